@@ -1,0 +1,50 @@
+//! Changes: what people and machines did to the service (deploys, reloads, scaling), the first
+//! question of any incident.
+
+use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One change, given with `--changes` or seen by a sensor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub time: Timestamp,
+    pub kind: ChangeKind,
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// New code went live.
+    Deploy,
+    /// A configuration was changed or reloaded.
+    Configuration,
+    /// A load balancer was changed or reloaded, or a member went in or out.
+    LoadBalancer,
+    /// Capacity was added or removed.
+    Scaling,
+    /// A database migration, index or maintenance job.
+    Database,
+    /// Routing, DNS, firewall or provider work.
+    Network,
+    /// A sale, a mailing, a broadcast: people were asked to come.
+    Campaign,
+    Other,
+}
+
+impl ChangeKind {
+    /// Reads the kind by its name or a common synonym, ignoring case; unknown words are `Other`.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        match word.to_ascii_lowercase().as_str() {
+            "deploy" | "deployment" | "release" | "rollout" => Self::Deploy,
+            "configuration" | "config" | "reload" | "configuration-reload" => Self::Configuration,
+            "load-balancer" | "loadbalancer" | "balancer" | "lb" => Self::LoadBalancer,
+            "scaling" | "scale" | "autoscale" => Self::Scaling,
+            "database" | "migration" | "db" => Self::Database,
+            "network" | "firewall" | "dns" | "routing" => Self::Network,
+            "campaign" | "sale" | "mailing" | "marketing" | "event" => Self::Campaign,
+            _ => Self::Other,
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Instants and spans. Time is always an argument; only the binary reads a clock.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One second, in nanoseconds.
+pub const SECOND_NS: i64 = 1_000_000_000;
+/// One millisecond, in nanoseconds.
+pub const MILLISECOND_NS: i64 = 1_000_000;
+
+/// An instant: nanoseconds since the Unix epoch, UTC, leap seconds not counted.
+///
+/// Covers the years 1677 to 2262; arithmetic saturates at the ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    pub const MIN: Self = Self(i64::MIN);
+    pub const MAX: Self = Self(i64::MAX);
+
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(SECOND_NS))
+    }
+
+    /// Seconds since the epoch, rounded down.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(SECOND_NS)
+    }
+
+    #[must_use]
+    pub const fn plus_ns(self, span_ns: i64) -> Self {
+        Self(self.0.saturating_add(span_ns))
+    }
+
+    /// Nanoseconds from `earlier` to `self`; negative if `earlier` is later.
+    #[must_use]
+    pub const fn since_ns(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Seconds from `earlier` to `self`, as a fraction.
+    #[must_use]
+    pub fn since_s(self, earlier: Self) -> f64 {
+        self.since_ns(earlier) as f64 / SECOND_NS as f64
+    }
+
+    /// The start of the tick of `width_ns` that holds this instant.
+    #[must_use]
+    pub const fn floor_to(self, width_ns: i64) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(width_ns)))
+    }
+
+    /// Calendar date and time of day, UTC.
+    #[must_use]
+    pub fn civil(self) -> Civil {
+        Civil::from_timestamp(self)
+    }
+}
+
+/// RFC 3339, UTC, with milliseconds where they are not zero: `2024-05-01T10:00:00Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let c = self.civil();
+        write!(f, "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", c.year, c.month, c.day, c.hour, c.minute, c.second)?;
+        let millis = self.0.rem_euclid(SECOND_NS) / MILLISECOND_NS;
+        if millis != 0 {
+            write!(f, ".{millis:03}")?;
+        }
+        f.write_str("Z")
+    }
+}
+
+/// A calendar date and time of day in the proleptic Gregorian calendar, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    pub year: i64,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31.
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    pub second: u8,
+}
+
+impl Civil {
+    /// Inverse of [`Civil::from_timestamp`]; fields out of range carry over.
+    #[must_use]
+    pub fn timestamp(self) -> Timestamp {
+        let seconds = days_from_civil(self.year, self.month, self.day) * 86_400
+            + i64::from(self.hour) * 3_600
+            + i64::from(self.minute) * 60
+            + i64::from(self.second);
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn from_timestamp(t: Timestamp) -> Self {
+        let seconds = t.seconds();
+        let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
+        let of_day = seconds.rem_euclid(86_400);
+        Self {
+            year,
+            month,
+            day,
+            hour: (of_day / 3_600) as u8,
+            minute: (of_day / 60 % 60) as u8,
+            second: (of_day % 60) as u8,
+        }
+    }
+}
+
+/// Days since 1970-01-01 of a Gregorian date, by counting from March in eras of 400 years.
+#[must_use]
+pub const fn days_from_civil(year: i64, month: u8, day: u8) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_from_march = (month as i64 + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day as i64 - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+const fn civil_from_days(days: i64) -> (i64, u8, u8) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u8;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 } as u8;
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_survive_the_round_trip() {
+        for seconds in [0, 1, -1, 951_782_400, 807_256_800, 4_102_444_799, -62_135_596_800 / 10] {
+            let t = Timestamp::from_seconds(seconds);
+            assert_eq!(t.civil().timestamp(), t, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn known_instants_print_as_rfc3339() {
+        assert_eq!(Timestamp::from_seconds(951_782_400).to_string(), "2000-02-29T00:00:00Z");
+        assert_eq!(Timestamp(1_500_000_000).to_string(), "1970-01-01T00:00:01.500Z");
+        assert_eq!(Timestamp(-1).to_string(), "1969-12-31T23:59:59.999Z");
+    }
+}

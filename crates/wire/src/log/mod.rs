@@ -1,0 +1,1 @@
+//! Access logs and their kin, line by line.
