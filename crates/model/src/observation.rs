@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// One thing that a sensor saw.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "lives on the stack of one call; boxing would allocate per request"
+)]
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {
     Packet(Packet<'a>),
