@@ -10,10 +10,17 @@
 pub mod address;
 pub mod cause;
 pub mod change;
+pub mod diagnosis;
+pub mod finding;
 pub mod hash;
 pub mod math;
+pub mod metric;
 pub mod observation;
+pub mod plan;
+pub mod policy;
 pub mod record;
+pub mod report;
+pub mod signature;
 pub mod time;
 
 pub use address::Prefix;

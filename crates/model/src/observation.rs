@@ -36,7 +36,7 @@ impl Observation<'_> {
 }
 
 /// Whether something was there. Most logs do not say, which is not the same as "absent".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Presence {
     #[default]
     Unknown,

@@ -1,0 +1,72 @@
+//! Diagnosis: causes ranked, each with its evidence for and against.
+
+use crate::Timestamp;
+use crate::cause::{Cause, Class};
+use crate::metric::{Group, Metric};
+use serde::{Deserialize, Serialize};
+
+/// Which way a piece of evidence points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    For,
+    Against,
+}
+
+/// One weighed measurement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    pub group: Group,
+    pub metric: Metric,
+    pub observed: f64,
+    pub expected: Option<f64>,
+    /// Weight of evidence in decibans-like units (natural log-odds), always positive.
+    pub weight: f64,
+    pub direction: Direction,
+    /// Why this speaks for or against the cause, as a clause: "a person's browser fetches assets".
+    pub reason: String,
+}
+
+/// One cause with what speaks for and against it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hypothesis {
+    pub cause: Cause,
+    pub vectors: Vec<String>,
+    /// Sum of the capped groups, natural log-odds.
+    pub score: f64,
+    /// Probability that this cause is the right name.
+    pub confidence: f64,
+    pub evidence: Vec<Evidence>,
+}
+
+impl Hypothesis {
+    /// The heaviest piece of evidence against, which is what rules the cause out.
+    #[must_use]
+    pub fn heaviest(&self, direction: Direction) -> Option<&Evidence> {
+        self.evidence.iter().filter(|e| e.direction == direction).max_by(|a, b| a.weight.total_cmp(&b.weight))
+    }
+}
+
+/// The name of the trouble.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub class: Class,
+    pub cause: Cause,
+    pub vectors: Vec<String>,
+    pub confidence: f64,
+    pub target: Option<String>,
+    pub onset: Option<Timestamp>,
+    pub end: Option<Timestamp>,
+}
+
+/// Causes ranked; the top one is the verdict only above the policy's confidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    pub verdict: Verdict,
+    /// Other causes that hold at the same time.
+    pub also: Vec<Verdict>,
+    /// All causes that anything speaks for, most likely first.
+    pub hypotheses: Vec<Hypothesis>,
+    /// What was not seen and would have helped, as clauses.
+    pub missing: Vec<String>,
+}

@@ -1,0 +1,218 @@
+//! Metrics: the quantities that findings are about. One table names each metric once, with its
+//! evidence group, its unit and what it is.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Groups of evidence. No single group may decide a diagnosis, so each is capped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Group {
+    /// How much.
+    Rate,
+    /// Who sends it.
+    Who,
+    /// What it asks for or consists of.
+    What,
+    /// What it does to the service.
+    Capacity,
+    /// What was changed shortly before.
+    Change,
+    /// What probes and counterparts see.
+    Probe,
+}
+
+impl Group {
+    pub const ALL: [Self; 6] = [Self::Rate, Self::Who, Self::What, Self::Capacity, Self::Change, Self::Probe];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Who => "who",
+            Self::What => "what",
+            Self::Capacity => "capacity",
+            Self::Change => "change",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// How a metric's value is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Per second.
+    PerSecond,
+    BitsPerSecond,
+    /// A fraction of one, shown as a percentage.
+    Share,
+    /// A number of things.
+    Count,
+    /// Dimensionless, such as requests per client.
+    Ratio,
+    Microseconds,
+    Seconds,
+    Bytes,
+    /// Normalised entropy, 0 (all the same) to 1 (all different).
+    Entropy,
+}
+
+macro_rules! metrics {
+    ($($variant:ident $group:ident $unit:ident $name:literal $title:literal;)*) => {
+        /// A quantity that findings are about. Names are stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Metric {
+            $(#[serde(rename = $name)] $variant,)*
+        }
+
+        impl Metric {
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            #[must_use]
+            pub fn group(self) -> Group {
+                match self { $(Self::$variant => Group::$group,)* }
+            }
+
+            #[must_use]
+            pub fn unit(self) -> Unit {
+                match self { $(Self::$variant => Unit::$unit,)* }
+            }
+
+            /// The stable identifier, such as `request-rate`.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it is, for people: "requests per second".
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+metrics! {
+    // HTTP: how much
+    RequestRate Rate PerSecond "request-rate" "requests per second";
+    RequestCount Rate Count "request-count" "requests in all";
+    HttpBitRate Rate BitsPerSecond "http-bit-rate" "bits of answers per second";
+    ConnectionRate Rate PerSecond "connection-rate" "new connections per second";
+    PeakRequestRate Rate PerSecond "peak-request-rate" "requests in the busiest second";
+    ClientRate Rate PerSecond "client-rate" "distinct clients per second of the episode";
+    // HTTP: who
+    ClientCount Who Count "client-count" "distinct clients";
+    RequestsPerClient Who Ratio "requests-per-client" "requests per client";
+    PeakRequestsPerClient Who PerSecond "peak-requests-per-client" "requests per second of the busiest client";
+    NewClientShare Who Share "new-client-share" "clients never seen before";
+    TopClientShare Who Share "top-client-share" "requests of the busiest client";
+    NewNetworkShare Who Share "new-network-share" "networks (/24, /48) never seen before";
+    TopUserAgentShare Who Share "top-user-agent-share" "requests with the commonest user agent";
+    UserAgentRotation Who Share "user-agent-rotation" "clients that change their user agent";
+    TopFingerprintShare Who Share "top-fingerprint-share" "requests with the commonest TLS or header fingerprint";
+    CrawlerShare Who Share "crawler-share" "requests of declared crawlers";
+    ToolShare Who Share "tool-share" "requests of declared tools and libraries";
+    EmptyUserAgentShare Who Share "empty-user-agent-share" "requests without a user agent";
+    TopReferrerShare Who Share "top-referrer-share" "page views from the commonest outside referrer";
+    RefererRotation Who Ratio "referrer-rotation" "distinct outside referrers per page view";
+    OwnClientShare Who Share "own-client-share" "requests of one application of our own";
+    ReturningShare Who Share "returning-share" "requests of clients seen before";
+    CadenceRegularity Who Share "cadence-regularity" "clients that send at a machine's rhythm";
+    ClientProxied Who Share "client-proxied" "requests whose client is hidden behind one address";
+    // HTTP: what
+    AssetsPerPage What Ratio "assets-per-page" "assets fetched per page";
+    AssetlessClientShare What Share "assetless-client-share" "clients that fetch pages and no assets";
+    TopPathShare What Share "top-path-share" "requests for the commonest path";
+    PathEntropy What Entropy "path-entropy" "spread of requests over paths";
+    DistinctQueryShare What Share "distinct-query-share" "requests whose query was never repeated";
+    DistinctPathShare What Share "distinct-path-share" "requests whose path was never repeated";
+    RandomTextShare What Share "random-text-share" "requests with machine-random path or query";
+    UnauthorisedShare What Share "unauthorised-share" "answers 401, 403 and failed logins";
+    LoginAttemptRate What PerSecond "login-attempt-rate" "login attempts per second";
+    LoginAttemptShare What Share "login-attempt-share" "requests that try to log in";
+    FailedLogins What Count "failed-logins" "failed log-ins";
+    NotFoundShare What Share "not-found-share" "answers 404";
+    ProbePathShare What Share "probe-path-share" "requests for files that only scanners ask for";
+    SequentialWalkShare What Share "sequential-walk-share" "clients that walk items in order";
+    InvalidRequestShare What Share "invalid-request-share" "requests that are no valid HTTP";
+    ClientErrorShare What Share "client-error-share" "answers 4xx";
+    PostShare What Share "post-share" "requests that are POST";
+    CacheHitShare What Share "cache-hit-share" "answers from cache";
+    ResponseBytes What Bytes "response-bytes" "median size of an answer";
+    // HTTP: capacity
+    ServerErrorShare Capacity Share "server-error-share" "answers 5xx";
+    GatewayErrorShare Capacity Share "gateway-error-share" "answers 502, 503, 504 at the proxy";
+    GoodputRate Capacity PerSecond "goodput-rate" "good answers per second";
+    DurationMedian Capacity Microseconds "duration-median" "median time to answer";
+    DurationP95 Capacity Microseconds "duration-p95" "95th percentile of time to answer";
+    ServiceTimeRatio Capacity Ratio "service-time-ratio" "time to answer per kind of request against normal";
+    CostConcentration Capacity Share "cost-concentration" "one path's share of all time spent";
+    TopCostPathRequestShare Capacity Share "top-cost-path-share" "that path's share of requests";
+    ClientAbortShare Capacity Share "client-abort-share" "clients that went away waiting";
+    RequestTimeoutShare Capacity Share "request-timeout-share" "requests never finished by the client (408, cR)";
+    QueueTime Capacity Microseconds "queue-time" "mean time in the proxy's queue";
+    UpstreamFailureShare Capacity Share "upstream-failure-share" "requests that no upstream answered";
+    BackendSkew Capacity Share "backend-skew" "difference of failures between servers of a pool";
+    ServerDownEvents Capacity Count "server-down-events" "servers reported down";
+    DurationLead Capacity Seconds "duration-lead" "how long answers slowed before requests rose";
+    ErrorPathConcentration Capacity Share "error-path-concentration" "errors on the commonest failing path";
+    // changes
+    ChangeDistance Change Seconds "change-distance" "time from the last change to the onset";
+    // packets: how much
+    PacketRate Rate PerSecond "packet-rate" "packets per second";
+    PacketCount Rate Count "packet-count" "packets in all";
+    BitRate Rate BitsPerSecond "bit-rate" "bits per second";
+    SynRate Rate PerSecond "syn-rate" "connection attempts per second";
+    // packets: who
+    SourceCount Who Count "source-count" "distinct source addresses";
+    PacketsPerSource Who Ratio "packets-per-source" "packets per source address";
+    TopSourceShare Who Share "top-source-share" "packets of the busiest source";
+    TopDestinationShare Who Share "top-destination-share" "packets to the busiest destination";
+    DestinationCount Who Count "destination-count" "distinct destinations";
+    NewSourceShare Who Share "new-source-share" "source addresses never seen before";
+    SourcePortEntropy Who Entropy "source-port-entropy" "spread of source ports";
+    // packets: what
+    TwoWayShare What Share "two-way-share" "packets of flows in which both sides speak";
+    UnansweredUdpShare What Share "unanswered-udp-share" "UDP packets that nobody answers or asked for";
+    UdpShare What Share "udp-share" "packets that are UDP";
+    IcmpShare What Share "icmp-share" "packets that are ICMP";
+    FragmentShare What Share "fragment-share" "packets that are fragments";
+    HandshakeCompletion What Share "handshake-completion" "connection attempts that completed";
+    RefusedShare What Share "refused-share" "connection attempts that were refused";
+    SynShare What Share "syn-share" "TCP packets that are bare SYN";
+    StrayTcpShare What Share "stray-tcp-share" "TCP packets that belong to no connection";
+    SynAckStrayShare What Share "stray-syn-ack-share" "unasked SYN-ACK or RST answers among TCP packets";
+    ReflectorPortShare What Share "reflector-port-share" "bytes from ports of services known to amplify, unasked";
+    MeanPacketBytes What Bytes "mean-packet-bytes" "mean packet length";
+    PortFanOut What Count "port-fan-out" "destination ports tried by the busiest prober";
+    HostFanOut What Count "host-fan-out" "destinations tried by the busiest prober";
+    SlowConnections Capacity Count "slow-connections" "connections held open by unfinished requests or slow readers";
+    SlowConnectionShare Capacity Share "slow-connection-share" "connections that are slow or idle";
+    TlsAbandonedShare What Share "tls-abandoned-share" "TLS handshakes without any request after";
+    TlsHelloRate Rate PerSecond "tls-hello-rate" "TLS handshakes per second";
+    ShortConnectionShare What Share "short-connection-share" "connections that carried little or nothing";
+    ConnectionsPerClient Who Ratio "connections-per-client" "connections per client";
+    Http2AbuseEvents What Count "http2-abuse-events" "HTTP/2 streams reset at once or control-frame floods";
+    LoginConnections What Count "login-connections" "short connections of one client to a log-in service";
+    RetransmissionShare Capacity Share "retransmission-share" "TCP segments sent again";
+    ResetShare Capacity Share "reset-share" "connections that ended by reset";
+    // DNS
+    DnsQueryRate Rate PerSecond "dns-query-rate" "DNS queries per second";
+    DnsQueryCount Rate Count "dns-query-count" "DNS queries in all";
+    DnsFailureShare What Share "dns-failure-share" "DNS answers NXDOMAIN or SERVFAIL";
+    DnsDistinctNameShare What Share "dns-distinct-name-share" "queried names under the busiest suffix that occur once";
+    DnsSuffixShare What Share "dns-suffix-share" "queries under the busiest suffix";
+    DnsLabelBytes What Bytes "dns-label-bytes" "mean length of the first labels under the busiest suffix";
+    DnsAmplifyingShare What Share "dns-amplifying-share" "queries of kinds that make large answers (ANY, TXT, DNSKEY)";
+    DnsOutboundRatio What Ratio "dns-outbound-ratio" "bytes answered per byte asked";
+    DnsUnansweredShare Capacity Share "dns-unanswered-share" "DNS queries without an answer";
+    DnsClientCount Who Count "dns-client-count" "distinct DNS clients";
+    DnsTopClientShare Who Share "dns-top-client-share" "queries of the busiest DNS client";
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

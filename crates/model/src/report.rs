@@ -1,0 +1,94 @@
+//! The triage report: everything that `seawall triage` says, as data. Its JSON form is the
+//! contract `seawall.triage/1` (`docs/triage.schema.json`); terminal, Markdown and HTML are
+//! rendered from it.
+
+use crate::Timestamp;
+use crate::change::Change;
+use crate::diagnosis::{Hypothesis, Verdict};
+use crate::finding::{Finding, Rankings};
+use crate::plan::{Plan, PlanReport, RenderedRule};
+use crate::signature::Signature;
+use serde::{Deserialize, Serialize};
+
+/// The schema's name and version.
+pub const SCHEMA: &str = "seawall.triage/1";
+
+/// A signature with its expression spelt out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignatureReport {
+    pub expression: String,
+    pub attack_share: f64,
+    pub baseline_share: Option<f64>,
+    pub examples: Vec<String>,
+    #[serde(flatten)]
+    pub signature: Signature,
+}
+
+/// One input as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputReport {
+    pub path: String,
+    /// What it was recognised as, for people: "combined access log", "pcap, Ethernet".
+    pub kind: String,
+    pub records: u64,
+    pub malformed: u64,
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+    /// At most five lines that did not parse, cut and escaped.
+    pub malformed_samples: Vec<String>,
+    /// Peculiarities by name, counted.
+    pub oddities: Vec<(String, u64)>,
+    /// Records that came later than the reader waits for.
+    pub out_of_order: u64,
+}
+
+/// The course of one rate over time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Metric name, such as `request-rate`.
+    pub metric: String,
+    pub start: Timestamp,
+    pub step_ns: i64,
+    /// Mean per second in each step.
+    pub values: Vec<f64>,
+}
+
+/// What happened when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    pub time: Timestamp,
+    /// `first-record`, `change`, `onset`, `named`, `peak`, `end`, `last-record`, `backend`.
+    pub kind: String,
+    pub text: String,
+}
+
+/// A second, weaker or separate disturbance in the same input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Episode {
+    pub verdict: Verdict,
+    pub findings: Vec<Finding>,
+}
+
+/// Everything that triage says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TriageReport {
+    pub schema: String,
+    pub verdict: Verdict,
+    /// Other causes that hold at once.
+    pub also: Vec<Verdict>,
+    pub hypotheses: Vec<Hypothesis>,
+    pub findings: Vec<Finding>,
+    pub rankings: Rankings,
+    pub signatures: Vec<SignatureReport>,
+    pub plan: Option<Plan>,
+    pub plan_report: PlanReport,
+    pub rules: Vec<RenderedRule>,
+    pub timeline: Vec<TimelineEntry>,
+    pub series: Vec<Series>,
+    pub changes: Vec<Change>,
+    /// Other disturbances of the same input.
+    pub episodes: Vec<Episode>,
+    /// What would have helped, as clauses.
+    pub missing: Vec<String>,
+    pub inputs: Vec<InputReport>,
+}
