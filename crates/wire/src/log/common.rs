@@ -1,0 +1,310 @@
+//! The Common and Combined Log Formats and what servers add to them: a virtual host in front,
+//! columns between size and referrer, columns after the user agent.
+
+use super::LineError;
+use super::date::{CLF_BYTES, Dates, looks_like_clf};
+use super::draft::{Draft, Field, status};
+use super::layout::Layout;
+use super::scan::{Cursor, address, given, integer, is_host};
+use memchr::memchr;
+
+/// Reads one line. `layout` says what the additional columns mean.
+#[inline]
+pub(super) fn read<'a>(dates: &mut Dates, layout: &Layout, line: &'a [u8]) -> Result<Draft<'a>, LineError> {
+    let dated = find_date(line).ok_or(LineError { reason: "no [date]", at_byte: 0 })?;
+    let mut draft = Draft::new();
+    draft.time = dates.clf(dated.date);
+    if draft.time.is_none() {
+        return Err(LineError { reason: "date that cannot be read", at_byte: dated.head.len() });
+    }
+    head(&mut draft, dated.head)?;
+    let mut cursor = Cursor::new(line);
+    cursor.skip(dated.after);
+    tail(&mut draft, layout, &mut cursor, dates)?;
+    Ok(draft)
+}
+
+/// A line split at its date in square brackets.
+pub(super) struct Dated<'a> {
+    pub(super) head: &'a [u8],
+    pub(super) date: &'a [u8],
+    /// Where the text after the bracket and its spaces begins.
+    pub(super) after: usize,
+}
+
+/// Finds the first date of the Common Log Format in square brackets.
+#[inline]
+pub(super) fn find_date(line: &[u8]) -> Option<Dated<'_>> {
+    let mut from = 0;
+    while let Some(step) = memchr(b'[', &line[from..]) {
+        let open = from + step;
+        let inside = &line[open + 1..];
+        if looks_like_clf(inside) {
+            let close = if inside.get(CLF_BYTES) == Some(&b']') {
+                CLF_BYTES
+            } else {
+                memchr(b']', &inside[..inside.len().min(40)])?
+            };
+            let mut after = open + 1 + close + 1;
+            while line.get(after) == Some(&b' ') {
+                after += 1;
+            }
+            return Some(Dated { head: line[..open].trim_ascii_end(), date: &inside[..close], after });
+        }
+        from = open + 1;
+    }
+    None
+}
+
+/// `client ident user`, with what may come before the client: a virtual host, a syslog header, a
+/// container's name.
+#[inline]
+fn head<'a>(draft: &mut Draft<'a>, head: &'a [u8]) -> Result<(), LineError> {
+    let first = memchr(b' ', head).unwrap_or(head.len());
+    if address(&head[..first]).is_some()
+        && let Some(user) = head[first..].strip_prefix(b" - ")
+        && memchr(b' ', user).is_none()
+    {
+        draft.peer = &head[..first];
+        draft.request.user = given(user);
+        return Ok(());
+    }
+    loose_head(draft, head)
+}
+
+/// Words that a head may have; more are no access log.
+const HEAD_WORDS: usize = 24;
+
+fn loose_head<'a>(draft: &mut Draft<'a>, head: &'a [u8]) -> Result<(), LineError> {
+    let mut words: [&[u8]; HEAD_WORDS] = [b""; HEAD_WORDS];
+    let mut count = 0;
+    for word in head.split(|&b| b == b' ').filter(|w| !w.is_empty()) {
+        *words.get_mut(count).ok_or(LineError { reason: "too many words before the date", at_byte: 0 })? =
+            word;
+        count += 1;
+    }
+    let words = &words[..count];
+    let client = client_word(words).ok_or(LineError { reason: "no client before the date", at_byte: 0 })?;
+    let text = words[client];
+    if client > 0 && words[client - 1].ends_with(b",") {
+        let start = words[..client].iter().rposition(|w| !w.ends_with(b",")).map_or(0, |at| at + 1);
+        draft.set(Field::ForwardedFor, span(head, words[start], text), &mut Dates::default());
+    } else if client > 0 && is_host(words[client - 1]) && !words[client - 1].starts_with(b"[") {
+        draft.set(Field::Host, words[client - 1], &mut Dates::default());
+    }
+    draft.peer = if draft.request.host.is_empty() { text.strip_suffix(b",").unwrap_or(text) } else { text };
+    // After the client come ident and user; a user may hold spaces.
+    let user = words.get(client + 2).or(words.get(client + 1)).copied().unwrap_or(b"");
+    draft.request.user = given(span(head, user, words[count - 1]));
+    Ok(())
+}
+
+/// Which word is the client: the right-most address that is neither ident nor user, else the
+/// place where a host name must stand.
+fn client_word(words: &[&[u8]]) -> Option<usize> {
+    let last = words.len().checked_sub(1)?.max(1);
+    if let Some(at) = words[..last.min(words.len())]
+        .iter()
+        .rposition(|w| address(w.strip_suffix(b",").unwrap_or(w)).is_some())
+    {
+        return Some(at);
+    }
+    match words {
+        [name] | [name, _] | [name, _, _] if is_host(name) => Some(0),
+        [name, b"-", ..] if words.len() == 4 && is_host(name) => Some(0),
+        [host, name, _, _] if is_host(host) && is_host(name) => Some(1),
+        _ => None,
+    }
+}
+
+/// The part of `whole` from the start of `first` to the end of `last`, both parts of it.
+fn span<'a>(whole: &'a [u8], first: &[u8], last: &[u8]) -> &'a [u8] {
+    let base = whole.as_ptr() as usize;
+    let start = (first.as_ptr() as usize).saturating_sub(base);
+    let end = (last.as_ptr() as usize).saturating_sub(base) + last.len();
+    whole.get(start..end).unwrap_or(b"")
+}
+
+/// From the request on: `"request" status bytes … "referrer" "user agent" …`.
+pub(super) fn tail<'a>(
+    draft: &mut Draft<'a>,
+    layout: &Layout,
+    cursor: &mut Cursor<'a>,
+    dates: &mut Dates,
+) -> Result<(), LineError> {
+    let start = *cursor;
+    let mut request = cursor
+        .quoted_before(|after| matches!(after, [] | [b' '] | [b' ', b'0'..=b'9' | b'-' | b'"', ..]))
+        .ok_or(LineError { reason: "no quoted request after the date", at_byte: start.at() })?;
+    if cursor.is_done() {
+        // No quote before a status: let the first plausible one end it, for the error's place.
+        *cursor = start;
+        request = cursor.quoted().unwrap_or(request);
+    }
+    super::target::request_line(&mut draft.request, request);
+    status_and_bytes(draft, cursor)?;
+    columns(draft, layout.before(), cursor, dates, true);
+    if let Some(text) = cursor.quoted() {
+        draft.request.referrer = given(text);
+    }
+    if let Some(text) = cursor.quoted() {
+        draft.request.user_agent = given(text);
+    }
+    if !layout.after().is_empty() {
+        columns(draft, layout.after(), cursor, dates, false);
+    }
+    Ok(())
+}
+
+fn status_and_bytes<'a>(draft: &mut Draft<'a>, cursor: &mut Cursor<'a>) -> Result<(), LineError> {
+    let at_byte = cursor.at();
+    let code = cursor.token().ok_or(LineError { reason: "line ends before the status", at_byte })?;
+    if code != b"-" {
+        draft.request.status = status(code).ok_or(LineError { reason: "status is no number", at_byte })?;
+    }
+    let at_byte = cursor.at();
+    match cursor.peek() {
+        None | Some(b'"') => return Ok(()),
+        _ => {}
+    }
+    let bytes = cursor.token().unwrap_or(b"-");
+    if bytes != b"-" {
+        draft.request.response_bytes =
+            integer(bytes).ok_or(LineError { reason: "size is no number", at_byte })?;
+    }
+    Ok(())
+}
+
+/// Gives each further column its meaning; stops at a quote if `until_quote`.
+fn columns<'a>(
+    draft: &mut Draft<'a>,
+    fields: &[Field],
+    cursor: &mut Cursor<'a>,
+    dates: &mut Dates,
+    until_quote: bool,
+) {
+    let mut fields = fields.iter();
+    while !cursor.is_done() && !(until_quote && cursor.peek() == Some(b'"')) {
+        let Some(text) = column(cursor) else { return };
+        match fields.next() {
+            Some(&field) => draft.set(field, text, dates),
+            None if until_quote => {}
+            None => return,
+        }
+    }
+}
+
+/// One column; a list that nginx writes without quotes (`0.1, 0.2 : 0.3`) is one.
+pub(super) fn column<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let quoted = matches!(cursor.peek(), Some(b'"' | b'['));
+    let whole = cursor.rest();
+    let mut last = cursor.field()?;
+    if quoted {
+        return Some(last);
+    }
+    while last.ends_with(b",") || last == b":" || cursor.rest().starts_with(b": ") {
+        match cursor.token() {
+            Some(next) => last = next,
+            None => break,
+        }
+    }
+    Some(span(whole, whole, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::observation::{Ending, HttpVersion, Method, Request};
+
+    fn request<'a>(layout: &Layout, line: &'a str) -> Request<'a> {
+        read(&mut Dates::default(), layout, line.as_bytes()).and_then(Draft::finish).unwrap()
+    }
+
+    #[test]
+    fn combined_with_every_field() {
+        let r = request(
+            &Layout::default(),
+            r#"198.51.100.7 - anna [17/May/2015:10:05:03 +0200] "POST /a/b?c=d HTTP/1.1" 201 203023 "http://example.com/" "Mozilla/5.0 (\"quoted\")""#,
+        );
+        assert_eq!(r.time.to_string(), "2015-05-17T08:05:03Z");
+        assert_eq!(r.client.to_string(), "198.51.100.7");
+        assert_eq!((r.client_name, r.peer, r.user), (&b""[..], None, &b"anna"[..]));
+        assert_eq!((r.method, r.path, r.query), (Method::Post, &b"/a/b"[..], Some(&b"c=d"[..])));
+        assert_eq!((r.version, r.status, r.response_bytes), (HttpVersion::Http11, 201, 203_023));
+        assert_eq!(r.referrer, b"http://example.com/");
+        assert_eq!(r.user_agent, br#"Mozilla/5.0 (\"quoted\")"#);
+        assert_eq!((r.host, r.ending, r.malformed), (&b""[..], Ending::Normal, false));
+    }
+
+    #[test]
+    fn common_with_a_host_name_and_no_size() {
+        let r = request(
+            &Layout::default(),
+            r#"burger.letters.example - - [01/Jul/1995:00:00:11 -0400] "GET /a.html HTTP/1.0" 304 -"#,
+        );
+        assert_eq!(r.client, seawall_model::address::for_name(b"burger.letters.example"));
+        assert_eq!(r.client_name, b"burger.letters.example");
+        assert_eq!((r.status, r.response_bytes, r.user_agent), (304, 0, &b""[..]));
+    }
+
+    #[test]
+    fn heads_of_many_kinds_name_the_same_client() {
+        for (head, host, user) in [
+            ("198.51.100.7 - -", "", ""),
+            ("198.51.100.7 -", "", ""),
+            ("198.51.100.7", "", ""),
+            ("198.51.100.7 - two words", "", "two words"),
+            ("www.example.com:443 198.51.100.7 - -", "www.example.com", ""),
+            ("10.0.0.5 198.51.100.7 - u", "10.0.0.5", "u"),
+            ("www.example.com 198.51.100.7 - req001 -", "www.example.com", "req001 -"),
+            ("Sep 15 16:13:46 web.internal nginx[2869]: 198.51.100.7 - -", "", ""),
+            ("web_1  | 198.51.100.7 - -", "", ""),
+            ("6.6.6.6, 198.51.100.7, 10.0.0.9 - -", "", ""),
+        ] {
+            let line = format!(r#"{head} [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1"#);
+            let r = request(&Layout::default(), &line);
+            assert_eq!(r.client.to_string(), "198.51.100.7", "{head}");
+            assert_eq!(r.host, host.as_bytes(), "{head}");
+            assert_eq!(r.user, user.as_bytes(), "{head}");
+        }
+    }
+
+    #[test]
+    fn quotes_inside_a_request_do_not_end_it() {
+        let r = request(
+            &Layout::default(),
+            r#"198.51.100.7 - - [25/Apr/2021:06:15:33 +0000] "GET /x?t=<script>alert("text")</script> HTTP/1.0" 404 1164"#,
+        );
+        assert_eq!(r.query, Some(&br#"t=<script>alert("text")</script>"#[..]));
+        assert_eq!((r.status, r.response_bytes), (404, 1164));
+    }
+
+    #[test]
+    fn garbage_that_was_answered_is_a_malformed_request() {
+        let r = request(
+            &Layout::default(),
+            r#"198.51.100.7 - - [25/Apr/2021:06:15:33 +0000] "\x16\x03\x01" 400 226 "-" "-""#,
+        );
+        assert!(r.malformed);
+        assert_eq!((r.ending, r.user_agent), (Ending::ClientInvalid, &b""[..]));
+        let r =
+            request(&Layout::default(), r#"198.51.100.7 - - [25/Apr/2021:06:15:33 +0000] "-" 408 - "-" "-""#);
+        assert_eq!((r.malformed, r.ending), (true, Ending::ClientTimedOut));
+    }
+
+    #[test]
+    fn lines_that_are_no_access_lines_say_where() {
+        for (line, reason) in [
+            ("", "no [date]"),
+            ("hello world", "no [date]"),
+            ("1.2.3.4 - - [99/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1", "date that cannot be read"),
+            ("1.2.3.4 - - [17/May/2015:10:05:03 +0000] GET", "no quoted request after the date"),
+            ("1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" OK 1", "status is no number"),
+            ("1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\"", "line ends before the status"),
+            ("??? - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1", "no client before the date"),
+        ] {
+            let error = read(&mut Dates::default(), &Layout::default(), line.as_bytes()).err().unwrap();
+            assert_eq!(error.reason, reason, "{line}");
+        }
+    }
+}
