@@ -1,0 +1,190 @@
+//! What a request is, by its text alone: page or asset, login attempt, scanner's probe; what a
+//! user agent says it is. Coarse on purpose: it must be right for sites nobody here has seen.
+
+use aho_corasick::AhoCorasick;
+use std::sync::LazyLock;
+
+/// What part of a page a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathKind {
+    /// Something a browser shows or an application answers.
+    Page,
+    /// Something a browser fetches on its own to show a page.
+    Asset,
+    /// An interface for programs.
+    Api,
+}
+
+const ASSET_EXTENSIONS: [&[u8]; 26] = [
+    b"css", b"js", b"mjs", b"png", b"jpg", b"jpeg", b"gif", b"svg", b"ico", b"webp", b"avif", b"woff", b"woff2",
+    b"ttf", b"eot", b"otf", b"map", b"bmp", b"xbm", b"swf", b"webmanifest", b"mp4", b"webm", b"mp3", b"m4s", b"ts",
+];
+
+/// Tells pages from what they are made of, by the extension.
+#[must_use]
+pub fn path_kind(path: &[u8]) -> PathKind {
+    let name = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
+    if let Some(dot) = name.iter().rposition(|&b| b == b'.') {
+        let extension = &name[dot + 1..];
+        if extension.len() <= 11 && ASSET_EXTENSIONS.iter().any(|e| e.eq_ignore_ascii_case(extension)) {
+            return PathKind::Asset;
+        }
+    }
+    if is_api(path) { PathKind::Api } else { PathKind::Page }
+}
+
+fn is_api(path: &[u8]) -> bool {
+    let head = &path[..path.len().min(16)];
+    contains(head, b"/api/") || contains(head, b"/v1/") || contains(head, b"/graphql") || path.ends_with(b".json")
+}
+
+const LOGIN_WORDS: [&[u8]; 12] = [
+    b"login", b"signin", b"sign-in", b"sign_in", b"logon", b"xmlrpc.php", b"/auth", b"/session", b"oauth/token",
+    b"j_security_check", b"password", b"/account/verify",
+];
+
+static LOGIN: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&LOGIN_WORDS));
+static PROBE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&PROBE_WORDS));
+static CRAWLER: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&CRAWLER_WORDS));
+static TOOL: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&TOOL_WORDS));
+static HOSTILE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&HOSTILE_WORDS));
+
+/// Finds any of the words, ignoring ASCII case, in time linear in the text.
+fn matcher(words: &[&[u8]]) -> AhoCorasick {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(words)
+        .expect("a constant list of short words is far below the automaton's limits")
+}
+
+/// Whether a path looks like the place where log-ins are sent to.
+#[must_use]
+pub fn is_login_path(path: &[u8]) -> bool {
+    LOGIN.is_match(path)
+}
+
+/// Text that people's browsers do not ask a site for, and scanners do.
+const PROBE_WORDS: [&[u8]; 58] = [
+    b"/.env", b"/.git", b"/.svn", b"/.hg/", b"/.aws", b"/.ssh", b"/.htaccess", b"/.htpasswd", b"/.ds_store", b"wp-config",
+    b"phpmyadmin", b"/pma/", b"/adminer", b"/phpinfo", b"/cgi-bin/", b"../", b"..%2f", b"%2e%2e", b"/etc/passwd",
+    b"/proc/self", b"/boaform", b"/hnap1", b"/solr/", b"/actuator", b"/jenkins", b"/manager/html", b"/console/",
+    b"/vendor/phpunit", b"eval-stdin", b"/shell", b"/backup.", b".sql", b".bak", b".old", b"/config.", b"/setup.",
+    b"/server-status", b"/owa/auth", b"/ecp/", b"/autodiscover", b"/telescope", b"/debug", b"jndi:", b"<script",
+    b"union+select", b"union%20select", b"sleep(", b"' or ", b"%27%20or", b"/invoker/", b"/webdav", b"/struts",
+    b"thinkphp", b"/luci/", b"/goform", b"w00tw00t", b"/sqlmap", b"/nmap",
+];
+
+/// Whether a path or query asks for what only scanners ask for.
+#[must_use]
+pub fn is_probe(path: &[u8], query: &[u8]) -> bool {
+    PROBE.is_match(path) || PROBE.is_match(query)
+}
+
+/// What a user agent says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AgentKind {
+    /// None was sent, or none was logged.
+    Absent,
+    Browser,
+    /// Says that it is a crawler, and whose.
+    Crawler,
+    /// A library, a command-line tool, a load generator.
+    Tool,
+    /// A feed reader, a monitor, an application of somebody's own.
+    Application,
+}
+
+const CRAWLER_WORDS: [&[u8]; 16] = [
+    b"bot", b"crawl", b"spider", b"slurp", b"mediapartners", b"facebookexternalhit", b"archiver", b"yandex",
+    b"baidu", b"duckduck", b"bingpreview", b"feedfetcher", b"gptbot", b"semrush", b"ahrefs", b"lighthouse",
+];
+const TOOL_WORDS: [&[u8]; 32] = [
+    b"curl", b"wget", b"python", b"go-http-client", b"java/", b"okhttp", b"libwww", b"perl", b"ruby", b"axios",
+    b"node-fetch", b"httpclient", b"apachebench", b"siege", b"wrk", b"hey/", b"vegeta", b"jmeter", b"k6/",
+    b"masscan", b"zgrab", b"nmap", b"nikto", b"sqlmap", b"scrapy", b"headless", b"phantomjs", b"gobuster",
+    b"dirbuster", b"wpscan", b"h2load", b"hydra",
+];
+
+#[must_use]
+pub fn agent_kind(user_agent: &[u8]) -> AgentKind {
+    if user_agent.is_empty() {
+        return AgentKind::Absent;
+    }
+    if CRAWLER.is_match(user_agent) {
+        return AgentKind::Crawler;
+    }
+    if TOOL.is_match(user_agent) {
+        return AgentKind::Tool;
+    }
+    if user_agent.starts_with(b"Mozilla/") || user_agent.starts_with(b"Opera/") {
+        AgentKind::Browser
+    } else {
+        AgentKind::Application
+    }
+}
+
+const HOSTILE_WORDS: [&[u8]; 16] = [
+    b"masscan", b"zgrab", b"nmap", b"nikto", b"sqlmap", b"gobuster", b"dirbuster", b"wpscan", b"hydra", b"nuclei",
+    b"acunetix", b"nessus", b"openvas", b"feroxbuster", b"ffuf", b"w3af",
+];
+
+/// Whether a user agent names a program made to attack or to scan.
+#[must_use]
+pub fn is_hostile_tool(user_agent: &[u8]) -> bool {
+    HOSTILE.is_match(user_agent)
+}
+
+/// The origin (`scheme://host`) of a referrer, or empty.
+#[must_use]
+pub fn origin(referrer: &[u8]) -> &[u8] {
+    let Some(at) = find(referrer, b"://") else { return b"" };
+    let host = &referrer[at + 3..];
+    let end = host.iter().position(|&b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(host.len());
+    &referrer[..at + 3 + end]
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    find(haystack, needle).is_some()
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|w| w == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_fall_into_kinds() {
+        assert_eq!(path_kind(b"/"), PathKind::Page);
+        assert_eq!(path_kind(b"/shuttle/countdown/count.gif"), PathKind::Asset);
+        assert_eq!(path_kind(b"/static/APP.CSS"), PathKind::Asset);
+        assert_eq!(path_kind(b"/api/items/7"), PathKind::Api);
+        assert_eq!(path_kind(b"/v1.2/changes.html"), PathKind::Page);
+    }
+
+    #[test]
+    fn agents_say_what_they_are() {
+        assert_eq!(agent_kind(b""), AgentKind::Absent);
+        assert_eq!(agent_kind(b"Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0"), AgentKind::Browser);
+        assert_eq!(agent_kind(b"Mozilla/5.0 (compatible; Googlebot/2.1)"), AgentKind::Crawler);
+        assert_eq!(agent_kind(b"curl/8.5.0"), AgentKind::Tool);
+        assert_eq!(agent_kind(b"ShopApp/4.2"), AgentKind::Application);
+    }
+
+    #[test]
+    fn probes_and_logins_are_known() {
+        assert!(is_probe(b"/.ENV", b""));
+        assert!(is_probe(b"/index.php", b"file=../../x"));
+        assert!(!is_probe(b"/environment/", b"q=shoes"));
+        assert!(is_login_path(b"/wp-login.php"));
+        assert!(!is_login_path(b"/catalog"));
+    }
+
+    #[test]
+    fn origins_end_before_the_path() {
+        assert_eq!(origin(b"https://news.example/a?b"), b"https://news.example");
+        assert_eq!(origin(b"garbage"), b"");
+    }
+}

@@ -1,0 +1,385 @@
+//! HTTP requests of one tick.
+
+use super::{bit_of, classify, codec};
+use crate::sketch::{Distinct, Histogram, Profile, Profiles, Sample};
+use classify::{AgentKind, PathKind};
+use seawall_model::observation::{CacheResult, Ending, Method, Request};
+use seawall_model::record::RequestRecord;
+use seawall_model::{Prefix, Timestamp, hash};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Counters, sketches and samples of HTTP requests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HttpWindow {
+    pub counters: Counters,
+    pub clients: Distinct,
+    pub networks: Distinct,
+    pub agents: Distinct,
+    pub paths: Distinct,
+    pub urls: Distinct,
+    pub durations_us: Histogram,
+    /// Durations of answers that were not errors.
+    pub good_durations_us: Histogram,
+    pub profiles: Profiles<ClientProfile>,
+    pub servers: Profiles<ServerProfile>,
+    pub sample: Sample,
+    /// Requests per second in the busiest tick.
+    pub peak_requests_per_s: f64,
+}
+
+macro_rules! counters {
+    ($($name:ident)*) => {
+        /// Plain counts of requests, by what the name says; bytes and times are sums.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct Counters { $(pub $name: u64,)* }
+
+        impl Counters {
+            fn merge(&mut self, other: &Self) {
+                $(self.$name = self.$name.saturating_add(other.$name);)*
+            }
+        }
+    };
+}
+
+counters! {
+    requests malformed response_bytes
+    informational success redirect client_error server_error no_status
+    unauthorised not_found timed_out limited client_closed bad_gateway unavailable gateway_timeout
+    get head post other_method
+    with_query with_agent with_referrer with_duration
+    pages assets api
+    client_aborted client_timed_out client_invalid denied upstream_failed upstream_timed_out
+    queue_timed_out no_upstream
+    queued queue_us cache_known cache_hits proxied
+}
+
+impl HttpWindow {
+    pub(super) fn observe(&mut self, r: &Request<'_>, priority: u64) {
+        let kind = classify::path_kind(r.path);
+        let client = hash::address(r.client);
+        let agent = hash::bytes(r.user_agent);
+        let path = hash::bytes(r.path);
+        let query = r.query.map_or(0, hash::bytes);
+        self.clients.insert(client);
+        self.networks.insert(hash::address(Prefix::network_of(r.client).address()));
+        self.agents.insert(agent);
+        self.paths.insert(path);
+        self.urls.insert(hash::combine(path, query));
+        self.count(r, kind);
+        self.time(r);
+        self.profile(r, client, kind, &Hashes { agent, path, query });
+        self.count_server(r);
+        self.sample.offer(priority, |out| codec::encode_request(r, out));
+    }
+
+    fn count(&mut self, r: &Request<'_>, kind: PathKind) {
+        let c = &mut self.counters;
+        c.requests += 1;
+        c.malformed += u64::from(r.malformed);
+        c.response_bytes = c.response_bytes.saturating_add(r.response_bytes);
+        match r.status {
+            100..200 => c.informational += 1,
+            200..300 => c.success += 1,
+            300..400 => c.redirect += 1,
+            400..500 => c.client_error += 1,
+            500..600 => c.server_error += 1,
+            _ => c.no_status += 1,
+        }
+        match r.status {
+            401 | 403 => c.unauthorised += 1,
+            404 => c.not_found += 1,
+            408 => c.timed_out += 1,
+            429 => c.limited += 1,
+            499 => c.client_closed += 1,
+            502 => c.bad_gateway += 1,
+            503 => c.unavailable += 1,
+            504 => c.gateway_timeout += 1,
+            _ => {}
+        }
+        match r.method {
+            Method::Get => c.get += 1,
+            Method::Head => c.head += 1,
+            Method::Post => c.post += 1,
+            _ => c.other_method += 1,
+        }
+        match kind {
+            PathKind::Page => c.pages += 1,
+            PathKind::Asset => c.assets += 1,
+            PathKind::Api => c.api += 1,
+        }
+        c.with_query += u64::from(r.query.is_some());
+        c.with_agent += u64::from(!r.user_agent.is_empty());
+        c.with_referrer += u64::from(!r.referrer.is_empty());
+        c.proxied += u64::from(r.peer.is_some());
+        self.count_ending(r);
+    }
+
+    fn count_ending(&mut self, r: &Request<'_>) {
+        let c = &mut self.counters;
+        match r.ending {
+            Ending::Normal | Ending::TlsFailed => {}
+            Ending::ClientAborted => c.client_aborted += 1,
+            Ending::ClientTimedOut => c.client_timed_out += 1,
+            Ending::ClientInvalid => c.client_invalid += 1,
+            Ending::Denied => c.denied += 1,
+            Ending::UpstreamFailed => c.upstream_failed += 1,
+            Ending::UpstreamTimedOut => c.upstream_timed_out += 1,
+            Ending::QueueTimedOut => c.queue_timed_out += 1,
+            Ending::NoUpstream => c.no_upstream += 1,
+        }
+        if let Some(queue_us) = r.queue_us {
+            c.queued += 1;
+            c.queue_us = c.queue_us.saturating_add(queue_us);
+        }
+        match r.cache {
+            CacheResult::Unknown => {}
+            CacheResult::Hit => {
+                c.cache_known += 1;
+                c.cache_hits += 1;
+            }
+            CacheResult::Miss | CacheResult::Bypass => c.cache_known += 1,
+        }
+    }
+
+    fn time(&mut self, r: &Request<'_>) {
+        let Some(duration_us) = r.duration_us.or(r.upstream_us) else { return };
+        self.counters.with_duration += 1;
+        self.durations_us.insert(duration_us);
+        if (100..400).contains(&r.status) {
+            self.good_durations_us.insert(duration_us);
+        }
+    }
+
+    fn profile(&mut self, r: &Request<'_>, client: u64, kind: PathKind, hashes: &Hashes) {
+        let Some(p) = self.profiles.entry(client) else { return };
+        let login = r.method == Method::Post && classify::is_login_path(r.path);
+        p.count(r, kind, login, hashes);
+    }
+
+    fn count_server(&mut self, r: &Request<'_>) {
+        if r.server.is_empty() {
+            return;
+        }
+        let key = hash::combine(hash::bytes(r.backend), hash::bytes(r.server));
+        if let Some(p) = self.servers.entry(key) {
+            if p.name.is_empty() {
+                p.name = String::from_utf8_lossy(&r.server[..r.server.len().min(64)]).into_owned();
+            }
+            p.requests += 1;
+            p.failures += u64::from(r.status >= 500 || r.ending == Ending::UpstreamFailed);
+        }
+    }
+
+    pub(super) fn seal(&mut self, width_s: f64) {
+        self.peak_requests_per_s = self.counters.requests as f64 / width_s;
+        self.profiles.for_each(|p| p.peak_per_s = (f64::from(p.requests - p.assets) / width_s) as f32);
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.counters.merge(&other.counters);
+        self.clients.merge(&other.clients);
+        self.networks.merge(&other.networks);
+        self.agents.merge(&other.agents);
+        self.paths.merge(&other.paths);
+        self.urls.merge(&other.urls);
+        self.durations_us.merge(&other.durations_us);
+        self.good_durations_us.merge(&other.good_durations_us);
+        self.profiles.merge(&other.profiles);
+        self.servers.merge(&other.servers);
+        self.sample.merge(&other.sample);
+        self.peak_requests_per_s = self.peak_requests_per_s.max(other.peak_requests_per_s);
+    }
+
+    /// The sampled requests, in an order that depends on nothing but the input.
+    #[must_use]
+    pub fn records(&self) -> Vec<RequestRecord> {
+        self.sample.iter().filter_map(codec::decode_request).collect()
+    }
+}
+
+struct Hashes {
+    agent: u64,
+    path: u64,
+    query: u64,
+}
+
+/// What one client did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClientProfile {
+    pub client: Option<IpAddr>,
+    pub requests: u32,
+    pub pages: u32,
+    pub assets: u32,
+    pub api: u32,
+    pub unauthorised: u32,
+    pub not_found: u32,
+    pub client_errors: u32,
+    pub server_errors: u32,
+    pub posts: u32,
+    pub logins: u32,
+    pub probes: u32,
+    pub referrers: u32,
+    pub response_bytes: u64,
+    /// Bitmaps of hashed paths and queries, for linear counting.
+    pub paths: u64,
+    pub queries: u64,
+    /// Smallest and largest hash of the user agents; they differ if the client changed it.
+    pub agent_low: u64,
+    pub agent_high: u64,
+    pub agent: Option<u8>,
+    pub hostile_tool: bool,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// Numbers at the end of paths: how many requests had one, and their range.
+    pub numbered: u32,
+    pub number_low: u64,
+    pub number_high: u64,
+    /// Requests other than assets per second in the client's busiest tick.
+    pub peak_per_s: f32,
+}
+
+impl ClientProfile {
+    fn count(&mut self, r: &Request<'_>, kind: PathKind, login: bool, hashes: &Hashes) {
+        if self.requests == 0 {
+            self.client = Some(r.client);
+            (self.first, self.last) = (r.time, r.time);
+            (self.agent_low, self.agent_high) = (hashes.agent, hashes.agent);
+        }
+        self.requests += 1;
+        self.first = self.first.min(r.time);
+        self.last = self.last.max(r.time);
+        match kind {
+            PathKind::Page => self.pages += 1,
+            PathKind::Asset => self.assets += 1,
+            PathKind::Api => self.api += 1,
+        }
+        self.unauthorised += u32::from(matches!(r.status, 401 | 403));
+        self.not_found += u32::from(r.status == 404);
+        self.client_errors += u32::from((400..500).contains(&r.status));
+        self.server_errors += u32::from(r.status >= 500);
+        self.posts += u32::from(r.method == Method::Post);
+        self.logins += u32::from(login);
+        self.referrers += u32::from(!r.referrer.is_empty());
+        self.response_bytes = self.response_bytes.saturating_add(r.response_bytes);
+        self.paths |= bit_of(hashes.path);
+        self.queries |= if r.query.is_some() { bit_of(hashes.query) } else { 0 };
+        if kind != PathKind::Asset {
+            self.probes += u32::from(classify::is_probe(r.path, r.query.unwrap_or(b"")));
+            self.count_number(r.path);
+        }
+        self.count_agent(r.user_agent, hashes.agent);
+    }
+
+    fn count_agent(&mut self, user_agent: &[u8], agent: u64) {
+        if self.agent.is_none() || agent < self.agent_low || agent > self.agent_high {
+            let kind = classify::agent_kind(user_agent) as u8;
+            self.agent = Some(self.agent.map_or(kind, |k| k.max(kind)));
+            self.hostile_tool |= classify::is_hostile_tool(user_agent);
+        }
+        self.agent_low = self.agent_low.min(agent);
+        self.agent_high = self.agent_high.max(agent);
+    }
+
+    fn count_number(&mut self, path: &[u8]) {
+        let Some(number) = trailing_number(path) else { return };
+        if self.numbered == 0 {
+            (self.number_low, self.number_high) = (number, number);
+        }
+        self.numbered += 1;
+        self.number_low = self.number_low.min(number);
+        self.number_high = self.number_high.max(number);
+    }
+
+    /// Whether the client sent more than one user agent.
+    #[must_use]
+    pub fn changes_agent(&self) -> bool {
+        self.agent_low != self.agent_high
+    }
+
+    #[must_use]
+    pub fn is(&self, kind: AgentKind) -> bool {
+        self.agent == Some(kind as u8)
+    }
+}
+
+/// The last run of digits in the last segment of a path (`/item/17`, `/p/17.html`).
+fn trailing_number(path: &[u8]) -> Option<u64> {
+    let end = path.iter().rposition(u8::is_ascii_digit)? + 1;
+    let start = path[..end].iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |i| i + 1);
+    if path[end..].contains(&b'/') || end - start > 12 {
+        return None;
+    }
+    std::str::from_utf8(&path[start..end]).ok()?.parse().ok()
+}
+
+impl Profile for ClientProfile {
+    fn merge(&mut self, other: &Self) {
+        if self.requests == 0 {
+            self.clone_from(other);
+            return;
+        }
+        if other.requests == 0 {
+            return;
+        }
+        self.requests += other.requests;
+        self.pages += other.pages;
+        self.assets += other.assets;
+        self.api += other.api;
+        self.unauthorised += other.unauthorised;
+        self.not_found += other.not_found;
+        self.client_errors += other.client_errors;
+        self.server_errors += other.server_errors;
+        self.posts += other.posts;
+        self.logins += other.logins;
+        self.probes += other.probes;
+        self.referrers += other.referrers;
+        self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
+        self.paths |= other.paths;
+        self.queries |= other.queries;
+        self.agent_low = self.agent_low.min(other.agent_low);
+        self.agent_high = self.agent_high.max(other.agent_high);
+        self.agent = self.agent.max(other.agent);
+        self.hostile_tool |= other.hostile_tool;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        if other.numbered > 0 {
+            let first = self.numbered == 0;
+            self.number_low = if first { other.number_low } else { self.number_low.min(other.number_low) };
+            self.number_high = self.number_high.max(other.number_high);
+            self.numbered += other.numbered;
+        }
+        self.peak_per_s = self.peak_per_s.max(other.peak_per_s);
+    }
+}
+
+/// What one upstream server answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerProfile {
+    pub name: String,
+    pub requests: u64,
+    pub failures: u64,
+}
+
+impl Profile for ServerProfile {
+    fn merge(&mut self, other: &Self) {
+        if self.name.is_empty() {
+            self.name.clone_from(&other.name);
+        }
+        self.requests += other.requests;
+        self.failures += other.failures;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_end_paths() {
+        assert_eq!(trailing_number(b"/item/17"), Some(17));
+        assert_eq!(trailing_number(b"/p/0042.html"), Some(42));
+        assert_eq!(trailing_number(b"/2024/archive/x"), None);
+        assert_eq!(trailing_number(b"/about"), None);
+    }
+}

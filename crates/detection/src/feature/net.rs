@@ -1,0 +1,340 @@
+//! Packets and connections of one tick.
+
+use super::{bit_of, codec, service};
+use crate::sketch::{Distinct, Profile, Profiles, Sample};
+use seawall_model::observation::{Connection, ConnectionEvent, FlowState, Fragment, Packet, protocol, tcp_flags};
+use seawall_model::record::PacketRecord;
+use seawall_model::{Timestamp, hash};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// A connection that carried at most this much from the client is short.
+const SHORT_CONNECTION_BYTES: u64 = 400;
+/// A log-in attempt's connection carries at most this much from the client.
+const LOGIN_CONNECTION_BYTES: u64 = 6_000;
+
+/// Packets and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+impl Volume {
+    fn add(&mut self, packets: u64, bytes: u64) {
+        self.packets += packets;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.add(other.packets, other.bytes);
+    }
+}
+
+macro_rules! volumes {
+    ($($(#[$doc:meta])* $name:ident)*) => {
+        /// Volumes of packets, by what the name says.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct Volumes { $($(#[$doc])* pub $name: Volume,)* }
+
+        impl Volumes {
+            fn merge(&mut self, other: &Self) {
+                $(self.$name.merge(&other.$name);)*
+            }
+        }
+    };
+}
+
+volumes! {
+    all tcp udp icmp other fragments later_fragments
+    /// UDP of flows in which only one side has spoken.
+    udp_one_way
+    /// UDP to multicast or broadcast addresses, which nobody answers by design.
+    udp_multicast
+    /// Packets of flows in which both sides have spoken.
+    two_way
+    syn syn_ack rst fin
+    /// TCP without SYN, of no connection that was seen to open or to be answered.
+    stray
+    stray_syn_ack stray_rst
+    /// Flag combinations that no stack sends.
+    impossible_flags
+    icmp_echo icmp_echo_reply icmp_unreachable
+}
+
+/// Counters, sketches and samples of packets and connections.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetWindow {
+    pub volumes: Volumes,
+    /// One-way UDP by source port, in the order of [`service::SERVICES`].
+    pub reflected: Vec<Volume>,
+    /// Connection events, indexed by [`ConnectionEvent`] in its order.
+    pub events: [u64; 10],
+    pub short_connections: u64,
+    pub sources: Distinct,
+    pub destinations: Distinct,
+    pub hosts: Profiles<HostProfile>,
+    pub sample: Sample,
+    /// Packets of flows in which only one side has spoken; what floods are made of.
+    pub one_way_sample: Sample,
+    /// Largest number of packets and SYNs in one tick, per second.
+    pub peak_packets_per_s: f64,
+    pub peak_one_way_per_s: f64,
+}
+
+impl NetWindow {
+    pub(super) fn observe(&mut self, p: &Packet<'_>, priority: u64) {
+        let weight = u64::from(p.sampling.max(1));
+        let bytes = u64::from(p.length_bytes) * weight;
+        let source = hash::address(p.source);
+        self.sources.insert(source);
+        self.destinations.insert(hash::address(p.destination));
+        self.volumes.all.add(weight, bytes);
+        let two_way = matches!(p.flow, FlowState::Answering | FlowState::Asking);
+        if two_way {
+            self.volumes.two_way.add(weight, bytes);
+        }
+        if p.fragment != Fragment::Whole {
+            self.volumes.fragments.add(weight, bytes);
+        }
+        match p.protocol {
+            _ if p.fragment == Fragment::Later => self.volumes.later_fragments.add(weight, bytes),
+            protocol::TCP => self.observe_tcp(p, two_way, weight, bytes),
+            protocol::UDP => self.observe_udp(p, two_way, weight, bytes),
+            protocol::ICMP | protocol::ICMPV6 => self.observe_icmp(p, weight, bytes),
+            _ => self.volumes.other.add(weight, bytes),
+        }
+        if let Some(host) = self.hosts.entry(source) {
+            host.observe(p, two_way);
+        }
+        self.sample.offer(priority, |out| codec::encode_packet(p, out));
+        if !two_way {
+            self.one_way_sample.offer(priority, |out| codec::encode_packet(p, out));
+        }
+    }
+
+    fn observe_tcp(&mut self, p: &Packet<'_>, two_way: bool, weight: u64, bytes: u64) {
+        use tcp_flags::{ACK, FIN, RST, SYN, URG};
+        let v = &mut self.volumes;
+        v.tcp.add(weight, bytes);
+        let flags = p.tcp_flags;
+        let syn = flags & SYN != 0;
+        if syn && flags & (ACK | RST | FIN) == 0 {
+            v.syn.add(weight, bytes);
+        } else if syn && flags & ACK != 0 {
+            v.syn_ack.add(weight, bytes);
+        }
+        if flags & RST != 0 {
+            v.rst.add(weight, bytes);
+        }
+        if flags & FIN != 0 {
+            v.fin.add(weight, bytes);
+        }
+        let absurd = flags == 0 || flags & (SYN | FIN) == SYN | FIN || flags & (FIN | URG | ACK) == FIN | URG;
+        if absurd {
+            v.impossible_flags.add(weight, bytes);
+        }
+        if !two_way && !(syn && flags & ACK == 0) {
+            v.stray.add(weight, bytes);
+            if syn {
+                v.stray_syn_ack.add(weight, bytes);
+            } else if flags & RST != 0 {
+                v.stray_rst.add(weight, bytes);
+            }
+        }
+    }
+
+    fn observe_udp(&mut self, p: &Packet<'_>, two_way: bool, weight: u64, bytes: u64) {
+        self.volumes.udp.add(weight, bytes);
+        if two_way {
+            return;
+        }
+        if p.destination.is_multicast() || is_broadcast(p.destination) {
+            self.volumes.udp_multicast.add(weight, bytes);
+            return;
+        }
+        self.volumes.udp_one_way.add(weight, bytes);
+        if let Some(index) = service::index_of(p.source_port) {
+            if self.reflected.is_empty() {
+                self.reflected = vec![Volume::default(); service::SERVICES.len()];
+            }
+            self.reflected[index].add(weight, bytes);
+        }
+    }
+
+    fn observe_icmp(&mut self, p: &Packet<'_>, weight: u64, bytes: u64) {
+        let v = &mut self.volumes;
+        v.icmp.add(weight, bytes);
+        match (p.protocol, p.icmp_type) {
+            (protocol::ICMP, 8) | (protocol::ICMPV6, 128) => v.icmp_echo.add(weight, bytes),
+            (protocol::ICMP, 0) | (protocol::ICMPV6, 129) => v.icmp_echo_reply.add(weight, bytes),
+            (protocol::ICMP, 3) | (protocol::ICMPV6, 1) => v.icmp_unreachable.add(weight, bytes),
+            _ => {}
+        }
+    }
+
+    pub(super) fn observe_connection(&mut self, c: &Connection) {
+        self.events[c.event as usize] += 1;
+        let closed = matches!(c.event, ConnectionEvent::Closed);
+        let short = closed && c.client_bytes <= SHORT_CONNECTION_BYTES && c.requests == 0;
+        self.short_connections += u64::from(short);
+        let Some(host) = self.hosts.entry(hash::address(c.client)) else { return };
+        host.address = Some(c.client);
+        match c.event {
+            ConnectionEvent::HalfOpenExpired => host.half_open += 1,
+            ConnectionEvent::Established => host.established += 1,
+            ConnectionEvent::Refused => host.refused += 1,
+            ConnectionEvent::SlowRequest | ConnectionEvent::SlowRead | ConnectionEvent::Idle => host.slow += 1,
+            ConnectionEvent::Closed => {
+                host.short += u32::from(short);
+                let login = service::is_login_port(c.server_port) && c.client_bytes <= LOGIN_CONNECTION_BYTES;
+                host.logins += u32::from(login);
+            }
+            ConnectionEvent::TlsHello => host.tls_hellos += 1,
+            ConnectionEvent::TlsAbandoned => host.tls_abandoned += 1,
+            ConnectionEvent::Http2Abuse => {}
+        }
+        host.ports |= bit_of(hash::mix(u64::from(c.server_port)));
+        host.hosts |= bit_of(hash::address(c.server));
+    }
+
+    /// Events of one kind.
+    #[must_use]
+    pub fn event(&self, event: ConnectionEvent) -> u64 {
+        self.events[event as usize]
+    }
+
+    /// One-way UDP by service, largest in bytes first.
+    #[must_use]
+    pub fn reflectors(&self) -> Vec<(service::Service, Volume)> {
+        let mut by_name: Vec<(service::Service, Volume)> = Vec::new();
+        for (service, volume) in service::SERVICES.iter().zip(&self.reflected).filter(|(_, v)| v.packets > 0) {
+            match by_name.iter_mut().find(|(s, _)| s.name == service.name) {
+                Some((_, sum)) => sum.merge(volume),
+                None => by_name.push((*service, *volume)),
+            }
+        }
+        by_name.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then(a.0.port.cmp(&b.0.port)));
+        by_name
+    }
+
+    pub(super) fn seal(&mut self, width_s: f64) {
+        self.peak_packets_per_s = self.volumes.all.packets as f64 / width_s;
+        let one_way = self.volumes.all.packets - self.volumes.two_way.packets.min(self.volumes.all.packets);
+        self.peak_one_way_per_s = one_way as f64 / width_s;
+        self.hosts.for_each(|h| h.peak_per_s = (f64::from(h.packets) / width_s) as f32);
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.volumes.merge(&other.volumes);
+        if self.reflected.is_empty() {
+            self.reflected.clone_from(&other.reflected);
+        } else {
+            for (mine, theirs) in self.reflected.iter_mut().zip(&other.reflected) {
+                mine.merge(theirs);
+            }
+        }
+        for (mine, theirs) in self.events.iter_mut().zip(other.events) {
+            *mine += theirs;
+        }
+        self.short_connections += other.short_connections;
+        self.sources.merge(&other.sources);
+        self.destinations.merge(&other.destinations);
+        self.hosts.merge(&other.hosts);
+        self.sample.merge(&other.sample);
+        self.one_way_sample.merge(&other.one_way_sample);
+        self.peak_packets_per_s = self.peak_packets_per_s.max(other.peak_packets_per_s);
+        self.peak_one_way_per_s = self.peak_one_way_per_s.max(other.peak_one_way_per_s);
+    }
+
+    /// The sampled packets, in an order that depends on nothing but the input.
+    #[must_use]
+    pub fn records(&self) -> Vec<PacketRecord> {
+        self.sample.iter().filter_map(codec::decode_packet).collect()
+    }
+
+    /// The sampled packets of flows in which only one side has spoken.
+    #[must_use]
+    pub fn one_way_records(&self) -> Vec<PacketRecord> {
+        self.one_way_sample.iter().filter_map(codec::decode_packet).collect()
+    }
+}
+
+/// IPv4 broadcast: all ones, or the last address of what looks like a private LAN.
+fn is_broadcast(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_broadcast() || (v4.is_private() && v4.octets()[3] == 255),
+        IpAddr::V6(_) => false,
+    }
+}
+
+/// What one source address did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostProfile {
+    pub address: Option<IpAddr>,
+    pub packets: u32,
+    pub bytes: u64,
+    pub two_way: u32,
+    pub syn: u32,
+    pub half_open: u32,
+    pub established: u32,
+    pub refused: u32,
+    pub slow: u32,
+    pub short: u32,
+    pub logins: u32,
+    pub tls_hellos: u32,
+    pub tls_abandoned: u32,
+    /// Bitmaps of hashed destination ports and hosts that it opened or sent one-way packets to.
+    pub ports: u64,
+    pub hosts: u64,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// Packets per second in its busiest tick.
+    pub peak_per_s: f32,
+}
+
+impl HostProfile {
+    fn observe(&mut self, p: &Packet<'_>, two_way: bool) {
+        if self.packets == 0 {
+            self.address = Some(p.source);
+            (self.first, self.last) = (p.time, p.time);
+        }
+        self.packets = self.packets.saturating_add(p.sampling.max(1));
+        self.bytes += u64::from(p.length_bytes);
+        self.two_way += u32::from(two_way);
+        self.first = self.first.min(p.time);
+        self.last = self.last.max(p.time);
+        let opens = p.protocol == protocol::TCP && p.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
+        self.syn += u32::from(opens);
+        if opens || (!two_way && p.protocol == protocol::UDP) {
+            self.ports |= bit_of(hash::mix(u64::from(p.destination_port)));
+            self.hosts |= bit_of(hash::address(p.destination));
+        }
+    }
+}
+
+impl Profile for HostProfile {
+    fn merge(&mut self, other: &Self) {
+        let empty = self.packets == 0;
+        self.address = self.address.or(other.address);
+        if other.packets > 0 {
+            self.first = if empty { other.first } else { self.first.min(other.first) };
+            self.last = if empty { other.last } else { self.last.max(other.last) };
+        }
+        self.packets = self.packets.saturating_add(other.packets);
+        self.bytes += other.bytes;
+        self.two_way += other.two_way;
+        self.syn += other.syn;
+        self.half_open += other.half_open;
+        self.established += other.established;
+        self.refused += other.refused;
+        self.slow += other.slow;
+        self.short += other.short;
+        self.logins += other.logins;
+        self.tls_hellos += other.tls_hellos;
+        self.tls_abandoned += other.tls_abandoned;
+        self.ports |= other.ports;
+        self.hosts |= other.hosts;
+        self.peak_per_s = self.peak_per_s.max(other.peak_per_s);
+    }
+}
