@@ -21,6 +21,7 @@ pub mod policy;
 pub mod record;
 pub mod report;
 pub mod signature;
+pub mod text;
 pub mod time;
 
 pub use address::Prefix;

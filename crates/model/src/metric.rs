@@ -115,11 +115,12 @@ metrics! {
     ToolShare Who Share "tool-share" "requests of declared tools and libraries";
     EmptyUserAgentShare Who Share "empty-user-agent-share" "requests without a user agent";
     TopReferrerShare Who Share "top-referrer-share" "page views from the commonest outside referrer";
-    RefererRotation Who Ratio "referrer-rotation" "distinct outside referrers per page view";
-    OwnClientShare Who Share "own-client-share" "requests of one application of our own";
+    ReferrerRotation Who Ratio "referrer-rotation" "distinct outside referrers per page view";
+    OwnClientShare Who Share "own-client-share" "requests of the commonest program that is no browser";
     ReturningShare Who Share "returning-share" "requests of clients seen before";
     CadenceRegularity Who Share "cadence-regularity" "clients that send at a machine's rhythm";
-    ClientProxied Who Share "client-proxied" "requests whose client is hidden behind one address";
+    MachineClientShare Who Share "machine-client-share" "requests of clients that no person's browser behaves like";
+    HiddenClientShare Who Share "hidden-client-share" "requests whose client is hidden behind one address";
     // HTTP: what
     AssetsPerPage What Ratio "assets-per-page" "assets fetched per page";
     AssetlessClientShare What Share "assetless-client-share" "clients that fetch pages and no assets";
@@ -134,6 +135,9 @@ metrics! {
     FailedLogins What Count "failed-logins" "failed log-ins";
     NotFoundShare What Share "not-found-share" "answers 404";
     ProbePathShare What Share "probe-path-share" "requests for files that only scanners ask for";
+    ProberShare What Share "prober-share" "requests of clients that probe for what is not there";
+    GuesserShare What Share "guesser-share" "requests of clients that only try to log in";
+    InvalidVersionShare What Share "invalid-version-share" "requests with an HTTP version that does not exist";
     SequentialWalkShare What Share "sequential-walk-share" "clients that walk items in order";
     InvalidRequestShare What Share "invalid-request-share" "requests that are no valid HTTP";
     ClientErrorShare What Share "client-error-share" "answers 4xx";
@@ -155,6 +159,7 @@ metrics! {
     UpstreamFailureShare Capacity Share "upstream-failure-share" "requests that no upstream answered";
     BackendSkew Capacity Share "backend-skew" "difference of failures between servers of a pool";
     ServerDownEvents Capacity Count "server-down-events" "servers reported down";
+    UpstreamFailureEvents Capacity Count "upstream-failure-events" "log lines of failed or timed-out upstreams";
     DurationLead Capacity Seconds "duration-lead" "how long answers slowed before requests rose";
     ErrorPathConcentration Capacity Share "error-path-concentration" "errors on the commonest failing path";
     // changes
@@ -164,7 +169,19 @@ metrics! {
     PacketCount Rate Count "packet-count" "packets in all";
     BitRate Rate BitsPerSecond "bit-rate" "bits per second";
     SynRate Rate PerSecond "syn-rate" "connection attempts per second";
+    HalfOpenRate Rate PerSecond "half-open-rate" "connection attempts per second that never completed";
+    HalfOpenCount Rate Count "half-open-count" "connection attempts that never completed";
+    UnansweredUdpRate Rate PerSecond "unanswered-udp-rate" "UDP packets per second that nobody answers or asked for";
+    UnansweredUdpBitRate Rate BitsPerSecond "unanswered-udp-bit-rate" "bits per second of such UDP packets";
+    ReflectedRate Rate PerSecond "reflected-rate" "unasked answers per second from one service port";
+    ReflectedBitRate Rate BitsPerSecond "reflected-bit-rate" "bits per second of such answers";
+    ReflectedCount Rate Count "reflected-count" "unasked answers from one service port";
+    StrayTcpRate Rate PerSecond "stray-tcp-rate" "TCP packets per second that belong to no connection";
+    FragmentRate Rate PerSecond "fragment-rate" "fragments per second";
+    IcmpRate Rate PerSecond "icmp-rate" "ICMP packets per second";
+    ConnectionCount Rate Count "connection-count" "connections opened";
     // packets: who
+    ReflectorCount Who Count "reflector-count" "distinct sources of unasked answers";
     SourceCount Who Count "source-count" "distinct source addresses";
     PacketsPerSource Who Ratio "packets-per-source" "packets per source address";
     TopSourceShare Who Share "top-source-share" "packets of the busiest source";
@@ -182,6 +199,12 @@ metrics! {
     RefusedShare What Share "refused-share" "connection attempts that were refused";
     SynShare What Share "syn-share" "TCP packets that are bare SYN";
     StrayTcpShare What Share "stray-tcp-share" "TCP packets that belong to no connection";
+    ImpossibleFlagShare What Share "impossible-flag-share" "TCP packets with flags that no system sends";
+    IcmpUnansweredShare What Share "icmp-unanswered-share" "ICMP packets beyond echo requests and their replies";
+    ReflectedBytes What Bytes "reflected-bytes" "mean size of unasked answers";
+    DestinationPortEntropy What Entropy "destination-port-entropy" "spread of one-way packets over destination ports";
+    StraySynAckShare What Share "stray-syn-ack-part" "SYN-ACK among stray TCP packets";
+    TopSourcePortShare What Share "top-source-port-share" "one-way packets from the commonest source port";
     SynAckStrayShare What Share "stray-syn-ack-share" "unasked SYN-ACK or RST answers among TCP packets";
     ReflectorPortShare What Share "reflector-port-share" "bytes from ports of services known to amplify, unasked";
     MeanPacketBytes What Bytes "mean-packet-bytes" "mean packet length";
@@ -204,6 +227,7 @@ metrics! {
     DnsDistinctNameShare What Share "dns-distinct-name-share" "queried names under the busiest suffix that occur once";
     DnsSuffixShare What Share "dns-suffix-share" "queries under the busiest suffix";
     DnsLabelBytes What Bytes "dns-label-bytes" "mean length of the first labels under the busiest suffix";
+    DnsRandomNameShare What Share "dns-random-name-share" "queried names whose first label looks machine-made";
     DnsAmplifyingShare What Share "dns-amplifying-share" "queries of kinds that make large answers (ANY, TXT, DNSKEY)";
     DnsOutboundRatio What Ratio "dns-outbound-ratio" "bytes answered per byte asked";
     DnsUnansweredShare Capacity Share "dns-unanswered-share" "DNS queries without an answer";

@@ -16,8 +16,32 @@ pub enum PathKind {
 }
 
 const ASSET_EXTENSIONS: [&[u8]; 26] = [
-    b"css", b"js", b"mjs", b"png", b"jpg", b"jpeg", b"gif", b"svg", b"ico", b"webp", b"avif", b"woff", b"woff2",
-    b"ttf", b"eot", b"otf", b"map", b"bmp", b"xbm", b"swf", b"webmanifest", b"mp4", b"webm", b"mp3", b"m4s", b"ts",
+    b"css",
+    b"js",
+    b"mjs",
+    b"png",
+    b"jpg",
+    b"jpeg",
+    b"gif",
+    b"svg",
+    b"ico",
+    b"webp",
+    b"avif",
+    b"woff",
+    b"woff2",
+    b"ttf",
+    b"eot",
+    b"otf",
+    b"map",
+    b"bmp",
+    b"xbm",
+    b"swf",
+    b"webmanifest",
+    b"mp4",
+    b"webm",
+    b"mp3",
+    b"m4s",
+    b"ts",
 ];
 
 /// Tells pages from what they are made of, by the extension.
@@ -35,12 +59,25 @@ pub fn path_kind(path: &[u8]) -> PathKind {
 
 fn is_api(path: &[u8]) -> bool {
     let head = &path[..path.len().min(16)];
-    contains(head, b"/api/") || contains(head, b"/v1/") || contains(head, b"/graphql") || path.ends_with(b".json")
+    contains(head, b"/api/")
+        || contains(head, b"/v1/")
+        || contains(head, b"/graphql")
+        || path.ends_with(b".json")
 }
 
 const LOGIN_WORDS: [&[u8]; 12] = [
-    b"login", b"signin", b"sign-in", b"sign_in", b"logon", b"xmlrpc.php", b"/auth", b"/session", b"oauth/token",
-    b"j_security_check", b"password", b"/account/verify",
+    b"login",
+    b"signin",
+    b"sign-in",
+    b"sign_in",
+    b"logon",
+    b"xmlrpc.php",
+    b"/auth",
+    b"/session",
+    b"oauth/token",
+    b"j_security_check",
+    b"password",
+    b"/account/verify",
 ];
 
 static LOGIN: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&LOGIN_WORDS));
@@ -65,13 +102,64 @@ pub fn is_login_path(path: &[u8]) -> bool {
 
 /// Text that people's browsers do not ask a site for, and scanners do.
 const PROBE_WORDS: [&[u8]; 58] = [
-    b"/.env", b"/.git", b"/.svn", b"/.hg/", b"/.aws", b"/.ssh", b"/.htaccess", b"/.htpasswd", b"/.ds_store", b"wp-config",
-    b"phpmyadmin", b"/pma/", b"/adminer", b"/phpinfo", b"/cgi-bin/", b"../", b"..%2f", b"%2e%2e", b"/etc/passwd",
-    b"/proc/self", b"/boaform", b"/hnap1", b"/solr/", b"/actuator", b"/jenkins", b"/manager/html", b"/console/",
-    b"/vendor/phpunit", b"eval-stdin", b"/shell", b"/backup.", b".sql", b".bak", b".old", b"/config.", b"/setup.",
-    b"/server-status", b"/owa/auth", b"/ecp/", b"/autodiscover", b"/telescope", b"/debug", b"jndi:", b"<script",
-    b"union+select", b"union%20select", b"sleep(", b"' or ", b"%27%20or", b"/invoker/", b"/webdav", b"/struts",
-    b"thinkphp", b"/luci/", b"/goform", b"w00tw00t", b"/sqlmap", b"/nmap",
+    b"/.env",
+    b"/.git",
+    b"/.svn",
+    b"/.hg/",
+    b"/.aws",
+    b"/.ssh",
+    b"/.htaccess",
+    b"/.htpasswd",
+    b"/.ds_store",
+    b"wp-config",
+    b"phpmyadmin",
+    b"/pma/",
+    b"/adminer",
+    b"/phpinfo",
+    b"/cgi-bin/",
+    b"../",
+    b"..%2f",
+    b"%2e%2e",
+    b"/etc/passwd",
+    b"/proc/self",
+    b"/boaform",
+    b"/hnap1",
+    b"/solr/",
+    b"/actuator",
+    b"/jenkins",
+    b"/manager/html",
+    b"/console/",
+    b"/vendor/phpunit",
+    b"eval-stdin",
+    b"/shell",
+    b"/backup.",
+    b".sql",
+    b".bak",
+    b".old",
+    b"/config.",
+    b"/setup.",
+    b"/server-status",
+    b"/owa/auth",
+    b"/ecp/",
+    b"/autodiscover",
+    b"/telescope",
+    b"/debug",
+    b"jndi:",
+    b"<script",
+    b"union+select",
+    b"union%20select",
+    b"sleep(",
+    b"' or ",
+    b"%27%20or",
+    b"/invoker/",
+    b"/webdav",
+    b"/struts",
+    b"thinkphp",
+    b"/luci/",
+    b"/goform",
+    b"w00tw00t",
+    b"/sqlmap",
+    b"/nmap",
 ];
 
 /// Whether a path or query asks for what only scanners ask for.
@@ -95,14 +183,56 @@ pub enum AgentKind {
 }
 
 const CRAWLER_WORDS: [&[u8]; 16] = [
-    b"bot", b"crawl", b"spider", b"slurp", b"mediapartners", b"facebookexternalhit", b"archiver", b"yandex",
-    b"baidu", b"duckduck", b"bingpreview", b"feedfetcher", b"gptbot", b"semrush", b"ahrefs", b"lighthouse",
+    b"bot",
+    b"crawl",
+    b"spider",
+    b"slurp",
+    b"mediapartners",
+    b"facebookexternalhit",
+    b"archiver",
+    b"yandex",
+    b"baidu",
+    b"duckduck",
+    b"bingpreview",
+    b"feedfetcher",
+    b"gptbot",
+    b"semrush",
+    b"ahrefs",
+    b"lighthouse",
 ];
 const TOOL_WORDS: [&[u8]; 32] = [
-    b"curl", b"wget", b"python", b"go-http-client", b"java/", b"okhttp", b"libwww", b"perl", b"ruby", b"axios",
-    b"node-fetch", b"httpclient", b"apachebench", b"siege", b"wrk", b"hey/", b"vegeta", b"jmeter", b"k6/",
-    b"masscan", b"zgrab", b"nmap", b"nikto", b"sqlmap", b"scrapy", b"headless", b"phantomjs", b"gobuster",
-    b"dirbuster", b"wpscan", b"h2load", b"hydra",
+    b"curl",
+    b"wget",
+    b"python",
+    b"go-http-client",
+    b"java/",
+    b"okhttp",
+    b"libwww",
+    b"perl",
+    b"ruby",
+    b"axios",
+    b"node-fetch",
+    b"httpclient",
+    b"apachebench",
+    b"siege",
+    b"wrk",
+    b"hey/",
+    b"vegeta",
+    b"jmeter",
+    b"k6/",
+    b"masscan",
+    b"zgrab",
+    b"nmap",
+    b"nikto",
+    b"sqlmap",
+    b"scrapy",
+    b"headless",
+    b"phantomjs",
+    b"gobuster",
+    b"dirbuster",
+    b"wpscan",
+    b"h2load",
+    b"hydra",
 ];
 
 #[must_use]
@@ -124,8 +254,22 @@ pub fn agent_kind(user_agent: &[u8]) -> AgentKind {
 }
 
 const HOSTILE_WORDS: [&[u8]; 16] = [
-    b"masscan", b"zgrab", b"nmap", b"nikto", b"sqlmap", b"gobuster", b"dirbuster", b"wpscan", b"hydra", b"nuclei",
-    b"acunetix", b"nessus", b"openvas", b"feroxbuster", b"ffuf", b"w3af",
+    b"masscan",
+    b"zgrab",
+    b"nmap",
+    b"nikto",
+    b"sqlmap",
+    b"gobuster",
+    b"dirbuster",
+    b"wpscan",
+    b"hydra",
+    b"nuclei",
+    b"acunetix",
+    b"nessus",
+    b"openvas",
+    b"feroxbuster",
+    b"ffuf",
+    b"w3af",
 ];
 
 /// Whether a user agent names a program made to attack or to scan.

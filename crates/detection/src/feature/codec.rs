@@ -1,13 +1,9 @@
 //! Records as bytes in a sample's buffer. Written from borrowed observations without allocation,
 //! read back as owned records.
 
-use seawall_model::observation::{
-    Dns, FlowState, Fragment, HttpVersion, Method, Packet, Presence, Request,
-};
-use seawall_model::record::{
-    DnsRecord, PAYLOAD_PREFIX_BYTES, PacketRecord, RequestRecord, TEXT_LIMIT_BYTES,
-};
 use seawall_model::Timestamp;
+use seawall_model::observation::{Dns, FlowState, Fragment, HttpVersion, Method, Packet, Presence, Request};
+use seawall_model::record::{DnsRecord, PAYLOAD_PREFIX_BYTES, PacketRecord, RequestRecord, TEXT_LIMIT_BYTES};
 use std::net::IpAddr;
 
 const METHODS: [Method; 11] = [
@@ -148,11 +144,7 @@ pub fn decode_packet(bytes: &[u8]) -> Option<PacketRecord> {
 pub fn encode_dns(d: &Dns<'_>, out: &mut Vec<u8>) {
     put_i64(out, d.time.0);
     put_address(out, d.client);
-    out.extend_from_slice(&[
-        u8::from(d.is_response),
-        d.response_code,
-        u8::from(d.recursion_desired),
-    ]);
+    out.extend_from_slice(&[u8::from(d.is_response), d.response_code, u8::from(d.recursion_desired)]);
     out.extend_from_slice(&d.query_type.to_le_bytes());
     put_u64(out, u64::from(d.message_bytes));
     put_text(out, d.name);

@@ -12,8 +12,8 @@ use dns::DnsWindow;
 use http::HttpWindow;
 use net::NetWindow;
 use seawall_model::hash;
-use seawall_model::time::{SECOND_NS, Timestamp};
 use seawall_model::observation::{BackendEvent, BackendEventKind, Login, Observation};
+use seawall_model::time::{SECOND_NS, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::sketch::{Profile, Profiles};

@@ -2,7 +2,9 @@
 
 use super::{bit_of, codec, service};
 use crate::sketch::{Distinct, Profile, Profiles, Sample};
-use seawall_model::observation::{Connection, ConnectionEvent, FlowState, Fragment, Packet, protocol, tcp_flags};
+use seawall_model::observation::{
+    Connection, ConnectionEvent, FlowState, Fragment, Packet, protocol, tcp_flags,
+};
 use seawall_model::record::PacketRecord;
 use seawall_model::{Timestamp, hash};
 use serde::{Deserialize, Serialize};
@@ -184,7 +186,9 @@ impl NetWindow {
             ConnectionEvent::HalfOpenExpired => host.half_open += 1,
             ConnectionEvent::Established => host.established += 1,
             ConnectionEvent::Refused => host.refused += 1,
-            ConnectionEvent::SlowRequest | ConnectionEvent::SlowRead | ConnectionEvent::Idle => host.slow += 1,
+            ConnectionEvent::SlowRequest | ConnectionEvent::SlowRead | ConnectionEvent::Idle => {
+                host.slow += 1
+            }
             ConnectionEvent::Closed => {
                 host.short += u32::from(short);
                 let login = service::is_login_port(c.server_port) && c.client_bytes <= LOGIN_CONNECTION_BYTES;
@@ -208,7 +212,8 @@ impl NetWindow {
     #[must_use]
     pub fn reflectors(&self) -> Vec<(service::Service, Volume)> {
         let mut by_name: Vec<(service::Service, Volume)> = Vec::new();
-        for (service, volume) in service::SERVICES.iter().zip(&self.reflected).filter(|(_, v)| v.packets > 0) {
+        for (service, volume) in service::SERVICES.iter().zip(&self.reflected).filter(|(_, v)| v.packets > 0)
+        {
             match by_name.iter_mut().find(|(s, _)| s.name == service.name) {
                 Some((_, sum)) => sum.merge(volume),
                 None => by_name.push((*service, *volume)),
@@ -304,7 +309,8 @@ impl HostProfile {
         self.two_way += u32::from(two_way);
         self.first = self.first.min(p.time);
         self.last = self.last.max(p.time);
-        let opens = p.protocol == protocol::TCP && p.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
+        let opens =
+            p.protocol == protocol::TCP && p.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
         self.syn += u32::from(opens);
         if opens || (!two_way && p.protocol == protocol::UDP) {
             self.ports |= bit_of(hash::mix(u64::from(p.destination_port)));

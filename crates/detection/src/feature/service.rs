@@ -36,7 +36,27 @@ pub fn index_of(port: u16) -> Option<usize> {
 /// TCP ports of services that ask for a password.
 #[must_use]
 pub fn is_login_port(port: u16) -> bool {
-    matches!(port, 21 | 22 | 23 | 25 | 110 | 143 | 445 | 465 | 587 | 993 | 995 | 1433 | 2222 | 3306 | 3389 | 5432 | 5900 | 5985 | 6379)
+    matches!(
+        port,
+        21 | 22
+            | 23
+            | 25
+            | 110
+            | 143
+            | 445
+            | 465
+            | 587
+            | 993
+            | 995
+            | 1433
+            | 2222
+            | 3306
+            | 3389
+            | 5432
+            | 5900
+            | 5985
+            | 6379
+    )
 }
 
 #[cfg(test)]

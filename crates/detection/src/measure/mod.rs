@@ -1,1 +1,165 @@
-//! Windows as findings.
+//! A window, beside a reference, as findings: what is observed, what was to be expected, and how
+//! surprising that is. Also rankings, which say who and what in names.
+
+mod dns;
+mod http;
+mod net;
+mod rank;
+
+pub use rank::rankings;
+
+use crate::Window;
+use seawall_model::finding::{Finding, Findings};
+use seawall_model::math;
+use seawall_model::metric::{Metric, Unit};
+use seawall_model::{Cause, Timestamp};
+
+/// One measured value with the amount of data it stands on.
+#[derive(Clone, Copy, Debug)]
+pub struct Value {
+    pub metric: Metric,
+    pub value: f64,
+    pub support: f64,
+}
+
+/// What the measurement says besides numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Structure {
+    pub vectors: Vec<(Cause, String)>,
+    pub target: Option<String>,
+}
+
+/// Measures `during` against `reference`. The reference is the quiet part of the same input or a
+/// baseline; without one, nothing is expected and only structure can speak.
+#[must_use]
+pub fn findings(during: &Window, reference: Option<&Window>, onset: Option<Timestamp>) -> Findings {
+    let reference = reference.filter(|r| !r.is_empty());
+    let mut structure = Structure::default();
+    let observed = values(during, &mut structure);
+    let expected = reference.map(|r| values(r, &mut Structure::default())).unwrap_or_default();
+    let mut findings = Findings {
+        onset,
+        duration_s: during.seconds(),
+        reference_s: reference.map_or(0.0, Window::seconds),
+        vectors: structure.vectors,
+        target: structure.target,
+        ..Findings::default()
+    };
+    for value in observed {
+        let normal = expected.iter().find(|e| e.metric == value.metric);
+        findings.insert(finding(value, normal, onset));
+    }
+    if let Some(reference) = reference {
+        http::compare(during, reference, &mut findings);
+        net::compare(during, reference, &mut findings);
+    }
+    findings
+}
+
+fn finding(value: Value, normal: Option<&Value>, onset: Option<Timestamp>) -> Finding {
+    Finding {
+        metric: value.metric,
+        observed: value.value,
+        expected: normal.map(|n| n.value),
+        surprise: normal.map_or(0.0, |n| surprise(value, *n)),
+        support: value.support,
+        onset,
+    }
+}
+
+/// Distance from expected in units of its spread: two-proportion z for shares, log ratio over a
+/// usual spread of a third for quantities.
+fn surprise(observed: Value, expected: Value) -> f64 {
+    match observed.metric.unit() {
+        Unit::Share | Unit::Entropy => {
+            let pooled = (observed.value * observed.support + expected.value * expected.support)
+                / (observed.support + expected.support).max(1.0);
+            let variance =
+                pooled * (1.0 - pooled) * (1.0 / observed.support.max(1.0) + 1.0 / expected.support.max(1.0));
+            (observed.value - expected.value) / math::sqrt(variance.max(1e-4))
+        }
+        _ => math::ln((observed.value + 1e-9) / (expected.value + 1e-9)).clamp(-20.0, 20.0) / 0.33,
+    }
+}
+
+fn values(window: &Window, structure: &mut Structure) -> Vec<Value> {
+    let seconds = window.seconds().max(0.001);
+    let mut out = Vec::with_capacity(96);
+    if let Some(net) = &window.net {
+        net::measure(net, seconds, &mut out, structure);
+    }
+    if let Some(http) = &window.http {
+        http::measure(http, seconds, &mut out, structure);
+    }
+    if let Some(dns) = &window.dns {
+        dns::measure(dns, seconds, &mut out, structure);
+    }
+    measure_logins(window, &mut out);
+    measure_backends(window, &mut out);
+    out
+}
+
+fn measure_logins(window: &Window, out: &mut Vec<Value>) {
+    let Some(logins) = &window.logins else { return };
+    let support = logins.attempts as f64;
+    push(out, Metric::FailedLogins, logins.failures as f64, support);
+    push(out, Metric::LoginAttemptRate, support / window.seconds().max(1.0), support);
+}
+
+fn measure_backends(window: &Window, out: &mut Vec<Value>) {
+    use seawall_model::observation::BackendEventKind::{
+        ConnectFailed, PoolEmpty, ServerDown, UpstreamTimedOut,
+    };
+    let Some(backends) = &window.backends else { return };
+    let down = backends.count(ServerDown) + backends.count(PoolEmpty);
+    push(out, Metric::ServerDownEvents, down as f64, 1.0);
+    let failed = backends.count(ConnectFailed) + backends.count(UpstreamTimedOut);
+    push(out, Metric::UpstreamFailureEvents, failed as f64, 1.0);
+}
+
+/// Adds a value that is a number; a share of nothing is not measured.
+pub(crate) fn push(out: &mut Vec<Value>, metric: Metric, value: f64, support: f64) {
+    if value.is_finite() && support > 0.0 {
+        match out.iter_mut().find(|v| v.metric == metric) {
+            Some(existing) => *existing = Value { metric, value, support },
+            None => out.push(Value { metric, value, support }),
+        }
+    }
+}
+
+/// Adds `part / whole` with the whole as support, where there is a whole.
+pub(crate) fn push_share(out: &mut Vec<Value>, metric: Metric, part: f64, whole: f64) {
+    if whole > 0.0 {
+        push(out, metric, part / whole, whole);
+    }
+}
+
+/// Counts equal keys: the largest count, and entropy normalised to the number of keys counted.
+pub(crate) struct Spread {
+    pub top: f64,
+    pub entropy: f64,
+    pub once: f64,
+    pub distinct: usize,
+    pub total: usize,
+}
+
+pub(crate) fn spread(mut keys: Vec<u64>) -> Spread {
+    let total = keys.len();
+    keys.sort_unstable();
+    let (mut top, mut once, mut distinct, mut bits) = (0_usize, 0_usize, 0_usize, 0.0);
+    for run in keys.chunk_by(|a, b| a == b) {
+        top = top.max(run.len());
+        once += usize::from(run.len() == 1);
+        distinct += 1;
+        let p = run.len() as f64 / total as f64;
+        bits -= p * math::log2(p);
+    }
+    let whole = total.max(1) as f64;
+    Spread {
+        top: top as f64 / whole,
+        entropy: if total > 1 { bits / math::log2(whole) } else { 0.0 },
+        once: once as f64 / whole,
+        distinct,
+        total,
+    }
+}

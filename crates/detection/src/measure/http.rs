@@ -1,0 +1,341 @@
+//! HTTP windows as values.
+
+use super::{Structure, Value, push, push_share, spread};
+use crate::Window;
+use crate::feature::bits_as_count;
+use crate::feature::classify::{self, AgentKind, PathKind};
+use crate::feature::http::{ClientProfile, HttpWindow};
+use seawall_model::finding::{Finding, Findings};
+use seawall_model::metric::Metric;
+use seawall_model::observation::HttpVersion;
+use seawall_model::record::RequestRecord;
+use seawall_model::{Cause, hash, math, text};
+
+pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
+    let records = http.records();
+    rates(http, seconds, out);
+    statuses(http, out);
+    clients(http, seconds, out);
+    agents(&records, out);
+    texts(&records, out);
+    referrers(&records, out);
+    times(http, &records, out);
+    errors(&records, out);
+    servers(http, out);
+    structure.target = target(&records).or(structure.target.take());
+    spread_vectors(http, structure);
+}
+
+fn rates(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
+    let c = &http.counters;
+    let n = c.requests as f64;
+    push(out, Metric::RequestRate, n / seconds, n);
+    push(out, Metric::RequestCount, n, n);
+    push(out, Metric::PeakRequestRate, http.peak_requests_per_s, n);
+    push(out, Metric::HttpBitRate, c.response_bytes as f64 * 8.0 / seconds, n);
+    push(out, Metric::ClientCount, http.clients.count(), n);
+    push(out, Metric::ClientRate, http.clients.count() / seconds, n);
+    push(out, Metric::RequestsPerClient, n / http.clients.count().max(1.0), n);
+    push(out, Metric::GoodputRate, (c.success + c.redirect) as f64 / seconds, n);
+    push(out, Metric::ResponseBytes, c.response_bytes as f64 / n.max(1.0), n);
+    push_share(out, Metric::PostShare, c.post as f64, n);
+    push_share(out, Metric::CacheHitShare, c.cache_hits as f64, c.cache_known as f64);
+    push_share(out, Metric::AssetsPerPage, c.assets as f64, (c.pages + c.api) as f64);
+}
+
+fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
+    let c = &http.counters;
+    let n = c.requests as f64;
+    push_share(out, Metric::UnauthorisedShare, c.unauthorised as f64, n);
+    push_share(out, Metric::NotFoundShare, c.not_found as f64, n);
+    push_share(out, Metric::ClientErrorShare, c.client_error as f64, n);
+    push_share(out, Metric::ServerErrorShare, c.server_error as f64, n);
+    let gateway = c.bad_gateway + c.unavailable + c.gateway_timeout;
+    push_share(out, Metric::GatewayErrorShare, gateway as f64, n);
+    push_share(out, Metric::ClientAbortShare, (c.client_closed + c.client_aborted) as f64, n);
+    push_share(out, Metric::RequestTimeoutShare, c.timed_out.max(c.client_timed_out) as f64, n);
+    let failed = c.upstream_failed + c.upstream_timed_out + c.no_upstream + c.queue_timed_out;
+    push_share(out, Metric::UpstreamFailureShare, failed as f64, n);
+    push_share(out, Metric::InvalidRequestShare, (c.malformed.max(c.client_invalid)) as f64, n);
+    push_share(out, Metric::QueueTime, c.queue_us as f64, c.queued as f64);
+}
+
+/// What the sampled clients do, as shares of clients and of their requests.
+fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
+    let sorted = http.profiles.sorted();
+    let profiles = || sorted.iter().map(|(_, p)| p);
+    let known = profiles().count() as f64;
+    let requests: f64 = profiles().map(|p| f64::from(p.requests)).sum();
+    let requests_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
+        profiles().filter(|p| wanted(p)).map(|p| f64::from(p.requests)).sum()
+    };
+    let busiest = profiles().map(|p| p.requests).max().unwrap_or(0);
+    push_share(out, Metric::TopClientShare, f64::from(busiest), http.counters.requests as f64);
+    let peak = profiles().map(|p| f64::from(p.peak_per_s)).fold(0.0, f64::max);
+    push(out, Metric::PeakRequestsPerClient, peak, known);
+    let paged = |p: &&ClientProfile| p.pages > 0 && !p.is(AgentKind::Crawler);
+    let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
+    push_share(out, Metric::AssetlessClientShare, assetless as f64, profiles().filter(paged).count() as f64);
+    push_share(out, Metric::MachineClientShare, requests_of(&|p| is_machine(p, seconds)), requests);
+    let rotating = profiles().filter(|p| p.requests >= 5 && p.changes_agent()).count();
+    let steady = profiles().filter(|p| p.requests >= 5).count();
+    push_share(out, Metric::UserAgentRotation, rotating as f64, steady as f64);
+    push_share(out, Metric::SequentialWalkShare, requests_of(&walks), requests);
+    push_share(out, Metric::ProbePathShare, profiles().map(|p| f64::from(p.probes)).sum(), requests);
+    push_share(out, Metric::ProberShare, requests_of(&is_prober), requests);
+    let logins: f64 = profiles().map(|p| f64::from(p.logins)).sum();
+    push_share(out, Metric::LoginAttemptShare, logins, requests);
+    let scale = http.counters.requests as f64 / requests.max(1.0);
+    push(out, Metric::LoginAttemptRate, logins * scale / seconds, requests);
+    let failed: f64 = profiles().map(|p| f64::from(p.logins.min(p.unauthorised))).sum();
+    push(out, Metric::FailedLogins, failed * scale, requests);
+    push_share(out, Metric::GuesserShare, requests_of(&is_guesser), requests);
+}
+
+/// No person's browser: many pages and none of what pages are made of, faster than anyone reads.
+fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
+    let asked = p.requests - p.assets;
+    let own_s = p.last.since_s(p.first).max(1.0).min(seconds.max(1.0));
+    asked >= 15 && p.assets * 10 < asked && (p.peak_per_s >= 4.0 || f64::from(asked) / own_s >= 1.0)
+}
+
+/// Walks numbered items: most of a range of numbers, each about once, no assets.
+fn walks(p: &ClientProfile) -> bool {
+    let range = (p.number_high - p.number_low + 1) as f64;
+    p.numbered >= 20
+        && p.assets * 10 < p.requests
+        && p.numbered * 10 >= p.requests * 7
+        && range <= 3.0 * f64::from(p.numbered)
+        && range >= 0.6 * f64::from(p.numbered)
+}
+
+/// Asks for what is not there, or only scanners know: many different paths, mostly failing.
+fn is_prober(p: &ClientProfile) -> bool {
+    let different = bits_as_count(p.paths).min(f64::from(p.requests));
+    let failing = f64::from(p.client_errors) / f64::from(p.requests.max(1));
+    (p.probes >= 3 && u64::from(p.probes) * 4 >= u64::from(p.requests))
+        || (p.hostile_tool && p.requests >= 3)
+        || (p.requests >= 10
+            && failing > 0.7
+            && different >= 8.0
+            && different >= 0.5 * f64::from(p.requests).min(64.0))
+}
+
+/// Tries to log in again and again.
+fn is_guesser(p: &ClientProfile) -> bool {
+    (p.logins >= 5 && p.logins * 2 >= p.requests - p.assets)
+        || (p.unauthorised >= 5
+            && p.unauthorised * 10 >= p.requests * 8
+            && bits_as_count(p.paths) < 4.0
+            && p.probes == 0)
+}
+
+fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
+    let n = records.len() as f64;
+    let kinds: Vec<AgentKind> =
+        records.iter().map(|r| classify::agent_kind(r.user_agent.as_bytes())).collect();
+    let any = kinds.iter().any(|k| *k != AgentKind::Absent);
+    if !any {
+        return;
+    }
+    let share_of = |kind| kinds.iter().filter(|k| **k == kind).count() as f64;
+    push_share(out, Metric::CrawlerShare, share_of(AgentKind::Crawler), n);
+    push_share(out, Metric::ToolShare, share_of(AgentKind::Tool), n);
+    push_share(out, Metric::EmptyUserAgentShare, share_of(AgentKind::Absent), n);
+    let own: Vec<u64> = records
+        .iter()
+        .zip(&kinds)
+        .filter(|(_, k)| matches!(k, AgentKind::Application | AgentKind::Tool))
+        .map(|(r, _)| hash::bytes(r.user_agent.as_bytes()))
+        .collect();
+    let own_count = own.len() as f64;
+    push_share(out, Metric::OwnClientShare, spread(own).top * own_count, n);
+    let agents = spread(records.iter().map(|r| hash::bytes(r.user_agent.as_bytes())).collect());
+    push(out, Metric::TopUserAgentShare, agents.top, n);
+    let prints: Vec<u64> = records
+        .iter()
+        .filter(|r| !r.ja4.is_empty() || r.header_order != 0)
+        .map(|r| hash::combine(hash::bytes(r.ja4.as_bytes()), r.header_order))
+        .collect();
+    let printed = prints.len() as f64;
+    push(out, Metric::TopFingerprintShare, spread(prints).top, printed);
+}
+
+fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
+    let n = records.len() as f64;
+    let asked: Vec<&RequestRecord> = records.iter().filter(|r| kind(r) != PathKind::Asset).collect();
+    let paths = spread(asked.iter().map(|r| hash::bytes(r.path.as_bytes())).collect());
+    push(out, Metric::TopPathShare, paths.top, asked.len() as f64);
+    push(out, Metric::PathEntropy, paths.entropy, asked.len() as f64);
+    push(out, Metric::DistinctPathShare, paths.once, asked.len() as f64);
+    let queries: Vec<u64> =
+        asked.iter().filter_map(|r| r.query.as_ref()).map(|q| hash::bytes(q.as_bytes())).collect();
+    push_share(
+        out,
+        Metric::DistinctQueryShare,
+        spread(queries.clone()).once * queries.len() as f64,
+        asked.len() as f64,
+    );
+    let random = asked.iter().filter(|r| is_random(r)).count();
+    push_share(out, Metric::RandomTextShare, random as f64, asked.len() as f64);
+    let absurd = records.iter().filter(|r| r.version == HttpVersion::Invalid).count();
+    push_share(out, Metric::InvalidVersionShare, absurd as f64, n);
+}
+
+fn kind(r: &RequestRecord) -> PathKind {
+    classify::path_kind(r.path.as_bytes())
+}
+
+/// Whether the last part of the path or a parameter looks machine-random.
+fn is_random(r: &RequestRecord) -> bool {
+    let last = r.path.rsplit('/').next().unwrap_or("");
+    let in_query = |q: &str| {
+        q.split('&').any(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            text::is_random_word(name) || text::is_random_word(value)
+        })
+    };
+    text::is_random_word(last) || r.query.as_deref().is_some_and(in_query)
+}
+
+/// Outside origins that page views name as where they came from. Our own origin is the commonest
+/// one among the requests for assets, which pages of ours refer to.
+fn referrers(records: &[RequestRecord], out: &mut Vec<Value>) {
+    if records.iter().all(|r| r.referrer.is_empty()) {
+        return;
+    }
+    let origin = |r: &RequestRecord| hash::bytes(classify::origin(r.referrer.as_bytes()));
+    let of_assets: Vec<u64> =
+        records.iter().filter(|r| kind(r) == PathKind::Asset && !r.referrer.is_empty()).map(origin).collect();
+    let own = most_common(of_assets);
+    let pages: Vec<&RequestRecord> = records.iter().filter(|r| kind(r) == PathKind::Page).collect();
+    let hosts = |r: &RequestRecord| !r.host.is_empty() && r.referrer.contains(&r.host);
+    let outside: Vec<u64> = pages
+        .iter()
+        .filter(|r| !r.referrer.is_empty() && !hosts(r))
+        .map(|r| origin(r))
+        .filter(|o| Some(*o) != own)
+        .collect();
+    let spread = spread(outside);
+    push_share(out, Metric::TopReferrerShare, spread.top * spread.total as f64, pages.len() as f64);
+    push_share(out, Metric::ReferrerRotation, spread.distinct as f64, pages.len() as f64);
+}
+
+fn most_common(mut keys: Vec<u64>) -> Option<u64> {
+    keys.sort_unstable();
+    keys.chunk_by(|a, b| a == b).max_by_key(|run| run.len()).map(|run| run[0])
+}
+
+fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
+    let n = http.durations_us.count() as f64;
+    if let (Some(median), Some(p95)) = (http.durations_us.quantile(0.5), http.durations_us.quantile(0.95)) {
+        push(out, Metric::DurationMedian, median, n);
+        push(out, Metric::DurationP95, p95, n);
+    }
+    let mut cost: Vec<(u64, u64)> =
+        records.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
+    cost.sort_unstable();
+    let total: u64 = cost.iter().map(|(_, us)| us).sum();
+    let costs =
+        cost.chunk_by(|a, b| a.0 == b.0).map(|run| (run.iter().map(|(_, us)| us).sum::<u64>(), run.len()));
+    if let Some((top_us, requests)) = costs.max() {
+        push_share(out, Metric::CostConcentration, top_us as f64, total as f64);
+        push_share(out, Metric::TopCostPathRequestShare, requests as f64, cost.len() as f64);
+    }
+}
+
+/// Requests of one kind: same method, same path but for its varying parts.
+fn path_class(r: &RequestRecord) -> u64 {
+    hash::combine(r.method as u64, hash::bytes(text::path_template(&r.path).as_bytes()))
+}
+
+/// Where server errors fall: all on one path, or on many.
+fn errors(records: &[RequestRecord], out: &mut Vec<Value>) {
+    let failing: Vec<u64> = records.iter().filter(|r| r.status >= 500).map(path_class).collect();
+    let support = failing.len() as f64;
+    let spread = spread(failing);
+    push(out, Metric::ErrorPathConcentration, spread.top, support);
+}
+
+fn servers(http: &HttpWindow, out: &mut Vec<Value>) {
+    let servers = http.servers.sorted();
+    let rates: Vec<f64> = servers
+        .iter()
+        .filter(|(_, s)| s.requests >= 20)
+        .map(|(_, s)| s.failures as f64 / s.requests as f64)
+        .collect();
+    if rates.len() >= 2 {
+        let (low, high) = rates.iter().fold((1.0_f64, 0.0_f64), |(l, h), r| (l.min(*r), h.max(*r)));
+        let requests: u64 = servers.iter().map(|(_, s)| s.requests).sum();
+        push(out, Metric::BackendSkew, high - low, requests as f64);
+    }
+}
+
+/// The host most asked for, or nothing where the log has no hosts.
+fn target(records: &[RequestRecord]) -> Option<String> {
+    let mut hosts: Vec<&str> = records.iter().map(|r| r.host.as_str()).filter(|h| !h.is_empty()).collect();
+    hosts.sort_unstable();
+    hosts.chunk_by(|a, b| a == b).max_by_key(|run| run.len()).map(|run| run[0].to_owned())
+}
+
+fn spread_vectors(http: &HttpWindow, structure: &mut Structure) {
+    let clients = http.clients.count();
+    let vector = if clients <= 2.0 {
+        "single-source"
+    } else if clients >= 20.0 {
+        "distributed"
+    } else {
+        "few-sources"
+    };
+    for cause in [
+        Cause::HttpFlood,
+        Cause::CacheBusting,
+        Cause::ExpensiveEndpoint,
+        Cause::SlowHttp,
+        Cause::CredentialAbuse,
+        Cause::Scan,
+        Cause::Scraping,
+    ] {
+        structure.vectors.push((cause, vector.to_owned()));
+    }
+}
+
+/// Findings that need both sides: who is new, and how much slower each kind of request is.
+pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findings) {
+    let (Some(now), Some(before)) = (&during.http, &reference.http) else { return };
+    let onset = findings.onset;
+    let mut add = |metric, observed: f64, expected, support| {
+        findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
+    };
+    let clients = now.clients.count();
+    if let Some(new) = now.profiles.new_share(&before.profiles) {
+        add(Metric::NewClientShare, new, None, clients);
+        add(Metric::ReturningShare, 1.0 - new, None, clients);
+    }
+    if let Some((ratio, support)) = service_time_ratio(&now.records(), &before.records()) {
+        add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
+    }
+}
+
+/// Geometric mean, over kinds of request that both periods have, of how much longer they take.
+fn service_time_ratio(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
+    let medians = |records: &[RequestRecord]| {
+        let mut timed: Vec<(u64, u64)> =
+            records.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
+        timed.sort_unstable();
+        timed
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|run| (run[0].0, run[run.len() / 2].1, run.len()))
+            .collect::<Vec<_>>()
+    };
+    let (now, before) = (medians(now), medians(before));
+    let (mut logs, mut weights) = (0.0, 0.0);
+    for (class, median_us, count) in &now {
+        if let Ok(at) = before.binary_search_by_key(class, |b| b.0) {
+            let weight = (*count).min(before[at].2) as f64;
+            logs += weight * math::ln(*median_us as f64 / before[at].1 as f64);
+            weights += weight;
+        }
+    }
+    (weights >= 5.0).then(|| (math::exp(logs / weights), weights))
+}

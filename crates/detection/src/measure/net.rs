@@ -1,0 +1,275 @@
+//! Packet and connection windows as values.
+
+use super::{Structure, Value, push, push_share, spread};
+use crate::Window;
+use crate::feature::bits_as_count;
+use crate::feature::net::{HostProfile, NetWindow, Volume};
+use crate::feature::service;
+use seawall_model::finding::{Finding, Findings};
+use seawall_model::metric::Metric;
+use seawall_model::observation::{ConnectionEvent, Fragment, protocol};
+use seawall_model::record::PacketRecord;
+use seawall_model::{Cause, Prefix, hash};
+use std::net::IpAddr;
+
+/// A known service's unasked answers make a vector of their own from this share of the largest.
+const SECOND_VECTOR_SHARE: f64 = 0.15;
+
+pub(super) fn measure(net: &NetWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
+    let one_way = net.one_way_records();
+    volumes(net, seconds, out);
+    protocols(net, seconds, out);
+    reflection(net, &one_way, seconds, out, structure);
+    tcp(net, seconds, out);
+    connections(net, seconds, out);
+    hosts(net, out);
+    destinations(net, &one_way, out, structure);
+    spoofing(net, structure);
+}
+
+fn volumes(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+    let all = net.volumes.all;
+    let n = all.packets as f64;
+    push(out, Metric::PacketRate, n / seconds, n);
+    push(out, Metric::PacketCount, n, n);
+    push(out, Metric::BitRate, all.bytes as f64 * 8.0 / seconds, n);
+    push_share(out, Metric::MeanPacketBytes, all.bytes as f64, n);
+    push(out, Metric::SourceCount, net.sources.count(), n);
+    push(out, Metric::DestinationCount, net.destinations.count(), n);
+    push(out, Metric::PacketsPerSource, n / net.sources.count().max(1.0), n);
+    push_share(out, Metric::TwoWayShare, net.volumes.two_way.packets as f64, n);
+}
+
+fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+    let v = &net.volumes;
+    let n = v.all.packets as f64;
+    push_share(out, Metric::UdpShare, v.udp.packets as f64, n);
+    push_share(out, Metric::IcmpShare, v.icmp.packets as f64, n);
+    push_share(out, Metric::FragmentShare, v.fragments.packets as f64, n);
+    push(out, Metric::FragmentRate, v.fragments.packets as f64 / seconds, n);
+    push(out, Metric::IcmpRate, v.icmp.packets as f64 / seconds, n);
+    let answered = 2 * v.icmp_echo.packets.min(v.icmp_echo_reply.packets);
+    push_share(
+        out,
+        Metric::IcmpUnansweredShare,
+        v.icmp.packets.saturating_sub(answered) as f64,
+        v.icmp.packets as f64,
+    );
+    push_share(out, Metric::UnansweredUdpShare, v.udp_one_way.packets as f64, n);
+    push(out, Metric::UnansweredUdpRate, v.udp_one_way.packets as f64 / seconds, n);
+    push(out, Metric::UnansweredUdpBitRate, v.udp_one_way.bytes as f64 * 8.0 / seconds, n);
+}
+
+/// Unasked answers of services known to amplify, with the fragments that follow them.
+fn reflection(
+    net: &NetWindow,
+    one_way: &[PacketRecord],
+    seconds: f64,
+    out: &mut Vec<Value>,
+    structure: &mut Structure,
+) {
+    let reflectors = net.reflectors();
+    let Some((top, largest)) = reflectors.first().copied() else { return };
+    let named: Vec<_> = reflectors
+        .iter()
+        .filter(|(_, v)| v.bytes as f64 >= SECOND_VECTOR_SHARE * largest.bytes as f64 && v.packets >= 20)
+        .collect();
+    let mut sum = Volume::default();
+    for (_, volume) in &named {
+        sum.packets += volume.packets;
+        sum.bytes += volume.bytes;
+    }
+    if named.is_empty() {
+        sum = largest;
+    }
+    let fragments = net.volumes.later_fragments;
+    let n = sum.packets as f64;
+    push(out, Metric::ReflectedRate, n / seconds, n);
+    push(out, Metric::ReflectedCount, n, n);
+    push(out, Metric::ReflectedBitRate, (sum.bytes + fragments.bytes) as f64 * 8.0 / seconds, n);
+    push_share(out, Metric::ReflectedBytes, sum.bytes as f64, n);
+    push_share(
+        out,
+        Metric::ReflectorPortShare,
+        (sum.bytes + fragments.bytes) as f64,
+        net.volumes.all.bytes as f64,
+    );
+    let is_named = |r: &&PacketRecord| {
+        let index = service::index_of(r.source_port);
+        r.protocol == protocol::UDP
+            && index.is_some_and(|i| {
+                let name = service::SERVICES[i].name;
+                name == top.name || named.iter().any(|(s, _)| s.name == name)
+            })
+    };
+    let reflected: Vec<&PacketRecord> = one_way.iter().filter(is_named).collect();
+    let sources = spread(reflected.iter().map(|r| hash::address(r.source)).collect());
+    push(out, Metric::ReflectorCount, sources.distinct as f64, n);
+    for (service, _) in named {
+        structure.vectors.push((Cause::Amplification, service.name.to_owned()));
+    }
+    if structure.vectors.is_empty() {
+        structure.vectors.push((Cause::Amplification, top.name.to_owned()));
+    }
+}
+
+fn tcp(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+    let v = &net.volumes;
+    let tcp = v.tcp.packets as f64;
+    push(out, Metric::SynRate, v.syn.packets as f64 / seconds, tcp);
+    push_share(out, Metric::SynShare, v.syn.packets as f64, tcp);
+    push_share(out, Metric::StrayTcpShare, v.stray.packets as f64, tcp);
+    push(out, Metric::StrayTcpRate, v.stray.packets as f64 / seconds, tcp);
+    push_share(out, Metric::SynAckStrayShare, (v.stray_syn_ack.packets + v.stray_rst.packets) as f64, tcp);
+    push_share(out, Metric::StraySynAckShare, v.stray_syn_ack.packets as f64, v.stray.packets as f64);
+    push_share(out, Metric::ImpossibleFlagShare, v.impossible_flags.packets as f64, tcp);
+}
+
+fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+    use ConnectionEvent::{
+        Closed, Established, HalfOpenExpired, Http2Abuse, Idle, Refused, SlowRead, SlowRequest, TlsAbandoned,
+        TlsHello,
+    };
+    let count = |event| net.event(event) as f64;
+    let attempts = count(Established) + count(HalfOpenExpired) + count(Refused);
+    push(out, Metric::HalfOpenCount, count(HalfOpenExpired), attempts.max(1.0));
+    push(out, Metric::HalfOpenRate, count(HalfOpenExpired) / seconds, attempts.max(1.0));
+    push_share(out, Metric::HandshakeCompletion, count(Established), attempts);
+    push_share(out, Metric::RefusedShare, count(Refused), attempts);
+    push(out, Metric::ConnectionRate, count(Established) / seconds, count(Established));
+    push(out, Metric::ConnectionCount, count(Established), count(Established));
+    push_share(out, Metric::ShortConnectionShare, net.short_connections as f64, count(Closed));
+    let slow = count(SlowRequest) + count(SlowRead) + count(Idle);
+    push(out, Metric::SlowConnections, slow, count(Established).max(1.0));
+    push_share(out, Metric::SlowConnectionShare, slow.min(count(Established)), count(Established));
+    push(out, Metric::TlsHelloRate, count(TlsHello) / seconds, count(TlsHello));
+    push_share(out, Metric::TlsAbandonedShare, count(TlsAbandoned), count(TlsHello));
+    push(out, Metric::Http2AbuseEvents, count(Http2Abuse), 1.0);
+}
+
+/// What the busiest of the sampled sources do.
+fn hosts(net: &NetWindow, out: &mut Vec<Value>) {
+    let sorted = net.hosts.sorted();
+    let hosts = || sorted.iter().map(|(_, h)| h);
+    let n = hosts().count() as f64;
+    let most = |f: &dyn Fn(&HostProfile) -> f64| hosts().map(f).fold(0.0, f64::max);
+    let top = most(&|h| f64::from(h.packets));
+    push_share(out, Metric::TopSourceShare, top, net.volumes.all.packets as f64);
+    let opening = |h: &HostProfile| h.established + h.refused + h.half_open;
+    push(out, Metric::ConnectionsPerClient, most(&|h| f64::from(h.established)), n);
+    push(out, Metric::PortFanOut, most(&|h| if probing(h) { bits_as_count(h.ports) } else { 0.0 }), n);
+    push(out, Metric::HostFanOut, most(&|h| if probing(h) { bits_as_count(h.hosts) } else { 0.0 }), n);
+    let logins = most(&|h| if opening(h) > 0 { f64::from(h.logins) } else { 0.0 });
+    push(out, Metric::LoginConnections, logins, n);
+}
+
+/// Opens much and carries little: most attempts unanswered, refused, or given up at once.
+fn probing(h: &HostProfile) -> bool {
+    let failed = h.refused + h.half_open + h.short;
+    let one_way_only = h.established == 0 && h.two_way * 4 < h.packets;
+    one_way_only || failed * 2 >= h.established + h.refused + h.half_open
+}
+
+/// Where one-way packets go: to one host, or spread over a prefix.
+fn destinations(net: &NetWindow, one_way: &[PacketRecord], out: &mut Vec<Value>, structure: &mut Structure) {
+    let unicast: Vec<&PacketRecord> = one_way.iter().filter(|r| !r.destination.is_multicast()).collect();
+    let n = unicast.len() as f64;
+    let hosts = spread(unicast.iter().map(|r| hash::address(r.destination)).collect());
+    push(out, Metric::TopDestinationShare, hosts.top, n);
+    let with_ports: Vec<&&PacketRecord> =
+        unicast.iter().filter(|r| r.fragment != Fragment::Later && r.destination_port != 0).collect();
+    let ports = spread(with_ports.iter().map(|r| u64::from(r.destination_port)).collect());
+    push(out, Metric::DestinationPortEntropy, ports.entropy, with_ports.len() as f64);
+    let source_ports = spread(with_ports.iter().map(|r| u64::from(r.source_port)).collect());
+    push(out, Metric::SourcePortEntropy, source_ports.entropy, with_ports.len() as f64);
+    push(out, Metric::TopSourcePortShare, source_ports.top, with_ports.len() as f64);
+    let networks =
+        spread(unicast.iter().map(|r| hash::address(Prefix::network_of(r.destination).address())).collect());
+    let carpet = hosts.distinct >= 16 && hosts.top < 0.3 && networks.top > 0.6;
+    if carpet {
+        for cause in FLOODS {
+            structure.vectors.push((cause, "carpet".to_owned()));
+        }
+    }
+    let all_one_way = net.volumes.all.packets.saturating_sub(net.volumes.two_way.packets);
+    if all_one_way * 2 > net.volumes.all.packets {
+        structure.target = describe(&unicast, &with_ports, carpet);
+    }
+}
+
+const FLOODS: [Cause; 7] = [
+    Cause::Amplification,
+    Cause::UdpFlood,
+    Cause::SynFlood,
+    Cause::TcpFlagFlood,
+    Cause::TcpReflection,
+    Cause::IcmpFlood,
+    Cause::FragmentFlood,
+];
+
+/// The busiest destination in words: `10.10.10.10 tcp/25565`, `192.0.2.0/24`.
+fn describe(packets: &[&PacketRecord], with_ports: &[&&PacketRecord], carpet: bool) -> Option<String> {
+    let key = |a: IpAddr| if carpet { Prefix::network_of(a) } else { Prefix::host(a) };
+    let mut hosts: Vec<Prefix> = packets.iter().map(|r| key(r.destination)).collect();
+    hosts.sort_unstable();
+    let host = hosts.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?[0];
+    let name = if carpet { host.to_string() } else { host.address().to_string() };
+    let mut ports: Vec<(u8, u16)> = with_ports
+        .iter()
+        .filter(|r| host.contains(r.destination))
+        .map(|r| (r.protocol, r.destination_port))
+        .collect();
+    ports.sort_unstable();
+    let total = ports.len();
+    let top = ports.chunk_by(|a, b| a == b).max_by_key(|run| run.len());
+    match top {
+        Some(run) if run.len() * 2 > total => {
+            let (number, port) = run[0];
+            Some(format!("{name} {}/{port}", seawall_model::signature::protocol_name(number)))
+        }
+        _ => Some(name),
+    }
+}
+
+/// Many sources with a packet or two each, none of which ever completes anything.
+fn spoofing(net: &NetWindow, structure: &mut Structure) {
+    let sources = net.sources.count();
+    let established = net.event(ConnectionEvent::Established) as f64;
+    let attempts = established + net.event(ConnectionEvent::HalfOpenExpired) as f64;
+    if sources <= 2.0 {
+        let all =
+            [Cause::SynFlood, Cause::UdpFlood, Cause::IcmpFlood, Cause::TcpFlagFlood, Cause::FragmentFlood];
+        for cause in all {
+            structure.vectors.push((cause, "single-source".to_owned()));
+        }
+        return;
+    }
+    let per_source = net.volumes.all.packets as f64 / sources;
+    if sources >= 50.0 && per_source < 4.0 && established < 0.1 * attempts.max(sources) {
+        structure.vectors.push((Cause::SynFlood, "spoofed".to_owned()));
+        structure.vectors.push((Cause::TcpFlagFlood, "spoofed".to_owned()));
+        structure.vectors.push((Cause::UdpFlood, "spoofed".to_owned()));
+        structure.vectors.push((Cause::IcmpFlood, "spoofed".to_owned()));
+    } else if sources >= 20.0 {
+        for cause in
+            [Cause::SynFlood, Cause::UdpFlood, Cause::IcmpFlood, Cause::TcpFlagFlood, Cause::ConnectionFlood]
+        {
+            structure.vectors.push((cause, "distributed".to_owned()));
+        }
+    }
+}
+
+/// Findings that need both sides: which sources are new.
+pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findings) {
+    let (Some(now), Some(before)) = (&during.net, &reference.net) else { return };
+    if let Some(new) = now.hosts.new_share(&before.hosts) {
+        findings.insert(Finding {
+            metric: Metric::NewSourceShare,
+            observed: new,
+            expected: None,
+            surprise: 0.0,
+            support: now.sources.count(),
+            onset: findings.onset,
+        });
+    }
+}

@@ -1,0 +1,142 @@
+//! Who and what, in names: the heaviest values of each dimension.
+
+use crate::Window;
+use crate::feature::classify;
+use crate::feature::net::NetWindow;
+use seawall_model::finding::{Ranked, Rankings};
+use seawall_model::record::{DnsRecord, PacketRecord, RequestRecord};
+use seawall_model::signature::{flag_names, protocol_name};
+use seawall_model::text::path_template;
+use seawall_model::{Prefix, address};
+use std::net::IpAddr;
+
+/// Values listed per dimension.
+const LISTED: usize = 10;
+/// Real sources listed, at most.
+const PROVEN_LISTED: usize = 256;
+
+/// Ranks the disturbed window's dimensions, with shares in the reference where there is one.
+#[must_use]
+pub fn rankings(during: &Window, reference: Option<&Window>) -> Rankings {
+    let mut rankings = Rankings::default();
+    let requests = during.http.as_ref().map(|h| h.records()).unwrap_or_default();
+    let normal = reference.and_then(|r| r.http.as_ref()).map(|h| h.records()).unwrap_or_default();
+    for (name, value) in REQUEST_DIMENSIONS {
+        add(&mut rankings, name, &requests, &normal, value);
+    }
+    let packets = during.net.as_ref().map(|n| flood_records(n)).unwrap_or_default();
+    let normal = reference.and_then(|r| r.net.as_ref()).map(|n| n.records()).unwrap_or_default();
+    for (name, value) in PACKET_DIMENSIONS {
+        add(&mut rankings, name, &packets, &normal, value);
+    }
+    let names = during.dns.as_ref().map(|d| d.query_records()).unwrap_or_default();
+    let normal = reference.and_then(|r| r.dns.as_ref()).map(|d| d.query_records()).unwrap_or_default();
+    for (name, value) in DNS_DIMENSIONS {
+        add(&mut rankings, name, &names, &normal, value);
+    }
+    rankings.proven_sources = proven(during);
+    rankings
+}
+
+/// One-way packets where they are the bulk, else all.
+fn flood_records(net: &NetWindow) -> Vec<PacketRecord> {
+    if net.volumes.two_way.packets * 2 < net.volumes.all.packets {
+        net.one_way_records()
+    } else {
+        net.records()
+    }
+}
+
+type Dimension<R> = (&'static str, fn(&R) -> Option<String>);
+
+const REQUEST_DIMENSIONS: [Dimension<RequestRecord>; 9] = [
+    ("client", |r| Some(if r.client_name.is_empty() { r.client.to_string() } else { r.client_name.clone() })),
+    ("client network", |r| (!address::is_named(r.client)).then(|| Prefix::network_of(r.client).to_string())),
+    ("user agent", |r| Some(or_none(&r.user_agent))),
+    ("tls fingerprint", |r| (!r.ja4.is_empty()).then(|| r.ja4.clone())),
+    ("host", |r| (!r.host.is_empty()).then(|| r.host.clone())),
+    ("path", |r| Some(path_template(&r.path))),
+    ("status", |r| (r.status != 0).then(|| r.status.to_string())),
+    ("method", |r| Some(format!("{} {}", r.method.as_str(), r.version.as_str()))),
+    ("referrer", |r| {
+        let origin = classify::origin(r.referrer.as_bytes());
+        (!origin.is_empty()).then(|| String::from_utf8_lossy(origin).into_owned())
+    }),
+];
+
+const PACKET_DIMENSIONS: [Dimension<PacketRecord>; 7] = [
+    ("source", |r| Some(r.source.to_string())),
+    ("source network", |r| Some(Prefix::network_of(r.source).to_string())),
+    ("source port", |r| {
+        (r.source_port != 0).then(|| format!("{}/{}", protocol_name(r.protocol), r.source_port))
+    }),
+    ("destination", |r| Some(r.destination.to_string())),
+    ("destination port", |r| {
+        (r.destination_port != 0).then(|| format!("{}/{}", protocol_name(r.protocol), r.destination_port))
+    }),
+    ("packet length", |r| Some(format!("{} bytes", r.length_bytes))),
+    ("tcp flags", |r| (r.protocol == 6).then(|| flag_names(r.tcp_flags))),
+];
+
+const DNS_DIMENSIONS: [Dimension<DnsRecord>; 3] = [
+    ("dns client", |r| Some(r.client.to_string())),
+    ("dns name", |r| Some(or_none(&r.name))),
+    ("dns type", |r| Some(r.query_type.to_string())),
+];
+
+fn or_none(text: &str) -> String {
+    if text.is_empty() { "(none)".to_owned() } else { text.to_owned() }
+}
+
+fn add<R>(rankings: &mut Rankings, name: &str, now: &[R], before: &[R], value: fn(&R) -> Option<String>) {
+    let counted = counts(now, value);
+    if counted.is_empty() {
+        return;
+    }
+    let normal = counts(before, value);
+    let ranked = counted
+        .into_iter()
+        .take(LISTED)
+        .map(|(name, count)| {
+            let baseline = normal.iter().find(|(n, _)| *n == name).map_or(0, |(_, c)| *c);
+            Ranked {
+                share: count as f64 / now.len() as f64,
+                baseline_share: (!before.is_empty()).then(|| baseline as f64 / before.len() as f64),
+                name,
+            }
+        })
+        .collect();
+    rankings.dimensions.push((name.to_owned(), ranked));
+}
+
+/// Values and how often they occur, commonest first, equal ones by name.
+fn counts<R>(records: &[R], value: fn(&R) -> Option<String>) -> Vec<(String, usize)> {
+    let mut values: Vec<String> = records.iter().filter_map(value).collect();
+    values.sort_unstable();
+    let mut counted: Vec<(String, usize)> =
+        values.chunk_by(|a, b| a == b).map(|run| (run[0].clone(), run.len())).collect();
+    counted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    counted
+}
+
+/// Sources that cannot be forged: they completed a handshake or sent a whole request.
+fn proven(window: &Window) -> Vec<IpAddr> {
+    let mut real: Vec<IpAddr> = Vec::new();
+    if let Some(http) = &window.http {
+        real.extend(
+            http.profiles.sorted().iter().filter_map(|(_, p)| p.client).filter(|c| !address::is_named(*c)),
+        );
+    }
+    if let Some(net) = &window.net {
+        real.extend(
+            net.hosts.sorted().iter().filter(|(_, h)| h.established > 0).filter_map(|(_, h)| h.address),
+        );
+    }
+    if let Some(logins) = &window.logins {
+        real.extend(logins.clients.sorted().iter().filter_map(|(_, p)| p.client));
+    }
+    real.sort_unstable();
+    real.dedup();
+    real.truncate(PROVEN_LISTED);
+    real
+}
