@@ -15,18 +15,19 @@ pub const fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
-/// Mixes one word; a bijection followed by a fold, good enough for bucket and sample choice.
+/// Mixes one word. Two rounds: after one, neighbouring words spread too evenly, and counters
+/// that rely on chance collisions overestimate.
 #[inline]
 #[must_use]
 pub const fn mix(x: u64) -> u64 {
-    fold(x ^ K0, K1 ^ (x >> 32))
+    fold(fold(x ^ K0, K1) ^ x, K2)
 }
 
 /// Combines two hashes; order matters.
 #[inline]
 #[must_use]
 pub const fn combine(a: u64, b: u64) -> u64 {
-    fold(a ^ K2, b ^ K1)
+    mix(fold(a ^ K2, b ^ K1))
 }
 
 /// Hashes bytes. Equal on every machine, independent of alignment.

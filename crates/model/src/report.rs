@@ -19,7 +19,7 @@ pub struct SignatureReport {
     pub expression: String,
     pub attack_share: f64,
     pub baseline_share: Option<f64>,
-    pub examples: Vec<String>,
+    /// Flattened, so that its `examples` stand beside the expression.
     #[serde(flatten)]
     pub signature: Signature,
 }

@@ -1,0 +1,211 @@
+//! A change detector for one series.
+//!
+//! Computes: the cumulative sum of standardised surprises (Page 1954), up and down, on a scale on
+//! which ordinary noise has constant spread: square root for counts (Anscombe 1948), logarithm
+//! for times. A CUSUM, and not a threshold, because it dates the onset (the last moment at which
+//! the sum was zero) and sees slow ramps; and not a likelihood test over windows, because it costs
+//! one addition a second.
+//!
+//! Advanced by one value a second. Mean and spread are learnt as it goes, only while nothing is
+//! wrong, so that an attack is not learnt as normal. Cold start: the first [`WARM_UP`] values only
+//! teach. Evaded by a rise slower than the mean follows (doubling in several hours). Innocent
+//! look-alikes: a page with a hundred assets on a site with one visitor a minute, a scheduled job;
+//! an alarm is therefore only a reason to diagnose, never a verdict.
+
+use seawall_model::Timestamp;
+use seawall_model::math;
+use serde::{Deserialize, Serialize};
+
+/// Values that only teach.
+const WARM_UP: u32 = 5;
+/// Up to this many values the mean is the plain mean; afterwards it forgets.
+const MEMORY: u32 = 300;
+/// Drift allowed per value, in spreads.
+const SLACK: f64 = 1.5;
+/// No single value counts for more, in spreads.
+const LARGEST_STEP: f64 = 12.0;
+/// Sum at which a change is called.
+const THRESHOLD: f64 = 10.0;
+/// Back to normal below this many spreads from the mean.
+const CALM: f64 = 3.0;
+
+/// How values are transformed so that their noise has constant spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scale {
+    /// Things per second.
+    Count,
+    /// A positive quantity such as a time.
+    Level,
+}
+
+/// Which way a series has moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Shift {
+    None,
+    Up,
+    Down,
+}
+
+/// The detector of one series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cusum {
+    scale: Scale,
+    seen: u32,
+    mean: f64,
+    variance: f64,
+    up: f64,
+    down: f64,
+    up_since: Option<Timestamp>,
+    down_since: Option<Timestamp>,
+}
+
+impl Cusum {
+    #[must_use]
+    pub fn new(scale: Scale) -> Self {
+        Self { scale, seen: 0, mean: 0.0, variance: 0.0, up: 0.0, down: 0.0, up_since: None, down_since: None }
+    }
+
+    /// Takes the value of the second that starts at `time`. `learn` is false while something is
+    /// known to be wrong.
+    pub fn step(&mut self, time: Timestamp, value: f64, learn: bool) -> Shift {
+        let y = self.transform(value);
+        if self.seen < WARM_UP {
+            self.learn(y);
+            return Shift::None;
+        }
+        let z = self.surprise(y);
+        accumulate(&mut self.up, &mut self.up_since, z, time);
+        accumulate(&mut self.down, &mut self.down_since, -z, time);
+        if learn {
+            self.learn(y);
+        }
+        if self.up > THRESHOLD {
+            Shift::Up
+        } else if self.down > THRESHOLD {
+            Shift::Down
+        } else {
+            Shift::None
+        }
+    }
+
+    /// Teaches `count` equal values at once: what a silence of that many seconds teaches.
+    pub fn learn_silence(&mut self, count: u32) {
+        let y = self.transform(0.0);
+        for _ in 0..count.min(MEMORY) {
+            self.learn(y);
+        }
+        self.settle();
+    }
+
+    /// When the present rise began.
+    #[must_use]
+    pub fn up_since(&self) -> Option<Timestamp> {
+        self.up_since
+    }
+
+    /// When the present fall began.
+    #[must_use]
+    pub fn down_since(&self) -> Option<Timestamp> {
+        self.down_since
+    }
+
+    /// Whether a value is what the series used to be.
+    #[must_use]
+    pub fn is_calm(&self, value: f64) -> bool {
+        self.seen < WARM_UP || self.surprise(self.transform(value)).abs() < CALM
+    }
+
+    /// Forgets the sums, so that a change must build up anew.
+    pub fn settle(&mut self) {
+        (self.up, self.down, self.up_since, self.down_since) = (0.0, 0.0, None, None);
+    }
+
+    /// Forgets what is normal: what comes now is the new normal.
+    pub fn relearn(&mut self) {
+        *self = Self::new(self.scale);
+    }
+
+    fn transform(&self, value: f64) -> f64 {
+        match self.scale {
+            Scale::Count => 2.0 * math::sqrt(value.max(0.0) + 0.375),
+            Scale::Level => math::ln(value.max(1.0)),
+        }
+    }
+
+    fn surprise(&self, y: f64) -> f64 {
+        let floor = match self.scale {
+            Scale::Count => (0.12 * self.mean).max(1.0),
+            Scale::Level => 0.25,
+        };
+        (y - self.mean) / math::sqrt(self.variance).max(floor)
+    }
+
+    fn learn(&mut self, y: f64) {
+        self.seen = (self.seen + 1).min(MEMORY);
+        let weight = 1.0 / f64::from(self.seen);
+        let delta = y - self.mean;
+        self.mean += weight * delta;
+        self.variance = (1.0 - weight) * (self.variance + weight * delta * delta);
+    }
+}
+
+fn accumulate(sum: &mut f64, since: &mut Option<Timestamp>, z: f64, time: Timestamp) {
+    *sum += z.min(LARGEST_STEP) - SLACK;
+    if *sum <= 0.0 {
+        *sum = 0.0;
+        *since = None;
+    } else {
+        since.get_or_insert(time);
+        *sum = sum.min(4.0 * THRESHOLD);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_seconds(second)
+    }
+
+    /// A value around `mean` that repeats with a period of 7.
+    fn noisy(second: i64, mean: f64) -> f64 {
+        mean + mean * 0.1 * ((second * 3 % 7) as f64 - 3.0) / 3.0
+    }
+
+    #[test]
+    fn a_step_is_dated_to_its_second() {
+        let mut cusum = Cusum::new(Scale::Count);
+        for s in 0..100 {
+            assert_eq!(cusum.step(at(s), noisy(s, 50.0), true), Shift::None, "{s}");
+        }
+        let mut called = None;
+        for s in 100..110 {
+            if cusum.step(at(s), noisy(s, 200.0), true) == Shift::Up {
+                called = Some(s);
+                break;
+            }
+        }
+        assert!(called.is_some_and(|s| s <= 102), "{called:?}");
+        assert_eq!(cusum.up_since(), Some(at(100)));
+    }
+
+    #[test]
+    fn a_daily_slope_is_followed() {
+        let mut cusum = Cusum::new(Scale::Count);
+        for s in 0..20_000 {
+            let mean = 20.0 + 60.0 * s as f64 / 20_000.0;
+            assert_eq!(cusum.step(at(s), noisy(s, mean), true), Shift::None, "{s}");
+        }
+    }
+
+    #[test]
+    fn a_fall_to_nothing_is_called() {
+        let mut cusum = Cusum::new(Scale::Count);
+        for s in 0..60 {
+            cusum.step(at(s), noisy(s, 80.0), true);
+        }
+        let fell = (60..66).any(|s| cusum.step(at(s), 0.0, true) == Shift::Down);
+        assert!(fell);
+    }
+}

@@ -1,0 +1,113 @@
+//! The series that are watched.
+
+use super::Scale;
+use crate::Window;
+use crate::feature::http::HttpWindow;
+use crate::feature::net::NetWindow;
+use seawall_model::metric::Metric;
+use seawall_model::observation::ConnectionEvent;
+use serde::{Deserialize, Serialize};
+
+/// One watched series. The value of a second is `None` where its kind of input is absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Series {
+    Requests,
+    Clients,
+    ServerErrors,
+    ClientErrors,
+    SlowAnswers,
+    Duration,
+    AbandonedRequests,
+    Packets,
+    Bytes,
+    OneWayPackets,
+    HalfOpen,
+    Connections,
+    SlowConnections,
+    Logins,
+    DnsQueries,
+    DnsFailures,
+    BackendTrouble,
+}
+
+/// Every series, in the order of their detectors.
+pub const SERIES: [Series; 17] = [
+    Series::Requests,
+    Series::Clients,
+    Series::ServerErrors,
+    Series::ClientErrors,
+    Series::SlowAnswers,
+    Series::Duration,
+    Series::AbandonedRequests,
+    Series::Packets,
+    Series::Bytes,
+    Series::OneWayPackets,
+    Series::HalfOpen,
+    Series::Connections,
+    Series::SlowConnections,
+    Series::Logins,
+    Series::DnsQueries,
+    Series::DnsFailures,
+    Series::BackendTrouble,
+];
+
+impl Series {
+    #[must_use]
+    pub fn scale(self) -> Scale {
+        match self {
+            Self::Duration => Scale::Level,
+            _ => Scale::Count,
+        }
+    }
+
+    /// Whether a fall of this series is trouble of its own.
+    #[must_use]
+    pub fn watches_falls(self) -> bool {
+        matches!(self, Self::Requests | Self::Packets | Self::Connections | Self::DnsQueries)
+    }
+
+    /// The metric that a chart of this series shows, for the few that are charted.
+    #[must_use]
+    pub fn charted(self) -> Option<Metric> {
+        match self {
+            Self::Requests => Some(Metric::RequestRate),
+            Self::ServerErrors => Some(Metric::ServerErrorShare),
+            Self::Duration => Some(Metric::DurationMedian),
+            Self::Packets => Some(Metric::PacketRate),
+            Self::Bytes => Some(Metric::BitRate),
+            Self::DnsQueries => Some(Metric::DnsQueryRate),
+            _ => None,
+        }
+    }
+
+    /// The value of one second.
+    #[must_use]
+    pub fn value(self, second: &Window) -> Option<f64> {
+        let http = |f: fn(&HttpWindow) -> u64| second.http.as_ref().map(|h| f(h) as f64);
+        let net = |f: fn(&NetWindow) -> u64| second.net.as_ref().map(|n| f(n) as f64);
+        match self {
+            Self::Requests => http(|h| h.counters.requests),
+            Self::Clients => second.http.as_ref().map(|h| h.clients.count()),
+            Self::ServerErrors => http(|h| h.counters.server_error),
+            Self::ClientErrors => http(|h| h.counters.client_error),
+            Self::SlowAnswers => http(|h| h.counters.upstream_timed_out + h.counters.queue_timed_out),
+            Self::Duration => second.http.as_ref().and_then(|h| h.durations_us.mean()),
+            Self::AbandonedRequests => {
+                http(|h| h.counters.timed_out + h.counters.client_closed + h.counters.client_timed_out)
+            }
+            Self::Packets => net(|n| n.volumes.all.packets),
+            // Kilobytes, so that the square root's spread means something.
+            Self::Bytes => net(|n| n.volumes.all.bytes / 1_000),
+            Self::OneWayPackets => net(|n| n.volumes.all.packets.saturating_sub(n.volumes.two_way.packets)),
+            Self::HalfOpen => net(|n| n.event(ConnectionEvent::HalfOpenExpired)),
+            Self::Connections => net(|n| n.event(ConnectionEvent::Established)),
+            Self::SlowConnections => {
+                net(|n| n.event(ConnectionEvent::SlowRequest) + n.event(ConnectionEvent::SlowRead))
+            }
+            Self::Logins => second.logins.as_ref().map(|l| l.failures as f64),
+            Self::DnsQueries => second.dns.as_ref().map(|d| d.queries.max(d.responses) as f64),
+            Self::DnsFailures => second.dns.as_ref().map(|d| (d.nonexistent + d.server_failure) as f64),
+            Self::BackendTrouble => second.backends.as_ref().map(|b| b.counts.iter().sum::<u64>() as f64),
+        }
+    }
+}
