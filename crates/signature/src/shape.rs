@@ -2,5 +2,6 @@
 //! needs them too.
 
 pub use seawall_model::text::{
-    ANY_PARAMETER, ANY_SEGMENT, ANY_WORD, fits_query_shape, fits_template, path_template, query_shape, referrer_origin,
+    ANY_PARAMETER, ANY_SEGMENT, ANY_WORD, fits_query_shape, fits_template, path_template, query_shape,
+    referrer_origin,
 };

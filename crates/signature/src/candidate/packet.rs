@@ -1,0 +1,82 @@
+//! Candidates for packets.
+
+use super::range::ranges;
+use super::{Pool, Values, keyed};
+use crate::matching::{has_ports, is_icmp, is_tcp};
+use seawall_model::Prefix;
+use seawall_model::record::PacketRecord;
+use seawall_model::signature::Test;
+use std::fmt::Write;
+
+/// Lengths of payload prefix that are tried, in bytes.
+const PREFIX_LENGTHS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+
+/// Tries every attribute of a packet.
+pub(crate) fn collect(pool: &mut Pool<'_>, unwanted: &[PacketRecord], normal: &[PacketRecord]) {
+    let mut exact = |key: &dyn Fn(&PacketRecord) -> Option<Test>| {
+        pool.values(keyed(unwanted, key), keyed(normal, key), |t: &Test| Some(t.clone()));
+    };
+    exact(&|p| Some(Test::Protocol(p.protocol)));
+    exact(&|p| Some(Test::Destination(Prefix::host(p.destination))));
+    exact(&|p| Some(Test::Destination(Prefix::network_of(p.destination))));
+    exact(&|p| Some(Test::Fragment(p.fragment)));
+    exact(&|p| is_tcp(p).then_some(Test::TcpFlags(p.tcp_flags)));
+    exact(&|p| is_tcp(p).then_some(Test::TcpWindow(p.tcp_window)));
+    exact(&|p| is_tcp(p).then_some(Test::TcpOptions(p.tcp_options)));
+    exact(&|p| is_icmp(p).then_some(Test::IcmpType(p.icmp_type)));
+    numbers(
+        pool,
+        unwanted,
+        normal,
+        |p| has_ports(p).then_some(u32::from(p.source_port)),
+        |low, high| Test::SourcePort { low: low as u16, high: high as u16 },
+    );
+    numbers(
+        pool,
+        unwanted,
+        normal,
+        |p| has_ports(p).then_some(u32::from(p.destination_port)),
+        |low, high| Test::DestinationPort { low: low as u16, high: high as u16 },
+    );
+    numbers(pool, unwanted, normal, |p| Some(p.length_bytes), |low, high| Test::LengthBytes { low, high });
+    numbers(
+        pool,
+        unwanted,
+        normal,
+        |p| Some(u32::from(p.ttl)),
+        |low, high| Test::Ttl { low: low as u8, high: high as u8 },
+    );
+    for length in PREFIX_LENGTHS {
+        let prefix = |p: &PacketRecord| -> Option<[u8; 16]> {
+            let mut bytes = [0; 16];
+            bytes[..length].copy_from_slice(p.payload().get(..length)?);
+            Some(bytes)
+        };
+        pool.values(keyed(unwanted, prefix), keyed(normal, prefix), |bytes| {
+            Some(Test::PayloadPrefix(hex(&bytes[..length])))
+        });
+    }
+}
+
+/// Candidates for exact values and for ranges of a number.
+pub(crate) fn numbers<R>(
+    pool: &mut Pool<'_>,
+    unwanted: &[R],
+    normal: &[R],
+    key: impl Fn(&R) -> Option<u32>,
+    test: impl Fn(u32, u32) -> Test,
+) {
+    let unwanted: Values<u32> = keyed(unwanted, &key);
+    let normal: Values<u32> = keyed(normal, &key);
+    for (low, high) in ranges(&unwanted, &normal, &pool.mixture()) {
+        pool.push(test(low, high));
+    }
+    pool.values(unwanted, normal, |n| Some(test(*n, *n)));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, b| {
+        let _ = write!(text, "{b:02x}");
+        text
+    })
+}

@@ -1,0 +1,423 @@
+//! Contrast mining: a bounded beam search over conjunctions, then a greedy cover.
+//!
+//! What it computes: the conjunctions that hold most of the attack (the disturbed sample less its
+//! normal part) while at most a tiny share of normal traffic passes. Single heavy values are not
+//! enough: an attack often differs only in a combination (a common user agent *with* a query that
+//! normal visitors never send). Where a normal sample exists, a test that changes neither share is
+//! dropped; where none exists, the more specific conjunction is kept, since it harms less.
+//!
+//! Evaded by: drawing every attribute from the population of real visitors (then the result is
+//! empty, as it should be). Innocent traffic that looks like it: one loud but wanted client, such
+//! as a monitor; protected clients are the planner's business.
+
+use crate::bits::Bits;
+use crate::candidate::{Candidate, Source, candidates};
+use crate::estimate::{Mixture, plain_estimate};
+use crate::example::example;
+use crate::matching::NetworkLookup;
+use crate::prior::prior_share;
+use crate::sample::Sample;
+use crate::unwanted::Wanted;
+use seawall_model::Cause;
+use seawall_model::math::{sqrt, wilson_interval};
+use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Two samples to tell apart.
+#[derive(Clone, Copy)]
+pub struct Contrast<'a> {
+    /// Of the disturbed period: the attack with whatever normal traffic went on.
+    pub unwanted: Sample<'a>,
+    /// Of the quiet period, of the same layer; may be empty.
+    pub normal: Sample<'a>,
+    /// Share of the disturbed sample that is normal traffic, by volume; 0 without a reference.
+    pub normal_share: f64,
+    /// Says whether the sources may be forged, so that no test may stand on them.
+    pub cause: Cause,
+    pub networks: Option<&'a dyn NetworkLookup>,
+}
+
+/// What bounds the search and what counts as narrow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    pub max_signatures: usize,
+    pub max_tests: usize,
+    /// Conjunctions that are kept from one length to the next.
+    pub beam_width: usize,
+    /// Records of either sample that are looked at.
+    pub max_records: usize,
+    /// Largest share of normal traffic that a signature, and all of them together, may match.
+    pub max_baseline_share: f64,
+    /// Largest upper end of that share's confidence interval.
+    pub max_baseline_upper: f64,
+    /// Largest share of normal clients.
+    pub max_client_share: f64,
+    /// Largest estimated share of ordinary traffic where no normal sample was given.
+    pub max_prior_share: f64,
+    /// Share of the attack that a signature must add.
+    pub min_attack_share: f64,
+    /// Share of the attack at which the cover is complete.
+    pub target_cover: f64,
+    pub examples: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_signatures: 8,
+            max_tests: 5,
+            beam_width: 16,
+            max_records: 4_096,
+            max_baseline_share: 0.005,
+            max_baseline_upper: 0.01,
+            max_client_share: 0.01,
+            max_prior_share: 0.01,
+            min_attack_share: 0.05,
+            target_cover: 0.99,
+            examples: 3,
+        }
+    }
+}
+
+/// How much worse one share of normal traffic is than one share of attack is good.
+const HARM_WEIGHT: f64 = 4.0;
+/// Normal records that the estimated share counts for beside the measured ones.
+const PRIOR_RECORDS: f64 = 20.0;
+/// Estimated share at which an upper end that is wide only for lack of records is forgiven.
+const NEGLIGIBLE_PRIOR: f64 = 0.002;
+/// Fewest distinct normal clients for their share to be judged.
+const MIN_CLIENTS: usize = 50;
+/// Spreads above the normal part's share that a signature must have in the disturbed sample: the
+/// search compares thousands of conjunctions, of which some stand out by luck.
+const CHANCE_SPREADS: f64 = 5.0;
+/// Fewest records that a signature must add.
+const MIN_HITS: u32 = 3;
+/// Tests with this share inside what a signature matches are common to all of it.
+const COMMON: f64 = 0.99;
+
+/// The signatures of the unwanted traffic, best first. Empty: nothing narrow sets it apart.
+#[must_use]
+pub fn mine(contrast: &Contrast<'_>, limits: &Limits) -> Vec<Signature> {
+    let wanted = Wanted::of(contrast.unwanted.first(limits.max_records), contrast.cause);
+    let unwanted = wanted.sample();
+    let normal = contrast.normal.first(limits.max_records);
+    let normal = if normal.layer() == unwanted.layer() { normal } else { normal.first(0) };
+    if unwanted.len() < MIN_HITS as usize {
+        return Vec::new();
+    }
+    let mixture = Mixture::new(unwanted.len(), normal.len(), contrast.normal_share);
+    let pool = candidates(Source {
+        unwanted,
+        normal,
+        mixture,
+        addresses: !is_forgeable(contrast.cause, unwanted.layer()),
+        networks: contrast.networks,
+        min_share: limits.min_attack_share,
+    });
+    let search = Search { pool: &pool, limits, mixture, clients: Clients::of(normal) };
+    search.cover(unwanted, normal)
+}
+
+/// Whether senders may forge their address in traffic of this cause.
+fn is_forgeable(cause: Cause, layer: Layer) -> bool {
+    layer == Layer::Dns
+        || matches!(
+            cause,
+            Cause::Amplification
+                | Cause::UdpFlood
+                | Cause::IcmpFlood
+                | Cause::FragmentFlood
+                | Cause::SynFlood
+                | Cause::TcpFlagFlood
+                | Cause::TcpReflection
+                | Cause::DnsFlood
+                | Cause::DnsRandomSubdomain
+                | Cause::DnsReflection
+                | Cause::DnsTunnel
+                | Cause::Undecided
+        )
+}
+
+/// A conjunction under construction.
+#[derive(Clone)]
+struct Conjunction {
+    /// Ascending indices into the pool.
+    members: Vec<usize>,
+    unwanted: Bits,
+    normal: Bits,
+}
+
+/// The records that no signature has matched yet.
+struct Rest {
+    unwanted: Bits,
+    normal: Bits,
+}
+
+struct Search<'a> {
+    pool: &'a [Candidate],
+    limits: &'a Limits,
+    mixture: Mixture,
+    clients: Clients,
+}
+
+impl Search<'_> {
+    fn cover(&self, unwanted: Sample<'_>, normal: Sample<'_>) -> Vec<Signature> {
+        let mut rest = Rest { unwanted: Bits::all(unwanted.len()), normal: Bits::all(normal.len()) };
+        let mut found = Vec::new();
+        while found.len() < self.limits.max_signatures {
+            let best = self.best(&rest, false).or_else(|| self.best(&rest, true));
+            let Some(best) = best else { break };
+            let best = self.refine(best);
+            rest.unwanted.remove(&best.unwanted);
+            rest.normal.remove(&best.normal);
+            let normal_hit = normal.len() as u32 - rest.normal.count();
+            if self.mixture.baseline(normal_hit) > self.limits.max_baseline_share {
+                break;
+            }
+            found.push(self.signature(&best, unwanted));
+            let left = self.mixture.attack(rest.unwanted.count(), rest.normal.count());
+            if left <= 1.0 - self.limits.target_cover {
+                break;
+            }
+        }
+        found
+    }
+
+    /// The best narrow conjunction for the rest of the attack. Tests of the status come last:
+    /// it is known only after the request was served.
+    fn best(&self, rest: &Rest, with_status: bool) -> Option<Conjunction> {
+        let allowed: Vec<usize> = (0..self.pool.len())
+            .filter(|i| with_status || !matches!(self.pool[*i].test, Test::Status(_)))
+            .collect();
+        let everything = Conjunction {
+            members: Vec::new(),
+            unwanted: rest.unwanted.clone(),
+            normal: Bits::all(self.mixture.normal as usize),
+        };
+        let mut beam = vec![everything];
+        let mut best: Option<(f64, Conjunction)> = None;
+        for _ in 0..self.limits.max_tests {
+            beam = self.longer(&beam, &allowed);
+            for conjunction in &beam {
+                let score = self.score(conjunction);
+                let is_better = best.as_ref().is_none_or(|(most, _)| score > *most + 1e-9);
+                if is_better && self.is_enough(conjunction, rest) && self.is_narrow(conjunction) {
+                    best = Some((score, conjunction.clone()));
+                }
+            }
+        }
+        best.map(|(_, conjunction)| self.complete(conjunction.members))
+    }
+
+    /// Every conjunction of the beam with one more test, the best of them.
+    fn longer(&self, beam: &[Conjunction], allowed: &[usize]) -> Vec<Conjunction> {
+        let mut seen = BTreeSet::new();
+        let mut scored: Vec<(f64, Vec<usize>, usize)> = Vec::new();
+        for (parent, conjunction) in beam.iter().enumerate() {
+            for &i in allowed {
+                let candidate = &self.pool[i];
+                if conjunction.members.iter().any(|m| self.pool[*m].excludes(candidate)) {
+                    continue;
+                }
+                let hits = conjunction.unwanted.count_with(&candidate.unwanted);
+                let normal_hits = conjunction.normal.count_with(&candidate.normal);
+                if hits < MIN_HITS || self.mixture.attack(hits, normal_hits) < self.limits.min_attack_share {
+                    continue;
+                }
+                let mut members = conjunction.members.clone();
+                members.insert(members.partition_point(|m| *m < i), i);
+                if seen.insert(members.clone()) {
+                    scored.push((self.score_of(hits, normal_hits, &members), members, parent));
+                }
+            }
+        }
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        scored.truncate(self.limits.beam_width);
+        scored.into_iter().map(|(_, members, parent)| self.extended(&beam[parent], members)).collect()
+    }
+
+    fn extended(&self, parent: &Conjunction, members: Vec<usize>) -> Conjunction {
+        let mut longer = Conjunction { members, ..parent.clone() };
+        for i in &longer.members {
+            longer.unwanted.keep(&self.pool[*i].unwanted);
+            longer.normal.keep(&self.pool[*i].normal);
+        }
+        longer
+    }
+
+    /// The conjunction over all records, also those that others matched already.
+    fn complete(&self, members: Vec<usize>) -> Conjunction {
+        let everything = Conjunction {
+            members: Vec::new(),
+            unwanted: Bits::all(self.mixture.unwanted as usize),
+            normal: Bits::all(self.mixture.normal as usize),
+        };
+        self.extended(&everything, members)
+    }
+
+    fn score(&self, c: &Conjunction) -> f64 {
+        self.score_of(c.unwanted.count(), c.normal.count(), &c.members)
+    }
+
+    /// Attack gained less weighted harm; the harm leans on the estimate where few normal records
+    /// exist.
+    fn score_of(&self, hits: u32, normal_hits: u32, members: &[usize]) -> f64 {
+        let prior = prior_share(&self.tests(members));
+        let harm = (f64::from(normal_hits) + PRIOR_RECORDS * prior) / (self.mixture.normal + PRIOR_RECORDS);
+        self.mixture.attack(hits, normal_hits) - HARM_WEIGHT * harm
+    }
+
+    /// Whether it adds enough that cannot be chance.
+    fn is_enough(&self, c: &Conjunction, rest: &Rest) -> bool {
+        let hits = c.unwanted.count();
+        let normal_hits = c.normal.count_with(&rest.normal);
+        let (_, normal_high) = wilson_interval(f64::from(normal_hits), self.mixture.normal);
+        let by_chance = self.mixture.normal_share * normal_high;
+        let spread = sqrt(by_chance * (1.0 - by_chance) / self.mixture.unwanted);
+        let observed = f64::from(hits) / self.mixture.unwanted;
+        let exceeds_chance = observed >= by_chance + CHANCE_SPREADS * spread;
+        exceeds_chance && self.mixture.attack(hits, normal_hits) >= self.limits.min_attack_share
+    }
+
+    fn is_narrow(&self, c: &Conjunction) -> bool {
+        let prior = prior_share(&self.tests(&c.members));
+        let Some(baseline) = self.mixture.baseline_estimate(c.normal.count()) else {
+            return prior <= self.limits.max_prior_share;
+        };
+        let is_sure = baseline.high <= self.limits.max_baseline_upper
+            || (baseline.share == 0.0 && prior <= NEGLIGIBLE_PRIOR);
+        let clients_hit = self.clients.estimate(&c.normal).map_or(0.0, |s| s.share);
+        let spares_clients = self.clients.total < MIN_CLIENTS || clients_hit <= self.limits.max_client_share;
+        is_sure && spares_clients && baseline.share <= self.limits.max_baseline_share
+    }
+
+    fn refine(&self, best: Conjunction) -> Conjunction {
+        if self.mixture.has_normal() { self.simplified(best) } else { self.specialised(best) }
+    }
+
+    /// Drops the tests that change neither share beyond one record in a thousand, the least
+    /// telling first.
+    fn simplified(&self, mut best: Conjunction) -> Conjunction {
+        let mut order = best.members.clone();
+        order.sort_by(|a, b| self.prior(*b).total_cmp(&self.prior(*a)).then(a.cmp(b)));
+        for member in order {
+            if best.members.len() == 1 {
+                break;
+            }
+            let fewer = self.complete(best.members.iter().copied().filter(|m| *m != member).collect());
+            let noise = |records: f64| (records / 1_000.0) as u32;
+            let same_harm = fewer.normal.count() <= best.normal.count() + noise(self.mixture.normal);
+            if same_harm && self.is_narrow(&fewer) {
+                best = fewer;
+            }
+        }
+        self.with_protocol(best)
+    }
+
+    /// Adds what all matched records have in common and ordinary traffic has not.
+    fn specialised(&self, best: Conjunction) -> Conjunction {
+        let mut best = self.with_protocol(best);
+        let mut order: Vec<usize> = (0..self.pool.len()).collect();
+        order.sort_by(|a, b| self.prior(*a).total_cmp(&self.prior(*b)).then(a.cmp(b)));
+        for i in order {
+            let is_telling = self.prior(i) <= 0.5
+                || matches!(self.pool[i].test, Test::DestinationPort { .. } | Test::Method(_));
+            if is_telling && !matches!(self.pool[i].test, Test::Status(_)) {
+                best = self.with_common(best, i);
+            }
+        }
+        best
+    }
+
+    /// Ports and lengths read oddly without the protocol, and rules need it.
+    fn with_protocol(&self, best: Conjunction) -> Conjunction {
+        let protocol = (0..self.pool.len()).find(|i| {
+            matches!(self.pool[*i].test, Test::Protocol(_))
+                && best.unwanted.count_with(&self.pool[*i].unwanted) == best.unwanted.count()
+        });
+        match protocol {
+            Some(i) => self.with_common(best, i),
+            None => best,
+        }
+    }
+
+    fn with_common(&self, best: Conjunction, i: usize) -> Conjunction {
+        let candidate = &self.pool[i];
+        let is_full = best.members.len() >= self.limits.max_tests;
+        if is_full || best.members.iter().any(|m| self.pool[*m].excludes(candidate)) {
+            return best;
+        }
+        let kept = best.unwanted.count_with(&candidate.unwanted);
+        if f64::from(kept) < COMMON * f64::from(best.unwanted.count()) {
+            return best;
+        }
+        let mut members = best.members.clone();
+        members.insert(members.partition_point(|m| *m < i), i);
+        self.extended(&best, members)
+    }
+
+    fn signature(&self, c: &Conjunction, unwanted: Sample<'_>) -> Signature {
+        let matching = (0..unwanted.len()).filter(|i| c.unwanted.has(*i));
+        let mut examples: Vec<String> = Vec::new();
+        for line in matching.map(|i| example(unwanted.get(i))) {
+            if examples.len() >= self.limits.examples {
+                break;
+            }
+            if !examples.contains(&line) {
+                examples.push(line);
+            }
+        }
+        let mut tests = self.tests(&c.members);
+        tests.sort();
+        Signature {
+            layer: unwanted.layer(),
+            tests,
+            attack: self.mixture.attack_estimate(c.unwanted.count(), c.normal.count()),
+            baseline: self.mixture.baseline_estimate(c.normal.count()),
+            baseline_clients: self.clients.estimate(&c.normal),
+            examples,
+        }
+    }
+
+    fn tests(&self, members: &[usize]) -> Vec<Test> {
+        members.iter().map(|i| self.pool[*i].test.clone()).collect()
+    }
+
+    fn prior(&self, member: usize) -> f64 {
+        prior_share(std::slice::from_ref(&self.pool[member].test))
+    }
+}
+
+/// Which normal records belong to which client.
+struct Clients {
+    of_record: Vec<usize>,
+    total: usize,
+}
+
+impl Clients {
+    fn of(normal: Sample<'_>) -> Self {
+        let mut numbers = BTreeMap::new();
+        let of_record = normal
+            .clients()
+            .map(|address| {
+                let next = numbers.len();
+                *numbers.entry(address).or_insert(next)
+            })
+            .collect();
+        Self { of_record, total: numbers.len() }
+    }
+
+    /// Share of clients with any record in the set.
+    fn estimate(&self, hits: &Bits) -> Option<ShareEstimate> {
+        if self.total == 0 {
+            return None;
+        }
+        let mut hit = Bits::none(self.total);
+        for (record, client) in self.of_record.iter().enumerate() {
+            if hits.has(record) {
+                hit.set(*client);
+            }
+        }
+        Some(plain_estimate(hit.count(), self.total as f64))
+    }
+}
