@@ -1,1 +1,12 @@
-//! Captures and packets.
+//! Captures and packets: from the bytes of a capture file to the observations in them.
+//!
+//! ```text
+//! capture (pcap, pcapng) → frame (Ethernet … TCP/UDP/ICMP) → dns · tls · http1 · http2
+//! ```
+//!
+//! Everything here is total, allocates nothing per packet and keeps no state between packets;
+//! what needs memory of earlier packets (flows, streams) lives in the sensor.
+
+pub mod bytes;
+pub mod capture;
+pub mod frame;

@@ -1,0 +1,83 @@
+//! Why an input could not be read at all. What is wrong within an input is counted in its
+//! report instead.
+
+use std::fmt;
+use std::io;
+
+/// An input that could not be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// No input was named.
+    NoInputs,
+    Open {
+        path: String,
+        source: io::Error,
+    },
+    Directory {
+        path: String,
+    },
+    /// Reading or unpacking failed before anything was recognised.
+    Read {
+        path: String,
+        layer: &'static str,
+        source: io::Error,
+    },
+    /// The content is neither a capture nor a log that is known.
+    Unrecognised {
+        path: String,
+        /// The first bytes, printable.
+        beginning: String,
+        binary: bool,
+    },
+    /// Packed more often than is unpacked.
+    PackedTooDeep {
+        path: String,
+    },
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoInputs => f.write_str("no input: name at least one file, or - for standard input"),
+            Self::Open { path, source } => open_text(f, path, source),
+            Self::Directory { path } => {
+                write!(f, "{path}: is a directory: name the files in it, such as {path}/*.log")
+            }
+            Self::Read { path, layer: "", source } => write!(f, "{path}: cannot be read: {source}"),
+            Self::Read { path, layer, source } => write!(
+                f,
+                "{path}: begins as {layer} but cannot be unpacked: {source}: the file is damaged or cut, \
+                 fetch it again"
+            ),
+            Self::Unrecognised { path, beginning, binary } => write!(
+                f,
+                "{path}: not recognised: begins with '{beginning}': supported are {}{}",
+                "pcap and pcapng captures, access logs (common, combined, nginx and Apache formats, HAProxy, \
+                 Traefik, Caddy, Envoy, JSON lines, AWS, IIS), plain or packed with gzip, zstd, xz, bzip2 or lz4",
+                if *binary { "" } else { ": give an unusual log's format with --log-format" }
+            ),
+            Self::PackedTooDeep { path } => {
+                write!(f, "{path}: packed more than twice: unpack it and name what is inside")
+            }
+        }
+    }
+}
+
+fn open_text(f: &mut fmt::Formatter<'_>, path: &str, source: &io::Error) -> fmt::Result {
+    match source.kind() {
+        io::ErrorKind::NotFound => write!(f, "{path}: no such file: check the name"),
+        io::ErrorKind::PermissionDenied => {
+            write!(f, "{path}: no permission to read it: run as a user who may, or copy the file")
+        }
+        _ => write!(f, "{path}: cannot be opened: {source}"),
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Open { source, .. } | Self::Read { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Opens an input and recognises by its content what it is.
+//!
+//! Packed files are unpacked as streams, at most two layers deep, and only ever a buffer's worth
+//! at a time, so that what a file claims about its size costs no memory.
+
+mod unpack;
+
+use crate::error::ReadError;
+use crate::report::printable;
+use seawall_wire::log::{Format, Parser};
+use seawall_wire::packet::capture;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of content that recognition looks at.
+pub const SAMPLE_BYTES: usize = 64 * 1024;
+/// Packings within packings that are removed.
+const LAYER_LIMIT: usize = 2;
+/// Characters of the beginning that an error shows.
+const BEGINNING_CHARACTERS: usize = 40;
+
+/// What the content of an input is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    Capture(capture::Kind),
+    Log(Format),
+    /// No bytes at all.
+    Empty,
+}
+
+/// An input that was opened and recognised.
+pub struct Input {
+    /// As given by the user; `-` is standard input.
+    pub path: String,
+    pub kind: Kind,
+    /// Names of the packings removed, outermost first.
+    pub layers: Vec<&'static str>,
+    /// Size of the file as stored, where it has one.
+    pub size_bytes: Option<u64>,
+    /// Bytes read of the file as stored.
+    pub position: Arc<AtomicU64>,
+    content: Content,
+}
+
+enum Content {
+    /// The stream, of which the sample was read already.
+    Stream { sample: Vec<u8>, rest: Box<dyn Read + Send> },
+    /// A plain file, closed again until its turn comes, so that many inputs need few handles.
+    Closed,
+}
+
+impl Input {
+    /// Opens `path` (`-`: standard input), unpacks and recognises it. Of the `formats` given, the
+    /// one that reads most of the sample is taken before any that is recognised.
+    ///
+    /// # Errors
+    /// The input cannot be opened or read, or is nothing that is known.
+    pub fn open(path: &str, formats: &[Format]) -> Result<Self, ReadError> {
+        let position = Arc::new(AtomicU64::new(0));
+        let (file, size_bytes) = open_file(path)?;
+        let counted = Counted { inner: file, position: Arc::clone(&position) };
+        let Unpacked { layers, sample, rest } = unpack_all(path, Box::new(counted))?;
+        let kind = recognise(path, &sample, formats)?;
+        let content = Content::Stream { sample, rest };
+        Ok(Self { path: path.to_owned(), kind, layers, size_bytes, position, content })
+    }
+
+    /// What the input is, for reports.
+    #[must_use]
+    pub fn kind_name(&self) -> String {
+        let mut name = match &self.kind {
+            Kind::Capture(kind) => kind.name().to_owned(),
+            Kind::Log(format) => format.name().to_owned(),
+            Kind::Empty => "empty".to_owned(),
+        };
+        for layer in self.layers.iter().rev() {
+            name.push_str(" in ");
+            name.push_str(layer);
+        }
+        name
+    }
+
+    /// The first bytes of the content. Empty after [`Input::park`].
+    #[must_use]
+    pub fn sample(&self) -> &[u8] {
+        match &self.content {
+            Content::Stream { sample, .. } => sample,
+            Content::Closed => b"",
+        }
+    }
+
+    /// Closes a regular file until [`Input::stream`] opens it again. Others stay open.
+    pub fn park(&mut self) {
+        if self.size_bytes.is_some() {
+            self.content = Content::Closed;
+        }
+    }
+
+    /// The content from its beginning.
+    ///
+    /// # Errors
+    /// A parked file cannot be opened any more.
+    pub fn stream(&mut self) -> Result<Box<dyn Read + Send>, ReadError> {
+        match std::mem::replace(&mut self.content, Content::Closed) {
+            Content::Stream { sample, rest } => Ok(Box::new(io::Cursor::new(sample).chain(rest))),
+            Content::Closed => {
+                let (file, _) = open_file(&self.path)?;
+                self.position.store(0, Ordering::Relaxed);
+                let counted = Counted { inner: file, position: Arc::clone(&self.position) };
+                let Unpacked { sample, rest, .. } = unpack_all(&self.path, Box::new(counted))?;
+                Ok(Box::new(io::Cursor::new(sample).chain(rest)))
+            }
+        }
+    }
+}
+
+/// The file, and its size if it is a regular one.
+fn open_file(path: &str) -> Result<(Box<dyn Read + Send>, Option<u64>), ReadError> {
+    if path == "-" {
+        return Ok((Box::new(io::stdin()), None));
+    }
+    let open_error = |source| ReadError::Open { path: path.to_owned(), source };
+    let metadata = std::fs::metadata(Path::new(path)).map_err(open_error)?;
+    if metadata.is_dir() {
+        return Err(ReadError::Directory { path: path.to_owned() });
+    }
+    let file = File::open(Path::new(path)).map_err(open_error)?;
+    Ok((Box::new(file), metadata.is_file().then_some(metadata.len())))
+}
+
+struct Unpacked {
+    layers: Vec<&'static str>,
+    sample: Vec<u8>,
+    rest: Box<dyn Read + Send>,
+}
+
+/// Takes off packings until the content begins with none.
+fn unpack_all(path: &str, mut rest: Box<dyn Read + Send>) -> Result<Unpacked, ReadError> {
+    let mut layers: Vec<&'static str> = Vec::new();
+    loop {
+        let layer = layers.last().copied().unwrap_or("");
+        let sample = read_sample(&mut rest).map_err(|source| ReadError::Read {
+            path: path.to_owned(),
+            layer,
+            source,
+        })?;
+        let Some(packing) = unpack::Packing::recognise(&sample) else {
+            return Ok(Unpacked { layers, sample, rest });
+        };
+        if layers.len() >= LAYER_LIMIT {
+            return Err(ReadError::PackedTooDeep { path: path.to_owned() });
+        }
+        rest = packing
+            .unpack(Box::new(io::Cursor::new(sample).chain(rest)))
+            .map_err(|source| ReadError::Read { path: path.to_owned(), layer: packing.name(), source })?;
+        layers.push(packing.name());
+    }
+}
+
+/// The first bytes of a stream. An error after some bytes is left for the next reader to meet.
+fn read_sample(stream: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut sample = vec![0; SAMPLE_BYTES];
+    let mut filled = 0;
+    while filled < sample.len() {
+        match stream.read(&mut sample[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) if filled == 0 => return Err(e),
+            Err(_) => break,
+        }
+    }
+    sample.truncate(filled);
+    Ok(sample)
+}
+
+fn recognise(path: &str, sample: &[u8], formats: &[Format]) -> Result<Kind, ReadError> {
+    if sample.is_empty() {
+        return Ok(Kind::Empty);
+    }
+    if let Some(kind) = capture::Kind::recognise(sample) {
+        return Ok(Kind::Capture(kind));
+    }
+    if let Some(format) = best_of(formats, sample) {
+        return Ok(Kind::Log(format.clone()));
+    }
+    if let Some(format) = seawall_wire::log::detect(sample) {
+        return Ok(Kind::Log(format));
+    }
+    Err(ReadError::Unrecognised {
+        path: path.to_owned(),
+        beginning: printable(sample, BEGINNING_CHARACTERS),
+        binary: sample.iter().take(512).any(|&b| b == 0),
+    })
+}
+
+/// Of the formats given by the user, the one that reads most lines of the sample, if any.
+fn best_of<'f>(formats: &'f [Format], sample: &[u8]) -> Option<&'f Format> {
+    let readable = |format: &Format| {
+        let mut parser = Parser::new(format.clone());
+        sample.split(|&b| b == b'\n').filter(|line| parser.parse(line).is_ok()).count()
+    };
+    let mut best = None;
+    for format in formats {
+        let count = readable(format);
+        if count > best.map_or(0, |(most, _)| most) {
+            best = Some((count, format));
+        }
+    }
+    best.map(|(_, format)| format)
+}
+
+/// Tells how far reading has come.
+struct Counted {
+    inner: Box<dyn Read + Send>,
+    position: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.position.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}

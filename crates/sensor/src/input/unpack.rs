@@ -1,0 +1,128 @@
+//! Packings, recognised by their first bytes and unpacked as streams.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+/// Memory that unpacking xz may take: the dictionary of `xz -9` is half of it.
+const XZ_MEMORY_BYTES: u64 = 128 << 20;
+const READ_BYTES: usize = 256 * 1024;
+
+/// How a file is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    Gzip,
+    Zstd,
+    Xz,
+    Bzip2,
+    Lz4,
+}
+
+impl Packing {
+    pub(super) fn recognise(sample: &[u8]) -> Option<Self> {
+        match sample {
+            // Deflate is the only method that was ever used (RFC 1952).
+            [0x1F, 0x8B, 8, ..] => Some(Self::Gzip),
+            [0x28, 0xB5, 0x2F, 0xFD, ..] => Some(Self::Zstd),
+            // A skippable frame (RFC 8878), as parallel packers write first.
+            [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Some(Self::Zstd),
+            [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => Some(Self::Bzip2),
+            [0x04, 0x22, 0x4D, 0x18, ..] => Some(Self::Lz4),
+            _ => None,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+            Self::Lz4 => "lz4",
+        }
+    }
+
+    /// The stream unpacked. Files made by joining packed files are read to the end.
+    pub(super) fn unpack(self, packed: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+        let packed = BufReader::with_capacity(READ_BYTES, packed);
+        Ok(match self {
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+            Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(packed)),
+            Self::Xz => {
+                let flags = liblzma::stream::CONCATENATED;
+                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_BYTES, flags)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(packed, stream))
+            }
+            Self::Zstd => Box::new(Zstd { packed: Some(packed), frame: None }),
+            Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
+        })
+    }
+}
+
+type Packed = BufReader<Box<dyn Read + Send>>;
+type Frame = ruzstd::decoding::StreamingDecoder<Packed, ruzstd::decoding::FrameDecoder>;
+
+/// Zstandard frames one after another; the library reads one.
+struct Zstd {
+    packed: Option<Packed>,
+    frame: Option<Box<Frame>>,
+}
+
+impl Zstd {
+    /// Begins the next frame. `false` at the end of the stream.
+    fn begin(&mut self) -> io::Result<bool> {
+        let Some(mut packed) = self.packed.take() else { return Ok(false) };
+        loop {
+            let head = peek(&mut packed)?;
+            match head {
+                None => return Ok(false),
+                Some([0x50..=0x5F, 0x2A, 0x4D, 0x18]) => skip_frame(&mut packed)?,
+                Some(_) => break,
+            }
+        }
+        let frame =
+            Frame::new(packed).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
+        self.frame = Some(Box::new(frame));
+        Ok(true)
+    }
+}
+
+impl Read for Zstd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if self.frame.is_none() && !self.begin()? {
+                return Ok(0);
+            }
+            let Some(frame) = self.frame.as_mut() else { return Ok(0) };
+            let n = frame.read(buffer)?;
+            if n > 0 {
+                return Ok(n);
+            }
+            self.packed = self.frame.take().map(|frame| frame.into_inner());
+        }
+    }
+}
+
+/// The next four bytes, if there are as many, not consumed.
+fn peek(packed: &mut Packed) -> io::Result<Option<[u8; 4]>> {
+    let available = packed.fill_buf()?;
+    if available.is_empty() {
+        return Ok(None);
+    }
+    if let Some(head) = available.first_chunk::<4>() {
+        return Ok(Some(*head));
+    }
+    // The magic number straddles two reads: hand it over as it is, the decoder will judge it.
+    Ok(Some([0; 4]))
+}
+
+/// Passes over a skippable frame: magic, length, that many bytes.
+fn skip_frame(packed: &mut Packed) -> io::Result<()> {
+    let mut head = [0; 8];
+    packed.read_exact(&mut head)?;
+    let length = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
+    io::copy(&mut packed.take(length), &mut io::sink())?;
+    Ok(())
+}

@@ -1,0 +1,372 @@
+//! Captures: packets decoded in parallel, then followed by flow in a fixed number of shards.
+//!
+//! Each shard has its own flow table and tallies and sees its packets in order, so that the
+//! result is the same whichever thread runs it.
+
+use super::clock::Clock;
+use super::feed::Feed;
+use super::ticks::TickSet;
+use super::{Options, Pulled, Tally, tick_of};
+use crate::flow::{Flow, Sink, Table};
+use crate::pool;
+use crate::report::InputReport;
+use seawall_model::observation::Observation;
+use seawall_model::{Timestamp, hash};
+use seawall_wire::packet::capture::{Decoder, Step};
+use seawall_wire::packet::frame::{self, Frame, Oddity};
+use std::io::Read;
+use std::sync::Mutex;
+
+/// Parts that the flows of a capture are divided into, whatever the number of threads.
+const SHARDS: usize = 16;
+/// Bytes of a capture that are worked on at once.
+const PULL_BYTES: usize = 4 << 20;
+/// Changes of tick in one batch: bounds the tallies alive at once.
+const BATCH_TICK_LIMIT: usize = 16;
+/// Packets that one task decodes.
+const DECODE_RECORDS: usize = 2048;
+/// Batches of fewer packets are not worth a second thread.
+const PARALLEL_RECORDS: usize = 4096;
+
+/// The time of the first packet of a sample.
+pub(super) fn first_time(sample: &[u8]) -> Option<Timestamp> {
+    let mut decoder = Decoder::new();
+    let mut rest = sample;
+    loop {
+        match decoder.next(rest) {
+            Step::Packet { time, .. } => return Some(time),
+            Step::NeedMore => return None,
+            step => rest = &rest[step.consumed()..],
+        }
+        if rest.is_empty() {
+            return None;
+        }
+    }
+}
+
+/// Where in the buffer a packet lies.
+#[derive(Clone, Copy)]
+struct Record {
+    time: Timestamp,
+    at: usize,
+    captured: u32,
+    original: u32,
+    link: u16,
+}
+
+/// Reads one capture.
+pub(super) struct CaptureReader<T> {
+    input: usize,
+    kind_name: String,
+    feed: Feed,
+    decoder: Decoder,
+    clock: Clock,
+    shards: Vec<Mutex<Shard<T>>>,
+    /// Packets found in the buffer; those before `next` are done.
+    records: Vec<Record>,
+    next: usize,
+    /// Records whose time was settled.
+    settled: usize,
+    /// Bytes of the buffer that were searched for packets.
+    searched: usize,
+    packets: u64,
+    odd: [u64; Oddity::ALL.len()],
+    links: Vec<u16>,
+}
+
+impl<T: Tally> CaptureReader<T> {
+    pub(super) fn new(
+        input: usize,
+        kind_name: String,
+        stream: Box<dyn Read + Send>,
+        options: &Options,
+    ) -> Self {
+        let shard = |_| {
+            let ticks = TickSet::new(options.capture_tick_ns);
+            Mutex::new(Shard { table: Table::new(&options.flow, SHARDS), ticks })
+        };
+        Self {
+            input,
+            kind_name,
+            feed: Feed::new(stream),
+            decoder: Decoder::new(),
+            clock: Clock::new(options.capture_lag_ns),
+            shards: (0..SHARDS).map(shard).collect(),
+            records: Vec::new(),
+            next: 0,
+            settled: 0,
+            searched: 0,
+            packets: 0,
+            odd: [0; Oddity::ALL.len()],
+            links: Vec::new(),
+        }
+    }
+
+    /// Reads the next batch of packets.
+    pub(super) fn pull(
+        &mut self,
+        options: &Options,
+        new: &(impl Fn() -> T + Sync),
+        report: &mut InputReport,
+    ) -> Pulled<T> {
+        if self.next == self.settled {
+            self.search(report);
+            self.settle(report);
+        }
+        let until = self.batch_end(options.capture_tick_ns);
+        self.batch(until, options, new);
+        self.next = until;
+        let everything = self.feed.at_end() && self.searched == self.feed.bytes().len();
+        let end = everything && self.next == self.records.len();
+        let mut pulled = Pulled { parts: Vec::new(), changes: Vec::new(), end };
+        for shard in &mut self.shards {
+            let Ok(shard) = shard.get_mut() else { continue };
+            if end {
+                shard.finish(new);
+            }
+            pulled.parts.extend(shard.ticks.drain());
+        }
+        report.records = self.packets;
+        if end {
+            self.account(report);
+        }
+        pulled
+    }
+
+    /// Settles the times of all packets whose successors are known.
+    fn settle(&mut self, report: &mut InputReport) {
+        let everything = self.feed.at_end() && self.searched == self.feed.bytes().len();
+        let hold_back = if everything { 0 } else { Clock::LOOK_AHEAD };
+        let until = self.records.len().saturating_sub(hold_back);
+        while self.settled < until {
+            let following = self.records[self.settled + 1..].iter().map(|record| record.time);
+            let time = self.clock.settle(self.records[self.settled].time, following);
+            self.records[self.settled].time = time;
+            report.saw(time);
+            self.settled += 1;
+        }
+    }
+
+    /// The end of the next batch: as many packets as are settled and span few enough ticks.
+    fn batch_end(&self, width_ns: i64) -> usize {
+        let mut turns = 0;
+        let mut span = (i64::MAX, i64::MIN);
+        for (index, record) in self.records[self.next..self.settled].iter().enumerate() {
+            if record.time.0 < span.0 || record.time.0 >= span.1 {
+                turns += 1;
+                if turns > BATCH_TICK_LIMIT {
+                    return self.next + index;
+                }
+                let start = tick_of(record.time, width_ns).saturating_mul(width_ns);
+                span = (start, start.saturating_add(width_ns));
+            }
+        }
+        self.settled
+    }
+
+    /// Decodes the packets up to `until` and lets each shard follow its own.
+    fn batch(&mut self, until: usize, options: &Options, new: &(impl Fn() -> T + Sync)) {
+        let records = &self.records[self.next..until];
+        let Some(latest) = records.iter().map(|record| record.time).max() else { return };
+        let threads = if records.len() < PARALLEL_RECORDS { 1 } else { options.threads };
+        let bytes = self.feed.bytes();
+        let place = hash::combine(self.input as u64, self.packets - (self.records.len() - self.next) as u64);
+        let pieces: Vec<Mutex<Piece<'_>>> =
+            records.chunks(DECODE_RECORDS).map(|_| Mutex::new(Piece::default())).collect();
+        let ahead = usize::from(threads > 1);
+        pool::run(threads, pieces.len() + ahead, &|task| {
+            let Some(number) = task.checked_sub(ahead) else {
+                self.feed.read_ahead(PULL_BYTES);
+                return;
+            };
+            let from = number * DECODE_RECORDS;
+            let to = (from + DECODE_RECORDS).min(records.len());
+            if let Ok(mut piece) = pieces[number].lock() {
+                piece.decode(bytes, &records[from..to], hash::combine(place, from as u64));
+            }
+        });
+        let pieces: Vec<Piece<'_>> = pieces.into_iter().filter_map(|piece| piece.into_inner().ok()).collect();
+        pool::run(threads, SHARDS, &|number| {
+            if let Ok(mut shard) = self.shards[number].lock() {
+                for piece in &pieces {
+                    shard.follow(&piece.shards[number], new);
+                }
+                shard.advance(latest, new);
+            }
+        });
+        for piece in &pieces {
+            for (sum, count) in self.odd.iter_mut().zip(piece.odd) {
+                *sum += count;
+            }
+            if let Some(link) = piece.link.filter(|link| !self.links.contains(link)) {
+                self.links.push(link);
+            }
+        }
+    }
+
+    /// Writes what only the whole capture tells.
+    fn account(&mut self, report: &mut InputReport) {
+        for oddity in Oddity::ALL {
+            report.odd(oddity.name(), self.odd[oddity as usize]);
+        }
+        report.out_of_order += self.clock.late;
+        report.time_jumps += self.clock.jumps;
+        report.cut_short = self.feed.broken();
+        self.links.sort_unstable();
+        let mut names: Vec<&str> = self.links.iter().map(|&link| frame::link_name(link)).collect();
+        names.dedup();
+        if !names.is_empty() {
+            let (kind, packing) = self.kind_name.split_once(" in ").unwrap_or((&self.kind_name, ""));
+            let packing = if packing.is_empty() { String::new() } else { format!(" in {packing}") };
+            report.kind = format!("{kind}, {}{packing}", names.join(" and "));
+        }
+        let mut oddities = std::collections::BTreeMap::new();
+        for shard in &mut self.shards {
+            if let Ok(shard) = shard.get_mut() {
+                shard.table.oddities(&mut |name, count| *oddities.entry(name).or_insert(0) += count);
+            }
+        }
+        for (name, count) in oddities {
+            report.odd(name, count);
+        }
+    }
+
+    /// Finds the packets in the next bytes of the capture.
+    fn search(&mut self, report: &mut InputReport) {
+        self.forget_done();
+        self.feed.fill(PULL_BYTES);
+        let end = self.feed.at_end();
+        let bytes = self.feed.bytes();
+        while self.searched < bytes.len() {
+            let step = self.decoder.next(&bytes[self.searched..]);
+            match step {
+                Step::NeedMore if end => {
+                    report.malformed += 1;
+                    report.odd("record-cut-at-end", 1);
+                    report.bytes += (bytes.len() - self.searched) as u64;
+                    self.searched = bytes.len();
+                    break;
+                }
+                Step::NeedMore => break,
+                Step::Packet { time, link, original_length_bytes, data, .. } => {
+                    let at = data.as_ptr() as usize - bytes.as_ptr() as usize;
+                    let captured = data.len() as u32;
+                    self.records.push(Record { time, at, captured, original: original_length_bytes, link });
+                    self.packets += 1;
+                }
+                Step::Broken { reason, .. } => {
+                    report.malformed += 1;
+                    report.odd(reason, 1);
+                }
+                Step::Skip { .. } => {}
+            }
+            self.searched += step.consumed();
+            report.bytes += step.consumed() as u64;
+        }
+    }
+
+    /// Drops what lies before the first packet not yet done.
+    fn forget_done(&mut self) {
+        let from = self.records.get(self.next).map_or(self.searched, |record| record.at);
+        self.records.drain(..self.next);
+        self.settled -= self.next;
+        self.next = 0;
+        for record in &mut self.records {
+            record.at -= from;
+        }
+        self.searched -= from;
+        self.feed.consume(from);
+    }
+}
+
+/// What one task has decoded, by shard.
+#[derive(Default)]
+struct Piece<'a> {
+    shards: [Vec<Item<'a>>; SHARDS],
+    odd: [u64; Oddity::ALL.len()],
+    link: Option<u16>,
+}
+
+struct Item<'a> {
+    frame: Frame<'a>,
+    flow: Flow,
+    priority: u64,
+}
+
+impl<'a> Piece<'a> {
+    fn decode(&mut self, bytes: &'a [u8], records: &[Record], place: u64) {
+        self.link = records.first().map(|record| record.link);
+        for shard in &mut self.shards {
+            shard.reserve(records.len() / SHARDS);
+        }
+        for (index, record) in records.iter().enumerate() {
+            let data = &bytes[record.at..record.at + record.captured as usize];
+            let frame = match frame::decode(record.link, data, record.original, record.time) {
+                Ok(frame) => frame,
+                Err(oddity) => {
+                    self.odd[oddity as usize] += 1;
+                    continue;
+                }
+            };
+            if let Some(oddity) = frame.oddity {
+                self.odd[oddity as usize] += 1;
+            }
+            let flow = Flow::of(&frame.packet);
+            let priority = hash::combine(place, index as u64);
+            self.shards[flow.shard(SHARDS)].push(Item { frame, flow, priority });
+        }
+    }
+}
+
+/// The flows of one part of the addresses, and what they have counted.
+struct Shard<T> {
+    table: Table,
+    ticks: TickSet<T>,
+}
+
+impl<T: Tally> Shard<T> {
+    fn follow(&mut self, items: &[Item<'_>], new: &impl Fn() -> T) {
+        for item in items {
+            let mut counting = Counting { ticks: &mut self.ticks, new, priority: item.priority };
+            self.table.packet(&item.frame, &item.flow, &mut counting);
+        }
+    }
+
+    fn advance(&mut self, now: Timestamp, new: &impl Fn() -> T) {
+        self.table.advance(now, &mut Counting { ticks: &mut self.ticks, new, priority: 0 });
+    }
+
+    fn finish(&mut self, new: &impl Fn() -> T) {
+        self.table.finish(&mut Counting { ticks: &mut self.ticks, new, priority: 0 });
+    }
+}
+
+/// Counts what a flow table tells into ticks.
+struct Counting<'t, T, N> {
+    ticks: &'t mut TickSet<T>,
+    new: &'t N,
+    /// Of the packet at hand.
+    priority: u64,
+}
+
+impl<T: Tally, N: Fn() -> T> Sink for Counting<'_, T, N> {
+    #[inline]
+    fn observe(&mut self, observation: &Observation<'_>) {
+        let part = self.ticks.at(observation.time(), self.new);
+        let priority = match observation {
+            Observation::Packet(_) => {
+                part.records += 1;
+                self.priority
+            }
+            Observation::Connection(c) => hash::combine(event_place(c), c.event as u64),
+            _ => hash::combine(self.priority, 1),
+        };
+        part.tally.observe(observation, priority);
+    }
+}
+
+/// A number for the place of a connection event that no packet at hand stands for.
+fn event_place(c: &seawall_model::observation::Connection) -> u64 {
+    let ports = u64::from(c.client_port) << 16 | u64::from(c.server_port);
+    hash::combine(hash::address(c.client) ^ ports, c.time.0 as u64)
+}

@@ -1,0 +1,290 @@
+//! Logs: blocks of whole lines, read by any thread where the format allows it.
+
+use super::feed::Feed;
+use super::ticks::TickSet;
+use super::{Options, Pulled, Tally};
+use crate::pool;
+use crate::report::{InputReport, SAMPLE_LIMIT};
+use seawall_model::change::Change;
+use seawall_model::{Timestamp, hash};
+use seawall_wire::log::{Format, LINE_LIMIT_BYTES, Line, Parser};
+use std::io::Read;
+use std::sync::Mutex;
+
+/// Blocks that a pull is cut into, whatever the number of threads.
+const BLOCKS: usize = 16;
+const SMALLEST_PULL_BYTES: usize = 256 * 1024;
+const LARGEST_PULL_BYTES: usize = 8 << 20;
+/// Ticks that one block may hold open: bounds the tallies alive at once.
+const BLOCK_TICK_LIMIT: usize = 128;
+/// Records of changes that one block may give.
+const BLOCK_CHANGE_LIMIT: usize = 1_000;
+
+/// The time of the first line of a sample that has one.
+pub(super) fn first_time(format: &Format, sample: &[u8]) -> Option<Timestamp> {
+    let mut parser = Parser::new(format.clone());
+    sample.split(|&b| b == b'\n').take(1_000).find_map(|line| match parser.parse(line) {
+        Ok(Line::Observation(observation)) => Some(observation.time()),
+        _ => None,
+    })
+}
+
+/// Reads one log.
+pub(super) struct LogReader {
+    input: usize,
+    feed: Feed,
+    parsers: Vec<Mutex<Parser>>,
+    pull_bytes: usize,
+    /// Blocks read so far.
+    block: u64,
+    /// In the middle of a line longer than the limit.
+    in_long_line: bool,
+}
+
+impl LogReader {
+    pub(super) fn new(
+        input: usize,
+        format: Format,
+        stream: Box<dyn Read + Send>,
+        _options: &Options,
+    ) -> Self {
+        let count = if format.is_stateless() { BLOCKS } else { 1 };
+        let parsers = (0..count).map(|_| Mutex::new(Parser::new(format.clone()))).collect();
+        let feed = Feed::new(stream);
+        Self { input, feed, parsers, pull_bytes: SMALLEST_PULL_BYTES, block: 0, in_long_line: false }
+    }
+
+    /// Reads the next piece of the log.
+    pub(super) fn pull<T: Tally>(
+        &mut self,
+        options: &Options,
+        new: &(impl Fn() -> T + Sync),
+        report: &mut InputReport,
+    ) -> Pulled<T> {
+        self.feed.fill(self.pull_bytes);
+        self.pass_long_line(report);
+        let end = self.feed.at_end();
+        let whole = whole_lines(self.feed.bytes(), end);
+        if whole == 0 && !end {
+            self.begin_long_line(report);
+            return Pulled { parts: Vec::new(), changes: Vec::new(), end: false };
+        }
+        let cuts = cut(&self.feed.bytes()[..whole], self.parsers.len());
+        let blocks = self.read_blocks(&cuts, options, new);
+        let mut pulled = Pulled { parts: Vec::new(), changes: Vec::new(), end: false };
+        let used = self.gather(&cuts, blocks, &mut pulled, report);
+        self.adapt(used, pulled.parts.len());
+        report.bytes += used as u64;
+        self.feed.consume(used);
+        pulled.end = end && self.feed.bytes().is_empty();
+        if pulled.end {
+            report.cut_short = self.feed.broken();
+        }
+        pulled
+    }
+
+    fn read_blocks<T: Tally>(
+        &self,
+        cuts: &[usize],
+        options: &Options,
+        new: &(impl Fn() -> T + Sync),
+    ) -> Vec<Block<T>> {
+        let bytes = self.feed.bytes();
+        let count = cuts.len() - 1;
+        let slots: Vec<Mutex<Option<Block<T>>>> = (0..count).map(|_| Mutex::new(None)).collect();
+        let ahead = usize::from(options.threads > 1);
+        pool::run(options.threads, count + ahead, &|task| {
+            let Some(number) = task.checked_sub(ahead) else {
+                self.feed.read_ahead(self.pull_bytes);
+                return;
+            };
+            let Ok(mut parser) = self.parsers[number].lock() else { return };
+            let mut block = Block::new(options.log_tick_ns);
+            let place = hash::combine(self.input as u64, self.block + number as u64);
+            block.read(&mut parser, &bytes[cuts[number]..cuts[number + 1]], place, new);
+            if let Ok(mut slot) = slots[number].lock() {
+                *slot = Some(block);
+            }
+        });
+        slots.into_iter().filter_map(|slot| slot.into_inner().ok().flatten()).collect()
+    }
+
+    /// Joins the blocks up to the first that stopped early; what comes after it is read again.
+    fn gather<T: Tally>(
+        &mut self,
+        cuts: &[usize],
+        blocks: Vec<Block<T>>,
+        pulled: &mut Pulled<T>,
+        report: &mut InputReport,
+    ) -> usize {
+        let mut used = 0;
+        for (number, mut block) in blocks.into_iter().enumerate() {
+            used = cuts[number] + block.used;
+            self.block += 1;
+            pulled.parts.extend(block.ticks.drain());
+            pulled.changes.append(&mut block.changes);
+            block.account(report);
+            if used < cuts[number + 1] {
+                break;
+            }
+        }
+        used
+    }
+
+    /// Chooses the size of the next pull so that its ticks fit.
+    fn adapt(&mut self, used: usize, ticks: usize) {
+        let room = BLOCK_TICK_LIMIT * self.parsers.len() / 2;
+        let fitting = used.saturating_mul(room) / ticks.max(1);
+        let grown = fitting.min(self.pull_bytes * 4);
+        self.pull_bytes = grown.clamp(SMALLEST_PULL_BYTES / 4, LARGEST_PULL_BYTES);
+    }
+
+    /// The buffer holds no whole line although it is full: counts the line and drops its bytes.
+    fn begin_long_line(&mut self, report: &mut InputReport) {
+        let bytes = self.feed.bytes();
+        if bytes.len() <= LINE_LIMIT_BYTES {
+            self.pull_bytes = self.pull_bytes.max(LINE_LIMIT_BYTES * 2);
+            return;
+        }
+        report.malformed += 1;
+        report.odd("line-too-long", 1);
+        report.quote(bytes);
+        self.in_long_line = true;
+        let count = bytes.len();
+        report.bytes += count as u64;
+        self.feed.consume(count);
+    }
+
+    fn pass_long_line(&mut self, report: &mut InputReport) {
+        if !self.in_long_line {
+            return;
+        }
+        let bytes = self.feed.bytes();
+        let end = memchr::memchr(b'\n', bytes);
+        let count = end.map_or(bytes.len(), |at| at + 1);
+        self.in_long_line = end.is_none();
+        report.bytes += count as u64;
+        self.feed.consume(count);
+    }
+}
+
+/// Bytes up to the end of the last whole line; at the end of the log, all.
+fn whole_lines(bytes: &[u8], end: bool) -> usize {
+    if end { bytes.len() } else { memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1) }
+}
+
+/// Where the blocks begin and end: at most `count` blocks of about equal size, at line ends.
+fn cut(bytes: &[u8], count: usize) -> Vec<usize> {
+    let mut cuts = vec![0];
+    for number in 1..count {
+        let aim = bytes.len() / count * number;
+        let last = cuts[cuts.len() - 1];
+        if aim <= last {
+            continue;
+        }
+        let Some(at) = memchr::memchr(b'\n', &bytes[aim..]) else { break };
+        cuts.push(aim + at + 1);
+    }
+    if cuts[cuts.len() - 1] < bytes.len() {
+        cuts.push(bytes.len());
+    }
+    cuts
+}
+
+/// What one block of lines gave.
+struct Block<T> {
+    ticks: TickSet<T>,
+    changes: Vec<Change>,
+    changes_dropped: u64,
+    records: u64,
+    malformed: u64,
+    too_long: u64,
+    quoted: Vec<Vec<u8>>,
+    span: Option<(Timestamp, Timestamp)>,
+    used: usize,
+}
+
+impl<T: Tally> Block<T> {
+    fn new(width_ns: i64) -> Self {
+        Self {
+            ticks: TickSet::new(width_ns),
+            changes: Vec::new(),
+            changes_dropped: 0,
+            records: 0,
+            malformed: 0,
+            too_long: 0,
+            quoted: Vec::new(),
+            span: None,
+            used: 0,
+        }
+    }
+
+    /// Reads lines until the end of the block or until too many ticks are open.
+    fn read(&mut self, parser: &mut Parser, bytes: &[u8], place: u64, new: &impl Fn() -> T) {
+        let mut index = 0;
+        while self.used < bytes.len() && self.ticks.len() <= BLOCK_TICK_LIMIT {
+            let rest = &bytes[self.used..];
+            let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            self.used += (length + 1).min(rest.len());
+            self.line(parser, &rest[..length], hash::combine(place, index), new);
+            index += 1;
+        }
+    }
+
+    #[inline]
+    fn line(&mut self, parser: &mut Parser, line: &[u8], priority: u64, new: &impl Fn() -> T) {
+        if line.len() > LINE_LIMIT_BYTES {
+            self.too_long += 1;
+            self.not_understood(line);
+            return;
+        }
+        match parser.parse(line) {
+            Ok(Line::Observation(observation)) => {
+                let time = observation.time();
+                let part = self.ticks.at(time, new);
+                part.records += 1;
+                part.tally.observe(&observation, priority);
+                self.records += 1;
+                self.saw(time);
+            }
+            Ok(Line::Change(change)) => {
+                self.records += 1;
+                self.saw(change.time);
+                if self.changes.len() < BLOCK_CHANGE_LIMIT {
+                    self.changes.push(change);
+                } else {
+                    self.changes_dropped += 1;
+                }
+            }
+            Ok(Line::Nothing) => {}
+            Err(_) => self.not_understood(line),
+        }
+    }
+
+    #[inline]
+    fn saw(&mut self, time: Timestamp) {
+        self.span = Some(self.span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+    }
+
+    #[cold]
+    fn not_understood(&mut self, line: &[u8]) {
+        self.malformed += 1;
+        if self.quoted.len() < SAMPLE_LIMIT {
+            self.quoted.push(line[..line.len().min(1024)].to_vec());
+        }
+    }
+
+    fn account(self, report: &mut InputReport) {
+        report.records += self.records;
+        report.malformed += self.malformed;
+        report.odd("line-too-long", self.too_long);
+        report.odd("changes-dropped", self.changes_dropped);
+        for line in &self.quoted {
+            report.quote(line);
+        }
+        if let Some((first, last)) = self.span {
+            report.saw(first);
+            report.saw(last);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One captured frame to one [`Packet`]: link layer, tunnels, IP, transport.
+//!
+//! Tunnels (VLAN, MPLS, PPPoE, GRE, IP in IP, VXLAN, Geneve) are removed as long as what they
+//! carry is an IP packet; otherwise the outer packet stands for itself. Nothing is reassembled.
+
+mod ip;
+mod link;
+mod oddity;
+mod transport;
+mod tunnel;
+
+pub use oddity::Oddity;
+
+use seawall_model::Timestamp;
+use seawall_model::observation::{FlowState, Fragment, Packet};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Tunnels within tunnels that are removed; deeper ones stay as they are.
+pub const DEPTH_LIMIT: u8 = 4;
+
+/// A decoded frame: the packet, and what only a flow table needs of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    pub packet: Packet<'a>,
+    /// TCP sequence and acknowledgement numbers; 0 for other protocols.
+    pub sequence: u32,
+    pub acknowledgement: u32,
+    /// What was wrong with the packet, where it could be read all the same.
+    pub oddity: Option<Oddity>,
+}
+
+/// The addresses and ports inside an ICMP error message: the packet that it complains about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    pub protocol: u8,
+    pub source_port: u16,
+    pub destination_port: u16,
+}
+
+/// Decodes a frame of link type `link` (`LINKTYPE_…` of tcpdump.org).
+///
+/// # Errors
+/// The [`Oddity`] that kept it from being read as an IP packet.
+#[inline]
+pub fn decode(
+    link: u16,
+    data: &[u8],
+    original_length_bytes: u32,
+    time: Timestamp,
+) -> Result<Frame<'_>, Oddity> {
+    let carried = Carried { data, wire_bytes: original_length_bytes.max(data.len() as u32), time, depth: 0 };
+    link::decode(link, carried)
+}
+
+/// The packet that an ICMP or ICMPv6 error message quotes. `None` for other packets and for
+/// quotes too short to hold ports.
+#[must_use]
+pub fn quoted(packet: &Packet<'_>) -> Option<Quoted> {
+    transport::quoted(packet)
+}
+
+/// The name of a link type for reports.
+#[must_use]
+pub fn link_name(link: u16) -> &'static str {
+    link::name(link)
+}
+
+/// Bytes on their way down the layers.
+#[derive(Clone, Copy)]
+struct Carried<'a> {
+    data: &'a [u8],
+    /// Length on the wire of what `data` is the captured part of.
+    wire_bytes: u32,
+    time: Timestamp,
+    depth: u8,
+}
+
+impl<'a> Carried<'a> {
+    /// The same without its first `header` bytes.
+    #[inline]
+    fn after(self, header: usize) -> Option<Self> {
+        let data = self.data.get(header..)?;
+        Some(Self { data, wire_bytes: self.wire_bytes.saturating_sub(header as u32), ..self })
+    }
+
+    #[inline]
+    fn deeper(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+}
+
+/// A packet of which nothing is known yet.
+fn blank<'a>(time: Timestamp) -> Packet<'a> {
+    let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    Packet {
+        time,
+        source: nowhere,
+        destination: nowhere,
+        protocol: 0,
+        source_port: 0,
+        destination_port: 0,
+        length_bytes: 0,
+        ttl: 0,
+        fragment: Fragment::Whole,
+        tcp_flags: 0,
+        tcp_window: 0,
+        tcp_options: 0,
+        icmp_type: 0,
+        icmp_code: 0,
+        payload: b"",
+        payload_bytes: 0,
+        flow: FlowState::Unknown,
+        sampling: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;
