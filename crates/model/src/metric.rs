@@ -203,6 +203,7 @@ metrics! {
     IcmpUnansweredShare What Share "icmp-unanswered-share" "ICMP packets beyond echo requests and their replies";
     ReflectedBytes What Bytes "reflected-bytes" "mean size of unasked answers";
     DestinationPortEntropy What Entropy "destination-port-entropy" "spread of one-way packets over destination ports";
+    StrayNewShare What Share "stray-new-share" "stray TCP packets that each claim another connection";
     StraySynAckShare What Share "stray-syn-ack-part" "SYN-ACK among stray TCP packets";
     TopSourcePortShare What Share "top-source-port-share" "one-way packets from the commonest source port";
     SynAckStrayShare What Share "stray-syn-ack-share" "unasked SYN-ACK or RST answers among TCP packets";

@@ -62,7 +62,16 @@ pub struct Cusum {
 impl Cusum {
     #[must_use]
     pub fn new(scale: Scale) -> Self {
-        Self { scale, seen: 0, mean: 0.0, variance: 0.0, up: 0.0, down: 0.0, up_since: None, down_since: None }
+        Self {
+            scale,
+            seen: 0,
+            mean: 0.0,
+            variance: 0.0,
+            up: 0.0,
+            down: 0.0,
+            up_since: None,
+            down_since: None,
+        }
     }
 
     /// Takes the value of the second that starts at `time`. `learn` is false while something is

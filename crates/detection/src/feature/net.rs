@@ -58,6 +58,8 @@ volumes! {
     syn syn_ack rst fin
     /// TCP without SYN, of no connection that was seen to open or to be answered.
     stray
+    /// Stray packets that are the first of their flow.
+    stray_new
     stray_syn_ack stray_rst
     /// Flag combinations that no stack sends.
     impossible_flags
@@ -138,6 +140,9 @@ impl NetWindow {
         }
         if !two_way && !(syn && flags & ACK == 0) {
             v.stray.add(weight, bytes);
+            if p.flow == FlowState::New {
+                v.stray_new.add(weight, bytes);
+            }
             if syn {
                 v.stray_syn_ack.add(weight, bytes);
             } else if flags & RST != 0 {

@@ -121,6 +121,7 @@ fn tcp(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::StrayTcpShare, v.stray.packets as f64, tcp);
     push(out, Metric::StrayTcpRate, v.stray.packets as f64 / seconds, tcp);
     push_share(out, Metric::SynAckStrayShare, (v.stray_syn_ack.packets + v.stray_rst.packets) as f64, tcp);
+    push_share(out, Metric::StrayNewShare, v.stray_new.packets as f64, v.stray.packets as f64);
     push_share(out, Metric::StraySynAckShare, v.stray_syn_ack.packets as f64, v.stray.packets as f64);
     push_share(out, Metric::ImpossibleFlagShare, v.impossible_flags.packets as f64, tcp);
 }

@@ -1,0 +1,28 @@
+//! From scores to probabilities.
+//!
+//! Scores are sums of log-odds whose parts are not independent, so they overstate. The
+//! temperature takes that back; it is fitted on simulated episodes of the families that may be
+//! tuned on, and judged on the others (`seawall drill simulate` prints the calibration error).
+
+use seawall_model::diagnosis::Hypothesis;
+use seawall_model::math;
+
+/// Divides scores before they become odds.
+const TEMPERATURE: f64 = 1.6;
+/// Never surer than this: there is always the cause that nobody thought of.
+const CEILING: f64 = 0.99;
+
+/// Gives each hypothesis its share of the odds (softmax).
+pub fn assign(hypotheses: &mut [Hypothesis]) {
+    let best = hypotheses.iter().map(|h| h.score).fold(f64::NEG_INFINITY, f64::max);
+    let odds = |score: f64| math::exp((score - best) / TEMPERATURE);
+    let total: f64 = hypotheses.iter().map(|h| odds(h.score)).sum();
+    for hypothesis in hypotheses {
+        hypothesis.confidence = (odds(hypothesis.score) / total).min(CEILING);
+    }
+}
+
+/// The probability of a cause judged by itself, beside others that may hold too.
+pub fn alone(score: f64) -> f64 {
+    (1.0 / (1.0 + math::exp(-score / TEMPERATURE))).min(CEILING)
+}

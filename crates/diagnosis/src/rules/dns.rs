@@ -1,0 +1,68 @@
+//! DNS: floods of queries, random names, reflection through our servers, tunnels.
+//!
+//! Sources of the traits: ICANN SSAC 065 and RFC 5358 (reflection); RFC 8198 and operators'
+//! reports of random-subdomain ("water torture") attacks; Born and Gustafson 2010 for tunnels.
+
+use super::{CauseRules, causes};
+use crate::shape::Shape::{Above, Below, Exceeds, Flat, Rises};
+
+pub const TABLE: &[CauseRules] = causes! {
+    DnsRandomSubdomain prior -2.0
+        needs [DnsQueryCount Above(30.0, 100.0)]
+        needs [DnsDistinctNameShare Above(0.3, 0.7)]
+        needs [DnsFailureShare Above(0.1, 0.4), DnsRandomNameShare Above(0.2, 0.5)]
+    {
+        DnsDistinctNameShare Above(0.5, 0.9), 2.5 "hardly a name is asked for twice";
+        DnsRandomNameShare Above(0.25, 0.7), 2.5 "the names are drawn at random";
+        DnsSuffixShare Above(0.3, 0.8), 1.5 "all under one zone";
+        DnsFailureShare Above(0.2, 0.7), 2.0 "the names do not exist";
+        DnsFailureShare Exceeds(0.15, 0.5), 1.0 "far more failures than before";
+        DnsQueryRate Above(20.0, 400.0), 2.5 "many queries a second";
+        DnsQueryRate Rises(2.0, 8.0), 1.5 "far more queries than before";
+        DnsUnansweredShare Above(0.2, 0.7), 1.0 "the servers stop answering";
+        DnsLabelBytes Above(28.0, 50.0), -3.0 "such long labels carry data";
+        DnsFailureShare Below(0.1, 0.01), -3.0 "the names exist";
+    }
+    DnsFlood prior -2.0
+        needs [DnsQueryRate Above(20.0, 100.0)]
+        needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(200.0, 1000.0)]
+    {
+        DnsQueryRate Above(150.0, 2500.0), 3.0 "far more queries than any small zone gets";
+        DnsQueryRate Rises(2.0, 8.0), 2.0 "far more queries than before";
+        DnsUnansweredShare Above(0.2, 0.7), 2.0 "the servers stop answering";
+        DnsDistinctNameShare Below(0.3, 0.05), 1.5 "the same names again and again";
+        DnsTopClientShare Above(0.3, 0.8), 1.0 "one client sends most";
+        DnsClientCount Above(100.0, 3000.0), 1.5 "many clients at once";
+        DnsRandomNameShare Above(0.3, 0.7), -2.0 "random names make it an attack on the zone";
+        DnsAmplifyingShare Above(0.3, 0.7), -2.0 "queries for large answers make it reflection";
+    }
+    DnsReflection prior -2.0
+        needs [DnsQueryCount Above(20.0, 60.0)]
+        needs [DnsAmplifyingShare Above(0.2, 0.5)]
+    {
+        DnsAmplifyingShare Above(0.3, 0.8), 3.0 "queries ask for the largest answers there are";
+        DnsAmplifyingShare Exceeds(0.2, 0.6), 1.0 "such queries were rare before";
+        DnsOutboundRatio Above(5.0, 25.0), 2.5 "we send many times what we receive";
+        DnsQueryRate Above(8.0, 150.0), 2.5 "many queries a second";
+        DnsQueryRate Rises(2.0, 8.0), 1.0 "far more queries than before";
+        DnsDistinctNameShare Below(0.4, 0.1), 1.0 "the same names again and again";
+        DnsTopClientShare Above(0.2, 0.7), 1.0 "few addresses, which are the victims";
+        DnsLabelBytes Above(28.0, 50.0), -3.0 "such long labels carry data";
+        DnsDistinctNameShare Above(0.6, 0.95), -2.0 "every query asks for another name";
+    }
+    DnsTunnel prior -2.0
+        needs [DnsQueryCount Above(15.0, 50.0)]
+        needs [DnsLabelBytes Above(20.0, 35.0)]
+        needs [DnsDistinctNameShare Above(0.4, 0.8)]
+    {
+        DnsLabelBytes Above(24.0, 45.0), 3.0 "labels are so long that they carry data";
+        DnsDistinctNameShare Above(0.6, 0.95), 1.5 "no name is asked for twice";
+        DnsSuffixShare Above(0.3, 0.8), 1.5 "all under one zone";
+        DnsFailureShare Below(0.3, 0.05), 1.5 "every one is answered";
+        DnsAmplifyingShare Above(0.2, 0.8), 1.0 "types that carry data";
+        DnsTopClientShare Above(0.3, 0.9), 2.0 "one client sends them";
+        DnsFailureShare Above(0.3, 0.8), -3.0 "the names do not exist";
+        DnsQueryRate Above(300.0, 3000.0), -1.0 "faster than a tunnel needs";
+        DnsQueryRate Flat(1.3), 0.5 "at a steady rate";
+    }
+};

@@ -1,0 +1,259 @@
+//! Requests: floods of them, what hides among them, and what only looks like a flood.
+//!
+//! Sources of the traits: Jung, Krishnamurthy and Rabinovich, "Flash Crowds and Denial of Service
+//! Attacks" (WWW 2002) for crowds against floods (new networks, requests per client, files asked
+//! for); Little's law for overload against lost capacity; OWASP OAT-007/008 (credentials),
+//! OAT-011 (scraping), OAT-014 (vulnerability scanning).
+
+use super::{CauseRules, causes};
+use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Falls, Flat, Lacks, Rises};
+
+pub const TABLE: &[CauseRules] = causes! {
+    HttpFlood prior -2.0
+        needs [RequestCount Above(30.0, 60.0)]
+        needs [RequestRate Above(1.5, 8.0)]
+        needs [RequestRate Rises(1.3, 2.5), RequestRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0)]
+    {
+        RequestRate Rises(2.0, 10.0), 2.5 "far more requests than before";
+        RequestRate AboveUnexpected(20.0, 400.0), 2.5 "many requests a second";
+        PeakRequestsPerClient Above(6.0, 40.0), 3.0 "no person asks for so many pages in one second";
+        MachineClientShare Above(0.2, 0.8), 3.0 "its clients fetch pages and nothing that pages are made of";
+        MachineClientShare Below(0.05, 0.0), -1.0 "no client behaves like a program";
+        NewClientShare Above(0.6, 0.95), 1.5 "nearly all clients were never seen before";
+        AssetlessClientShare Exceeds(0.15, 0.5), 2.5 "clients that used to fetch assets are outnumbered by ones that do not";
+        AssetsPerPage Falls(0.5, 0.1), 2.0 "pages are fetched without their assets";
+        AssetsPerPage Flat(1.5), -3.0 "pages are fetched with their assets, as browsers do";
+        AssetsPerPage Above(1.5, 4.0), -2.5 "clients fetch assets, as browsers do";
+        TopUserAgentShare Exceeds(0.15, 0.5), 1.5 "one user agent dominates";
+        UserAgentRotation Above(0.15, 0.6), 2.0 "clients change their user agent as they go";
+        TopFingerprintShare Exceeds(0.15, 0.5), 1.5 "one program's fingerprint dominates";
+        TopPathShare Exceeds(0.1, 0.5), 1.0 "one path draws the requests";
+        TopPathShare AboveUnexpected(0.6, 0.95), 1.0 "nearly all ask for one path";
+        ToolShare Exceeds(0.1, 0.5), 1.5 "load tools and libraries dominate";
+        ServerErrorShare Exceeds(0.02, 0.2), 0.75 "the service fails under it";
+        DurationP95 Rises(2.0, 8.0), 0.75 "answers slow down under it";
+        ReferrerRotation Above(0.2, 0.6), 1.5 "referrers are drawn at random";
+        InvalidVersionShare Above(0.05, 0.2), 1.0 "programs speak wrong HTTP";
+        CrawlerShare Above(0.4, 0.8), -3.0 "most say which crawler they are";
+        LoginAttemptShare Above(0.3, 0.8), -2.0 "they try to log in";
+        ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
+        SequentialWalkShare Above(0.3, 0.8), -1.5 "they walk through the items in order";
+        TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
+        DistinctQueryShare Above(0.6, 0.9), -1.0 "random queries make it a flood past the cache";
+    }
+    CacheBusting prior -2.5
+        needs [RequestCount Above(30.0, 60.0)]
+        needs [RequestRate Above(1.5, 8.0)]
+        needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
+    {
+        RequestRate Rises(2.0, 10.0), 2.5 "far more requests than before";
+        RequestRate AboveUnexpected(20.0, 400.0), 2.5 "many requests a second";
+        DistinctQueryShare Above(0.5, 0.9), 2.0 "hardly a query is sent twice, so no cache can answer";
+        DistinctQueryShare Exceeds(0.2, 0.6), 1.5 "far more one-time queries than before";
+        RandomTextShare Above(0.3, 0.8), 2.5 "paths or queries are drawn at random";
+        RandomTextShare Exceeds(0.2, 0.6), 1.0 "random text was rare before";
+        PeakRequestsPerClient Above(6.0, 40.0), 2.0 "no person asks for so many pages in one second";
+        MachineClientShare Above(0.2, 0.8), 2.0 "its clients fetch pages and nothing that pages are made of";
+        CacheHitShare Lacks(0.1, 0.5), 2.0 "the cache stopped helping";
+        NewClientShare Above(0.6, 0.95), 1.0 "nearly all clients were never seen before";
+        UserAgentRotation Above(0.15, 0.6), 1.0 "clients change their user agent as they go";
+        AssetsPerPage Above(1.5, 4.0), -2.5 "clients fetch assets, as browsers do";
+        CrawlerShare Above(0.4, 0.8), -3.0 "most say which crawler they are";
+        ProberShare Above(0.6, 0.95), -1.0 "they look for holes";
+    }
+    ExpensiveEndpoint prior -2.5
+        needs [CostConcentration Above(0.4, 0.7)]
+        needs [CostConcentration Exceeds(0.15, 0.4), CostConcentration AboveUnexpected(0.7, 0.95)]
+        needs [RequestRate Rises(1.15, 1.6), RequestRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6)]
+    {
+        CostConcentration Exceeds(0.15, 0.5), 2.5 "one costly path takes most of the working time";
+        CostConcentration AboveUnexpected(0.7, 0.95), 1.5 "one costly path takes most of the working time";
+        TopPathShare Exceeds(0.1, 0.4), 1.5 "the costly path draws the requests";
+        DurationP95 Rises(2.0, 8.0), 1.5 "answers slow down";
+        ServerErrorShare Exceeds(0.02, 0.2), 0.75 "the service fails under it";
+        MachineClientShare Above(0.2, 0.8), 2.0 "its clients behave like programs";
+        AssetlessClientShare Exceeds(0.15, 0.5), 2.0 "its clients fetch nothing that pages are made of";
+        NewClientShare Above(0.5, 0.9), 1.5 "nearly all clients were never seen before";
+        PeakRequestsPerClient Above(3.0, 20.0), 1.0 "no person asks so often";
+        RequestRate Rises(1.2, 3.0), 1.5 "more requests than before";
+        RequestRate Rises(8.0, 30.0), -2.0 "the sheer number explains it";
+        AssetsPerPage Flat(1.5), -2.5 "pages are fetched with their assets, as browsers do";
+        LoginAttemptShare Above(0.3, 0.8), -1.5 "they try to log in";
+    }
+    SlowHttp prior -2.0
+        needs [SlowConnections Above(4.0, 25.0), RequestTimeoutShare Above(0.08, 0.3)]
+    {
+        SlowConnections Above(8.0, 100.0), 3.5 "connections are held open by requests that never end";
+        SlowConnectionShare Above(0.1, 0.6), 2.0 "most connections are of that kind";
+        RequestTimeoutShare Above(0.1, 0.5), 3.5 "requests are begun and never finished";
+        ConnectionsPerClient Above(8.0, 60.0), 2.0 "one client holds many";
+        RequestsPerClient Above(8.0, 60.0), 1.5 "each of its clients tries again and again";
+        PacketRate Below(2000.0, 100.0), 0.75 "few packets are needed for it";
+        TopClientShare Above(0.3, 0.9), 1.0 "few clients do it";
+        PeakRequestRate Above(5.0, 50.0), 0.75 "many give up in the same second";
+    }
+    CredentialAbuse prior -2.0
+        needs [LoginConnections Above(4.0, 12.0), FailedLogins Above(3.0, 12.0), GuesserShare Above(0.15, 0.5), LoginAttemptShare Above(0.15, 0.5)]
+    {
+        LoginConnections Above(5.0, 25.0), 4.0 "short connections to a service that asks for a password, again and again";
+        FailedLogins Above(4.0, 25.0), 3.5 "log-in after log-in fails";
+        GuesserShare Above(0.2, 0.8), 3.5 "its clients do nothing but log in";
+        LoginAttemptShare Above(0.2, 0.7), 2.0 "log-ins are most of the traffic";
+        LoginAttemptShare Exceeds(0.05, 0.3), 1.5 "log-ins were rarer before";
+        UnauthorisedShare Above(0.2, 0.8), 1.5 "they are refused";
+        ConnectionsPerClient Above(5.0, 25.0), 1.5 "one client comes back again and again";
+        TopClientShare Above(0.3, 0.8), 1.0 "few clients do it";
+        RequestRate Above(200.0, 2000.0), -2.0 "guessing needs no such rate";
+        ConnectionRate Above(200.0, 2000.0), -2.0 "guessing needs no such rate";
+        PortFanOut Above(10.0, 40.0), -2.0 "port after port is tried";
+        ProberShare Above(0.5, 0.9), -1.0 "they look for holes";
+    }
+    Scraping prior -2.0
+        needs [RequestCount Above(30.0, 80.0)]
+        needs [SequentialWalkShare Above(0.1, 0.4), MachineClientShare Above(0.3, 0.8)]
+    {
+        SequentialWalkShare Above(0.1, 0.6), 4.5 "a client takes item after item, in order";
+        MachineClientShare Above(0.2, 0.8), 1.5 "its clients fetch pages and nothing that pages are made of";
+        DistinctPathShare Above(0.4, 0.9), 1.5 "hardly a page is asked for twice";
+        TopPathShare Above(0.3, 0.8), -3.0 "one page draws the requests; copying takes them all";
+        NotFoundShare Above(0.3, 0.8), -2.0 "what they ask for is not there";
+        RandomTextShare Above(0.4, 0.8), -2.5 "paths or queries are drawn at random";
+        PeakRequestsPerClient Above(60.0, 400.0), -2.0 "copying needs no such rate";
+        ServerErrorShare Exceeds(0.1, 0.4), -1.0 "whoever copies wants the answers";
+        CrawlerShare Above(0.4, 0.8), -2.5 "most say which crawler they are";
+        ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
+    }
+    ReleaseFault prior -2.5
+        needs [ServerErrorShare Exceeds(0.02, 0.1), ServerErrorShare AboveUnexpected(0.2, 0.6), ClientErrorShare Exceeds(0.1, 0.3), ServiceTimeRatio Above(1.5, 3.0)]
+    {
+        ServerErrorShare Exceeds(0.03, 0.25), 3.0 "requests fail that used to succeed";
+        ServerErrorShare AboveUnexpected(0.2, 0.7), 2.0 "many requests fail";
+        ErrorPathConcentration Below(0.6, 0.25), 1.0 "they fail on many paths";
+        RequestRate Flat(1.5), 1.5 "no more requests than before";
+        NewClientShare Below(0.7, 0.4), 1.0 "the clients are the ones that always come";
+        AssetsPerPage Flat(1.6), 0.5 "browsers are browsers still";
+        RequestRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
+        GatewayErrorShare Exceeds(0.1, 0.4), -1.5 "the proxy found no healthy server";
+        UpstreamFailureShare Exceeds(0.1, 0.4), -1.5 "servers do not answer at all";
+        ServerDownEvents Above(0.5, 2.0), -1.5 "a server is down";
+        ServiceTimeRatio Above(3.0, 10.0), -1.0 "a slow supplier explains it";
+        BackendSkew Above(0.3, 0.8), -1.0 "only one server fails";
+        MachineClientShare Above(0.3, 0.8), -1.5 "most requests come from programs";
+    }
+    Misconfiguration prior -3.0
+        needs [ServerErrorShare Exceeds(0.02, 0.1), ClientErrorShare Exceeds(0.08, 0.3), ServerErrorShare AboveUnexpected(0.3, 0.8)]
+    {
+        ClientErrorShare Exceeds(0.1, 0.4), 2.5 "requests are refused that used to succeed";
+        ServerErrorShare Exceeds(0.03, 0.25), 1.5 "requests fail that used to succeed";
+        ErrorPathConcentration Above(0.5, 0.95), 1.5 "all on one path";
+        RequestRate Flat(1.5), 1.5 "no more requests than before";
+        NewClientShare Below(0.7, 0.4), 1.0 "the clients are the ones that always come";
+        ServiceTimeRatio Below(1.3, 1.0), 1.0 "they fail at once";
+        RequestRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
+        ProberShare Above(0.15, 0.5), -3.0 "scanners cause them";
+        MachineClientShare Above(0.3, 0.8), -1.5 "most requests come from programs";
+        ServerDownEvents Above(0.5, 2.0), -1.5 "a server is down";
+        LoginAttemptShare Above(0.2, 0.6), -1.5 "failed log-ins cause them";
+    }
+    SlowBackend prior -2.5
+        needs [DurationMedian Rises(1.4, 2.5), ServiceTimeRatio Above(1.4, 2.5), UpstreamFailureShare Exceeds(0.05, 0.2), UpstreamFailureShare AboveUnexpected(0.15, 0.5), UpstreamFailureEvents Above(3.0, 20.0), DurationMedian AboveUnexpected(3e6, 1e7), GatewayErrorShare Exceeds(0.05, 0.2)]
+    {
+        ServiceTimeRatio Above(1.5, 5.0), 3.0 "the same requests take longer than before";
+        DurationMedian Rises(1.5, 5.0), 1.5 "answers take longer";
+        DurationMedian AboveUnexpected(2e6, 1e7), 2.0 "answers take seconds";
+        RequestRate Flat(1.5), 2.5 "no more requests than before";
+        RequestRate Falls(0.8, 0.4), 1.0 "people wait instead of asking";
+        RequestRate Rises(2.0, 6.0), -3.5 "there are far more requests than before";
+        NewClientShare Below(0.7, 0.4), 1.0 "the clients are the ones that always come";
+        NewClientShare Above(0.8, 0.98), -1.5 "the clients are others than before";
+        UpstreamFailureShare Above(0.05, 0.4), 1.5 "servers do not answer in time";
+        GatewayErrorShare Exceeds(0.05, 0.4), 1.0 "the proxy gives up waiting";
+        UpstreamFailureEvents Above(2.0, 20.0), 1.5 "the server's own log says that its supplier fails";
+        QueueTime Rises(2.0, 10.0), 1.0 "requests queue for a server";
+        DurationLead Above(0.5, 10.0), 1.5 "answers slowed first";
+        CostConcentration Exceeds(0.2, 0.5), -0.75 "one path takes the time";
+        MachineClientShare Above(0.3, 0.8), -2.0 "most requests come from programs";
+        PeakRequestsPerClient Above(20.0, 100.0), -1.5 "no person asks for so many pages in one second";
+        ServerDownEvents Above(0.5, 2.0), -1.0 "a server is down";
+        BackendSkew Above(0.3, 0.8), -1.5 "only one server fails";
+    }
+    LoadBalancerFault prior -2.5
+        needs [ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.15, 0.4), UpstreamFailureShare Above(0.05, 0.2), GatewayErrorShare Exceeds(0.05, 0.2), GatewayErrorShare AboveUnexpected(0.2, 0.5)]
+    {
+        ServerDownEvents Above(0.2, 2.0), 3.5 "the balancer says that servers are down";
+        BackendSkew Above(0.2, 0.7), 3.0 "one server fails and the others do not";
+        UpstreamFailureShare Above(0.05, 0.4), 2.0 "the balancer finds no server to answer";
+        GatewayErrorShare Above(0.05, 0.4), 1.5 "the errors are the balancer's own";
+        RequestRate Flat(1.6), 1.0 "no more requests than before";
+        ServiceTimeRatio Below(1.3, 1.0), 1.0 "what is answered is answered as fast as ever";
+        ServiceTimeRatio Above(2.0, 6.0), -1.5 "everything is slow, not one server";
+        DurationMedian AboveUnexpected(3e6, 1e7), -1.5 "answers take seconds";
+        RequestRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
+        MachineClientShare Above(0.3, 0.8), -1.0 "most requests come from programs";
+    }
+    NetworkFault prior -3.0
+        needs [RequestRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.03, 0.1), RetransmissionShare AboveUnexpected(0.08, 0.2), ClientAbortShare Exceeds(0.1, 0.3)]
+    {
+        RequestRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
+        PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
+        ClientCount Falls(0.6, 0.2), 1.0 "clients disappeared";
+        RetransmissionShare Above(0.03, 0.15), 3.5 "much has to be sent again";
+        ResetShare Exceeds(0.1, 0.4), 1.5 "connections break";
+        ClientAbortShare Exceeds(0.08, 0.3), 1.5 "clients go away unanswered";
+        ServiceTimeRatio Below(1.4, 1.0), 1.0 "what arrives is answered as fast as ever";
+        ServerErrorShare Exceeds(0.05, 0.3), -2.0 "the service itself fails";
+        ServerDownEvents Above(0.5, 2.0), -2.0 "a server is down";
+        RequestRate Rises(1.5, 4.0), -3.0 "there are more requests than before";
+        HalfOpenRate Above(20.0, 200.0), -2.0 "connections are opened and left";
+    }
+    ClientFault prior -3.0
+        needs [OwnClientShare Above(0.25, 0.6)]
+        needs [RequestRate Rises(1.3, 3.0), PeakRequestsPerClient Above(4.0, 20.0)]
+    {
+        OwnClientShare Exceeds(0.15, 0.5), 3.5 "one program that always came here sends most of it";
+        OwnClientShare AboveUnexpected(0.5, 0.9), 1.0 "one program sends most of it";
+        TopPathShare Above(0.4, 0.9), 1.0 "it repeats one request";
+        TopPathShare Exceeds(0.15, 0.5), 1.0 "it repeats one request";
+        NewClientShare Below(0.6, 0.2), 2.5 "its clients were here before";
+        NewClientShare Above(0.7, 0.95), -2.5 "its clients were never seen before";
+        RequestsPerClient Rises(1.5, 5.0), 2.0 "each client sends more than it used to";
+        ServerErrorShare Exceeds(0.05, 0.3), 1.0 "it repeats what failed";
+        RandomTextShare Above(0.3, 0.8), -2.0 "paths or queries are drawn at random";
+        UserAgentRotation Above(0.2, 0.6), -2.0 "clients change their user agent as they go";
+    }
+    FlashCrowd prior -2.0
+        needs [RequestRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
+        needs [RequestCount Above(40.0, 150.0)]
+    {
+        RequestRate Rises(1.5, 5.0), 2.0 "far more requests than before";
+        ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
+        AssetsPerPage Flat(1.5), 3.0 "they fetch pages with their assets, as browsers do";
+        AssetsPerPage Above(1.0, 3.0), 1.0 "they fetch assets, as browsers do";
+        AssetsPerPage Falls(0.5, 0.15), -3.0 "pages are fetched without their assets";
+        AssetlessClientShare Exceeds(0.15, 0.5), -3.0 "they fetch nothing that pages are made of";
+        TopReferrerShare Exceeds(0.08, 0.4), 2.5 "one place sends them here";
+        RequestsPerClient Flat(1.8), 1.0 "each does what visitors always did";
+        MachineClientShare Above(0.1, 0.5), -3.0 "many behave like programs";
+        PeakRequestsPerClient Above(10.0, 60.0), -2.0 "no person asks for so many pages in one second";
+        TopUserAgentShare Exceeds(0.2, 0.5), -2.0 "one user agent dominates";
+        TopUserAgentShare Flat(1.5), 0.75 "the mix of browsers is as ever";
+        UserAgentRotation Above(0.2, 0.6), -2.0 "clients change their user agent as they go";
+        RandomTextShare Exceeds(0.2, 0.6), -2.5 "paths or queries are drawn at random";
+        ServiceTimeRatio Above(3.0, 10.0), -0.5 "a slow supplier may explain it";
+        LoginAttemptShare Exceeds(0.15, 0.5), -2.0 "they try to log in";
+        ReferrerRotation Above(0.25, 0.6), -2.0 "referrers are drawn at random";
+    }
+    Crawler prior -2.5
+        needs [CrawlerShare Above(0.2, 0.5)]
+    {
+        CrawlerShare Exceeds(0.15, 0.5), 3.5 "most of it says which crawler it is";
+        CrawlerShare AboveUnexpected(0.4, 0.8), 3.0 "most of it says which crawler it is";
+        DistinctPathShare Above(0.3, 0.8), 1.5 "it reads page after page once";
+        RequestRate Rises(1.3, 3.0), 0.75 "more requests than before";
+        PeakRequestsPerClient Above(60.0, 300.0), -3.0 "no crawler that means well is so fast";
+        TopPathShare Above(0.5, 0.9), -2.0 "it repeats one page, which no crawler does";
+        RandomTextShare Above(0.5, 0.9), -2.0 "paths or queries are drawn at random";
+        ProberShare Above(0.3, 0.8), -2.0 "it looks for holes";
+        ServerErrorShare Exceeds(0.1, 0.4), -1.0 "the service fails under it";
+    }
+};

@@ -1,0 +1,138 @@
+//! Floods of packets and connections.
+//!
+//! Sources of the traits: US-CERT TA14-017A (amplification ports and factors); RFC 4987 (SYN
+//! flooding); Rossow, "Amplification Hell" (NDSS 2014); Kührer et al., "Hell of a Handshake"
+//! (WOOT 2014) for TCP reflection; RFC 9411 and vendor reports for rates.
+
+use super::{CauseRules, causes};
+use crate::shape::Shape::{Above, Below, Rises};
+
+pub const TABLE: &[CauseRules] = causes! {
+    Amplification prior -2.0
+        needs [ReflectedCount Above(8.0, 60.0)]
+        needs [ReflectedRate Above(4.0, 40.0)]
+    {
+        ReflectedRate Above(30.0, 500.0), 3.0 "no service sends this many answers that nobody asked for";
+        ReflectedRate Rises(3.0, 20.0), 2.0 "such answers were rare before";
+        ReflectorPortShare Above(0.15, 0.6), 3.0 "most bytes come from one kind of service that amplifies";
+        ReflectedBytes Above(100.0, 350.0), 1.5 "the answers are large";
+        ReflectorCount Above(3.0, 25.0), 2.5 "many servers answer at once";
+        ReflectorCount Below(3.0, 1.0), -2.5 "a single server may just be captured from one side";
+        TwoWayShare Below(0.6, 0.2), 1.0 "hardly any of it belongs to a conversation";
+        FragmentShare Above(0.05, 0.3), 1.0 "large answers arrive in fragments";
+    }
+    UdpFlood prior -2.0
+        needs [UnansweredUdpShare Above(0.1, 0.4)]
+        needs [UnansweredUdpRate Above(60.0, 300.0)]
+    {
+        UnansweredUdpRate Above(300.0, 4000.0), 3.0 "thousands of packets a second that nobody asked for";
+        UnansweredUdpRate Rises(3.0, 20.0), 2.0 "there was far less of it before";
+        UnansweredUdpShare Above(0.3, 0.8), 2.5 "nobody answers them";
+        SourceCount Above(20.0, 300.0), 1.5 "it comes from many addresses";
+        ReflectorPortShare Above(0.3, 0.7), -5.0 "answers of known amplifiers explain it better";
+        TwoWayShare Above(0.5, 0.85), -3.0 "most packets belong to conversations";
+    }
+    IcmpFlood prior -2.0
+        needs [IcmpRate Above(15.0, 60.0)]
+        needs [IcmpShare Above(0.1, 0.4)]
+    {
+        IcmpRate Above(60.0, 800.0), 3.5 "no diagnosis needs this much ICMP";
+        IcmpRate Rises(3.0, 20.0), 1.5 "there was far less of it before";
+        IcmpShare Above(0.3, 0.8), 3.0 "most packets are ICMP";
+        ReflectorPortShare Above(0.2, 0.6), -3.0 "answers of known amplifiers explain it better";
+    }
+    FragmentFlood prior -2.0
+        needs [FragmentRate Above(15.0, 80.0)]
+        needs [FragmentShare Above(0.15, 0.5)]
+    {
+        FragmentRate Above(80.0, 1000.0), 3.0 "networks of today hardly fragment";
+        FragmentShare Above(0.3, 0.8), 3.0 "most packets are fragments";
+        ReflectorPortShare Above(0.15, 0.5), -4.0 "they belong to the large answers of known amplifiers";
+        TwoWayShare Above(0.5, 0.9), -2.5 "most packets belong to conversations";
+    }
+    SynFlood prior -2.0
+        needs [HalfOpenCount Above(15.0, 80.0)]
+        needs [HalfOpenRate Above(3.0, 25.0)]
+    {
+        HalfOpenRate Above(20.0, 400.0), 3.0 "hundreds of connections a second are opened and left";
+        HalfOpenRate Rises(3.0, 20.0), 1.5 "there were far fewer before";
+        HandshakeCompletion Below(0.6, 0.15), 3.0 "people's connections complete";
+        SynShare Above(0.3, 0.8), 2.0 "hardly anything but openings";
+        SourceCount Above(50.0, 1000.0), 1.5 "they come from many addresses";
+        PortFanOut Above(20.0, 80.0), -3.0 "one source tries port after port, as scanners do";
+        HostFanOut Above(20.0, 80.0), -2.0 "one source tries host after host, as scanners do";
+        RefusedShare Above(0.3, 0.8), -1.5 "the attempts are refused, so nothing is held half open";
+    }
+    TcpFlagFlood prior -2.0
+        needs [StrayTcpRate Above(30.0, 200.0)]
+        needs [StrayTcpShare Above(0.2, 0.6), ImpossibleFlagShare Above(0.1, 0.4)]
+    {
+        StrayTcpRate Above(100.0, 2000.0), 3.0 "thousands of packets a second for connections that do not exist";
+        StrayTcpRate Rises(3.0, 20.0), 1.5 "there were far fewer before";
+        StrayTcpShare Above(0.4, 0.9), 2.0 "most TCP belongs to no connection";
+        StrayNewShare Above(0.2, 0.7), 2.0 "each packet claims another connection";
+        StrayNewShare Below(0.1, 0.02), -5.0 "long one-sided connections look like a capture of one direction";
+        ImpossibleFlagShare Above(0.1, 0.5), 3.0 "no system sends such flags";
+        SourceCount Above(50.0, 1000.0), 1.0 "it comes from many addresses";
+        SynAckStrayShare Above(0.4, 0.8), -3.0 "they are answers, so somebody else was asked";
+        PortFanOut Above(30.0, 100.0), -2.0 "one source tries port after port, as scanners do";
+    }
+    TcpReflection prior -2.0
+        needs [StrayTcpRate Above(20.0, 100.0)]
+        needs [SynAckStrayShare Above(0.25, 0.6)]
+    {
+        StrayTcpRate Above(40.0, 1000.0), 3.0 "many answers that nobody asked for";
+        StrayTcpRate Rises(3.0, 20.0), 1.5 "there were far fewer before";
+        SynAckStrayShare Above(0.3, 0.8), 3.0 "they accept or refuse connections that we never opened";
+        StraySynAckShare Above(0.3, 0.8), 1.5 "most accept a connection";
+        SourceCount Above(5.0, 60.0), 1.5 "many servers answer at once";
+        TopSourcePortShare Above(0.3, 0.8), 1.0 "they are all one kind of server";
+    }
+    ConnectionFlood prior -2.0
+        needs [ConnectionCount Above(40.0, 200.0)]
+        needs [ConnectionRate Above(8.0, 60.0)]
+    {
+        ConnectionRate Above(40.0, 500.0), 3.0 "hundreds of new connections a second";
+        ConnectionRate Rises(3.0, 15.0), 1.5 "there were far fewer before";
+        ShortConnectionShare Above(0.5, 0.9), 3.0 "they carry nothing";
+        ConnectionsPerClient Above(30.0, 300.0), 1.5 "nobody opens so many";
+        RequestRate Above(5.0, 50.0), -3.0 "they carry requests";
+        TlsHelloRate Above(5.0, 50.0), -2.0 "they begin TLS";
+        LoginConnections Above(8.0, 30.0), -2.5 "they go to a service that asks for a password";
+        PortFanOut Above(15.0, 60.0), -3.0 "they go to port after port, as scans do";
+    }
+    TlsFlood prior -2.0
+        needs [TlsHelloRate Above(8.0, 50.0)]
+        needs [TlsAbandonedShare Above(0.25, 0.6)]
+    {
+        TlsHelloRate Above(20.0, 300.0), 3.0 "hundreds of handshakes a second";
+        TlsHelloRate Rises(3.0, 15.0), 1.5 "there were far fewer before";
+        TlsAbandonedShare Above(0.4, 0.9), 3.0 "no request follows the handshake";
+        ConnectionsPerClient Above(20.0, 200.0), 1.5 "nobody opens so many";
+    }
+    Http2Abuse prior -2.0
+        needs [Http2AbuseEvents Above(2.0, 20.0)]
+    {
+        Http2AbuseEvents Above(3.0, 100.0), 4.0 "streams are reset at once or control frames flood";
+        ConnectionsPerClient Above(3.0, 100.0), 1.0 "one client keeps coming back";
+        RequestRate Above(50.0, 1000.0), 1.5 "no browser sends so many requests";
+        PacketRate Above(50.0, 1000.0), 1.0 "the connection never rests";
+    }
+    Scan prior -2.0
+        needs [PortFanOut Above(8.0, 30.0), HostFanOut Above(8.0, 30.0), ProberShare Above(0.15, 0.5), ProbePathShare Above(0.05, 0.3)]
+    {
+        PortFanOut Above(10.0, 60.0), 3.0 "one source tries port after port";
+        HostFanOut Above(10.0, 60.0), 3.0 "one source tries host after host";
+        RefusedShare Above(0.2, 0.7), 2.0 "what it tries is mostly closed";
+        HandshakeCompletion Below(0.5, 0.1), 1.0 "it does not want to talk";
+        TopSourceShare Above(0.2, 0.5), 1.0 "one source does it";
+        TopSourceShare Below(0.05, 0.005), -3.0 "no single source does it";
+        ProberShare Above(0.2, 0.7), 4.0 "its clients ask for what only scanners ask for";
+        ProbePathShare Above(0.05, 0.4), 2.0 "files that no page of the site names";
+        NotFoundShare Above(0.25, 0.7), 1.5 "most of it is not there";
+        ToolShare Above(0.3, 0.9), 1.0 "a program asks";
+        TopClientShare Above(0.3, 0.8), 1.0 "one client does it";
+        RandomTextShare Above(0.5, 0.9), -2.5 "random names find nothing; scanners try known ones";
+        HalfOpenRate Above(2000.0, 20000.0), -2.0 "far faster than any scan needs";
+    }
+};

@@ -1,0 +1,118 @@
+//! The arithmetic of evidence.
+
+use crate::confidence;
+use crate::missing;
+use crate::rules::{self, CauseRules};
+use seawall_model::cause::{Cause, Class};
+use seawall_model::diagnosis::{Diagnosis, Direction, Evidence, Hypothesis, Verdict};
+use seawall_model::finding::Findings;
+use seawall_model::metric::Group;
+use seawall_model::policy::Policy;
+
+/// No group of evidence counts for more than this, in natural log-odds.
+const GROUP_CAP: f64 = 5.0;
+/// A group speaks for a cause from this weight on.
+const GROUP_SPEAKS: f64 = 0.75;
+/// A second cause that holds at once must explain something of its own at least this well.
+const ALSO_MARGIN: f64 = 2.0;
+/// Score below which a hypothesis is not worth listing.
+const LISTED_SCORE: f64 = -4.0;
+
+/// Ranks the causes of what was found. The verdict is the best one if it is confident enough for
+/// the policy, else `undecided`.
+#[must_use]
+pub fn diagnose(findings: &Findings, policy: &Policy) -> Diagnosis {
+    let mut hypotheses: Vec<Hypothesis> =
+        rules::ALL.iter().filter_map(|rules| weigh(rules, findings)).collect();
+    confidence::assign(&mut hypotheses);
+    hypotheses.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.cause.cmp(&b.cause)));
+    let verdict = verdict(&hypotheses, findings, policy);
+    let also = also(&hypotheses, &verdict, findings);
+    Diagnosis { missing: missing::missing(findings, &hypotheses), verdict, also, hypotheses }
+}
+
+/// One cause against the findings; `None` where a necessary condition is not met at all.
+fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
+    let mut gate = 1.0_f64;
+    for alternatives in rules.necessary {
+        let met = alternatives
+            .iter()
+            .filter_map(|(metric, shape)| shape.strength(findings.get(*metric)?))
+            .fold(0.0, f64::max);
+        gate = gate.min(met);
+    }
+    if gate <= 0.0 {
+        return None;
+    }
+    let mut evidence: Vec<Evidence> = rules.rules.iter().filter_map(|rule| rule.apply(findings)).collect();
+    evidence.extend(rules::change_evidence(rules.cause, findings));
+    evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.metric.cmp(&b.metric)));
+    let mut score = rules.prior - (1.0 - gate) * 4.0;
+    let mut speaking = 0;
+    for group in Group::ALL {
+        let sum: f64 = evidence.iter().filter(|e| e.group == group).map(signed).sum();
+        score += sum.clamp(-GROUP_CAP, GROUP_CAP);
+        speaking += u32::from(sum >= GROUP_SPEAKS);
+    }
+    let normal = rules.cause == Cause::Normal;
+    if speaking < 2 && !normal {
+        score -= 3.0;
+    }
+    let vectors: Vec<String> =
+        findings.vectors.iter().filter(|(cause, _)| *cause == rules.cause).map(|(_, v)| v.clone()).collect();
+    (score > LISTED_SCORE || normal).then_some(Hypothesis {
+        cause: rules.cause,
+        vectors,
+        score,
+        confidence: 0.0,
+        evidence,
+    })
+}
+
+fn signed(e: &Evidence) -> f64 {
+    match e.direction {
+        Direction::For => e.weight,
+        Direction::Against => -e.weight,
+    }
+}
+
+fn verdict(hypotheses: &[Hypothesis], findings: &Findings, policy: &Policy) -> Verdict {
+    match hypotheses.first() {
+        Some(best) if best.confidence >= policy.min_confidence => as_verdict(best, findings),
+        best => Verdict {
+            class: Class::Undecided,
+            cause: Cause::Undecided,
+            vectors: Vec::new(),
+            confidence: best.map_or(0.0, |b| b.confidence),
+            target: findings.target.clone(),
+            onset: findings.onset,
+            end: findings.end,
+        },
+    }
+}
+
+fn as_verdict(hypothesis: &Hypothesis, findings: &Findings) -> Verdict {
+    let normal = hypothesis.cause == Cause::Normal;
+    Verdict {
+        class: hypothesis.cause.class(),
+        cause: hypothesis.cause,
+        vectors: hypothesis.vectors.clone(),
+        confidence: hypothesis.confidence,
+        target: findings.target.clone(),
+        onset: if normal { None } else { findings.onset },
+        end: if normal { None } else { findings.end },
+    }
+}
+
+/// Causes that hold beside the verdict: strong in themselves, of another kind of traffic.
+fn also(hypotheses: &[Hypothesis], verdict: &Verdict, findings: &Findings) -> Vec<Verdict> {
+    if matches!(verdict.class, Class::Normal | Class::Undecided) {
+        return Vec::new();
+    }
+    hypotheses
+        .iter()
+        .filter(|h| h.cause != verdict.cause && h.cause != Cause::Normal)
+        .filter(|h| h.score >= ALSO_MARGIN && rules::independent(h.cause, verdict.cause))
+        .map(|h| Verdict { confidence: confidence::alone(h.score), ..as_verdict(h, findings) })
+        .collect()
+}

@@ -1,0 +1,175 @@
+//! The conclusion: of all episodes and the input as a whole, what matters most, in full.
+
+use crate::engine::Engine;
+use crate::episode::Concluded;
+use seawall_detection::{Window, measure};
+use seawall_diagnosis::diagnose;
+use seawall_model::cause::Class;
+use seawall_model::change::Change;
+use seawall_model::diagnosis::Diagnosis;
+use seawall_model::finding::{Findings, Rankings};
+use seawall_model::report::{Episode as EpisodeReport, Series, TimelineEntry};
+use seawall_model::signature::{Layer, Signature};
+use seawall_model::{Cause, Timestamp};
+use seawall_signature::{Contrast, Limits, Sample};
+
+/// Everything that an input amounts to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conclusion {
+    pub findings: Findings,
+    pub diagnosis: Diagnosis,
+    pub rankings: Rankings,
+    pub signatures: Vec<Signature>,
+    pub timeline: Vec<TimelineEntry>,
+    pub series: Vec<Series>,
+    pub changes: Vec<Change>,
+    /// Other episodes that have a name.
+    pub episodes: Vec<EpisodeReport>,
+}
+
+/// Concludes everything that the engine has seen.
+pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
+    engine.close_episode(&mut Vec::new());
+    for (_, window) in std::mem::take(&mut engine.ring) {
+        engine.quiet.merge(&window);
+    }
+    let mut episodes = std::mem::take(&mut engine.concluded);
+    let chosen = match episodes.first() {
+        Some(best) if best.is_named() => episodes.remove(0),
+        _ => whole(engine, &mut episodes),
+    };
+    let reference = engine.reference().filter(|_| chosen.findings.reference_s > 0.0);
+    Conclusion {
+        rankings: measure::rankings(&chosen.during, reference),
+        signatures: signatures(&chosen, reference),
+        timeline: timeline(engine, &chosen),
+        series: engine.timeline.series(),
+        changes: engine.changes.clone(),
+        episodes: episodes.iter().filter(|e| e.is_named()).map(as_report).collect(),
+        findings: chosen.findings,
+        diagnosis: chosen.diagnosis,
+    }
+}
+
+/// The whole input as one episode. Without a baseline nothing is expected, so that only the
+/// structure of the traffic can speak. An undecided episode stands if the whole looks normal.
+fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
+    let mut during = engine.quiet.clone();
+    during.merge(&engine.dropped);
+    for episode in episodes.iter() {
+        during.merge(&episode.during);
+    }
+    let onset = during.span.map(|s| s.first);
+    let mut findings = measure::findings(&during, engine.baseline.as_ref(), onset);
+    findings.end = during.span.map(|s| s.last);
+    findings.changes = onset.map(|o| engine.changes_near(o)).unwrap_or_default();
+    let diagnosis = diagnose(&findings, &engine.policy);
+    let whole = Concluded { findings, diagnosis, named: None, during };
+    if !whole.is_named() && !episodes.is_empty() && whole.diagnosis.verdict.class == Class::Undecided {
+        return episodes.remove(0);
+    }
+    whole
+}
+
+fn as_report(episode: &Concluded) -> EpisodeReport {
+    EpisodeReport {
+        verdict: episode.diagnosis.verdict.clone(),
+        findings: episode.findings.findings.iter().filter(|f| f.surprise.abs() > 3.0).cloned().collect(),
+    }
+}
+
+/// Which kind of record the cause is about.
+fn layer(cause: Cause) -> Option<Layer> {
+    match cause {
+        Cause::Amplification
+        | Cause::UdpFlood
+        | Cause::IcmpFlood
+        | Cause::FragmentFlood
+        | Cause::SynFlood
+        | Cause::TcpFlagFlood
+        | Cause::TcpReflection
+        | Cause::ConnectionFlood
+        | Cause::TlsFlood => Some(Layer::Packet),
+        Cause::HttpFlood
+        | Cause::CacheBusting
+        | Cause::ExpensiveEndpoint
+        | Cause::SlowHttp
+        | Cause::CredentialAbuse
+        | Cause::Scraping
+        | Cause::Scan
+        | Cause::ClientFault
+        | Cause::Http2Abuse => Some(Layer::Http),
+        Cause::DnsFlood | Cause::DnsRandomSubdomain | Cause::DnsReflection | Cause::DnsTunnel => {
+            Some(Layer::Dns)
+        }
+        _ => None,
+    }
+}
+
+/// Signatures of the unwanted part of the chosen episode.
+fn signatures(chosen: &Concluded, reference: Option<&Window>) -> Vec<Signature> {
+    let cause = chosen.diagnosis.verdict.cause;
+    let Some(layer) = layer(cause) else { return Vec::new() };
+    let normal_share = normal_share(layer, &chosen.during, reference);
+    let contrast = |unwanted: Sample<'_>, normal: Sample<'_>| {
+        let contrast = Contrast { unwanted, normal, normal_share, cause, networks: None };
+        seawall_signature::mine(&contrast, &Limits::default())
+    };
+    match layer {
+        Layer::Http => {
+            let records = |w: &Window| w.http.as_ref().map(|h| h.records()).unwrap_or_default();
+            let (now, before) = (records(&chosen.during), reference.map(records).unwrap_or_default());
+            contrast(Sample::Requests(&now), Sample::Requests(&before))
+        }
+        Layer::Packet => {
+            let records = |w: &Window| w.net.as_ref().map(|n| n.records()).unwrap_or_default();
+            let (now, before) = (records(&chosen.during), reference.map(records).unwrap_or_default());
+            contrast(Sample::Packets(&now), Sample::Packets(&before))
+        }
+        Layer::Dns => {
+            let records = |w: &Window| w.dns.as_ref().map(|d| d.query_records()).unwrap_or_default();
+            let (now, before) = (records(&chosen.during), reference.map(records).unwrap_or_default());
+            contrast(Sample::Dns(&now), Sample::Dns(&before))
+        }
+    }
+}
+
+/// How much of the disturbed traffic is the normal one going on, by rates.
+fn normal_share(layer: Layer, during: &Window, reference: Option<&Window>) -> f64 {
+    let rate = |w: &Window| {
+        let count = match layer {
+            Layer::Http => w.http.as_ref().map_or(0, |h| h.counters.requests),
+            Layer::Packet => w.net.as_ref().map_or(0, |n| n.volumes.all.packets),
+            Layer::Dns => w.dns.as_ref().map_or(0, |d| d.queries),
+        };
+        count as f64 / w.seconds().max(1.0)
+    };
+    match reference {
+        Some(reference) if rate(during) > 0.0 => (rate(reference) / rate(during)).clamp(0.0, 0.98),
+        _ => 0.0,
+    }
+}
+
+fn timeline(engine: &Engine, chosen: &Concluded) -> Vec<TimelineEntry> {
+    let mut entries = Vec::new();
+    let mut add = |time: Option<Timestamp>, kind: &str, text: String| {
+        if let Some(time) = time {
+            entries.push(TimelineEntry { time, kind: kind.to_owned(), text });
+        }
+    };
+    let verdict = &chosen.diagnosis.verdict;
+    let quiet = verdict.class == Class::Normal;
+    for change in engine.changes.iter().take(50) {
+        add(Some(change.time), "change", change.text.clone());
+    }
+    if !quiet {
+        add(chosen.findings.onset, "onset", "traffic begins to differ from before".to_owned());
+        add(chosen.named, "named", format!("named: {}", verdict.cause.title()));
+        add(chosen.findings.end, "end", "last disturbed second".to_owned());
+    }
+    for (time, _, text) in chosen.during.backends.iter().flat_map(|b| &b.events).take(20) {
+        add(Some(*time), "backend", text.clone());
+    }
+    entries.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.kind.cmp(&b.kind)));
+    entries
+}

@@ -1,0 +1,343 @@
+//! The step function and the state that it owns.
+
+use crate::conclude::{self, Conclusion};
+use crate::episode::{Concluded, Episode};
+use crate::timeline::Timeline;
+use seawall_detection::Window;
+use seawall_detection::detector::{Cusum, SERIES, Scale, Series, Shift};
+use seawall_detection::measure;
+use seawall_diagnosis::diagnose;
+use seawall_model::cause::Class;
+use seawall_model::change::Change;
+use seawall_model::diagnosis::Diagnosis;
+use seawall_model::finding::{Finding, Findings};
+use seawall_model::metric::Metric;
+use seawall_model::policy::Policy;
+use seawall_model::time::{SECOND_NS, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Quiet seconds that are kept apart, so that an onset can be dated back into them.
+const RING_SECONDS: usize = 64;
+/// Concluded episodes that are kept, heaviest first.
+const EPISODES_KEPT: usize = 8;
+/// A disturbance this old that is neither attack nor fault is the new normal.
+const NEW_NORMAL_S: f64 = 1_800.0;
+/// Changes that are kept.
+const CHANGES_KEPT: usize = 1_000;
+/// A reference shorter than this, or with less than this many observations, expects nothing.
+const REFERENCE_MIN_S: f64 = 5.0;
+const REFERENCE_MIN_OBSERVATIONS: f64 = 20.0;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// What was seen in the tick that starts at `tick`.
+    Window {
+        tick: Timestamp,
+        window: Box<Window>,
+    },
+    Change(Change),
+    /// The input ends: everything open is concluded.
+    Finish,
+}
+
+/// One thing that follows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Something is unlike before, since `onset`.
+    Opened { onset: Timestamp },
+    /// The trouble has a (new) name.
+    Diagnosed(Box<Diagnosis>),
+    /// It is over.
+    Closed { end: Timestamp },
+    /// The answer to [`Input::Finish`].
+    Concluded(Box<Conclusion>),
+}
+
+/// All state of one target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Engine {
+    pub(crate) policy: Policy,
+    /// Normal traffic that was known beforehand.
+    pub(crate) baseline: Option<Window>,
+    pub(crate) second: Option<(Timestamp, Window)>,
+    pub(crate) ring: VecDeque<(Timestamp, Window)>,
+    /// Everything quiet that has left the ring.
+    pub(crate) quiet: Window,
+    pub(crate) detectors: Vec<Cusum>,
+    pub(crate) episode: Option<Box<Episode>>,
+    pub(crate) concluded: Vec<Concluded>,
+    /// What dropped out of `concluded`, so that the whole stays whole.
+    pub(crate) dropped: Window,
+    pub(crate) timeline: Timeline,
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Engine {
+    /// An engine that has seen nothing. `baseline` is known normal traffic, if there is any.
+    #[must_use]
+    pub fn new(policy: Policy, baseline: Option<Window>) -> Self {
+        Self {
+            policy,
+            baseline,
+            second: None,
+            ring: VecDeque::new(),
+            quiet: Window::default(),
+            detectors: SERIES.iter().map(|s| Cusum::new(s.scale())).collect(),
+            episode: None,
+            concluded: Vec::new(),
+            dropped: Window::default(),
+            timeline: Timeline::default(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Takes one input at `now` and returns what follows, in order. `now` never runs backwards.
+    #[must_use]
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Window { tick, window } => self.take_window(tick.max(now), *window, &mut effects),
+            Input::Change(change) => self.take_change(change),
+            Input::Finish => {
+                self.close_second(&mut effects);
+                effects.push(Effect::Concluded(Box::new(conclude::conclude(self))));
+            }
+        }
+        effects
+    }
+
+    /// The present diagnosis, while something is going on.
+    #[must_use]
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.episode.as_ref()?.diagnosis.as_ref()
+    }
+
+    fn take_change(&mut self, change: Change) {
+        if self.changes.len() < CHANGES_KEPT {
+            self.changes.push(change);
+            self.changes.sort_by(|a, b| (a.time, a.kind, &a.text).cmp(&(b.time, b.kind, &b.text)));
+        }
+    }
+
+    fn take_window(&mut self, tick: Timestamp, window: Window, effects: &mut Vec<Effect>) {
+        let second = tick.floor_to(SECOND_NS);
+        if self.second.as_ref().is_some_and(|(current, _)| *current < second) {
+            self.close_second(effects);
+        }
+        match &mut self.second {
+            Some((_, current)) => current.merge(&window),
+            None => self.second = Some((second, window)),
+        }
+    }
+
+    /// The current second is complete: watch it, and file it where it belongs.
+    fn close_second(&mut self, effects: &mut Vec<Effect>) {
+        let Some((second, mut window)) = self.second.take() else { return };
+        window.seal(1.0);
+        self.timeline.add(second, &window);
+        self.pass_silence(second, effects);
+        let shifted = self.watch(second, &window);
+        match self.episode.take() {
+            Some(episode) => self.continue_episode(episode, second, window, shifted, effects),
+            None if !shifted.is_empty() => self.open_episode(second, window, shifted, effects),
+            None => self.file_quiet(second, window),
+        }
+    }
+
+    /// Seconds without any input since the last one: they teach silence, and end an episode.
+    fn pass_silence(&mut self, second: Timestamp, effects: &mut Vec<Effect>) {
+        let last = self.ring.back().map(|(t, _)| *t).max(self.episode.as_ref().map(|e| e.last_active));
+        let Some(last) = last else { return };
+        let silent_s = second.since_ns(last) / SECOND_NS - 1;
+        if silent_s <= 0 {
+            return;
+        }
+        if self.episode.as_ref().is_some_and(|e| e.is_over(second)) {
+            self.close_episode(effects);
+        }
+        if self.episode.is_none() {
+            for (detector, series) in self.detectors.iter_mut().zip(SERIES) {
+                if series.scale() == Scale::Count {
+                    detector.learn_silence(u32::try_from(silent_s).unwrap_or(u32::MAX));
+                }
+            }
+        }
+    }
+
+    /// Feeds the detectors; returns the series that have shifted, with their onsets.
+    fn watch(&mut self, second: Timestamp, window: &Window) -> Vec<(Series, Timestamp)> {
+        let learn = self.episode.is_none();
+        let mut shifted = Vec::new();
+        for (detector, series) in self.detectors.iter_mut().zip(SERIES) {
+            let value = match (series.value(window), series.scale()) {
+                (Some(value), _) => value,
+                (None, Scale::Count) => 0.0,
+                (None, Scale::Level) => continue,
+            };
+            match detector.step(second, value, learn) {
+                Shift::Up => shifted.push((series, detector.up_since().unwrap_or(second))),
+                Shift::Down if series.watches_falls() => {
+                    shifted.push((series, detector.down_since().unwrap_or(second)));
+                }
+                Shift::Down | Shift::None => {}
+            }
+        }
+        shifted
+    }
+
+    fn file_quiet(&mut self, second: Timestamp, window: Window) {
+        self.ring.push_back((second, window));
+        if self.ring.len() > RING_SECONDS
+            && let Some((_, oldest)) = self.ring.pop_front()
+        {
+            self.quiet.merge(&oldest);
+        }
+    }
+
+    fn open_episode(
+        &mut self,
+        second: Timestamp,
+        window: Window,
+        shifted: Vec<(Series, Timestamp)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let onset = shifted.iter().map(|(_, since)| *since).min().unwrap_or(second);
+        let mut episode = Episode::open(onset, shifted);
+        for (time, past) in std::mem::take(&mut self.ring) {
+            if time < onset {
+                self.quiet.merge(&past);
+            } else {
+                episode.add(time, past, false);
+            }
+        }
+        episode.add(second, window, false);
+        effects.push(Effect::Opened { onset });
+        self.diagnose_episode(&mut episode, second, effects);
+        self.episode = Some(Box::new(episode));
+    }
+
+    fn continue_episode(
+        &mut self,
+        mut episode: Box<Episode>,
+        second: Timestamp,
+        window: Window,
+        shifted: Vec<(Series, Timestamp)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        for (series, since) in shifted {
+            episode.note_moved(series, since.max(episode.onset));
+        }
+        let calm = episode.moved_at().all(|at| {
+            let value = SERIES[at].value(&window);
+            value.is_none_or(|v| self.detectors[at].is_calm(v))
+        });
+        episode.add(second, window, calm);
+        let over = episode.is_over(second);
+        if !over && episode.diagnosis_due(second) {
+            self.diagnose_episode(&mut episode, second, effects);
+        }
+        let adopted = second.since_s(episode.onset) > NEW_NORMAL_S
+            && episode
+                .diagnosis
+                .as_ref()
+                .is_some_and(|d| !matches!(d.verdict.class, Class::Attack | Class::Abuse | Class::Fault));
+        self.episode = Some(episode);
+        if over || adopted {
+            self.close_episode(effects);
+        }
+        if adopted {
+            self.detectors.iter_mut().for_each(Cusum::relearn);
+        }
+    }
+
+    fn diagnose_episode(&mut self, episode: &mut Episode, second: Timestamp, effects: &mut Vec<Effect>) {
+        let findings = self.episode_findings(episode);
+        let diagnosis = diagnose(&findings, &self.policy);
+        let renamed = episode.diagnosis.as_ref().is_none_or(|d| d.verdict.cause != diagnosis.verdict.cause);
+        if renamed {
+            episode.named = Some(second.plus_ns(SECOND_NS));
+            effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));
+        }
+        episode.diagnosis = Some(diagnosis);
+    }
+
+    pub(crate) fn episode_findings(&self, episode: &Episode) -> Findings {
+        let reference = self.reference();
+        let mut findings = measure::findings(&episode.during, reference, Some(episode.onset));
+        if let Some(lead_s) = lead(episode) {
+            findings.insert(Finding {
+                metric: Metric::DurationLead,
+                observed: lead_s,
+                expected: None,
+                surprise: 0.0,
+                support: 1.0,
+                onset: Some(episode.onset),
+            });
+        }
+        findings.changes = self.changes_near(episode.onset);
+        findings
+    }
+
+    /// What is normal: the baseline if one was given, else what was quiet before, if enough.
+    pub(crate) fn reference(&self) -> Option<&Window> {
+        self.baseline.as_ref().or_else(|| is_enough(&self.quiet).then_some(&self.quiet))
+    }
+
+    /// Changes, the nearest to the onset first.
+    pub(crate) fn changes_near(&self, onset: Timestamp) -> Vec<Change> {
+        let mut near = self.changes.clone();
+        near.sort_by_key(|c| onset.since_ns(c.time).abs());
+        near.truncate(20);
+        near
+    }
+
+    pub(crate) fn close_episode(&mut self, effects: &mut Vec<Effect>) {
+        let Some(mut episode) = self.episode.take() else { return };
+        let end = episode.last_active.plus_ns(SECOND_NS);
+        effects.push(Effect::Closed { end });
+        let mut findings = self.episode_findings(&episode);
+        findings.end = Some(end);
+        let diagnosis = diagnose(&findings, &self.policy);
+        for (time, calm) in std::mem::take(&mut episode.tail) {
+            self.file_quiet(time, calm);
+        }
+        self.detectors.iter_mut().for_each(Cusum::settle);
+        let during = std::mem::take(&mut episode.during);
+        let concluded = Concluded { findings, diagnosis, named: episode.named, during };
+        if concluded.diagnosis.verdict.class == Class::Normal {
+            self.quiet.merge(&concluded.during);
+        } else {
+            self.keep(concluded);
+        }
+    }
+
+    fn keep(&mut self, concluded: Concluded) {
+        self.concluded.push(concluded);
+        self.concluded.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
+        if self.concluded.len() > EPISODES_KEPT
+            && let Some(least) = self.concluded.pop()
+        {
+            self.dropped.merge(&least.during);
+        }
+    }
+}
+
+/// Whether a quiet part is long enough to expect something from.
+fn is_enough(window: &Window) -> bool {
+    let observations = window.http.as_ref().map_or(0, |h| h.counters.requests)
+        + window.net.as_ref().map_or(0, |n| n.volumes.all.packets)
+        + window.dns.as_ref().map_or(0, |d| d.queries + d.responses);
+    window.seconds() >= REFERENCE_MIN_S && observations as f64 >= REFERENCE_MIN_OBSERVATIONS
+}
+
+/// Seconds by which answers slowed before requests rose; `None` where not both moved.
+fn lead(episode: &Episode) -> Option<f64> {
+    let moved = |wanted: Series| episode.moved.iter().find(|(s, _)| *s == wanted).map(|(_, t)| *t);
+    let slowed = moved(Series::Duration)?;
+    match moved(Series::Requests) {
+        Some(rose) => Some(rose.since_s(slowed)),
+        None => Some(episode.last_active.since_s(slowed)),
+    }
+}
