@@ -76,53 +76,51 @@ fn head<'a>(draft: &mut Draft<'a>, head: &'a [u8]) -> Result<(), LineError> {
 const HEAD_WORDS: usize = 24;
 
 fn loose_head<'a>(draft: &mut Draft<'a>, head: &'a [u8]) -> Result<(), LineError> {
-    let mut words: [&[u8]; HEAD_WORDS] = [b""; HEAD_WORDS];
+    let mut words: [(usize, &[u8]); HEAD_WORDS] = [(0, b""); HEAD_WORDS];
     let mut count = 0;
-    for word in head.split(|&b| b == b' ').filter(|w| !w.is_empty()) {
-        *words.get_mut(count).ok_or(LineError { reason: "too many words before the date", at_byte: 0 })? =
-            word;
+    let mut cursor = Cursor::new(head);
+    cursor.skip_spaces();
+    while !cursor.is_done() {
+        let at = cursor.at();
+        let slot = words
+            .get_mut(count)
+            .ok_or(LineError { reason: "too many words before the date", at_byte: at })?;
+        *slot = (at, cursor.token().unwrap_or(b""));
         count += 1;
     }
     let words = &words[..count];
     let client = client_word(words).ok_or(LineError { reason: "no client before the date", at_byte: 0 })?;
-    let text = words[client];
-    if client > 0 && words[client - 1].ends_with(b",") {
-        let start = words[..client].iter().rposition(|w| !w.ends_with(b",")).map_or(0, |at| at + 1);
-        draft.set(Field::ForwardedFor, span(head, words[start], text), &mut Dates::default());
-    } else if client > 0 && is_host(words[client - 1]) && !words[client - 1].starts_with(b"[") {
-        draft.set(Field::Host, words[client - 1], &mut Dates::default());
+    let (at, text) = words[client];
+    draft.peer = text.strip_suffix(b",").unwrap_or(text);
+    let before = client.checked_sub(1).map_or(&b""[..], |i| words[i].1);
+    if before.ends_with(b",") {
+        let first = words[..client].iter().rposition(|w| !w.1.ends_with(b",")).map_or(0, |i| i + 1);
+        draft.forward(&head[words[first].0..at + text.len()]);
+    } else if is_host(before) && !before.starts_with(b"[") {
+        super::target::host(&mut draft.request, before);
     }
-    draft.peer = if draft.request.host.is_empty() { text.strip_suffix(b",").unwrap_or(text) } else { text };
     // After the client come ident and user; a user may hold spaces.
-    let user = words.get(client + 2).or(words.get(client + 1)).copied().unwrap_or(b"");
-    draft.request.user = given(span(head, user, words[count - 1]));
+    if let Some(&(user, _)) = words.get(client + 2).or(words.get(client + 1)) {
+        draft.request.user = given(&head[user..]);
+    }
     Ok(())
 }
 
 /// Which word is the client: the right-most address that is neither ident nor user, else the
 /// place where a host name must stand.
-fn client_word(words: &[&[u8]]) -> Option<usize> {
-    let last = words.len().checked_sub(1)?.max(1);
-    if let Some(at) = words[..last.min(words.len())]
-        .iter()
-        .rposition(|w| address(w.strip_suffix(b",").unwrap_or(w)).is_some())
-    {
+fn client_word(words: &[(usize, &[u8])]) -> Option<usize> {
+    let before_user = &words[..words.len().checked_sub(1)?.max(1)];
+    let is_address = |w: &(usize, &[u8])| address(w.1.strip_suffix(b",").unwrap_or(w.1)).is_some();
+    if let Some(at) = before_user.iter().rposition(is_address) {
         return Some(at);
     }
     match words {
-        [name] | [name, _] | [name, _, _] if is_host(name) => Some(0),
-        [name, b"-", ..] if words.len() == 4 && is_host(name) => Some(0),
-        [host, name, _, _] if is_host(host) && is_host(name) => Some(1),
+        [(_, name)] | [(_, name), _] | [(_, name), _, _] | [(_, name), (_, b"-"), _, _] if is_host(name) => {
+            Some(0)
+        }
+        [(_, host), (_, name), _, _] if is_host(host) && is_host(name) => Some(1),
         _ => None,
     }
-}
-
-/// The part of `whole` from the start of `first` to the end of `last`, both parts of it.
-fn span<'a>(whole: &'a [u8], first: &[u8], last: &[u8]) -> &'a [u8] {
-    let base = whole.as_ptr() as usize;
-    let start = (first.as_ptr() as usize).saturating_sub(base);
-    let end = (last.as_ptr() as usize).saturating_sub(base) + last.len();
-    whole.get(start..end).unwrap_or(b"")
 }
 
 /// From the request on: `"request" status bytes … "referrer" "user agent" …`.
@@ -184,7 +182,7 @@ fn columns<'a>(
     until_quote: bool,
 ) {
     let mut fields = fields.iter();
-    while !cursor.is_done() && !(until_quote && cursor.peek() == Some(b'"')) {
+    while !(cursor.is_done() || until_quote && cursor.peek() == Some(b'"')) {
         let Some(text) = column(cursor) else { return };
         match fields.next() {
             Some(&field) => draft.set(field, text, dates),
@@ -196,19 +194,19 @@ fn columns<'a>(
 
 /// One column; a list that nginx writes without quotes (`0.1, 0.2 : 0.3`) is one.
 pub(super) fn column<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
-    let quoted = matches!(cursor.peek(), Some(b'"' | b'['));
-    let whole = cursor.rest();
-    let mut last = cursor.field()?;
-    if quoted {
-        return Some(last);
+    if matches!(cursor.peek(), Some(b'"' | b'[')) {
+        return cursor.field();
     }
+    let (start, whole) = (cursor.at(), cursor.rest());
+    let mut last = cursor.token()?;
+    let mut end = last.len();
     while last.ends_with(b",") || last == b":" || cursor.rest().starts_with(b": ") {
-        match cursor.token() {
-            Some(next) => last = next,
-            None => break,
-        }
+        let at = cursor.at() - start;
+        let Some(next) = cursor.token() else { break };
+        last = next;
+        end = at + last.len();
     }
-    Some(span(whole, whole, last))
+    whole.get(..end)
 }
 
 #[cfg(test)]

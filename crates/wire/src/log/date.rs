@@ -16,12 +16,19 @@ pub(super) struct Dates {
     /// The last instant whose year is known; a stamp without a year gets the year that brings it
     /// nearest to this.
     reference: Timestamp,
+    /// Whether the reference comes from a date in the log.
+    has_read: bool,
 }
 
 impl Default for Dates {
     /// Without any known year, stamps lie in 1970: their distances are right, their year is not.
     fn default() -> Self {
-        let mut dates = Self { last_text: [0; CLF_BYTES], last_time: Timestamp(0), reference: Timestamp(0) };
+        let mut dates = Self {
+            last_text: [0; CLF_BYTES],
+            last_time: Timestamp(0),
+            reference: Timestamp(0),
+            has_read: false,
+        };
         dates.set_year(1970);
         dates
     }
@@ -37,6 +44,12 @@ impl Dates {
     /// An instant with a known year was read.
     pub(super) fn saw(&mut self, time: Timestamp) {
         self.reference = time;
+        self.has_read = true;
+    }
+
+    /// The date read last, for lines that have none of their own.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.has_read.then_some(self.reference)
     }
 
     /// `17/May/2015:10:05:03 +0000`, a fraction after the seconds allowed, zone optional.
@@ -50,7 +63,7 @@ impl Dates {
             self.last_text = full;
             self.last_time = time;
         }
-        self.reference = time;
+        self.saw(time);
         Some(time)
     }
 
@@ -69,7 +82,7 @@ impl Dates {
             .map(|year| Civil { year, month, day, hour, minute, second }.timestamp())
             .into_iter()
             .min_by_key(|t| t.since_ns(reference).saturating_abs())?;
-        self.reference = time;
+        self.saw(time);
         Some(time)
     }
 }
@@ -168,11 +181,6 @@ pub(super) fn epoch(text: &[u8]) -> Option<Timestamp> {
     i64::try_from(decimal(text, scale)?).ok().map(Timestamp)
 }
 
-/// Milliseconds since 1970, with or without a fraction.
-pub(super) fn epoch_ms(text: &[u8]) -> Option<Timestamp> {
-    i64::try_from(decimal(text, 6)?).ok().map(Timestamp)
-}
-
 /// `YYYY-MM-DD` to the start of that day.
 pub(super) fn day_start(text: &[u8]) -> Option<Timestamp> {
     if text.len() != 10 || text[4] != b'-' || text[7] != b'-' {
@@ -257,11 +265,8 @@ fn fraction(text: &[u8]) -> (i64, &[u8]) {
     if count == 0 {
         return (0, text);
     }
-    let mut value = 0_i64;
-    for place in 0..9 {
-        let digit = if place < count { digits[place] - b'0' } else { 0 };
-        value = value * 10 + i64::from(digit);
-    }
+    let nine = digits[..count].iter().copied().chain(std::iter::repeat(b'0')).take(9);
+    let value = nine.fold(0_i64, |value, digit| value * 10 + i64::from(digit - b'0'));
     (value, &digits[count..])
 }
 

@@ -1,23 +1,37 @@
-//! Which format a sample of lines is in, by content only.
+//! Which format a sample of lines is in, by content only: every line votes.
 
 use super::date::Dates;
+use super::delimited::Table;
+use super::envelope;
+use super::json_map::JsonMap;
 use super::layout::Layout;
-use super::{Format, common, trimmed};
+use super::sight::{self, Kind};
+use super::w3c::W3c;
+use super::{Format, trimmed};
 
 /// Lines of a sample that are looked at.
-const LINES: usize = 4_000;
+const LINES: usize = 2_000;
 
-/// Names the format of a file from its beginning: whole lines, a cut last one is passed over.
-/// `None` if too few lines look like any known log.
+/// Names the format of a file from its beginning (up to 256 KiB are of use): whole lines, a last
+/// one that is cut is passed over. `None` if fewer than a third of the lines look like any known
+/// log.
 #[must_use]
 pub fn detect(sample: &[u8]) -> Option<Format> {
+    let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
     let lines: Vec<&[u8]> = lines(sample).take(LINES).collect();
-    let mut dates = Dates::default();
-    let plain = Layout::default();
-    let matched: Vec<&[u8]> =
-        lines.iter().copied().filter(|line| common::read(&mut dates, &plain, line).is_ok()).collect();
-    (!matched.is_empty() && matched.len() * 3 >= lines.len())
-        .then(|| Format::Combined(Layout::infer(matched.into_iter())))
+    if let Some(format) = with_directives(&lines).or_else(|| with_header(&lines)) {
+        return Some(format);
+    }
+    let votes = Votes::count(&lines);
+    let json =
+        if votes.json * 3 >= lines.len() { JsonMap::guess(votes.objects.iter().copied()) } else { None };
+    let (kind, most) = votes.winner();
+    if let Some(map) = json
+        && votes.json >= most
+    {
+        return Some(Format::Json(map));
+    }
+    (most > 0 && votes.known * 3 >= lines.len()).then(|| format(kind, &lines))
 }
 
 /// The lines that are not blank. The last one is left out if it has no end and is not alone.
@@ -27,4 +41,79 @@ fn lines(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
         None => sample,
     };
     whole.split(|&b| b == b'\n').map(trimmed).filter(|line| !line.is_empty())
+}
+
+/// IIS and CloudFront name their columns.
+fn with_directives(lines: &[&[u8]]) -> Option<Format> {
+    let mut state = W3c::default();
+    for line in lines.iter().filter(|l| l.first() == Some(&b'#')) {
+        state.directive(line);
+        if state.has_fields() {
+            return Some(Format::W3c(state));
+        }
+    }
+    None
+}
+
+fn with_header(lines: &[&[u8]]) -> Option<Format> {
+    let header = lines.first().filter(|l| l.len() <= 4_096)?;
+    Table::from_header(header).map(Format::Table)
+}
+
+struct Votes<'a> {
+    kinds: Vec<(Kind, usize)>,
+    known: usize,
+    json: usize,
+    objects: Vec<&'a [u8]>,
+}
+
+impl<'a> Votes<'a> {
+    fn count(lines: &[&'a [u8]]) -> Self {
+        let mut votes = Self { kinds: Vec::new(), known: 0, json: 0, objects: Vec::new() };
+        let (mut dates, mut lower) = (Dates::default(), Vec::new());
+        for &line in lines {
+            if line.first() == Some(&b'#') {
+                votes.known += 1;
+                continue;
+            }
+            let body = envelope::open(&mut dates, line).body;
+            if body.first() == Some(&b'{') {
+                votes.json += 1;
+                votes.objects.push(body);
+                continue;
+            }
+            let Ok((kind, _)) = sight::read(&mut dates, &mut lower, line) else { continue };
+            votes.known += 1;
+            match votes.kinds.iter_mut().find(|(k, _)| *k == kind) {
+                Some((_, count)) => *count += 1,
+                None => votes.kinds.push((kind, 1)),
+            }
+        }
+        votes
+    }
+
+    fn winner(&self) -> (Kind, usize) {
+        let most = self.kinds.iter().max_by_key(|(kind, count)| (*count, std::cmp::Reverse(*kind)));
+        most.copied().unwrap_or((Kind::Combined, 0))
+    }
+}
+
+fn format(kind: Kind, lines: &[&[u8]]) -> Format {
+    match kind {
+        Kind::Combined => Format::Combined(Layout::infer(lines.iter().copied())),
+        Kind::Haproxy => Format::Haproxy,
+        Kind::DateFirst => Format::ProxyManager,
+        Kind::Envoy => Format::Envoy,
+        Kind::Alb => Format::Alb,
+        Kind::ClassicElb => Format::ClassicElb,
+        Kind::Nlb => Format::Nlb,
+        Kind::Squid => Format::Squid,
+        Kind::Zoraxy => Format::Zoraxy,
+        Kind::NginxError => Format::NginxError,
+        Kind::ApacheError => Format::ApacheError,
+        Kind::Auth => Format::Auth,
+        Kind::Kernel => Format::Firewall,
+        Kind::Dns => Format::DnsQuery,
+        Kind::Traefik => Format::Traefik,
+    }
 }

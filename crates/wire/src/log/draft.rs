@@ -8,7 +8,11 @@ use super::{cdn, target};
 use seawall_model::Timestamp;
 use seawall_model::address::{for_name, is_public};
 use seawall_model::observation::{CacheResult, Ending, HttpVersion, Method, Presence, Request};
+use seawall_model::time::SECOND_NS;
 use std::net::{IpAddr, Ipv4Addr};
+
+/// A request that takes longer began on another day.
+const DAY_S: i64 = 86_400;
 
 /// What one column, variable or key of an access log means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub(super) enum Field {
     Ja4,
     /// `name=value`, where the name says what the value is.
     Pair,
+    /// Envoy's response flags.
+    EnvoyFlags,
     /// A line of another format inside this one.
     Message,
 }
@@ -137,6 +143,16 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The day of a time of day, where the line itself did not say.
+    pub(super) fn default_day(&mut self, day: Option<Timestamp>) {
+        self.day = self.day.or(day);
+    }
+
+    /// Takes a chain of forwarded-for addresses that stood in the place of the client.
+    pub(super) fn forward(&mut self, list: &'a [u8]) {
+        self.forwarded = list;
+    }
+
     /// Takes one field. Text that does not fit the field is passed over, except that a time or
     /// client that never comes is an error at the end.
     pub(super) fn set(&mut self, field: Field, text: &'a [u8], dates: &mut Dates) {
@@ -183,6 +199,7 @@ impl<'a> Draft<'a> {
             Field::Cache => r.cache = cache(text),
             Field::OpenConnections => r.open_connections = integer(text).and_then(|n| u32::try_from(n).ok()),
             Field::Ja4 => r.ja4 = text,
+            Field::EnvoyFlags => r.ending = super::envoy::ending(text),
             _ => {}
         }
     }
@@ -201,9 +218,10 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(mut self) -> Result<Request<'a>, LineError> {
         let mut time = self.time.or_else(|| Some(self.day?.plus_ns(self.of_day_ns?)));
         if let Some(start) = self.start {
-            // A start long before the end is another kind of date in that column.
+            // A start long before or after the end is another kind of date in that column. Ends
+            // are often written in whole seconds only.
             let span_ns = time.map_or(0, |end| end.since_ns(start));
-            if (0..86_400 * seawall_model::time::SECOND_NS).contains(&span_ns) {
+            if (-SECOND_NS..DAY_S * SECOND_NS).contains(&span_ns) {
                 time = Some(start);
             }
         }
@@ -224,7 +242,7 @@ impl<'a> Draft<'a> {
             self.request.peer = peer.filter(|p| Some(*p) != known);
             return Ok(());
         }
-        if (written.is_empty() || known.is_some_and(is_proxy))
+        if known.map_or_else(|| is_local_name(written), is_proxy)
             && let Some(behind) = forwarded_client(self.forwarded).or_else(|| real(self.real_address))
         {
             self.request.client = behind;
@@ -246,6 +264,11 @@ impl<'a> Draft<'a> {
 /// Whether a connection from here may speak for others: our own network or a known CDN.
 fn is_proxy(address: IpAddr) -> bool {
     !is_public(address) || cdn::operator(address).is_some()
+}
+
+/// A name that cannot come from outside: none at all, `localhost`, `unix:`.
+fn is_local_name(name: &[u8]) -> bool {
+    memchr::memchr(b'.', name).is_none()
 }
 
 fn real(text: &[u8]) -> Option<IpAddr> {

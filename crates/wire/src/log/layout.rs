@@ -19,6 +19,7 @@ pub struct Layout {
     before: Vec<Field>,
     after: Vec<Field>,
     has_agent: bool,
+    is_traefik: bool,
 }
 
 impl Layout {
@@ -30,10 +31,12 @@ impl Layout {
         &self.after
     }
 
-    /// Whether the lines carry a referrer and a user agent.
-    #[must_use]
-    pub fn has_user_agent(&self) -> bool {
-        self.has_agent
+    pub(super) fn name(&self) -> &'static str {
+        match (self.has_agent, self.is_traefik) {
+            (_, true) => "traefik-clf",
+            (true, _) => "combined",
+            (false, _) => "common",
+        }
     }
 
     /// Whether the lines carry the time that answering took.
@@ -55,10 +58,29 @@ impl Layout {
             collect(&mut before, &sample.before, sample.bytes);
             collect(&mut after, &sample.after, sample.bytes);
         }
+        if let Some(layout) = Self::traefik(&after) {
+            return layout;
+        }
         let mut judge = Judge::default();
         let before = before.iter().map(|c| judge.field(c)).collect();
         let after = after.iter().map(|c| judge.field(c)).collect();
-        Self { before: trimmed(before), after: trimmed(after), has_agent: agents * 2 > seen }
+        let (before, after) = (trimmed(before), trimmed(after));
+        Self { before, after, has_agent: agents * 2 > seen, is_traefik: false }
+    }
+}
+
+impl Layout {
+    /// Traefik's own addition: a running number, router or service, server, and milliseconds.
+    fn traefik(after: &[Column<'_>]) -> Option<Self> {
+        let [count, service, server, duration] = after else { return None };
+        let is_ms = |v: &[u8]| v.strip_suffix(b"ms").and_then(integer).is_some();
+        let fits = count.mostly(|v| integer(v).is_some())
+            && service.quoted
+            && server.quoted
+            && !duration.values.is_empty()
+            && duration.mostly(is_ms);
+        let after = vec![Field::Ignored, Field::Backend, Field::Server, Field::Duration(Unit::Written)];
+        fits.then(|| Self { before: Vec::new(), after, has_agent: true, is_traefik: true })
     }
 }
 
@@ -155,7 +177,7 @@ impl Judge {
             // proxy has filled yet; read as one, it does no harm if it is not.
             return if column.quoted { Field::ForwardedFor } else { Field::Ignored };
         }
-        if column.mostly(|v| names::is_pair(v)) {
+        if column.mostly(names::is_pair) {
             return Field::Pair;
         }
         if column.mostly(|v| forwarded_client(v).is_some() || v.contains(&b',') && is_address_list(v)) {

@@ -7,51 +7,152 @@
 //! when the request began (HAProxy's accept date, Amazon's creation time), that is taken.
 //! Dates without a zone are UTC.
 
+mod apache_error;
+mod auth;
+mod aws;
 pub mod cdn;
 mod common;
 mod date;
+mod delimited;
 mod detect;
+mod dns_log;
 mod draft;
+mod envelope;
+mod envoy;
+mod haproxy;
+mod haproxy_event;
+mod json;
+mod json_map;
+mod kernel;
 mod layout;
 mod names;
+mod nginx_error;
+mod proxies;
 mod scan;
+mod sight;
 mod target;
+mod template;
+mod w3c;
 
+pub use delimited::Table;
 pub use detect::detect;
+pub use json_map::JsonMap;
 pub use layout::Layout;
+pub use template::{Template, TemplateError};
+pub use w3c::W3c;
 
 use date::Dates;
+use draft::Draft;
 use seawall_model::change::Change;
-use seawall_model::observation::Observation;
+use seawall_model::observation::{Observation, Request};
 use std::fmt;
 
 /// Bytes of one line that are read; a longer line is an error.
 pub const LINE_LIMIT_BYTES: usize = 64 * 1024;
 
-/// How the lines of a file are to be read.
+/// How the lines of a file are to be read. Lines that do not fit are still read if another format
+/// shows by itself: error lines between access lines, servers up and down between requests.
 #[derive(Clone, Debug)]
 pub enum Format {
     /// Common or Combined Log Format, with what its [`Layout`] adds.
     Combined(Layout),
+    /// As nginx's `log_format` or Apache's `LogFormat` says.
+    Template(Template),
+    /// JSON lines.
+    Json(JsonMap),
+    /// IIS and CloudFront.
+    W3c(W3c),
+    /// A table with a header line.
+    Table(Table),
+    /// HAProxy's HTTP and TCP logs, mixed with what it says of its servers.
+    Haproxy,
+    /// nginx-proxy-manager and other logs that begin with their date in brackets.
+    ProxyManager,
+    /// Envoy's default text format.
+    Envoy,
+    /// Amazon's Application Load Balancer.
+    Alb,
+    /// Amazon's Classic Load Balancer.
+    ClassicElb,
+    /// TLS listeners of Amazon's Network Load Balancer.
+    Nlb,
+    /// Squid's native format.
+    Squid,
+    /// Zoraxy's access log.
+    Zoraxy,
+    /// nginx's error log.
+    NginxError,
+    /// Apache's error log.
+    ApacheError,
+    /// Logins of sshd, vsftpd, Dovecot, Postfix and others.
+    Auth,
+    /// Packets logged by a Linux firewall.
+    Firewall,
+    /// Query logs of BIND, Unbound, dnsmasq.
+    DnsQuery,
+    /// Traefik's own log with the streams it handles.
+    Traefik,
 }
 
 impl Format {
+    /// Compiles nginx's format: its text, or the whole `log_format name '…';`.
+    ///
+    /// # Errors
+    /// The text has no field for the time or the client, or two fields with nothing between.
+    pub fn from_nginx(template: &str) -> Result<Self, TemplateError> {
+        Template::nginx(template).map(Self::Template)
+    }
+
+    /// Compiles Apache's format: its text, the whole `LogFormat "…" name`, or one of the names
+    /// `common`, `combined`, `combinedio`, `vhost_combined`.
+    ///
+    /// # Errors
+    /// As [`Format::from_nginx`], and for a directive that ends early.
+    pub fn from_apache(template: &str) -> Result<Self, TemplateError> {
+        Template::apache(template).map(Self::Template)
+    }
+
+    /// Reads a field map for JSON lines: `meaning=key` pairs separated by commas or white space,
+    /// keys inside objects joined by points: `time=ts, client=remote.ip, duration_ms=took`.
+    ///
+    /// # Errors
+    /// A pair without `=`, an unknown meaning, or no key for the time or the client.
+    pub fn from_json_fields(map: &str) -> Result<Self, TemplateError> {
+        JsonMap::from_text(map).map(Self::Json)
+    }
+
     /// A short name for reports.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Combined(layout) if layout.has_user_agent() => "combined",
-            Self::Combined(_) => "common",
+            Self::Combined(layout) => layout.name(),
+            Self::Template(_) => "template",
+            Self::Json(map) => map.name(),
+            Self::W3c(state) => state.name(),
+            Self::Table(_) => "table",
+            Self::Haproxy => "haproxy",
+            Self::ProxyManager => "nginx-proxy-manager",
+            Self::Envoy => "envoy",
+            Self::Alb => "aws-alb",
+            Self::ClassicElb => "aws-elb",
+            Self::Nlb => "aws-nlb",
+            Self::Squid => "squid",
+            Self::Zoraxy => "zoraxy",
+            Self::NginxError => "nginx-error",
+            Self::ApacheError => "apache-error",
+            Self::Auth => "auth",
+            Self::Firewall => "firewall",
+            Self::DnsQuery => "dns-query",
+            Self::Traefik => "traefik",
         }
     }
 
     /// Whether a line reads the same whatever lines came before it, so that parts of a file can
-    /// be read apart from each other.
+    /// be read apart from each other. Not so where directives name the columns, and where dates
+    /// lack the year or stand only on some lines: those take what they lack from earlier lines.
     #[must_use]
     pub fn is_stateless(&self) -> bool {
-        match self {
-            Self::Combined(_) => true,
-        }
+        !matches!(self, Self::W3c(_) | Self::Haproxy | Self::Auth | Self::Firewall | Self::DnsQuery)
     }
 }
 
@@ -90,12 +191,18 @@ impl std::error::Error for LineError {}
 pub struct Parser {
     format: Format,
     dates: Dates,
+    scratch: json::Scratch,
+    /// Text of the line at hand that had to be changed.
+    changed: Vec<u8>,
+    /// As `changed`, for lines of another format.
+    spare: Vec<u8>,
 }
 
 impl Parser {
     #[must_use]
     pub fn new(format: Format) -> Self {
-        Self { format, dates: Dates::default() }
+        let (changed, spare) = (Vec::new(), Vec::new());
+        Self { format, dates: Dates::default(), scratch: json::Scratch::default(), changed, spare }
     }
 
     /// For stamps that lack the year (syslog): the year of the file's beginning. A full date in
@@ -109,7 +216,7 @@ impl Parser {
     /// Reads one line, with or without its line end.
     ///
     /// # Errors
-    /// The line is not in this format, nor in any other that is known by sight.
+    /// The line is not in this format, nor in any other that shows by itself.
     pub fn parse<'a>(&'a mut self, line: &'a [u8]) -> Result<Line<'a>, LineError> {
         let line = trimmed(line);
         if line.is_empty() {
@@ -118,13 +225,32 @@ impl Parser {
         if line.len() > LINE_LIMIT_BYTES {
             return Err(LineError { reason: "line too long", at_byte: LINE_LIMIT_BYTES });
         }
-        match &self.format {
+        let Self { format, dates, scratch, changed, spare } = self;
+        let read = match format {
             Format::Combined(layout) => {
-                let request = common::read(&mut self.dates, layout, line)?.finish()?;
-                Ok(Line::Observation(Observation::Request(request)))
+                common::read(dates, layout, line).and_then(Draft::finish).map(request)
             }
+            Format::Template(template) => template.read(dates, line).map(request),
+            Format::Json(map) => json::read(dates, map, scratch, line),
+            Format::W3c(state) => w3c::read(state, dates, changed, line),
+            Format::Table(table) => delimited::read(table, dates, line),
+            Format::Haproxy => haproxy::read(dates, line),
+            Format::Alb => aws::application(dates, line).map(request),
+            _ => return sight::read(dates, spare, line).map(|(_, read)| read),
+        };
+        let error = match read {
+            Ok(read) => return Ok(read),
+            Err(error) => error,
+        };
+        if line.first() == Some(&b'#') {
+            return Ok(Line::Nothing);
         }
+        sight::read(dates, spare, line).map(|(_, read)| read).map_err(|_| error)
     }
+}
+
+fn request(request: Request<'_>) -> Line<'_> {
+    Line::Observation(Observation::Request(request))
 }
 
 /// Without byte order mark, line end and blanks at the end.

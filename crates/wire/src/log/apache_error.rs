@@ -1,0 +1,114 @@
+//! Apache's error log: failed logins, exhausted workers, trouble with back ends, failed TLS,
+//! restarts. Errors about single requests are passed over, the access log tells of them.
+
+use super::date::{self, Dates};
+use super::scan::{Cursor, address};
+use super::{Line, LineError, haproxy};
+use memchr::{memchr, memmem};
+use seawall_model::change::{Change, ChangeKind};
+use seawall_model::observation::{BackendEvent, BackendEventKind, ConnectionEvent, Login, Observation};
+
+/// Reads `[Thu Oct 13 12:24:49.880562 2022] [auth_basic:error] [pid 10:tid 14] [client
+/// 198.51.100.7:50229] AH01618: user x not found: /`.
+pub(super) fn read<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Line<'a>, LineError> {
+    let mut cursor = Cursor::new(line);
+    let stamp = if cursor.eat(b"[") { cursor.until(b']') } else { None };
+    let time = stamp
+        .and_then(date::apache_error)
+        .ok_or(LineError { reason: "no [date] of an error log", at_byte: 0 })?;
+    dates.saw(time);
+    let rest = cursor.rest();
+    let client = memmem::find(rest, b"[client ").map_or(&b""[..], |at| {
+        let inside = &rest[at + 8..];
+        &inside[..memchr(b']', inside).unwrap_or(inside.len())]
+    });
+    let says = |words: &[u8]| memmem::find(rest, words).is_some();
+    if let Some(kind) = backend_kind(rest) {
+        let event = BackendEvent { time, kind, backend: b"", server: b"", text: rest.trim_ascii_start() };
+        return Ok(Line::Observation(Observation::Backend(event)));
+    }
+    if let Some(user) = failed_user(rest)
+        && let Some(client) = address(client)
+    {
+        let login = Login { time, client, succeeded: false, service: "http-basic", user };
+        return Ok(Line::Observation(Observation::Login(login)));
+    }
+    if says(b"AH02006") || says(b"AH01998") || says(b"AH02008") {
+        let connection = haproxy::connection(time, client, ConnectionEvent::TlsAbandoned);
+        return Ok(connection.map_or(Line::Nothing, |c| Line::Observation(Observation::Connection(c))));
+    }
+    if says(b"Graceful restart requested") || says(b"resuming normal operations") {
+        let text = "apache: restarted".to_owned();
+        return Ok(Line::Change(Change { time, kind: ChangeKind::Configuration, text }));
+    }
+    Ok(Line::Nothing)
+}
+
+fn backend_kind(text: &[u8]) -> Option<BackendEventKind> {
+    let signs: [(&[u8], BackendEventKind); 7] = [
+        (b"reached MaxRequestWorkers", BackendEventKind::Exhausted),
+        (b"reached MaxClients", BackendEventKind::Exhausted),
+        (b"server is within MinSpareThreads of MaxRequestWorkers", BackendEventKind::Exhausted),
+        (b"The timeout specified has expired", BackendEventKind::UpstreamTimedOut),
+        (b"failed to make connection to backend", BackendEventKind::ConnectFailed),
+        (b"AH00957", BackendEventKind::ConnectFailed),
+        (b"AH01102", BackendEventKind::ConnectFailed),
+    ];
+    signs.iter().find(|(sign, _)| memmem::find(text, sign).is_some()).map(|(_, kind)| *kind)
+}
+
+/// `user x not found` and `user x: authentication failure`.
+fn failed_user(text: &[u8]) -> Option<&[u8]> {
+    let rest = &text[memmem::find(text, b": user ")? + 7..];
+    let end =
+        memmem::find(rest, b" not found").or_else(|| memmem::find(rest, b": authentication failure"))?;
+    Some(&rest[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_mean_what_they_say() {
+        let read_one = |text: &str| {
+            let line = format!("[Thu Oct 13 12:24:49.880562 2022] [x:error] [pid 10:tid 14] {text}");
+            match read(&mut Dates::default(), line.as_bytes()).unwrap() {
+                Line::Observation(Observation::Backend(b)) => format!("{:?}", b.kind),
+                Line::Observation(Observation::Login(l)) => {
+                    format!("{} {} {} {}", l.time, l.succeeded, l.client, String::from_utf8_lossy(l.user))
+                }
+                Line::Observation(Observation::Connection(c)) => format!("{:?} {}", c.event, c.client),
+                Line::Change(change) => change.text,
+                other => format!("{other:?}"),
+            }
+        };
+        for (text, expected) in [
+            (
+                "[client 198.51.100.7:50229] AH01618: user sss not found: /",
+                "2022-10-13T12:24:49.880Z false 198.51.100.7 sss",
+            ),
+            (
+                r#"[client 198.51.100.7:5] AH01617: user a b: authentication failure for "/": Password Mismatch"#,
+                "2022-10-13T12:24:49.880Z false 198.51.100.7 a b",
+            ),
+            ("AH00484: server reached MaxRequestWorkers setting, consider raising it", "Exhausted"),
+            (
+                "(111)Connection refused: AH00957: HTTP: attempt to connect to 10.0.0.1:80 failed",
+                "ConnectFailed",
+            ),
+            (
+                "(70007)The timeout specified has expired: [client 1.2.3.4:5] AH01102: error reading",
+                "UpstreamTimedOut",
+            ),
+            (
+                "(70014)End of file found: [client 198.51.100.7:5] AH02006: SSL handshake stopped",
+                "TlsAbandoned 198.51.100.7",
+            ),
+            ("AH00163: Apache/2.4 configured -- resuming normal operations", "apache: restarted"),
+            ("[client 198.51.100.7:5] AH00126: Invalid URI in request GET /x HTTP/1.1", "Nothing"),
+        ] {
+            assert_eq!(read_one(text), expected, "{text}");
+        }
+    }
+}

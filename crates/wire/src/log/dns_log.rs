@@ -1,0 +1,278 @@
+//! Query logs of name servers: BIND, Unbound, dnsmasq.
+//!
+//! A query that BIND refused is told as a query (a client asked), with response code 5.
+
+use super::date::{self, Dates};
+use super::envelope::Envelope;
+use super::scan::{Cursor, address, address_and_port, integer};
+use super::{Line, LineError};
+use memchr::{memchr, memmem};
+use seawall_model::Timestamp;
+use seawall_model::observation::{Dns, Observation};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// REFUSED, RFC 1035 section 4.1.1.
+const REFUSED: u8 = 5;
+
+/// What a line tells of a question.
+struct Question<'a> {
+    time: Option<Timestamp>,
+    client: IpAddr,
+    port: u16,
+    name: &'a [u8],
+    query_type: u16,
+    response_code: Option<u8>,
+    response_us: Option<u64>,
+    flags: &'a [u8],
+    refused: bool,
+}
+
+/// Whether the text looks like a line of a query log, so that [`read`] should have it.
+pub(super) fn is_one(envelope: &Envelope<'_>) -> bool {
+    let text = envelope.body;
+    let says = |words: &[u8]| memmem::find(text, words).is_some();
+    let bind = memchr(b'#', text).is_some()
+        && says(b"client ")
+        && (says(b"query") || says(b"zone transfer") || says(b"named"));
+    bind || envelope.program.starts_with(b"dnsmasq") || says(b"unbound[") || envelope.program == b"unbound"
+}
+
+/// Reads a message whose carrier has been taken off; names are copied to `lower` in lower case.
+pub(super) fn read<'a>(
+    dates: &mut Dates,
+    lower: &'a mut Vec<u8>,
+    envelope: &Envelope<'a>,
+) -> Result<Line<'a>, LineError> {
+    let text = envelope.body;
+    let question = match () {
+        () if envelope.program.starts_with(b"dnsmasq") => dnsmasq(text),
+        () if envelope.program == b"unbound" || memmem::find(text, b"unbound[").is_some() => unbound(text),
+        () => bind(text),
+    };
+    let Some(q) = question else { return Ok(Line::Nothing) };
+    let time = q.time.or(envelope.time).or_else(|| dates.latest());
+    let time = time.ok_or(LineError { reason: "no date that can be read", at_byte: 0 })?;
+    dates.saw(time);
+    lower.clear();
+    lower.extend(q.name.strip_suffix(b".").unwrap_or(q.name).iter().map(u8::to_ascii_lowercase));
+    let is_response = q.response_code.is_some();
+    Ok(Line::Observation(Observation::Dns(Dns {
+        time,
+        client: q.client,
+        server: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        client_port: q.port,
+        is_response,
+        over_tcp: memchr(b'T', q.flags).is_some(),
+        name: lower,
+        query_type: q.query_type,
+        opcode: 0,
+        response_code: if q.refused { REFUSED } else { q.response_code.unwrap_or(0) },
+        authoritative: false,
+        truncated: false,
+        recursion_desired: q.flags.first() == Some(&b'+'),
+        records: 0,
+        message_bytes: 0,
+        unsolicited: false,
+        response_us: q.response_us,
+        malformed: false,
+    })))
+}
+
+/// `19-Oct-2022 05:34:02.425 queries: info: client @0x7f 198.51.100.7#3076 (example.com): query:
+/// example.com IN A +E(0)K (10.0.0.1)` and `… query (cache) 'example.com/ANY/IN' denied`.
+fn bind(text: &[u8]) -> Option<Question<'_>> {
+    let own = date::named_prefix(text).map(|(time, _)| time);
+    let own = own.or_else(|| date::iso_prefix(text).map(|(time, _)| time));
+    let mut cursor = Cursor::new(text);
+    cursor.skip(memmem::find(text, b"client ")? + 7);
+    if cursor.peek() == Some(b'@') {
+        cursor.token();
+    }
+    let who = cursor.token()?;
+    let hash = memchr(b'#', who)?;
+    let client = address(&who[..hash])?;
+    let port = integer(who[hash + 1..].strip_suffix(b":").unwrap_or(&who[hash + 1..]))?;
+    let mut question = Question {
+        time: own,
+        client,
+        port: u16::try_from(port).ok()?,
+        name: b"",
+        query_type: 0,
+        response_code: None,
+        response_us: None,
+        flags: b"",
+        refused: false,
+    };
+    let rest = cursor.rest();
+    if let Some(at) = memmem::find(rest, b"query: ") {
+        let mut cursor = Cursor::new(&rest[at + 7..]);
+        question.name = cursor.token()?;
+        cursor.token()?;
+        question.query_type = query_type(cursor.token()?);
+        question.flags = cursor.token().unwrap_or(b"");
+        return Some(question);
+    }
+    memmem::find(rest, b"denied")?;
+    let quoted = &rest[memchr(b'\'', rest)? + 1..];
+    let quoted = &quoted[..memchr(b'\'', quoted)?];
+    let mut parts = quoted.rsplitn(3, |&b| b == b'/');
+    let (_class, kind, name) = (parts.next()?, parts.next()?, parts.next()?);
+    (question.name, question.query_type, question.refused) = (name, query_type(kind), true);
+    Some(question)
+}
+
+/// `[1667480000] unbound[123:0] info: 198.51.100.7 example.com. A IN`, with `log-replies` also
+/// `NOERROR 0.000123 0 56`. The number in front is an epoch.
+fn unbound(text: &[u8]) -> Option<Question<'_>> {
+    let mut cursor = Cursor::new(text);
+    let time = if cursor.eat(b"[") { cursor.until(b']').and_then(date::epoch) } else { None };
+    let rest = cursor.rest();
+    let mut cursor = Cursor::new(&rest[memmem::find(rest, b"info: ")? + 6..]);
+    let (client, port) = address_and_port(cursor.token()?)?;
+    let (name, kind) = (cursor.token()?, cursor.token()?);
+    cursor.token()?;
+    let code = cursor.token().and_then(response_code);
+    let seconds = cursor.token().and_then(|t| super::draft::Unit::Seconds.microseconds(t));
+    Some(Question {
+        time,
+        client,
+        port,
+        name,
+        query_type: query_type(kind),
+        response_code: code,
+        response_us: seconds.filter(|_| code.is_some()),
+        flags: b"",
+        refused: false,
+    })
+}
+
+/// `query[A] example.com from 198.51.100.7`; answers do not name their client.
+fn dnsmasq(text: &[u8]) -> Option<Question<'_>> {
+    let at = memmem::find(text, b"query[")?;
+    let rest = &text[at + 6..];
+    let close = memchr(b']', rest)?;
+    let mut cursor = Cursor::new(rest[close + 1..].trim_ascii_start());
+    let name = cursor.token()?;
+    let client = if cursor.eat(b"from ") { address(cursor.token()?)? } else { return None };
+    Some(Question {
+        time: None,
+        client,
+        port: 0,
+        name,
+        query_type: query_type(&rest[..close]),
+        response_code: None,
+        response_us: None,
+        flags: b"",
+        refused: false,
+    })
+}
+
+/// The number of a type by its name (IANA), `TYPE65`, or 0.
+fn query_type(name: &[u8]) -> u16 {
+    let known: [(&[u8], u16); 30] = [
+        (b"A", 1),
+        (b"AAAA", 28),
+        (b"HTTPS", 65),
+        (b"PTR", 12),
+        (b"MX", 15),
+        (b"TXT", 16),
+        (b"NS", 2),
+        (b"SOA", 6),
+        (b"SRV", 33),
+        (b"CNAME", 5),
+        (b"ANY", 255),
+        (b"*", 255),
+        (b"DS", 43),
+        (b"DNSKEY", 48),
+        (b"RRSIG", 46),
+        (b"NSEC", 47),
+        (b"NSEC3", 50),
+        (b"NSEC3PARAM", 51),
+        (b"TLSA", 52),
+        (b"SVCB", 64),
+        (b"CAA", 257),
+        (b"NAPTR", 35),
+        (b"HINFO", 13),
+        (b"SSHFP", 44),
+        (b"SPF", 99),
+        (b"AXFR", 252),
+        (b"IXFR", 251),
+        (b"LOC", 29),
+        (b"URI", 256),
+        (b"NULL", 10),
+    ];
+    if let Some((_, number)) = known.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        return *number;
+    }
+    name.strip_prefix(b"TYPE").and_then(integer).and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
+}
+
+fn response_code(name: &[u8]) -> Option<u8> {
+    Some(match name {
+        b"NOERROR" => 0,
+        b"FORMERR" => 1,
+        b"SERVFAIL" => 2,
+        b"NXDOMAIN" => 3,
+        b"NOTIMPL" | b"NOTIMP" => 4,
+        b"REFUSED" => 5,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::envelope;
+    use super::*;
+
+    fn of(line: &str) -> String {
+        let (mut dates, mut lower) = (Dates::default(), Vec::new());
+        dates.set_year(2022);
+        let envelope = envelope::open(&mut dates, line.as_bytes());
+        assert!(is_one(&envelope), "{line}");
+        match read(&mut dates, &mut lower, &envelope) {
+            Ok(Line::Observation(Observation::Dns(d))) => {
+                let name = String::from_utf8_lossy(d.name).into_owned();
+                let kind = if d.is_response { "response" } else { "query" };
+                let (rd, tcp) = (d.recursion_desired, d.over_tcp);
+                format!(
+                    "{} {kind} {}#{} {name} {} {} {rd} {tcp}",
+                    d.time, d.client, d.client_port, d.query_type, d.response_code
+                )
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn queries_of_every_server() {
+        for (line, expected) in [
+            (
+                "19-Oct-2022 05:34:02.425 queries: info: client @0x7f 198.51.100.7#3076 (Example.COM): query: Example.COM IN AAAA +E(0)TK (10.0.0.1)",
+                "2022-10-19T05:34:02.425Z query 198.51.100.7#3076 example.com 28 0 true true",
+            ),
+            (
+                "19-Oct-2022 05:34:02.425 client 198.51.100.7#3076 (example.com): query (cache) 'example.com/ANY/IN' denied",
+                "2022-10-19T05:34:02.425Z query 198.51.100.7#3076 example.com 255 5 false false",
+            ),
+            (
+                "Nov 13 10:59:46 ns named[2075772]: client @0x7f ::1#62449 (a.b): zone transfer 'a.b/AXFR/IN' denied",
+                "2022-11-13T10:59:46Z query ::1#62449 a.b 252 5 false false",
+            ),
+            (
+                "[1667480000] unbound[123:0] info: 198.51.100.7 example.com. A IN",
+                "2022-11-03T12:53:20Z query 198.51.100.7#0 example.com 1 0 false false",
+            ),
+            (
+                "[1667480000] unbound[123:0] info: 198.51.100.7 nx.example.com. TYPE65 IN NXDOMAIN 0.000123 0 56",
+                "2022-11-03T12:53:20Z response 198.51.100.7#0 nx.example.com 65 3 false false",
+            ),
+            (
+                "Nov 13 10:59:46 ns dnsmasq[12]: query[A] example.com from 198.51.100.7",
+                "2022-11-13T10:59:46Z query 198.51.100.7#0 example.com 1 0 false false",
+            ),
+            ("Nov 13 10:59:46 ns dnsmasq[12]: reply example.com is 1.2.3.4", "Ok(Nothing)"),
+        ] {
+            assert_eq!(of(line), expected, "{line}");
+        }
+    }
+}
