@@ -1,0 +1,241 @@
+//! The one table of commands and options; help, man page and completions are made from it.
+
+use crate::console::ColorChoice;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use std::path::PathBuf;
+
+/// Says in seconds whether your service is under attack, overrun or broken, with evidence
+#[derive(Debug, Parser)]
+#[command(name = "seawall", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = EXIT_STATUS)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Exit statuses, told in the help of every command that has a verdict.
+const EXIT_STATUS: &str = "Exit status: 0: no attack; 1: attack; 2: could not run";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Triage(TriageArgs),
+    Learn(LearnArgs),
+    Replay(ReplayArgs),
+    #[command(subcommand)]
+    Drill(DrillCommand),
+    #[command(subcommand)]
+    Incident(IncidentCommand),
+    CheckConfig(CheckConfigArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Read logs and captures, and say what happened
+///
+/// Reads access logs, captures, flow exports and DNS logs, any mix of them, compressed or not,
+/// recognised by their content. Says what happened, since when and how surely, with the evidence,
+/// what rules out every other cause, and rules ready to paste.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXIT_STATUS)]
+pub struct TriageArgs {
+    /// Files to read; `-` is standard input
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// Normal traffic to compare with: logs, captures, or what `seawall learn` wrote
+    #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub baseline: Vec<PathBuf>,
+    /// What was changed and when: JSON with `time`, `kind`, `text`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub changes: Option<PathBuf>,
+    /// Configuration with the `[policy]` that rules are made under
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
+    /// The nginx `log_format` or Apache `LogFormat` string of the logs, where they are unusual
+    #[arg(long, value_name = "STRING")]
+    pub log_format: Option<String>,
+    /// Database of networks and countries in MMDB format
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub networks: Option<PathBuf>,
+    /// Also write a postmortem to send: HTML, or Markdown if the name ends in `.md`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How to print a report.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct OutputArgs {
+    /// Form of the output
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    pub format: Format,
+    /// All evidence and all rules, whatever their length
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorChoice,
+    /// Columns to use instead of the terminal's
+    #[arg(long, value_name = "COLUMNS")]
+    pub width: Option<usize>,
+}
+
+/// Forms of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, on a terminal
+    #[default]
+    Text,
+    /// For programs: the contract `seawall.triage/1`
+    Json,
+    /// For a ticket or a mail
+    Markdown,
+}
+
+/// Learn what is normal from old logs or captures
+#[derive(Args, Clone, Debug)]
+pub struct LearnArgs {
+    /// Files to read; `-` is standard input
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// Where to write the baseline
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// The nginx `log_format` or Apache `LogFormat` string of the logs, where they are unusual
+    #[arg(long, value_name = "STRING")]
+    pub log_format: Option<String>,
+}
+
+/// Run a recording again, under the same or another policy
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXIT_STATUS)]
+pub struct ReplayArgs {
+    /// The recording
+    #[arg(value_name = "RECORDING", value_hint = ValueHint::FilePath)]
+    pub recording: PathBuf,
+    /// Configuration with the `[policy]` to use instead of the recorded one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Rehearse
+#[derive(Debug, Subcommand)]
+pub enum DrillCommand {
+    Simulate(SimulateArgs),
+}
+
+/// Generate traffic episodes of every kind and score the verdicts on them
+#[derive(Args, Clone, Debug)]
+pub struct SimulateArgs {
+    /// How many episodes
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    pub episodes: u32,
+    /// The same seed gives the same episodes
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Write up a disturbance from a report saved with `triage --format json`
+#[derive(Debug, Subcommand)]
+pub enum IncidentCommand {
+    Show(ShowArgs),
+    Postmortem(PostmortemArgs),
+    Status(StatusArgs),
+}
+
+/// Show a saved report again
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXIT_STATUS)]
+pub struct ShowArgs {
+    /// The saved report; `-` is standard input
+    #[arg(value_name = "REPORT", value_hint = ValueHint::FilePath)]
+    pub report: PathBuf,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Write the postmortem of a saved report
+#[derive(Args, Clone, Debug)]
+pub struct PostmortemArgs {
+    /// The saved report; `-` is standard input
+    #[arg(value_name = "REPORT", value_hint = ValueHint::FilePath)]
+    pub report: PathBuf,
+    /// Where to write it: HTML, or Markdown if the name ends in `.md`; without it, Markdown on standard output
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+/// Write a notice for the status page
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// The saved report; `-` is standard input
+    #[arg(value_name = "REPORT", value_hint = ValueHint::FilePath)]
+    pub report: PathBuf,
+    /// Which notice
+    #[arg(long, value_name = "STAGE", value_enum, default_value_t)]
+    pub stage: Stage,
+}
+
+/// Which notice of the status page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Stage {
+    /// The trouble is known
+    #[default]
+    First,
+    /// The cause is known and measures are on the way
+    Update,
+    /// The service is back
+    Resolved,
+}
+
+/// Check a configuration file and report every error at once
+#[derive(Args, Clone, Debug)]
+pub struct CheckConfigArgs {
+    /// The configuration file
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+}
+
+/// Print the completions for a shell
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Print the manual page, or write one page per command into a folder
+#[derive(Args, Clone, Debug)]
+pub struct ManArgs {
+    /// Folder to write `seawall.1`, `seawall-triage.1`, … into
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_table_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn files_and_baselines_are_kept_apart() {
+        let cli =
+            Cli::try_parse_from(["seawall", "triage", "a", "b", "--baseline", "c", "d"]).expect("valid");
+        let Command::Triage(args) = cli.command else { panic!("not triage") };
+        assert_eq!(args.files, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(args.baseline, [PathBuf::from("c"), PathBuf::from("d")]);
+    }
+
+    #[test]
+    fn triage_without_a_file_is_refused() {
+        assert!(Cli::try_parse_from(["seawall", "triage"]).is_err());
+        assert!(Cli::try_parse_from(["seawall", "triage", "--baseline", "c"]).is_err());
+    }
+}

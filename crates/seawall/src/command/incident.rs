@@ -1,0 +1,58 @@
+//! `seawall incident`: write-ups of a saved report.
+
+use super::{Status, triage};
+use crate::cli::{IncidentCommand, Stage};
+use crate::console::Console;
+use crate::report;
+use crate::report::text;
+use anyhow::{Context, ensure};
+use seawall_incident::status::{Notice, notice};
+use seawall_model::report::{SCHEMA, TriageReport};
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// A report is a few hundred kilobytes at most; more is some other file.
+const LARGEST_REPORT_BYTES: u64 = 64 << 20;
+
+pub fn run(command: &IncidentCommand, console: &Console, out: &mut dyn Write) -> anyhow::Result<Status> {
+    match command {
+        IncidentCommand::Show(args) => triage::print(&load(&args.report)?, args.output, console, out),
+        IncidentCommand::Postmortem(args) => {
+            let report = load(&args.report)?;
+            match &args.output {
+                Some(path) => triage::write_postmortem(path, &report)?,
+                None => {
+                    let postmortem = seawall_incident::postmortem(&report, None);
+                    out.write_all(report::postmortem_markdown(&postmortem, &report).as_bytes())?;
+                }
+            }
+            Ok(Status::Quiet)
+        }
+        IncidentCommand::Status(args) => {
+            let stage = match args.stage {
+                Stage::First => Notice::First,
+                Stage::Update => Notice::Update,
+                Stage::Resolved => Notice::Resolved,
+            };
+            let postmortem = seawall_incident::postmortem(&load(&args.report)?, None);
+            let notice = notice(stage, &postmortem);
+            writeln!(out, "{}\n\n{}", text::visible(&notice.title), text::visible_block(&notice.body))?;
+            Ok(Status::Quiet)
+        }
+    }
+}
+
+fn load(path: &Path) -> anyhow::Result<TriageReport> {
+    let shown = path.display();
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(LARGEST_REPORT_BYTES).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(LARGEST_REPORT_BYTES).read_to_string(&mut text))
+    };
+    read.with_context(|| format!("cannot read {shown}"))?;
+    let report: TriageReport = serde_json::from_str(&text)
+        .with_context(|| format!("{shown} is no report of `seawall triage --format json`"))?;
+    ensure!(report.schema == SCHEMA, "{shown} has schema {}, this program reads {SCHEMA}", report.schema);
+    Ok(report)
+}

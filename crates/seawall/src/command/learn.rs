@@ -1,0 +1,26 @@
+//! `seawall learn`: old logs in, a baseline out.
+
+use super::Status;
+use super::progress::Meter;
+use crate::cli::LearnArgs;
+use crate::console::Console;
+use crate::pipeline::{self, LearnRequest};
+use std::io::Write;
+
+pub fn run(
+    args: &LearnArgs,
+    console: &Console,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> anyhow::Result<Status> {
+    let request = LearnRequest {
+        files: args.files.clone(),
+        output: args.output.clone(),
+        log_format: args.log_format.clone(),
+    };
+    let mut meter = Meter::new(err, console.progress);
+    let said = pipeline::learn(&request, &mut |progress| meter.show(progress))?;
+    drop(meter);
+    writeln!(out, "{said}")?;
+    Ok(Status::Quiet)
+}

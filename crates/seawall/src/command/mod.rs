@@ -1,0 +1,95 @@
+//! What each command does. A command writes to the given streams and returns the exit status.
+
+mod check_config;
+mod drill;
+mod incident;
+mod learn;
+mod progress;
+mod replay;
+mod shell;
+mod triage;
+
+use crate::cli::{Cli, Command};
+use crate::console::Console;
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// No attack, or the command has no verdict and did its work.
+    Quiet,
+    Attack,
+    CouldNotRun,
+}
+
+impl Status {
+    /// The process's exit status.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Quiet => 0,
+            Self::Attack => 1,
+            Self::CouldNotRun => 2,
+        }
+    }
+}
+
+/// Parses the arguments and runs the command. A reader that went away is not an error.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    console: &Console,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Status {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, console, out, err),
+    };
+    match dispatch(cli.command, console, out, err) {
+        Ok(status) => status,
+        Err(error) if is_broken_pipe(&error) => Status::Quiet,
+        Err(error) => {
+            // Nothing is left to do where standard error is closed too.
+            let _ = writeln!(err, "seawall: {}", crate::report::text::visible(&format!("{error:#}")));
+            Status::CouldNotRun
+        }
+    }
+}
+
+fn dispatch(
+    command: Command,
+    console: &Console,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> anyhow::Result<Status> {
+    match command {
+        Command::Triage(args) => triage::run(&args, console, out, err),
+        Command::Learn(args) => learn::run(&args, console, out, err),
+        Command::Replay(args) => replay::run(&args, console, out, err),
+        Command::Drill(command) => drill::run(&command, console, out, err),
+        Command::Incident(command) => incident::run(&command, console, out),
+        Command::CheckConfig(args) => check_config::run(&args, out),
+        Command::Completions(args) => shell::completions(&args, out),
+        Command::Man(args) => shell::man(&args, out),
+    }
+}
+
+/// Help and version go to standard output and are no failure; anything else is.
+fn usage(error: &clap::Error, console: &Console, out: &mut dyn Write, err: &mut dyn Write) -> Status {
+    let text = error.render();
+    let text = if console.color { text.ansi().to_string() } else { text.to_string() };
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    // A closed stream leaves nobody to tell.
+    let _ = if asked { out.write_all(text.as_bytes()) } else { err.write_all(text.as_bytes()) };
+    if asked { Status::Quiet } else { Status::CouldNotRun }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,258 @@
+//! The configuration file: read raw, checked whole, returned as the values that are used.
+//!
+//! ```toml
+//! [policy]
+//! mode = "observe"
+//! protected-clients = ["192.0.2.10", "2001:db8::/48"]
+//! max-baseline-share = 0.01
+//! ```
+
+use crate::report::text;
+use anyhow::Context;
+use seawall_model::Prefix;
+use seawall_model::policy::{Mode, Policy};
+use std::fmt;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::Path;
+use toml::de::{DeTable, DeValue};
+
+/// A configuration is a page or two; more is some other file.
+const LARGEST_FILE_BYTES: u64 = 1 << 20;
+
+/// A valid configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    pub policy: Policy,
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    pub line: usize,
+    /// What is wrong and what would be right, as a clause.
+    pub text: String,
+}
+
+/// All mistakes of a file, in the order of its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, mistake) in self.0.iter().enumerate() {
+            let separator = if i > 0 { "; " } else { "" };
+            write!(f, "{separator}line {}: {}", mistake.line, mistake.text)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// If it cannot be read, or with all its mistakes.
+pub fn load(path: &Path) -> anyhow::Result<Config> {
+    let shown = path.display();
+    let mut source = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LARGEST_FILE_BYTES).read_to_string(&mut source))
+        .with_context(|| format!("cannot read {shown}"))?;
+    parse(&source).with_context(|| format!("{shown} is not valid"))
+}
+
+/// Checks the text of a configuration.
+///
+/// # Errors
+/// With all mistakes at once.
+pub fn parse(source: &str) -> Result<Config, Mistakes> {
+    let (document, syntax) = DeTable::parse_recoverable(source);
+    let mut reader = Reader { source, mistakes: Vec::new() };
+    for error in syntax {
+        reader.mistake(error.span().map_or(0, |s| s.start), error.message().to_lowercase());
+    }
+    let mut config = Config::default();
+    for (key, value) in document.get_ref() {
+        match (key.get_ref().as_ref(), value.get_ref()) {
+            ("policy", DeValue::Table(table)) => reader.policy(table, &mut config.policy),
+            ("policy", _) => reader.mistake(key.span().start, "policy is a table: write [policy]".into()),
+            (name, _) => reader.unknown(key.span().start, name, &["policy"]),
+        }
+    }
+    reader.mistakes.sort_by_key(|m| m.line);
+    if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
+}
+
+/// Sets one value of the policy, or says what it should have been.
+type Setter = fn(&mut Policy, &DeValue<'_>) -> Result<(), String>;
+
+const POLICY: [(&str, Setter); 10] = [
+    ("mode", |p, v| set(&mut p.mode, mode(v))),
+    ("protected-clients", |p, v| set(&mut p.protected_clients, prefixes(v))),
+    ("owned-prefixes", |p, v| set(&mut p.owned_prefixes, prefixes(v))),
+    ("min-confidence", |p, v| set(&mut p.min_confidence, share(v))),
+    ("max-baseline-share", |p, v| set(&mut p.max_baseline_share, share(v))),
+    ("min-prefix-bits", |p, v| set(&mut p.min_prefix_bits, prefix_bits(v))),
+    ("max-address-rules", |p, v| set(&mut p.max_address_rules, whole(v, 0, 1_000_000).map(|n| n as usize))),
+    ("measure-lifetime-s", |p, v| set(&mut p.measure_lifetime_s, whole(v, 1, 86_400).map(|n| n as u32))),
+    ("allow-blackhole", |p, v| {
+        set(&mut p.allow_blackhole, v.as_bool().ok_or_else(|| "true or false is expected".into()))
+    }),
+    ("address-retention-days", |p, v| {
+        set(&mut p.address_retention_days, whole(v, 0, 3_650).map(|n| n as u32))
+    }),
+];
+
+struct Reader<'a> {
+    source: &'a str,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader<'_> {
+    fn policy(&mut self, table: &DeTable<'_>, policy: &mut Policy) {
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            match POLICY.iter().find(|(known, _)| *known == name) {
+                None => self.unknown(key.span().start, name, &POLICY.map(|(known, _)| known)),
+                Some((_, setter)) => {
+                    if let Err(reason) = setter(policy, value.get_ref()) {
+                        self.mistake(value.span().start, format!("{name}: {reason}"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn unknown(&mut self, at: usize, name: &str, known: &[&str]) {
+        let nearest = known.iter().map(|k| (distance(name, k), k)).min();
+        let hint = match nearest {
+            Some((d, k)) if d <= 3 => format!("did you mean `{k}`?"),
+            _ => format!("known here: {}", known.join(", ")),
+        };
+        self.mistake(at, format!("unknown key `{}`, {hint}", text::clip(name, 40)));
+    }
+
+    fn mistake(&mut self, at: usize, text: String) {
+        let before = self.source.as_bytes().get(..at).unwrap_or_default();
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        self.mistakes.push(Mistake { line, text });
+    }
+}
+
+fn set<T>(slot: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *slot = value?;
+    Ok(())
+}
+
+fn mode(value: &DeValue<'_>) -> Result<Mode, String> {
+    match value.as_str() {
+        Some("observe") => Ok(Mode::Observe),
+        Some("enforce") => Ok(Mode::Enforce),
+        _ => Err("\"observe\" or \"enforce\" is expected".into()),
+    }
+}
+
+fn prefixes(value: &DeValue<'_>) -> Result<Vec<Prefix>, String> {
+    let list = value.as_array().ok_or("a list of addresses or prefixes is expected")?;
+    list.iter()
+        .map(|item| item.get_ref().as_str().ok_or_else(|| "quotes are missing".into()).and_then(prefix))
+        .collect()
+}
+
+/// An address stands for itself alone.
+fn prefix(word: &str) -> Result<Prefix, String> {
+    if let Ok(address) = word.parse::<IpAddr>() {
+        return Ok(Prefix::host(address));
+    }
+    word.parse().map_err(|_| format!("`{}` is no address or prefix", text::clip(word, 50)))
+}
+
+fn prefix_bits(value: &DeValue<'_>) -> Result<(u8, u8), String> {
+    let expected = "two lengths are expected, for IPv4 and IPv6: [16, 32]";
+    let list = value.as_array().filter(|list| list.len() == 2).ok_or(expected)?;
+    let bits = |i: usize, most| {
+        let item = list.get(i).ok_or(expected)?;
+        whole(item.get_ref(), 1, most).map(|n| n as u8)
+    };
+    Ok((bits(0, 32)?, bits(1, 128)?))
+}
+
+fn share(value: &DeValue<'_>) -> Result<f64, String> {
+    let expected = || "a fraction from 0 to 1 is expected".to_owned();
+    let number = match value {
+        DeValue::Float(x) => x.as_str().replace('_', "").parse::<f64>().map_err(|_| expected())?,
+        value => whole(value, 0, 1).map_err(|_| expected())? as f64,
+    };
+    if (0.0..=1.0).contains(&number) { Ok(number) } else { Err(expected()) }
+}
+
+fn whole(value: &DeValue<'_>, least: i64, most: i64) -> Result<i64, String> {
+    value
+        .as_integer()
+        .and_then(|n| i64::from_str_radix(&n.as_str().replace('_', ""), n.radix()).ok())
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| format!("a whole number from {least} to {most} is expected"))
+}
+
+/// Edits that turn one word into the other (Levenshtein); words are keys, so short.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().take(64).enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let replaced = corner + usize::from(ca != *cb);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_valid_file_gives_the_policy_that_is_used() {
+        let source = "[policy]\nmode = \"enforce\"\nprotected-clients = [\"192.0.2.10\", \"2001:db8::/48\"]\n\
+                      max-baseline-share = 0.002\nmin-prefix-bits = [20, 48]\nmeasure-lifetime-s = 1_200\n";
+        let policy = parse(source).expect("valid").policy;
+        assert_eq!(policy.mode, Mode::Enforce);
+        assert_eq!(policy.protected_clients.len(), 2);
+        assert_eq!((policy.max_baseline_share, policy.min_prefix_bits), (0.002, (20, 48)));
+        assert_eq!(policy.measure_lifetime_s, 1_200);
+        assert_eq!(policy.min_confidence, Policy::default().min_confidence);
+    }
+
+    #[test]
+    fn every_key_of_the_policy_can_be_set() {
+        let json = serde_json::to_value(Policy::default()).expect("plain data");
+        let keys: Vec<&str> = json.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut known: Vec<&str> = POLICY.iter().map(|(k, _)| *k).collect();
+        known.sort_unstable();
+        assert_eq!(keys, known);
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_with_their_lines() {
+        let source = "polcy = 1\n[policy]\nmode = \"on\"\nmin-confidense = 0.5\nmax-baseline-share = 3\n\
+                      owned-prefixes = [\"10.0.0.0/33\"]\n";
+        let Mistakes(mistakes) = parse(source).expect_err("five mistakes");
+        assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
+        assert!(mistakes[0].text.contains("did you mean `policy`?"));
+        assert!(mistakes[2].text.contains("did you mean `min-confidence`?"));
+        assert_eq!(mistakes[4].text, "owned-prefixes: `10.0.0.0/33` is no address or prefix");
+    }
+
+    #[test]
+    fn broken_syntax_is_a_mistake_and_no_panic() {
+        for source in ["[policy", "mode = = 2", "\u{0}", "a = \"\\u{110000}\"", "[[policy]]\nmode=1"] {
+            assert!(parse(source).is_err(), "{source:?}");
+        }
+        assert_eq!(parse("").expect("empty is valid"), Config::default());
+    }
+}

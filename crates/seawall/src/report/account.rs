@@ -1,0 +1,182 @@
+//! The sentences and rows of a postmortem, before any layout: Markdown and HTML say the same.
+
+use super::figure;
+use super::story::Story;
+use super::text::capitalised;
+use super::words;
+use seawall_incident::outage::{self, TheoryCost};
+use seawall_incident::postmortem::{Impact, WrongTheory};
+use seawall_incident::{Actor, Entry, Event, Postmortem};
+use seawall_model::cause::Class;
+use seawall_model::diagnosis::Evidence;
+
+/// A line of the timeline.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    pub time: String,
+    pub who: String,
+    pub what: String,
+}
+
+/// The title of the document.
+#[must_use]
+pub fn title(postmortem: &Postmortem) -> String {
+    let verdict = &postmortem.verdict;
+    let cause = capitalised(&words::cause(verdict.cause, &verdict.vectors));
+    verdict.target.as_ref().map_or_else(|| cause.clone(), |target| format!("{cause} on {target}"))
+}
+
+/// What happened, in a few sentences.
+#[must_use]
+pub fn summary(postmortem: &Postmortem, story: &Story<'_>) -> Vec<String> {
+    let verdict = &postmortem.verdict;
+    let mut told = vec![opening(postmortem, story)];
+    for finding in story.key_findings().into_iter().take(2) {
+        told.push(format!("{}.", capitalised(&super::story::compared(finding))));
+    }
+    for also in &postmortem.also {
+        told.push(format!("At the same time: {}.", words::verdict(also)));
+    }
+    if let (Some(seconds), false) = (postmortem.time_to_name_s, verdict.class == Class::Undecided) {
+        told.push(format!("From the onset the data needed {} to name it.", figure::duration(seconds)));
+    }
+    told
+}
+
+fn opening(postmortem: &Postmortem, story: &Story<'_>) -> String {
+    let verdict = &postmortem.verdict;
+    let target = verdict.target.as_deref().unwrap_or("the service");
+    let lasted = match (postmortem.duration_s, postmortem.ended) {
+        (Some(seconds), Some(_)) => format!(" It lasted {}.", figure::duration(seconds)),
+        (Some(seconds), None) => {
+            format!(" It had gone on for {} when the data ended.", figure::duration(seconds))
+        }
+        (None, _) => String::new(),
+    };
+    let began = postmortem.started.map(|t| format!(" from {}", story.clock.full(t))).unwrap_or_default();
+    match verdict.class {
+        Class::Normal => format!("No disturbance of {target} was found in the data."),
+        Class::Undecided => {
+            format!("{} was disturbed{began}; the data does not name one cause.{lasted}", capitalised(target))
+        }
+        _ => {
+            let cause = words::cause(verdict.cause, &verdict.vectors);
+            let sure = figure::confidence(verdict.confidence);
+            format!(
+                "{} was disturbed{began}. The cause was: {cause} ({sure} sure).{lasted}",
+                capitalised(target)
+            )
+        }
+    }
+}
+
+/// The figures at the head of the document, each with its label.
+#[must_use]
+pub fn figures(postmortem: &Postmortem, story: &Story<'_>) -> Vec<(&'static str, String)> {
+    let verdict = &postmortem.verdict;
+    let mut all = vec![("verdict", words::label(verdict.class).to_lowercase())];
+    if verdict.class != Class::Undecided {
+        all.push(("confidence", figure::confidence(verdict.confidence)));
+    }
+    all.extend(postmortem.started.map(|t| ("began", story.clock.full(t))));
+    if postmortem.started.is_some() {
+        let ended = postmortem.ended.map_or_else(|| "not within the data".into(), |t| story.clock.full(t));
+        all.push(("ended", ended));
+    }
+    all.extend(postmortem.duration_s.map(|s| ("lasted", figure::duration(s))));
+    all.extend(postmortem.time_to_name_s.map(|s| ("named after", figure::duration(s))));
+    all
+}
+
+/// `answers 5xx`, `0.1 %`, `31 %`.
+#[must_use]
+pub fn impact_row(impact: &Impact) -> (String, String, String) {
+    let normal = impact.normal.map_or_else(|| "not known".into(), |x| figure::value(impact.metric, x));
+    (impact.metric.title().into(), normal, figure::value(impact.metric, impact.during))
+}
+
+/// One line of the timeline.
+#[must_use]
+pub fn moment(entry: &Entry, story: &Story<'_>) -> Moment {
+    let who = match &entry.actor {
+        Actor::Seawall => "Seawall".into(),
+        Actor::Person(name) => name.clone(),
+        Actor::Observed => "seen in the data".into(),
+    };
+    let what = match &entry.event {
+        Event::Onset => "the disturbance began".into(),
+        Event::Changed { kind, text } => format!("change ({}): {text}", words::change(*kind)),
+        Event::Named { cause, vectors, confidence } => {
+            format!("named: {}, {} sure", words::cause(*cause, vectors), figure::confidence(*confidence))
+        }
+        Event::Peak { text } | Event::Note { text } => text.clone(),
+        Event::Applied { measure, text } => format!("measure {measure} applied: {text}"),
+        Event::ReadBack { measure, hits, harm_share } => {
+            let harm =
+                harm_share.map(|h| format!(", {} of normal traffic", figure::share(h))).unwrap_or_default();
+            format!("measure {measure} has hit {}{harm}", figure::whole(*hits))
+        }
+        Event::Withdrawn { measure, reason } => format!("measure {measure} taken back: {reason}"),
+        Event::Acknowledged => "acknowledged".into(),
+        Event::Ended => "the disturbance ended".into(),
+        Event::Closed { reason } => format!("closed: {reason}"),
+    };
+    Moment { time: story.clock.full(entry.time), who, what }
+}
+
+/// How it ended.
+#[must_use]
+pub fn resolution(postmortem: &Postmortem) -> String {
+    let resolution = &postmortem.resolution;
+    if !resolution.applied.is_empty() {
+        return "These measures were applied, as the timeline tells. What the plan says of them:".into();
+    }
+    if resolution.proposed.is_empty() {
+        return "The data was read afterwards; Seawall applied no measure and proposes none.".into();
+    }
+    "The data was read afterwards; Seawall applied no measure. It proposes:".into()
+}
+
+/// `assets fetched per page: 0.1, expected 6.2 – a person's browser fetches assets (weight 2.3)`.
+#[must_use]
+pub fn weighed(evidence: &Evidence) -> String {
+    let reason = if evidence.reason.is_empty() { String::new() } else { format!(" – {}", evidence.reason) };
+    format!("{}{reason} (weight {:.1})", super::story::beside_expected(evidence), evidence.weight)
+}
+
+/// What is left to a wrong theory.
+#[must_use]
+pub fn left_to(theory: &WrongTheory) -> String {
+    theory.confidence.map_or_else(|| "nothing".into(), figure::confidence)
+}
+
+/// What rules a theory out, heaviest first; never empty.
+#[must_use]
+pub fn refutation(theory: &WrongTheory) -> Vec<String> {
+    if !theory.refuted_by.is_empty() {
+        return theory.refuted_by.iter().map(weighed).collect();
+    }
+    vec![match theory.confidence {
+        Some(_) => "nothing rules it out, but less speaks for it than for the cause found".into(),
+        None => "nothing that was measured speaks for it".into(),
+    }]
+}
+
+/// What believing it cost others.
+#[must_use]
+pub fn cost(cost: &TheoryCost) -> String {
+    let (low, high) = (figure::quantity(cost.low_h), figure::quantity(cost.high_h));
+    let span = match (cost.high_is_bound, cost.low_h == cost.high_h) {
+        (true, true) => format!("at most {high} h"),
+        (false, true) => format!("{high} h"),
+        (true, false) => format!("{low} h to at most {high} h"),
+        (false, false) => format!("{low} h to {high} h"),
+    };
+    let services: Vec<String> = cost.outages.iter().map(|o| o.service.to_owned()).collect();
+    format!(
+        "believed first in {} of {} ({}), where the right name took {span}",
+        cost.outages.len(),
+        outage::SOURCE,
+        services.join("; "),
+    )
+}

@@ -1,0 +1,21 @@
+//! A triage report as text for a terminal, as Markdown, as HTML and as JSON.
+//!
+//! [`story`] decides what is told and in which order; the forms differ in layout alone. Names in
+//! logs and packets are chosen by attackers, so each form has one entrance for text that makes it
+//! harmless ([`text`] for all, then the form's own escaping).
+
+mod account;
+pub mod figure;
+mod html;
+mod json;
+mod markdown;
+pub mod moment;
+mod story;
+mod terminal;
+pub mod text;
+mod words;
+
+pub use html::postmortem_html;
+pub use json::json;
+pub use markdown::{markdown, postmortem_markdown};
+pub use terminal::terminal;

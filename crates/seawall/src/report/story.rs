@@ -1,0 +1,215 @@
+//! What there is to tell of a report, in the order of its worth, before any layout: every form of
+//! the report tells the same story.
+
+use super::figure;
+use super::moment::Clock;
+use super::words;
+use seawall_model::Timestamp;
+use seawall_model::cause::{Cause, Class};
+use seawall_model::diagnosis::{Direction, Evidence, Hypothesis};
+use seawall_model::finding::{Finding, Ranked};
+use seawall_model::metric::{Group, Metric};
+use seawall_model::plan::Measure;
+use seawall_model::report::{Series, TriageReport};
+
+/// Where nothing rates heavier, the first of these that was measured says how much it was.
+const HOW_MUCH: [Metric; 9] = [
+    Metric::RequestRate,
+    Metric::ReflectedBitRate,
+    Metric::SynRate,
+    Metric::UnansweredUdpBitRate,
+    Metric::DnsQueryRate,
+    Metric::ConnectionRate,
+    Metric::PacketRate,
+    Metric::BitRate,
+    Metric::RequestCount,
+];
+const HOW_MANY: [Metric; 4] =
+    [Metric::ReflectorCount, Metric::SourceCount, Metric::ClientCount, Metric::DnsClientCount];
+/// What the users felt.
+const HARM: [Metric; 6] = [
+    Metric::ServerErrorShare,
+    Metric::GatewayErrorShare,
+    Metric::DurationP95,
+    Metric::DurationMedian,
+    Metric::HandshakeCompletion,
+    Metric::DnsFailureShare,
+];
+
+/// A report with what all its forms need to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Story<'a> {
+    pub report: &'a TriageReport,
+    pub clock: Clock,
+    /// The last record of all inputs.
+    pub last: Option<Timestamp>,
+}
+
+/// A cause that is not the verdict, and the number that speaks against it most.
+#[derive(Clone, Copy, Debug)]
+pub struct Rival<'a> {
+    pub hypothesis: &'a Hypothesis,
+    pub refuted_by: Option<&'a Evidence>,
+}
+
+impl<'a> Story<'a> {
+    #[must_use]
+    pub fn of(report: &'a TriageReport) -> Self {
+        let first = report.inputs.iter().filter_map(|i| i.first).min();
+        let last = report.inputs.iter().filter_map(|i| i.last).max();
+        let begin = first.or(report.verdict.onset).unwrap_or_default();
+        let end = last.or(report.verdict.end).unwrap_or(begin);
+        Self { report, clock: Clock::for_span(begin, end), last }
+    }
+
+    /// The verdict without its label: cause, confidence, time, target, one fact each.
+    #[must_use]
+    pub fn verdict_facts(&self) -> Vec<String> {
+        let verdict = &self.report.verdict;
+        let mut facts = vec![words::cause(verdict.cause, &verdict.vectors)];
+        if !matches!(verdict.class, Class::Undecided) {
+            facts.push(format!("{} sure", figure::confidence(verdict.confidence)));
+        }
+        if verdict.class != Class::Normal {
+            facts.extend(self.when());
+        }
+        facts.extend(verdict.target.as_ref().map(|target| format!("on {target}")));
+        facts
+    }
+
+    /// `since 2026-04-02 14:03:07 UTC, 2 min 40 s`.
+    #[must_use]
+    pub fn when(&self) -> Option<String> {
+        let onset = self.report.verdict.onset?;
+        let mut shown = format!("since {}", self.clock.full(onset));
+        if let Some(seconds) = self.duration_s() {
+            let so_far = if self.report.verdict.end.is_none() { " and still on at the end" } else { "" };
+            shown.push_str(&format!(", {}{so_far}", figure::duration(seconds)));
+        }
+        Some(shown)
+    }
+
+    /// Length of the disturbance, to the last record where it had not ended.
+    #[must_use]
+    pub fn duration_s(&self) -> Option<f64> {
+        let onset = self.report.verdict.onset?;
+        let end = self.report.verdict.end.or(self.last)?;
+        (end > onset).then(|| end.since_s(onset))
+    }
+
+    /// The hypothesis that the verdict stands on; for `undecided` the most likely one.
+    #[must_use]
+    pub fn leading(&self) -> Option<&'a Hypothesis> {
+        let verdict = &self.report.verdict;
+        let named = self.report.hypotheses.iter().find(|h| h.cause == verdict.cause);
+        if verdict.cause == Cause::Undecided { self.report.hypotheses.first() } else { named }
+    }
+
+    /// The evidence of the leading hypothesis in one direction, heaviest first.
+    #[must_use]
+    pub fn evidence(&self, direction: Direction) -> Vec<&'a Evidence> {
+        self.leading().map(|h| sorted(h, direction)).unwrap_or_default()
+    }
+
+    /// Every other cause, most likely first. Causes that hold at once with the verdict are none.
+    #[must_use]
+    pub fn rivals(&self) -> Vec<Rival<'a>> {
+        let leading = self.leading().map(|h| h.cause);
+        self.report
+            .hypotheses
+            .iter()
+            .filter(|h| Some(h.cause) != leading && self.report.also.iter().all(|v| v.cause != h.cause))
+            .map(|hypothesis| Rival { hypothesis, refuted_by: hypothesis.heaviest(Direction::Against) })
+            .collect()
+    }
+
+    /// The figures that say the most: how much, from how many, with what effect.
+    #[must_use]
+    pub fn key_findings(&self) -> Vec<&'a Finding> {
+        let heaviest = self.evidence(Direction::For).into_iter().find(|e| e.metric.group() == Group::Rate);
+        let how_much = heaviest.and_then(|e| self.finding(e.metric)).or_else(|| self.first_of(&HOW_MUCH));
+        let harm = HARM.iter().filter_map(|m| self.finding(*m)).find(|f| is_worse(f));
+        how_much.into_iter().chain(self.first_of(&HOW_MANY)).chain(harm).collect()
+    }
+
+    /// The series that shows the trouble best, then the others.
+    #[must_use]
+    pub fn series(&self) -> Vec<&'a Series> {
+        let main = self.key_findings().first().map(|f| f.metric.as_str());
+        let mut all: Vec<&Series> = self.report.series.iter().filter(|s| s.values.len() > 1).collect();
+        all.sort_by_key(|s| Some(s.metric.as_str()) != main);
+        all
+    }
+
+    /// The measures of the plan, each with its reason.
+    #[must_use]
+    pub fn measures(&self) -> Vec<(&'a Measure, Option<&'a str>)> {
+        let plan = self.report.plan.as_ref();
+        plan.map(|p| p.measures.iter().map(|m| (m, self.reason(&m.id))).collect()).unwrap_or_default()
+    }
+
+    /// The ranked dimensions that say who (`true`) or what (`false`).
+    #[must_use]
+    pub fn rankings(&self, who: bool) -> Vec<(&'a str, &'a [Ranked])> {
+        self.report
+            .rankings
+            .dimensions
+            .iter()
+            .filter(|(name, values)| words::is_who(name) == who && !values.is_empty())
+            .map(|(name, values)| (name.as_str(), values.as_slice()))
+            .collect()
+    }
+
+    /// The finding of a metric.
+    #[must_use]
+    pub fn finding(&self, metric: Metric) -> Option<&'a Finding> {
+        self.report.findings.iter().find(|f| f.metric == metric)
+    }
+
+    fn first_of(&self, metrics: &[Metric]) -> Option<&'a Finding> {
+        metrics.iter().find_map(|m| self.finding(*m))
+    }
+
+    fn reason(&self, id: &str) -> Option<&'a str> {
+        self.report.plan_report.reasons.iter().find(|(of, _)| of == id).map(|(_, reason)| reason.as_str())
+    }
+}
+
+/// "12.4k requests per second, 31 times the usual 398/s".
+#[must_use]
+pub fn compared(finding: &Finding) -> String {
+    let shown = figure::phrase(finding.metric, finding.observed);
+    let Some(expected) = finding.expected else { return shown };
+    let usual = figure::value(finding.metric, expected);
+    match figure::times(finding.observed, expected) {
+        Some(times) => format!("{shown}, {times} the usual {usual}"),
+        None => format!("{shown}, usually {usual}"),
+    }
+}
+
+/// "assets fetched per page: 0.1, expected 6.2".
+#[must_use]
+pub fn beside_expected(evidence: &Evidence) -> String {
+    let observed = figure::value(evidence.metric, evidence.observed);
+    let expected = evidence
+        .expected
+        .map(|x| format!(", expected {}", figure::value(evidence.metric, x)))
+        .unwrap_or_default();
+    format!("{}: {observed}{expected}", evidence.metric.title())
+}
+
+/// One hypothesis's evidence in one direction, heaviest first.
+#[must_use]
+pub fn sorted(hypothesis: &Hypothesis, direction: Direction) -> Vec<&Evidence> {
+    let mut all: Vec<&Evidence> = hypothesis.evidence.iter().filter(|e| e.direction == direction).collect();
+    all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    all
+}
+
+/// Handshakes complete less in trouble; all the other figures of harm rise.
+fn is_worse(finding: &Finding) -> bool {
+    let falls = finding.metric == Metric::HandshakeCompletion;
+    finding.expected.is_some_and(|expected| {
+        if falls { finding.observed < expected * 0.8 } else { finding.observed > expected * 1.5 }
+    })
+}

@@ -1,0 +1,383 @@
+//! The sections below the verdict, each silent where it has nothing to say.
+
+use super::page::{Page, Span, Style};
+use crate::report::story::{self, Story};
+use crate::report::{figure, text, words};
+use seawall_incident::remedy;
+use seawall_model::cause::Class;
+use seawall_model::diagnosis::{Direction, Evidence, Hypothesis};
+use seawall_model::finding::Ranked;
+use seawall_model::plan::{Measure, RenderedRule};
+use seawall_model::report::{InputReport, SignatureReport};
+
+const EVIDENCE_LINES: usize = 5;
+const COUNTER_LINES: usize = 2;
+const RIVAL_LINES: usize = 4;
+const DIMENSION_LINES: usize = 4;
+const SIGNATURE_LINES: usize = 3;
+const MEASURE_LINES: usize = 3;
+const RULE_LINES: usize = 8;
+const REMEDY_LINES: usize = 3;
+const OTHER_LINES: usize = 3;
+const INPUT_LINES: usize = 4;
+const FIGURE_COLUMNS: usize = 10;
+
+/// The measures with what they would do, then the rules to paste.
+pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
+    let measures = story.measures();
+    let remedies = remedy::corrective(story.report.verdict.cause);
+    if measures.is_empty() && (remedies.is_empty() || story.report.verdict.class == Class::Normal) {
+        return;
+    }
+    page.heading("what to do now");
+    let shown = limit(verbose, MEASURE_LINES);
+    for (i, (measure, reason)) in measures.iter().take(shown).enumerate() {
+        page.wrapped(
+            2,
+            5,
+            &[Span::new(Style::Strong, format!("{}. {}", i + 1, words::action(&measure.action)))],
+        );
+        describe(page, story, measure);
+        if let (true, Some(reason)) = (verbose, reason) {
+            page.wrapped(5, 5, &[Span::faint(*reason)]);
+        }
+    }
+    more(page, measures.len(), shown, "measures");
+    if measures.is_empty() {
+        for remedy in remedies.iter().take(limit(verbose, REMEDY_LINES)) {
+            page.wrapped(2, 4, &[Span::plain(format!("- {remedy}"))]);
+        }
+    }
+    rules(page, &story.report.rules, verbose);
+    if verbose {
+        alternatives(page, story);
+    }
+}
+
+fn describe(page: &mut Page, story: &Story<'_>, measure: &Measure) {
+    let target = measure.target.as_deref();
+    page.wrapped(5, 7, &[Span::faint("to "), Span::plain(words::scope(&measure.scope, target))]);
+    page.wrapped(5, 7, &[Span::plain(words::forecast(measure, story.report.plan.as_ref()))]);
+}
+
+fn rules(page: &mut Page, rules: &[RenderedRule], verbose: bool) {
+    let shown = limit(verbose, 1);
+    for rule in rules.iter().take(shown) {
+        page.wrapped(
+            2,
+            4,
+            &[Span::new(Style::Name, rule.program.clone()), Span::faint(format!(", {}:", rule.place))],
+        );
+        let lines: Vec<&str> = rule.text.trim_end().lines().collect();
+        let kept = if verbose || lines.len() <= RULE_LINES + 2 { lines.len() } else { RULE_LINES };
+        page.verbatim(4, &lines[..kept].join("\n"));
+        more(page, lines.len(), kept, "lines");
+    }
+    let others: Vec<String> = rules.iter().skip(shown).map(|r| r.program.clone()).collect();
+    if !others.is_empty() {
+        page.wrapped(
+            2,
+            4,
+            &[Span::faint(format!("--verbose shows the rules for {} too", text::list(&others)))],
+        );
+    }
+}
+
+fn alternatives(page: &mut Page, story: &Story<'_>) {
+    for other in &story.report.plan_report.alternatives {
+        let standing = words::standing(&other.standing);
+        let what = format!(": {} ({}): ", words::action(&other.action), other.scope);
+        page.wrapped(
+            2,
+            4,
+            &[Span::new(Style::Caution, standing), Span::plain(what), Span::faint(other.reason.clone())],
+        );
+    }
+}
+
+/// The evidence for the verdict, then what speaks against it.
+pub fn why(page: &mut Page, story: &Story<'_>, verbose: bool) {
+    let class = story.report.verdict.class;
+    let Some(leading) = story.leading() else {
+        return looked_at(page, story, verbose);
+    };
+    page.heading(match class {
+        Class::Normal => "what was looked at",
+        Class::Undecided => "what speaks for the most likely cause",
+        _ => "why",
+    });
+    let evidence_for = story::sorted(leading, Direction::For);
+    let shown = limit(verbose, EVIDENCE_LINES);
+    header(page);
+    for evidence in evidence_for.iter().take(shown) {
+        row(page, evidence, verbose);
+    }
+    more(page, evidence_for.len(), shown, "for it");
+    let against = story::sorted(leading, Direction::Against);
+    if against.is_empty() {
+        return;
+    }
+    page.wrapped(2, 4, &[Span::faint("against it")]);
+    let shown = limit(verbose, COUNTER_LINES);
+    for evidence in against.iter().take(shown) {
+        row(page, evidence, verbose);
+    }
+    more(page, against.len(), shown, "against it");
+}
+
+/// Without hypotheses the findings alone tell what was measured.
+fn looked_at(page: &mut Page, story: &Story<'_>, verbose: bool) {
+    if story.report.findings.is_empty() {
+        return;
+    }
+    page.heading("what was looked at");
+    header(page);
+    for finding in story.report.findings.iter().take(limit(verbose, EVIDENCE_LINES + COUNTER_LINES)) {
+        figures(page, finding.metric, finding.observed, finding.expected);
+    }
+}
+
+fn header(page: &mut Page) {
+    page.cut(2, &[Span::faint(format!("{}{}", right("measured"), right("normal")))]);
+}
+
+fn row(page: &mut Page, evidence: &Evidence, verbose: bool) {
+    figures(page, evidence.metric, evidence.observed, evidence.expected);
+    let indent = 2 + 2 * FIGURE_COLUMNS + 2;
+    let mut reason = evidence.reason.clone();
+    if verbose {
+        reason.push_str(&format!(" [{}, weight {:.1}]", evidence.group.as_str(), evidence.weight));
+    }
+    if !reason.is_empty() {
+        page.wrapped(indent, indent, &[Span::faint(reason)]);
+    }
+}
+
+fn figures(page: &mut Page, metric: seawall_model::metric::Metric, observed: f64, expected: Option<f64>) {
+    let expected = expected.map_or_else(|| "–".into(), |x| figure::value(metric, x));
+    page.wrapped(
+        2,
+        2 + 2 * FIGURE_COLUMNS + 2,
+        &[
+            Span::new(Style::Strong, right_kept(&figure::value(metric, observed))),
+            Span::plain(right_kept(&expected)),
+            Span::plain(format!("\u{a0}\u{a0}{}", metric.title())),
+        ],
+    );
+}
+
+/// What rules out each rival.
+pub fn why_not(page: &mut Page, story: &Story<'_>, verbose: bool) {
+    let rivals = story.rivals();
+    if rivals.is_empty() {
+        return;
+    }
+    page.heading("why not");
+    let shown = limit(verbose, RIVAL_LINES);
+    for rival in rivals.iter().take(shown) {
+        let name = rival.hypothesis.cause.title();
+        let sure = figure::confidence(rival.hypothesis.confidence);
+        let text = match rival.refuted_by {
+            Some(evidence) => format!(": {}", story::beside_expected(evidence)),
+            None => format!(": nothing rules it out, but less speaks for it ({sure})"),
+        };
+        page.wrapped(2, 4, &[Span::new(Style::Strong, name), Span::plain(text)]);
+        if verbose {
+            all_evidence(page, rival.hypothesis);
+        } else if let Some(evidence) = rival.refuted_by.filter(|e| !e.reason.is_empty()) {
+            page.wrapped(4, 4, &[Span::faint(evidence.reason.clone())]);
+        }
+    }
+    more(page, rivals.len(), shown, "causes");
+}
+
+fn all_evidence(page: &mut Page, hypothesis: &Hypothesis) {
+    for (direction, mark) in [(Direction::Against, '-'), (Direction::For, '+')] {
+        for evidence in story::sorted(hypothesis, direction) {
+            let figures = format!("{mark} {}", story::beside_expected(evidence));
+            let reason = format!(" – {} [{:.1}]", evidence.reason, evidence.weight);
+            page.wrapped(4, 6, &[Span::plain(figures), Span::faint(reason)]);
+        }
+    }
+}
+
+/// The heaviest sources, networks, fingerprints; paths, ports, names.
+pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
+    for (who, title) in [(true, "who"), (false, "what")] {
+        let dimensions = story.rankings(who);
+        if dimensions.is_empty() {
+            continue;
+        }
+        page.heading(title);
+        let widest = dimensions.iter().map(|(name, _)| words::dimension(name).len()).max().unwrap_or(0);
+        for (name, values) in dimensions.iter().take(limit(verbose, DIMENSION_LINES)) {
+            let label = format!("{:widest$}  ", words::dimension(name));
+            ranking(page, &label, values, verbose);
+        }
+        let proven = &story.report.rankings.proven_sources;
+        if who && !proven.is_empty() {
+            let count = figure::count(proven.len() as f64);
+            page.wrapped(
+                2,
+                4,
+                &[Span::faint(format!("{count} sources are proven real: they completed a handshake"))],
+            );
+        }
+    }
+}
+
+fn ranking(page: &mut Page, label: &str, values: &[Ranked], verbose: bool) {
+    let longest = if verbose { page.width() / 2 } else { (page.width() / 3).min(36) };
+    let entry = |page: &Page, value: &Ranked| {
+        let usual =
+            value.baseline_share.map(|s| format!(", usually {}", figure::share(s))).unwrap_or_default();
+        let name = if value.name.is_empty() { "(none)" } else { &value.name };
+        format!("{} {}{usual}", page.fitted(name, longest), figure::share(value.share))
+    };
+    if !verbose {
+        let joined = values.iter().take(3).map(|v| entry(page, v)).collect::<Vec<_>>().join(" · ");
+        return page.cut(2, &[Span::faint(label), Span::plain(joined)]);
+    }
+    for (i, value) in values.iter().enumerate() {
+        let shown = entry(page, value);
+        let label = if i == 0 { label.to_owned() } else { " ".repeat(label.len()) };
+        page.cut(2, &[Span::faint(label), Span::plain(shown)]);
+    }
+}
+
+/// The signatures with their shares.
+pub fn in_common(page: &mut Page, story: &Story<'_>, verbose: bool) {
+    let signatures = &story.report.signatures;
+    if signatures.is_empty() {
+        return;
+    }
+    page.heading("what it has in common");
+    let shown = limit(verbose, SIGNATURE_LINES);
+    for signature in signatures.iter().take(shown) {
+        page.wrapped(2, 4, &[Span::new(Style::Strong, signature.expression.clone())]);
+        page.wrapped(4, 4, &[Span::plain(shares(signature))]);
+        let examples = if verbose { signature.signature.examples.as_slice() } else { &[] };
+        for example in examples {
+            page.cut(4, &[Span::faint(format!("e.g. {example}"))]);
+        }
+    }
+    more(page, signatures.len(), shown, "signatures");
+}
+
+fn shares(signature: &SignatureReport) -> String {
+    let attack = figure::estimate(signature.signature.attack);
+    let normal = signature.signature.baseline.map_or_else(
+        || "normal traffic not known".into(),
+        |b| format!("{} of normal traffic", figure::estimate(b)),
+    );
+    format!("matches {attack} of the disturbance, {normal}")
+}
+
+/// What happened when; in short form only changes are worth a line.
+pub fn course(page: &mut Page, story: &Story<'_>, verbose: bool) {
+    let entries: Vec<_> = story
+        .report
+        .timeline
+        .iter()
+        .filter(|e| verbose || e.kind == "change" || e.kind == "backend")
+        .collect();
+    if entries.is_empty() {
+        return;
+    }
+    page.heading("when");
+    let shown = limit(verbose, OTHER_LINES);
+    for entry in entries.iter().take(shown) {
+        let time = story.clock.short(entry.time);
+        page.wrapped(2, 4, &[Span::faint(format!("{time}  ")), Span::plain(entry.text.clone())]);
+    }
+    more(page, entries.len(), shown, "entries");
+}
+
+/// Other disturbances of the same input.
+pub fn episodes(page: &mut Page, story: &Story<'_>) {
+    if story.report.episodes.is_empty() {
+        return;
+    }
+    page.heading("also in this input");
+    for episode in &story.report.episodes {
+        let since =
+            episode.verdict.onset.map(|t| format!(", since {}", story.clock.short(t))).unwrap_or_default();
+        let label = words::label(episode.verdict.class);
+        page.wrapped(
+            2,
+            4,
+            &[
+                Span::new(Style::Strong, label),
+                Span::plain(format!("  {}{since}", words::verdict(&episode.verdict))),
+            ],
+        );
+    }
+}
+
+/// What Seawall does not know.
+pub fn not_known(page: &mut Page, story: &Story<'_>, verbose: bool) {
+    let missing = &story.report.missing;
+    if missing.is_empty() {
+        return;
+    }
+    page.heading("not known");
+    let shown = limit(verbose, OTHER_LINES);
+    for clause in missing.iter().take(shown) {
+        page.wrapped(2, 4, &[Span::plain(format!("- {clause}"))]);
+    }
+    more(page, missing.len(), shown, "gaps");
+}
+
+/// The inputs as they were read.
+pub fn inputs(page: &mut Page, story: &Story<'_>, verbose: bool) {
+    let inputs = &story.report.inputs;
+    page.heading("read");
+    let shown = limit(verbose, INPUT_LINES);
+    for input in inputs.iter().take(shown) {
+        input_line(page, story, input);
+        if verbose {
+            for (oddity, count) in &input.oddities {
+                page.wrapped(4, 6, &[Span::faint(format!("{}: {oddity}", figure::whole(*count)))]);
+            }
+            for sample in &input.malformed_samples {
+                page.cut(4, &[Span::faint(format!("not understood: {sample}"))]);
+            }
+        }
+    }
+    more(page, inputs.len(), shown, "inputs");
+}
+
+fn input_line(page: &mut Page, story: &Story<'_>, input: &InputReport) {
+    let mut facts = vec![input.kind.clone(), format!("{} records", figure::whole(input.records))];
+    if input.malformed > 0 {
+        facts.push(format!("{} not understood", figure::whole(input.malformed)));
+    }
+    if input.out_of_order > 0 {
+        facts.push(format!("{} too late", figure::whole(input.out_of_order)));
+    }
+    if let (Some(first), Some(last)) = (input.first, input.last) {
+        facts.push(format!("{} to {}", story.clock.short(first), story.clock.short(last)));
+    }
+    let name = page.fitted(&input.path, page.width() / 2);
+    page.wrapped(2, 4, &[Span::plain(name), Span::faint(format!(" · {}", facts.join(" · ")))]);
+}
+
+fn limit(verbose: bool, short: usize) -> usize {
+    if verbose { usize::MAX } else { short }
+}
+
+fn more(page: &mut Page, total: usize, shown: usize, what: &str) {
+    if total > shown {
+        page.wrapped(4, 4, &[Span::faint(format!("… {} more {what} with --verbose", total - shown))]);
+    }
+}
+
+fn right(text: &str) -> String {
+    format!("{text:>FIGURE_COLUMNS$}")
+}
+
+/// Right-aligned with spaces at which no line is broken.
+fn right_kept(shown: &str) -> String {
+    let pad = FIGURE_COLUMNS.saturating_sub(text::columns(shown));
+    format!("{}{shown}", text::NO_BREAK_SPACE.to_string().repeat(pad))
+}

@@ -1,0 +1,240 @@
+//! The words around the figures: labels, sentences for measures, scopes and causes.
+
+use super::figure;
+use super::text;
+use seawall_model::cause::{Cause, Class};
+use seawall_model::change::ChangeKind;
+use seawall_model::diagnosis::Verdict;
+use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
+
+/// The first word of the verdict line.
+#[must_use]
+pub fn label(class: Class) -> &'static str {
+    match class {
+        Class::Attack => "ATTACK",
+        Class::Abuse => "ABUSE",
+        Class::Fault => "FAULT",
+        Class::Demand => "DEMAND",
+        Class::Normal => "NO ATTACK",
+        Class::Undecided => "UNDECIDED",
+    }
+}
+
+/// What the class means for the reader.
+#[must_use]
+pub fn meaning(class: Class) -> &'static str {
+    match class {
+        Class::Attack => "somebody sends traffic to stop the service",
+        Class::Abuse => "hostile, but no denial of service",
+        Class::Fault => "no attack: the trouble is ours or a supplier's",
+        Class::Demand => "no attack: the visitors are real",
+        Class::Normal => "no disturbance was found",
+        Class::Undecided => "the data does not name one cause",
+    }
+}
+
+/// The cause with what refines it: "HTTP flood, distributed".
+#[must_use]
+pub fn cause(cause: Cause, vectors: &[String]) -> String {
+    let mut shown = match cause {
+        Cause::Undecided => "cause not clear".to_owned(),
+        cause => cause.title().to_owned(),
+    };
+    for vector in vectors {
+        shown.push_str(", ");
+        shown.push_str(&self::vector(vector));
+    }
+    shown
+}
+
+/// A refinement as it is usually written.
+#[must_use]
+pub fn vector(name: &str) -> String {
+    match name {
+        "dns" | "ntp" | "snmp" | "ssdp" | "cldap" | "ike" | "coap" | "mdns" | "rip" | "tftp" | "sip"
+        | "stun" => name.to_ascii_uppercase(),
+        "bacnet" => "BACnet".into(),
+        "wsd" => "WS-Discovery".into(),
+        "dhdiscover" => "DHDiscover".into(),
+        "carpet" => "spread over a prefix".into(),
+        "spoofed" => "forged sources".into(),
+        "pulse" => "in pulses".into(),
+        "single-source" => "one source".into(),
+        other => other.into(),
+    }
+}
+
+/// The verdict in a few words, without its time: for lists.
+#[must_use]
+pub fn verdict(verdict: &Verdict) -> String {
+    let mut shown = cause(verdict.cause, &verdict.vectors);
+    if !matches!(verdict.class, Class::Normal | Class::Undecided) {
+        shown.push_str(&format!(", {} sure", figure::confidence(verdict.confidence)));
+    }
+    if let Some(target) = &verdict.target {
+        shown.push_str(&format!(", on {target}"));
+    }
+    shown
+}
+
+/// What to do, as a command to a person.
+#[must_use]
+pub fn action(action: &Action) -> String {
+    match action {
+        Action::WaitingRoom { admitted_per_s } => {
+            format!("put visitors in a fair queue, {} admitted per second", figure::quantity(*admitted_per_s))
+        }
+        Action::ServeStale { seconds } => {
+            format!("serve from cache for {}, stale answers too", figure::duration(f64::from(*seconds)))
+        }
+        Action::Shed { max_concurrency } => {
+            format!(
+                "refuse the surplus early: at most {max_concurrency} requests at once, unknown clients first"
+            )
+        }
+        Action::RateLimit { key, per_s, burst } => format!(
+            "limit {} to {}/s, bursts of {}",
+            rate_key(*key),
+            figure::quantity(*per_s),
+            figure::quantity(*burst)
+        ),
+        Action::Challenge => "challenge before serving".into(),
+        Action::HeaderDeadline { seconds, connections_per_source } => format!(
+            "close connections without a complete request after {}, at most {connections_per_source} per source",
+            figure::duration(f64::from(*seconds))
+        ),
+        Action::DnsTruncate => "answer truncated, so that real resolvers come back over TCP".into(),
+        Action::SynCookies => "switch SYN cookies on".into(),
+        Action::Block { status: 0 } => "close without an answer".into(),
+        Action::Block { status } => format!("refuse with status {status}"),
+        Action::DropInKernel => "drop in the kernel".into(),
+        Action::FlowSpec { limit_bytes_per_s: None } => {
+            "ask the upstream network to drop it (FlowSpec)".into()
+        }
+        Action::FlowSpec { limit_bytes_per_s: Some(limit) } => {
+            format!("ask the upstream network to limit it to {}/s (FlowSpec)", figure::bytes(*limit))
+        }
+        Action::Blackhole => {
+            "ask the upstream network to drop everything to the victim, which gives it up".into()
+        }
+        Action::ProviderMode => "switch the provider's protection mode on".into(),
+        Action::ScaleOut => "add servers".into(),
+        Action::RollBack { change } => format!("take back the change: {change}"),
+        Action::Investigate { what } => what.clone(),
+    }
+}
+
+/// What a measure applies to.
+#[must_use]
+pub fn scope(scope: &Scope, target: Option<&str>) -> String {
+    match scope {
+        Scope::All => target.map_or_else(|| "everything".into(), |t| format!("everything to {t}")),
+        Scope::Signature(signature) => signature.to_string(),
+        Scope::Sources(sources) => {
+            let mut names: Vec<String> = sources.iter().take(3).map(ToString::to_string).collect();
+            let more = sources.len().saturating_sub(names.len());
+            if more > 0 {
+                names.push(format!("{} more", figure::count(more as f64)));
+            }
+            format!("proven sources {}", text::list(&names))
+        }
+    }
+}
+
+/// The name of a dimension of the rankings, in the plural.
+#[must_use]
+pub fn dimension(name: &str) -> String {
+    let shown = match name {
+        "source" => "sources",
+        "client" => "clients",
+        "network" => "networks",
+        "country" => "countries",
+        "user-agent" => "user agents",
+        "path" => "paths",
+        "port" => "ports",
+        "source-port" => "source ports",
+        "destination-port" => "destination ports",
+        "destination" => "destinations",
+        "name" => "names",
+        "suffix" => "name suffixes",
+        "method" => "methods",
+        "status" => "answers",
+        "host" => "hosts",
+        "referrer" => "referrers",
+        "fingerprint" => "fingerprints",
+        "ja4" => "TLS fingerprints",
+        other => return other.replace('-', " "),
+    };
+    shown.into()
+}
+
+/// Whether a dimension says who sends, rather than what is sent.
+#[must_use]
+pub fn is_who(dimension: &str) -> bool {
+    matches!(
+        dimension,
+        "source"
+            | "client"
+            | "network"
+            | "country"
+            | "user-agent"
+            | "fingerprint"
+            | "ja4"
+            | "referrer"
+            | "resolver"
+    )
+}
+
+/// What a measure would stop and hit, and for how long.
+#[must_use]
+pub fn forecast(measure: &Measure, plan: Option<&Plan>) -> String {
+    let mut facts = Vec::new();
+    if measure.predicted_effect.high > 0.0 {
+        facts.push(format!("stops {} of it", figure::estimate(measure.predicted_effect)));
+    }
+    facts.push(match measure.predicted_harm {
+        Some(harm) => format!("hits {} of normal traffic", figure::estimate(harm)),
+        None => "harm not known, there was no normal traffic to measure on".into(),
+    });
+    if let Some(plan) = plan.filter(|p| measure.expires > p.created) {
+        facts.push(format!("for {}", figure::duration(measure.expires.since_s(plan.created))));
+    }
+    if measure.initial_share < 1.0 {
+        facts.push(format!("first on {} of it", figure::share(measure.initial_share)));
+    }
+    facts.join(" · ")
+}
+
+/// Whether an alternative is out or in reserve.
+#[must_use]
+pub fn standing(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Rejected => "rejected",
+        Standing::Waiting => "waiting",
+    }
+}
+
+/// A kind of change, for people.
+#[must_use]
+pub fn change(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Deploy => "release",
+        ChangeKind::Configuration => "configuration",
+        ChangeKind::LoadBalancer => "load balancer",
+        ChangeKind::Scaling => "scaling",
+        ChangeKind::Database => "database",
+        ChangeKind::Network => "network",
+        ChangeKind::Campaign => "campaign",
+        ChangeKind::Other => "other",
+    }
+}
+
+fn rate_key(key: RateKey) -> &'static str {
+    match key {
+        RateKey::Source => "each source",
+        RateKey::Network => "each network (/24, /48)",
+        RateKey::Destination => "each destination",
+        RateKey::Path => "each path",
+        RateKey::Total => "all of it together",
+    }
+}
