@@ -1,0 +1,32 @@
+//! Exercises for whatever watches traffic: seeded episodes of every trouble and of its benign
+//! twin under virtual time, and the scoring of what the watcher said.
+//!
+//! Nothing here comes from the detector, and the detector takes nothing from here: the two meet in
+//! the [`Subject`] trait and in the words of `seawall_model`, so that the detector can be judged.
+//!
+//! ```text
+//! seed → Family → Episode → observations (with hidden origin) → Subject → Outcome
+//!                    └─────────────── truth ────────────────────→ EpisodeScore → Summary
+//! ```
+
+mod dns;
+mod episode;
+mod families;
+mod http;
+mod matching;
+mod net;
+mod render;
+mod rng;
+mod run;
+mod score;
+mod simulate;
+mod subject;
+mod world;
+
+pub use episode::{Episode, Family, MAX_OBSERVATIONS, Origin, Truth};
+pub use families::catalogue;
+pub use matching::matches;
+pub use run::{EpisodeScore, FilterScore, TICK_NS, run};
+pub use score::{Bin, CauseScore, Cell, FamilyScore, Figures, Quantiles, Summary, summarise};
+pub use simulate::{Options, draw, simulate};
+pub use subject::{Outcome, Subject};
