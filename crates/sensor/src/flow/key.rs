@@ -14,7 +14,7 @@ pub struct Flow {
     pub(super) upward: bool,
     /// The packet is an ICMP error: the flow is the one it complains about, and the packet that
     /// is quoted went in the direction told.
-    pub(super) quoted: bool,
+    quoted: bool,
 }
 
 /// Both ends of a flow: addresses as 128 bits (IPv4 mapped), ports, protocol.
@@ -48,6 +48,11 @@ impl Flow {
         let (low, high) = if upward { (source, destination) } else { (destination, source) };
         let key = Key { low: low.0, high: high.0, low_port: low.1, high_port: high.1, protocol };
         Self { key, hash: key.hash(), upward, quoted: false }
+    }
+
+    /// Whether the packet is an ICMP error about a packet of this flow.
+    pub(super) fn is_quoted(&self) -> bool {
+        self.quoted
     }
 
     /// The shard that follows this flow.

@@ -5,6 +5,7 @@
 //! that get no answer does not push out conversations.
 
 use super::Flow;
+use super::half_open::HalfOpen;
 use seawall_model::Timestamp;
 use seawall_model::observation::FlowState;
 
@@ -45,7 +46,7 @@ impl Pairs {
     pub(super) fn see(&mut self, flow: &Flow, time: Timestamp) -> FlowState {
         let now = (time.0 >> UNIT_BITS) as u32;
         let tag = flow.hash | 1;
-        let bucket = self.bucket(flow);
+        let bucket = self.bucket(flow.hash);
         let found = bucket.0.iter_mut().find(|entry| entry.tag == tag);
         if let Some(entry) = found
             && now.wrapping_sub(entry.last) as i32 <= FORGET_UNITS as i32
@@ -64,10 +65,18 @@ impl Pairs {
         FlowState::New
     }
 
+    /// Notes who has spoken on a connection that is no longer followed.
+    pub(super) fn note(&mut self, open: &HalfOpen, time: Timestamp) {
+        let last = (time.0 >> UNIT_BITS) as u32;
+        let tag = open.hash | 1;
+        let entry = Entry { tag, last, first_upward: open.client_upward, both: open.answered };
+        *self.bucket(open.hash).place(tag, last) = entry;
+    }
+
     /// What is known of a flow for a packet against its direction, noting nothing.
     pub(super) fn against(&mut self, flow: &Flow) -> FlowState {
         let tag = flow.hash | 1;
-        let known = self.bucket(flow).0.iter().find(|entry| entry.tag == tag);
+        let known = self.bucket(flow.hash).0.iter().find(|entry| entry.tag == tag);
         match known {
             Some(entry) if entry.both && entry.first_upward != flow.upward => FlowState::Asking,
             Some(_) => FlowState::Answering,
@@ -76,9 +85,9 @@ impl Pairs {
     }
 
     #[inline]
-    fn bucket(&mut self, flow: &Flow) -> &mut Bucket {
+    fn bucket(&mut self, hash: u64) -> &mut Bucket {
         let mask = self.buckets.len() - 1;
-        &mut self.buckets[(flow.hash >> 24) as usize & mask]
+        &mut self.buckets[(hash >> 24) as usize & mask]
     }
 }
 

@@ -9,4 +9,8 @@
 
 pub mod bytes;
 pub mod capture;
+pub mod dns;
 pub mod frame;
+pub mod http1;
+pub mod http2;
+pub mod tls;

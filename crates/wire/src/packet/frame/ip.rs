@@ -137,7 +137,7 @@ fn payload<'a>(
     packet.payload = rest;
     packet.payload_bytes = packet.length_bytes.saturating_sub(at as u32);
     if packet.fragment == Fragment::Later {
-        return Ok(Frame { packet, sequence: 0, acknowledgement: 0, oddity });
+        return Ok(Frame { packet, sequence: 0, acknowledgement: 0, window_scale: None, oddity });
     }
     if carried.depth < DEPTH_LIMIT {
         let inner = Carried { data: rest, wire_bytes: packet.payload_bytes, ..carried.deeper() };
@@ -145,7 +145,7 @@ fn payload<'a>(
             return Ok(frame);
         }
     }
-    let mut frame = Frame { packet, sequence: 0, acknowledgement: 0, oddity };
+    let mut frame = Frame { packet, sequence: 0, acknowledgement: 0, window_scale: None, oddity };
     let odd_transport = transport::decode(&mut frame);
     frame.oddity = oddity.or(odd_transport);
     Ok(frame)

@@ -25,6 +25,8 @@ pub struct Frame<'a> {
     /// TCP sequence and acknowledgement numbers; 0 for other protocols.
     pub sequence: u32,
     pub acknowledgement: u32,
+    /// Window scale option (RFC 7323), which only packets with SYN carry.
+    pub window_scale: Option<u8>,
     /// What was wrong with the packet, where it could be read all the same.
     pub oddity: Option<Oddity>,
 }

@@ -43,7 +43,8 @@ fn tcp(frame: &mut Frame<'_>) -> Option<Oddity> {
         return Some(Oddity::TcpOffset);
     }
     if header_bytes > 20 {
-        packet.tcp_options = option_kinds(segment.get(20..header_bytes).unwrap_or(&segment[20..]));
+        let options = segment.get(20..header_bytes).unwrap_or(&segment[20..]);
+        (packet.tcp_options, frame.window_scale) = read_options(options);
     }
     packet.payload = segment.get(header_bytes..).unwrap_or_default();
     packet.payload_bytes -= header_bytes as u32;
@@ -63,9 +64,14 @@ fn truncated_tcp(packet: &mut Packet<'_>) -> Option<Oddity> {
     Some(Oddity::TransportTruncated)
 }
 
-/// Hash of the kinds of options in order. Stops at an option whose length is impossible.
+/// Hash of the kinds of options in order, and the window scale. Stops at an option whose length
+/// is impossible.
 #[inline]
-fn option_kinds(options: &[u8]) -> u64 {
+fn read_options(options: &[u8]) -> (u64, Option<u8>) {
+    const WINDOW_SCALE: u8 = 3;
+    /// Shifts above this count as this (RFC 7323 section 2.3).
+    const SCALE_LIMIT: u8 = 14;
+    let mut scale = None;
     let mut kinds = [0u8; 40];
     let mut count = 0;
     let mut at = 0;
@@ -75,11 +81,15 @@ fn option_kinds(options: &[u8]) -> u64 {
         at += match (kind, options.get(at + 1)) {
             (0, _) => break,
             (1, _) => 1,
+            (WINDOW_SCALE, Some(3)) => {
+                scale = options.get(at + 2).map(|&shift| shift.min(SCALE_LIMIT));
+                3
+            }
             (_, Some(&length)) if length >= 2 => usize::from(length),
             _ => break,
         };
     }
-    hash::bytes(&kinds[..count])
+    (hash::bytes(&kinds[..count]), scale)
 }
 
 #[inline]

@@ -1,0 +1,274 @@
+//! One TCP connection that both sides agreed on, or that was already under way.
+
+use super::Sink;
+use super::dns::Queries;
+use super::half_open::HalfOpen;
+use super::http::{Arrival, SLOW_AFTER_NS};
+use super::key::{Flow, Key, address};
+use super::speech::{Context, News, Speech};
+use super::stream::{Budget, Segment, Stream};
+use seawall_model::Timestamp;
+use seawall_model::observation::{Connection as Told, ConnectionEvent, FlowState, Observation, tcp_flags};
+use seawall_model::time::SECOND_NS;
+use seawall_wire::packet::frame::Frame;
+use std::net::IpAddr;
+
+const IDLE_AFTER_NS: i64 = 10 * SECOND_NS;
+/// A window below this holds not even the smallest segment that every host takes (RFC 9293
+/// section 3.7.1).
+const TINY_WINDOW_BYTES: u32 = 536;
+/// A connection silent for so long may be replaced by a new one of the same ports.
+const STALE_NS: i64 = 5 * SECOND_NS;
+
+/// One connection.
+pub(super) struct Connection {
+    pub key: Key,
+    pub hash: u64,
+    client_upward: bool,
+    /// Its handshake was seen.
+    pub handshake: bool,
+    pub closed: bool,
+    /// Looked after by the table's queue of checks.
+    pub watched: bool,
+    first_upward: bool,
+    both: bool,
+    finished: [bool; 2],
+    told: [bool; 3],
+    client_scale: u8,
+    opened: Timestamp,
+    established: Timestamp,
+    last: Timestamp,
+    tiny_since: Option<Timestamp>,
+    bytes: [u64; 2],
+    streams: [Stream; 2],
+    speech: Speech,
+}
+
+/// What a table lends a connection while it reads a packet.
+pub(super) struct Means<'m, S> {
+    pub budget: &'m Budget,
+    pub queries: &'m mut Queries,
+    pub sink: &'m mut S,
+}
+
+impl Connection {
+    /// A connection whose handshake was completed by this packet.
+    pub(super) fn completed(open: &HalfOpen, frame: &Frame<'_>, from_client: bool) -> Self {
+        let mut connection = Self::new(open.key, open.hash, open.client_upward, frame.packet.time);
+        connection.handshake = true;
+        connection.opened = open.time;
+        connection.client_scale = open.client_scale;
+        connection.first_upward = open.client_upward;
+        connection.both = open.answered || !from_client;
+        connection.streams[0].start(open.sequence.wrapping_add(1));
+        if from_client {
+            connection.streams[1].start(frame.acknowledgement);
+        }
+        connection
+    }
+
+    /// A connection found under way; the packet's sender is its client or not.
+    pub(super) fn picked_up(flow: &Flow, time: Timestamp, from_client: bool, state: FlowState) -> Self {
+        let client_upward = flow.upward == from_client;
+        let mut connection = Self::new(flow.key, flow.hash, client_upward, time);
+        connection.both = matches!(state, FlowState::Asking | FlowState::Answering);
+        connection.first_upward = flow.upward != (state == FlowState::Answering);
+        connection
+    }
+
+    fn new(key: Key, hash: u64, client_upward: bool, time: Timestamp) -> Self {
+        Self {
+            key,
+            hash,
+            client_upward,
+            handshake: false,
+            closed: false,
+            watched: false,
+            first_upward: client_upward,
+            both: false,
+            finished: [false; 2],
+            told: [false; 3],
+            client_scale: 0,
+            opened: time,
+            established: time,
+            last: time,
+            tiny_since: None,
+            bytes: [0; 2],
+            streams: Default::default(),
+            speech: Speech::default(),
+        }
+    }
+
+    /// What is known of the flow for a packet in this direction.
+    pub(super) fn state(&mut self, upward: bool) -> FlowState {
+        let by_first = upward == self.first_upward;
+        self.both |= !by_first;
+        match (self.both, by_first) {
+            (false, _) => FlowState::OneWay,
+            (true, true) => FlowState::Asking,
+            (true, false) => FlowState::Answering,
+        }
+    }
+
+    /// Whether this direction spoke first.
+    pub(super) fn is_first(&self, upward: bool) -> bool {
+        upward == self.first_upward
+    }
+
+    /// Whether a new connection may take the place of this one.
+    pub(super) fn is_stale(&self, now: Timestamp) -> bool {
+        self.closed || now.since_ns(self.last) > STALE_NS
+    }
+
+    /// Whether it must be looked at again though no packet comes.
+    pub(super) fn needs_watch(&self, now: Timestamp) -> bool {
+        let young = self.handshake && now.since_ns(self.established) <= IDLE_AFTER_NS;
+        !self.closed && (young || self.tiny_since.is_some() || self.speech.is_waiting())
+    }
+
+    /// An event of this connection.
+    pub(super) fn event(&self, event: ConnectionEvent, time: Timestamp) -> Observation<'static> {
+        let (client, client_port, server, server_port) = self.ends();
+        Observation::Connection(Told {
+            time,
+            event,
+            client,
+            server,
+            client_port,
+            server_port,
+            client_bytes: self.bytes[0],
+            server_bytes: self.bytes[1],
+            duration_us: time.since_ns(self.opened).max(0) as u64 / 1_000,
+            requests: self.speech.requests,
+            ja4: self.speech.ja4,
+        })
+    }
+
+    /// Reads a packet of this connection.
+    pub(super) fn packet(&mut self, frame: &Frame<'_>, flow: &Flow, means: &mut Means<'_, impl Sink>) {
+        let packet = &frame.packet;
+        let from_client = flow.upward == self.client_upward;
+        let direction = usize::from(!from_client);
+        self.last = self.last.max(packet.time);
+        self.bytes[direction] += u64::from(packet.payload_bytes);
+        if from_client {
+            self.note_window(frame);
+        }
+        if packet.payload_bytes > 0 && !self.closed && !self.speech.is_over() {
+            self.listen(frame, from_client, means);
+        }
+        self.finished[direction] |= packet.tcp_flags & tcp_flags::FIN != 0;
+        if packet.tcp_flags & tcp_flags::RST != 0 || self.finished == [true; 2] {
+            self.close(packet.time, means.budget, means.sink);
+        }
+    }
+
+    /// Tells what has come due by `now`.
+    pub(super) fn check(&mut self, now: Timestamp, budget: &Budget, sink: &mut impl Sink) {
+        let age_ns = now.since_ns(self.established);
+        if self.closed {
+            return;
+        }
+        if self.handshake && age_ns >= SLOW_AFTER_NS && self.speech.is_slow(now, age_ns) {
+            self.tell_once(0, ConnectionEvent::SlowRequest, now, sink);
+        }
+        if self.handshake && age_ns >= IDLE_AFTER_NS && self.bytes[0] == 0 {
+            self.tell_once(1, ConnectionEvent::Idle, now, sink);
+        }
+        let starved = self.tiny_since.is_some_and(|since| now.since_ns(since) >= SLOW_AFTER_NS);
+        if starved && self.bytes[1] > 0 {
+            self.tell_once(2, ConnectionEvent::SlowRead, now, sink);
+        }
+        let at = self.arrival(now);
+        self.speech.check(at, budget, sink);
+    }
+
+    /// The connection has ended, by its own word or because its place is needed.
+    pub(super) fn close(&mut self, time: Timestamp, budget: &Budget, sink: &mut impl Sink) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        self.flush(time, budget, sink);
+        if self.handshake {
+            sink.observe(&self.event(ConnectionEvent::Closed, time));
+        }
+        if self.speech.ja4 != 0 && !self.speech.application_data {
+            sink.observe(&self.event(ConnectionEvent::TlsAbandoned, time));
+        }
+    }
+
+    /// Tells of requests not told yet and frees what is held.
+    pub(super) fn flush(&mut self, time: Timestamp, budget: &Budget, sink: &mut impl Sink) {
+        let at = self.arrival(time);
+        self.speech.end(at, budget, sink);
+        self.streams.iter_mut().for_each(|stream| stream.forget(budget));
+    }
+
+    fn ends(&self) -> (IpAddr, u16, IpAddr, u16) {
+        let (low, high) = (address(self.key.low), address(self.key.high));
+        let (low_port, high_port) = (self.key.low_port, self.key.high_port);
+        if self.client_upward { (low, low_port, high, high_port) } else { (high, high_port, low, low_port) }
+    }
+
+    fn arrival(&self, time: Timestamp) -> Arrival<'static> {
+        Arrival { time, client: self.ends().0, bytes: b"" }
+    }
+
+    fn note_window(&mut self, frame: &Frame<'_>) {
+        let flags = frame.packet.tcp_flags;
+        if flags & (tcp_flags::SYN | tcp_flags::RST | tcp_flags::FIN) != 0 {
+            return;
+        }
+        // Of a connection picked up the scale is not known; a window of zero is tiny at any.
+        let limit = if self.handshake { TINY_WINDOW_BYTES } else { 1 };
+        let tiny = u32::from(frame.packet.tcp_window) << self.client_scale < limit;
+        self.tiny_since = tiny.then_some(self.tiny_since.unwrap_or(frame.packet.time));
+    }
+
+    fn listen(&mut self, frame: &Frame<'_>, from_client: bool, means: &mut Means<'_, impl Sink>) {
+        let packet = &frame.packet;
+        let (client, _, _, server_port) = self.ends();
+        let patient = self.handshake && self.speech.is_patient(from_client);
+        let Self { streams, speech, .. } = self;
+        let mut cx = Context {
+            packet,
+            from_client,
+            client,
+            server_port,
+            budget: means.budget,
+            queries: &mut *means.queries,
+            sink: &mut *means.sink,
+        };
+        let mut news = News::default();
+        // A SYN with data counts one before its data.
+        let syn = u32::from(packet.tcp_flags & tcp_flags::SYN != 0);
+        let segment = Segment {
+            sequence: frame.sequence.wrapping_add(syn),
+            payload: packet.payload,
+            wire_bytes: packet.payload_bytes,
+        };
+        let stream = &mut streams[usize::from(!from_client)];
+        stream.segment(segment, patient, means.budget, &mut |piece| {
+            let heard = speech.hear(piece, &mut cx);
+            news.hello |= heard.hello;
+            news.http2_abuse |= heard.http2_abuse;
+        });
+        if self.speech.is_over() {
+            self.streams.iter_mut().for_each(|stream| stream.forget(means.budget));
+        }
+        if news.hello {
+            means.sink.observe(&self.event(ConnectionEvent::TlsHello, packet.time));
+        }
+        if news.http2_abuse {
+            means.sink.observe(&self.event(ConnectionEvent::Http2Abuse, packet.time));
+        }
+    }
+
+    fn tell_once(&mut self, which: usize, event: ConnectionEvent, now: Timestamp, sink: &mut impl Sink) {
+        if !self.told[which] {
+            self.told[which] = true;
+            sink.observe(&self.event(event, now));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Logins in protocols where the server greets first and says in the clear whether one
+//! succeeded: FTP, SMTP, POP3, IMAP, Telnet, MySQL.
+
+/// What a server's words say of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub service: &'static str,
+    pub succeeded: bool,
+}
+
+/// The service by the server's port, if its logins can be told.
+pub(super) fn service(server_port: u16) -> Option<&'static str> {
+    Some(match server_port {
+        21 => "ftp",
+        23 | 2323 => "telnet",
+        25 | 465 | 587 => "smtp",
+        110 => "pop3",
+        143 => "imap",
+        3306 => "mysql",
+        _ => return None,
+    })
+}
+
+/// Whether the client's bytes are the step that the next answer decides.
+pub(super) fn is_attempt(service: &str, bytes: &[u8]) -> bool {
+    let starts = |word: &[u8]| bytes.len() >= word.len() && bytes[..word.len()].eq_ignore_ascii_case(word);
+    match service {
+        "pop3" => starts(b"PASS ") || starts(b"APOP ") || starts(b"AUTH "),
+        "imap" => {
+            let command = memchr::memchr(b' ', bytes).map_or(b"".as_slice(), |at| &bytes[at + 1..]);
+            let starts =
+                |word: &[u8]| command.len() >= word.len() && command[..word.len()].eq_ignore_ascii_case(word);
+            starts(b"LOGIN ") || starts(b"AUTHENTICATE ")
+        }
+        // The client's first packet after the greeting has number 1.
+        "mysql" => bytes.get(3) == Some(&1),
+        _ => false,
+    }
+}
+
+/// What the server's bytes say of a login; `attempted`: the client's last words were an attempt.
+pub(super) fn verdict(service: &'static str, attempted: bool, bytes: &[u8]) -> Option<Verdict> {
+    let told = |succeeded| Some(Verdict { service, succeeded });
+    match (service, bytes) {
+        ("ftp", [b'5', b'3', b'0', ..]) | ("smtp", [b'5', b'3', b'5', ..]) => told(false),
+        ("ftp", [b'2', b'3', b'0', ..]) | ("smtp", [b'2', b'3', b'5', ..]) => told(true),
+        ("pop3", [b'-', ..]) if attempted => told(false),
+        ("pop3", [b'+', b'O', b'K', ..]) if attempted => told(true),
+        ("imap", _) if attempted => {
+            let answer = bytes.split(|&b| b == b' ').nth(1)?;
+            match answer {
+                b"NO" | b"BAD" => told(false),
+                b"OK" => told(true),
+                _ => None,
+            }
+        }
+        ("mysql", [_, _, _, 2, 0xFF, 0x15, 0x04, ..]) if attempted => told(false),
+        ("mysql", [_, _, _, 2, 0, ..]) if attempted => told(true),
+        ("telnet", _) => {
+            let finder = |word: &[u8]| memchr::memmem::find(bytes, word).is_some();
+            if finder(b"ogin incorrect") || finder(b"uthentication failed") || finder(b"ogin failed") {
+                told(false)
+            } else if finder(b"Last login") {
+                told(true)
+            } else {
+                None
+            }
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_words_are_understood() {
+        let failed = |service| Some(Verdict { service, succeeded: false });
+        assert_eq!(verdict("ftp", false, b"530 Login incorrect.\r\n"), failed("ftp"));
+        assert_eq!(verdict("ftp", false, b"331 Password please\r\n"), None);
+        assert!(is_attempt("pop3", b"pass secret\r\n"));
+        assert_eq!(verdict("pop3", true, b"-ERR no\r\n"), failed("pop3"));
+        assert_eq!(verdict("pop3", false, b"-ERR no\r\n"), None);
+        assert!(is_attempt("imap", b"a1 LOGIN x y\r\n"));
+        assert_eq!(verdict("imap", true, b"a1 NO failed\r\n"), failed("imap"));
+        assert_eq!(verdict("mysql", true, b"\x48\x00\x00\x02\xff\x15\x04#28000"), failed("mysql"));
+        assert_eq!(verdict("telnet", false, b"\r\nLogin incorrect\r\n"), failed("telnet"));
+    }
+}
