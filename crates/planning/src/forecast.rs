@@ -1,0 +1,102 @@
+//! Forecasts: what a measure would stop, and what it would cost normal traffic.
+
+use crate::ladder::Step;
+use crate::planner::PlanInput;
+use crate::rate::{Limit, stopped_share};
+use seawall_model::finding::Ranked;
+use seawall_model::plan::{RateKey, Scope};
+use seawall_model::signature::{Layer, ShareEstimate};
+
+/// Effect on the unwanted traffic, harm to the normal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Forecast {
+    pub(crate) effect: ShareEstimate,
+    pub(crate) harm: Option<ShareEstimate>,
+}
+
+/// Clients of a public site that fail or leave at a challenge; small, and never measured here.
+const CHALLENGE_LOSS: ShareEstimate = ShareEstimate { share: 0.02, low: 0.0, high: 0.1 };
+const NONE: ShareEstimate = ShareEstimate { share: 0.0, low: 0.0, high: 0.0 };
+const UNKNOWN: ShareEstimate = ShareEstimate { share: 0.5, low: 0.0, high: 1.0 };
+/// Normal clients above a limit that stands at twice their 99th percentile.
+const ABOVE_LIMIT: ShareEstimate = ShareEstimate { share: 0.002, low: 0.0, high: 0.01 };
+
+/// What a step over a scope would do.
+pub(crate) fn forecast(
+    step: Step,
+    scope: &Scope,
+    limit: Option<&Limit>,
+    layer: Layer,
+    input: &PlanInput<'_>,
+) -> Forecast {
+    match (step, limit) {
+        (Step::Limit(key), Some(limit)) => of_limit(key, limit, scope, layer, input),
+        (Step::Block | Step::Drop | Step::FlowSpec | Step::Truncate, _) => of_scope(scope, input),
+        (Step::Challenge, _) => {
+            let reached = of_scope(scope, input).effect;
+            Forecast {
+                effect: ShareEstimate {
+                    share: 0.9 * reached.share,
+                    low: 0.5 * reached.low,
+                    high: reached.high,
+                },
+                harm: Some(CHALLENGE_LOSS),
+            }
+        }
+        (Step::Blackhole, _) => Forecast {
+            effect: ShareEstimate { share: 1.0, low: 1.0, high: 1.0 },
+            harm: Some(ShareEstimate { share: 1.0, low: 1.0, high: 1.0 }),
+        },
+        (Step::Investigate(_), _) => Forecast { effect: NONE, harm: Some(NONE) },
+        (Step::RollBack, _) => {
+            let likely = input.diagnosis.verdict.confidence.clamp(0.0, 1.0);
+            Forecast { effect: ShareEstimate { share: likely, low: 0.0, high: 1.0 }, harm: Some(NONE) }
+        }
+        _ => Forecast { effect: UNKNOWN, harm: Some(NONE) },
+    }
+}
+
+/// What is refused outright in a scope.
+fn of_scope(scope: &Scope, input: &PlanInput<'_>) -> Forecast {
+    match scope {
+        Scope::All => Forecast { effect: ShareEstimate { share: 1.0, low: 0.9, high: 1.0 }, harm: None },
+        Scope::Signature(s) => Forecast { effect: s.attack, harm: s.baseline },
+        Scope::Sources(prefixes) => {
+            let ranked: Vec<&Ranked> = input
+                .rankings
+                .dimensions
+                .iter()
+                .filter(|(name, _)| name == "source")
+                .flat_map(|(_, r)| r)
+                .filter(|r| r.name.parse().is_ok_and(|a| prefixes.iter().any(|p| p.contains(a))))
+                .collect();
+            let share = ranked.iter().map(|r| r.share).sum::<f64>().min(1.0);
+            let normal: Option<f64> = ranked.iter().map(|r| r.baseline_share).sum();
+            Forecast { effect: exact(share), harm: normal.map(|n| exact(n.min(1.0))) }
+        }
+    }
+}
+
+fn of_limit(key: RateKey, limit: &Limit, scope: &Scope, layer: Layer, input: &PlanInput<'_>) -> Forecast {
+    let inside = of_scope(scope, input);
+    let stopped = stopped_share(key, limit.per_s, layer, input.findings, input.rankings);
+    let share = stopped.min(inside.effect.high);
+    let effect = ShareEstimate { share, low: 0.5 * share, high: (1.5 * share).min(1.0) };
+    let per_sender = matches!(key, RateKey::Source | RateKey::Network);
+    let harm = match (per_sender, limit.is_measured) {
+        // Only senders above their normal rate are touched, and only inside the scope.
+        (true, true) => Some(inside.harm.filter(|h| h.share < ABOVE_LIMIT.share).unwrap_or(ABOVE_LIMIT)),
+        (true, false) => None,
+        // A common limit refuses whatever comes too late, wanted or not.
+        (false, _) => inside.harm.map(|h| ShareEstimate {
+            share: h.share * stopped,
+            low: h.low * stopped,
+            high: h.high,
+        }),
+    };
+    Forecast { effect, harm }
+}
+
+fn exact(share: f64) -> ShareEstimate {
+    ShareEstimate { share, low: share, high: share }
+}

@@ -1,0 +1,388 @@
+//! The planner: climbs the ladder of the cause and turns each rung into a measure or into an
+//! alternative with the reason why not.
+
+use crate::forecast::{Forecast, forecast};
+use crate::ladder::{Ladder, Over, Rung, Step, When, ladder};
+use crate::rate::{Limit, NormalTraffic, connections_per_source, limit, mean_rate};
+use crate::scope::{in_words, narrow_cover, scopes, target_prefix};
+use seawall_model::cause::Class;
+use seawall_model::diagnosis::{Diagnosis, Verdict};
+use seawall_model::finding::{Findings, Rankings};
+use seawall_model::plan::{Action, Alternative, Measure, Plan, PlanReport, Scope, Standing};
+use seawall_model::policy::Policy;
+use seawall_model::signature::{Layer, Signature, Test};
+use seawall_model::time::SECOND_NS;
+use seawall_model::{Cause, Timestamp};
+
+/// Everything that a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanInput<'a> {
+    pub diagnosis: &'a Diagnosis,
+    pub findings: &'a Findings,
+    /// Best first, of any layer.
+    pub signatures: &'a [Signature],
+    pub rankings: &'a Rankings,
+    pub policy: &'a Policy,
+    pub now: Timestamp,
+    /// The plan that this one follows.
+    pub previous: Option<&'a Plan>,
+    pub normal: NormalTraffic,
+}
+
+/// Share of the attack from which narrow signatures are enough without blunter measures.
+const ENOUGH_COVER: f64 = 0.9;
+/// Least share of the unwanted traffic that a measure must stop.
+const MIN_EFFECT: f64 = 0.02;
+/// Confidence from which a measure with measured harm applies to everything at once.
+const SURE: f64 = 0.8;
+/// Share of matching traffic that a measure applies to while its harm is not known.
+const FIRST_STAGE: f64 = 0.1;
+/// Seconds for a complete request header: slow telephones need a few.
+const HEADER_SECONDS: u32 = 10;
+/// Seconds that a stale answer may serve.
+const STALE_SECONDS: u32 = 60;
+
+/// Chooses measures. `None`: nothing to do, and the report says why.
+pub fn plan(input: &PlanInput<'_>) -> (Option<Plan>, PlanReport) {
+    let mut draft = Draft { input, measures: Vec::new(), report: PlanReport::default(), harm: 0.0 };
+    let verdict = &input.diagnosis.verdict;
+    draft.climb(effective(verdict, input.policy));
+    if verdict.class == Class::Attack {
+        for other in input.diagnosis.also.iter().filter(|v| v.class == Class::Attack) {
+            draft.climb(effective(other, input.policy));
+        }
+    }
+    draft.finish()
+}
+
+/// A verdict below the policy's confidence is none.
+fn effective(verdict: &Verdict, policy: &Policy) -> Cause {
+    let is_sure = verdict.confidence >= policy.min_confidence;
+    if is_sure || matches!(verdict.class, Class::Normal | Class::Undecided) {
+        verdict.cause
+    } else {
+        Cause::Undecided
+    }
+}
+
+struct Draft<'a> {
+    input: &'a PlanInput<'a>,
+    measures: Vec<Measure>,
+    report: PlanReport,
+    /// Share of normal traffic that the measures so far would deny, added up.
+    harm: f64,
+}
+
+impl Draft<'_> {
+    fn climb(&mut self, cause: Cause) {
+        let ladder = ladder(cause);
+        let cover = narrow_cover(&ladder, self.input);
+        for rung in ladder.rungs {
+            match rung.when {
+                When::Never(why) => self.reject(rung, "the senders", why.to_owned()),
+                When::Reserve(why) => self.hold(rung, why, &ladder),
+                When::NothingNarrow if cover >= ENOUGH_COVER => self.wait(
+                    self.action_name(rung.step, &ladder),
+                    "everything to the target".to_owned(),
+                    format!("narrow signatures already cover {:.0} % of the attack", cover * 100.0),
+                ),
+                When::NothingNarrow | When::Always => self.try_rung(rung, &ladder),
+            }
+        }
+    }
+
+    fn try_rung(&mut self, rung: &Rung, ladder: &Ladder) {
+        if rung.step == Step::Blackhole || rung.step == Step::ProviderMode {
+            return self.hold(rung, "waits for the closer measures to fail", ladder);
+        }
+        for scope in scopes(rung.over, ladder, self.input) {
+            match scope {
+                Ok(scope) => self.try_measure(rung, scope, ladder),
+                Err(why) => self.reject(rung, over_in_words(rung.over), why),
+            }
+        }
+    }
+
+    fn try_measure(&mut self, rung: &Rung, scope: Scope, ladder: &Ladder) {
+        let words = in_words(&scope);
+        let placed = match self.action(rung.step, &scope, ladder) {
+            Ok(placed) => placed,
+            Err(why) => return self.report_rejected(self.action_name(rung.step, ladder), words, why),
+        };
+        let scope = self.anchored(rung.step, scope);
+        let forecast = forecast(rung.step, &scope, placed.limit.as_ref(), ladder.layer, self.input);
+        if let Err(why) = self.is_worth(rung.step, &forecast, placed.limit.as_ref(), ladder.layer) {
+            return self.report_rejected(placed.action, words, why);
+        }
+        if self.measures.iter().any(|m| m.action.name() == placed.action.name() && m.scope == scope) {
+            return;
+        }
+        self.add(placed, scope, forecast, rung.step);
+    }
+
+    /// FlowSpec is announced for one destination, so it must be in the rule.
+    fn anchored(&self, step: Step, scope: Scope) -> Scope {
+        match scope {
+            Scope::Signature(mut s) if step == Step::FlowSpec => {
+                let has_destination = s.tests.iter().any(|t| matches!(t, Test::Destination(_)));
+                if let (false, Some(prefix)) = (has_destination, target_prefix(self.input)) {
+                    s.tests.push(Test::Destination(prefix));
+                    s.tests.sort();
+                }
+                Scope::Signature(s)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether it would stop something, and within what the policy allows to be hit.
+    fn is_worth(&self, step: Step, f: &Forecast, limit: Option<&Limit>, layer: Layer) -> Result<(), String> {
+        if let (Step::Limit(_), Some(limit)) = (step, limit)
+            && f.effect.share < MIN_EFFECT
+        {
+            let sent = mean_rate(layer, self.input.findings)
+                .map_or("no sender is known to exceed it".to_owned(), |m| {
+                    format!("the mean sender sends {m:.2}/s")
+                });
+            return Err(format!("the limit would be {:.1}/s ({}), and {sent}", limit.per_s, limit.origin));
+        }
+        if is_denial(step) && f.effect.share < MIN_EFFECT {
+            return Err(format!(
+                "it would stop only {:.1} % of the unwanted traffic",
+                f.effect.share * 100.0
+            ));
+        }
+        let harm = f.harm.map_or(0.0, |h| h.share);
+        let allowed = self.input.policy.max_baseline_share;
+        if denies_or_limits(step) && self.harm + harm > allowed {
+            return Err(format!(
+                "it would hit {:.2} % of normal traffic, with the measures above it {:.2} %, and the policy allows {:.2} %",
+                harm * 100.0,
+                (self.harm + harm) * 100.0,
+                allowed * 100.0
+            ));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, placed: Placed, scope: Scope, forecast: Forecast, step: Step) {
+        let id = format!("m{}", self.measures.len() + 1);
+        if denies_or_limits(step) {
+            self.harm += forecast.harm.map_or(0.0, |h| h.share);
+        }
+        let verdict = &self.input.diagnosis.verdict;
+        self.report.reasons.push((id.clone(), placed.reason));
+        self.measures.push(Measure {
+            id,
+            action: placed.action,
+            scope,
+            target: verdict.target.clone().or_else(|| self.input.findings.target.clone()),
+            predicted_effect: forecast.effect,
+            predicted_harm: forecast.harm,
+            expires: self.expiry(),
+            initial_share: self.first_share(step, &forecast),
+        });
+    }
+
+    fn first_share(&self, step: Step, forecast: &Forecast) -> f64 {
+        let touches_traffic = denies_or_limits(step) || matches!(step, Step::Challenge | Step::Truncate);
+        let is_known = forecast.harm.is_some_and(|h| h.share <= self.input.policy.max_baseline_share);
+        let is_sure = self.input.diagnosis.verdict.confidence >= SURE;
+        if !touches_traffic || (is_known && is_sure) { 1.0 } else { FIRST_STAGE }
+    }
+
+    fn expiry(&self) -> Timestamp {
+        self.input.now.plus_ns(i64::from(self.input.policy.measure_lifetime_s.max(1)) * SECOND_NS)
+    }
+
+    /// What a step becomes with the numbers of the case, or why it cannot.
+    fn action(&self, step: Step, scope: &Scope, ladder: &Ladder) -> Result<Placed, String> {
+        let plain =
+            |action: Action, reason: &str| Ok(Placed { action, reason: reason.to_owned(), limit: None });
+        match step {
+            Step::Limit(key) => {
+                let found = limit(key, ladder.layer, &self.input.normal, self.input.findings)
+                    .ok_or("no normal rate was measured, and a guess would cut off the service")?;
+                Ok(Placed {
+                    action: Action::RateLimit { key, per_s: found.per_s, burst: found.burst },
+                    reason: format!("limit: {}", found.origin),
+                    limit: Some(found),
+                })
+            }
+            Step::HeaderDeadline => {
+                let (connections_per_source, origin) = connections_per_source(&self.input.normal);
+                let action = Action::HeaderDeadline { seconds: HEADER_SECONDS, connections_per_source };
+                plain(action, &format!("connections per source: {origin}"))
+            }
+            Step::WaitingRoom => self.waiting_room(),
+            Step::RollBack => self.roll_back(ladder.cause),
+            Step::FlowSpec => self.flow_spec(scope),
+            Step::Investigate(what) => plain(
+                Action::Investigate { what: self.look_at(what, ladder.cause) },
+                "only a person can repair this",
+            ),
+            Step::Block => {
+                let status = if ladder.layer == Layer::Http { 403 } else { 0 };
+                plain(Action::Block { status }, &self.why_denied(scope))
+            }
+            Step::Drop => plain(Action::DropInKernel, &self.why_denied(scope)),
+            Step::Truncate => {
+                plain(Action::DnsTruncate, "real resolvers come back over TCP, forged senders do not")
+            }
+            Step::SynCookies => plain(Action::SynCookies, "no state is kept until the handshake completes"),
+            Step::Challenge => {
+                plain(Action::Challenge, "no narrow signature; people pass, simple tools do not")
+            }
+            Step::ServeStale => {
+                plain(Action::ServeStale { seconds: STALE_SECONDS }, "what is cached need not be made again")
+            }
+            Step::ScaleOut => plain(Action::ScaleOut, "the demand is real"),
+            Step::Shed | Step::Blackhole | Step::ProviderMode => Err("held in reserve".to_owned()),
+        }
+    }
+
+    fn waiting_room(&self) -> Result<Placed, String> {
+        let found =
+            limit(seawall_model::plan::RateKey::Total, Layer::Http, &self.input.normal, self.input.findings)
+                .ok_or("how many visitors the service can take was never measured")?;
+        Ok(Placed {
+            action: Action::WaitingRoom { admitted_per_s: found.per_s },
+            reason: format!("admitted: {}", found.origin),
+            limit: None,
+        })
+    }
+
+    fn roll_back(&self, cause: Cause) -> Result<Placed, String> {
+        let change = self.input.findings.changes.first().ok_or("no change is known near the onset")?;
+        let reason = match self.input.findings.onset {
+            Some(onset) => format!("the trouble began {:.0} s after it", onset.since_s(change.time)),
+            None => format!("it is the nearest change to the {}", cause.title()),
+        };
+        let action = Action::RollBack { change: format!("{} ({})", change.text, change.time) };
+        Ok(Placed { action, reason, limit: None })
+    }
+
+    fn flow_spec(&self, scope: &Scope) -> Result<Placed, String> {
+        let named = match scope {
+            Scope::Signature(s) => s.tests.iter().find_map(|t| match t {
+                Test::Destination(p) => Some(*p),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let destination = named.or_else(|| target_prefix(self.input)).ok_or("no destination is known")?;
+        if !self.input.policy.owned_prefixes.iter().any(|p| p.covers(destination)) {
+            return Err(format!("{destination} is in none of the prefixes that the policy says we own"));
+        }
+        Ok(Placed {
+            action: Action::FlowSpec { limit_bytes_per_s: None },
+            reason: format!("keeps it off our link; {}", self.why_denied(scope)),
+            limit: None,
+        })
+    }
+
+    fn why_denied(&self, scope: &Scope) -> String {
+        match scope {
+            Scope::Signature(s) => {
+                let harm = s.baseline.map_or("normal traffic was not measured".to_owned(), |b| {
+                    format!("{:.2} % of normal traffic (at most {:.2} %)", b.share * 100.0, b.high * 100.0)
+                });
+                format!("holds {:.0} % of the attack and {harm}", s.attack.share * 100.0)
+            }
+            other => format!("{} proved to be real senders of it", in_words(other)),
+        }
+    }
+
+    fn look_at(&self, what: &str, cause: Cause) -> String {
+        if cause == Cause::Undecided && !self.input.diagnosis.missing.is_empty() {
+            return format!("{what}: {}", self.input.diagnosis.missing.join("; "));
+        }
+        what.to_owned()
+    }
+
+    fn hold(&mut self, rung: &Rung, why: &str, ladder: &Ladder) {
+        let action = self.action_name(rung.step, ladder);
+        if rung.step == Step::Blackhole && !self.input.policy.allow_blackhole {
+            let why = "the policy forbids it: it gives up the victim to save the rest".to_owned();
+            return self.report_rejected(action, "the victim's address".to_owned(), why);
+        }
+        self.wait(action, over_in_words(rung.over).to_owned(), why.to_owned());
+    }
+
+    fn reject(&mut self, rung: &Rung, scope: &str, why: String) {
+        let action = self.action_name(rung.step, &ladder(self.input.diagnosis.verdict.cause));
+        self.report_rejected(action, scope.to_owned(), why);
+    }
+
+    /// The action as it would be, for the report; numbers that are not known are zero.
+    fn action_name(&self, step: Step, ladder: &Ladder) -> Action {
+        if let Ok(placed) = self.action(step, &Scope::All, ladder) {
+            return placed.action;
+        }
+        match step {
+            Step::Limit(key) => Action::RateLimit { key, per_s: 0.0, burst: 0.0 },
+            Step::FlowSpec => Action::FlowSpec { limit_bytes_per_s: None },
+            Step::Blackhole => Action::Blackhole,
+            Step::ProviderMode => Action::ProviderMode,
+            Step::WaitingRoom => Action::WaitingRoom { admitted_per_s: 0.0 },
+            Step::RollBack => Action::RollBack { change: String::new() },
+            _ => Action::Shed { max_concurrency: self.concurrency() },
+        }
+    }
+
+    fn concurrency(&self) -> u32 {
+        self.input
+            .normal
+            .concurrency_peak
+            .filter(|c| c.is_finite() && *c > 0.0)
+            .map_or(0, |c| (2.0 * c).min(1e6) as u32)
+    }
+
+    fn report_rejected(&mut self, action: Action, scope: String, reason: String) {
+        self.report.alternatives.push(Alternative { action, scope, standing: Standing::Rejected, reason });
+    }
+
+    fn wait(&mut self, action: Action, scope: String, reason: String) {
+        self.report.alternatives.push(Alternative { action, scope, standing: Standing::Waiting, reason });
+    }
+
+    fn finish(self) -> (Option<Plan>, PlanReport) {
+        if self.measures.is_empty() {
+            return (None, self.report);
+        }
+        let generation = self.input.previous.map_or(1, |p| p.generation.saturating_add(1));
+        let plan = Plan {
+            generation,
+            parent: self.input.previous.map(|p| p.generation),
+            cause: effective(&self.input.diagnosis.verdict, self.input.policy),
+            created: self.input.now,
+            expires: self.expiry(),
+            measures: self.measures,
+        };
+        (Some(plan), self.report)
+    }
+}
+
+/// An action with its reason and, for limits, the number behind it.
+struct Placed {
+    action: Action,
+    reason: String,
+    limit: Option<Limit>,
+}
+
+fn is_denial(step: Step) -> bool {
+    matches!(step, Step::Block | Step::Drop | Step::FlowSpec | Step::Blackhole)
+}
+
+fn denies_or_limits(step: Step) -> bool {
+    is_denial(step) || matches!(step, Step::Limit(_))
+}
+
+fn over_in_words(over: Over) -> &'static str {
+    match over {
+        Over::All => "everything to the target",
+        Over::Signatures => "what a signature matches",
+        Over::Kind => "traffic of this kind",
+        Over::Sources => "the heaviest senders",
+    }
+}

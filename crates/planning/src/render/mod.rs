@@ -1,0 +1,157 @@
+//! Plans as text for the programs that people run, ready to paste.
+//!
+//! Each program's module renders what that program can express and says in a comment what it
+//! cannot, rather than write a rule that matches something else. Everything that came from
+//! traffic (user agents, paths, names) is hostile: it is escaped by the program's own rules, and
+//! in comments anything but plain text becomes a dot.
+
+pub mod dnsdist;
+pub mod flowspec;
+pub mod haproxy;
+pub mod nftables;
+pub mod nginx;
+mod pattern;
+mod tcp_options;
+
+use seawall_model::plan::{Action, Measure, Plan, RenderedRule, Scope};
+use seawall_model::signature::Layer;
+use seawall_model::{Cause, Prefix};
+
+/// Longest text of a comment line.
+const MAX_COMMENT_CHARS: usize = 400;
+
+/// The plan in every program that can express a part of it. `protected` clients are exempt in
+/// every rule.
+#[must_use]
+pub fn all(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
+    [nftables::render, haproxy::render, nginx::render, dnsdist::render, flowspec::render]
+        .into_iter()
+        .flat_map(|render| render(plan, protected))
+        .collect()
+}
+
+/// A complete minimal configuration around the rules of one program, such as its own checker
+/// accepts. `None`: no program of that name is rendered for.
+#[must_use]
+pub fn check_file(program: &str, rules: &[RenderedRule]) -> Option<String> {
+    let of_program: Vec<RenderedRule> = rules.iter().filter(|r| r.program == program).cloned().collect();
+    match program {
+        nftables::PROGRAM => Some(nftables::check_file(&of_program)),
+        haproxy::PROGRAM => Some(haproxy::check_file(&of_program)),
+        nginx::PROGRAM => Some(nginx::check_file(&of_program)),
+        dnsdist::PROGRAM => Some(dnsdist::check_file(&of_program)),
+        flowspec::PROGRAM => Some(flowspec::check_file(&of_program)),
+        _ => None,
+    }
+}
+
+/// The kind of traffic that a measure is about: its signature's layer, else its cause's.
+pub(crate) fn layer_of(plan: &Plan, measure: &Measure) -> Layer {
+    match &measure.scope {
+        Scope::Signature(s) => s.layer,
+        Scope::All | Scope::Sources(_) => match plan.cause {
+            Cause::Amplification
+            | Cause::UdpFlood
+            | Cause::IcmpFlood
+            | Cause::FragmentFlood
+            | Cause::SynFlood
+            | Cause::TcpFlagFlood
+            | Cause::TcpReflection
+            | Cause::ConnectionFlood
+            | Cause::TlsFlood
+            | Cause::Scan
+            | Cause::NetworkFault => Layer::Packet,
+            Cause::DnsFlood | Cause::DnsRandomSubdomain | Cause::DnsReflection | Cause::DnsTunnel => {
+                Layer::Dns
+            }
+            _ => Layer::Http,
+        },
+    }
+}
+
+/// Whether a program could ever carry this action out; the others are for people and providers.
+pub(crate) fn is_for_programs(action: &Action) -> bool {
+    !matches!(
+        action,
+        Action::ProviderMode | Action::ScaleOut | Action::RollBack { .. } | Action::Investigate { .. }
+    )
+}
+
+/// Seconds that a measure lives from when it is loaded.
+pub(crate) fn lifetime_s(plan: &Plan, measure: &Measure) -> u64 {
+    measure.expires.since_s(plan.created).clamp(1.0, 86_400.0) as u64
+}
+
+/// Parts in a thousand of the matching traffic.
+pub(crate) fn per_mille(measure: &Measure) -> u32 {
+    (measure.initial_share * 1_000.0).clamp(1.0, 1_000.0) as u32
+}
+
+/// Text that cannot end a comment or hide anything in it: printable ASCII without backslashes.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .take(MAX_COMMENT_CHARS)
+        .map(|c| if (c.is_ascii_graphic() && c != '\\') || c == ' ' { c } else { '.' })
+        .collect()
+}
+
+/// A measure's id as part of a name: letters, digits and underscores.
+pub(crate) fn name(measure: &Measure) -> String {
+    measure.id.chars().take(40).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// What a measure does, in plain words, for the comment above its rule.
+pub(crate) fn in_words(measure: &Measure) -> String {
+    let scope = match &measure.scope {
+        Scope::All => "everything to the target".to_owned(),
+        Scope::Signature(s) => s.to_string(),
+        Scope::Sources(prefixes) => format!("{} source addresses", prefixes.len()),
+    };
+    let harm = match measure.predicted_harm {
+        Some(h) => format!("hits {:.2} % of normal traffic", h.share * 100.0),
+        None => "harm to normal traffic not measured".to_owned(),
+    };
+    plain(&format!(
+        "{}: {} for {scope}; stops {:.0} % of the unwanted traffic, {harm}",
+        measure.id,
+        measure.action.name(),
+        measure.predicted_effect.share * 100.0
+    ))
+}
+
+/// A token that only this plan's measure hands out.
+pub(crate) fn token(plan: &Plan, measure: &Measure) -> String {
+    let seed = seawall_model::hash::combine(plan.created.0 as u64, plan.generation);
+    format!("{:016x}", seawall_model::hash::combine(seed, seawall_model::hash::bytes(measure.id.as_bytes())))
+}
+
+/// Whole events per period, and the period's name: slow rates count by the minute.
+pub(crate) fn whole_rate(per_s: f64) -> (u64, bool) {
+    if per_s >= 1.0 {
+        (per_s.ceil().min(1e9) as u64, false)
+    } else {
+        ((per_s * 60.0).ceil().max(1.0) as u64, true)
+    }
+}
+
+/// Several lines as comments.
+pub(crate) fn comments(mark: &str, lines: &[String]) -> String {
+    lines.iter().map(|l| format!("{mark} {}\n", plain(l))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_cannot_be_left() {
+        assert_eq!(plain("a\nb\r\u{2028}c\\\n\0é"), "a.b..c....");
+    }
+
+    #[test]
+    fn slow_rates_count_by_the_minute() {
+        assert_eq!(whole_rate(0.5), (30, true));
+        assert_eq!(whole_rate(1.2), (2, false));
+        assert_eq!(whole_rate(1e300), (1_000_000_000, false));
+    }
+}

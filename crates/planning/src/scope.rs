@@ -1,0 +1,183 @@
+//! Scopes: the traffic that a rung is about, made from signatures, rankings and the cause.
+
+use crate::ladder::{Ladder, Over};
+use crate::planner::PlanInput;
+use seawall_model::observation::{Fragment, Method, protocol, tcp_flags};
+use seawall_model::plan::Scope;
+use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
+use seawall_model::{Cause, Prefix};
+use std::net::IpAddr;
+
+/// Heaviest proven sources that one measure names.
+const MAX_SOURCES: usize = 10;
+/// Share of the traffic from which a source counts as heavy.
+const HEAVY_SHARE: f64 = 0.02;
+/// How much heavier than normal a source must be.
+const TIMES_NORMAL: f64 = 10.0;
+
+/// A scope, or why there is none.
+pub(crate) type Scoped = Result<Scope, String>;
+
+/// Every scope that a rung covers.
+pub(crate) fn scopes(over: Over, ladder: &Ladder, input: &PlanInput<'_>) -> Vec<Scoped> {
+    match over {
+        Over::All => vec![Ok(Scope::All)],
+        Over::Signatures => signatures(ladder, input),
+        Over::Kind => vec![kind(ladder, input)],
+        Over::Sources => vec![sources(ladder, input)],
+    }
+}
+
+/// Signatures that can stand for the cause, and why others cannot.
+pub(crate) fn signatures(ladder: &Ladder, input: &PlanInput<'_>) -> Vec<Scoped> {
+    let of_layer: Vec<&Signature> = input.signatures.iter().filter(|s| s.layer == ladder.layer).collect();
+    if of_layer.is_empty() {
+        return vec![Err("no narrow signature sets the unwanted traffic apart".to_owned())];
+    }
+    of_layer.into_iter().map(|s| usable(s, ladder, input).map(|()| Scope::Signature(s.clone()))).collect()
+}
+
+/// Share of the attack that usable signatures hold together, at most.
+pub(crate) fn narrow_cover(ladder: &Ladder, input: &PlanInput<'_>) -> f64 {
+    signatures(ladder, input)
+        .iter()
+        .filter_map(|s| match s {
+            Ok(Scope::Signature(s)) => Some(s.attack.share),
+            _ => None,
+        })
+        .sum::<f64>()
+        .min(1.0)
+}
+
+fn usable(signature: &Signature, ladder: &Ladder, input: &PlanInput<'_>) -> Result<(), String> {
+    if signature.tests.is_empty() {
+        return Err("the signature has no test".to_owned());
+    }
+    if signature.names_sources() && is_forged(ladder, input) {
+        return Err("it stands on addresses that may be forged".to_owned());
+    }
+    if let Some(why) = too_wide(signature, input) {
+        return Err(why);
+    }
+    if signature.tests.iter().any(|t| matches!(t, Test::Status(_))) {
+        return Err(
+            "it tests the answer's status, which is known only after the request was served".to_owned()
+        );
+    }
+    match signature.baseline {
+        Some(b) if b.share > input.policy.max_baseline_share => Err(format!(
+            "it would hit {:.1} % of normal traffic, and the policy allows {:.1} %",
+            b.share * 100.0,
+            input.policy.max_baseline_share * 100.0
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn too_wide(signature: &Signature, input: &PlanInput<'_>) -> Option<String> {
+    signature.tests.iter().find_map(|test| {
+        let Test::Source(prefix) = test else { return None };
+        if is_protected(*prefix, input) {
+            return Some(format!("it names {prefix}, which overlaps a protected client"));
+        }
+        let (v4, v6) = input.policy.min_prefix_bits;
+        let shortest = if prefix.address().is_ipv4() { v4 } else { v6 };
+        (prefix.length_bits() < shortest)
+            .then(|| format!("it names {prefix}, wider than the /{shortest} that the policy allows"))
+    })
+}
+
+/// Whether senders may be forged here.
+fn is_forged(ladder: &Ladder, input: &PlanInput<'_>) -> bool {
+    ladder.forgeable || input.diagnosis.verdict.vectors.iter().any(|v| v == "spoofed")
+}
+
+fn is_protected(prefix: Prefix, input: &PlanInput<'_>) -> bool {
+    input.policy.protected_clients.iter().any(|p| p.covers(prefix) || prefix.covers(*p))
+}
+
+/// The heaviest sources of the ranking that completed a handshake and are not protected.
+fn sources(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
+    if is_forged(ladder, input) {
+        return Err("the senders' addresses may be forged".to_owned());
+    }
+    let heavy =
+        input.rankings.dimensions.iter().filter(|(name, _)| name == "source").flat_map(|(_, r)| r).filter(
+            |r| r.share >= HEAVY_SHARE && r.baseline_share.is_none_or(|b| r.share >= TIMES_NORMAL * b),
+        );
+    let addresses: Vec<IpAddr> = heavy.filter_map(|r| r.name.parse().ok()).collect();
+    let named = addresses.len();
+    let mut kept: Vec<Prefix> = addresses
+        .into_iter()
+        .filter(|a| input.rankings.proven_sources.contains(a))
+        .map(Prefix::host)
+        .filter(|p| !is_protected(*p, input))
+        .take(MAX_SOURCES)
+        .collect();
+    kept.sort_unstable();
+    kept.dedup();
+    if kept.is_empty() {
+        return Err(format!("none of {named} heavy sources is proven real and unprotected"));
+    }
+    Ok(Scope::Sources(kept))
+}
+
+/// What the cause consists of by definition.
+fn kind(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
+    let tests = match ladder.cause {
+        Cause::Amplification | Cause::UdpFlood => vec![Test::Protocol(protocol::UDP)],
+        Cause::IcmpFlood => vec![Test::Protocol(protocol::ICMP)],
+        Cause::FragmentFlood => vec![Test::Fragment(Fragment::Later)],
+        Cause::TcpReflection => {
+            vec![Test::Protocol(protocol::TCP), Test::TcpFlags(tcp_flags::SYN | tcp_flags::ACK)]
+        }
+        Cause::ExpensiveEndpoint => top_path(input).into_iter().collect(),
+        Cause::CredentialAbuse => top_path(input).into_iter().chain([Test::Method(Method::Post)]).collect(),
+        _ => Vec::new(),
+    };
+    if tests.is_empty() || (ladder.cause == Cause::CredentialAbuse && tests.len() < 2) {
+        return Err("nothing in the traffic's form sets it apart".to_owned());
+    }
+    let mut tests = tests;
+    if ladder.layer == Layer::Packet {
+        tests.extend(target_prefix(input).map(Test::Destination));
+    }
+    tests.sort();
+    Ok(Scope::Signature(Signature {
+        layer: ladder.layer,
+        tests,
+        attack: ShareEstimate { share: 1.0, low: 0.0, high: 1.0 },
+        baseline: None,
+        baseline_clients: None,
+        examples: Vec::new(),
+    }))
+}
+
+fn top_path(input: &PlanInput<'_>) -> Option<Test> {
+    let (_, paths) = input.rankings.dimensions.iter().find(|(name, _)| name == "path")?;
+    let path = paths.first().filter(|p| p.name.starts_with('/'))?;
+    Some(if path.name.split('/').any(|s| s == "*") {
+        Test::PathTemplate(path.name.clone())
+    } else {
+        Test::Path(path.name.clone())
+    })
+}
+
+/// The destination's address, where the target names one.
+pub(crate) fn target_prefix(input: &PlanInput<'_>) -> Option<Prefix> {
+    let target = input.diagnosis.verdict.target.as_deref().or(input.findings.target.as_deref())?;
+    target.split_whitespace().next()?.parse().ok()
+}
+
+/// A scope in words.
+pub(crate) fn in_words(scope: &Scope) -> String {
+    match scope {
+        Scope::All => "everything to the target".to_owned(),
+        Scope::Signature(s) => s.to_string(),
+        Scope::Sources(prefixes) => match prefixes.as_slice() {
+            [one] => one.to_string(),
+            [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+            [] => "no source".to_owned(),
+        },
+    }
+}
