@@ -73,6 +73,68 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl std::str::FromStr for Timestamp {
+    type Err = String;
+
+    /// Reads RFC 3339 (`2024-05-01T10:00:00.5+02:00`, also with a space for the `T`, and without a
+    /// zone as UTC) or whole seconds since the epoch.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("'{text}' is not a time such as 2024-05-01T10:00:00Z");
+        if let Ok(seconds) = text.parse() {
+            return Ok(Self::from_seconds(seconds));
+        }
+        let (date, clock) = text.split_once(['T', 't', ' ']).ok_or_else(bad)?;
+        let zone_at = clock.find(['Z', 'z', '+', '-']).unwrap_or(clock.len());
+        let (clock, zone) = clock.split_at(zone_at);
+        let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+        let [year, month, day] = numbers(date, '-').ok_or_else(bad)?;
+        let [hour, minute, second] = numbers(whole, ':').ok_or_else(bad)?;
+        let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
+        let civil = Civil {
+            year,
+            month: month as u8,
+            day: day as u8,
+            hour: hour as u8,
+            minute: minute as u8,
+            second: second as u8,
+        };
+        let fraction_ns = fraction_ns(fraction).ok_or_else(bad)?;
+        let zone_s = zone_offset_s(zone).ok_or_else(bad)?;
+        if !in_range || !(1678..2262).contains(&year) {
+            return Err(bad());
+        }
+        Ok(civil.timestamp().plus_ns(fraction_ns).plus_ns(-zone_s * SECOND_NS))
+    }
+}
+
+/// Three whole numbers with a separator between them.
+fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
+    let mut parts = text.split(separator).map(|p| p.parse().ok().filter(|n: &i64| *n >= 0));
+    let three = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(three)
+}
+
+/// Digits after the decimal point as nanoseconds; more than nine are cut.
+fn fraction_ns(digits: &str) -> Option<i64> {
+    let mut ns = 0;
+    for place in 0..9 {
+        let digit = digits.as_bytes().get(place).copied().unwrap_or(b'0');
+        ns = ns * 10 + i64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+    }
+    Some(ns)
+}
+
+/// `Z`, nothing, or `+hh:mm` as seconds east of Greenwich.
+fn zone_offset_s(zone: &str) -> Option<i64> {
+    if zone.is_empty() || zone.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let sign = if zone.starts_with('-') { -1 } else { 1 };
+    let digits: String = zone[1..].chars().filter(|c| *c != ':').collect();
+    let number: i64 = digits.parse().ok()?;
+    (digits.len() == 4).then_some(sign * (number / 100 * 3_600 + number % 100 * 60))
+}
+
 /// A calendar date and time of day in the proleptic Gregorian calendar, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
@@ -146,6 +208,17 @@ mod tests {
         for seconds in [0, 1, -1, 951_782_400, 807_256_800, 4_102_444_799, -62_135_596_800 / 10] {
             let t = Timestamp::from_seconds(seconds);
             assert_eq!(t.civil().timestamp(), t, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn printed_instants_are_read_back() {
+        for ns in [0, 1_500_000_000, 1_714_557_600_123_000_000] {
+            assert_eq!(Timestamp(ns).to_string().parse(), Ok(Timestamp(ns)));
+        }
+        assert_eq!("2024-05-01T12:00:00+02:00".parse(), "2024-05-01T10:00:00Z".parse::<Timestamp>());
+        for bad in ["", "yesterday", "2024-13-01T00:00:00Z", "2024-05-01T10:00", "2024-05-01T10:00:00+é", "1-2"] {
+            assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
     }
 

@@ -1,0 +1,127 @@
+//! From a request to a report. The commands call these functions and nothing below them.
+//!
+//! ```text
+//! files → sensor → windows → engine → conclusion → planning → TriageReport
+//! ```
+
+mod run;
+
+pub use run::triage;
+
+use seawall_model::policy::Policy;
+use seawall_model::report::TriageReport;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// What `seawall triage` was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct TriageRequest {
+    /// `-` is standard input.
+    pub files: Vec<PathBuf>,
+    pub baseline: Vec<PathBuf>,
+    pub changes: Option<PathBuf>,
+    pub policy: Policy,
+    /// nginx `log_format` or Apache `LogFormat` string.
+    pub log_format: Option<String>,
+    /// MMDB file.
+    pub networks: Option<PathBuf>,
+}
+
+/// What `seawall learn` was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct LearnRequest {
+    pub files: Vec<PathBuf>,
+    pub output: PathBuf,
+    pub log_format: Option<String>,
+}
+
+/// What `seawall replay` was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ReplayRequest {
+    pub recording: PathBuf,
+    /// `None`: the recorded one.
+    pub policy: Option<Policy>,
+}
+
+/// What `seawall drill simulate` was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct SimulateRequest {
+    pub episodes: u32,
+    pub seed: u64,
+}
+
+/// How far a long run has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being read now.
+    pub path: String,
+    pub bytes: u64,
+    /// `None` for pipes.
+    pub bytes_total: Option<u64>,
+    pub records: u64,
+}
+
+/// Called often; the callee decides how often to draw.
+pub type ProgressSink<'a> = &'a mut dyn FnMut(&Progress);
+
+/// Why there is no report.
+#[derive(Debug)]
+pub enum TriageError {
+    /// A file could not be read.
+    Read { path: PathBuf, source: io::Error },
+    /// A file could not be written.
+    Write { path: PathBuf, source: io::Error },
+    /// A file was read and is not what was asked for.
+    Content { path: PathBuf, reason: String },
+    /// An input could not be read; the sensor says which, why and what to do.
+    Sensor { source: seawall_sensor::ReadError },
+    /// This build has no way to do it.
+    Unavailable { what: &'static str },
+}
+
+impl fmt::Display for TriageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { path, .. } => write!(f, "cannot read {}", path.display()),
+            Self::Write { path, .. } => write!(f, "cannot write {}", path.display()),
+            Self::Content { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::Sensor { source } => write!(f, "{source}"),
+            Self::Unavailable { what } => write!(f, "this build cannot {what}"),
+        }
+    }
+}
+
+impl std::error::Error for TriageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => Some(source),
+            Self::Sensor { source } => source.source(),
+            Self::Content { .. } | Self::Unavailable { .. } => None,
+        }
+    }
+}
+
+/// Reads the files and writes what is normal; returns what to tell the user.
+///
+/// # Errors
+/// If a file cannot be read or the baseline cannot be written.
+pub fn learn(_request: &LearnRequest, _progress: ProgressSink<'_>) -> Result<String, TriageError> {
+    Err(TriageError::Unavailable { what: "learn" })
+}
+
+/// Runs a recording again.
+///
+/// # Errors
+/// If the recording cannot be read.
+pub fn replay(_request: &ReplayRequest, _progress: ProgressSink<'_>) -> Result<TriageReport, TriageError> {
+    Err(TriageError::Unavailable { what: "replay" })
+}
+
+/// Generates episodes and scores the verdicts; returns the score as text.
+///
+/// # Errors
+/// If the simulation cannot run.
+pub fn simulate(_request: &SimulateRequest, _progress: ProgressSink<'_>) -> Result<String, TriageError> {
+    Err(TriageError::Unavailable { what: "simulate" })
+}
