@@ -222,7 +222,17 @@ impl Found<'_> {
         for test in &s.tests {
             if let Test::Source(prefix) = test {
                 self.sender(m, *prefix);
+                // A request came over a completed handshake; a packet need not have.
+                if s.layer == Layer::Packet {
+                    self.proof(m, *prefix);
+                }
             }
+        }
+    }
+
+    fn proof(&mut self, m: &Measure, prefix: Prefix) {
+        if !self.context.proven_sources.iter().any(|a| prefix.contains(*a)) {
+            self.say(m, Rule::UnprovenSource(prefix));
         }
     }
 
@@ -233,9 +243,7 @@ impl Found<'_> {
         self.forgery(m, Layer::Http);
         for prefix in prefixes {
             self.sender(m, *prefix);
-            if !self.context.proven_sources.iter().any(|a| prefix.contains(*a)) {
-                self.say(m, Rule::UnprovenSource(*prefix));
-            }
+            self.proof(m, *prefix);
         }
     }
 

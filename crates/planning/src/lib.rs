@@ -13,6 +13,8 @@
 //! nothing is blocked on ambiguity, a crowd is queued and served, a fault is repaired.
 
 pub mod check;
+mod figures;
+mod flow_spec;
 mod forecast;
 mod ladder;
 mod planner;

@@ -1,8 +1,10 @@
 //! The planner: climbs the ladder of the cause and turns each rung into a measure or into an
 //! alternative with the reason why not.
 
+use crate::figures::figures;
+use crate::flow_spec::projected;
 use crate::forecast::{Forecast, forecast};
-use crate::ladder::{Ladder, Over, Rung, Step, When, ladder};
+use crate::ladder::{Ladder, Over, Rung, Step, When, ladder, telling};
 use crate::rate::{Limit, NormalTraffic, connections_per_source, limit, mean_rate};
 use crate::scope::{in_words, narrow_cover, scopes, target_prefix};
 use seawall_model::cause::Class;
@@ -39,6 +41,8 @@ const SURE: f64 = 0.8;
 const FIRST_STAGE: f64 = 0.1;
 /// Seconds for a complete request header: slow telephones need a few.
 const HEADER_SECONDS: u32 = 10;
+/// Characters of a text in an action.
+const MAX_TEXT_CHARS: usize = 500;
 /// Seconds that a stale answer may serve.
 const STALE_SECONDS: u32 = 60;
 
@@ -75,11 +79,11 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn climb(&mut self, cause: Cause) {
-        let ladder = ladder(cause);
+        let ladder = self.suited(ladder(cause));
         let cover = narrow_cover(&ladder, self.input);
         for rung in ladder.rungs {
             match rung.when {
-                When::Never(why) => self.reject(rung, "the senders", why.to_owned()),
+                When::Never(why) => self.reject(rung, &ladder, format!("{why}{}", self.figures(cause))),
                 When::Reserve(why) => self.hold(rung, why, &ladder),
                 When::NothingNarrow if cover >= ENOUGH_COVER => self.wait(
                     self.action_name(rung.step, &ladder),
@@ -98,7 +102,7 @@ impl Draft<'_> {
         for scope in scopes(rung.over, ladder, self.input) {
             match scope {
                 Ok(scope) => self.try_measure(rung, scope, ladder),
-                Err(why) => self.reject(rung, over_in_words(rung.over), why),
+                Err(why) => self.reject(rung, ladder, why),
             }
         }
     }
@@ -109,7 +113,7 @@ impl Draft<'_> {
             Ok(placed) => placed,
             Err(why) => return self.report_rejected(self.action_name(rung.step, ladder), words, why),
         };
-        let scope = self.anchored(rung.step, scope);
+        let scope = placed.scope.clone().unwrap_or(scope);
         let forecast = forecast(rung.step, &scope, placed.limit.as_ref(), ladder.layer, self.input);
         if let Err(why) = self.is_worth(rung.step, &forecast, placed.limit.as_ref(), ladder.layer) {
             return self.report_rejected(placed.action, words, why);
@@ -120,19 +124,16 @@ impl Draft<'_> {
         self.add(placed, scope, forecast, rung.step);
     }
 
-    /// FlowSpec is announced for one destination, so it must be in the rule.
-    fn anchored(&self, step: Step, scope: Scope) -> Scope {
-        match scope {
-            Scope::Signature(mut s) if step == Step::FlowSpec => {
-                let has_destination = s.tests.iter().any(|t| matches!(t, Test::Destination(_)));
-                if let (false, Some(prefix)) = (has_destination, target_prefix(self.input)) {
-                    s.tests.push(Test::Destination(prefix));
-                    s.tests.sort();
-                }
-                Scope::Signature(s)
-            }
-            other => other,
+    /// Abuse shows on several layers; what was mined says on which.
+    fn suited(&self, ladder: Ladder) -> Ladder {
+        match (ladder.cause.class(), self.input.signatures.first()) {
+            (Class::Abuse, Some(first)) if !ladder.forgeable => Ladder { layer: first.layer, ..ladder },
+            _ => ladder,
         }
+    }
+
+    fn figures(&self, cause: Cause) -> String {
+        figures(telling(cause), self.input.findings)
     }
 
     /// Whether it would stop something, and within what the policy allows to be hit.
@@ -197,8 +198,9 @@ impl Draft<'_> {
 
     /// What a step becomes with the numbers of the case, or why it cannot.
     fn action(&self, step: Step, scope: &Scope, ladder: &Ladder) -> Result<Placed, String> {
-        let plain =
-            |action: Action, reason: &str| Ok(Placed { action, reason: reason.to_owned(), limit: None });
+        let plain = |action: Action, reason: &str| {
+            Ok(Placed { action, reason: reason.to_owned(), limit: None, scope: None })
+        };
         match step {
             Step::Limit(key) => {
                 let found = limit(key, ladder.layer, &self.input.normal, self.input.findings)
@@ -207,6 +209,7 @@ impl Draft<'_> {
                     action: Action::RateLimit { key, per_s: found.per_s, burst: found.burst },
                     reason: format!("limit: {}", found.origin),
                     limit: Some(found),
+                    scope: None,
                 })
             }
             Step::HeaderDeadline => {
@@ -249,6 +252,7 @@ impl Draft<'_> {
             action: Action::WaitingRoom { admitted_per_s: found.per_s },
             reason: format!("admitted: {}", found.origin),
             limit: None,
+            scope: None,
         })
     }
 
@@ -258,26 +262,32 @@ impl Draft<'_> {
             Some(onset) => format!("the trouble began {:.0} s after it", onset.since_s(change.time)),
             None => format!("it is the nearest change to the {}", cause.title()),
         };
-        let action = Action::RollBack { change: format!("{} ({})", change.text, change.time) };
-        Ok(Placed { action, reason, limit: None })
+        let action = Action::RollBack { change: limited(format!("{} ({})", change.text, change.time)) };
+        Ok(Placed { action, reason, limit: None, scope: None })
     }
 
     fn flow_spec(&self, scope: &Scope) -> Result<Placed, String> {
-        let named = match scope {
-            Scope::Signature(s) => s.tests.iter().find_map(|t| match t {
+        let Scope::Signature(signature) = scope else {
+            return Err("the neighbouring network tests packets, not senders".to_owned());
+        };
+        let signature = projected(signature, target_prefix(self.input))?;
+        let destination = signature
+            .tests
+            .iter()
+            .find_map(|t| match t {
                 Test::Destination(p) => Some(*p),
                 _ => None,
-            }),
-            _ => None,
-        };
-        let destination = named.or_else(|| target_prefix(self.input)).ok_or("no destination is known")?;
+            })
+            .ok_or("no destination is known")?;
         if !self.input.policy.owned_prefixes.iter().any(|p| p.covers(destination)) {
             return Err(format!("{destination} is in none of the prefixes that the policy says we own"));
         }
+        let scope = Scope::Signature(signature);
         Ok(Placed {
             action: Action::FlowSpec { limit_bytes_per_s: None },
-            reason: format!("keeps it off our link; {}", self.why_denied(scope)),
+            reason: format!("keeps it off our link; {}", self.why_denied(&scope)),
             limit: None,
+            scope: Some(scope),
         })
     }
 
@@ -295,9 +305,9 @@ impl Draft<'_> {
 
     fn look_at(&self, what: &str, cause: Cause) -> String {
         if cause == Cause::Undecided && !self.input.diagnosis.missing.is_empty() {
-            return format!("{what}: {}", self.input.diagnosis.missing.join("; "));
+            return limited(format!("{what}: {}", self.input.diagnosis.missing.join("; ")));
         }
-        what.to_owned()
+        limited(format!("{what}{}", self.figures(cause)))
     }
 
     fn hold(&mut self, rung: &Rung, why: &str, ladder: &Ladder) {
@@ -306,12 +316,13 @@ impl Draft<'_> {
             let why = "the policy forbids it: it gives up the victim to save the rest".to_owned();
             return self.report_rejected(action, "the victim's address".to_owned(), why);
         }
-        self.wait(action, over_in_words(rung.over).to_owned(), why.to_owned());
+        let why = format!("{why}{}", self.figures(ladder.cause));
+        self.wait(action, over_in_words(rung.over).to_owned(), why);
     }
 
-    fn reject(&mut self, rung: &Rung, scope: &str, why: String) {
-        let action = self.action_name(rung.step, &ladder(self.input.diagnosis.verdict.cause));
-        self.report_rejected(action, scope.to_owned(), why);
+    fn reject(&mut self, rung: &Rung, ladder: &Ladder, why: String) {
+        let action = self.action_name(rung.step, ladder);
+        self.report_rejected(action, over_in_words(rung.over).to_owned(), why);
     }
 
     /// The action as it would be, for the report; numbers that are not known are zero.
@@ -368,6 +379,13 @@ struct Placed {
     action: Action,
     reason: String,
     limit: Option<Limit>,
+    /// The scope, where the action can only have another than the rung's.
+    scope: Option<Scope>,
+}
+
+/// Texts from outside are cut before they stand in a plan.
+fn limited(text: String) -> String {
+    if text.chars().count() <= MAX_TEXT_CHARS { text } else { text.chars().take(MAX_TEXT_CHARS).collect() }
 }
 
 fn is_denial(step: Step) -> bool {

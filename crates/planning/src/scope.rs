@@ -77,6 +77,10 @@ fn usable(signature: &Signature, ladder: &Ladder, input: &PlanInput<'_>) -> Resu
 fn too_wide(signature: &Signature, input: &PlanInput<'_>) -> Option<String> {
     signature.tests.iter().find_map(|test| {
         let Test::Source(prefix) = test else { return None };
+        let is_proven = input.rankings.proven_sources.iter().any(|a| prefix.contains(*a));
+        if signature.layer == Layer::Packet && !is_proven {
+            return Some(format!("it names {prefix}, and no address of it completed a handshake"));
+        }
         if is_protected(*prefix, input) {
             return Some(format!("it names {prefix}, which overlaps a protected client"));
         }

@@ -13,11 +13,10 @@ use std::fmt::Write;
 
 pub const PROGRAM: &str = "flowspec";
 
-/// The measures that a neighbouring network can carry out. Protected clients cannot be exempt
-/// here, so a rule without a source is left out where the plan protects clients that it could hit
-/// only by their address; FlowSpec has no order that would let them pass first.
+/// The measures that a neighbouring network can carry out. FlowSpec cannot exempt protected
+/// clients, which the text says where there are any.
 #[must_use]
-pub fn render(plan: &Plan, _protected: &[Prefix]) -> Vec<RenderedRule> {
+pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     let mut flows = String::new();
     let mut statics = String::new();
     let mut notes = Vec::new();
@@ -51,6 +50,9 @@ pub fn render(plan: &Plan, _protected: &[Prefix]) -> Vec<RenderedRule> {
         "undo: withdraw these routes (remove them and reload ExaBGP); they do not expire by themselves"
             .to_owned(),
     ];
+    if !protected.is_empty() {
+        lines.push("protected clients are not exempt here: see that none of them matches".to_owned());
+    }
     lines.extend(notes);
     let mut text = comments("#", &lines);
     let _ = write!(text, "flow {{\n{flows}}}\n");

@@ -23,7 +23,7 @@ const MAX_COMMENT_CHARS: usize = 400;
 /// The plan in every program that can express a part of it. `protected` clients are exempt in
 /// every rule.
 #[must_use]
-pub fn all(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
+pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     [nftables::render, haproxy::render, nginx::render, dnsdist::render, flowspec::render]
         .into_iter()
         .flat_map(|render| render(plan, protected))
