@@ -127,7 +127,9 @@ impl Draft<'_> {
     /// Abuse shows on several layers; what was mined says on which.
     fn suited(&self, ladder: Ladder) -> Ladder {
         match (ladder.cause.class(), self.input.signatures.first()) {
-            (Class::Abuse, Some(first)) if !ladder.forgeable => Ladder { layer: first.layer, ..ladder },
+            (Class::Abuse, Some(first)) if !ladder.forgeable && first.layer != Layer::Dns => {
+                Ladder { layer: first.layer, ..ladder }
+            }
             _ => ladder,
         }
     }

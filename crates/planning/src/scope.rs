@@ -2,7 +2,7 @@
 
 use crate::ladder::{Ladder, Over};
 use crate::planner::PlanInput;
-use seawall_model::observation::{Fragment, Method, protocol, tcp_flags};
+use seawall_model::observation::{Fragment, HttpVersion, Method, protocol, tcp_flags};
 use seawall_model::plan::Scope;
 use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
 use seawall_model::{Cause, Prefix};
@@ -53,6 +53,9 @@ fn usable(signature: &Signature, ladder: &Ladder, input: &PlanInput<'_>) -> Resu
     if signature.tests.is_empty() {
         return Err("the signature has no test".to_owned());
     }
+    if signature.tests.iter().all(is_commonplace) {
+        return Err("its tests hold for ordinary traffic as well".to_owned());
+    }
     if signature.names_sources() && is_forged(ladder, input) {
         return Err("it stands on addresses that may be forged".to_owned());
     }
@@ -71,6 +74,26 @@ fn usable(signature: &Signature, ladder: &Ladder, input: &PlanInput<'_>) -> Resu
             input.policy.max_baseline_share * 100.0
         )),
         _ => Ok(()),
+    }
+}
+
+/// Whether a test describes the service or all traffic rather than the attack.
+fn is_commonplace(test: &Test) -> bool {
+    match test {
+        Test::Source(prefix) => prefix.length_bits() == 0,
+        Test::SourcePort { low, high } => high.saturating_sub(*low) >= 1 << 15,
+        Test::LengthBytes { low, high } => high.saturating_sub(*low) >= 1_000,
+        Test::Ttl { low, high } => high.saturating_sub(*low) >= 128,
+        Test::DnsSuffix(suffix) => !suffix.contains('.'),
+        Test::Destination(_)
+        | Test::DestinationPort { .. }
+        | Test::Host(_)
+        | Test::Fragment(Fragment::Whole)
+        | Test::Protocol(protocol::TCP)
+        | Test::Method(Method::Get)
+        | Test::HttpVersion(HttpVersion::Http11 | HttpVersion::Http2)
+        | Test::Status(200) => true,
+        _ => false,
     }
 }
 
@@ -136,7 +159,9 @@ fn kind(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
             vec![Test::Protocol(protocol::TCP), Test::TcpFlags(tcp_flags::SYN | tcp_flags::ACK)]
         }
         Cause::ExpensiveEndpoint => top_path(input).into_iter().collect(),
-        Cause::CredentialAbuse => top_path(input).into_iter().chain([Test::Method(Method::Post)]).collect(),
+        Cause::CredentialAbuse if ladder.layer == Layer::Http => {
+            top_path(input).into_iter().chain([Test::Method(Method::Post)]).collect()
+        }
         _ => Vec::new(),
     };
     if tests.is_empty() || (ladder.cause == Cause::CredentialAbuse && tests.len() < 2) {

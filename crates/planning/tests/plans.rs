@@ -1,0 +1,175 @@
+//! What the planner chooses for each cause, and what it refuses to choose.
+
+mod fixture;
+
+use fixture::Case;
+use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
+use seawall_model::{Cause, Class};
+
+fn plan_for(case: &Case) -> Plan {
+    case.plan().0.unwrap_or_else(|| panic!("no plan for {}", case.diagnosis.verdict.cause))
+}
+
+fn names(plan: &Plan) -> Vec<&'static str> {
+    plan.measures.iter().map(|m| m.action.name()).collect()
+}
+
+fn denies(m: &Measure) -> bool {
+    matches!(
+        m.action,
+        Action::Block { .. } | Action::DropInKernel | Action::FlowSpec { .. } | Action::Blackhole
+    )
+}
+
+#[test]
+fn only_attacks_and_abuse_are_denied() {
+    for cause in Cause::ALL {
+        let Some(plan) = Case::new(*cause).plan().0 else { continue };
+        let may_deny = matches!(cause.class(), Class::Attack | Class::Abuse);
+        assert!(may_deny || !plan.measures.iter().any(denies), "{cause}: {:?}", names(&plan));
+    }
+}
+
+#[test]
+fn forged_senders_are_never_named() {
+    for cause in [
+        Cause::Amplification,
+        Cause::SynFlood,
+        Cause::UdpFlood,
+        Cause::IcmpFlood,
+        Cause::FragmentFlood,
+        Cause::TcpReflection,
+        Cause::DnsFlood,
+        Cause::DnsRandomSubdomain,
+        Cause::DnsReflection,
+    ] {
+        let mut case = Case::new(cause);
+        for s in &mut case.signatures {
+            s.tests.insert(0, seawall_model::signature::Test::Source("198.51.100.0/24".parse().unwrap()));
+        }
+        let (plan, report) = case.plan();
+        for m in plan.into_iter().flat_map(|p| p.measures) {
+            assert!(!matches!(m.scope, Scope::Sources(_)), "{cause}");
+            assert!(!matches!(&m.scope, Scope::Signature(s) if s.names_sources()), "{cause}");
+        }
+        assert!(report.alternatives.iter().any(|a| a.reason.contains("forged")), "{cause}");
+    }
+}
+
+#[test]
+fn each_cause_gets_its_measure() {
+    for (cause, wanted) in [
+        (Cause::Amplification, "drop-in-kernel"),
+        (Cause::Amplification, "flowspec"),
+        (Cause::SynFlood, "syn-cookies"),
+        (Cause::SlowHttp, "header-deadline"),
+        (Cause::HttpFlood, "block"),
+        (Cause::CacheBusting, "serve-stale"),
+        (Cause::DnsRandomSubdomain, "dns-truncate"),
+        (Cause::FlashCrowd, "waiting-room"),
+        (Cause::FlashCrowd, "scale-out"),
+        (Cause::ReleaseFault, "roll-back"),
+        (Cause::SlowBackend, "investigate"),
+        (Cause::NetworkFault, "investigate"),
+        (Cause::CredentialAbuse, "block"),
+        (Cause::Scan, "block"),
+    ] {
+        let plan = plan_for(&Case::new(cause));
+        assert!(names(&plan).contains(&wanted), "{cause}: {:?}", names(&plan));
+    }
+}
+
+#[test]
+fn a_flood_without_signature_gets_challenge_and_limits() {
+    let mut case = Case::new(Cause::HttpFlood);
+    case.signatures.clear();
+    let plan = plan_for(&case);
+    assert!(names(&plan).contains(&"challenge"), "{:?}", names(&plan));
+    assert!(!plan.measures.iter().any(denies));
+}
+
+#[test]
+fn limits_come_from_normal_clients() {
+    let mut case = Case::new(Cause::HttpFlood);
+    let per_s = |case: &Case| {
+        plan_for(case).measures.iter().find_map(|m| match m.action {
+            Action::RateLimit { key: RateKey::Source, per_s, .. } => Some((per_s, m.initial_share)),
+            _ => None,
+        })
+    };
+    assert_eq!(per_s(&case), Some((6.0, 1.0)));
+    case.normal.requests_per_client_p99 = None;
+    assert_eq!(per_s(&case), Some((10.0, 0.1)), "a guess is staged");
+}
+
+#[test]
+fn doubt_leaves_only_what_can_be_undone() {
+    let mut case = Case::new(Cause::HttpFlood);
+    case.diagnosis.verdict.confidence = 0.4;
+    let plan = plan_for(&case);
+    assert_eq!(plan.cause, Cause::Undecided);
+    assert!(!plan.measures.iter().any(denies), "{:?}", names(&plan));
+    assert!(!names(&plan).contains(&"rate-limit"));
+}
+
+#[test]
+fn harm_beyond_the_policy_is_rejected_with_its_number() {
+    let mut case = Case::new(Cause::HttpFlood);
+    for s in &mut case.signatures {
+        s.baseline = Some(fixture::share(0.2));
+    }
+    let (plan, report) = case.plan();
+    assert!(!plan.unwrap().measures.iter().any(denies));
+    assert!(
+        report.alternatives.iter().any(|a| a.standing == Standing::Rejected && a.reason.contains("20.0 %"))
+    );
+}
+
+#[test]
+fn protected_sources_are_left_out() {
+    for cause in [Cause::CredentialAbuse, Cause::Scraping, Cause::Scan] {
+        let case = Case::new(cause);
+        for m in plan_for(&case).measures {
+            let Scope::Sources(prefixes) = m.scope else { continue };
+            assert!(!prefixes.is_empty());
+            for p in prefixes {
+                assert!(!case.policy.protected_clients.iter().any(|c| c.covers(p)), "{cause}: {p}");
+            }
+        }
+    }
+}
+
+#[test]
+fn blackholes_wait_or_are_forbidden() {
+    for (allowed, standing) in [(true, Standing::Waiting), (false, Standing::Rejected)] {
+        let mut case = Case::new(Cause::Amplification);
+        case.policy.allow_blackhole = allowed;
+        let (plan, report) = case.plan();
+        assert!(!names(&plan.unwrap()).contains(&"blackhole"));
+        let found = report.alternatives.iter().find(|a| a.action == Action::Blackhole).unwrap();
+        assert_eq!(found.standing, standing);
+    }
+}
+
+#[test]
+fn foreign_targets_are_not_announced() {
+    let mut case = Case::new(Cause::Amplification);
+    case.policy.owned_prefixes = vec!["203.0.113.0/24".parse().unwrap()];
+    assert!(!names(&plan_for(&case)).contains(&"flowspec"));
+}
+
+#[test]
+fn a_new_plan_follows_the_previous_one() {
+    let case = Case::new(Cause::HttpFlood);
+    let first = plan_for(&case);
+    let mut input = case.input();
+    input.previous = Some(&first);
+    let second = seawall_planning::plan(&input).0.unwrap();
+    assert_eq!((second.generation, second.parent), (2, Some(1)));
+}
+
+#[test]
+fn normal_traffic_needs_no_plan() {
+    assert!(Case::new(Cause::Normal).plan().0.is_none());
+    assert!(Case::new(Cause::Crawler).plan().0.is_none());
+}
