@@ -18,11 +18,11 @@ use std::net::IpAddr;
 pub fn operator(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(v4) => {
-            let bits = u32::from(v4);
-            let inside = |&&(_, base, length): &&(&str, [u8; 4], u8)| {
-                bits >> (32 - u32::from(length)) == u32::from_be_bytes(base) >> (32 - u32::from(length))
-            };
-            V4.iter().find(inside).map(|range| range.0)
+            let octets = v4.octets();
+            let after = V4.partition_point(|(_, base, _)| *base <= octets);
+            let (name, base, length) = V4.get(after.checked_sub(1)?)?;
+            let differing = u32::from(v4) ^ u32::from_be_bytes(*base);
+            (differing.leading_zeros() >= u32::from(*length)).then_some(*name)
         }
         IpAddr::V6(v6) => {
             let bits = u128::from(v6);
@@ -42,42 +42,8 @@ const IMPERVA: &str = "Imperva";
 const SUCURI: &str = "Sucuri";
 const GOOGLE: &str = "Google Cloud Load Balancing";
 
-/// Operator, first address, prefix length.
+/// Operator, first address, prefix length; in the order of addresses, none overlapping.
 const V4: &[(&str, [u8; 4], u8)] = &[
-    (CLOUDFLARE, [173, 245, 48, 0], 20),
-    (CLOUDFLARE, [103, 21, 244, 0], 22),
-    (CLOUDFLARE, [103, 22, 200, 0], 22),
-    (CLOUDFLARE, [103, 31, 4, 0], 22),
-    (CLOUDFLARE, [141, 101, 64, 0], 18),
-    (CLOUDFLARE, [108, 162, 192, 0], 18),
-    (CLOUDFLARE, [190, 93, 240, 0], 20),
-    (CLOUDFLARE, [188, 114, 96, 0], 20),
-    (CLOUDFLARE, [197, 234, 240, 0], 22),
-    (CLOUDFLARE, [198, 41, 128, 0], 17),
-    (CLOUDFLARE, [162, 158, 0, 0], 15),
-    (CLOUDFLARE, [104, 16, 0, 0], 13),
-    (CLOUDFLARE, [104, 24, 0, 0], 14),
-    (CLOUDFLARE, [172, 64, 0, 0], 13),
-    (CLOUDFLARE, [131, 0, 72, 0], 22),
-    (FASTLY, [23, 235, 32, 0], 20),
-    (FASTLY, [43, 249, 72, 0], 22),
-    (FASTLY, [103, 244, 50, 0], 24),
-    (FASTLY, [103, 245, 222, 0], 23),
-    (FASTLY, [103, 245, 224, 0], 24),
-    (FASTLY, [104, 156, 80, 0], 20),
-    (FASTLY, [140, 248, 64, 0], 18),
-    (FASTLY, [140, 248, 128, 0], 17),
-    (FASTLY, [146, 75, 0, 0], 17),
-    (FASTLY, [151, 101, 0, 0], 16),
-    (FASTLY, [157, 52, 64, 0], 18),
-    (FASTLY, [167, 82, 0, 0], 17),
-    (FASTLY, [167, 82, 128, 0], 20),
-    (FASTLY, [167, 82, 160, 0], 20),
-    (FASTLY, [167, 82, 224, 0], 20),
-    (FASTLY, [172, 111, 64, 0], 18),
-    (FASTLY, [185, 31, 16, 0], 22),
-    (FASTLY, [199, 27, 72, 0], 21),
-    (FASTLY, [199, 232, 0, 0], 16),
     (CLOUDFRONT, [13, 32, 0, 0], 15),
     (CLOUDFRONT, [13, 35, 0, 0], 16),
     (CLOUDFRONT, [13, 224, 0, 0], 14),
@@ -89,6 +55,12 @@ const V4: &[(&str, [u8; 4], u8)] = &[
     (CLOUDFRONT, [18, 172, 0, 0], 15),
     (CLOUDFRONT, [18, 238, 0, 0], 15),
     (CLOUDFRONT, [18, 244, 0, 0], 15),
+    (FASTLY, [23, 235, 32, 0], 20),
+    (GOOGLE, [35, 191, 0, 0], 16),
+    (FASTLY, [43, 249, 72, 0], 22),
+    (IMPERVA, [45, 60, 0, 0], 16),
+    (IMPERVA, [45, 64, 64, 0], 22),
+    (IMPERVA, [45, 223, 0, 0], 16),
     (CLOUDFRONT, [52, 84, 0, 0], 15),
     (CLOUDFRONT, [52, 222, 128, 0], 17),
     (CLOUDFRONT, [54, 182, 0, 0], 16),
@@ -98,33 +70,61 @@ const V4: &[(&str, [u8; 4], u8)] = &[
     (CLOUDFRONT, [54, 240, 128, 0], 18),
     (CLOUDFRONT, [64, 252, 64, 0], 18),
     (CLOUDFRONT, [64, 252, 128, 0], 18),
+    (SUCURI, [66, 248, 200, 0], 22),
     (CLOUDFRONT, [70, 132, 0, 0], 18),
     (CLOUDFRONT, [71, 152, 0, 0], 17),
     (CLOUDFRONT, [99, 84, 0, 0], 16),
     (CLOUDFRONT, [99, 86, 0, 0], 16),
+    (CLOUDFLARE, [103, 21, 244, 0], 22),
+    (CLOUDFLARE, [103, 22, 200, 0], 22),
+    (IMPERVA, [103, 28, 248, 0], 22),
+    (CLOUDFLARE, [103, 31, 4, 0], 22),
+    (FASTLY, [103, 244, 50, 0], 24),
+    (FASTLY, [103, 245, 222, 0], 23),
+    (FASTLY, [103, 245, 224, 0], 24),
+    (CLOUDFLARE, [104, 16, 0, 0], 13),
+    (CLOUDFLARE, [104, 24, 0, 0], 14),
+    (FASTLY, [104, 156, 80, 0], 20),
+    (IMPERVA, [107, 154, 0, 0], 16),
     (CLOUDFRONT, [108, 138, 0, 0], 15),
     (CLOUDFRONT, [108, 156, 0, 0], 14),
+    (CLOUDFLARE, [108, 162, 192, 0], 18),
     (CLOUDFRONT, [130, 176, 0, 0], 17),
+    (GOOGLE, [130, 211, 0, 0], 22),
+    (CLOUDFLARE, [131, 0, 72, 0], 22),
+    (FASTLY, [140, 248, 64, 0], 18),
+    (FASTLY, [140, 248, 128, 0], 17),
+    (CLOUDFLARE, [141, 101, 64, 0], 18),
     (CLOUDFRONT, [143, 204, 0, 0], 16),
+    (FASTLY, [146, 75, 0, 0], 17),
+    (IMPERVA, [149, 126, 72, 0], 21),
+    (FASTLY, [151, 101, 0, 0], 16),
+    (FASTLY, [157, 52, 64, 0], 18),
+    (CLOUDFLARE, [162, 158, 0, 0], 15),
+    (FASTLY, [167, 82, 0, 0], 17),
+    (FASTLY, [167, 82, 128, 0], 20),
+    (FASTLY, [167, 82, 160, 0], 20),
+    (FASTLY, [167, 82, 224, 0], 20),
+    (CLOUDFLARE, [172, 64, 0, 0], 13),
+    (FASTLY, [172, 111, 64, 0], 18),
+    (CLOUDFLARE, [173, 245, 48, 0], 20),
+    (IMPERVA, [185, 11, 124, 0], 22),
+    (FASTLY, [185, 31, 16, 0], 22),
+    (SUCURI, [185, 93, 228, 0], 22),
+    (CLOUDFLARE, [188, 114, 96, 0], 20),
+    (CLOUDFLARE, [190, 93, 240, 0], 20),
+    (SUCURI, [192, 88, 134, 0], 23),
+    (IMPERVA, [192, 230, 64, 0], 18),
+    (CLOUDFLARE, [197, 234, 240, 0], 22),
+    (CLOUDFLARE, [198, 41, 128, 0], 17),
+    (IMPERVA, [198, 143, 32, 0], 19),
+    (FASTLY, [199, 27, 72, 0], 21),
+    (IMPERVA, [199, 83, 128, 0], 21),
+    (FASTLY, [199, 232, 0, 0], 16),
     (CLOUDFRONT, [204, 246, 164, 0], 22),
     (CLOUDFRONT, [204, 246, 168, 0], 22),
     (CLOUDFRONT, [205, 251, 192, 0], 19),
-    (IMPERVA, [199, 83, 128, 0], 21),
-    (IMPERVA, [198, 143, 32, 0], 19),
-    (IMPERVA, [149, 126, 72, 0], 21),
-    (IMPERVA, [103, 28, 248, 0], 22),
-    (IMPERVA, [45, 64, 64, 0], 22),
-    (IMPERVA, [185, 11, 124, 0], 22),
-    (IMPERVA, [192, 230, 64, 0], 18),
-    (IMPERVA, [107, 154, 0, 0], 16),
-    (IMPERVA, [45, 60, 0, 0], 16),
-    (IMPERVA, [45, 223, 0, 0], 16),
-    (SUCURI, [192, 88, 134, 0], 23),
-    (SUCURI, [185, 93, 228, 0], 22),
-    (SUCURI, [66, 248, 200, 0], 22),
     (SUCURI, [208, 109, 0, 0], 22),
-    (GOOGLE, [35, 191, 0, 0], 16),
-    (GOOGLE, [130, 211, 0, 0], 22),
 ];
 
 /// Operator, first two groups of the first address, prefix length (at most 32).
@@ -171,6 +171,10 @@ mod tests {
             let bits = u32::from_be_bytes(base);
             assert_eq!(bits & (u32::MAX >> length), 0, "{name} {base:?}/{length}");
             assert!(seawall_model::address::is_public(IpAddr::from(base)), "{name} {base:?}");
+        }
+        for pair in V4.windows(2) {
+            let last = u32::from_be_bytes(pair[0].1) | (u32::MAX >> pair[0].2);
+            assert!(last < u32::from_be_bytes(pair[1].1), "{:?} overlaps {:?}", pair[0], pair[1]);
         }
     }
 }

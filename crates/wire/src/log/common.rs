@@ -10,18 +10,22 @@ use memchr::memchr;
 
 /// Reads one line. `layout` says what the additional columns mean.
 #[inline]
-pub(super) fn read<'a>(dates: &mut Dates, layout: &Layout, line: &'a [u8]) -> Result<Draft<'a>, LineError> {
+pub(super) fn read<'a>(
+    draft: &mut Draft<'a>,
+    dates: &mut Dates,
+    layout: &Layout,
+    line: &'a [u8],
+) -> Result<(), LineError> {
     let dated = find_date(line).ok_or(LineError { reason: "no [date]", at_byte: 0 })?;
-    let mut draft = Draft::new();
     draft.time = dates.clf(dated.date);
     if draft.time.is_none() {
         return Err(LineError { reason: "date that cannot be read", at_byte: dated.head.len() });
     }
-    head(&mut draft, dated.head)?;
+    head(draft, dated.head)?;
     let mut cursor = Cursor::new(line);
     cursor.skip(dated.after);
-    tail(&mut draft, layout, &mut cursor, dates)?;
-    Ok(draft)
+    tail(draft, layout, &mut cursor, dates)?;
+    draft.settle()
 }
 
 /// A line split at its date in square brackets.
@@ -61,11 +65,12 @@ pub(super) fn find_date(line: &[u8]) -> Option<Dated<'_>> {
 #[inline]
 fn head<'a>(draft: &mut Draft<'a>, head: &'a [u8]) -> Result<(), LineError> {
     let first = memchr(b' ', head).unwrap_or(head.len());
-    if address(&head[..first]).is_some()
+    if let Some(address) = address(&head[..first])
         && let Some(user) = head[first..].strip_prefix(b" - ")
         && memchr(b' ', user).is_none()
     {
         draft.peer = &head[..first];
+        draft.peer_address = Some(address);
         draft.request.user = given(user);
         return Ok(());
     }
@@ -215,7 +220,9 @@ mod tests {
     use seawall_model::observation::{Ending, HttpVersion, Method, Request};
 
     fn request<'a>(layout: &Layout, line: &'a str) -> Request<'a> {
-        read(&mut Dates::default(), layout, line.as_bytes()).and_then(Draft::finish).unwrap()
+        let mut draft = Draft::new();
+        read(&mut draft, &mut Dates::default(), layout, line.as_bytes()).unwrap();
+        draft.request
     }
 
     #[test]
@@ -301,7 +308,8 @@ mod tests {
             ("1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\"", "line ends before the status"),
             ("??? - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1", "no client before the date"),
         ] {
-            let error = read(&mut Dates::default(), &Layout::default(), line.as_bytes()).err().unwrap();
+            let (mut draft, mut dates) = (Draft::new(), Dates::default());
+            let error = read(&mut draft, &mut dates, &Layout::default(), line.as_bytes()).unwrap_err();
             assert_eq!(error.reason, reason, "{line}");
         }
     }

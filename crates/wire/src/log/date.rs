@@ -7,12 +7,15 @@ use seawall_model::time::{Civil, SECOND_NS};
 /// Bytes of `17/May/2015:10:05:03 +0000`.
 pub(super) const CLF_BYTES: usize = 26;
 
-/// Reads dates and remembers two things between lines: the last date in full, since most lines of
-/// a busy log repeat it, and a reference instant for stamps that lack the year.
+/// Bytes of `17/May/2015:10:05:`.
+const MINUTE_BYTES: usize = 18;
+
+/// Reads dates and remembers two things between lines: the last minute and zone, since most lines
+/// of a busy log repeat them, and a reference instant for stamps that lack the year.
 #[derive(Clone, Debug)]
 pub(super) struct Dates {
-    last_text: [u8; CLF_BYTES],
-    last_time: Timestamp,
+    last_minute: [u8; MINUTE_BYTES],
+    minute: Timestamp,
     /// The last instant whose year is known; a stamp without a year gets the year that brings it
     /// nearest to this.
     reference: Timestamp,
@@ -23,12 +26,8 @@ pub(super) struct Dates {
 impl Default for Dates {
     /// Without any known year, stamps lie in 1970: their distances are right, their year is not.
     fn default() -> Self {
-        let mut dates = Self {
-            last_text: [0; CLF_BYTES],
-            last_time: Timestamp(0),
-            reference: Timestamp(0),
-            has_read: false,
-        };
+        let (minute, reference) = (Timestamp(0), Timestamp(0));
+        let mut dates = Self { last_minute: [0; MINUTE_BYTES], minute, reference, has_read: false };
         dates.set_year(1970);
         dates
     }
@@ -55,14 +54,20 @@ impl Dates {
     /// `17/May/2015:10:05:03 +0000`, a fraction after the seconds allowed, zone optional.
     #[inline]
     pub(super) fn clf(&mut self, text: &[u8]) -> Option<Timestamp> {
-        if text == self.last_text {
-            return Some(self.last_time);
+        let (minute, rest) = text.split_first_chunk::<MINUTE_BYTES>()?;
+        if *minute != self.last_minute {
+            self.minute = clf_minute(minute)?;
+            self.last_minute = *minute;
         }
-        let time = clf(text)?;
-        if let Ok(full) = text.try_into() {
-            self.last_text = full;
-            self.last_time = time;
-        }
+        let second = two(rest.get(..2)?).filter(|&s| s <= 60)?;
+        let rest = &rest[2..];
+        let (fraction_ns, offset) = if rest == b" +0000" {
+            (0, 0)
+        } else {
+            let (fraction_ns, rest) = fraction(rest);
+            (fraction_ns, zone(rest.strip_prefix(b" ").unwrap_or(rest))?)
+        };
+        let time = self.minute.plus_ns((i64::from(second) - offset) * SECOND_NS + fraction_ns);
         self.saw(time);
         Some(time)
     }
@@ -101,18 +106,16 @@ pub(super) fn looks_like_clf(text: &[u8]) -> bool {
         && text[0].is_ascii_digit()
 }
 
-fn clf(text: &[u8]) -> Option<Timestamp> {
-    if !looks_like_clf(text) {
+fn clf_minute(text: &[u8; MINUTE_BYTES]) -> Option<Timestamp> {
+    let marks = [text[2], text[6], text[11], text[14], text[17]];
+    if marks != *b"//:::" {
         return None;
     }
-    let day = day(&text[..2])?;
-    let month = month(&text[3..6])?;
-    let year = year(&text[7..11])?;
-    let (hour, minute, second) = clock(&text[12..20])?;
-    let (fraction_ns, rest) = fraction(&text[20..]);
-    let offset = zone(rest.strip_prefix(b" ").unwrap_or(rest))?;
-    let base = Civil { year, month, day, hour, minute, second }.timestamp();
-    Some(base.plus_ns(fraction_ns).plus_ns(-offset * SECOND_NS))
+    let (day, month, year) = (day(&text[..2])?, month(&text[3..6])?, year(&text[7..11])?);
+    let (hour, minute) = (two(&text[12..14])?, two(&text[15..17])?);
+    let valid = hour < 24 && minute < 60;
+    let civil = Civil { year, month, day, hour: hour as u8, minute: minute as u8, second: 0 };
+    valid.then(|| civil.timestamp())
 }
 
 /// ISO 8601 and its relatives: `2021-05-13T23:39:43.945958Z`, a space or an underscore for the

@@ -120,6 +120,8 @@ pub(super) struct Draft<'a> {
     pub(super) request: Request<'a>,
     pub(super) time: Option<Timestamp>,
     pub(super) peer: &'a [u8],
+    /// The peer's address, where it has been read already.
+    pub(super) peer_address: Option<IpAddr>,
     client: &'a [u8],
     forwarded: &'a [u8],
     real_address: &'a [u8],
@@ -134,6 +136,7 @@ impl<'a> Draft<'a> {
             request: Request::new(Timestamp(0), IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             time: None,
             peer: b"",
+            peer_address: None,
             client: b"",
             forwarded: b"",
             real_address: b"",
@@ -215,7 +218,14 @@ impl<'a> Draft<'a> {
     }
 
     /// The finished request.
-    pub(super) fn finish(mut self) -> Result<Request<'a>, LineError> {
+    #[inline]
+    pub(super) fn finish(&mut self) -> Result<Request<'a>, LineError> {
+        self.settle()?;
+        Ok(self.request)
+    }
+
+    /// Settles time, client and ending.
+    pub(super) fn settle(&mut self) -> Result<(), LineError> {
         let mut time = self.time.or_else(|| Some(self.day?.plus_ns(self.of_day_ns?)));
         if let Some(start) = self.start {
             // A start long before or after the end is another kind of date in that column. Ends
@@ -227,30 +237,31 @@ impl<'a> Draft<'a> {
         }
         self.request.time = time.ok_or(LineError { reason: "no date that can be read", at_byte: 0 })?;
         self.choose_client()?;
-        if self.request.ending == Ending::Normal {
+        if self.request.ending == Ending::Normal && self.request.status >= 400 {
             self.request.ending = ending(self.request.status, self.request.malformed);
         }
-        Ok(self.request)
+        Ok(())
     }
 
     fn choose_client(&mut self) -> Result<(), LineError> {
-        let written = if self.client.is_empty() { self.peer } else { self.client };
-        let known = address_and_port(written).map(|(address, _)| address);
-        let peer = address_and_port(self.peer).map(|(address, _)| address);
-        if !self.client.is_empty() && known.is_some_and(|c| !is_proxy(c)) {
-            self.request.client = known.unwrap_or(self.request.client);
-            self.request.peer = peer.filter(|p| Some(*p) != known);
-            return Ok(());
-        }
-        if known.map_or_else(|| is_local_name(written), is_proxy)
-            && let Some(behind) = forwarded_client(self.forwarded).or_else(|| real(self.real_address))
+        let read = |text| address_and_port(text).map(|(address, _)| address);
+        let peer = self.peer_address.or_else(|| read(self.peer));
+        let (written, known) =
+            if self.client.is_empty() { (self.peer, peer) } else { (self.client, read(self.client)) };
+        let is_told = !(self.forwarded.is_empty() && self.real_address.is_empty());
+        if is_told
+            && known.map_or_else(|| is_local_name(written), is_proxy)
+            && let Some(behind) = forwarded_client(self.forwarded).or_else(|| read(trim(self.real_address)))
         {
             self.request.client = behind;
             self.request.peer = peer.or(known).filter(|p| *p != behind);
             return Ok(());
         }
         match known {
-            Some(address) => self.request.client = address,
+            Some(address) => {
+                self.request.client = address;
+                self.request.peer = peer.filter(|p| *p != address);
+            }
             None if !written.is_empty() && written.len() <= 255 => {
                 self.request.client = for_name(written);
                 self.request.client_name = written;
@@ -269,10 +280,6 @@ fn is_proxy(address: IpAddr) -> bool {
 /// A name that cannot come from outside: none at all, `localhost`, `unix:`.
 fn is_local_name(name: &[u8]) -> bool {
     memchr::memchr(b'.', name).is_none()
-}
-
-fn real(text: &[u8]) -> Option<IpAddr> {
-    address_and_port(trim(text)).map(|(address, _)| address)
 }
 
 /// The client that a chain of proxies names: the right-most address that is public and no CDN's,

@@ -9,6 +9,7 @@ use super::json::{self, Value};
 use super::names;
 use super::scan::decimal;
 use super::sight;
+use seawall_model::Timestamp;
 use std::mem::discriminant;
 
 /// Lines that are looked at to guess the meaning of keys.
@@ -19,7 +20,7 @@ const KEYS: usize = 400;
 /// The meaning of the keys of a JSON log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonMap {
-    /// Sorted by path.
+    /// Sorted by length of the path, then by its bytes: most comparisons end at the length.
     entries: Vec<(Vec<u8>, Field)>,
     name: &'static str,
 }
@@ -27,7 +28,7 @@ pub struct JsonMap {
 impl JsonMap {
     /// What the value at this path of keys means.
     pub(super) fn field(&self, path: &[u8]) -> Option<Field> {
-        let found = self.entries.binary_search_by(|(known, _)| known.as_slice().cmp(path));
+        let found = self.entries.binary_search_by(|(known, _)| order(known, path));
         found.ok().map(|at| self.entries[at].1)
     }
 
@@ -36,7 +37,7 @@ impl JsonMap {
     }
 
     fn new(mut entries: Vec<(Vec<u8>, Field)>, name: &'static str) -> Self {
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.sort_by(|a, b| order(&a.0, &b.0));
         entries.dedup_by(|a, b| a.0 == b.0);
         Self { entries, name }
     }
@@ -75,6 +76,10 @@ impl JsonMap {
         }
         keys.map()
     }
+}
+
+fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 /// The keys of sample lines and their values.
@@ -157,7 +162,10 @@ impl<'a> Keys<'a> {
 fn holds_a_line(value: Value<'_>) -> bool {
     let mut text = Vec::new();
     json::unescape(value.raw(), &mut text);
-    sight::read(&mut Dates::default(), &mut Vec::new(), super::trimmed(&text)).is_ok()
+    let mut dates = Dates::default();
+    // The carrier has a date for lines that lack one.
+    dates.saw(Timestamp(0));
+    sight::read(&mut dates, &mut Vec::new(), super::trimmed(&text)).is_ok()
 }
 
 /// Settles the unit of a span whose name does not tell it.

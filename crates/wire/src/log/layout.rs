@@ -61,7 +61,9 @@ impl Layout {
         if let Some(layout) = Self::traefik(&after) {
             return layout;
         }
-        let mut judge = Judge::default();
+        // Where a column holds fractions, those are the spans, and whole numbers are something else.
+        let has_fractions = before.iter().chain(&after).any(Column::is_fractions);
+        let mut judge = Judge { given: Vec::new(), has_fractions };
         let before = before.iter().map(|c| judge.field(c)).collect();
         let after = after.iter().map(|c| judge.field(c)).collect();
         let (before, after) = (trimmed(before), trimmed(after));
@@ -148,12 +150,17 @@ impl Column<'_> {
         let passed = self.values.iter().filter(|v| test(v)).count();
         passed * 10 >= self.values.len() * 9
     }
+
+    fn is_fractions(&self) -> bool {
+        let pointed = self.values.iter().filter(|v| v.contains(&b'.')).count();
+        pointed * 2 > self.values.len() && self.mostly(is_number_list)
+    }
 }
 
 /// Gives fields to columns from left to right; each field is given once.
-#[derive(Default)]
 struct Judge {
     given: Vec<Field>,
+    has_fractions: bool,
 }
 
 impl Judge {
@@ -215,14 +222,16 @@ impl Judge {
     }
 
     fn number(&self, column: &Column<'_>) -> Field {
-        let pointed = column.values.iter().filter(|v| v.contains(&b'.')).count();
-        if pointed * 2 > column.values.len() {
+        if column.is_fractions() {
             return self.span(Unit::Seconds);
         }
         let mut numbers: Vec<u64> = column.values.iter().filter_map(|v| integer(v)).collect();
         numbers.sort_unstable();
         let Some(&middle) = numbers.get(numbers.len() / 2) else { return Field::Ignored };
-        if self.has_duration() || numbers.windows(2).all(|w| w[0] == w[1]) && numbers.len() > 3 {
+        if self.has_duration()
+            || self.has_fractions
+            || numbers.windows(2).all(|w| w[0] == w[1]) && numbers.len() > 3
+        {
             return Field::Ignored;
         }
         if counts_up(column) || is_answer_size(column) {

@@ -228,7 +228,11 @@ impl Parser {
         let Self { format, dates, scratch, changed, spare } = self;
         let read = match format {
             Format::Combined(layout) => {
-                common::read(dates, layout, line).and_then(Draft::finish).map(request)
+                let mut draft = Draft::new();
+                match common::read(&mut draft, dates, layout, line) {
+                    Ok(()) => return Ok(request(draft.request)),
+                    Err(error) => Err(error),
+                }
             }
             Format::Template(template) => template.read(dates, line).map(request),
             Format::Json(map) => json::read(dates, map, scratch, line),

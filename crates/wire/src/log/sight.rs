@@ -3,6 +3,7 @@
 
 use super::common::find_date;
 use super::date::Dates;
+use super::draft::Draft;
 use super::envelope::{self, Envelope};
 use super::layout::Layout;
 use super::{
@@ -68,8 +69,9 @@ fn with_clf_date<'a>(dates: &mut Dates, text: &'a [u8]) -> Option<(Kind, Line<'a
         return Some(found);
     }
     if text.get(dated.after) == Some(&b'"') {
-        let read = common::read(dates, &Layout::default(), text).and_then(super::draft::Draft::finish);
-        return request(Kind::Combined, read);
+        let mut draft = Draft::new();
+        let read = common::read(&mut draft, dates, &Layout::default(), text);
+        return request(Kind::Combined, read.map(|()| draft.request));
     }
     line(Kind::Haproxy, haproxy::read(dates, text))
 }

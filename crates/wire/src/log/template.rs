@@ -5,7 +5,7 @@ use super::LineError;
 use super::date::Dates;
 use super::draft::{Draft, Field, Unit};
 use super::names;
-use memchr::memmem;
+use memchr::memchr;
 use seawall_model::observation::Request;
 use std::fmt;
 
@@ -122,8 +122,12 @@ impl Template {
 /// quoted value, and a comma before a space does not end one of nginx's lists.
 fn value_end(rest: &[u8], next: &[u8], is_last: bool) -> Option<usize> {
     let mut from = 0;
-    while let Some(step) = memmem::find(&rest[from..], next) {
+    while let Some(step) = memchr(next[0], &rest[from..]) {
         let end = from + step;
+        if !rest[end..].starts_with(next) {
+            from = end + 1;
+            continue;
+        }
         let before = rest[..end].last();
         let escaped =
             next[0] == b'"' && rest[..end].iter().rev().take_while(|&&b| b == b'\\').count() % 2 == 1;
