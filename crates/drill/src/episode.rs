@@ -2,6 +2,7 @@
 
 use crate::dns::DnsScene;
 use crate::http::HttpScene;
+use crate::logins::LoginScene;
 use crate::net::PacketScene;
 use crate::world::Timing;
 use seawall_model::change::Change;
@@ -67,6 +68,7 @@ pub(crate) enum Scene {
     Http(Box<HttpScene>),
     Packets(Box<PacketScene>),
     Dns(Box<DnsScene>),
+    Logins(Box<LoginScene>),
 }
 
 /// One episode of traffic under virtual time.
@@ -94,6 +96,7 @@ impl Episode {
             Scene::Http(scene) => scene.play(sink),
             Scene::Packets(scene) => scene.play(sink),
             Scene::Dns(scene) => scene.play(sink),
+            Scene::Logins(scene) => scene.play(sink),
         }
     }
 }

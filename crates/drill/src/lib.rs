@@ -13,6 +13,7 @@ mod dns;
 mod episode;
 mod families;
 mod http;
+mod logins;
 mod matching;
 mod net;
 mod render;

@@ -157,16 +157,10 @@ impl<'a> World<'a> {
 
     fn schedule(&mut self, stream: u32, after_ns: i64) {
         let s = &self.scene.streams[stream as usize];
-        let mut t_s = after_ns as f64 / SECOND_NS as f64;
-        loop {
-            t_s += self.rng.exponential(1.0 / s.per_s);
-            if t_s >= self.scene.timing.length_s {
-                return;
-            }
-            if self.rng.chance(s.envelope.at(t_s)) {
-                self.agenda.enter((t_s * SECOND_NS as f64) as i64, stream);
-                return;
-            }
+        let after_s = after_ns as f64 / SECOND_NS as f64;
+        if let Some(at_s) = s.envelope.next_event(after_s, s.per_s, self.scene.timing.length_s, &mut self.rng)
+        {
+            self.agenda.enter((at_s * SECOND_NS as f64) as i64, stream);
         }
     }
 

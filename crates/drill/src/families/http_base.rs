@@ -30,6 +30,9 @@ pub(super) struct HttpDraft {
     /// How people use the site.
     pub(super) people: People,
     pub(super) session_requests: f64,
+    /// How the number of visitors moves on this day.
+    pub(super) day: Envelope,
+    pub(super) hidden_behind: Option<std::net::IpAddr>,
 }
 
 /// Requests that background traffic may make in an episode, about.
@@ -51,6 +54,7 @@ impl HttpDraft {
         let session_requests = requests_of_a_visit(&site, &people);
         let dynamic_per_s = base_per_s * people.pages_mean / session_requests * 1.2;
         let load = rng.log_uniform(0.02, 0.45);
+        let day = Envelope::day(&mut rng, timing.length_s);
         let server = ServerModel::sized(&mut rng, dynamic_per_s.max(0.2), load);
         Self {
             seed,
@@ -68,6 +72,8 @@ impl HttpDraft {
             changes: Vec::new(),
             people,
             session_requests,
+            day,
+            hidden_behind: None,
         }
     }
 
@@ -79,19 +85,21 @@ impl HttpDraft {
     }
 
     pub(super) fn usual_visitors(&mut self) {
-        let day = Envelope::day(&mut self.rng, self.timing.length_s);
+        let day = self.day.clone();
         let per_s = self.base_per_s / self.session_requests;
         let networks = self.rng.log_uniform(15.0, 600.0) as usize;
         let v6 = if self.rng.chance(0.4) { self.rng.uniform(0.05, 0.5) } else { 0.0 };
         let from = Networks::access(&mut self.rng, networks, v6);
-        let people = self.people.clone();
-        self.add(
-            Joining::Arrivals { per_s, envelope: day.clone() },
-            Behaviour::People(people),
-            Origin::Normal,
-            from,
-            Who::Browser,
-        );
+        if self.site.kind != SiteKind::Api {
+            let people = self.people.clone();
+            self.add(
+                Joining::Arrivals { per_s, envelope: day.clone() },
+                Behaviour::People(people),
+                Origin::Normal,
+                from,
+                Who::Browser,
+            );
+        }
         if !self.site.calls.is_empty() {
             let calls_mean = self.rng.uniform(4.0, 25.0);
             let app = App { calls_mean, gap_s: self.rng.log_uniform(0.3, 8.0), retry_s: 0.0, loops: None };
@@ -247,7 +255,7 @@ impl HttpDraft {
             faults: self.faults,
             groups: self.groups,
             server_lines: self.server_lines,
-            hidden_behind: None,
+            hidden_behind: self.hidden_behind,
         };
         Draft { truth, timing: self.timing, changes: self.changes, scene: Scene::Http(Box::new(scene)) }
     }

@@ -5,6 +5,7 @@ use crate::net::payload as payloads;
 use crate::net::{Clients, PacketScene, PortPick, SizePick, Stream, StreamKind, Talk, TalkKind, Targets};
 use crate::rng::Rng;
 use crate::world::{Envelope, Networks, Timing, public_v4};
+use seawall_model::change::Change;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A packet episode in the making.
@@ -17,6 +18,8 @@ pub(super) struct PacketDraft {
     pub(super) streams: Vec<Stream>,
     pub(super) sampling: u32,
     pub(super) inbound_only: bool,
+    pub(super) loss: Envelope,
+    pub(super) changes: Vec<Change>,
 }
 
 /// Packets that background traffic may make in an episode, about.
@@ -28,7 +31,17 @@ impl PacketDraft {
     /// A network in which nothing passes.
     pub(super) fn empty(seed: u64, timing: Timing, mut rng: Rng) -> Self {
         let base = u32::from(public_v4(&mut rng)) & !0xFF;
-        Self { seed, rng, timing, base, streams: Vec::new(), sampling: 1, inbound_only: false }
+        Self {
+            seed,
+            rng,
+            timing,
+            base,
+            streams: Vec::new(),
+            sampling: 1,
+            inbound_only: false,
+            loss: Envelope::Step { from_s: 0.0, to_s: 0.0, inside: 0.0, outside: 0.0 },
+            changes: Vec::new(),
+        }
     }
 
     /// A network with its usual traffic.
@@ -185,6 +198,7 @@ impl PacketDraft {
         let mut scene = PacketScene::new(self.seed, self.timing, self.streams);
         scene.sampling = self.sampling;
         scene.inbound_only = self.inbound_only;
-        Draft { truth, timing: self.timing, changes: Vec::new(), scene: Scene::Packets(Box::new(scene)) }
+        scene.loss = self.loss;
+        Draft { truth, timing: self.timing, changes: self.changes, scene: Scene::Packets(Box::new(scene)) }
     }
 }

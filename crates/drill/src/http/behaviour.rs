@@ -13,6 +13,7 @@ pub enum Behaviour {
     Periodic(Periodic),
     Bot(Bot),
     Slow(Slow),
+    Resetter(Resetter),
 }
 
 /// Where visits begin.
@@ -196,6 +197,15 @@ pub struct Slow {
     pub again: bool,
     /// Sends a body byte by byte instead of headers.
     pub slow_body: bool,
+    pub envelope: Envelope,
+}
+
+/// An HTTP/2 connection that opens streams and resets them (CVE-2023-44487).
+#[derive(Clone, Debug)]
+pub struct Resetter {
+    pub gap_s: f64,
+    /// Share of the streams that the log shows as requests.
+    pub logged: f64,
     pub envelope: Envelope,
 }
 

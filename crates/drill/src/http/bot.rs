@@ -1,7 +1,7 @@
 //! Members of floods, guessers of passwords, and clients that never finish.
 
 use super::actor::{Actor, Ask, Piece};
-use super::behaviour::{Aim, Bot, QueryStyle, ReferrerStyle, Rhythm, Slow};
+use super::behaviour::{Aim, Bot, QueryStyle, ReferrerStyle, Resetter, Rhythm, Slow};
 use super::scene::{Sink, World};
 use super::site::Work;
 use crate::world::{Envelope, WORDS, random_word};
@@ -21,6 +21,15 @@ impl World<'_> {
     ) -> Option<i64> {
         if actor.left == 0 {
             return None;
+        }
+        if actor.flag {
+            // bots do not all begin with the same beat
+            actor.flag = false;
+            if let Rhythm::Random { gap_s } | Rhythm::Regular { gap_s } | Rhythm::Human { gap_s } = bot.rhythm
+                && bot.requests > 1
+            {
+                return Some(at_ns + (self.rng.unit() * gap_s * SECOND_NS as f64) as i64);
+            }
         }
         if let Some(wake_ns) = self.asleep(&bot.envelope, at_ns) {
             return wake_ns;
@@ -162,6 +171,29 @@ impl World<'_> {
                 Piece::Scratch(from, self.scratch.len() as u32)
             }
         }
+    }
+
+    /// Opens streams and resets them at once; few of them reach the log.
+    pub(crate) fn act_resetter(
+        &mut self,
+        resetter: &Resetter,
+        actor: &mut Actor,
+        at_ns: i64,
+        sink: Sink<'_>,
+    ) -> Option<i64> {
+        if let Some(wake_ns) = self.asleep(&resetter.envelope, at_ns) {
+            return wake_ns;
+        }
+        actor.page = actor.page.wrapping_add(1);
+        self.tell_reset(actor, at_ns, sink);
+        if self.rng.chance(resetter.logged) {
+            let mut ask = Ask::page(0, &self.scene.site.pages[0]);
+            ask.status = 499;
+            ask.ends = Some((Ending::ClientAborted, 900.0));
+            ask.accept_language = false;
+            self.send(actor, &ask, at_ns, sink);
+        }
+        Some(at_ns + self.seconds_ns(resetter.gap_s).max(20_000))
     }
 
     /// The request shows in the log when the server stops waiting for it.

@@ -16,9 +16,10 @@ mod server;
 mod site;
 mod view;
 
-pub use agents::{Agent, AgentPool, Who};
+pub use agents::{Agent, AgentPool, Who, outdated};
 pub use behaviour::{
-    Aim, App, Behaviour, Bot, Entry, People, Periodic, QueryStyle, ReferrerStyle, Rhythm, Slow, Walk, Walker,
+    Aim, App, Behaviour, Bot, Entry, Loop, People, Periodic, QueryStyle, ReferrerStyle, Resetter, Rhythm,
+    Slow, Walk, Walker,
 };
 pub use fault::{Fault, Scope, Trouble};
 pub use scene::{Group, HttpScene, Joining, ServerLine};

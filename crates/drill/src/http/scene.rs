@@ -13,10 +13,11 @@ use crate::world::{Agenda, Envelope, Networks, Span, Text, Timing};
 use seawall_model::Timestamp;
 use seawall_model::hash;
 use seawall_model::observation::{
-    BackendEvent, BackendEventKind, CacheResult, Ending, HttpVersion, Observation, Presence, Request,
+    BackendEvent, BackendEventKind, CacheResult, Connection, ConnectionEvent, Ending, HttpVersion,
+    Observation, Presence, Request,
 };
 use seawall_model::time::SECOND_NS;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 pub(crate) type Sink<'s> = &'s mut dyn FnMut(&Observation<'_>, Origin);
 
@@ -147,6 +148,7 @@ impl<'a> World<'a> {
             Behaviour::Periodic(periodic) => self.act_periodic(periodic, actor, at_ns, sink),
             Behaviour::Bot(bot) => self.act_bot(bot, actor, at_ns, sink),
             Behaviour::Slow(slow) => self.act_slow(slow, actor, at_ns, sink),
+            Behaviour::Resetter(resetter) => self.act_resetter(resetter, actor, at_ns, sink),
         }
     }
 
@@ -154,17 +156,11 @@ impl<'a> World<'a> {
     fn schedule_joining(&mut self, group: u32, after_ns: i64) {
         match &self.scene.groups[group as usize].joining {
             Joining::Arrivals { per_s, envelope } => {
-                // thinning (Lewis and Shedler, 1979)
-                let mut t_s = after_ns as f64 / SECOND_NS as f64;
-                loop {
-                    t_s += self.rng.exponential(1.0 / per_s);
-                    if t_s >= self.scene.timing.length_s {
-                        return;
-                    }
-                    if self.rng.chance(envelope.at(t_s)) {
-                        self.agenda.enter((t_s * SECOND_NS as f64) as i64, group);
-                        return;
-                    }
+                let after_s = after_ns as f64 / SECOND_NS as f64;
+                if let Some(at_s) =
+                    envelope.next_event(after_s, *per_s, self.scene.timing.length_s, &mut self.rng)
+                {
+                    self.agenda.enter((at_s * SECOND_NS as f64) as i64, group);
                 }
             }
             Joining::Cohort { count, from_s, over_s } => {
@@ -253,6 +249,7 @@ impl<'a> World<'a> {
                 actor.version = u8::from(b.real_fingerprint && rng.chance(0.8));
             }
             Behaviour::Slow(_) => {}
+            Behaviour::Resetter(_) => actor.version = 1,
         }
         actor.previous = None;
         actor.tries = (number & 0x7) as u8;
@@ -409,6 +406,24 @@ impl<'a> World<'a> {
     #[inline]
     fn text(&self, span: Span) -> &[u8] {
         self.scene.text.get(span)
+    }
+
+    pub(crate) fn tell_reset(&mut self, actor: &Actor, at_ns: i64, sink: Sink<'_>) {
+        let event = Connection {
+            time: self.stamp(at_ns),
+            event: ConnectionEvent::Http2Abuse,
+            client: actor.client,
+            server: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 10)),
+            client_port: 40_000 + (actor.page % 20_000) as u16,
+            server_port: 443,
+            client_bytes: 90,
+            server_bytes: 0,
+            duration_us: 400,
+            requests: actor.page,
+            ja4: 0,
+        };
+        sink(&Observation::Connection(event), Origin::Unwanted);
+        self.emitted += 1;
     }
 
     fn tell_lines(&mut self, at_ns: i64, sink: Sink<'_>) {

@@ -119,10 +119,10 @@ impl World<'_> {
             return;
         }
         shape(&mut p, flood.kind, &mut self.rng);
-        self.emit(Sent { packet: p, origin, inbound: true }, at_ns, sink);
+        self.emit(Sent { packet: p, origin, inbound: true, thinned: true }, at_ns, sink);
         if let Some(answer) = answer_to(&p, flood.answer, &mut self.rng) {
             let delay_ns = self.rng.between(30_000, 400_000) as i64;
-            self.later(Sent { packet: answer, origin, inbound: false }, at_ns + delay_ns);
+            self.later(Sent { packet: answer, origin, inbound: false, thinned: true }, at_ns + delay_ns);
         }
     }
 
@@ -147,7 +147,7 @@ impl World<'_> {
         p.payload = by.payload;
         p.length_bytes = left.min(MTU);
         p.fragment = if left > MTU { Fragment::First } else { Fragment::Whole };
-        self.emit(Sent { packet: p, origin, inbound: true }, at_ns, sink);
+        self.emit(Sent { packet: p, origin, inbound: true, thinned: true }, at_ns, sink);
         let mut delay_ns = 0;
         while left > MTU {
             left -= MTU - 20;
@@ -159,7 +159,7 @@ impl World<'_> {
             rest.length_bytes = left.min(MTU);
             rest.payload_bytes = rest.length_bytes.saturating_sub(20);
             rest.payload = payload::ZEROS;
-            self.later(Sent { packet: rest, origin, inbound: true }, at_ns + delay_ns);
+            self.later(Sent { packet: rest, origin, inbound: true, thinned: true }, at_ns + delay_ns);
         }
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Sent {
     pub(crate) origin: Origin,
     /// Towards the protected side.
     pub(crate) inbound: bool,
+    /// Its rate is that of the sampled packets already.
+    pub(crate) thinned: bool,
 }
 
 pub(crate) struct World<'a> {
@@ -120,19 +122,13 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Puts the stream's next start on the agenda (thinning; Lewis and Shedler, 1979).
+    /// Puts the stream's next start on the agenda.
     fn schedule(&mut self, stream: u32, after_ns: i64) {
         let s = &self.scene.streams[stream as usize];
-        let mut t_s = after_ns as f64 / SECOND_NS as f64;
-        loop {
-            t_s += self.rng.exponential(1.0 / s.per_s);
-            if t_s >= self.scene.timing.length_s {
-                return;
-            }
-            if self.rng.chance(s.envelope.at(t_s)) {
-                self.agenda.enter((t_s * SECOND_NS as f64) as i64, stream);
-                return;
-            }
+        let after_s = after_ns as f64 / SECOND_NS as f64;
+        if let Some(at_s) = s.envelope.next_event(after_s, s.per_s, self.scene.timing.length_s, &mut self.rng)
+        {
+            self.agenda.enter((at_s * SECOND_NS as f64) as i64, stream);
         }
     }
 
@@ -165,7 +161,7 @@ impl<'a> World<'a> {
         let (packet, gap_ns) = talk.step(&mut c, &mut self.rng);
         self.conversations[slot as usize] = c;
         if let Some((packet, inbound)) = packet {
-            let sent = Sent { packet, origin: s.origin, inbound };
+            let sent = Sent { packet, origin: s.origin, inbound, thinned: false };
             self.emit(sent, at_ns, sink);
             let lost = self.scene.loss.at(at_ns as f64 / SECOND_NS as f64);
             if lost > 0.0 && packet.protocol == protocol::TCP && self.rng.chance(lost) {
@@ -200,7 +196,7 @@ impl<'a> World<'a> {
         let sampling = self.scene.sampling;
         if at_ns < 0
             || self.scene.inbound_only && !sent.inbound
-            || sampling > 1 && self.rng.below(u64::from(sampling)) > 0
+            || sampling > 1 && !sent.thinned && self.rng.below(u64::from(sampling)) > 0
         {
             return;
         }

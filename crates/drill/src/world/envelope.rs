@@ -61,11 +61,20 @@ impl Envelope {
         }
     }
 
-    /// Mean over [0, length), sampled at every half second.
-    #[must_use]
-    pub fn mean(&self, length_s: f64) -> f64 {
-        let steps = (length_s * 2.0).max(1.0) as u32;
-        (0..steps).map(|i| self.at(f64::from(i) / 2.0)).sum::<f64>() / f64::from(steps)
+    /// The next event of a random process with `per_s` events per second at the peak, before
+    /// `until_s` (thinning; Lewis and Shedler, 1979).
+    pub fn next_event(&self, after_s: f64, per_s: f64, until_s: f64, rng: &mut Rng) -> Option<f64> {
+        let mut t_s = after_s;
+        loop {
+            t_s += rng.exponential(1.0 / per_s);
+            if t_s >= until_s {
+                return None;
+            }
+            let level = self.at(t_s);
+            if level >= 1.0 || rng.chance(level) {
+                return Some(t_s);
+            }
+        }
     }
 }
 

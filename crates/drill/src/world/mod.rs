@@ -7,7 +7,7 @@ mod envelope;
 mod text;
 mod timing;
 
-pub use address::{Networks, internal_v4, public_v4, public_v6};
+pub use address::{Networks, internal_v4, public_v4};
 pub use agenda::Agenda;
 pub use envelope::Envelope;
 pub use text::{Span, Text, WORDS, random_word};
