@@ -127,3 +127,26 @@ fn messages_of_the_same_program_are_nothing() {
     assert!(matches!(parser.parse(message), Ok(Line::Nothing)));
     assert_eq!(parser.parse(br#"{"level":"#).map(|_| ()).unwrap_err().reason, "JSON ends early");
 }
+
+#[test]
+fn pairs_of_key_and_value() {
+    let own = r#"time="2024-05-01T10:00:00Z" lvl=info remote_addr=198.51.100.7 method=GET path="/x?y" proto=HTTP/1.1 status=503 size=17 duration=250ms user_agent="a \"b\"""#;
+    let routed = r#"<158>1 2024-05-01T10:00:00.250000+00:00 host heroku router - at=info method=GET path="/x?y" host=a.example request_id=1 fwd="198.51.100.7" dyno=web.1 connect=1ms service=250ms status=503 bytes=17 protocol=http"#;
+    for line in [own, routed] {
+        with_request(line, "logfmt", |r| {
+            assert_eq!(
+                (r.time.seconds(), r.client.to_string()),
+                (1_714_557_600, "198.51.100.7".into()),
+                "{line}"
+            );
+            assert_eq!((r.path, r.query, r.status), (&b"/x"[..], Some(&b"y"[..]), 503), "{line}");
+            assert_eq!((r.response_bytes, r.duration_us), (17, Some(250_000)), "{line}");
+        });
+    }
+}
+
+#[test]
+fn the_carrier_may_be_the_only_one_to_tell_the_time() {
+    let line = r#"2024-05-01T10:00:00.5Z stdout F {"remote_addr":"198.51.100.7","method":"GET","path":"/x","status":200}"#;
+    with_request(line, "json", |r| assert_eq!(r.time.to_string(), "2024-05-01T10:00:00.500Z"));
+}

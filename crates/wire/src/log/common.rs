@@ -2,7 +2,7 @@
 //! columns between size and referrer, columns after the user agent.
 
 use super::LineError;
-use super::date::{CLF_BYTES, Dates, looks_like_clf};
+use super::date::{self, CLF_BYTES, Dates, looks_like_clf};
 use super::draft::{Draft, Field, status};
 use super::layout::Layout;
 use super::scan::{Cursor, address, given, integer, is_host};
@@ -17,7 +17,7 @@ pub(super) fn read<'a>(
     line: &'a [u8],
 ) -> Result<(), LineError> {
     let dated = find_date(line).ok_or(LineError { reason: "no [date]", at_byte: 0 })?;
-    draft.time = dates.clf(dated.date);
+    draft.time = dates.clf(dated.date).or_else(|| date::any(dates, dated.date));
     if draft.time.is_none() {
         return Err(LineError { reason: "date that cannot be read", at_byte: dated.head.len() });
     }
@@ -36,19 +36,16 @@ pub(super) struct Dated<'a> {
     pub(super) after: usize,
 }
 
-/// Finds the first date of the Common Log Format in square brackets.
+/// Finds the first date in square brackets: of the Common Log Format, or ISO with a `T`.
 #[inline]
 pub(super) fn find_date(line: &[u8]) -> Option<Dated<'_>> {
     let mut from = 0;
     while let Some(step) = memchr(b'[', &line[from..]) {
         let open = from + step;
         let inside = &line[open + 1..];
-        if looks_like_clf(inside) {
-            let close = if inside.get(CLF_BYTES) == Some(&b']') {
-                CLF_BYTES
-            } else {
-                memchr(b']', &inside[..inside.len().min(40)])?
-            };
+        if looks_like_clf(inside) || date::looks_like_iso(inside) {
+            let end = if inside.get(CLF_BYTES) == Some(&b']') { Some(CLF_BYTES) } else { None };
+            let close = end.or_else(|| memchr(b']', &inside[..inside.len().min(40)]))?;
             let mut after = open + 1 + close + 1;
             while line.get(after) == Some(&b' ') {
                 after += 1;
@@ -103,6 +100,15 @@ fn loose_head<'a>(draft: &mut Draft<'a>, head: &'a [u8]) -> Result<(), LineError
         draft.forward(&head[words[first].0..at + text.len()]);
     } else if is_host(before) && !before.starts_with(b"[") {
         super::target::host(&mut draft.request, before);
+    }
+    // lighttpd writes the host in the place of ident.
+    if let Some((_, ident)) = words.get(client + 1)
+        && client + 2 < count
+        && draft.request.host.is_empty()
+        && is_host(ident)
+        && memchr(b'.', ident).is_some()
+    {
+        super::target::host(&mut draft.request, ident);
     }
     // After the client come ident and user; a user may hold spaces.
     if let Some(&(user, _)) = words.get(client + 2).or(words.get(client + 1)) {
@@ -265,6 +271,7 @@ mod tests {
             ("Sep 15 16:13:46 web.internal nginx[2869]: 198.51.100.7 - -", "", ""),
             ("web_1  | 198.51.100.7 - -", "", ""),
             ("6.6.6.6, 198.51.100.7, 10.0.0.9 - -", "", ""),
+            ("198.51.100.7 www.example.com -", "www.example.com", ""),
         ] {
             let line = format!(r#"{head} [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 1"#);
             let r = request(&Layout::default(), &line);
@@ -272,6 +279,15 @@ mod tests {
             assert_eq!(r.host, host.as_bytes(), "{head}");
             assert_eq!(r.user, user.as_bytes(), "{head}");
         }
+    }
+
+    #[test]
+    fn iso_dates_in_brackets_do_as_well() {
+        let r = request(
+            &Layout::default(),
+            r#"198.51.100.7 - - [2024-05-01T10:00:00.5+02:00] "GET / HTTP/1.1" 200 1"#,
+        );
+        assert_eq!(r.time.to_string(), "2024-05-01T08:00:00.500Z");
     }
 
     #[test]

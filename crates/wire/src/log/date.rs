@@ -106,6 +106,11 @@ pub(super) fn looks_like_clf(text: &[u8]) -> bool {
         && text[0].is_ascii_digit()
 }
 
+/// Whether `2024-05-01T10:00` starts here.
+pub(super) fn looks_like_iso(text: &[u8]) -> bool {
+    text.len() >= 20 && text[4] == b'-' && text[7] == b'-' && text[10] == b'T' && text[13] == b':'
+}
+
 fn clf_minute(text: &[u8; MINUTE_BYTES]) -> Option<Timestamp> {
     let marks = [text[2], text[6], text[11], text[14], text[17]];
     if marks != *b"//:::" {

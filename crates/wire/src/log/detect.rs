@@ -7,8 +7,10 @@ use super::json_map::JsonMap;
 use super::layout::Layout;
 use super::sight::{self, Kind};
 use super::w3c::W3c;
-use super::{Format, trimmed};
+use super::{Format, names, trimmed};
 
+/// Bytes of a sample that are looked at.
+const SAMPLE_BYTES: usize = 256 * 1024;
 /// Lines of a sample that are looked at.
 const LINES: usize = 2_000;
 
@@ -17,19 +19,25 @@ const LINES: usize = 2_000;
 /// log.
 #[must_use]
 pub fn detect(sample: &[u8]) -> Option<Format> {
+    let sample = &sample[..sample.len().min(SAMPLE_BYTES)];
     let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
     let lines: Vec<&[u8]> = lines(sample).take(LINES).collect();
     if let Some(format) = with_directives(&lines).or_else(|| with_header(&lines)) {
         return Some(format);
     }
     let votes = Votes::count(&lines);
-    let json =
-        if votes.json * 3 >= lines.len() { JsonMap::guess(votes.objects.iter().copied()) } else { None };
     let (kind, most) = votes.winner();
-    if let Some(map) = json
-        && votes.json >= most
-    {
-        return Some(Format::Json(map));
+    for (found, is_json) in [(&votes.objects, true), (&votes.pairs, false)] {
+        if found.len() * 3 < lines.len() || found.len() < most || found.is_empty() {
+            continue;
+        }
+        let bodies = found.iter().map(|(body, _)| *body);
+        let has_time = found.iter().all(|(_, has_time)| *has_time);
+        let map =
+            if is_json { JsonMap::guess(bodies, has_time) } else { JsonMap::guess_logfmt(bodies, has_time) };
+        if let Some(map) = map {
+            return Some(Format::Json(map));
+        }
     }
     (most > 0 && votes.known * 3 >= lines.len()).then(|| format(kind, &lines))
 }
@@ -63,26 +71,33 @@ fn with_header(lines: &[&[u8]]) -> Option<Format> {
 struct Votes<'a> {
     kinds: Vec<(Kind, usize)>,
     known: usize,
-    json: usize,
-    objects: Vec<&'a [u8]>,
+    /// JSON objects without their carrier, and whether that told the time.
+    objects: Vec<(&'a [u8], bool)>,
+    /// As `objects`, lines of `key=value`.
+    pairs: Vec<(&'a [u8], bool)>,
 }
 
 impl<'a> Votes<'a> {
     fn count(lines: &[&'a [u8]]) -> Self {
-        let mut votes = Self { kinds: Vec::new(), known: 0, json: 0, objects: Vec::new() };
+        let mut votes = Self { kinds: Vec::new(), known: 0, objects: Vec::new(), pairs: Vec::new() };
         let (mut dates, mut lower) = (Dates::default(), Vec::new());
         for &line in lines {
             if line.first() == Some(&b'#') {
                 votes.known += 1;
                 continue;
             }
-            let body = envelope::open(&mut dates, line).body;
-            if body.first() == Some(&b'{') {
-                votes.json += 1;
-                votes.objects.push(body);
+            let envelope = envelope::open(&mut dates, line);
+            let object = (envelope.body, envelope.time.is_some());
+            if envelope.body.first() == Some(&b'{') {
+                votes.objects.push(object);
                 continue;
             }
-            let Ok((kind, _)) = sight::read(&mut dates, &mut lower, line) else { continue };
+            let Ok((kind, _)) = sight::read(&mut dates, &mut lower, line) else {
+                if is_pairs(envelope.body) {
+                    votes.pairs.push(object);
+                }
+                continue;
+            };
             votes.known += 1;
             match votes.kinds.iter_mut().find(|(k, _)| *k == kind) {
                 Some((_, count)) => *count += 1,
@@ -96,6 +111,17 @@ impl<'a> Votes<'a> {
         let most = self.kinds.iter().max_by_key(|(kind, count)| (*count, std::cmp::Reverse(*kind)));
         most.copied().unwrap_or((Kind::Combined, 0))
     }
+}
+
+/// Whether most words are `key=value`, and there are several.
+fn is_pairs(body: &[u8]) -> bool {
+    let words = body.split(|&b| b == b' ').filter(|w| !w.is_empty()).take(64);
+    let (mut pairs, mut all) = (0, 0);
+    for word in words {
+        all += 1;
+        pairs += usize::from(names::is_pair(word));
+    }
+    pairs >= 4 && pairs * 2 >= all
 }
 
 fn format(kind: Kind, lines: &[&[u8]]) -> Format {

@@ -60,7 +60,7 @@ type Event<'a> = (BackendEventKind, &'a [u8], &'a [u8]);
 
 /// `Server backend/server is DOWN, reason: …` and its variants.
 fn server_event(text: &[u8]) -> Option<Event<'_>> {
-    let rest = text.strip_prefix(b"Server ")?;
+    let rest = text.strip_prefix(b"Backup ").unwrap_or(text).strip_prefix(b"Server ")?;
     let space = memchr(b' ', rest)?;
     let slash = memchr(b'/', &rest[..space])?;
     let what = &rest[space + 1..];
@@ -145,6 +145,7 @@ mod tests {
                 "app",
                 "web1",
             ),
+            ("Backup Server app/web1 is DOWN.", BackendEventKind::ServerDown, "app", "web1"),
             ("Server app/web1 is UP, reason: Layer7 check passed", BackendEventKind::ServerUp, "app", "web1"),
             (
                 "Server app/web1 is UP/READY (leaving forced maintenance).",

@@ -1,13 +1,15 @@
-//! JSON lines: one object a line, its keys given meaning by a [`JsonMap`].
+//! Lines of named values, JSON objects or logfmt (`status=200 path="/x"`), their keys given meaning
+//! by a [`JsonMap`].
 //!
-//! The object is walked once, without building it. Only strings that hold escapes are copied, to
+//! A line is walked once, without building the object. Only strings that hold escapes are copied, to
 //! a buffer that the parser keeps between lines.
 
 use super::date::Dates;
 use super::draft::{Draft, Field};
 use super::json_map::JsonMap;
-use super::{Line, LineError, sight};
+use super::{Line, LineError, envelope, sight};
 use memchr::{memchr, memchr2};
+use seawall_model::Timestamp;
 use seawall_model::observation::{Observation, Presence};
 
 /// Objects and arrays inside each other.
@@ -58,14 +60,15 @@ pub(super) fn read<'a>(
     scratch: &'a mut Scratch,
     line: &'a [u8],
 ) -> Result<Line<'a>, LineError> {
-    let start = memchr(b'{', line).ok_or(LineError { reason: "no JSON object", at_byte: 0 })?;
+    let (start, carried) = if line.first() == Some(&b'{') { (0, None) } else { opened(dates, map, line)? };
     let mut places = [(Field::Ignored, Place::Scratch(0, 0)); VALUES];
     let mut count = 0;
     let mut saw_headers = false;
     let Scratch { text, path, inner } = scratch;
     text.clear();
     path.clear();
-    walk(line, start, path, &mut |path, value| {
+    let walk = if map.is_logfmt() { walk_pairs } else { walk };
+    walk(line, start, path, &mut |path: &[u8], value: Value<'a>| {
         saw_headers |= path.starts_with(b"request.headers.");
         let Some(field) = map.field(path) else { return };
         if count == VALUES || places[..count].iter().any(|(f, _)| *f == field) {
@@ -87,16 +90,29 @@ pub(super) fn read<'a>(
         Place::Line(raw) => (field, raw),
         Place::Scratch(from, to) => (field, &text[from..to]),
     });
-    build(dates, values, saw_headers, inner)
+    build(dates, values, carried, saw_headers, inner)
+}
+
+/// Where the values begin behind a carrier's words, and the carrier's date.
+fn opened(dates: &mut Dates, map: &JsonMap, line: &[u8]) -> Result<(usize, Option<Timestamp>), LineError> {
+    let envelope = envelope::open(dates, line);
+    let before = line.len() - envelope.body.len();
+    if map.is_logfmt() {
+        return Ok((before, envelope.time));
+    }
+    let start = memchr(b'{', envelope.body).ok_or(LineError { reason: "no JSON object", at_byte: before })?;
+    Ok((before + start, envelope.time))
 }
 
 fn build<'a>(
     dates: &mut Dates,
     values: impl Iterator<Item = (Field, &'a [u8])>,
+    carried: Option<Timestamp>,
     saw_headers: bool,
     inner: &'a mut Vec<u8>,
 ) -> Result<Line<'a>, LineError> {
     let mut draft = Draft::new();
+    draft.time = carried;
     let mut message = None;
     let mut told = [false; 2];
     for (field, value) in values {
@@ -128,13 +144,46 @@ fn build<'a>(
     Ok(Line::Observation(Observation::Request(draft.finish()?)))
 }
 
+/// What a walk tells of: the path of keys, and the value.
+pub(super) type Visit<'v, 'a> = dyn FnMut(&[u8], Value<'a>) + 'v;
+
+/// Walks `key=value` and `key="value"` pairs from `start` on; other words are passed over.
+pub(super) fn walk_pairs<'a>(
+    line: &'a [u8],
+    start: usize,
+    _path: &mut Vec<u8>,
+    visit: &mut Visit<'_, 'a>,
+) -> Result<(), LineError> {
+    let mut walker = Walker { line, at: start };
+    while walker.peek().is_some() {
+        let rest = &line[walker.at..];
+        let name = rest.iter().take_while(|b| !matches!(b, b'=' | b' ' | b'"')).count();
+        walker.at += name;
+        if name == 0 || rest.get(name) != Some(&b'=') {
+            walker.at += usize::from(name == 0);
+            continue;
+        }
+        walker.at += 1;
+        let value = if rest.get(name + 1) == Some(&b'"') {
+            Value::Text(walker.string()?)
+        } else {
+            let value = &rest[name + 1..];
+            let length = memchr(b' ', value).unwrap_or(value.len());
+            walker.at += length;
+            Value::Bare(&value[..length])
+        };
+        visit(&rest[..name], value);
+    }
+    Ok(())
+}
+
 /// Walks the object that starts at `start`; tells every value with the path of its keys. The
 /// elements of an array have the array's path.
 pub(super) fn walk<'a>(
     line: &'a [u8],
     start: usize,
     path: &mut Vec<u8>,
-    visit: &mut impl FnMut(&[u8], Value<'a>),
+    visit: &mut Visit<'_, 'a>,
 ) -> Result<(), LineError> {
     let mut walker = Walker { line, at: start };
     walker.value(path, visit, 0)
@@ -161,7 +210,7 @@ impl<'a> Walker<'a> {
     fn value(
         &mut self,
         path: &mut Vec<u8>,
-        visit: &mut impl FnMut(&[u8], Value<'a>),
+        visit: &mut Visit<'_, 'a>,
         depth: usize,
     ) -> Result<(), LineError> {
         if depth > DEPTH {
@@ -189,7 +238,7 @@ impl<'a> Walker<'a> {
     fn object(
         &mut self,
         path: &mut Vec<u8>,
-        visit: &mut impl FnMut(&[u8], Value<'a>),
+        visit: &mut Visit<'_, 'a>,
         depth: usize,
     ) -> Result<(), LineError> {
         self.at += 1;
@@ -223,7 +272,7 @@ impl<'a> Walker<'a> {
     fn array(
         &mut self,
         path: &mut Vec<u8>,
-        visit: &mut impl FnMut(&[u8], Value<'a>),
+        visit: &mut Visit<'_, 'a>,
         depth: usize,
     ) -> Result<(), LineError> {
         self.at += 1;
@@ -333,6 +382,17 @@ mod tests {
     fn values_are_told_with_their_path() {
         let told = walked(r#"{"a": 1.5e-3 ,"b":{"c":["x","y"],"d":null},"e":true,"f":"q\"r"}"#).unwrap();
         assert_eq!(told, ["a=1.5e-3", "b.c=x", "b.c=y", "e=true", "f=q\\\"r"]);
+    }
+
+    #[test]
+    fn pairs_are_told_too() {
+        let mut told = Vec::new();
+        let line = br#"at=info method=GET path="/a \"b\"" junk  =x fwd= status=200"#;
+        walk_pairs(line, 0, &mut Vec::new(), &mut |path: &[u8], value: Value<'_>| {
+            told.push(format!("{}={}", String::from_utf8_lossy(path), String::from_utf8_lossy(value.raw())));
+        })
+        .unwrap();
+        assert_eq!(told, ["at=info", "method=GET", r#"path=/a \"b\""#, "fwd=", "status=200"]);
     }
 
     #[test]

@@ -17,12 +17,16 @@ const LINES: usize = 200;
 /// Different keys that are looked at.
 const KEYS: usize = 400;
 
+/// Name of the map of objects that carry lines of another format.
+const CARRIER: &str = "json-carrier";
+
 /// The meaning of the keys of a JSON log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonMap {
     /// Sorted by length of the path, then by its bytes: most comparisons end at the length.
     entries: Vec<(Vec<u8>, Field)>,
     name: &'static str,
+    is_logfmt: bool,
 }
 
 impl JsonMap {
@@ -32,6 +36,11 @@ impl JsonMap {
         found.ok().map(|at| self.entries[at].1)
     }
 
+    /// Whether the lines are `key=value` pairs instead of JSON.
+    pub(super) fn is_logfmt(&self) -> bool {
+        self.is_logfmt
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
@@ -39,7 +48,7 @@ impl JsonMap {
     fn new(mut entries: Vec<(Vec<u8>, Field)>, name: &'static str) -> Self {
         entries.sort_by(|a, b| order(&a.0, &b.0));
         entries.dedup_by(|a, b| a.0 == b.0);
-        Self { entries, name }
+        Self { entries, name, is_logfmt: false }
     }
 
     /// Reads `meaning=key` pairs, separated by commas or white space; keys inside objects are
@@ -68,13 +77,30 @@ impl JsonMap {
         Ok(Self::new(entries, "json"))
     }
 
-    /// Guesses from sample lines. `None` if they are no access records and hold none.
-    pub(super) fn guess<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
-        let mut keys = Keys::default();
+    /// Guesses from sample lines whose carriers have been taken off; `has_time` if those carriers
+    /// tell the time. `None` if the lines are no access records and hold none.
+    pub(super) fn guess<'a>(lines: impl Iterator<Item = &'a [u8]>, has_time: bool) -> Option<Self> {
+        let mut keys = Keys { found: Vec::new(), has_time };
         for line in lines.take(LINES) {
-            keys.collect(line);
+            let Some(start) = memchr::memchr(b'{', line) else { continue };
+            // A line that is broken halfway has still told its first keys.
+            let _ = json::walk(line, start, &mut Vec::new(), &mut |path: &[u8], value: Value<'a>| {
+                keys.collect(path, value);
+            });
         }
         keys.map()
+    }
+
+    /// As [`JsonMap::guess`], for `key=value` pairs.
+    pub(super) fn guess_logfmt<'a>(lines: impl Iterator<Item = &'a [u8]>, has_time: bool) -> Option<Self> {
+        let mut keys = Keys { found: Vec::new(), has_time };
+        for line in lines.take(LINES) {
+            let _ = json::walk_pairs(line, 0, &mut Vec::new(), &mut |path: &[u8], value: Value<'a>| {
+                keys.collect(path, value);
+            });
+        }
+        let map = keys.map()?;
+        (map.name != CARRIER).then_some(Self { name: "logfmt", is_logfmt: true, ..map })
     }
 }
 
@@ -83,24 +109,21 @@ fn order(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
 }
 
 /// The keys of sample lines and their values.
-#[derive(Default)]
 struct Keys<'a> {
     found: Vec<(Vec<u8>, Vec<Value<'a>>)>,
+    /// Whether the time need not be among the keys.
+    has_time: bool,
 }
 
 impl<'a> Keys<'a> {
-    fn collect(&mut self, line: &'a [u8]) {
-        let Some(start) = memchr::memchr(b'{', line) else { return };
+    fn collect(&mut self, path: &[u8], value: Value<'a>) {
         let found = &mut self.found;
-        // A line that is broken halfway has still told its first keys.
-        let _ = json::walk(line, start, &mut Vec::new(), &mut |path, value| {
-            let known = found.iter().position(|(known, _)| known == path);
-            match known {
-                Some(at) if found[at].1.len() < LINES => found[at].1.push(value),
-                None if found.len() < KEYS => found.push((path.to_vec(), vec![value])),
-                _ => {}
-            }
-        });
+        let known = found.iter().position(|(known, _)| known == path);
+        match known {
+            Some(at) if found[at].1.len() < LINES => found[at].1.push(value),
+            None if found.len() < KEYS => found.push((path.to_vec(), vec![value])),
+            _ => {}
+        }
     }
 
     fn map(&self) -> Option<JsonMap> {
@@ -117,7 +140,7 @@ impl<'a> Keys<'a> {
             }
         }
         let has = |wanted: &[Field]| best.iter().any(|(f, _, _)| wanted.contains(f));
-        let is_access = has(&[Field::Time, Field::StartTime])
+        let is_access = (self.has_time || has(&[Field::Time, Field::StartTime]))
             && has(&[Field::Peer, Field::Client, Field::ForwardedFor, Field::RealAddress])
             && has(&[Field::Status, Field::Method, Field::RequestLine, Field::Target]);
         if !is_access {
@@ -139,7 +162,7 @@ impl<'a> Keys<'a> {
                 _ => {}
             }
         }
-        entries.iter().any(|(_, f)| *f == Field::Message).then(|| JsonMap::new(entries, "json-carrier"))
+        entries.iter().any(|(_, f)| *f == Field::Message).then(|| JsonMap::new(entries, CARRIER))
     }
 
     fn has(&self, path: &[u8]) -> bool {

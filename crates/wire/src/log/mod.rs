@@ -58,7 +58,7 @@ pub enum Format {
     Combined(Layout),
     /// As nginx's `log_format` or Apache's `LogFormat` says.
     Template(Template),
-    /// JSON lines.
+    /// JSON lines, or lines of `key=value`.
     Json(JsonMap),
     /// IIS and CloudFront.
     W3c(W3c),
@@ -206,7 +206,8 @@ impl Parser {
     }
 
     /// For stamps that lack the year (syslog): the year of the file's beginning. A full date in
-    /// the log overrules it; without either, such stamps lie in 1970.
+    /// the log overrules it; without either, such stamps lie in 1970. Readers of parts of a file
+    /// give it to every part.
     #[must_use]
     pub fn with_year(mut self, year: i64) -> Self {
         self.dates.set_year(year);
