@@ -238,7 +238,7 @@ fn one_test(test: &Test) -> Result<String, String> {
         Test::Host(host) => format!("req.fhdr(host),lower -m reg ^(?i:{})(?::[0-9]+)?\\z", literal(host)),
         Test::Path(path) => format!("path -m reg ^{}\\z", literal(path)),
         Test::PathTemplate(t) => format!("path -m reg ^{}\\z", template(t)),
-        Test::QueryShape(shape) if shape.is_empty() => return Ok("!{ query -m found } ".trim().to_owned()),
+        Test::QueryShape(shape) if shape.is_empty() => return Ok("!{ query -m len gt 0 }".to_owned()),
         Test::QueryShape(shape) => format!("query -m reg ^{}\\z", query(shape)),
         Test::UserAgent(agent) if agent.is_empty() => {
             return Ok("!{ req.fhdr(user-agent) -m len gt 0 }".to_owned());

@@ -18,6 +18,8 @@ const HTTP: &str = "in the http block (nginx.conf or conf.d/seawall.conf)";
 const SERVER: &str = "in the server block of the site";
 /// Memory for a table of clients: about 160,000 addresses.
 const ZONE: &str = "10m";
+/// The pattern of empty text.
+const NOTHING: &str = "^\\z";
 
 /// The measures on requests: a part for the `http` block and one for the `server` block.
 #[must_use]
@@ -285,12 +287,14 @@ fn one_test(test: &Test, variable: &str) -> Result<String, String> {
         Test::AcceptLanguage(presence) => ("$http_accept_language", presence_pattern(*presence)?),
         other => return Err(format!("nginx does not know this of a request: {}", plain(&other.to_string()))),
     };
-    Ok(format!("map {subject} ${variable} {{\n\tdefault 0;\n\t\"~{pattern}\" 1;\n}}\n"))
+    // A map does not try patterns on empty text, so that text is a key of its own.
+    let key = if pattern == NOTHING { String::new() } else { format!("~{pattern}") };
+    Ok(format!("map {subject} ${variable} {{\n\tdefault 0;\n\t\"{key}\" 1;\n}}\n"))
 }
 
 fn presence_pattern(presence: Presence) -> Result<String, String> {
     match presence {
-        Presence::Absent => Ok("^\\z".to_owned()),
+        Presence::Absent => Ok(NOTHING.to_owned()),
         Presence::Present => Ok("^.".to_owned()),
         Presence::Unknown => Err("whether a header was there is not known".to_owned()),
     }
