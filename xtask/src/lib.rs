@@ -1,0 +1,11 @@
+//! Chores of the project, as a library so that tests run them too.
+
+pub mod tidy;
+
+use std::path::PathBuf;
+
+/// The project's root folder.
+#[must_use]
+pub fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
