@@ -19,6 +19,8 @@ pub enum Shape {
     Exceeds(f64, f64),
     /// Like `Above`, on expected less observed; nothing without an expectation.
     Lacks(f64, f64),
+    /// Like `Above`, on the surprise: how clearly it has risen, in standard errors.
+    Shifts(f64, f64),
     /// 1 while observed over expected stays within this factor of 1, falling to 0 at its square.
     Flat(f64),
     /// `Above` where nothing is expected, nothing otherwise.
@@ -37,6 +39,7 @@ impl Shape {
             Self::Falls(high, low) => ratio(finding).map(|r| 1.0 - ramp(r, low, high)),
             Self::Exceeds(low, high) => finding.expected.map(|e| ramp(x - e, low, high)),
             Self::Lacks(low, high) => finding.expected.map(|e| ramp(e - x, low, high)),
+            Self::Shifts(low, high) => finding.expected.map(|_| ramp(finding.surprise, low, high)),
             Self::Flat(factor) => ratio(finding).map(|r| {
                 let distance = math::ln(r.max(1e-6)).abs();
                 1.0 - ramp(distance, math::ln(factor), 2.0 * math::ln(factor))

@@ -11,6 +11,8 @@ use seawall_model::policy::Policy;
 
 /// No group of evidence counts for more than this, in natural log-odds.
 const GROUP_CAP: f64 = 5.0;
+/// What looks normal in one respect may still be wrong in another, so its groups count for less.
+const NORMAL_CAP: f64 = 1.25;
 /// A group speaks for a cause from this weight on.
 const GROUP_SPEAKS: f64 = 0.75;
 /// A second cause that holds at once must explain something of its own at least this well.
@@ -47,14 +49,14 @@ fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
     let mut evidence: Vec<Evidence> = rules.rules.iter().filter_map(|rule| rule.apply(findings)).collect();
     evidence.extend(rules::change_evidence(rules.cause, findings));
     evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.metric.cmp(&b.metric)));
+    let normal = rules.cause == Cause::Normal;
     let mut score = rules.prior - (1.0 - gate) * 4.0;
     let mut speaking = 0;
     for group in Group::ALL {
         let sum: f64 = evidence.iter().filter(|e| e.group == group).map(signed).sum();
-        score += sum.clamp(-GROUP_CAP, GROUP_CAP);
+        score += sum.clamp(-GROUP_CAP, if normal { NORMAL_CAP } else { GROUP_CAP });
         speaking += u32::from(sum >= GROUP_SPEAKS);
     }
-    let normal = rules.cause == Cause::Normal;
     if speaking < 2 && !normal {
         score -= 3.0;
     }

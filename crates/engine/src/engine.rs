@@ -1,10 +1,10 @@
 //! The step function and the state that it owns.
 
 use crate::conclude::{self, Conclusion};
-use crate::episode::{Concluded, Episode};
+use crate::episode::{Concluded, Episode, Watched};
 use crate::timeline::Timeline;
 use seawall_detection::Window;
-use seawall_detection::detector::{Cusum, SERIES, Scale, Series, Shift};
+use seawall_detection::detector::{Cusum, SERIES, SHARES, Scale, Series, ShareCusum, Shift};
 use seawall_detection::measure;
 use seawall_diagnosis::diagnose;
 use seawall_model::cause::Class;
@@ -66,6 +66,7 @@ pub struct Engine {
     /// Everything quiet that has left the ring.
     pub(crate) quiet: Window,
     pub(crate) detectors: Vec<Cusum>,
+    pub(crate) share_detectors: Vec<ShareCusum>,
     pub(crate) episode: Option<Box<Episode>>,
     pub(crate) concluded: Vec<Concluded>,
     /// What dropped out of `concluded`, so that the whole stays whole.
@@ -85,6 +86,7 @@ impl Engine {
             ring: VecDeque::new(),
             quiet: Window::default(),
             detectors: SERIES.iter().map(|s| Cusum::new(s.scale())).collect(),
+            share_detectors: SHARES.iter().map(|_| ShareCusum::default()).collect(),
             episode: None,
             concluded: Vec::new(),
             dropped: Window::default(),
@@ -167,9 +169,15 @@ impl Engine {
     }
 
     /// Feeds the detectors; returns the series that have shifted, with their onsets.
-    fn watch(&mut self, second: Timestamp, window: &Window) -> Vec<(Series, Timestamp)> {
+    fn watch(&mut self, second: Timestamp, window: &Window) -> Vec<(Watched, Timestamp)> {
         let learn = self.episode.is_none();
         let mut shifted = Vec::new();
+        for (detector, series) in self.share_detectors.iter_mut().zip(SHARES) {
+            let Some((hits, trials)) = series.value(window) else { continue };
+            if detector.step(second, hits, trials, learn) {
+                shifted.push((Watched::Share(series), detector.since().unwrap_or(second)));
+            }
+        }
         for (detector, series) in self.detectors.iter_mut().zip(SERIES) {
             let value = match (series.value(window), series.scale()) {
                 (Some(value), _) => value,
@@ -177,9 +185,9 @@ impl Engine {
                 (None, Scale::Level) => continue,
             };
             match detector.step(second, value, learn) {
-                Shift::Up => shifted.push((series, detector.up_since().unwrap_or(second))),
+                Shift::Up => shifted.push((Watched::Rate(series), detector.up_since().unwrap_or(second))),
                 Shift::Down if series.watches_falls() => {
-                    shifted.push((series, detector.down_since().unwrap_or(second)));
+                    shifted.push((Watched::Rate(series), detector.down_since().unwrap_or(second)));
                 }
                 Shift::Down | Shift::None => {}
             }
@@ -200,7 +208,7 @@ impl Engine {
         &mut self,
         second: Timestamp,
         window: Window,
-        shifted: Vec<(Series, Timestamp)>,
+        shifted: Vec<(Watched, Timestamp)>,
         effects: &mut Vec<Effect>,
     ) {
         let onset = shifted.iter().map(|(_, since)| *since).min().unwrap_or(second);
@@ -223,16 +231,13 @@ impl Engine {
         mut episode: Box<Episode>,
         second: Timestamp,
         window: Window,
-        shifted: Vec<(Series, Timestamp)>,
+        shifted: Vec<(Watched, Timestamp)>,
         effects: &mut Vec<Effect>,
     ) {
         for (series, since) in shifted {
             episode.note_moved(series, since.max(episode.onset));
         }
-        let calm = episode.moved_at().all(|at| {
-            let value = SERIES[at].value(&window);
-            value.is_none_or(|v| self.detectors[at].is_calm(v))
-        });
+        let calm = episode.moved.iter().all(|(watched, _)| self.is_calm(*watched, &window));
         episode.add(second, window, calm);
         let over = episode.is_over(second);
         if !over && episode.diagnosis_due(second) {
@@ -249,6 +254,22 @@ impl Engine {
         }
         if adopted {
             self.detectors.iter_mut().for_each(Cusum::relearn);
+            self.share_detectors.iter_mut().for_each(ShareCusum::relearn);
+        }
+    }
+
+    fn is_calm(&self, watched: Watched, window: &Window) -> bool {
+        match watched {
+            Watched::Rate(series) => {
+                let detector = SERIES.iter().position(|s| *s == series).map(|at| &self.detectors[at]);
+                let value = series.value(window);
+                detector.zip(value).is_none_or(|(d, v)| d.is_calm(v))
+            }
+            Watched::Share(series) => {
+                let detector = SHARES.iter().position(|s| *s == series).map(|at| &self.share_detectors[at]);
+                let value = series.value(window);
+                detector.zip(value).is_none_or(|(d, (hits, trials))| d.is_calm(hits, trials))
+            }
         }
     }
 
@@ -304,6 +325,7 @@ impl Engine {
             self.file_quiet(time, calm);
         }
         self.detectors.iter_mut().for_each(Cusum::settle);
+        self.share_detectors.iter_mut().for_each(ShareCusum::settle);
         let during = std::mem::take(&mut episode.during);
         let concluded = Concluded { findings, diagnosis, named: episode.named, during };
         if concluded.diagnosis.verdict.class == Class::Normal {
@@ -334,7 +356,8 @@ fn is_enough(window: &Window) -> bool {
 
 /// Seconds by which answers slowed before requests rose; `None` where not both moved.
 fn lead(episode: &Episode) -> Option<f64> {
-    let moved = |wanted: Series| episode.moved.iter().find(|(s, _)| *s == wanted).map(|(_, t)| *t);
+    let moved =
+        |wanted: Series| episode.moved.iter().find(|(s, _)| *s == Watched::Rate(wanted)).map(|(_, t)| *t);
     let slowed = moved(Series::Duration)?;
     match moved(Series::Requests) {
         Some(rose) => Some(rose.since_s(slowed)),

@@ -1,7 +1,7 @@
 //! An episode: one stretch of time in which something was unlike before.
 
 use seawall_detection::Window;
-use seawall_detection::detector::{SERIES, Series};
+use seawall_detection::detector::{Series, ShareSeries};
 use seawall_model::Timestamp;
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::Diagnosis;
@@ -16,12 +16,19 @@ const CLOSE_WATCH_S: f64 = 30.0;
 /// Growth between diagnoses after the close watch.
 const WATCH_GROWTH: f64 = 1.25;
 
+/// What a detector watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Watched {
+    Rate(Series),
+    Share(ShareSeries),
+}
+
 /// An open episode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Episode {
     pub onset: Timestamp,
     /// Series that called it, and when each began to move.
-    pub moved: Vec<(Series, Timestamp)>,
+    pub moved: Vec<(Watched, Timestamp)>,
     pub during: Window,
     /// Seconds that look calm again, not yet sure.
     pub tail: Vec<(Timestamp, Window)>,
@@ -33,7 +40,7 @@ pub(crate) struct Episode {
 }
 
 impl Episode {
-    pub(crate) fn open(onset: Timestamp, moved: Vec<(Series, Timestamp)>) -> Self {
+    pub(crate) fn open(onset: Timestamp, moved: Vec<(Watched, Timestamp)>) -> Self {
         Self {
             onset,
             moved,
@@ -77,15 +84,10 @@ impl Episode {
         due
     }
 
-    pub(crate) fn note_moved(&mut self, series: Series, since: Timestamp) {
-        if !self.moved.iter().any(|(s, _)| *s == series) {
-            self.moved.push((series, since));
+    pub(crate) fn note_moved(&mut self, watched: Watched, since: Timestamp) {
+        if !self.moved.iter().any(|(w, _)| *w == watched) {
+            self.moved.push((watched, since));
         }
-    }
-
-    /// Positions of the series that moved, in the order of [`SERIES`].
-    pub(crate) fn moved_at(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..SERIES.len()).filter(|i| self.moved.iter().any(|(s, _)| *s == SERIES[*i]))
     }
 }
 

@@ -96,6 +96,8 @@ macro_rules! metrics {
 metrics! {
     // HTTP: how much
     RequestRate Rate PerSecond "request-rate" "requests per second";
+    PageRate Rate PerSecond "page-rate" "requests per second that are not fetched along with a page";
+    CostPathRise Rate Ratio "cost-path-rise" "requests for the costliest path against before";
     RequestCount Rate Count "request-count" "requests in all";
     HttpBitRate Rate BitsPerSecond "http-bit-rate" "bits of answers per second";
     ConnectionRate Rate PerSecond "connection-rate" "new connections per second";
@@ -121,7 +123,13 @@ metrics! {
     CadenceRegularity Who Share "cadence-regularity" "clients that send at a machine's rhythm";
     MachineClientShare Who Share "machine-client-share" "requests of clients that no person's browser behaves like";
     HiddenClientShare Who Share "hidden-client-share" "requests whose client is hidden behind one address";
+    GuesserCount Who Count "guesser-count" "clients that only try to log in";
+    ProberCount Who Count "prober-count" "clients that probe for what is not there";
+    WalkerCount Who Count "walker-count" "clients that walk items in order";
     // HTTP: what
+    GuesserRequests What Count "guesser-requests" "log-in attempts of such clients";
+    ProberRequests What Count "prober-requests" "requests of such probers";
+    WalkerRequests What Count "walker-requests" "requests of such walkers";
     AssetsPerPage What Ratio "assets-per-page" "assets fetched per page";
     AssetlessClientShare What Share "assetless-client-share" "clients that fetch pages and no assets";
     TopPathShare What Share "top-path-share" "requests for the commonest path";

@@ -1,10 +1,13 @@
-//! Sequential change detection: a two-sided CUSUM on each of a few series, once a second.
+//! Sequential change detection, once a second: a two-sided CUSUM on each of a few rates and
+//! times, and a likelihood-ratio CUSUM on each of a few shares.
 //!
-//! - [`Cusum`]: the statistic.
-//! - [`Series`]: what is watched, and how a window gives its value.
+//! - [`Cusum`] and [`ShareCusum`]: the statistics.
+//! - [`Series`] and [`ShareSeries`]: what is watched, and how a window gives its value.
 
 mod cusum;
 mod series;
+mod share;
 
 pub use cusum::{Cusum, Scale, Shift};
-pub use series::{SERIES, Series};
+pub use series::{SERIES, SHARES, Series, ShareSeries};
+pub use share::ShareCusum;

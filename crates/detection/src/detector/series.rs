@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Series {
     Requests,
+    Pages,
     Clients,
     ServerErrors,
     ClientErrors,
@@ -31,8 +32,9 @@ pub enum Series {
 }
 
 /// Every series, in the order of their detectors.
-pub const SERIES: [Series; 17] = [
+pub const SERIES: [Series; 18] = [
     Series::Requests,
+    Series::Pages,
     Series::Clients,
     Series::ServerErrors,
     Series::ClientErrors,
@@ -87,6 +89,7 @@ impl Series {
         let net = |f: fn(&NetWindow) -> u64| second.net.as_ref().map(|n| f(n) as f64);
         match self {
             Self::Requests => http(|h| h.counters.requests),
+            Self::Pages => http(|h| h.counters.requests - h.counters.assets),
             Self::Clients => second.http.as_ref().map(|h| h.clients.count()),
             Self::ServerErrors => http(|h| h.counters.server_error),
             Self::ClientErrors => http(|h| h.counters.client_error),
@@ -108,6 +111,64 @@ impl Series {
             Self::DnsQueries => second.dns.as_ref().map(|d| d.queries.max(d.responses) as f64),
             Self::DnsFailures => second.dns.as_ref().map(|d| (d.nonexistent + d.server_failure) as f64),
             Self::BackendTrouble => second.backends.as_ref().map(|b| b.counts.iter().sum::<u64>() as f64),
+        }
+    }
+}
+
+/// One watched share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ShareSeries {
+    ServerErrors,
+    ClientErrors,
+    Abandoned,
+    UpstreamFailures,
+    Uncached,
+    Assetless,
+    DnsFailures,
+    Unanswered,
+}
+
+/// Every watched share, in the order of their detectors.
+pub const SHARES: [ShareSeries; 8] = [
+    ShareSeries::ServerErrors,
+    ShareSeries::ClientErrors,
+    ShareSeries::Abandoned,
+    ShareSeries::UpstreamFailures,
+    ShareSeries::Uncached,
+    ShareSeries::Assetless,
+    ShareSeries::DnsFailures,
+    ShareSeries::Unanswered,
+];
+
+impl ShareSeries {
+    /// Hits and trials of one second; `None` where its kind of input is absent.
+    #[must_use]
+    pub fn value(self, second: &Window) -> Option<(f64, f64)> {
+        let http = |f: fn(&HttpWindow) -> u64| {
+            second.http.as_ref().map(|h| (f(h) as f64, h.counters.requests as f64))
+        };
+        match self {
+            Self::ServerErrors => http(|h| h.counters.server_error),
+            Self::ClientErrors => http(|h| h.counters.client_error),
+            Self::Abandoned => {
+                http(|h| h.counters.timed_out + h.counters.client_closed + h.counters.client_timed_out)
+            }
+            Self::UpstreamFailures => http(|h| {
+                let c = &h.counters;
+                c.upstream_failed + c.upstream_timed_out + c.queue_timed_out + c.no_upstream
+            }),
+            Self::Uncached => second.http.as_ref().map(|h| {
+                let c = &h.counters;
+                ((c.cache_known - c.cache_hits) as f64, c.cache_known as f64)
+            }),
+            Self::Assetless => http(|h| h.counters.requests - h.counters.assets),
+            Self::DnsFailures => {
+                second.dns.as_ref().map(|d| ((d.nonexistent + d.server_failure) as f64, d.responses as f64))
+            }
+            Self::Unanswered => second.net.as_ref().map(|n| {
+                let one_way = n.volumes.all.packets.saturating_sub(n.volumes.two_way.packets);
+                (one_way as f64, n.volumes.all.packets as f64)
+            }),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! HTTP requests of one tick.
 
-use super::{bit_of, classify, codec};
+use super::{bit_of, bits_as_count, classify, codec};
 use crate::sketch::{Distinct, Histogram, Profile, Profiles, Sample};
 use classify::{AgentKind, PathKind};
 use seawall_model::observation::{CacheResult, Ending, Method, Request};
@@ -173,7 +173,7 @@ impl HttpWindow {
 
     pub(super) fn seal(&mut self, width_s: f64) {
         self.peak_requests_per_s = self.counters.requests as f64 / width_s;
-        self.profiles.for_each(|p| p.peak_per_s = (f64::from(p.requests - p.assets) / width_s) as f32);
+        self.profiles.for_each(|p| p.peak_per_s = (p.asked() / width_s) as f32);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -289,6 +289,15 @@ impl ClientProfile {
         self.numbered += 1;
         self.number_low = self.number_low.min(number);
         self.number_high = self.number_high.max(number);
+    }
+
+    /// Requests that were asked for, not fetched along: all but assets, and assets that were
+    /// fetched over and over, which no page makes a browser do.
+    #[must_use]
+    pub fn asked(&self) -> f64 {
+        let requests = f64::from(self.requests);
+        let repeated = requests - 2.0 * bits_as_count(self.paths);
+        (requests - f64::from(self.assets)).max(repeated)
     }
 
     /// Whether the client sent more than one user agent.

@@ -9,7 +9,7 @@ use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
 use seawall_model::record::RequestRecord;
-use seawall_model::{Cause, hash, math, text};
+use seawall_model::{Cause, hash, text};
 
 pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
     let records = http.records();
@@ -40,7 +40,6 @@ fn rates(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::ResponseBytes, c.response_bytes as f64 / n.max(1.0), n);
     push_share(out, Metric::PostShare, c.post as f64, n);
     push_share(out, Metric::CacheHitShare, c.cache_hits as f64, c.cache_known as f64);
-    push_share(out, Metric::AssetsPerPage, c.assets as f64, (c.pages + c.api) as f64);
 }
 
 fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
@@ -73,6 +72,8 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::TopClientShare, f64::from(busiest), http.counters.requests as f64);
     let peak = profiles().map(|p| f64::from(p.peak_per_s)).fold(0.0, f64::max);
     push(out, Metric::PeakRequestsPerClient, peak, known);
+    let asked: f64 = profiles().map(ClientProfile::asked).sum();
+    push_share(out, Metric::AssetsPerPage, requests - asked, asked);
     let paged = |p: &&ClientProfile| p.pages > 0 && !p.is(AgentKind::Crawler);
     let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
     push_share(out, Metric::AssetlessClientShare, assetless as f64, profiles().filter(paged).count() as f64);
@@ -90,13 +91,22 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     let failed: f64 = profiles().map(|p| f64::from(p.logins.min(p.unauthorised))).sum();
     push(out, Metric::FailedLogins, failed * scale, requests);
     push_share(out, Metric::GuesserShare, requests_of(&is_guesser), requests);
+    let count_of = |wanted: &dyn Fn(&ClientProfile) -> bool| profiles().filter(|p| wanted(p)).count() as f64;
+    push(out, Metric::GuesserCount, count_of(&is_guesser), known);
+    push(out, Metric::ProberCount, count_of(&is_prober), known);
+    push(out, Metric::WalkerCount, count_of(&walks), known);
+    push(out, Metric::GuesserRequests, requests_of(&is_guesser), known);
+    push(out, Metric::ProberRequests, requests_of(&is_prober), known);
+    push(out, Metric::WalkerRequests, requests_of(&walks), known);
+    push(out, Metric::PageRate, asked * scale / seconds, requests);
 }
 
 /// No person's browser: many pages and none of what pages are made of, faster than anyone reads.
 fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
-    let asked = p.requests - p.assets;
+    let asked = p.asked();
+    let along = f64::from(p.requests) - asked;
     let own_s = p.last.since_s(p.first).max(1.0).min(seconds.max(1.0));
-    asked >= 15 && p.assets * 10 < asked && (p.peak_per_s >= 4.0 || f64::from(asked) / own_s >= 1.0)
+    asked >= 15.0 && along * 10.0 < asked && (p.peak_per_s >= 4.0 || asked / own_s >= 1.0)
 }
 
 /// Walks numbered items: most of a range of numbers, each about once, no assets.
@@ -312,30 +322,52 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
         add(Metric::NewClientShare, new, None, clients);
         add(Metric::ReturningShare, 1.0 - new, None, clients);
     }
-    if let Some((ratio, support)) = service_time_ratio(&now.records(), &before.records()) {
+    let (now_records, before_records) = (now.records(), before.records());
+    if let Some((ratio, support)) = service_time_ratio(&now_records, &before_records) {
         add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
+    }
+    let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
+    if let Some((share, usual)) = costliest_shares(&now_records, &before_records) {
+        let rise = share * rate(during, now) / (usual * rate(reference, before)).max(1e-3);
+        add(Metric::CostPathRise, rise, Some(1.0), clients);
     }
 }
 
-/// Geometric mean, over kinds of request that both periods have, of how much longer they take.
+/// Share of requests for the costliest kind of request, now and before.
+fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
+    let mut timed: Vec<(u64, u64)> =
+        now.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
+    timed.sort_unstable();
+    let (_, class) = timed
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|run| (run.iter().map(|(_, us)| us).sum::<u64>(), run[0].0))
+        .max()?;
+    let share = |records: &[RequestRecord]| {
+        let of_class = records.iter().filter(|r| path_class(r) == class).count() as f64;
+        // One request unseen in the reference is half a request, not none.
+        of_class.max(0.5) / records.len().max(1) as f64
+    };
+    Some((share(now), share(before)))
+}
+
+/// What the requests of kinds that both periods have cost now, against what the same requests
+/// cost before. Weighing by cost lets the slow kinds speak: a site's many assets stay fast.
 fn service_time_ratio(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
     let medians = |records: &[RequestRecord]| {
         let mut timed: Vec<(u64, u64)> =
             records.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
         timed.sort_unstable();
-        timed
-            .chunk_by(|a, b| a.0 == b.0)
-            .map(|run| (run[0].0, run[run.len() / 2].1, run.len()))
-            .collect::<Vec<_>>()
+        timed.chunk_by(|a, b| a.0 == b.0).map(|run| (run[0].0, run[run.len() / 2].1, run.len())).collect::<Vec<_>>()
     };
     let (now, before) = (medians(now), medians(before));
-    let (mut logs, mut weights) = (0.0, 0.0);
+    let (mut cost_us, mut usual_us, mut support) = (0.0, 0.0, 0.0);
     for (class, median_us, count) in &now {
         if let Ok(at) = before.binary_search_by_key(class, |b| b.0) {
             let weight = (*count).min(before[at].2) as f64;
-            logs += weight * math::ln(*median_us as f64 / before[at].1 as f64);
-            weights += weight;
+            cost_us += weight * *median_us as f64;
+            usual_us += weight * before[at].1 as f64;
+            support += weight;
         }
     }
-    (weights >= 5.0).then(|| (math::exp(logs / weights), weights))
+    (support >= 5.0 && usual_us > 0.0).then(|| (cost_us / usual_us, support))
 }

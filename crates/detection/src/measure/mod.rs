@@ -76,14 +76,15 @@ fn surprise(observed: Value, expected: Value) -> f64 {
                 / (observed.support + expected.support).max(1.0);
             let variance =
                 pooled * (1.0 - pooled) * (1.0 / observed.support.max(1.0) + 1.0 / expected.support.max(1.0));
-            (observed.value - expected.value) / math::sqrt(variance.max(1e-4))
+            (observed.value - expected.value) / math::sqrt(variance)
         }
         _ => math::ln((observed.value + 1e-9) / (expected.value + 1e-9)).clamp(-20.0, 20.0) / 0.33,
     }
 }
 
 fn values(window: &Window, structure: &mut Structure) -> Vec<Value> {
-    let seconds = window.seconds().max(0.001);
+    // A burst shorter than a second is not a higher rate than what it carried.
+    let seconds = window.seconds().max(1.0);
     let mut out = Vec::with_capacity(96);
     if let Some(net) = &window.net {
         net::measure(net, seconds, &mut out, structure);

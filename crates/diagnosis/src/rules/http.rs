@@ -6,16 +6,16 @@
 //! OAT-011 (scraping), OAT-014 (vulnerability scanning).
 
 use super::{CauseRules, causes};
-use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Falls, Flat, Lacks, Rises};
+use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Falls, Flat, Lacks, Rises, Shifts};
 
 pub const TABLE: &[CauseRules] = causes! {
     HttpFlood prior -2.0
         needs [RequestCount Above(30.0, 60.0)]
-        needs [RequestRate Above(1.5, 8.0)]
-        needs [RequestRate Rises(1.3, 2.5), RequestRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0)]
+        needs [PageRate Above(1.5, 8.0)]
+        needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0)]
     {
-        RequestRate Rises(2.0, 10.0), 2.5 "far more requests than before";
-        RequestRate AboveUnexpected(20.0, 400.0), 2.5 "many requests a second";
+        PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
+        PageRate AboveUnexpected(20.0, 400.0), 2.5 "many requests a second";
         PeakRequestsPerClient Above(6.0, 40.0), 3.0 "no person asks for so many pages in one second";
         MachineClientShare Above(0.2, 0.8), 3.0 "its clients fetch pages and nothing that pages are made of";
         MachineClientShare Below(0.05, 0.0), -1.0 "no client behaves like a program";
@@ -40,14 +40,16 @@ pub const TABLE: &[CauseRules] = causes! {
         SequentialWalkShare Above(0.3, 0.8), -1.5 "they walk through the items in order";
         TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
         DistinctQueryShare Above(0.6, 0.9), -1.0 "random queries make it a flood past the cache";
+        RequestTimeoutShare Above(0.1, 0.4), -3.0 "the requests are begun and never finished";
+        SlowConnectionShare Above(0.2, 0.6), -2.5 "the connections are slow, not many";
     }
     CacheBusting prior -2.5
         needs [RequestCount Above(30.0, 60.0)]
-        needs [RequestRate Above(1.5, 8.0)]
+        needs [PageRate Above(1.5, 8.0)]
         needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
     {
-        RequestRate Rises(2.0, 10.0), 2.5 "far more requests than before";
-        RequestRate AboveUnexpected(20.0, 400.0), 2.5 "many requests a second";
+        PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
+        PageRate AboveUnexpected(20.0, 400.0), 2.5 "many requests a second";
         DistinctQueryShare Above(0.5, 0.9), 2.0 "hardly a query is sent twice, so no cache can answer";
         DistinctQueryShare Exceeds(0.2, 0.6), 1.5 "far more one-time queries than before";
         RandomTextShare Above(0.3, 0.8), 2.5 "paths or queries are drawn at random";
@@ -63,10 +65,13 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     ExpensiveEndpoint prior -2.5
         needs [CostConcentration Above(0.4, 0.7)]
-        needs [CostConcentration Exceeds(0.15, 0.4), CostConcentration AboveUnexpected(0.7, 0.95)]
-        needs [RequestRate Rises(1.15, 1.6), RequestRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6)]
+        needs [CostPathRise Above(1.3, 2.5), CostConcentration AboveUnexpected(0.7, 0.95)]
+        needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6)]
     {
-        CostConcentration Exceeds(0.15, 0.5), 2.5 "one costly path takes most of the working time";
+        CostPathRise Above(1.6, 5.0), 3.0 "the costliest path is asked for far more often";
+        CostPathRise Below(1.4, 1.0), -2.5 "the costly path is asked for as often as ever";
+        CostConcentration Exceeds(0.15, 0.5), 2.0 "one costly path takes most of the working time";
+        CostConcentration Above(0.5, 0.9), 0.75 "one costly path takes most of the working time";
         CostConcentration AboveUnexpected(0.7, 0.95), 1.5 "one costly path takes most of the working time";
         TopPathShare Exceeds(0.1, 0.4), 1.5 "the costly path draws the requests";
         DurationP95 Rises(2.0, 8.0), 1.5 "answers slow down";
@@ -75,8 +80,8 @@ pub const TABLE: &[CauseRules] = causes! {
         AssetlessClientShare Exceeds(0.15, 0.5), 2.0 "its clients fetch nothing that pages are made of";
         NewClientShare Above(0.5, 0.9), 1.5 "nearly all clients were never seen before";
         PeakRequestsPerClient Above(3.0, 20.0), 1.0 "no person asks so often";
-        RequestRate Rises(1.2, 3.0), 1.5 "more requests than before";
-        RequestRate Rises(8.0, 30.0), -2.0 "the sheer number explains it";
+        PageRate Rises(1.2, 3.0), 1.5 "more requests than before";
+        PageRate Rises(8.0, 30.0), -2.0 "the sheer number explains it";
         AssetsPerPage Flat(1.5), -2.5 "pages are fetched with their assets, as browsers do";
         LoginAttemptShare Above(0.3, 0.8), -1.5 "they try to log in";
     }
@@ -93,15 +98,17 @@ pub const TABLE: &[CauseRules] = causes! {
         PeakRequestRate Above(5.0, 50.0), 0.75 "many give up in the same second";
     }
     CredentialAbuse prior -2.0
-        needs [LoginConnections Above(4.0, 12.0), FailedLogins Above(3.0, 12.0), GuesserShare Above(0.15, 0.5), LoginAttemptShare Above(0.15, 0.5)]
+        needs [LoginConnections Above(3.0, 9.0), FailedLogins Above(3.0, 12.0), GuesserRequests Above(4.0, 15.0), LoginAttemptShare Above(0.1, 0.4)]
     {
-        LoginConnections Above(5.0, 25.0), 4.0 "short connections to a service that asks for a password, again and again";
+        LoginConnections Above(3.5, 12.0), 4.0 "short connections to a service that asks for a password, again and again";
         FailedLogins Above(4.0, 25.0), 3.5 "log-in after log-in fails";
-        GuesserShare Above(0.2, 0.8), 3.5 "its clients do nothing but log in";
+        GuesserRequests Above(5.0, 30.0), 3.0 "log-in after log-in by clients that do nothing else";
+        GuesserCount Above(0.0, 1.0), 1.0 "some clients do nothing but log in";
+        GuesserShare Above(0.1, 0.6), 2.0 "most traffic is log-ins";
         LoginAttemptShare Above(0.2, 0.7), 2.0 "log-ins are most of the traffic";
         LoginAttemptShare Exceeds(0.05, 0.3), 1.5 "log-ins were rarer before";
         UnauthorisedShare Above(0.2, 0.8), 1.5 "they are refused";
-        ConnectionsPerClient Above(5.0, 25.0), 1.5 "one client comes back again and again";
+        ConnectionsPerClient Above(4.0, 15.0), 1.5 "one client comes back again and again";
         TopClientShare Above(0.3, 0.8), 1.0 "few clients do it";
         RequestRate Above(200.0, 2000.0), -2.0 "guessing needs no such rate";
         ConnectionRate Above(200.0, 2000.0), -2.0 "guessing needs no such rate";
@@ -110,9 +117,11 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     Scraping prior -2.0
         needs [RequestCount Above(30.0, 80.0)]
-        needs [SequentialWalkShare Above(0.1, 0.4), MachineClientShare Above(0.3, 0.8)]
+        needs [WalkerRequests Above(15.0, 60.0), MachineClientShare Above(0.3, 0.8)]
     {
-        SequentialWalkShare Above(0.1, 0.6), 4.5 "a client takes item after item, in order";
+        WalkerRequests Above(20.0, 150.0), 3.5 "a client takes item after item, in order";
+        WalkerCount Above(0.0, 1.0), 1.5 "some clients do nothing else";
+        SequentialWalkShare Above(0.05, 0.5), 2.0 "much of the traffic is such walks";
         MachineClientShare Above(0.2, 0.8), 1.5 "its clients fetch pages and nothing that pages are made of";
         DistinctPathShare Above(0.4, 0.9), 1.5 "hardly a page is asked for twice";
         TopPathShare Above(0.3, 0.8), -3.0 "one page draws the requests; copying takes them all";
@@ -124,15 +133,16 @@ pub const TABLE: &[CauseRules] = causes! {
         ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
     }
     ReleaseFault prior -2.5
-        needs [ServerErrorShare Exceeds(0.02, 0.1), ServerErrorShare AboveUnexpected(0.2, 0.6), ClientErrorShare Exceeds(0.1, 0.3), ServiceTimeRatio Above(1.5, 3.0)]
+        needs [ServerErrorShare Shifts(3.0, 6.0), ServerErrorShare AboveUnexpected(0.2, 0.6), ClientErrorShare Shifts(4.0, 8.0)]
     {
-        ServerErrorShare Exceeds(0.03, 0.25), 3.0 "requests fail that used to succeed";
+        ServerErrorShare Shifts(3.0, 8.0), 2.0 "requests fail that used to succeed";
+        ServerErrorShare Exceeds(0.03, 0.25), 1.5 "many of them";
         ServerErrorShare AboveUnexpected(0.2, 0.7), 2.0 "many requests fail";
         ErrorPathConcentration Below(0.6, 0.25), 1.0 "they fail on many paths";
-        RequestRate Flat(1.5), 1.5 "no more requests than before";
+        PageRate Flat(1.5), 1.5 "no more requests than before";
         NewClientShare Below(0.7, 0.4), 1.0 "the clients are the ones that always come";
         AssetsPerPage Flat(1.6), 0.5 "browsers are browsers still";
-        RequestRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
+        PageRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
         GatewayErrorShare Exceeds(0.1, 0.4), -1.5 "the proxy found no healthy server";
         UpstreamFailureShare Exceeds(0.1, 0.4), -1.5 "servers do not answer at all";
         ServerDownEvents Above(0.5, 2.0), -1.5 "a server is down";
@@ -141,15 +151,16 @@ pub const TABLE: &[CauseRules] = causes! {
         MachineClientShare Above(0.3, 0.8), -1.5 "most requests come from programs";
     }
     Misconfiguration prior -3.0
-        needs [ServerErrorShare Exceeds(0.02, 0.1), ClientErrorShare Exceeds(0.08, 0.3), ServerErrorShare AboveUnexpected(0.3, 0.8)]
+        needs [ServerErrorShare Shifts(3.0, 6.0), ClientErrorShare Shifts(3.0, 6.0), ServerErrorShare AboveUnexpected(0.3, 0.8)]
     {
-        ClientErrorShare Exceeds(0.1, 0.4), 2.5 "requests are refused that used to succeed";
-        ServerErrorShare Exceeds(0.03, 0.25), 1.5 "requests fail that used to succeed";
+        ClientErrorShare Shifts(3.0, 8.0), 2.5 "requests are refused that used to succeed";
+        ClientErrorShare Exceeds(0.05, 0.3), 1.0 "many of them";
+        ServerErrorShare Shifts(3.0, 8.0), 1.0 "requests fail that used to succeed";
         ErrorPathConcentration Above(0.5, 0.95), 1.5 "all on one path";
-        RequestRate Flat(1.5), 1.5 "no more requests than before";
+        PageRate Flat(1.5), 1.5 "no more requests than before";
         NewClientShare Below(0.7, 0.4), 1.0 "the clients are the ones that always come";
         ServiceTimeRatio Below(1.3, 1.0), 1.0 "they fail at once";
-        RequestRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
+        PageRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
         ProberShare Above(0.15, 0.5), -3.0 "scanners cause them";
         MachineClientShare Above(0.3, 0.8), -1.5 "most requests come from programs";
         ServerDownEvents Above(0.5, 2.0), -1.5 "a server is down";
@@ -161,15 +172,16 @@ pub const TABLE: &[CauseRules] = causes! {
         ServiceTimeRatio Above(1.5, 5.0), 3.0 "the same requests take longer than before";
         DurationMedian Rises(1.5, 5.0), 1.5 "answers take longer";
         DurationMedian AboveUnexpected(2e6, 1e7), 2.0 "answers take seconds";
-        RequestRate Flat(1.5), 2.5 "no more requests than before";
-        RequestRate Falls(0.8, 0.4), 1.0 "people wait instead of asking";
-        RequestRate Rises(2.0, 6.0), -3.5 "there are far more requests than before";
+        PageRate Flat(1.5), 2.5 "no more requests than before";
+        PageRate Falls(0.8, 0.4), 1.0 "people wait instead of asking";
+        PageRate Rises(2.0, 6.0), -3.5 "there are far more requests than before";
         NewClientShare Below(0.7, 0.4), 1.0 "the clients are the ones that always come";
         NewClientShare Above(0.8, 0.98), -1.5 "the clients are others than before";
         UpstreamFailureShare Above(0.05, 0.4), 1.5 "servers do not answer in time";
         GatewayErrorShare Exceeds(0.05, 0.4), 1.0 "the proxy gives up waiting";
         UpstreamFailureEvents Above(2.0, 20.0), 1.5 "the server's own log says that its supplier fails";
         QueueTime Rises(2.0, 10.0), 1.0 "requests queue for a server";
+        CostPathRise Above(1.6, 5.0), -3.0 "the slow path is asked for far more often";
         DurationLead Above(0.5, 10.0), 1.5 "answers slowed first";
         CostConcentration Exceeds(0.2, 0.5), -0.75 "one path takes the time";
         MachineClientShare Above(0.3, 0.8), -2.0 "most requests come from programs";
@@ -184,17 +196,17 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendSkew Above(0.2, 0.7), 3.0 "one server fails and the others do not";
         UpstreamFailureShare Above(0.05, 0.4), 2.0 "the balancer finds no server to answer";
         GatewayErrorShare Above(0.05, 0.4), 1.5 "the errors are the balancer's own";
-        RequestRate Flat(1.6), 1.0 "no more requests than before";
+        PageRate Flat(1.6), 1.0 "no more requests than before";
         ServiceTimeRatio Below(1.3, 1.0), 1.0 "what is answered is answered as fast as ever";
         ServiceTimeRatio Above(2.0, 6.0), -1.5 "everything is slow, not one server";
         DurationMedian AboveUnexpected(3e6, 1e7), -1.5 "answers take seconds";
-        RequestRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
+        PageRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
         MachineClientShare Above(0.3, 0.8), -1.0 "most requests come from programs";
     }
     NetworkFault prior -3.0
-        needs [RequestRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.03, 0.1), RetransmissionShare AboveUnexpected(0.08, 0.2), ClientAbortShare Exceeds(0.1, 0.3)]
+        needs [PageRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.03, 0.1), RetransmissionShare AboveUnexpected(0.08, 0.2), ClientAbortShare Exceeds(0.1, 0.3)]
     {
-        RequestRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
+        PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
         PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
         ClientCount Falls(0.6, 0.2), 1.0 "clients disappeared";
         RetransmissionShare Above(0.03, 0.15), 3.5 "much has to be sent again";
@@ -203,12 +215,12 @@ pub const TABLE: &[CauseRules] = causes! {
         ServiceTimeRatio Below(1.4, 1.0), 1.0 "what arrives is answered as fast as ever";
         ServerErrorShare Exceeds(0.05, 0.3), -2.0 "the service itself fails";
         ServerDownEvents Above(0.5, 2.0), -2.0 "a server is down";
-        RequestRate Rises(1.5, 4.0), -3.0 "there are more requests than before";
+        PageRate Rises(1.5, 4.0), -3.0 "there are more requests than before";
         HalfOpenRate Above(20.0, 200.0), -2.0 "connections are opened and left";
     }
     ClientFault prior -3.0
         needs [OwnClientShare Above(0.25, 0.6)]
-        needs [RequestRate Rises(1.3, 3.0), PeakRequestsPerClient Above(4.0, 20.0)]
+        needs [PageRate Rises(1.3, 3.0), PeakRequestsPerClient Above(4.0, 20.0)]
     {
         OwnClientShare Exceeds(0.15, 0.5), 3.5 "one program that always came here sends most of it";
         OwnClientShare AboveUnexpected(0.5, 0.9), 1.0 "one program sends most of it";
@@ -222,10 +234,10 @@ pub const TABLE: &[CauseRules] = causes! {
         UserAgentRotation Above(0.2, 0.6), -2.0 "clients change their user agent as they go";
     }
     FlashCrowd prior -2.0
-        needs [RequestRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
+        needs [PageRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
         needs [RequestCount Above(40.0, 150.0)]
     {
-        RequestRate Rises(1.5, 5.0), 2.0 "far more requests than before";
+        PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
         AssetsPerPage Flat(1.5), 3.0 "they fetch pages with their assets, as browsers do";
         AssetsPerPage Above(1.0, 3.0), 1.0 "they fetch assets, as browsers do";
@@ -249,7 +261,7 @@ pub const TABLE: &[CauseRules] = causes! {
         CrawlerShare Exceeds(0.15, 0.5), 3.5 "most of it says which crawler it is";
         CrawlerShare AboveUnexpected(0.4, 0.8), 3.0 "most of it says which crawler it is";
         DistinctPathShare Above(0.3, 0.8), 1.5 "it reads page after page once";
-        RequestRate Rises(1.3, 3.0), 0.75 "more requests than before";
+        PageRate Rises(1.3, 3.0), 0.75 "more requests than before";
         PeakRequestsPerClient Above(60.0, 300.0), -3.0 "no crawler that means well is so fast";
         TopPathShare Above(0.5, 0.9), -2.0 "it repeats one page, which no crawler does";
         RandomTextShare Above(0.5, 0.9), -2.0 "paths or queries are drawn at random";

@@ -31,6 +31,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SourceCount Above(20.0, 300.0), 1.5 "it comes from many addresses";
         ReflectorPortShare Above(0.3, 0.7), -5.0 "answers of known amplifiers explain it better";
         TwoWayShare Above(0.5, 0.85), -3.0 "most packets belong to conversations";
+        DnsQueryRate Above(50.0, 400.0), -4.0 "they are DNS queries, which have names of their own";
     }
     IcmpFlood prior -2.0
         needs [IcmpRate Above(15.0, 60.0)]
@@ -74,12 +75,13 @@ pub const TABLE: &[CauseRules] = causes! {
         StrayNewShare Below(0.1, 0.02), -5.0 "long one-sided connections look like a capture of one direction";
         ImpossibleFlagShare Above(0.1, 0.5), 3.0 "no system sends such flags";
         SourceCount Above(50.0, 1000.0), 1.0 "it comes from many addresses";
-        SynAckStrayShare Above(0.4, 0.8), -3.0 "they are answers, so somebody else was asked";
+        StraySynAckShare Above(0.2, 0.6), -3.5 "they accept connections, so somebody else was asked";
         PortFanOut Above(30.0, 100.0), -2.0 "one source tries port after port, as scanners do";
     }
     TcpReflection prior -2.0
         needs [StrayTcpRate Above(20.0, 100.0)]
-        needs [SynAckStrayShare Above(0.25, 0.6)]
+        needs [SynAckStrayShare Above(0.1, 0.4)]
+        needs [StraySynAckShare Above(0.05, 0.3)]
     {
         StrayTcpRate Above(40.0, 1000.0), 3.0 "many answers that nobody asked for";
         StrayTcpRate Rises(3.0, 20.0), 1.5 "there were far fewer before";
@@ -119,7 +121,7 @@ pub const TABLE: &[CauseRules] = causes! {
         PacketRate Above(50.0, 1000.0), 1.0 "the connection never rests";
     }
     Scan prior -2.0
-        needs [PortFanOut Above(8.0, 30.0), HostFanOut Above(8.0, 30.0), ProberShare Above(0.15, 0.5), ProbePathShare Above(0.05, 0.3)]
+        needs [PortFanOut Above(8.0, 30.0), HostFanOut Above(8.0, 30.0), ProberShare Above(0.02, 0.1), ProbePathShare Above(0.05, 0.3)]
     {
         PortFanOut Above(10.0, 60.0), 3.0 "one source tries port after port";
         HostFanOut Above(10.0, 60.0), 3.0 "one source tries host after host";
@@ -127,7 +129,9 @@ pub const TABLE: &[CauseRules] = causes! {
         HandshakeCompletion Below(0.5, 0.1), 1.0 "it does not want to talk";
         TopSourceShare Above(0.2, 0.5), 1.0 "one source does it";
         TopSourceShare Below(0.05, 0.005), -3.0 "no single source does it";
-        ProberShare Above(0.2, 0.7), 4.0 "its clients ask for what only scanners ask for";
+        ProberShare Above(0.05, 0.5), 3.5 "its clients ask for what only scanners ask for";
+        ProberRequests Above(15.0, 150.0), 1.5 "hundreds of such requests";
+        ProberCount Above(0.0, 1.0), 1.0 "some clients do nothing else";
         ProbePathShare Above(0.05, 0.4), 2.0 "files that no page of the site names";
         NotFoundShare Above(0.25, 0.7), 1.5 "most of it is not there";
         ToolShare Above(0.3, 0.9), 1.0 "a program asks";

@@ -1,11 +1,11 @@
 //! Normal traffic, which is a hypothesis like any other: it must be able to win.
 
 use super::{CauseRules, causes};
-use crate::shape::Shape::{Above, Below, Exceeds, Flat};
+use crate::shape::Shape::{Above, Below, Exceeds, Falls, Flat, Rises, Shifts};
 
 pub const TABLE: &[CauseRules] = causes! {
     Normal prior 1.0 {
-        RequestRate Flat(1.6), 1.5 "as many requests as ever";
+        PageRate Flat(1.6), 1.5 "as many requests as ever";
         RequestRate Below(20.0, 2.0), 1.5 "few requests a second";
         PacketRate Flat(1.6), 1.5 "as many packets as ever";
         PacketRate Below(2000.0, 100.0), 0.75 "few packets a second";
@@ -17,7 +17,12 @@ pub const TABLE: &[CauseRules] = causes! {
         PeakRequestsPerClient Above(10.0, 60.0), -1.5 "no person asks for so many pages in one second";
         ServerErrorShare Above(0.15, 0.5), -2.5 "many requests fail";
         ServerErrorShare Exceeds(0.03, 0.2), -2.5 "requests fail that used to succeed";
-        ClientErrorShare Exceeds(0.1, 0.4), -1.5 "requests are refused that used to succeed";
+        ServerErrorShare Shifts(3.0, 8.0), -2.5 "requests fail that used to succeed";
+        ClientErrorShare Shifts(4.0, 9.0), -3.0 "requests are refused that used to succeed";
+        ServiceTimeRatio Above(1.6, 4.0), -3.0 "the same requests take longer than before";
+        CostPathRise Above(2.0, 6.0), -1.5 "the costliest path is asked for far more often";
+        GuesserRequests Above(8.0, 40.0), -2.5 "log-in after log-in by clients that do nothing else";
+        WalkerRequests Above(25.0, 150.0), -2.0 "a client takes item after item, in order";
         ServerErrorShare Below(0.05, 0.0), 0.5 "the service answers";
         HandshakeCompletion Above(0.7, 0.95), 1.0 "connections complete";
         HalfOpenRate Above(10.0, 200.0), -2.5 "connections are opened and left";
@@ -25,6 +30,29 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsQueryRate Below(100.0, 5.0), 1.0 "few queries a second";
         DnsFailureShare Below(0.5, 0.1), 0.75 "names exist";
         DnsDistinctNameShare Below(0.9, 0.4), 0.5 "names repeat";
+        SlowConnections Above(10.0, 60.0), -3.0 "connections are held open by requests that never end";
+        RequestTimeoutShare Above(0.1, 0.4), -2.0 "requests are begun and never finished";
+        LoginConnections Above(4.0, 14.0), -3.5 "short connections to a log-in service, again and again";
+        PortFanOut Above(15.0, 60.0), -2.0 "port after port is tried";
+        HostFanOut Above(15.0, 60.0), -2.0 "host after host is tried";
+        ProberShare Above(0.1, 0.5), -2.5 "clients ask for what only scanners ask for";
+        GuesserShare Above(0.3, 0.8), -2.0 "clients do nothing but log in";
+        SequentialWalkShare Above(0.3, 0.8), -1.5 "clients take item after item";
+        DurationMedian Rises(1.6, 4.0), -2.0 "answers take longer than before";
+        GatewayErrorShare Above(0.05, 0.3), -2.0 "the proxy finds no server to answer";
+        ServerDownEvents Above(0.2, 2.0), -3.0 "servers are reported down";
+        UpstreamFailureShare Above(0.05, 0.3), -2.0 "servers do not answer";
+        PageRate Rises(2.0, 6.0), -2.0 "far more requests than before";
+        PageRate Falls(0.5, 0.15), -1.5 "far fewer requests than before";
+        PacketRate Rises(3.0, 10.0), -1.5 "far more packets than before";
+        ReflectedRate Above(50.0, 500.0), -2.0 "answers arrive that nobody asked for";
+        StrayTcpRate Above(200.0, 2000.0), -1.0 "packets of connections that do not exist";
+        ConnectionRate Above(60.0, 500.0), -1.0 "connections are opened at a high rate";
+        TlsAbandonedShare Above(0.4, 0.9), -1.0 "handshakes are abandoned";
+        RetransmissionShare Above(0.05, 0.15), -2.0 "much has to be sent again";
+        DnsRandomNameShare Above(0.4, 0.8), -1.5 "names are drawn at random";
+        DnsAmplifyingShare Above(0.4, 0.9), -1.5 "queries ask for the largest answers there are";
+        DnsLabelBytes Above(28.0, 50.0), -1.5 "names carry data";
         FailedLogins Above(5.0, 20.0), -2.0 "log-in after log-in fails";
     }
 };
