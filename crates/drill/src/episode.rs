@@ -18,6 +18,8 @@ pub enum Origin {
     /// Would not be there without the trouble, and nobody wants it: hostile traffic, or the loop
     /// of a broken client.
     Unwanted,
+    /// What our own side answers to unwanted traffic; counts as neither.
+    Caused,
     Normal,
 }
 

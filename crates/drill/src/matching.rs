@@ -145,7 +145,7 @@ fn referrer_origin(referrer: &[u8]) -> &[u8] {
 
 fn starts_with_hex(payload: &[u8], hex: &[u8]) -> bool {
     let nibble = |digit: u8| char::from(digit).to_digit(16);
-    hex.len() % 2 == 0
+    hex.len().is_multiple_of(2)
         && payload.len() * 2 >= hex.len()
         && hex.chunks_exact(2).zip(payload).all(|(pair, byte)| {
             matches!((nibble(pair[0]), nibble(pair[1])), (Some(h), Some(l)) if h * 16 + l == u32::from(*byte))

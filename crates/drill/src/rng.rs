@@ -18,14 +18,6 @@ impl Rng {
         Self { state: seed }
     }
 
-    /// An independent generator for one purpose, so that adding draws to one part of an episode
-    /// leaves the others as they were.
-    #[must_use]
-    pub fn fork(&mut self, purpose: u64) -> Self {
-        let seed = self.next() ^ purpose.wrapping_mul(0xD134_2543_DE82_EF95);
-        Self::new(seed)
-    }
-
     /// 64 random bits.
     #[inline]
     pub fn next(&mut self) -> u64 {
@@ -161,16 +153,6 @@ impl Weighted {
         let slot = (((bits >> 32) * self.slots.len() as u64) >> 32) as usize;
         let (stay, other) = self.slots[slot];
         if (bits as u32) <= stay { slot } else { other as usize }
-    }
-
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
     }
 }
 

@@ -161,7 +161,11 @@ fn measure_filter(episode: &Episode, outcome: &Outcome) -> FilterScore {
             return;
         }
         let weight = weight_of(observation);
-        let row = &mut counts[usize::from(origin == Origin::Unwanted)];
+        let row = match origin {
+            Origin::Unwanted => &mut counts[1],
+            Origin::Normal => &mut counts[0],
+            Origin::Caused => return,
+        };
         row[1] += weight;
         if outcome.signatures.iter().any(|s| matches(s, observation)) {
             row[0] += weight;

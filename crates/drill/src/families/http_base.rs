@@ -4,7 +4,7 @@
 use crate::episode::{Draft, Origin, Scene, Truth};
 use crate::http::{
     AgentPool, App, Behaviour, Entry, Fault, Group, HttpScene, Joining, Page, People, Periodic, ServerLine,
-    ServerModel, Site, SiteKind, View, Walk, Walker, Who,
+    ServerModel, Site, SiteKind, View, Walk, Walker, Who, family,
 };
 use crate::rng::Rng;
 use crate::world::{Envelope, Networks, Text, Timing};
@@ -255,6 +255,7 @@ impl HttpDraft {
             faults: self.faults,
             groups: self.groups,
             server_lines: self.server_lines,
+            bot_fingerprint: [family::GO, family::PYTHON, family::CURL, family::JAVA][self.seed as usize % 4],
             hidden_behind: self.hidden_behind,
         };
         Draft { truth, timing: self.timing, changes: self.changes, scene: Scene::Http(Box::new(scene)) }

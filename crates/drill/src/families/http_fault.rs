@@ -21,6 +21,8 @@ fn draft(seed: u64, kind: Option<SiteKind>) -> HttpDraft {
     let per_page = draft.people.pages_mean / draft.session_requests;
     let load = draft.rng.log_uniform(0.05, 0.4);
     draft.server = crate::http::ServerModel::sized(&mut draft.rng, draft.base_per_s * per_page * 1.2, load);
+    // caches would hide errors
+    draft.server.cache_s = 0.0;
     draft
 }
 

@@ -135,7 +135,7 @@ impl PacketDraft {
             Targets::One(server),
             PortPick::Fixed(port),
             outward,
-            (packets_per_s / packets).max(0.02),
+            (packets_per_s / packets).max(4.0 / self.timing.length_s),
         );
     }
 

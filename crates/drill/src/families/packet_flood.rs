@@ -64,7 +64,7 @@ fn syn(mut draft: PacketDraft, sources: Sources, vector: &'static str) -> Draft 
         kind: syns(&mut draft.rng, PortPick::Fixed(port)),
         sources,
         targets: Targets::One(draft.host(10)),
-        ttl: (30, 250),
+        ttl: hops(&mut draft.rng),
         answer: backlog(&mut draft.rng),
     };
     let envelope = draft.on();
@@ -80,7 +80,7 @@ pub(super) fn syn_carpet(seed: u64) -> Draft {
         kind: syns(&mut draft.rng, PortPick::OneOf(&[80, 443])),
         sources: Sources::Spoofed,
         targets: Targets::Carpet { base: draft.base, host_bits: 8 },
-        ttl: (30, 250),
+        ttl: hops(&mut draft.rng),
         answer: Answer::Nothing,
     };
     let envelope = draft.on();
@@ -120,7 +120,7 @@ pub(super) fn flags(seed: u64) -> Draft {
         &[0],
         &[ACK, RST, FIN | ACK, PSH | ACK],
     ];
-    let flags: &'static [u8] = *draft.rng.pick(&kinds);
+    let flags: &'static [u8] = draft.rng.pick::<&[u8]>(&kinds);
     let sources = if draft.rng.chance(0.6) { Sources::Spoofed } else { hosts(&mut draft, 1.0, 2_000.0) };
     let kind = FloodKind::Tcp {
         flags,
@@ -136,7 +136,8 @@ pub(super) fn flags(seed: u64) -> Draft {
     };
     let answer =
         if draft.rng.chance(0.5) { Answer::Nothing } else { Answer::Reset(draft.rng.uniform(0.1, 1.0)) };
-    let flood = Flood { kind, sources, targets: Targets::One(draft.host(10)), ttl: (30, 250), answer };
+    let flood =
+        Flood { kind, sources, targets: Targets::One(draft.host(10)), ttl: hops(&mut draft.rng), answer };
     let envelope = draft.on();
     add(&mut draft, flood, per_s, envelope);
     finish(draft, Cause::TcpFlagFlood, &[], &[])
@@ -151,8 +152,8 @@ pub(super) fn tcp_reflection(seed: u64) -> Draft {
     let flags: [&'static [u8]; 3] =
         [&[SYN | ACK], &[SYN | ACK, SYN | ACK, SYN | ACK, RST | ACK], &[SYN | ACK, RST]];
     let kind = FloodKind::Tcp {
-        flags: *draft.rng.pick(&flags),
-        source_port: PortPick::OneOf(*draft.rng.pick(&ports)),
+        flags: draft.rng.pick::<&[u8]>(&flags),
+        source_port: PortPick::OneOf(draft.rng.pick::<&[u16]>(&ports)),
         destination_port: PortPick::Any,
         window: SizePick::Between(14_000, 65_535),
         options: 0x0204,
@@ -209,7 +210,7 @@ fn udp_flood(draft: &mut PacketDraft) -> Flood {
             PortPick::Fixed(9_987),
         ]),
         payload_bytes: *rng.pick(&sizes),
-        payload: *rng.pick(&[payload::ZEROS, payload::LETTERS, payload::GAME]),
+        payload: rng.pick::<&[u8]>(&[payload::ZEROS, payload::LETTERS, payload::GAME]),
     };
     let answer = if rng.chance(0.6) { Answer::Nothing } else { Answer::Unreachable(rng.uniform(0.01, 0.5)) };
     let sources = match rng.below(3) {
@@ -217,7 +218,7 @@ fn udp_flood(draft: &mut PacketDraft) -> Flood {
         1 => Sources::List(vec![IpAddr::V4(public_v4(rng))]),
         _ => hosts(draft, 5.0, 3_000.0),
     };
-    Flood { kind, sources, targets: Targets::One(draft.host(12)), ttl: (30, 250), answer }
+    Flood { kind, sources, targets: Targets::One(draft.host(12)), ttl: hops(&mut draft.rng), answer }
 }
 
 fn pulses(draft: &mut PacketDraft) -> Envelope {
@@ -240,7 +241,8 @@ pub(super) fn icmp(seed: u64) -> Draft {
         Answer::Nothing
     };
     let kind = FloodKind::Icmp { kind, code, payload_bytes };
-    let flood = Flood { kind, sources, targets: Targets::One(draft.host(10)), ttl: (30, 250), answer };
+    let flood =
+        Flood { kind, sources, targets: Targets::One(draft.host(10)), ttl: hops(&mut draft.rng), answer };
     let envelope = draft.on();
     add(&mut draft, flood, per_s, envelope);
     finish(draft, Cause::IcmpFlood, &[], &[])
@@ -259,7 +261,7 @@ pub(super) fn fragments(seed: u64) -> Draft {
         kind,
         sources,
         targets: Targets::One(draft.host(10)),
-        ttl: (30, 250),
+        ttl: hops(&mut draft.rng),
         answer: Answer::Nothing,
     };
     let envelope = draft.on();
@@ -298,7 +300,7 @@ pub(super) fn amplification_mixed(seed: u64) -> Draft {
 }
 
 fn amplify(draft: &mut PacketDraft, by: &'static Amplifier, targets: Targets, share: f64) {
-    let packets = f64::from((by.bytes.0 + by.bytes.1) / 2 / 1_480 + 1);
+    let packets = f64::from((by.bytes.0 + by.bytes.1) / 2 / 1_480 + 1) * f64::from(by.packets + 1) / 2.0;
     let per_s = draft.flood_per_s() * share / packets;
     let sources = hosts(draft, 20.0, 6_000.0);
     let destination_port =
@@ -307,6 +309,15 @@ fn amplify(draft: &mut PacketDraft, by: &'static Amplifier, targets: Targets, sh
     let flood = Flood { kind, sources, targets, ttl: (40, 245), answer: Answer::Nothing };
     let envelope = draft.on();
     add(draft, flood, per_s, envelope);
+}
+
+/// Forged packets of one machine have come the same way, those of many have not.
+fn hops(rng: &mut Rng) -> (u8, u8) {
+    if rng.chance(0.4) {
+        let left = rng.between(36, 240) as u8;
+        return (left, left + rng.below(4) as u8);
+    }
+    (30, 250)
 }
 
 /// So many real machines.

@@ -84,7 +84,7 @@ pub(super) fn transfers(seed: u64) -> Draft {
         Targets::One(draft.host(10))
     };
     let port = *draft.rng.pick(&[443, 22, 873, 80, 445]);
-    let transfers_per_s = (per_s / (bytes / 1_448.0 * 1.5)).max(2.0 / draft.timing.length_s);
+    let transfers_per_s = (per_s / (bytes / 1_448.0 * 1.5)).max(5.0 / draft.timing.length_s);
     draft.talk(TalkKind::Bulk { upload, bytes }, servers, PortPick::Fixed(port), outward, transfers_per_s);
     if draft.rng.chance(0.5) {
         draft.web(20.0);

@@ -65,7 +65,8 @@ pub(super) fn trickles(seed: u64) -> Draft {
     let gap_s = draft.rng.log_uniform(1.0, 12.0);
     let connections = draft.rng.log_uniform(100.0, 2_500.0);
     let body = draft.rng.chance(0.35);
-    hostile(&mut draft, TalkKind::Trickle { gap_s, body, seconds }, sources, 80, connections / 15.0);
+    let per_s = slow_per_s(&draft, connections, gap_s, seconds);
+    hostile(&mut draft, TalkKind::Trickle { gap_s, body, seconds }, sources, 80, per_s);
     finish(draft, Cause::SlowHttp, &[], &[])
 }
 
@@ -78,8 +79,17 @@ pub(super) fn sips(seed: u64) -> Draft {
     let seconds = draft.rng.log_uniform(20.0, 120.0);
     let gap_s = draft.rng.log_uniform(0.8, 6.0);
     let connections = draft.rng.log_uniform(100.0, 2_000.0);
-    hostile(&mut draft, TalkKind::SlowRead { gap_s, seconds }, sources, 80, connections / 15.0);
+    let per_s = slow_per_s(&draft, connections, gap_s, seconds);
+    hostile(&mut draft, TalkKind::SlowRead { gap_s, seconds }, sources, 80, per_s);
     finish(draft, Cause::SlowHttp, &[], &[])
+}
+
+/// New connections per second, so that so many are open after a while and the packets stay
+/// within a budget.
+fn slow_per_s(draft: &PacketDraft, connections: f64, gap_s: f64, seconds: f64) -> f64 {
+    let trouble_s = draft.timing.trouble_s();
+    let packets_each = 8.0 + seconds.min(trouble_s / 2.0) / gap_s * 2.0;
+    (connections / 15.0).min(60_000.0 / trouble_s / packets_each)
 }
 
 fn slow_timing(rng: &mut Rng) -> Timing {

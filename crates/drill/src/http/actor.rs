@@ -13,6 +13,8 @@ pub(crate) struct Actor {
     pub(crate) client: IpAddr,
     pub(crate) agent: Option<Agent>,
     pub(crate) version: u8,
+    /// Family of its fingerprint where that is not the agent's.
+    pub(crate) fingerprint: Option<u8>,
     /// Page being looked at, and the one before.
     pub(crate) page: u32,
     pub(crate) previous: Option<u32>,

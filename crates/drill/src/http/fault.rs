@@ -14,7 +14,6 @@ pub enum Scope {
         every: u32,
         remainder: u32,
     },
-    Host(u8),
     /// One server of the pool.
     Server(u32),
 }

@@ -16,7 +16,7 @@ mod server;
 mod site;
 mod view;
 
-pub use agents::{Agent, AgentPool, Who, outdated};
+pub use agents::{Agent, AgentPool, Who, family, outdated};
 pub use behaviour::{
     Aim, App, Behaviour, Bot, Entry, Loop, People, Periodic, QueryStyle, ReferrerStyle, Resetter, Rhythm,
     Slow, Walk, Walker,

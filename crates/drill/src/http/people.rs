@@ -29,6 +29,10 @@ impl World<'_> {
         if self.scene.site.pages.get(actor.page as usize).is_some_and(|p| p.work == Work::Download) {
             ask.patience_us = f64::INFINITY;
         }
+        if ask.status == 200 && self.rng.chance(0.015) {
+            // old links and moved pages
+            ask.status = *self.rng.pick(&[404, 301, 302]);
+        }
         let reply = self.send(actor, &ask, at_ns, sink);
         if reply.is_failure() || reply.took_us > 8e6 && ask.work != Work::Download {
             return self.after_trouble(people, actor, reply);
@@ -83,6 +87,8 @@ impl World<'_> {
         ask.referrer = Piece::Fixed(page.url);
         if actor.returning && self.rng.chance(0.3) {
             ask.status = 304;
+        } else if self.rng.chance(0.004) {
+            ask.status = 404;
         }
         actor.asset_next += 1;
         let reply = self.send(actor, &ask, at_ns, sink);

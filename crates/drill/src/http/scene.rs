@@ -1,11 +1,11 @@
 //! An HTTP scene and the loop that plays it: actors come, act in the order of time, and go.
 
 use super::actor::{Actor, Ask, Piece, Reply};
-use super::agents::{Agent, AgentPool, JA4, Who};
+use super::agents::{Agent, AgentPool, JA4, Who, family};
 use super::behaviour::Behaviour;
 use super::fault::Fault;
 use super::server::{Job, Served, Server, ServerModel};
-use super::site::Site;
+use super::site::{Site, Work};
 use super::view::View;
 use crate::episode::{MAX_OBSERVATIONS, Origin};
 use crate::rng::Rng;
@@ -13,7 +13,7 @@ use crate::world::{Agenda, Envelope, Networks, Span, Text, Timing};
 use seawall_model::Timestamp;
 use seawall_model::hash;
 use seawall_model::observation::{
-    BackendEvent, BackendEventKind, CacheResult, Connection, ConnectionEvent, Ending, HttpVersion,
+    BackendEvent, BackendEventKind, CacheResult, Connection, ConnectionEvent, Ending, HttpVersion, Method,
     Observation, Presence, Request,
 };
 use seawall_model::time::SECOND_NS;
@@ -63,6 +63,8 @@ pub struct HttpScene {
     pub groups: Vec<Group>,
     /// In time order.
     pub server_lines: Vec<ServerLine>,
+    /// Family of the fingerprint that bots show which do not imitate browsers.
+    pub bot_fingerprint: u8,
     /// The log names this address as the client of all requests (a proxy hides them).
     pub hidden_behind: Option<IpAddr>,
 }
@@ -204,6 +206,7 @@ impl<'a> World<'a> {
             client: g.networks.draw(&mut self.rng),
             agent,
             version: 0,
+            fingerprint: None,
             page: 0,
             previous: None,
             asset_next: 0,
@@ -247,6 +250,9 @@ impl<'a> World<'a> {
                 actor.pace = rng.log_normal(1.0, 0.3);
                 actor.flag = true;
                 actor.version = u8::from(b.real_fingerprint && rng.chance(0.8));
+                if !b.real_fingerprint {
+                    actor.fingerprint = Some(self.scene.bot_fingerprint);
+                }
             }
             Behaviour::Slow(_) => {}
             Behaviour::Resetter(_) => actor.version = 1,
@@ -280,7 +286,6 @@ impl<'a> World<'a> {
                 let job = Job {
                     work: ask.work,
                     page: ask.page,
-                    host: ask.host,
                     cacheable: ask.cacheable && ask.status == 200,
                     bytes: if ask.status == 200 { ask.bytes } else { 0.0 },
                 };
@@ -353,7 +358,7 @@ impl<'a> World<'a> {
                 (served.cache != CacheResult::Hit).then_some((served.wait_us + served.work_us) as u64);
         }
         if view.headers {
-            let family = agent.map_or(6, |a| a.family);
+            let family = family_of(actor, agent);
             r.cookie = presence(ask.cookie);
             r.accept_language = presence(ask.accept_language);
             r.header_order = hash::combine(0x4845_4144, u64::from(family) * 4 + u64::from(ask.cookie));
@@ -362,14 +367,10 @@ impl<'a> World<'a> {
             }
         }
         if view.ja4 {
-            r.ja4 = JA4[agent.map_or(6, |a| usize::from(a.family))].as_bytes();
+            r.ja4 = JA4[usize::from(family_of(actor, agent))].as_bytes();
         }
         if view.cache {
-            r.cache = if ask.query.is_some() && served.cache == CacheResult::Miss {
-                CacheResult::Miss
-            } else {
-                served.cache
-            };
+            r.cache = cache_result(scene.server.cache_s > 0.0, ask, served.cache);
         }
         if view.backend {
             self.add_backend(&mut r, served, open);
@@ -439,6 +440,19 @@ impl<'a> World<'a> {
             self.emitted += 1;
             self.next_line = self.lines.next();
         }
+    }
+}
+
+fn family_of(actor: &Actor, agent: Option<Agent>) -> u8 {
+    actor.fingerprint.or(agent.map(|a| a.family)).unwrap_or(family::PYTHON)
+}
+
+fn cache_result(has_cache: bool, ask: &Ask, result: CacheResult) -> CacheResult {
+    let never = ask.method == Method::Post || matches!(ask.work, Work::Login | Work::Api | Work::Report);
+    match (has_cache, never) {
+        (false, _) => CacheResult::Unknown,
+        (true, true) => CacheResult::Bypass,
+        (true, false) => result,
     }
 }
 

@@ -63,7 +63,6 @@ impl ServerModel {
 pub struct Job {
     pub work: Work,
     pub page: u32,
-    pub host: u8,
     /// May come from the cache, under the page's number.
     pub cacheable: bool,
     pub bytes: f64,
@@ -130,7 +129,7 @@ impl<'a> Server<'a> {
             ending: Ending::Normal,
             cache: CacheResult::Miss,
         };
-        if self.from_cache(now_us, job) {
+        if self.is_in_cache(now_us, job) {
             served.cache = CacheResult::Hit;
             served.work_us = 150.0;
             return served;
@@ -168,9 +167,12 @@ impl<'a> Server<'a> {
         self.open as u32 + 1
     }
 
-    fn from_cache(&mut self, now_us: f64, job: Job) -> bool {
+    fn is_in_cache(&mut self, now_us: f64, job: Job) -> bool {
         if self.model.cache_s == 0.0 || !job.cacheable {
             return false;
+        }
+        if job.work == Work::Static {
+            return true;
         }
         let Some(until) = self.cached_until_us.get_mut(job.page as usize) else { return false };
         if *until > now_us {
@@ -252,7 +254,6 @@ fn touches(scope: Scope, job: Job, server: u32) -> bool {
         Scope::Pages { every, remainder } => {
             !matches!(job.work, Work::Static | Work::Download) && job.page % every == remainder
         }
-        Scope::Host(host) => job.host == host,
         Scope::Server(which) => server == which && !matches!(job.work, Work::Static),
     }
 }

@@ -255,7 +255,7 @@ impl Builder<'_> {
             SiteKind::Search => {
                 self.page("/search", Some(&format!("q={a}+{b}&page={}", i % 5)), Work::Search, bytes)
             }
-            SiteKind::Downloads if i % 3 > 0 => {
+            SiteKind::Downloads if !i.is_multiple_of(3) => {
                 let size = self.rng.log_uniform(1e6, 8e8);
                 self.page(&format!("/download/{a}-{}.{}.tar.gz", i % 9, i), None, Work::Download, size)
             }

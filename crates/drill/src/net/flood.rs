@@ -17,8 +17,6 @@ pub enum Sources {
     Spoofed,
     /// These.
     List(Vec<IpAddr>),
-    /// Spoofed within one network.
-    Within { base: u32, host_bits: u8 },
 }
 
 /// Where they go.
@@ -122,11 +120,15 @@ impl World<'_> {
         self.emit(Sent { packet: p, origin, inbound: true, thinned: true }, at_ns, sink);
         if let Some(answer) = answer_to(&p, flood.answer, &mut self.rng) {
             let delay_ns = self.rng.between(30_000, 400_000) as i64;
-            self.later(Sent { packet: answer, origin, inbound: false, thinned: true }, at_ns + delay_ns);
+            self.later(
+                Sent { packet: answer, origin: Origin::Caused, inbound: false, thinned: true },
+                at_ns + delay_ns,
+            );
         }
     }
 
-    /// One answer of a reflector: in fragments where it is long.
+    /// What a reflector sends for one question: several packets where the protocol does so, in
+    /// fragments where they are long.
     fn amplified(
         &mut self,
         by: &'static Amplifier,
@@ -141,25 +143,36 @@ impl World<'_> {
         p.destination_port = port.draw(&mut self.rng);
         // one reflector's answers are alike
         let spread = u64::from(by.bytes.1 - by.bytes.0 + 1);
-        let whole = by.bytes.0 + (seawall_model::hash::address(p.source) % spread) as u32;
-        let mut left = whole + UDP_OVERHEAD;
-        p.payload_bytes = whole.min(MTU - UDP_OVERHEAD);
+        let whole = by.bytes.0 + (seawall_model::hash::address(p.source) % spread) as u32 + UDP_OVERHEAD;
+        p.length_bytes = whole.min(MTU);
+        p.payload_bytes = p.length_bytes - UDP_OVERHEAD;
         p.payload = by.payload;
-        p.length_bytes = left.min(MTU);
-        p.fragment = if left > MTU { Fragment::First } else { Fragment::Whole };
-        self.emit(Sent { packet: p, origin, inbound: true, thinned: true }, at_ns, sink);
-        let mut delay_ns = 0;
-        while left > MTU {
-            left -= MTU - 20;
-            delay_ns += 1_200;
-            let mut rest = p;
-            rest.fragment = Fragment::Later;
-            rest.source_port = 0;
-            rest.destination_port = 0;
-            rest.length_bytes = left.min(MTU);
-            rest.payload_bytes = rest.length_bytes.saturating_sub(20);
-            rest.payload = payload::ZEROS;
-            self.later(Sent { packet: rest, origin, inbound: true, thinned: true }, at_ns + delay_ns);
+        p.fragment = if whole > MTU { Fragment::First } else { Fragment::Whole };
+        let sent = |packet| Sent { packet, origin, inbound: true, thinned: true };
+        let mut later_ns = at_ns;
+        for copy in 0..self.rng.between(1, u64::from(by.packets)) {
+            if copy == 0 {
+                self.emit(sent(p), at_ns, sink);
+            } else {
+                self.later(sent(p), later_ns);
+            }
+            let mut left = whole;
+            while left > MTU {
+                left -= MTU - 20;
+                later_ns += 1_200;
+                let bytes = left.min(MTU);
+                let rest = Packet {
+                    fragment: Fragment::Later,
+                    source_port: 0,
+                    destination_port: 0,
+                    length_bytes: bytes,
+                    payload_bytes: bytes.saturating_sub(20),
+                    payload: payload::ZEROS,
+                    ..p
+                };
+                self.later(sent(rest), later_ns);
+            }
+            later_ns += 15_000;
         }
     }
 }
@@ -277,7 +290,6 @@ impl Sources {
         match self {
             Self::Spoofed => IpAddr::V4(public_v4(rng)),
             Self::List(list) => *rng.pick(list),
-            Self::Within { base, host_bits } => within(*base, *host_bits, rng),
         }
     }
 }

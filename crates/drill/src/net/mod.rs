@@ -3,6 +3,7 @@
 
 mod amplifier;
 mod flood;
+mod inside;
 pub mod payload;
 mod scene;
 mod table;

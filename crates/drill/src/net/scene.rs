@@ -1,14 +1,14 @@
 //! A packet scene and the loop that plays it.
 
 use super::flood::Flood;
+use super::inside;
 use super::table::FlowTable;
 use super::talk::{Conversation, Talk};
 use crate::episode::{MAX_OBSERVATIONS, Origin};
 use crate::rng::Rng;
 use crate::world::{Agenda, Envelope, Timing};
-use seawall_model::observation::{Dns, FlowState, Fragment, Observation, Packet, protocol};
+use seawall_model::observation::{Connection, Observation, Packet, protocol};
 use seawall_model::time::SECOND_NS;
-use std::net::IpAddr;
 
 pub(crate) type Sink<'s> = &'s mut dyn FnMut(&Observation<'_>, Origin);
 
@@ -111,7 +111,7 @@ impl<'a> World<'a> {
             }
             if id < FIRST_ACTOR {
                 self.next_of_stream(id, at_ns, sink);
-            } else if (id - FIRST_ACTOR) % 2 == 0 {
+            } else if (id - FIRST_ACTOR).is_multiple_of(2) {
                 self.continue_conversation((id - FIRST_ACTOR) / 2, at_ns, sink);
             } else {
                 let slot = (id - FIRST_ACTOR) / 2;
@@ -161,7 +161,8 @@ impl<'a> World<'a> {
         let (packet, gap_ns) = talk.step(&mut c, &mut self.rng);
         self.conversations[slot as usize] = c;
         if let Some((packet, inbound)) = packet {
-            let sent = Sent { packet, origin: s.origin, inbound, thinned: false };
+            let origin = if s.origin == Origin::Unwanted && !inbound { Origin::Caused } else { s.origin };
+            let sent = Sent { packet, origin, inbound, thinned: false };
             self.emit(sent, at_ns, sink);
             let lost = self.scene.loss.at(at_ns as f64 / SECOND_NS as f64);
             if lost > 0.0 && packet.protocol == protocol::TCP && self.rng.chance(lost) {
@@ -208,63 +209,22 @@ impl<'a> World<'a> {
             self.emitted += 1;
             return;
         }
-        for event in self.table.expire(at_ns) {
+        for (event, origin) in self.table.expire(at_ns) {
             // deadlines passed a little before; told now, as a sensor would
-            sink(
-                &Observation::Connection(seawall_model::observation::Connection {
-                    time: packet.time,
-                    ..*event
-                }),
-                sent.origin,
-            );
+            sink(&Observation::Connection(Connection { time: packet.time, ..*event }), *origin);
             self.emitted += 1;
         }
-        let (flow, events) = self.table.note(&packet, at_ns);
+        let (flow, events) = self.table.note(&packet, sent.origin, at_ns);
         packet.flow = flow;
         sink(&Observation::Packet(packet), sent.origin);
         self.emitted += 1;
-        for event in events {
-            sink(&Observation::Connection(*event), sent.origin);
+        for (event, origin) in events {
+            sink(&Observation::Connection(*event), *origin);
             self.emitted += 1;
         }
-        if let Some(dns) = dns_of(&packet) {
-            sink(&Observation::Dns(dns), sent.origin);
+        if let Some(inside) = inside::message_of(&packet) {
+            sink(&inside, sent.origin);
             self.emitted += 1;
         }
     }
-}
-
-/// The DNS message in a packet from or to port 53, as a sensor that looks inside would tell it.
-fn dns_of<'p>(p: &Packet<'p>) -> Option<Dns<'p>> {
-    let is_dns = p.protocol == protocol::UDP && (p.source_port == 53 || p.destination_port == 53);
-    if !is_dns || p.fragment == Fragment::Later || p.payload.len() < 4 {
-        return None;
-    }
-    let is_response = p.payload[2] & 0x80 != 0;
-    let (client, server, client_port): (IpAddr, IpAddr, u16) = if is_response {
-        (p.destination, p.source, p.destination_port)
-    } else {
-        (p.source, p.destination, p.source_port)
-    };
-    let is_large = p.payload_bytes > 600;
-    Some(Dns {
-        time: p.time,
-        client,
-        server,
-        client_port,
-        is_response,
-        over_tcp: false,
-        name: if is_large { b"doc.example" } else { b"www.site.example" },
-        query_type: if is_large { 255 } else { 1 },
-        opcode: 0,
-        response_code: 0,
-        authoritative: false,
-        truncated: false,
-        recursion_desired: true,
-        records: if is_response { 3 } else { 0 },
-        message_bytes: p.payload_bytes,
-        unsolicited: is_response && matches!(p.flow, FlowState::New | FlowState::OneWay),
-        response_us: (is_response && p.flow == FlowState::Answering).then_some(12_000),
-        malformed: false,
-    })
 }

@@ -1,6 +1,7 @@
 //! A small flow table, as a sensor would have one: bounded, overwriting the stalest flow of a
 //! bucket, telling what it knows of a packet's flow and what happens to connections.
 
+use crate::episode::Origin;
 use seawall_model::Timestamp;
 use seawall_model::hash;
 use seawall_model::observation::{
@@ -50,6 +51,8 @@ struct Flow {
     hello_only: bool,
     incomplete: bool,
     tiny_windows: u8,
+    /// Of the packet that opened it.
+    origin: Origin,
 }
 
 const EMPTY: Flow = Flow {
@@ -70,6 +73,7 @@ const EMPTY: Flow = Flow {
     hello_only: false,
     incomplete: false,
     tiny_windows: 0,
+    origin: Origin::Normal,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +82,9 @@ struct Deadline {
     slot: usize,
     key: u64,
 }
+
+/// What happened to a connection, and whose it is.
+pub(crate) type Event = (Connection, Origin);
 
 /// The table. Times are nanoseconds from the start of the episode.
 #[derive(Debug)]
@@ -88,7 +95,7 @@ pub(crate) struct FlowTable {
     slow: VecDeque<Deadline>,
     idle: VecDeque<Deadline>,
     /// Events of the last call.
-    events: Vec<Connection>,
+    events: Vec<Event>,
 }
 
 impl FlowTable {
@@ -104,7 +111,7 @@ impl FlowTable {
     }
 
     /// Events that the deadlines up to now bring.
-    pub(crate) fn expire(&mut self, now_ns: i64) -> &[Connection] {
+    pub(crate) fn expire(&mut self, now_ns: i64) -> &[Event] {
         self.events.clear();
         while let Some(d) = due(&mut self.half_open, now_ns) {
             self.fire(d, ConnectionEvent::HalfOpenExpired, |f| {
@@ -117,7 +124,7 @@ impl FlowTable {
         while let Some(d) = due(&mut self.idle, now_ns) {
             self.fire(d, ConnectionEvent::Idle, |f| f.stage == Stage::Established && f.opener_bytes == 0);
         }
-        self.events.sort_by_key(|e| e.time);
+        self.events.sort_by_key(|(e, _)| e.time);
         &self.events
     }
 
@@ -134,7 +141,7 @@ impl FlowTable {
     }
 
     /// Notes a packet: what was known of its flow before, and the events that it causes.
-    pub(crate) fn note(&mut self, p: &Packet<'_>, now_ns: i64) -> (FlowState, &[Connection]) {
+    pub(crate) fn note(&mut self, p: &Packet<'_>, origin: Origin, now_ns: i64) -> (FlowState, &[Event]) {
         self.events.clear();
         if p.fragment == Fragment::Later {
             return (FlowState::Unknown, &self.events);
@@ -150,6 +157,7 @@ impl FlowTable {
                 opener_port: p.source_port,
                 other_port: p.destination_port,
                 first_ns: now_ns,
+                origin,
                 ..EMPTY
             };
         }
@@ -263,9 +271,9 @@ fn due(queue: &mut VecDeque<Deadline>, now_ns: i64) -> Option<Deadline> {
     queue.pop_front()
 }
 
-fn connection(start: Timestamp, flow: &Flow, event: ConnectionEvent, at_ns: i64) -> Connection {
+fn connection(start: Timestamp, flow: &Flow, event: ConnectionEvent, at_ns: i64) -> Event {
     let since_ns = if flow.established_ns > 0 { flow.established_ns } else { flow.first_ns };
-    Connection {
+    let told = Connection {
         time: start.plus_ns(at_ns),
         event,
         client: flow.opener,
@@ -277,7 +285,8 @@ fn connection(start: Timestamp, flow: &Flow, event: ConnectionEvent, at_ns: i64)
         duration_us: ((at_ns - since_ns) / 1_000) as u64,
         requests: flow.requests,
         ja4: if flow.hello { 0x11A4 } else { 0 },
-    }
+    };
+    (told, flow.origin)
 }
 
 /// The same for both directions.

@@ -5,6 +5,7 @@ use super::flood::{PortPick, SizePick, Sources, Targets, blank, ttl_of};
 use super::payload;
 use crate::rng::Rng;
 use crate::world::Networks;
+use seawall_model::hash;
 use seawall_model::observation::{Packet, protocol, tcp_flags};
 use seawall_model::time::{MILLISECOND_NS, SECOND_NS};
 use std::net::IpAddr;
@@ -52,8 +53,6 @@ pub enum TalkKind {
     Guess { port_payload: &'static [u8] },
     /// A SYN to a port: refused, ignored, or answered and reset.
     Probe { open_share: f64, refused_share: f64 },
-    /// Many connections with one short request each.
-    Touch,
 }
 
 /// Conversations of one kind.
@@ -90,6 +89,20 @@ pub(crate) struct Conversation {
     until_ns: i64,
     age_ns: i64,
     bulk: f64,
+}
+
+/// Windows and option layouts of SYNs, by operating system.
+const STACKS: [(u16, u64); 5] = [
+    (64_240, 0x0204_0402_080A),
+    (65_535, 0x0204_0103_0303),
+    (8_192, 0x0204_0103_0402),
+    (29_200, 0x0204_0402_080A),
+    (65_535, 0x0204_0402_0303),
+];
+
+/// Windows move a little as buffers fill and drain.
+fn window_jitter(age_ns: i64) -> u16 {
+    (hash::mix(age_ns as u64) % 1_000) as u16
 }
 
 /// A packet with its direction, and the gap to the next step.
@@ -148,7 +161,6 @@ impl Talk {
             TalkKind::Trickle { gap_s, body, .. } => self.trickle(c, gap_s, body, rng),
             TalkKind::SlowRead { gap_s, .. } => self.slow_read(c, gap_s, rng),
             TalkKind::Guess { port_payload } => self.guess(c, port_payload, rng),
-            TalkKind::Touch => self.touch(c),
         };
         c.age_ns += gap_ns.unwrap_or(0);
         (packet, gap_ns)
@@ -195,13 +207,11 @@ impl Talk {
         let mut p = self.packet(c, by_client, bytes, payload);
         p.protocol = protocol::TCP;
         p.tcp_flags = flags;
-        p.tcp_window = if by_client { 502 } else { 509 };
-        // SYNs carry five options, later segments a time stamp
+        // operating systems differ in windows and options
+        let (window, options) = STACKS[(hash::address(p.source) % STACKS.len() as u64) as usize];
         let is_syn = flags & tcp_flags::SYN != 0;
-        p.tcp_options = if is_syn { 0x0204_0402_080A } else { 0x0101_080A };
-        if is_syn {
-            p.tcp_window = 64_240;
-        }
+        p.tcp_window = if is_syn { window } else { window / 2 + window_jitter(c.age_ns) };
+        p.tcp_options = if is_syn { options } else { 0x0101_080A };
         p.length_bytes = bytes + if is_syn { 60 } else { 52 };
         Some((p, by_client != self.outward))
     }
@@ -249,7 +259,7 @@ impl Talk {
             }
             6 if c.left > 0 => {
                 c.left -= 1;
-                if c.left % 2 == 0 {
+                if c.left.is_multiple_of(2) {
                     c.phase = 7;
                 }
                 let data = if tls { payload::TLS_DATA } else { payload::HTTP_OK };
@@ -281,7 +291,7 @@ impl Talk {
             4 if c.bulk > 0.0 => {
                 c.bulk -= 1_448.0;
                 c.left += 1;
-                if c.left % 2 == 0 {
+                if c.left.is_multiple_of(2) {
                     c.phase = 5;
                 }
                 (
@@ -467,15 +477,6 @@ impl Talk {
                     if by_client { rng.between(20, 2_000) as i64 * MILLISECOND_NS } else { c.rtt_ns };
                 (self.tcp(c, by_client, PUSH, rng.between(40, 150) as u32, text), Some(gap_ns))
             }
-            _ => self.goodbye(c),
-        }
-    }
-
-    fn touch(&self, c: &mut Conversation) -> Step {
-        c.phase += 1;
-        match c.phase {
-            4 => (self.tcp(c, true, PUSH, payload::HTTP_GET.len() as u32, payload::HTTP_GET), Some(c.rtt_ns)),
-            5 => (self.tcp(c, false, PUSH, 500, payload::HTTP_OK), Some(c.rtt_ns / 2)),
             _ => self.goodbye(c),
         }
     }

@@ -12,8 +12,6 @@ pub enum Envelope {
     On { from_s: f64, to_s: f64, rise_s: f64 },
     /// On and off within [from, to).
     Pulse { from_s: f64, to_s: f64, period_s: f64, duty: f64 },
-    /// Rises from `floor` to 1 over the whole of [from, to).
-    Ramp { floor: f64, from_s: f64, to_s: f64 },
     /// A crowd: up within `rise_s`, then fading with this half-life towards `floor`.
     Crowd { floor: f64, from_s: f64, rise_s: f64, half_life_s: f64 },
     /// `inside` in [from, to), `outside` elsewhere: an outage or a loss of arrivals.
@@ -40,9 +38,6 @@ impl Envelope {
                 let phase = (t_s - from_s) / period_s;
                 let fraction = phase - (phase as i64) as f64;
                 if fraction < duty { within(t_s, from_s, to_s) } else { 0.0 }
-            }
-            Self::Ramp { floor, from_s, to_s } => {
-                within(t_s, from_s, to_s) * (floor + (1.0 - floor) * risen(t_s - from_s, to_s - from_s))
             }
             Self::Crowd { floor, from_s, rise_s, half_life_s } => {
                 if t_s < from_s {
