@@ -29,12 +29,12 @@ struct Question<'a> {
 
 /// Whether the text looks like a line of a query log, so that [`read`] should have it.
 pub(super) fn is_one(envelope: &Envelope<'_>) -> bool {
-    let text = envelope.body;
-    let says = |words: &[u8]| memmem::find(text, words).is_some();
-    let bind = memchr(b'#', text).is_some()
-        && says(b"client ")
-        && (says(b"query") || says(b"zone transfer") || says(b"named"));
-    bind || envelope.program.starts_with(b"dnsmasq") || says(b"unbound[") || envelope.program == b"unbound"
+    let is_unbound = envelope.program == b"unbound" || is_unbound(envelope.body);
+    is_unbound || envelope.program.starts_with(b"dnsmasq") || bind_client(envelope.body).is_some()
+}
+
+fn is_unbound(text: &[u8]) -> bool {
+    memmem::find(&text[..text.len().min(64)], b"unbound[").is_some()
 }
 
 /// Reads a message whose carrier has been taken off; names are copied to `lower` in lower case.
@@ -46,7 +46,7 @@ pub(super) fn read<'a>(
     let text = envelope.body;
     let question = match () {
         () if envelope.program.starts_with(b"dnsmasq") => dnsmasq(text),
-        () if envelope.program == b"unbound" || memmem::find(text, b"unbound[").is_some() => unbound(text),
+        () if envelope.program == b"unbound" || is_unbound(text) => unbound(text),
         () => bind(text),
     };
     let Some(q) = question else { return Ok(Line::Nothing) };
@@ -83,19 +83,11 @@ pub(super) fn read<'a>(
 fn bind(text: &[u8]) -> Option<Question<'_>> {
     let own = date::named_prefix(text).map(|(time, _)| time);
     let own = own.or_else(|| date::iso_prefix(text).map(|(time, _)| time));
-    let mut cursor = Cursor::new(text);
-    cursor.skip(memmem::find(text, b"client ")? + 7);
-    if cursor.peek() == Some(b'@') {
-        cursor.token();
-    }
-    let who = cursor.token()?;
-    let hash = memchr(b'#', who)?;
-    let client = address(&who[..hash])?;
-    let port = integer(who[hash + 1..].strip_suffix(b":").unwrap_or(&who[hash + 1..]))?;
+    let (client, port, rest) = bind_client(text)?;
     let mut question = Question {
         time: own,
         client,
-        port: u16::try_from(port).ok()?,
+        port,
         name: b"",
         query_type: 0,
         response_code: None,
@@ -103,7 +95,6 @@ fn bind(text: &[u8]) -> Option<Question<'_>> {
         flags: b"",
         refused: false,
     };
-    let rest = cursor.rest();
     if let Some(at) = memmem::find(rest, b"query: ") {
         let mut cursor = Cursor::new(&rest[at + 7..]);
         question.name = cursor.token()?;
@@ -119,6 +110,19 @@ fn bind(text: &[u8]) -> Option<Question<'_>> {
     let (_class, kind, name) = (parts.next()?, parts.next()?, parts.next()?);
     (question.name, question.query_type, question.refused) = (name, query_type(kind), true);
     Some(question)
+}
+
+/// `client @0x7f 198.51.100.7#3076 …` or `client 198.51.100.7#3076: …`, and what follows.
+fn bind_client(text: &[u8]) -> Option<(IpAddr, u16, &[u8])> {
+    let mut cursor = Cursor::new(text);
+    cursor.skip(memmem::find(text, b"client ")? + 7);
+    if cursor.peek() == Some(b'@') {
+        cursor.token();
+    }
+    let who = cursor.token()?;
+    let hash = memchr(b'#', who)?;
+    let port = who[hash + 1..].strip_suffix(b":").unwrap_or(&who[hash + 1..]);
+    Some((address(&who[..hash])?, u16::try_from(integer(port)?).ok()?, cursor.rest()))
 }
 
 /// `[1667480000] unbound[123:0] info: 198.51.100.7 example.com. A IN`, with `log-replies` also

@@ -64,12 +64,13 @@ pub(super) fn read<'a>(
     let mut places = [(Field::Ignored, Place::Scratch(0, 0)); VALUES];
     let mut count = 0;
     let mut saw_headers = false;
+    let watches_headers = map.has_all_headers();
     let Scratch { text, path, inner } = scratch;
     text.clear();
     path.clear();
     let walk = if map.is_logfmt() { walk_pairs } else { walk };
     walk(line, start, path, &mut |path: &[u8], value: Value<'a>| {
-        saw_headers |= path.starts_with(b"request.headers.");
+        saw_headers |= watches_headers && path.starts_with(b"request.headers.");
         let Some(field) = map.field(path) else { return };
         if count == VALUES || places[..count].iter().any(|(f, _)| *f == field) {
             return;

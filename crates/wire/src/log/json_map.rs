@@ -23,8 +23,10 @@ const CARRIER: &str = "json-carrier";
 /// The meaning of the keys of a JSON log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonMap {
-    /// Sorted by length of the path, then by its bytes: most comparisons end at the length.
+    /// Sorted by length of the path, then by its bytes.
     entries: Vec<(Vec<u8>, Field)>,
+    /// Where the paths of each length begin in `entries`; the last is their end.
+    by_length: Vec<usize>,
     name: &'static str,
     is_logfmt: bool,
 }
@@ -32,13 +34,18 @@ pub struct JsonMap {
 impl JsonMap {
     /// What the value at this path of keys means.
     pub(super) fn field(&self, path: &[u8]) -> Option<Field> {
-        let found = self.entries.binary_search_by(|(known, _)| order(known, path));
-        found.ok().map(|at| self.entries[at].1)
+        let (from, to) = (*self.by_length.get(path.len())?, *self.by_length.get(path.len() + 1)?);
+        self.entries[from..to].iter().find(|(known, _)| known == path).map(|(_, field)| *field)
     }
 
     /// Whether the lines are `key=value` pairs instead of JSON.
     pub(super) fn is_logfmt(&self) -> bool {
         self.is_logfmt
+    }
+
+    /// Whether all headers of the request are in the line, so that one not there was not sent.
+    pub(super) fn has_all_headers(&self) -> bool {
+        self.name == "caddy-json"
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -48,7 +55,10 @@ impl JsonMap {
     fn new(mut entries: Vec<(Vec<u8>, Field)>, name: &'static str) -> Self {
         entries.sort_by(|a, b| order(&a.0, &b.0));
         entries.dedup_by(|a, b| a.0 == b.0);
-        Self { entries, name, is_logfmt: false }
+        let longest = entries.last().map_or(0, |(path, _)| path.len());
+        let by_length =
+            (0..=longest + 1).map(|n| entries.partition_point(|(path, _)| path.len() < n)).collect();
+        Self { entries, by_length, name, is_logfmt: false }
     }
 
     /// Reads `meaning=key` pairs, separated by commas or white space; keys inside objects are

@@ -147,6 +147,51 @@ pub(super) fn integer(text: &[u8]) -> Option<u64> {
 /// A decimal number such as `12`, `0.250`, `.5` or `2.7e-05`, times ten to the power `scale`
 /// (at most 9), rounded down; negative and other text gives `None`.
 pub(super) fn decimal(text: &[u8], scale: u32) -> Option<u64> {
+    plain_decimal(text, scale).or_else(|| any_decimal(text, scale))
+}
+
+/// [`decimal`] for what logs nearly always hold: few digits, no exponent. `None` for all else.
+#[inline]
+fn plain_decimal(text: &[u8], scale: u32) -> Option<u64> {
+    // Ten digits times 10^9 stay within 64 bits.
+    if text.is_empty() || text.len() > 10 {
+        return None;
+    }
+    let mut value = 0_u64;
+    let mut point_at = None;
+    for (at, &byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            value = value * 10 + u64::from(digit);
+        } else if byte == b'.' && point_at.is_none() {
+            point_at = Some(at);
+        } else {
+            return None;
+        }
+    }
+    let places = point_at.map_or(0, |at| text.len() - at - 1) as u32;
+    if text.len() == usize::from(point_at.is_some()) {
+        return None;
+    }
+    Some(if scale >= places {
+        value * POWERS[(scale - places) as usize & 15]
+    } else {
+        value / POWERS[(places - scale) as usize & 15]
+    })
+}
+
+/// Powers of ten.
+const POWERS: [u64; 16] = {
+    let mut powers = [1; 16];
+    let mut at = 1;
+    while at < 16 {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+fn any_decimal(text: &[u8], scale: u32) -> Option<u64> {
     let (mantissa, exponent) = match text.iter().position(|b| matches!(b, b'e' | b'E')) {
         Some(at) => (&text[..at], exponent(&text[at + 1..])?),
         None => (text, 0),
@@ -289,6 +334,16 @@ mod tests {
         assert_eq!(decimal(b"1711741827.9626286", 9), Some(1_711_741_827_962_628_600));
         assert_eq!(decimal(b".5", 3), Some(500));
         assert_eq!(decimal(b"12", 0), Some(12));
+        assert_eq!(
+            (decimal(b"9999999999", 9), decimal(b"1.23456789", 3)),
+            (Some(9_999_999_999_000_000_000), Some(1_234))
+        );
+        for text in ["0", "7.", ".5", "0.001", "12.5", "123456789", "1.2345678", "0000000001"] {
+            for scale in [0, 3, 6, 9] {
+                let bytes = text.as_bytes();
+                assert_eq!(plain_decimal(bytes, scale), any_decimal(bytes, scale), "{text} {scale}");
+            }
+        }
         assert_eq!(decimal(b"99999999999999999999999999999999999999", 9), Some(u64::MAX));
         for bad in [&b""[..], b"-1", b".", b"1.2.3", b"1e", b"1e99", b"abc"] {
             assert_eq!(decimal(bad, 6), None, "{}", String::from_utf8_lossy(bad));
