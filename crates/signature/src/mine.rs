@@ -14,14 +14,14 @@ use crate::bits::Bits;
 use crate::candidate::{Candidate, Source, candidates};
 use crate::estimate::{Mixture, plain_estimate};
 use crate::example::example;
-use crate::matching::NetworkLookup;
+use crate::matching::{NetworkLookup, holds};
 use crate::prior::prior_share;
 use crate::sample::Sample;
 use crate::unwanted::Wanted;
 use seawall_model::Cause;
 use seawall_model::math::{sqrt, wilson_interval};
 use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Two samples to tell apart.
 #[derive(Clone, Copy)]
@@ -114,7 +114,8 @@ pub fn mine(contrast: &Contrast<'_>, limits: &Limits) -> Vec<Signature> {
         networks: contrast.networks,
         min_share: limits.min_attack_share,
     });
-    let search = Search { pool: &pool, limits, mixture, clients: Clients::of(normal) };
+    let search =
+        Search { pool: &pool, limits, mixture, clients: Clients::of(normal), networks: contrast.networks };
     search.cover(unwanted, normal)
 }
 
@@ -158,16 +159,21 @@ struct Search<'a> {
     limits: &'a Limits,
     mixture: Mixture,
     clients: Clients,
+    networks: Option<&'a dyn NetworkLookup>,
 }
 
 impl Search<'_> {
     fn cover(&self, unwanted: Sample<'_>, normal: Sample<'_>) -> Vec<Signature> {
         let mut rest = Rest { unwanted: Bits::all(unwanted.len()), normal: Bits::all(normal.len()) };
+        let has_status = self.pool.iter().any(|c| matches!(c.test, Test::Status(_)));
         let mut found = Vec::new();
         while found.len() < self.limits.max_signatures {
-            let best = self.best(&rest, false).or_else(|| self.best(&rest, true));
+            let best = self.best(&rest, false).or_else(|| has_status.then(|| self.best(&rest, true))?);
             let Some(best) = best else { break };
-            let best = self.refine(best);
+            let best = self.verified(self.refine(best), unwanted, normal);
+            if !self.is_enough(&best, &rest) || !self.is_narrow(&best) {
+                break;
+            }
             rest.unwanted.remove(&best.unwanted);
             rest.normal.remove(&best.normal);
             let normal_hit = normal.len() as u32 - rest.normal.count();
@@ -211,7 +217,6 @@ impl Search<'_> {
 
     /// Every conjunction of the beam with one more test, the best of them.
     fn longer(&self, beam: &[Conjunction], allowed: &[usize]) -> Vec<Conjunction> {
-        let mut seen = BTreeSet::new();
         let mut scored: Vec<(f64, Vec<usize>, usize)> = Vec::new();
         for (parent, conjunction) in beam.iter().enumerate() {
             for &i in allowed {
@@ -224,14 +229,13 @@ impl Search<'_> {
                 if hits < MIN_HITS || self.mixture.attack(hits, normal_hits) < self.limits.min_attack_share {
                     continue;
                 }
-                let mut members = conjunction.members.clone();
-                members.insert(members.partition_point(|m| *m < i), i);
-                if seen.insert(members.clone()) {
-                    scored.push((self.score_of(hits, normal_hits, &members), members, parent));
-                }
+                let members = with(&conjunction.members, i);
+                scored.push((self.score_of(hits, normal_hits, &members), members, parent));
             }
         }
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        // The same tests in another order have the same score, so they stand side by side.
+        scored.dedup_by(|a, b| a.1 == b.1);
         scored.truncate(self.limits.beam_width);
         scored.into_iter().map(|(_, members, parent)| self.extended(&beam[parent], members)).collect()
     }
@@ -262,7 +266,7 @@ impl Search<'_> {
     /// Attack gained less weighted harm; the harm leans on the estimate where few normal records
     /// exist.
     fn score_of(&self, hits: u32, normal_hits: u32, members: &[usize]) -> f64 {
-        let prior = prior_share(&self.tests(members));
+        let prior = self.prior_of(members);
         let harm = (f64::from(normal_hits) + PRIOR_RECORDS * prior) / (self.mixture.normal + PRIOR_RECORDS);
         self.mixture.attack(hits, normal_hits) - HARM_WEIGHT * harm
     }
@@ -280,7 +284,7 @@ impl Search<'_> {
     }
 
     fn is_narrow(&self, c: &Conjunction) -> bool {
-        let prior = prior_share(&self.tests(&c.members));
+        let prior = self.prior_of(&c.members);
         let Some(baseline) = self.mixture.baseline_estimate(c.normal.count()) else {
             return prior <= self.limits.max_prior_share;
         };
@@ -351,9 +355,24 @@ impl Search<'_> {
         if f64::from(kept) < COMMON * f64::from(best.unwanted.count()) {
             return best;
         }
-        let mut members = best.members.clone();
-        members.insert(members.partition_point(|m| *m < i), i);
+        let members = with(&best.members, i);
         self.extended(&best, members)
+    }
+
+    /// The records that pass the tests, asked of each record anew: candidates are grouped by
+    /// hashes, which a patient attacker can make collide.
+    fn verified(&self, c: Conjunction, unwanted: Sample<'_>, normal: Sample<'_>) -> Conjunction {
+        let tests = self.tests(&c.members);
+        let passing = |sample: Sample<'_>| {
+            let mut bits = Bits::none(sample.len());
+            for (i, record) in sample.records().enumerate() {
+                if tests.iter().all(|t| holds(t, record, self.networks)) {
+                    bits.set(i);
+                }
+            }
+            bits
+        };
+        Conjunction { unwanted: passing(unwanted), normal: passing(normal), ..c }
     }
 
     fn signature(&self, c: &Conjunction, unwanted: Sample<'_>) -> Signature {
@@ -383,9 +402,19 @@ impl Search<'_> {
         members.iter().map(|i| self.pool[*i].test.clone()).collect()
     }
 
-    fn prior(&self, member: usize) -> f64 {
-        prior_share(std::slice::from_ref(&self.pool[member].test))
+    fn prior_of(&self, members: &[usize]) -> f64 {
+        prior_share(members.iter().map(|i| &self.pool[*i].test))
     }
+
+    fn prior(&self, member: usize) -> f64 {
+        prior_share(std::iter::once(&self.pool[member].test))
+    }
+}
+
+/// Ascending members with one more.
+fn with(members: &[usize], one_more: usize) -> Vec<usize> {
+    let at = members.partition_point(|m| *m < one_more);
+    [&members[..at], &[one_more], &members[at..]].concat()
 }
 
 /// Which normal records belong to which client.

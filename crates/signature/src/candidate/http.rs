@@ -1,6 +1,6 @@
 //! Candidates for HTTP requests.
 
-use super::{Pool, keyed};
+use super::{Hashed, Pool, keyed};
 use crate::shape::{ANY_PARAMETER, ANY_SEGMENT, ANY_WORD, path_template, query_shape, referrer_origin};
 use seawall_model::observation::{HttpVersion, Presence};
 use seawall_model::record::{RequestRecord, TEXT_LIMIT_BYTES};
@@ -23,7 +23,8 @@ pub(crate) fn collect(pool: &mut Pool<'_>, unwanted: &[RequestRecord], normal: &
 
 fn texts(pool: &mut Pool<'_>, unwanted: &[RequestRecord], normal: &[RequestRecord]) {
     let mut exact = |key: &dyn Fn(&RequestRecord) -> Option<&str>, test: &dyn Fn(String) -> Test| {
-        pool.values(keyed(unwanted, key), keyed(normal, key), |t: &&str| Some(test((*t).to_owned())));
+        let hashed = |r| key(r).map(Hashed::new);
+        pool.values(keyed(unwanted, hashed), keyed(normal, hashed), |h| Some(test(h.text.to_owned())));
     };
     exact(&|r| whole(&r.host).filter(|h| !h.is_empty()), &Test::Host);
     exact(&|r| whole(&r.path), &Test::Path);

@@ -12,6 +12,7 @@ use crate::matching::{NetworkLookup, holds};
 use crate::prior::prior_share;
 use crate::sample::Sample;
 use seawall_model::address::{self, Prefix};
+use seawall_model::hash;
 use seawall_model::signature::Test;
 use std::cmp::Ordering;
 use std::mem::discriminant;
@@ -111,11 +112,12 @@ impl Pool<'_> {
 
     /// Candidates for the commonest patterns of one attribute: a pattern may match records that
     /// it was not made from.
-    pub(crate) fn patterns(&mut self, mut made: Values<String>, test: impl Fn(&str) -> Option<Test>) {
+    pub(crate) fn patterns(&mut self, made: Values<String>, test: impl Fn(&str) -> Option<Test>) {
+        let mut made: Values<Hashed<'_>> = made.iter().map(|(text, i)| (Hashed::new(text), *i)).collect();
         made.sort_unstable();
         let groups = self.common(&made, &Vec::new(), PATTERNS_KEPT);
         for group in groups {
-            if let Some(test) = test(&made[group.unwanted.start].0) {
+            if let Some(test) = test(made[group.unwanted.start].0.text) {
                 self.push(test);
             }
         }
@@ -143,6 +145,9 @@ impl Pool<'_> {
         for same in unwanted.chunk_by(|a, b| a.0 == b.0) {
             let range = start..start + same.len();
             start = range.end;
+            if self.source.mixture.attack(same.len() as u32, 0) < self.source.min_share {
+                continue;
+            }
             let key = &same[0].0;
             let first = normal.partition_point(|(k, _)| k < key);
             let last = first + normal[first..].partition_point(|(k, _)| k <= key);
@@ -216,7 +221,7 @@ struct Group {
 fn narrowness(test: &Test) -> f64 {
     match test {
         Test::Source(p) | Test::Destination(p) => p.space_share(),
-        other => prior_share(std::slice::from_ref(other)),
+        other => prior_share(std::iter::once(other)),
     }
 }
 
@@ -231,6 +236,40 @@ fn prefix(a: IpAddr, v4: u8, v6: u8) -> Option<Prefix> {
 /// Values of one attribute over a sample.
 pub(crate) fn keyed<'r, R, K>(records: &'r [R], key: impl Fn(&'r R) -> Option<K>) -> Values<K> {
     records.iter().enumerate().filter_map(|(i, r)| Some((key(r)?, i))).collect()
+}
+
+/// Text that is ordered by its hash alone: texts with common beginnings are slow to compare. What
+/// is mined from groups of equal hashes is verified on the records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hashed<'a> {
+    hash: u64,
+    pub(crate) text: &'a str,
+}
+
+impl<'a> Hashed<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { hash: hash::bytes(text.as_bytes()), text }
+    }
+}
+
+impl PartialEq for Hashed<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Eq for Hashed<'_> {}
+
+impl PartialOrd for Hashed<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Hashed<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.hash.cmp(&other.hash)
+    }
 }
 
 /// Lowest, or equal: keeps `Ordering` out of callers that only ask for a minimum.
