@@ -78,14 +78,22 @@ fn signed(e: &Evidence) -> f64 {
     }
 }
 
+/// The likeliest class names what to do next; within it, the likeliest cause is the verdict.
+/// Release or slow supplier, both likely, is a fault all the same.
 fn verdict(hypotheses: &[Hypothesis], findings: &Findings, policy: &Policy) -> Verdict {
-    match hypotheses.first() {
-        Some(best) if best.confidence >= policy.min_confidence => as_verdict(best, findings),
-        best => Verdict {
+    let class_of = |class: Class| -> f64 {
+        hypotheses.iter().filter(|h| h.cause.class() == class).map(|h| h.confidence).sum()
+    };
+    let classes = [Class::Attack, Class::Abuse, Class::Fault, Class::Demand, Class::Normal];
+    let likeliest = classes.into_iter().max_by(|a, b| class_of(*a).total_cmp(&class_of(*b)));
+    let best = hypotheses.iter().find(|h| Some(h.cause.class()) == likeliest);
+    match best {
+        Some(best) if class_of(best.cause.class()) >= policy.min_confidence => as_verdict(best, findings),
+        _ => Verdict {
             class: Class::Undecided,
             cause: Cause::Undecided,
             vectors: Vec::new(),
-            confidence: best.map_or(0.0, |b| b.confidence),
+            confidence: hypotheses.first().map_or(0.0, |h| h.confidence),
             target: findings.target.clone(),
             onset: findings.onset,
             end: findings.end,

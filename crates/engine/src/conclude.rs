@@ -52,7 +52,8 @@ pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
 }
 
 /// The whole input as one episode. Without a baseline nothing is expected, so that only the
-/// structure of the traffic can speak. An undecided episode stands if the whole looks normal.
+/// structure of the traffic can speak. An undecided episode stands if the whole says nothing: what
+/// stood out is not made normal by much quiet traffic around it.
 fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
     let mut during = engine.quiet.clone();
     during.merge(&engine.dropped);
@@ -65,10 +66,7 @@ fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
     findings.changes = onset.map(|o| engine.changes_near(o)).unwrap_or_default();
     let diagnosis = diagnose(&findings, &engine.policy);
     let whole = Concluded { findings, diagnosis, named: None, during };
-    if !whole.is_named() && !episodes.is_empty() && whole.diagnosis.verdict.class == Class::Undecided {
-        return episodes.remove(0);
-    }
-    whole
+    if !whole.is_named() && !episodes.is_empty() { episodes.remove(0) } else { whole }
 }
 
 fn as_report(episode: &Concluded) -> EpisodeReport {
