@@ -10,6 +10,7 @@ mod html;
 mod json;
 mod markdown;
 pub mod moment;
+mod plot;
 mod story;
 mod terminal;
 pub mod text;

@@ -3,6 +3,7 @@
 
 use super::figure;
 use super::moment::Clock;
+use super::plot::Marks;
 use super::words;
 use seawall_model::Timestamp;
 use seawall_model::cause::{Cause, Class};
@@ -139,6 +140,15 @@ impl<'a> Story<'a> {
         let mut all: Vec<&Series> = self.report.series.iter().filter(|s| s.values.len() > 1).collect();
         all.sort_by_key(|s| Some(s.metric.as_str()) != main);
         all
+    }
+
+    /// What the charts mark.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        let verdict = &self.report.verdict;
+        let is_fault = verdict.class == Class::Fault;
+        let change = self.report.changes.first().filter(|_| is_fault).map(|c| c.time);
+        Marks { onset: verdict.onset, end: verdict.end, change }
     }
 
     /// The measures of the plan, each with its reason.

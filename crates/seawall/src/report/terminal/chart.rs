@@ -1,84 +1,43 @@
 //! A small chart of one rate over time: bars, the axis labelled, the onset marked.
 
 use super::page::{Page, Span, Style};
-use crate::report::figure;
 use crate::report::moment::{self, Clock};
+use crate::report::plot::{Axis, Marks};
 use crate::report::text;
 use seawall_model::Timestamp;
-use seawall_model::metric::{Metric, Unit};
-use seawall_model::report::Series;
 
 const ROWS: usize = 5;
 const LABEL_COLUMNS: usize = 11;
 const MOST_BARS: usize = 100;
 const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Marks on the time axis.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Marks {
-    pub onset: Option<Timestamp>,
-    pub end: Option<Timestamp>,
-}
-
-/// Draws `series` with its marks.
-pub fn draw(page: &mut Page, series: &Series, marks: Marks, clock: Clock) {
+/// Draws a series with its marks.
+pub fn draw(page: &mut Page, axis: &Axis<'_>, marks: &Marks, clock: Clock) {
     let columns = page.width().saturating_sub(LABEL_COLUMNS + 2).clamp(8, MOST_BARS);
-    let bars = resampled(&series.values, columns);
-    let top = bars.iter().copied().fold(0.0, f64::max);
-    page.cut(2, &[Span::faint(title(series))]);
-    let onset = marks.onset.and_then(|t| column(series, t, bars.len()));
+    let bars = widened(&axis.highest_of(columns), columns);
+    let top = axis.highest();
+    page.cut(2, &[Span::faint(axis.title())]);
+    let onset = marks.onset.and_then(|t| column(axis, t, bars.len()));
     for row in (0..ROWS).rev() {
         let label = match row {
-            r if r + 1 == ROWS => scale_label(series, top),
+            r if r + 1 == ROWS => axis.label(top),
             0 => "0".into(),
             _ => String::new(),
         };
         draw_row(page, &bars, top, row, &label, onset);
     }
-    draw_axis(page, series, marks, clock, bars.len());
+    draw_axis(page, axis, marks, clock, bars.len());
 }
 
-/// What the chart shows, for people.
-#[must_use]
-pub fn title(series: &Series) -> String {
-    metric(series).map_or_else(|| series.metric.replace('-', " "), |m| m.title().to_owned())
-}
-
-/// A value of the series in its unit.
-#[must_use]
-pub fn scale_label(series: &Series, x: f64) -> String {
-    metric(series).map_or_else(|| figure::quantity(x), |m| figure::value(m, x))
-}
-
-fn metric(series: &Series) -> Option<Metric> {
-    let found = Metric::ALL.iter().copied().find(|m| m.as_str() == series.metric)?;
-    matches!(found.unit(), Unit::PerSecond | Unit::BitsPerSecond | Unit::Share | Unit::Microseconds)
-        .then_some(found)
-}
-
-/// The highest of the values that fall on each bar, so that no peak is lost; where there are
-/// fewer values than columns each gets the same number of columns.
-fn resampled(values: &[f64], columns: usize) -> Vec<f64> {
-    let n = values.len();
-    let sane = |x: f64| if x.is_finite() { x.max(0.0) } else { 0.0 };
-    if n <= columns {
-        let each = (columns / n.max(1)).max(1);
-        return values.iter().flat_map(|x| std::iter::repeat_n(sane(*x), each)).collect();
-    }
-    (0..columns)
-        .map(|i| {
-            let (from, to) = (i * n / columns, ((i + 1) * n / columns).max(i * n / columns + 1));
-            values[from..to].iter().map(|x| sane(*x)).fold(0.0, f64::max)
-        })
-        .collect()
+/// Where there are fewer values than columns each gets the same number of columns.
+fn widened(values: &[f64], columns: usize) -> Vec<f64> {
+    let each = (columns / values.len().max(1)).max(1);
+    values.iter().flat_map(|x| std::iter::repeat_n(*x, each)).collect()
 }
 
 /// The bar that an instant falls on.
-fn column(series: &Series, t: Timestamp, bars: usize) -> Option<usize> {
-    let span_ns = i128::from(series.step_ns) * series.values.len() as i128;
-    let at_ns = i128::from(t.since_ns(series.start));
-    let inside = span_ns > 0 && (0..span_ns).contains(&at_ns);
-    inside.then(|| (at_ns * bars as i128 / span_ns) as usize)
+fn column(axis: &Axis<'_>, t: Timestamp, bars: usize) -> Option<usize> {
+    axis.place(t).map(|place| ((place * bars as f64) as usize).min(bars.saturating_sub(1)))
 }
 
 fn draw_row(page: &mut Page, bars: &[f64], top: f64, row: usize, label: &str, onset: Option<usize>) {
@@ -118,26 +77,21 @@ fn glyph(x: f64, top: f64, row: usize, unicode: bool) -> char {
     }
 }
 
-fn draw_axis(page: &mut Page, series: &Series, marks: Marks, clock: Clock, bars: usize) {
+fn draw_axis(page: &mut Page, axis: &Axis<'_>, marks: &Marks, clock: Clock, bars: usize) {
     let arrow = if page.is_unicode() { "▲" } else { "^" };
-    let mut row = Ruler::new(bars);
-    if let Some((t, at)) = marks.onset.and_then(|t| Some((t, column(series, t, bars)?))) {
-        row.mark(at, arrow, &format!("onset {}", clock.short(t)));
-    }
-    if let Some((t, at)) = marks.end.and_then(|t| Some((t, column(series, t, bars)?))) {
-        row.mark(at, arrow, &format!("end {}", clock.short(t)));
+    let mut ruler = Ruler::new(bars);
+    for (word, t) in [("onset", marks.onset), ("end", marks.end), ("change", marks.change)] {
+        if let Some((t, at)) = t.and_then(|t| Some((t, column(axis, t, bars)?))) {
+            ruler.mark(at, arrow, &format!("{word} {}", clock.short(t)));
+        }
     }
     let indent = " ".repeat(LABEL_COLUMNS + 1);
-    if let Some(marked) = row.finish() {
+    if let Some(marked) = ruler.finish() {
         page.cut(0, &[Span::plain(indent.clone()), Span::new(Style::Strong, marked)]);
     }
-    let last = series.start.plus_ns(series.step_ns.saturating_mul(series.values.len() as i64));
-    let (from, to) = (clock.short(series.start), clock.short(last));
-    let day = if from.len() > "00:00:00.000".len() {
-        "UTC".into()
-    } else {
-        format!("{} UTC", moment::date(series.start))
-    };
+    let (from, to) = (clock.short(axis.start()), clock.short(axis.end()));
+    let has_dates = from.contains(' ');
+    let day = if has_dates { "UTC".into() } else { format!("{} UTC", moment::date(axis.start())) };
     let between = bars.saturating_sub(from.len() + to.len());
     let middle = if day.len() + 2 <= between { day } else { String::new() };
     let left = between.saturating_sub(middle.len()) / 2;
@@ -159,20 +113,22 @@ impl Ruler {
         Self { cells: vec![' '; columns], marked: false }
     }
 
-    /// The label stands right of its arrow, or left of it where the line ends.
+    /// The label stands right of its arrow, or left of it where there is no room.
     fn mark(&mut self, at: usize, arrow: &str, label: &str) {
         let right = format!("{arrow} {label}");
         let left = format!("{label} {arrow}");
         let length = right.chars().count();
-        if at + length <= self.cells.len() && self.is_free(at, length) {
+        if self.is_free(at, length) {
             self.write(at, &right);
         } else if at + 1 >= length && self.is_free(at + 1 - length, length) {
             self.write(at + 1 - length, &left);
         }
     }
 
+    /// Two marks keep two columns between them.
     fn is_free(&self, at: usize, length: usize) -> bool {
-        self.cells.get(at..at + length).is_some_and(|cells| cells.iter().all(|c| *c == ' '))
+        let wide = self.cells.get(at.saturating_sub(2)..(at + length + 2).min(self.cells.len()));
+        at + length <= self.cells.len() && wide.is_some_and(|cells| cells.iter().all(|c| *c == ' '))
     }
 
     fn write(&mut self, at: usize, text: &str) {
@@ -191,6 +147,7 @@ impl Ruler {
 mod tests {
     use super::*;
     use crate::console::Console;
+    use seawall_model::report::Series;
     use seawall_model::time::SECOND_NS;
 
     fn series(values: Vec<f64>) -> Series {
@@ -200,8 +157,8 @@ mod tests {
     fn drawn(console: Console, series: &Series, onset: i64) -> String {
         let mut page = Page::new(&console);
         let clock = Clock::for_span(Timestamp(0), Timestamp::from_seconds(3_600));
-        let marks = Marks { onset: Some(Timestamp::from_seconds(onset)), end: None };
-        draw(&mut page, series, marks, clock);
+        let marks = Marks { onset: Some(Timestamp::from_seconds(onset)), ..Marks::default() };
+        draw(&mut page, &Axis::of(series), &marks, clock);
         page.finish()
     }
 
@@ -218,19 +175,12 @@ mod tests {
 
     #[test]
     fn every_shape_of_data_is_drawn_within_the_width() {
-        for n in [2, 7, 60, 61, 99, 1_000] {
+        for n in [1, 2, 7, 60, 61, 99, 1_000] {
             for values in [vec![0.0; n], vec![f64::NAN; n], (0..n).map(|i| i as f64).collect()] {
                 let text = drawn(Console { width: 60, unicode: false, ..Console::PIPE }, &series(values), 1);
                 assert!(text.lines().all(|l| l.chars().count() <= 60), "{text}");
                 assert!(text.is_ascii());
             }
         }
-    }
-
-    #[test]
-    fn peaks_survive_resampling() {
-        let mut values = vec![0.0; 1_000];
-        values[501] = 9.0;
-        assert!(resampled(&values, 60).contains(&9.0));
     }
 }

@@ -5,6 +5,7 @@ mod page;
 mod section;
 
 use super::figure;
+use super::plot::Axis;
 use super::story::{self, Story};
 use super::words;
 use crate::console::Console;
@@ -69,10 +70,10 @@ fn verdict(page: &mut Page, story: &Story<'_>) {
 }
 
 fn charts(page: &mut Page, story: &Story<'_>, verbose: bool) {
-    let marks = chart::Marks { onset: story.report.verdict.onset, end: story.report.verdict.end };
+    let marks = story.marks();
     let shown = if verbose { usize::MAX } else { 1 };
     for series in story.series().into_iter().take(shown) {
         page.blank();
-        chart::draw(page, series, marks, story.clock);
+        chart::draw(page, &Axis::of(series), &marks, story.clock);
     }
 }
