@@ -139,6 +139,9 @@ fn is_forgeable(cause: Cause, layer: Layer) -> bool {
         )
 }
 
+/// Destination ports that a signature may name as a range; more are no target.
+const FEW_PORTS: u16 = 64;
+
 /// A conjunction under construction.
 #[derive(Clone)]
 struct Conjunction {
@@ -324,8 +327,11 @@ impl Search<'_> {
         let mut order: Vec<usize> = (0..self.pool.len()).collect();
         order.sort_by(|a, b| self.prior(*a).total_cmp(&self.prior(*b)).then(a.cmp(b)));
         for i in order {
-            let is_telling = self.prior(i) <= 0.5
-                || matches!(self.pool[i].test, Test::DestinationPort { .. } | Test::Method(_));
+            let is_telling = match &self.pool[i].test {
+                Test::Method(_) => true,
+                Test::DestinationPort { low, high } => high - low < FEW_PORTS,
+                _ => self.prior(i) <= 0.5,
+            };
             if is_telling && !matches!(self.pool[i].test, Test::Status(_)) {
                 best = self.with_common(best, i);
             }

@@ -3,7 +3,7 @@
 
 use crate::sample::Sample;
 use seawall_model::Cause;
-use seawall_model::observation::{protocol, tcp_flags};
+use seawall_model::observation::{Fragment, protocol, tcp_flags};
 use seawall_model::record::PacketRecord;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ impl<'a> Wanted<'a> {
         let kept: Vec<PacketRecord> = packets
             .iter()
             .filter(|p| !victims.contains(&p.source))
-            .filter(|p| cause != Cause::SynFlood || is_opening(p))
+            .filter(|p| can_belong(p, cause))
             .cloned()
             .collect();
         if kept.len() == packets.len() { Self::Borrowed(sample) } else { Self::Packets(kept) }
@@ -40,10 +40,21 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// A SYN flood consists of SYNs; what answers them is the victim's.
-fn is_opening(p: &PacketRecord) -> bool {
+/// Whether a packet can be part of an attack of this cause: what answers a SYN flood is the
+/// victim's, and the errors that follow a reflected flood are useful to it.
+fn can_belong(p: &PacketRecord, cause: Cause) -> bool {
     use tcp_flags::{ACK, RST, SYN};
-    p.protocol == protocol::TCP && p.tcp_flags & (SYN | ACK | RST) == SYN
+    let is_fragment = p.fragment != Fragment::Whole;
+    match cause {
+        Cause::SynFlood => p.protocol == protocol::TCP && p.tcp_flags & (SYN | ACK | RST) == SYN,
+        Cause::Amplification | Cause::UdpFlood => p.protocol == protocol::UDP || is_fragment,
+        Cause::IcmpFlood => matches!(p.protocol, protocol::ICMP | protocol::ICMPV6) || is_fragment,
+        Cause::FragmentFlood => is_fragment,
+        Cause::TcpFlagFlood | Cause::TcpReflection | Cause::ConnectionFlood | Cause::TlsFlood => {
+            p.protocol == protocol::TCP
+        }
+        _ => true,
+    }
 }
 
 fn victims(packets: &[PacketRecord]) -> Vec<IpAddr> {

@@ -161,10 +161,17 @@ impl Pool<'_> {
         groups
     }
 
+    /// Addresses that stand for names are nobody's. A private address may be a proxy with every
+    /// visitor behind it, unless normal traffic shows that it is not.
+    fn may_name(&self, a: IpAddr) -> bool {
+        !address::is_named(a) && (address::is_public(a) || self.source.mixture.has_normal())
+    }
+
     fn addresses(&mut self) {
         for (v4, v6) in [(32, 128), (24, 64), (16, 48)] {
             let keyed = |sample: Sample<'_>| -> Values<Prefix> {
-                sample.clients().enumerate().filter_map(|(i, a)| Some((prefix(a, v4, v6)?, i))).collect()
+                let named = sample.clients().enumerate().filter(|(_, a)| self.may_name(*a));
+                named.filter_map(|(i, a)| Some((prefix(a, v4, v6)?, i))).collect()
             };
             self.values(keyed(self.source.unwanted), keyed(self.source.normal), |p| Some(Test::Source(*p)));
         }
@@ -225,11 +232,7 @@ fn narrowness(test: &Test) -> f64 {
     }
 }
 
-/// Addresses that stand for names are nobody's.
 fn prefix(a: IpAddr, v4: u8, v6: u8) -> Option<Prefix> {
-    if address::is_named(a) {
-        return None;
-    }
     Prefix::new(a, if a.is_ipv4() { v4 } else { v6 })
 }
 
