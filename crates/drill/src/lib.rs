@@ -8,6 +8,14 @@
 //! seed → Family → Episode → observations (with hidden origin) → Subject → Outcome
 //!                    └─────────────── truth ────────────────────→ EpisodeScore → Summary
 //! ```
+//!
+//! Some families are for evaluation only ([`Family::evaluation_only`]): they differ in structure
+//! from all others, and nothing may be tuned on them. [`Selection::Open`] leaves them out. They
+//! are: `http-flood-headless`, `http-flood-within-a-crowd`, `cache-busting-everywhere`,
+//! `syn-flood-carpet`, `udp-flood-carpet-pulses`, `amplification-mixed`, `dns-coined-subdomain`,
+//! `scraping-spread`, `release-fault-retries`, `slow-backend-stalls`, `load-balancer-flapping`,
+//! `crowd-tickets`, `crawlers-together`, `http-behind-a-proxy`, `packet-one-sided` and
+//! `dns-mail-lookups`.
 
 mod dns;
 mod episode;
@@ -29,5 +37,5 @@ pub use families::catalogue;
 pub use matching::matches;
 pub use run::{EpisodeScore, FilterScore, TICK_NS, run};
 pub use score::{Bin, CauseScore, Cell, FamilyScore, Figures, Quantiles, Summary, summarise};
-pub use simulate::{Options, draw, simulate};
+pub use simulate::{Options, Selection, draw, scores, simulate};
 pub use subject::{Outcome, Subject};

@@ -17,6 +17,27 @@ pub struct Options {
     pub seed: u64,
     /// At least one.
     pub threads: usize,
+    pub families: Selection,
+}
+
+/// Which families episodes are drawn from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    #[default]
+    All,
+    /// Those that may be tuned on.
+    Open,
+    EvaluationOnly,
+}
+
+impl Selection {
+    fn holds(self, family: &Family) -> bool {
+        match self {
+            Self::All => true,
+            Self::Open => !family.evaluation_only,
+            Self::EvaluationOnly => family.evaluation_only,
+        }
+    }
 }
 
 /// How often each class is drawn, of a hundred.
@@ -26,6 +47,12 @@ const CLASS_WEIGHTS: [(Class, u64); 5] =
 /// Runs the episodes of a seed, each against a subject of its own, and adds up the scores.
 #[must_use]
 pub fn simulate(options: Options, make_subject: impl Fn() -> Box<dyn Subject> + Sync) -> Summary {
+    summarise(&scores(options, make_subject))
+}
+
+/// The scores of the episodes of a seed, in the order of their numbers.
+#[must_use]
+pub fn scores(options: Options, make_subject: impl Fn() -> Box<dyn Subject> + Sync) -> Vec<EpisodeScore> {
     let next = AtomicUsize::new(0);
     let scores: Mutex<Vec<(usize, EpisodeScore)>> = Mutex::new(Vec::with_capacity(options.episodes));
     let work = || {
@@ -34,7 +61,7 @@ pub fn simulate(options: Options, make_subject: impl Fn() -> Box<dyn Subject> + 
             if i >= options.episodes {
                 return;
             }
-            let episode = draw(options.seed, i);
+            let episode = draw(options.seed, i, options.families);
             let score = run(&episode, make_subject().as_mut());
             // a poisoned lock means that another subject panicked; its panic is passed on below
             if let Ok(mut scores) = scores.lock() {
@@ -50,16 +77,15 @@ pub fn simulate(options: Options, make_subject: impl Fn() -> Box<dyn Subject> + 
     });
     let mut scores = scores.into_inner().unwrap_or_default();
     scores.sort_by_key(|(i, _)| *i);
-    let scores: Vec<EpisodeScore> = scores.into_iter().map(|(_, s)| s).collect();
-    summarise(&scores)
+    scores.into_iter().map(|(_, s)| s).collect()
 }
 
 /// Episode number `index` of a seed: first a class by its weight, then evenly a cause of it, then
 /// evenly a family of that.
 #[must_use]
-pub fn draw(seed: u64, index: usize) -> Episode {
+pub fn draw(seed: u64, index: usize, families: Selection) -> Episode {
     let mut rng = Rng::new(seed_of(seed, index));
-    let family = draw_family(&mut rng);
+    let family = draw_family(&mut rng, families);
     family.episode(rng.next())
 }
 
@@ -67,7 +93,8 @@ fn seed_of(seed: u64, index: usize) -> u64 {
     seawall_model::hash::combine(seawall_model::hash::mix(seed), index as u64)
 }
 
-fn draw_family(rng: &mut Rng) -> &'static Family {
+fn draw_family(rng: &mut Rng, selection: Selection) -> &'static Family {
+    let selected: Vec<&'static Family> = catalogue().iter().filter(|f| selection.holds(f)).collect();
     let mut ticket = rng.below(CLASS_WEIGHTS.iter().map(|(_, weight)| weight).sum());
     let mut class = Class::Normal;
     for (candidate, weight) in CLASS_WEIGHTS {
@@ -77,14 +104,11 @@ fn draw_family(rng: &mut Rng) -> &'static Family {
         }
         ticket -= weight;
     }
-    let mut causes: Vec<Cause> = catalogue().iter().map(|f| f.cause).filter(|c| c.class() == class).collect();
+    let mut causes: Vec<Cause> = selected.iter().map(|f| f.cause).filter(|c| c.class() == class).collect();
     causes.sort_unstable();
     causes.dedup();
-    if causes.is_empty() {
-        return rng.pick(catalogue());
-    }
     let cause = *rng.pick(&causes);
-    let families: Vec<&'static Family> = catalogue().iter().filter(|f| f.cause == cause).collect();
+    let families: Vec<&'static Family> = selected.into_iter().filter(|f| f.cause == cause).collect();
     families[rng.index(families.len())]
 }
 
@@ -145,7 +169,7 @@ mod tests {
 
     #[test]
     fn threads_do_not_change_the_result() {
-        let options = |threads| Options { episodes: 24, seed: 5, threads };
+        let options = |threads| Options { episodes: 24, seed: 5, threads, families: Selection::All };
         let one = simulate(options(1), threshold);
         let two = simulate(options(2), threshold);
         assert_eq!(one, two);
@@ -154,8 +178,25 @@ mod tests {
     }
 
     #[test]
+    fn classes_are_drawn_by_weight_and_causes_evenly() {
+        let drawn: Vec<Episode> = (0..3_000).map(|i| draw(1, i, Selection::All)).collect();
+        let share = |f: &dyn Fn(&Episode) -> bool| drawn.iter().filter(|e| f(e)).count() as f64 / 3_000.0;
+        for (class, weight) in CLASS_WEIGHTS {
+            let expected = weight as f64 / 100.0;
+            assert!((share(&|e| e.truth.class == class) - expected).abs() < 0.03, "{class}");
+        }
+        let one_of_seventeen = 0.45 / 17.0;
+        for cause in Cause::ALL.iter().filter(|c| c.class() == Class::Attack) {
+            let found = share(&|e| e.truth.cause == *cause);
+            assert!((found - one_of_seventeen).abs() < 0.015, "{cause} {found}");
+        }
+    }
+
+    #[test]
     fn a_threshold_finds_loud_floods_and_knows_nothing_else() {
-        let summary = simulate(Options { episodes: 120, seed: 9, threads: 2 }, threshold);
+        let options = Options { episodes: 120, seed: 9, threads: 2, families: Selection::Open };
+        let summary = simulate(options, threshold);
+        assert_eq!(summary.evaluation_only.episodes, 0);
         assert!(summary.all.accuracy > 0.02 && summary.all.accuracy < 0.6, "{}", summary.all.accuracy);
         assert!(summary.all.macro_f1 < 0.5);
     }

@@ -45,7 +45,12 @@ impl HttpDraft {
     pub(super) fn empty(seed: u64, kind: Option<SiteKind>, timing: Timing, mut rng: Rng) -> Self {
         let mut text = Text::default();
         let kind = kind.unwrap_or_else(|| *rng.pick(&SiteKind::FOR_PEOPLE));
-        let site = Site::new(&mut rng, &mut text, kind);
+        let mut site = Site::new(&mut rng, &mut text, kind);
+        if rng.chance(0.18) {
+            // a content network serves the assets, and this log shows none
+            site.frame_assets = 0;
+            site.pages.iter_mut().for_each(|p| p.assets = 0);
+        }
         let pool = AgentPool::new(&mut rng, &mut text);
         let view = View::any(&mut rng);
         let most = (BACKGROUND_BUDGET / timing.length_s).clamp(1.0, 90.0);

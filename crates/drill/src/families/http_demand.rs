@@ -85,7 +85,7 @@ pub(super) fn tickets(seed: u64) -> Draft {
     draft.people.reloads = 0.9;
     let page = draft.rng.index(draft.site.pages.len()) as u32;
     let rise_s = draft.rng.log_uniform(2.0, 20.0);
-    add_crowd(&mut draft, Entry::Campaign { page, referrer: None }, rise_s, 0.4);
+    add_crowd(&mut draft, Entry::Campaign { page, referrer: None }, rise_s, 0.7);
     crowd(draft)
 }
 
@@ -99,7 +99,10 @@ pub(super) fn add_crowd(draft: &mut HttpDraft, entry: Entry, rise_s: f64, share:
         ..draft.people.clone()
     };
     let visit = requests_of_a_visit(&draft.site, &people);
-    let per_s = draft.trouble_per_s(3.0, 40.0) * share / visit;
+    // a crowd is many people, however few each of them loads
+    let usual_visits_per_s = draft.base_per_s / draft.session_requests;
+    let least = (usual_visits_per_s * 3.0).max(1.5);
+    let per_s = (draft.trouble_per_s(3.0, 40.0) / visit).max(least) * share;
     let half_life_s = draft.rng.log_uniform(20.0, 400.0);
     let envelope = Envelope::Crowd { floor: 0.0, from_s: timing.onset_s, rise_s, half_life_s };
     let networks = draft.rng.log_uniform(40.0, 900.0) as usize;

@@ -11,16 +11,28 @@ use seawall_model::Cause;
 use seawall_model::change::ChangeKind;
 use seawall_model::observation::BackendEventKind;
 
+/// Sites on which a fault can show: with pages or calls that need work, and people who want them.
+const KINDS: [SiteKind; 7] = [
+    SiteKind::Small,
+    SiteKind::Catalogue,
+    SiteKind::News,
+    SiteKind::Php,
+    SiteKind::Forum,
+    SiteKind::SinglePage,
+    SiteKind::Search,
+];
+
 fn draft(seed: u64, kind: Option<SiteKind>) -> HttpDraft {
     let mut rng = Rng::new(seed);
     let timing = Timing::with_lead_in(&mut rng);
-    let mut draft = HttpDraft::empty(seed, kind, timing, rng);
-    // a fault on a site that nobody visits shows nowhere
-    let most = (25_000.0 / timing.length_s).clamp(10.0, 90.0);
-    draft.base_per_s = draft.rng.log_uniform(4.0, most);
-    let per_page = draft.people.pages_mean / draft.session_requests;
+    let kind = kind.unwrap_or_else(|| *rng.pick(&KINDS));
+    let mut draft = HttpDraft::empty(seed, Some(kind), timing, rng);
+    let per_page = draft.session_requests / draft.people.pages_mean;
+    let most = (45_000.0 / timing.length_s / per_page).max(4.0);
+    let pages_per_s = draft.rng.log_uniform(3.0, most.clamp(4.0, 40.0));
+    draft.base_per_s = pages_per_s * per_page;
     let load = draft.rng.log_uniform(0.05, 0.4);
-    draft.server = crate::http::ServerModel::sized(&mut draft.rng, draft.base_per_s * per_page * 1.2, load);
+    draft.server = crate::http::ServerModel::sized(&mut draft.rng, pages_per_s * 1.2, load);
     // caches would hide errors
     draft.server.cache_s = 0.0;
     draft
@@ -35,7 +47,7 @@ fn fault(draft: &mut HttpDraft, scope: Scope, trouble: Trouble) {
 pub(super) fn release(seed: u64) -> Draft {
     let mut draft = draft(seed, None);
     draft.usual_visitors();
-    let share = draft.rng.uniform(0.3, 1.0);
+    let share = draft.rng.uniform(0.5, 1.0);
     fault_of_release(&mut draft, share);
     let known = draft.rng.chance(0.75);
     if known {

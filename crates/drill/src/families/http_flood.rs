@@ -122,7 +122,7 @@ pub(super) fn within_a_crowd(seed: u64) -> Draft {
     let referrer = Some(draft.site.referrers[which]);
     add_crowd(&mut draft, Entry::Campaign { page: 0, referrer }, 15.0, 0.35);
     add_mimics(&mut draft, 0.0, 2.0, 0.8);
-    flood(draft, &["distributed"], &[Cause::FlashCrowd])
+    flood(draft, &["distributed"], &[])
 }
 
 fn add_mimics(draft: &mut HttpDraft, assets: f64, over_s: f64, share: f64) {
@@ -180,6 +180,19 @@ pub(super) fn random_paths(seed: u64) -> Draft {
     let from = Networks::scattered(&mut draft.rng, sources as usize);
     add_bots(&mut draft, sources, bot, from, who, 0.5);
     flood(draft, &[spread(sources)], &[Cause::CacheBusting])
+}
+
+/// Bytes that are no request at all.
+pub(super) fn garbage(seed: u64) -> Draft {
+    let mut draft = draft(seed, 0.2);
+    let per_s = draft.trouble_per_s(2.0, 60.0);
+    let sources = draft.rng.log_uniform(1.0, 1_500.0) as u32;
+    let envelope = draft.on(0.0);
+    let page = draft.site.pages[0];
+    let bot = Bot { aim: Aim::Garbage, ..Bot::plain(page, f64::from(sources) / per_s, envelope) };
+    let from = Networks::scattered(&mut draft.rng, sources as usize);
+    add_bots(&mut draft, sources, bot, from, Who::Nothing, 0.5);
+    flood(draft, &[spread(sources)], &[])
 }
 
 /// On for seconds, off for seconds.

@@ -37,6 +37,7 @@ static CATALOGUE: &[Family] = &[
     held("http-flood-within-a-crowd", Cause::HttpFlood, http_flood::within_a_crowd),
     open("http-flood-posts", Cause::HttpFlood, http_flood::posts),
     open("http-flood-random-paths", Cause::HttpFlood, http_flood::random_paths),
+    open("http-flood-garbage", Cause::HttpFlood, http_flood::garbage),
     open("http-flood-pulses", Cause::HttpFlood, http_flood::pulses),
     open("http-flood-slow-ramp", Cause::HttpFlood, http_flood::slow_ramp),
     open("http-flood-on-an-api", Cause::HttpFlood, http_flood::on_an_api),

@@ -19,6 +19,8 @@ pub(super) struct PacketDraft {
     pub(super) sampling: u32,
     pub(super) inbound_only: bool,
     pub(super) loss: Envelope,
+    /// Packets per second on any day, about.
+    pub(super) usual_per_s: f64,
     pub(super) changes: Vec<Change>,
 }
 
@@ -40,6 +42,7 @@ impl PacketDraft {
             sampling: 1,
             inbound_only: false,
             loss: Envelope::Step { from_s: 0.0, to_s: 0.0, inside: 0.0, outside: 0.0 },
+            usual_per_s: 0.0,
             changes: Vec::new(),
         }
     }
@@ -55,6 +58,7 @@ impl PacketDraft {
 
     /// Usual traffic with this many packets per second, about.
     pub(super) fn usual_traffic(&mut self, packets_per_s: f64) {
+        self.usual_per_s += packets_per_s;
         let web = self.rng.uniform(0.4, 1.0);
         self.web(packets_per_s * web);
         if self.rng.chance(0.6) {
@@ -124,19 +128,18 @@ impl PacketDraft {
     /// Calls, games and tunnels.
     pub(super) fn call(&mut self, packets_per_s: f64) {
         let seconds = self.rng.log_uniform(10.0, 120.0);
-        let talk = self.udp_stream(seconds);
-        let TalkKind::Stream { client_gap_ms, server_gap_ms, .. } = talk else { return };
-        let packets = seconds * 1_000.0 * (1.0 / client_gap_ms + 1.0 / server_gap_ms);
+        let mut talk = self.udp_stream(seconds);
+        let TalkKind::Stream { client_gap_ms, server_gap_ms, seconds: lasts_s, .. } = &mut talk else {
+            return;
+        };
+        let rate = 1_000.0 * (1.0 / *client_gap_ms + 1.0 / *server_gap_ms);
+        // shorter calls where the budget has no room for a few long ones
+        *lasts_s = lasts_s.min(packets_per_s * self.timing.length_s / 4.0 / rate).max(0.5);
+        let packets = *lasts_s * rate;
         let outward = self.rng.chance(0.5);
         let server = if outward { IpAddr::V4(public_v4(&mut self.rng)) } else { self.host(12) };
         let port = *self.rng.pick(&[3_478, 50_004, 27_015, 51_820, 443, 5_060, 8_801, 19_302]);
-        self.talk(
-            talk,
-            Targets::One(server),
-            PortPick::Fixed(port),
-            outward,
-            (packets_per_s / packets).max(4.0 / self.timing.length_s),
-        );
+        self.talk(talk, Targets::One(server), PortPick::Fixed(port), outward, packets_per_s / packets);
     }
 
     pub(super) fn udp_stream(&mut self, seconds: f64) -> TalkKind {
@@ -178,11 +181,11 @@ impl PacketDraft {
         self.streams.push(Stream { kind, origin: Origin::Unwanted, per_s, envelope });
     }
 
-    /// Packets per second of a flood.
+    /// Packets per second of a flood: it stands out from the usual traffic.
     pub(super) fn flood_per_s(&mut self) -> f64 {
         let trouble_s = self.timing.trouble_s();
         let total = self.rng.log_uniform(1_500.0, FLOOD_BUDGET);
-        (total / trouble_s).max(60.0)
+        (total / trouble_s).max(60.0).max(self.usual_per_s * 0.8)
     }
 
     pub(super) fn on(&self) -> Envelope {

@@ -57,6 +57,8 @@ pub(crate) struct Ask {
     pub(crate) request_bytes: u64,
     pub(crate) cookie: bool,
     pub(crate) accept_language: bool,
+    /// No valid HTTP.
+    pub(crate) malformed: bool,
     /// Gives up after so long; infinite: never.
     pub(crate) patience_us: f64,
     /// Ends this way without the server's part, after so long.
@@ -80,6 +82,7 @@ impl Ask {
             request_bytes: 0,
             cookie: false,
             accept_language: true,
+            malformed: false,
             patience_us: f64::INFINITY,
             ends: None,
         }

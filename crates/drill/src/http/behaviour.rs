@@ -135,6 +135,8 @@ pub enum Aim {
     RandomPath { style: u8, length: u8 },
     /// One of a few.
     Few(Vec<Page>),
+    /// Bytes that are no request.
+    Garbage,
     /// The log-in, with this chance of success.
     Login { succeeds: f64 },
 }

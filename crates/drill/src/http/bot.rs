@@ -102,6 +102,16 @@ impl World<'_> {
                 ask.work = Work::Page;
                 ask
             }
+            Aim::Garbage => {
+                let length = self.rng.between(4, 40) as usize;
+                random_word(&mut self.rng, 2, length, &mut self.scratch);
+                let mut ask = Ask::page(u32::MAX, &site.pages[0]);
+                ask.path = Piece::Scratch(0, self.scratch.len() as u32);
+                ask.status = 400;
+                ask.ends = Some((Ending::ClientInvalid, 200.0));
+                ask.malformed = true;
+                ask
+            }
             Aim::Login { succeeds } => {
                 let mut ask = Ask::page(u32::MAX, &site.login);
                 ask.status = if self.rng.chance(*succeeds) { 302 } else { site.login_failure_status };
@@ -208,8 +218,11 @@ impl World<'_> {
             if let Some(wake_ns) = self.asleep(&slow.envelope, at_ns) {
                 return wake_ns;
             }
-            actor.warm = true;
             let hold_s = slow.hold_s * self.rng.uniform(0.97, 1.1);
+            if at_ns as f64 / SECOND_NS as f64 + hold_s > self.scene.timing.end_s {
+                return None;
+            }
+            actor.warm = true;
             actor.pace = hold_s;
             return Some(at_ns + (hold_s * SECOND_NS as f64) as i64);
         }

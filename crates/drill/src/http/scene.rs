@@ -344,6 +344,11 @@ impl<'a> World<'a> {
         r.query = ask.query.map(|q| self.piece(q));
         r.version = version_of(actor.version, view);
         r.status = status;
+        r.malformed = ask.malformed;
+        if ask.malformed {
+            r.method = Method::Other;
+            r.version = HttpVersion::Unknown;
+        }
         r.response_bytes = response_bytes(ask, status);
         if view.agents {
             r.user_agent = agent.map_or(b"", |a| scene.text.get(a.text));

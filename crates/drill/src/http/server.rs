@@ -257,3 +257,65 @@ fn touches(scope: Scope, job: Job, server: u32) -> bool {
         Scope::Server(which) => server == which && !matches!(job.work, Work::Static),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> ServerModel {
+        ServerModel {
+            servers: 1,
+            workers_per_server: 2,
+            work_us: [100_000.0; Work::COUNT],
+            spread: 0.0,
+            queue_limit_us: 1_000_000.0,
+            timeout_us: 10_000_000.0,
+            cache_s: 0.0,
+            static_aside: true,
+            bytes_per_us: 1.0,
+            refusal_status: 503,
+        }
+    }
+
+    const PAGE: Job = Job { work: Work::Page, page: 0, cacheable: true, bytes: 0.0 };
+
+    #[test]
+    fn load_beyond_the_workers_waits_and_then_is_refused() {
+        let model = model();
+        let mut server = Server::new(&model, &[], 1);
+        let mut rng = Rng::new(1);
+        // two workers of a tenth of a second: the third request at once waits one service time
+        let waits: Vec<u32> = (0..4).map(|_| server.serve(0.0, PAGE, &mut rng).wait_us as u32).collect();
+        assert_eq!(waits, [0, 0, 100_000, 100_000]);
+        let failures: Vec<u16> = (0..40).map(|_| server.serve(0.0, PAGE, &mut rng).failure).collect();
+        assert_eq!(failures.iter().filter(|f| **f == 503).count(), 22, "{failures:?}");
+        assert_eq!(server.serve(5e6, PAGE, &mut rng).wait_us, 0.0);
+    }
+
+    #[test]
+    fn a_cache_answers_the_second_time() {
+        let model = ServerModel { cache_s: 10.0, ..model() };
+        let mut server = Server::new(&model, &[], 1);
+        let mut rng = Rng::new(1);
+        assert_eq!(server.serve(0.0, PAGE, &mut rng).cache, CacheResult::Miss);
+        assert_eq!(server.serve(1.0, PAGE, &mut rng).cache, CacheResult::Hit);
+        assert_eq!(server.serve(2.0, Job { cacheable: false, ..PAGE }, &mut rng).cache, CacheResult::Miss);
+        assert_eq!(server.serve(11e6, PAGE, &mut rng).cache, CacheResult::Miss);
+    }
+
+    #[test]
+    fn faults_hold_while_they_last() {
+        let dead = Fault {
+            from_s: 1.0,
+            to_s: 2.0,
+            scope: Scope::Dynamic,
+            trouble: Trouble::Fails { status: 500, share: 1.0 },
+        };
+        let model = model();
+        let faults = [dead];
+        let mut server = Server::new(&model, &faults, 1);
+        let mut rng = Rng::new(1);
+        let failures = [0.5e6, 1.5e6, 2.5e6].map(|at| server.serve(at, PAGE, &mut rng).failure);
+        assert_eq!(failures, [0, 500, 0]);
+    }
+}

@@ -295,3 +295,94 @@ fn key_of(p: &Packet<'_>) -> u64 {
     let b = hash::combine(hash::address(p.destination), u64::from(p.destination_port));
     hash::combine(a.min(b), a.max(b) ^ u64::from(p.protocol)) | 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::flood::blank;
+
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
+
+    fn segment(by_client: bool, flags: u8, payload: &'static [u8]) -> Packet<'static> {
+        let mut p = if by_client { blank(CLIENT, SERVER) } else { blank(SERVER, CLIENT) };
+        (p.source_port, p.destination_port) = if by_client { (40_000, 80) } else { (80, 40_000) };
+        p.protocol = protocol::TCP;
+        p.tcp_flags = flags;
+        p.tcp_window = 500;
+        p.payload = payload;
+        p.payload_bytes = payload.len() as u32;
+        p
+    }
+
+    fn play(packets: &[(bool, u8, &'static [u8])]) -> (FlowTable, Vec<FlowState>, Vec<ConnectionEvent>) {
+        let mut table = FlowTable::new(Timestamp(0));
+        let (mut states, mut events) = (Vec::new(), Vec::new());
+        for (i, (by_client, flags, payload)) in packets.iter().enumerate() {
+            let p = segment(*by_client, *flags, payload);
+            let (state, told) = table.note(&p, Origin::Normal, i as i64);
+            states.push(state);
+            events.extend(told.iter().map(|(c, _)| c.event));
+        }
+        (table, states, events)
+    }
+
+    const HANDSHAKE: [(bool, u8, &[u8]); 3] = [
+        (true, tcp_flags::SYN, b""),
+        (false, tcp_flags::SYN | tcp_flags::ACK, b""),
+        (true, tcp_flags::ACK, b""),
+    ];
+
+    #[test]
+    fn a_handshake_is_seen_as_it_happens() {
+        let (_, states, events) = play(&HANDSHAKE);
+        assert_eq!(states, [FlowState::New, FlowState::Answering, FlowState::Asking]);
+        assert_eq!(events, [ConnectionEvent::Established]);
+    }
+
+    #[test]
+    fn a_syn_without_answer_expires_half_open() {
+        let (mut table, states, events) = play(&HANDSHAKE[..1]);
+        assert_eq!(states, [FlowState::New]);
+        assert!(events.is_empty());
+        assert!(table.expire(HALF_OPEN_NS - 1).is_empty());
+        let told: Vec<ConnectionEvent> = table.expire(HALF_OPEN_NS).iter().map(|(c, _)| c.event).collect();
+        assert_eq!(told, [ConnectionEvent::HalfOpenExpired]);
+        assert!(table.expire(i64::MAX / 2).is_empty());
+    }
+
+    #[test]
+    fn an_unfinished_request_is_slow_and_a_silent_connection_idle() {
+        let mut packets = HANDSHAKE.to_vec();
+        packets.push((true, tcp_flags::ACK, b"GET / HTTP/1.1\r\n"));
+        let (mut table, _, _) = play(&packets);
+        let told: Vec<ConnectionEvent> = table.expire(i64::MAX / 2).iter().map(|(c, _)| c.event).collect();
+        assert_eq!(told, [ConnectionEvent::SlowRequest]);
+        let (mut table, _, _) = play(&HANDSHAKE);
+        let told: Vec<ConnectionEvent> = table.expire(i64::MAX / 2).iter().map(|(c, _)| c.event).collect();
+        assert_eq!(told, [ConnectionEvent::Idle]);
+    }
+
+    #[test]
+    fn a_hello_without_more_is_abandoned() {
+        let mut packets = HANDSHAKE.to_vec();
+        packets.push((true, tcp_flags::ACK, &[0x16, 3, 1]));
+        packets.push((true, tcp_flags::RST, b""));
+        let (_, _, events) = play(&packets);
+        let expected = [
+            ConnectionEvent::Established,
+            ConnectionEvent::TlsHello,
+            ConnectionEvent::TlsAbandoned,
+            ConnectionEvent::Closed,
+        ];
+        assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn a_refusal_is_told_once() {
+        let (mut table, _, events) =
+            play(&[(true, tcp_flags::SYN, b""), (false, tcp_flags::RST | tcp_flags::ACK, b"")]);
+        assert_eq!(events, [ConnectionEvent::Refused]);
+        assert!(table.expire(i64::MAX / 2).is_empty());
+    }
+}

@@ -20,7 +20,8 @@ impl Networks {
     pub fn access(rng: &mut Rng, count: usize, v6_share: f64) -> Self {
         let v4 = (0..count)
             .map(|_| {
-                let host_bits = rng.between(9, 14) as u8;
+                // some carriers put thousands of people behind a handful of addresses
+                let host_bits = if rng.chance(0.12) { rng.between(2, 6) } else { rng.between(9, 14) } as u8;
                 (u32::from(public_v4(rng)) & !((1u32 << host_bits) - 1), host_bits)
             })
             .collect();
