@@ -4,6 +4,11 @@
 use std::fmt;
 use std::io;
 
+/// What can be read, for those whose input cannot.
+const SUPPORTED: &str = "pcap and pcapng captures, access logs (common, combined, nginx and Apache formats, \
+                         HAProxy, Traefik, Caddy, Envoy, JSON lines, AWS, IIS), plain or packed with gzip, \
+                         zstd, xz, bzip2 or lz4";
+
 /// An input that could not be read.
 #[derive(Debug)]
 pub enum ReadError {
@@ -49,13 +54,13 @@ impl fmt::Display for ReadError {
                 "{path}: begins as {layer} but cannot be unpacked: {source}: the file is damaged or cut, \
                  fetch it again"
             ),
-            Self::Unrecognised { path, beginning, binary } => write!(
-                f,
-                "{path}: not recognised: begins with '{beginning}': supported are {}{}",
-                "pcap and pcapng captures, access logs (common, combined, nginx and Apache formats, HAProxy, \
-                 Traefik, Caddy, Envoy, JSON lines, AWS, IIS), plain or packed with gzip, zstd, xz, bzip2 or lz4",
-                if *binary { "" } else { ": give an unusual log's format with --log-format" }
-            ),
+            Self::Unrecognised { path, beginning, binary } => {
+                let hint = if *binary { "" } else { ": give an unusual log's format with --log-format" };
+                write!(
+                    f,
+                    "{path}: not recognised: begins with '{beginning}': supported are {SUPPORTED}{hint}"
+                )
+            }
             Self::PackedTooDeep { path } => {
                 write!(f, "{path}: packed more than twice: unpack it and name what is inside")
             }

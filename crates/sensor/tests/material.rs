@@ -9,7 +9,7 @@ fn read_one(name: &str) -> Option<Everything> {
     let path = material(name)?;
     let everything = read(std::slice::from_ref(&path), 1).unwrap();
     for threads in [2, 3] {
-        assert_eq!(everything, read(std::slice::from_ref(&path), threads).unwrap(), "{name} on {threads}");
+        assert!(everything == read(std::slice::from_ref(&path), threads).unwrap(), "{name} on {threads}");
     }
     for pair in everything.ticks.windows(2) {
         assert!(pair[0].0 < pair[1].0, "{name}: ticks out of order");

@@ -68,9 +68,15 @@ impl Connection {
     }
 
     /// A connection found under way; the packet's sender is its client or not.
-    pub(super) fn picked_up(flow: &Flow, time: Timestamp, from_client: bool, state: FlowState) -> Self {
+    pub(super) fn picked_up(
+        flow: &Flow,
+        key: Key,
+        time: Timestamp,
+        from_client: bool,
+        state: FlowState,
+    ) -> Self {
         let client_upward = flow.upward == from_client;
-        let mut connection = Self::new(flow.key, flow.hash, client_upward, time);
+        let mut connection = Self::new(key, flow.hash, client_upward, time);
         connection.both = matches!(state, FlowState::Asking | FlowState::Answering);
         connection.first_upward = flow.upward != (state == FlowState::Answering);
         connection

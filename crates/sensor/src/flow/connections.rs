@@ -6,7 +6,7 @@
 
 use super::connection::Connection;
 use super::index::Index;
-use super::key::Flow;
+use super::key::{Flow, Key};
 
 /// Rounds of the hand that a connection survives unheard of.
 const LIVES_PICKED_UP: u8 = 1;
@@ -45,8 +45,14 @@ impl Connections {
     }
 
     #[inline]
-    pub(super) fn find(&self, flow: &Flow) -> Option<usize> {
-        self.index.find(flow.hash, |slot| self.places[slot].connection.key == flow.key)
+    pub(super) fn find(&self, flow: &Flow, key: &Key) -> Option<usize> {
+        self.index.find(flow.hash, |slot| self.places[slot].connection.key == *key)
+    }
+
+    /// Has memory fetched that a search for this hash will need.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u64 {
+        self.index.peek(hash)
     }
 
     /// A connection that a packet belongs to.

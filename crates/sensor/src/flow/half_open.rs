@@ -28,9 +28,9 @@ pub(super) struct HalfOpen {
 }
 
 impl HalfOpen {
-    pub(super) fn new(flow: &Flow, time: Timestamp, sequence: u32, client_scale: u8) -> Self {
+    pub(super) fn new(flow: &Flow, key: Key, time: Timestamp, sequence: u32, client_scale: u8) -> Self {
         Self {
-            key: flow.key,
+            key,
             hash: flow.hash,
             time,
             sequence,
@@ -66,8 +66,22 @@ impl Ring {
     }
 
     #[inline]
-    pub(super) fn find(&self, flow: &Flow) -> Option<usize> {
-        self.index.find(flow.hash, |slot| self.entries[slot].key == flow.key)
+    pub(super) fn find(&self, flow: &Flow, key: &Key) -> Option<usize> {
+        self.index.find(flow.hash, |slot| self.entries[slot].key == *key)
+    }
+
+    /// Has memory fetched that a search for this hash will need.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u64 {
+        self.index.peek(hash)
+    }
+
+    /// The same for giving up the oldest `count` entries.
+    #[inline]
+    pub(super) fn peek_oldest(&self, count: u64) -> u64 {
+        let until = self.next.min(self.oldest + count);
+        let slots = (self.oldest..until).map(|number| (number % self.capacity as u64) as usize);
+        slots.map(|slot| self.index.peek(self.entries[slot].hash)).sum()
     }
 
     pub(super) fn get(&mut self, slot: usize) -> &mut HalfOpen {

@@ -94,7 +94,7 @@ impl Http {
     }
 
     /// Reads what the client sent. `false`: it is not HTTP.
-    pub(super) fn from_client(
+    pub(super) fn hear_client(
         &mut self,
         arrival: Arrival<'_>,
         budget: &Budget,
@@ -128,7 +128,7 @@ impl Http {
     }
 
     /// Reads what the server sent.
-    pub(super) fn from_server(&mut self, arrival: Arrival<'_>, budget: &Budget, sink: &mut impl Sink) {
+    pub(super) fn hear_server(&mut self, arrival: Arrival<'_>, budget: &Budget, sink: &mut impl Sink) {
         let mut bytes = arrival.bytes;
         if self.lost[1] && !self.upgraded && bytes.starts_with(b"HTTP/1.") {
             self.recover(arrival, budget, sink);

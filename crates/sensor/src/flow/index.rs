@@ -38,6 +38,12 @@ impl Index {
         None
     }
 
+    /// The cell that a search begins with, only to have it fetched.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u64 {
+        self.cells[self.home(hash << 32)] & 1
+    }
+
     /// Puts a slot under `hash`. `false` if there is no place for it.
     pub(super) fn insert(&mut self, hash: u64, slot: usize) -> bool {
         let tag = hash << 32;

@@ -5,10 +5,9 @@ use seawall_model::observation::{Packet, protocol};
 use seawall_wire::packet::frame;
 use std::net::IpAddr;
 
-/// The two ends of a flow in a fixed order, and which of them sent the packet.
+/// Which flow a packet is of, and in which direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
-    pub(super) key: Key,
     pub(super) hash: u64,
     /// The packet went from the lower end to the higher.
     pub(super) upward: bool,
@@ -29,25 +28,11 @@ pub(super) struct Key {
 
 impl Flow {
     /// The flow of a packet. An ICMP error belongs to the flow that it quotes.
+    #[inline]
     #[must_use]
     pub fn of(packet: &Packet<'_>) -> Self {
-        let is_icmp = matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6);
-        if let Some(quote) = is_icmp.then(|| frame::quoted(packet)).flatten() {
-            let source = (bits(quote.source), quote.source_port);
-            let destination = (bits(quote.destination), quote.destination_port);
-            return Self { quoted: true, ..Self::between(source, destination, quote.protocol) };
-        }
-        let source = (bits(packet.source), packet.source_port);
-        let destination = (bits(packet.destination), packet.destination_port);
-        Self::between(source, destination, packet.protocol)
-    }
-
-    #[inline]
-    fn between(source: (u128, u16), destination: (u128, u16), protocol: u8) -> Self {
-        let upward = source <= destination;
-        let (low, high) = if upward { (source, destination) } else { (destination, source) };
-        let key = Key { low: low.0, high: high.0, low_port: low.1, high_port: high.1, protocol };
-        Self { key, hash: key.hash(), upward, quoted: false }
+        let (key, upward, quoted) = ends(packet);
+        Self { hash: key.hash(), upward, quoted }
     }
 
     /// Whether the packet is an ICMP error about a packet of this flow.
@@ -63,7 +48,37 @@ impl Flow {
     }
 }
 
+/// The flow's ends in a fixed order, whether the packet went from the lower to the higher, and
+/// whether it only quotes one that did.
+#[inline]
+fn ends(packet: &Packet<'_>) -> (Key, bool, bool) {
+    let is_icmp = matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6);
+    if let Some(quote) = is_icmp.then(|| frame::quoted(packet)).flatten() {
+        let source = (bits(quote.source), quote.source_port);
+        let destination = (bits(quote.destination), quote.destination_port);
+        let (key, upward) = Key::between(source, destination, quote.protocol);
+        return (key, upward, true);
+    }
+    let source = (bits(packet.source), packet.source_port);
+    let destination = (bits(packet.destination), packet.destination_port);
+    let (key, upward) = Key::between(source, destination, packet.protocol);
+    (key, upward, false)
+}
+
 impl Key {
+    /// The key of a packet's flow.
+    #[inline]
+    pub(super) fn of(packet: &Packet<'_>) -> Self {
+        ends(packet).0
+    }
+
+    #[inline]
+    fn between(source: (u128, u16), destination: (u128, u16), protocol: u8) -> (Self, bool) {
+        let upward = source <= destination;
+        let (low, high) = if upward { (source, destination) } else { (destination, source) };
+        (Self { low: low.0, high: high.0, low_port: low.1, high_port: high.1, protocol }, upward)
+    }
+
     #[inline]
     fn hash(self) -> u64 {
         let ports =

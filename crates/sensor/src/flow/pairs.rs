@@ -41,6 +41,13 @@ impl Pairs {
         Self { buckets: vec![Bucket::default(); count] }
     }
 
+    /// Has memory fetched that this hash will need.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u64 {
+        let mask = self.buckets.len() - 1;
+        self.buckets[(hash >> 24) as usize & mask].0[0].tag & 1
+    }
+
     /// Notes a packet and tells what was known of its flow.
     #[inline]
     pub(super) fn see(&mut self, flow: &Flow, time: Timestamp) -> FlowState {

@@ -146,7 +146,8 @@ impl Speech {
                 self.leave(cx);
             }
             (Talk::Dns(held), piece) => {
-                if !hear_dns(held, piece, cx) {
+                let stays = hear_dns(held, piece, cx);
+                if !stays {
                     self.leave(cx);
                 }
             }
@@ -230,9 +231,9 @@ fn first_words(bytes: &[u8], cx: &Context<'_, impl Sink>) -> Talk {
 fn hear_http(http: &mut Http, piece: Piece<'_>, cx: &mut Context<'_, impl Sink>) -> bool {
     let arrival = |bytes| Arrival { time: cx.packet.time, client: cx.client, bytes };
     match piece {
-        Piece::Bytes(bytes) if cx.from_client => http.from_client(arrival(bytes), cx.budget, cx.sink),
+        Piece::Bytes(bytes) if cx.from_client => http.hear_client(arrival(bytes), cx.budget, cx.sink),
         Piece::Bytes(bytes) => {
-            http.from_server(arrival(bytes), cx.budget, cx.sink);
+            http.hear_server(arrival(bytes), cx.budget, cx.sink);
             true
         }
         Piece::Unseen(count) => {

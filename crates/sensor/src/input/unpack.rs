@@ -53,13 +53,27 @@ impl Packing {
                 Box::new(liblzma::bufread::XzDecoder::new_stream(packed, stream))
             }
             Self::Zstd => Box::new(Zstd { packed: Some(packed), frame: None }),
-            Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
+            Self::Lz4 => Box::new(Lz4 { frames: lz4_flex::frame::FrameDecoder::new(packed) }),
         })
     }
 }
 
 type Packed = BufReader<Box<dyn Read + Send>>;
 type Frame = ruzstd::decoding::StreamingDecoder<Packed, ruzstd::decoding::FrameDecoder>;
+
+/// LZ4 frames one after another; the library ends with each and begins the next when asked again.
+struct Lz4 {
+    frames: lz4_flex::frame::FrameDecoder<Packed>,
+}
+
+impl Read for Lz4 {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.frames.read(buffer)? {
+            0 => self.frames.read(buffer),
+            n => Ok(n),
+        }
+    }
+}
 
 /// Zstandard frames one after another; the library reads one.
 struct Zstd {

@@ -23,8 +23,12 @@ const SHARDS: usize = 16;
 const PULL_BYTES: usize = 4 << 20;
 /// Changes of tick in one batch: bounds the tallies alive at once.
 const BATCH_TICK_LIMIT: usize = 16;
+/// Packets in one batch: enough that a shard finds much of its tables in the processor's cache.
+const BATCH_RECORDS: usize = 65_536;
+/// Packets whose places in the tables are fetched together, before the first is followed.
+const WARM_ITEMS: usize = 16;
 /// Packets that one task decodes.
-const DECODE_RECORDS: usize = 2048;
+const DECODE_RECORDS: usize = 2_048;
 /// Batches of fewer packets are not worth a second thread.
 const PARALLEL_RECORDS: usize = 4096;
 
@@ -151,7 +155,8 @@ impl<T: Tally> CaptureReader<T> {
     fn batch_end(&self, width_ns: i64) -> usize {
         let mut turns = 0;
         let mut span = (i64::MAX, i64::MIN);
-        for (index, record) in self.records[self.next..self.settled].iter().enumerate() {
+        let until = self.settled.min(self.next + BATCH_RECORDS);
+        for (index, record) in self.records[self.next..until].iter().enumerate() {
             if record.time.0 < span.0 || record.time.0 >= span.1 {
                 turns += 1;
                 if turns > BATCH_TICK_LIMIT {
@@ -161,7 +166,7 @@ impl<T: Tally> CaptureReader<T> {
                 span = (start, start.saturating_add(width_ns));
             }
         }
-        self.settled
+        until
     }
 
     /// Decodes the packets up to `until` and lets each shard follow its own.
@@ -170,7 +175,8 @@ impl<T: Tally> CaptureReader<T> {
         let Some(latest) = records.iter().map(|record| record.time).max() else { return };
         let threads = if records.len() < PARALLEL_RECORDS { 1 } else { options.threads };
         let bytes = self.feed.bytes();
-        let place = hash::combine(self.input as u64, self.packets - (self.records.len() - self.next) as u64);
+        let input = hash::mix(self.input as u64);
+        let first = self.packets - (self.records.len() - self.next) as u64;
         let pieces: Vec<Mutex<Piece<'_>>> =
             records.chunks(DECODE_RECORDS).map(|_| Mutex::new(Piece::default())).collect();
         let ahead = usize::from(threads > 1);
@@ -182,7 +188,7 @@ impl<T: Tally> CaptureReader<T> {
             let from = number * DECODE_RECORDS;
             let to = (from + DECODE_RECORDS).min(records.len());
             if let Ok(mut piece) = pieces[number].lock() {
-                piece.decode(bytes, &records[from..to], hash::combine(place, from as u64));
+                piece.decode(bytes, &records[from..to], input, first + from as u64);
             }
         });
         let pieces: Vec<Piece<'_>> = pieces.into_iter().filter_map(|piece| piece.into_inner().ok()).collect();
@@ -235,8 +241,7 @@ impl<T: Tally> CaptureReader<T> {
     fn search(&mut self, report: &mut InputReport) {
         self.forget_done();
         self.feed.fill(PULL_BYTES);
-        let end = self.feed.at_end();
-        let bytes = self.feed.bytes();
+        let (bytes, end) = self.feed.head(PULL_BYTES);
         while self.searched < bytes.len() {
             let step = self.decoder.next(&bytes[self.searched..]);
             match step {
@@ -294,7 +299,8 @@ struct Item<'a> {
 }
 
 impl<'a> Piece<'a> {
-    fn decode(&mut self, bytes: &'a [u8], records: &[Record], place: u64) {
+    /// Decodes packets of which `first` is the number of the first in its capture.
+    fn decode(&mut self, bytes: &'a [u8], records: &[Record], input: u64, first: u64) {
         self.link = records.first().map(|record| record.link);
         for shard in &mut self.shards {
             shard.reserve(records.len() / SHARDS);
@@ -312,7 +318,7 @@ impl<'a> Piece<'a> {
                 self.odd[oddity as usize] += 1;
             }
             let flow = Flow::of(&frame.packet);
-            let priority = hash::combine(place, index as u64);
+            let priority = hash::combine(input, first + index as u64);
             self.shards[flow.shard(SHARDS)].push(Item { frame, flow, priority });
         }
     }
@@ -326,7 +332,11 @@ struct Shard<T> {
 
 impl<T: Tally> Shard<T> {
     fn follow(&mut self, items: &[Item<'_>], new: &impl Fn() -> T) {
-        for item in items {
+        for (index, item) in items.iter().enumerate() {
+            if index.is_multiple_of(WARM_ITEMS) {
+                let soon = &items[index..(index + WARM_ITEMS).min(items.len())];
+                self.table.warm(soon.iter().map(|item| (&item.frame, &item.flow)));
+            }
             let mut counting = Counting { ticks: &mut self.ticks, new, priority: item.priority };
             self.table.packet(&item.frame, &item.flow, &mut counting);
         }

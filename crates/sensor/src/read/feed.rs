@@ -1,64 +1,94 @@
-//! The bytes of one input as a growing buffer, read ahead while the last ones are worked on.
+//! The bytes of one input as a window that moves over it, read ahead while the last ones are
+//! worked on.
+//!
+//! Two buffers take turns. Each keeps room in front, so that the few bytes left over from one are
+//! put before what was read into the other, and nothing else is ever copied.
 
 use std::io::{self, Read};
 use std::sync::Mutex;
 
+/// Room before the bytes of a buffer for what is left of the other.
+const HEADROOM_BYTES: usize = 256 * 1024;
+
 /// A stream and the bytes of it that are not yet used.
 pub(super) struct Feed {
-    buffer: Vec<u8>,
-    used: usize,
+    window: Window,
     ahead: Mutex<Ahead>,
+    /// Nothing will come after what is in the window.
+    ended: bool,
 }
 
-/// What was read while the buffer was in use.
+/// A buffer of which a part holds bytes.
+#[derive(Default)]
+struct Window {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+/// What was read while the window was in use.
 struct Ahead {
     stream: Option<Box<dyn Read + Send>>,
-    bytes: Vec<u8>,
+    window: Window,
     broken: Option<String>,
 }
 
 impl Feed {
     pub(super) fn new(stream: Box<dyn Read + Send>) -> Self {
-        let ahead = Ahead { stream: Some(stream), bytes: Vec::new(), broken: None };
-        Self { buffer: Vec::new(), used: 0, ahead: Mutex::new(ahead) }
+        let ahead = Ahead { stream: Some(stream), window: Window::default(), broken: None };
+        Self { window: Window::default(), ahead: Mutex::new(ahead), ended: false }
     }
 
     /// Bytes read and not used.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.buffer[self.used..]
+        self.window.bytes()
+    }
+
+    /// At most `limit` bytes read and not used, and whether they are the last of the stream. How
+    /// much was read ahead depends on the threads; what is worked on at once must not.
+    pub(super) fn head(&self, limit: usize) -> (&[u8], bool) {
+        let bytes = self.bytes();
+        match bytes.get(..limit) {
+            Some(head) if limit < bytes.len() => (head, false),
+            _ => (bytes, self.ended),
+        }
     }
 
     /// Marks the first `count` bytes as used.
     pub(super) fn consume(&mut self, count: usize) {
-        self.used = (self.used + count).min(self.buffer.len());
+        self.window.start = (self.window.start + count).min(self.window.end);
     }
 
     /// Reads until `wanted` bytes are there or the stream ends. Moves the bytes.
     pub(super) fn fill(&mut self, wanted: usize) {
-        self.buffer.drain(..self.used);
-        self.used = 0;
         let Ok(ahead) = self.ahead.get_mut() else { return };
-        self.buffer.append(&mut ahead.bytes);
-        let missing = wanted.saturating_sub(self.buffer.len());
-        ahead.read(missing);
-        if self.buffer.is_empty() {
-            std::mem::swap(&mut self.buffer, &mut ahead.bytes);
+        if ahead.window.bytes().is_empty() {
+            self.window.move_to_front();
+        } else if ahead.window.prepend(self.window.bytes()) {
+            std::mem::swap(&mut self.window, &mut ahead.window);
+            ahead.window.clear();
         } else {
-            self.buffer.append(&mut ahead.bytes);
+            self.window.append(ahead.window.bytes());
+            ahead.window.clear();
         }
+        let missing = wanted.saturating_sub(self.window.bytes().len());
+        let Ahead { stream, broken, .. } = ahead;
+        self.window.read(stream, missing, broken);
+        self.ended = stream.is_none();
     }
 
     /// Reads ahead up to `wanted` bytes, from any thread.
     pub(super) fn read_ahead(&self, wanted: usize) {
         if let Ok(mut ahead) = self.ahead.lock() {
-            let missing = wanted.saturating_sub(ahead.bytes.len());
-            ahead.read(missing);
+            let Ahead { stream, window, broken } = &mut *ahead;
+            let missing = wanted.saturating_sub(window.bytes().len());
+            window.read(stream, missing, broken);
         }
     }
 
-    /// Whether everything was read: what is in the buffer is all that is left.
-    pub(super) fn at_end(&mut self) -> bool {
-        self.ahead.get_mut().is_ok_and(|ahead| ahead.stream.is_none() && ahead.bytes.is_empty())
+    /// Whether everything was read: what is in the window is all that is left.
+    pub(super) fn at_end(&self) -> bool {
+        self.ended
     }
 
     /// Why the stream ended early, if it did.
@@ -67,25 +97,85 @@ impl Feed {
     }
 }
 
-impl Ahead {
-    fn read(&mut self, count: usize) {
-        let Some(stream) = self.stream.as_mut().filter(|_| count > 0) else { return };
-        let wanted = self.bytes.len() + count;
-        while self.bytes.len() < wanted {
-            let missing = (wanted - self.bytes.len()) as u64;
-            match stream.by_ref().take(missing).read_to_end(&mut self.bytes) {
-                Ok(0) => {
-                    self.stream = None;
-                    return;
-                }
-                Ok(_) => {}
+impl Window {
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
+    /// Puts bytes before those held. `false` if there is no room.
+    fn prepend(&mut self, bytes: &[u8]) -> bool {
+        let Some(start) = self.start.checked_sub(bytes.len()) else { return false };
+        self.buffer[start..self.start].copy_from_slice(bytes);
+        self.start = start;
+        true
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.buffer.truncate(self.end);
+        self.buffer.extend_from_slice(bytes);
+        self.end = self.buffer.len();
+    }
+
+    /// Moves the bytes to where those of an empty window begin.
+    fn move_to_front(&mut self) {
+        let length = self.end - self.start;
+        let front = HEADROOM_BYTES.min(self.start);
+        self.buffer.copy_within(self.start..self.end, front);
+        (self.start, self.end) = (front, front + length);
+    }
+
+    fn read(&mut self, stream: &mut Option<Box<dyn Read + Send>>, count: usize, broken: &mut Option<String>) {
+        if self.end == 0 {
+            (self.start, self.end) = (HEADROOM_BYTES, HEADROOM_BYTES);
+        }
+        let until = self.end + count;
+        if self.buffer.len() < until {
+            self.buffer.resize(until, 0);
+        }
+        while let Some(open) = stream.as_mut().filter(|_| self.end < until) {
+            match open.read(&mut self.buffer[self.end..until]) {
+                Ok(0) => *stream = None,
+                Ok(n) => self.end += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => {
-                    self.broken = Some(e.to_string());
-                    self.stream = None;
-                    return;
+                    *broken = Some(e.to_string());
+                    *stream = None;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_comes_once_and_in_order() {
+        let whole: Vec<u8> = (0..3_000_000u32).map(|n| (n * 7 % 251) as u8).collect();
+        for (wanted, used, ahead) in [(1 << 20, 1 << 19, true), (500_000, 499_000, false), (900_000, 1, true)]
+        {
+            let mut feed = Feed::new(Box::new(io::Cursor::new(whole.clone())));
+            let mut got = Vec::new();
+            for round in 0.. {
+                feed.fill(wanted.max(feed.bytes().len() + 1));
+                let count = used.min(feed.bytes().len());
+                if ahead && round % 3 != 0 {
+                    feed.read_ahead(wanted);
+                }
+                got.extend_from_slice(&feed.bytes()[..count]);
+                feed.consume(count);
+                if feed.at_end() {
+                    got.extend_from_slice(feed.bytes());
+                    break;
+                }
+            }
+            assert!(got == whole, "wanted {wanted}, used {used}");
+            assert_eq!(feed.broken(), None);
         }
     }
 }

@@ -35,8 +35,6 @@ pub(super) struct LogReader {
     feed: Feed,
     parsers: Vec<Mutex<Parser>>,
     pull_bytes: usize,
-    /// Blocks read so far.
-    block: u64,
     /// In the middle of a line longer than the limit.
     in_long_line: bool,
 }
@@ -51,7 +49,7 @@ impl LogReader {
         let count = if format.is_stateless() { BLOCKS } else { 1 };
         let parsers = (0..count).map(|_| Mutex::new(Parser::new(format.clone()))).collect();
         let feed = Feed::new(stream);
-        Self { input, feed, parsers, pull_bytes: SMALLEST_PULL_BYTES, block: 0, in_long_line: false }
+        Self { input, feed, parsers, pull_bytes: SMALLEST_PULL_BYTES, in_long_line: false }
     }
 
     /// Reads the next piece of the log.
@@ -62,15 +60,22 @@ impl LogReader {
         report: &mut InputReport,
     ) -> Pulled<T> {
         self.feed.fill(self.pull_bytes);
-        self.pass_long_line(report);
-        let end = self.feed.at_end();
-        let whole = whole_lines(self.feed.bytes(), end);
+        if self.in_long_line {
+            self.pass_long_line(report);
+            if self.in_long_line {
+                let end = self.feed.at_end() && self.feed.bytes().is_empty();
+                return Pulled { parts: Vec::new(), changes: Vec::new(), end };
+            }
+            self.feed.fill(self.pull_bytes);
+        }
+        let (head, end) = self.feed.head(self.pull_bytes);
+        let whole = whole_lines(head, end);
         if whole == 0 && !end {
             self.begin_long_line(report);
             return Pulled { parts: Vec::new(), changes: Vec::new(), end: false };
         }
         let cuts = cut(&self.feed.bytes()[..whole], self.parsers.len());
-        let blocks = self.read_blocks(&cuts, options, new);
+        let blocks = self.read_blocks(&cuts, report.bytes, options, new);
         let mut pulled = Pulled { parts: Vec::new(), changes: Vec::new(), end: false };
         let used = self.gather(&cuts, blocks, &mut pulled, report);
         self.adapt(used, pulled.parts.len());
@@ -86,6 +91,7 @@ impl LogReader {
     fn read_blocks<T: Tally>(
         &self,
         cuts: &[usize],
+        offset: u64,
         options: &Options,
         new: &(impl Fn() -> T + Sync),
     ) -> Vec<Block<T>> {
@@ -100,7 +106,7 @@ impl LogReader {
             };
             let Ok(mut parser) = self.parsers[number].lock() else { return };
             let mut block = Block::new(options.log_tick_ns);
-            let place = hash::combine(self.input as u64, self.block + number as u64);
+            let place = Place { input: hash::mix(self.input as u64), offset: offset + cuts[number] as u64 };
             block.read(&mut parser, &bytes[cuts[number]..cuts[number + 1]], place, new);
             if let Ok(mut slot) = slots[number].lock() {
                 *slot = Some(block);
@@ -111,7 +117,7 @@ impl LogReader {
 
     /// Joins the blocks up to the first that stopped early; what comes after it is read again.
     fn gather<T: Tally>(
-        &mut self,
+        &self,
         cuts: &[usize],
         blocks: Vec<Block<T>>,
         pulled: &mut Pulled<T>,
@@ -120,7 +126,6 @@ impl LogReader {
         let mut used = 0;
         for (number, mut block) in blocks.into_iter().enumerate() {
             used = cuts[number] + block.used;
-            self.block += 1;
             pulled.parts.extend(block.ticks.drain());
             pulled.changes.append(&mut block.changes);
             block.account(report);
@@ -141,7 +146,7 @@ impl LogReader {
 
     /// The buffer holds no whole line although it is full: counts the line and drops its bytes.
     fn begin_long_line(&mut self, report: &mut InputReport) {
-        let bytes = self.feed.bytes();
+        let (bytes, _) = self.feed.head(self.pull_bytes);
         if bytes.len() <= LINE_LIMIT_BYTES {
             self.pull_bytes = self.pull_bytes.max(LINE_LIMIT_BYTES * 2);
             return;
@@ -156,10 +161,7 @@ impl LogReader {
     }
 
     fn pass_long_line(&mut self, report: &mut InputReport) {
-        if !self.in_long_line {
-            return;
-        }
-        let bytes = self.feed.bytes();
+        let (bytes, _) = self.feed.head(self.pull_bytes);
         let end = memchr::memchr(b'\n', bytes);
         let count = end.map_or(bytes.len(), |at| at + 1);
         self.in_long_line = end.is_none();
@@ -191,6 +193,13 @@ fn cut(bytes: &[u8], count: usize) -> Vec<usize> {
     cuts
 }
 
+/// Where in its input a block begins.
+#[derive(Clone, Copy)]
+struct Place {
+    input: u64,
+    offset: u64,
+}
+
 /// What one block of lines gave.
 struct Block<T> {
     ticks: TickSet<T>,
@@ -220,14 +229,13 @@ impl<T: Tally> Block<T> {
     }
 
     /// Reads lines until the end of the block or until too many ticks are open.
-    fn read(&mut self, parser: &mut Parser, bytes: &[u8], place: u64, new: &impl Fn() -> T) {
-        let mut index = 0;
+    fn read(&mut self, parser: &mut Parser, bytes: &[u8], place: Place, new: &impl Fn() -> T) {
         while self.used < bytes.len() && self.ticks.len() <= BLOCK_TICK_LIMIT {
             let rest = &bytes[self.used..];
             let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let priority = hash::combine(place.input, place.offset + self.used as u64);
             self.used += (length + 1).min(rest.len());
-            self.line(parser, &rest[..length], hash::combine(place, index), new);
-            index += 1;
+            self.line(parser, &rest[..length], priority, new);
         }
     }
 

@@ -214,7 +214,7 @@ fn body(message: &[u8], decoded: &mut Message, name: &mut NameBuffer) -> Result<
         if kind == OPT {
             decoded.edns_udp_bytes = Some(class);
             let upper = (ttl >> 24).min(15) as u8;
-            decoded.response_code = upper << 4 | decoded.response_code;
+            decoded.response_code |= upper << 4;
         }
     }
     Ok(())

@@ -1,0 +1,295 @@
+//! Inputs of every packing, merged, damaged, odd in time: what is read, and what is said.
+
+mod common;
+
+use common::{Everything, read, read_with};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use seawall_sensor::flow::Limits;
+use seawall_sensor::{Options, ReadError};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// A folder for one test, gone when it ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("seawall-sensor-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A line of a log at so many seconds after 10 October 2023, 08:00.
+fn line(second: u32) -> String {
+    format!(
+        "192.0.2.{} - - [10/Oct/2023:{:02}:{:02}:{:02} +0000] \"GET /{second} HTTP/1.1\" 200 5 \"-\" \"x\"\n",
+        second % 200,
+        8 + second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+fn log(seconds: impl Iterator<Item = u32>) -> String {
+    seconds.map(line).collect()
+}
+
+/// A capture of UDP datagrams at the times given, in microseconds since 1 January 2023.
+fn capture(times: &[i64]) -> Vec<u8> {
+    let mut out = vec![0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0];
+    for (n, time) in times.iter().enumerate() {
+        let time = 1_672_531_200_000_000 + time;
+        out.extend(((time / 1_000_000) as u32).to_le_bytes());
+        out.extend(((time % 1_000_000) as u32).to_le_bytes());
+        out.extend([29, 0, 0, 0, 29, 0, 0, 0]);
+        out.extend([0x45, 0, 0, 29, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, (n % 250) as u8, 198, 51, 100, 1]);
+        out.extend([0, 99, 0, 98, 0, 9, 0, 0, 7]);
+    }
+    out
+}
+
+fn one(path: String) -> Everything {
+    let everything = read(std::slice::from_ref(&path), 1).unwrap();
+    for threads in [2, 3] {
+        assert!(everything == read(std::slice::from_ref(&path), threads).unwrap(), "{threads} threads");
+    }
+    for pair in everything.ticks.windows(2) {
+        assert!(pair[0].0 < pair[1].0, "ticks out of order");
+    }
+    everything
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn packed_inputs_are_read_as_streams_and_joined_ones_to_the_end() {
+    let folder = Folder::new("packed");
+    let text = log(0..3_000);
+    let (first, second) = text.as_bytes().split_at(text.len() / 2);
+    let xz = |bytes: &[u8]| {
+        let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let bz = |bytes: &[u8]| {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let lz4 = |bytes: &[u8]| {
+        let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zstd =
+        |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
+    let cases: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 5] =
+        [("gzip", &gzip), ("xz", &xz), ("bzip2", &bz), ("lz4", &lz4), ("zstd", &zstd)];
+    for (name, pack) in cases {
+        let joined = [pack(first), pack(second)].concat();
+        let everything = one(folder.write(name, &joined));
+        assert_eq!(everything.total.requests, 3_000, "{name}");
+        assert!(
+            everything.reports[0].kind.ends_with(&format!("in {name}")),
+            "{:?}",
+            everything.reports[0].kind
+        );
+        assert_eq!(everything.reports[0].cut_short, None, "{name}");
+        let twice = one(folder.write("twice", &gzip(&joined)));
+        assert_eq!(twice.total.requests, 3_000, "{name} in gzip");
+        // Cut in the middle: what was read stays, and the report says why it ended.
+        let cut = read(&[folder.write("cut", &joined[..joined.len() * 2 / 3])], 1).unwrap();
+        assert!(cut.total.requests < 3_000, "{name}");
+        assert!(cut.reports[0].cut_short.is_some(), "{name}: {:?}", cut.reports[0]);
+    }
+    let thrice = gzip(&gzip(&gzip(text.as_bytes())));
+    let error = read(&[folder.write("thrice", &thrice)], 1).unwrap_err();
+    assert!(matches!(error, ReadError::PackedTooDeep { .. }));
+}
+
+#[test]
+fn inputs_are_merged_by_time_whatever_their_order() {
+    let folder = Folder::new("merged");
+    let even = folder.write("even", log((0..4_000).step_by(2)).as_bytes());
+    let odd = folder.write("odd", log((1..4_000).step_by(2)).as_bytes());
+    let late = folder.write("late", log(4_000..6_000).as_bytes());
+    let whole = one(folder.write("whole", log(0..6_000).as_bytes()));
+    let merged = read(&[late, even, odd], 1).unwrap();
+    let count = |everything: &Everything| {
+        everything.ticks.iter().map(|(start, _, tally)| (*start, tally.requests)).collect::<Vec<_>>()
+    };
+    assert!(count(&merged) == count(&whole));
+    assert!(merged.reports.iter().all(|report| report.out_of_order == 0));
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing_in_a_long_log() {
+    let folder = Folder::new("long");
+    let dense: String = (0..60_000).map(|n| line(n / 100)).collect();
+    let everything = one(folder.write("dense", dense.as_bytes()));
+    assert_eq!(everything.total.requests, 60_000);
+    assert_eq!(everything.ticks.len(), 600);
+    let sparse = one(folder.write("sparse", log((0..40_000).map(|n| n % 36_000)).as_bytes()));
+    assert_eq!(sparse.total.requests, 40_000);
+}
+
+#[test]
+fn lines_not_understood_are_counted_and_quoted() {
+    let folder = Folder::new("malformed");
+    let mut text = log(0..50);
+    text.push_str("what is \x1b[31mthis\n");
+    text.push_str(&log(50..60));
+    let everything = one(folder.write("log", text.as_bytes()));
+    let report = &everything.reports[0];
+    assert_eq!((report.records, report.malformed), (60, 1));
+    assert_eq!(report.samples_of_malformed, ["what is \\u{1b}[31mthis"]);
+}
+
+#[test]
+fn endless_lines_and_bombs_take_no_memory() {
+    let folder = Folder::new("endless");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(log(0..100).as_bytes()).unwrap();
+    for _ in 0..40 {
+        encoder.write_all(&vec![b'a'; 1 << 20]).unwrap();
+    }
+    encoder.write_all(format!("\n{}", log(100..200)).as_bytes()).unwrap();
+    let everything = one(folder.write("bomb.gz", &encoder.finish().unwrap()));
+    let report = &everything.reports[0];
+    assert_eq!((report.records, report.malformed), (200, 1));
+    assert_eq!(report.oddities.get("line-too-long"), Some(&1));
+    assert_eq!(report.samples_of_malformed[0].len(), 200);
+}
+
+#[test]
+fn errors_say_which_file_and_what_to_do() {
+    let folder = Folder::new("errors");
+    let said = |path: String| read(&[path], 1).unwrap_err().to_string();
+    let missing = said(folder.0.join("missing").to_string_lossy().into_owned());
+    assert!(missing.ends_with("missing: no such file: check the name"), "{missing}");
+    let directory = said(folder.0.to_string_lossy().into_owned());
+    assert!(directory.contains("is a directory"), "{directory}");
+    let binary = said(folder.write("binary", &[0, 1, 2, 0x7F, b'E', b'L', b'F']));
+    assert!(binary.contains("not recognised: begins with '\\u{0}\\u{1}\\u{2}\\u{7f}ELF'"), "{binary}");
+    let broken = said(folder.write("broken.xz", b"\xFD7zXZ\x00no"));
+    assert!(broken.contains("begins as xz but cannot be unpacked"), "{broken}");
+    assert!(read(&[], 1).unwrap_err().to_string().starts_with("no input"));
+    let empty = read(&[folder.write("empty", b"")], 1).unwrap();
+    assert_eq!((empty.reports[0].records, empty.reports[0].kind.as_str()), (0, "empty"));
+}
+
+#[test]
+fn captures_odd_in_time_stay_sensible() {
+    let folder = Folder::new("time");
+    let second = 1_000_000;
+    let steady: Vec<i64> = (0..1_000).map(|n| n * 10_000).collect();
+    let plain = one(folder.write("steady", &capture(&steady)));
+    assert_eq!((plain.total.packets, plain.ticks.len()), (1_000, 100));
+
+    let mut stray = steady.clone();
+    stray[500] = 400 * 86_400 * second;
+    stray[700] = -400 * 86_400 * second;
+    let everything = one(folder.write("stray", &capture(&stray)));
+    assert_eq!((everything.total.packets, everything.ticks.len()), (1_000, 100));
+    assert_eq!((everything.reports[0].time_jumps, everything.reports[0].out_of_order), (1, 1));
+
+    let same = one(folder.write("same", &capture(&[0; 1_000])));
+    assert_eq!((same.total.packets, same.ticks.len()), (1_000, 1));
+
+    let backwards: Vec<i64> = steady.iter().rev().copied().collect();
+    let everything = one(folder.write("backwards", &capture(&backwards)));
+    assert_eq!(everything.total.packets, 1_000);
+
+    // A clock set back by an hour: time goes on, at the same rate.
+    let set_back: Vec<i64> =
+        steady.iter().map(|&t| if t < 5 * second { t } else { t - 3_600 * second }).collect();
+    let everything = one(folder.write("set-back", &capture(&set_back)));
+    assert_eq!(everything.reports[0].time_jumps, 1);
+    assert!((99..=101).contains(&everything.ticks.len()), "{}", everything.ticks.len());
+
+    // A pause of a month is a pause.
+    let pause: Vec<i64> =
+        steady.iter().map(|&t| if t < 5 * second { t } else { t + 30 * 86_400 * second }).collect();
+    let everything = one(folder.write("pause", &capture(&pause)));
+    assert_eq!((everything.ticks.len(), everything.reports[0].time_jumps), (100, 0));
+}
+
+#[test]
+fn logs_odd_in_time_stay_sensible() {
+    let folder = Folder::new("log-time");
+    // A line from the year 2099 in the middle of a day is counted, and does not stop the rest.
+    let mut text = log(0..5_000);
+    let stray = line(2_500).replace("2023", "2099");
+    text.insert_str(text.len() / 2 / line(2_500).len() * line(2_500).len(), "");
+    let middle = text[..text.len() / 2].rfind('\n').unwrap() + 1;
+    text.insert_str(middle, &stray);
+    let everything = one(folder.write("stray", text.as_bytes()));
+    assert_eq!(everything.total.requests, 5_001);
+    assert_eq!((everything.ticks.len(), everything.reports[0].time_jumps), (5_000, 1));
+
+    // Lines late by less than the lag are in their own tick; later ones are counted.
+    let mut seconds: Vec<u32> = (0..20_000).collect();
+    seconds[1_000] = 970;
+    let everything = one(folder.write("late", log(seconds.into_iter()).as_bytes()));
+    assert_eq!((everything.total.requests, everything.reports[0].out_of_order), (20_000, 0));
+}
+
+#[test]
+fn damaged_captures_are_read_as_far_as_they_go() {
+    let folder = Folder::new("damage");
+    let whole = capture(&[0, 10, 20, 30, 40]);
+    let flow = Limits { pairs: 1_024, half_open: 256, connections: 256, queries: 256, held_bytes: 65_536 };
+    let options = Options { flow, ..Options::default() };
+    for length in 0..whole.len() {
+        match read_with(&[folder.write("cut", &whole[..length])], &options) {
+            Ok(everything) => {
+                let report = &everything.reports[0];
+                assert!(report.records <= 5);
+                let cut_in_record = length >= 24 && !(length - 24).is_multiple_of(45);
+                assert_eq!(report.malformed, u64::from(cut_in_record), "cut at {length}");
+            }
+            Err(error) => assert!(length < 24, "cut at {length}: {error}"),
+        }
+    }
+    for bit in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        match read_with(&[folder.write("flip", &flipped)], &options) {
+            Ok(everything) => assert!(everything.total.packets <= 6, "bit {bit}"),
+            Err(error) => assert!(bit < 32, "bit {bit}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_format_given_by_the_user_is_preferred() {
+    let folder = Folder::new("format");
+    let Ok(format) = seawall_wire::log::Format::from_nginx("$remote_addr|$time_iso8601|$status|$request")
+    else {
+        panic!("a plain format is accepted");
+    };
+    let text: String = (0..100)
+        .map(|n| format!("192.0.2.1|2023-10-10T08:00:{:02}+00:00|200|GET /{n} HTTP/1.1\n", n % 60))
+        .collect();
+    let options = Options { formats: vec![format], ..Options::default() };
+    let everything = read_with(&[folder.write("log", text.as_bytes())], &options).unwrap();
+    assert_eq!(everything.total.requests, 100);
+}
