@@ -118,6 +118,11 @@ impl Draft<'_> {
         if let Err(why) = self.is_worth(rung.step, &forecast, placed.limit.as_ref(), ladder.layer) {
             return self.report_rejected(placed.action, words, why);
         }
+        if rung.step == Step::FlowSpec && self.first_share(rung.step, &forecast) < 1.0 {
+            let why =
+                "it cannot be tried on a part; waits until the closer drop has shown no harm".to_owned();
+            return self.wait(placed.action, words, why);
+        }
         if self.measures.iter().any(|m| m.action.name() == placed.action.name() && m.scope == scope) {
             return;
         }

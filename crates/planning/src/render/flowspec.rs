@@ -5,10 +5,11 @@
 //! full: the provider can enter it, or whoever may announce the prefix.
 
 use super::{comments, in_words, is_for_programs, name, plain};
+use crate::flow_spec::projected;
 use seawall_model::Prefix;
 use seawall_model::observation::Fragment;
 use seawall_model::plan::{Action, Measure, Plan, RenderedRule, Scope};
-use seawall_model::signature::Test;
+use seawall_model::signature::{Signature, Test};
 use std::fmt::Write;
 
 pub const PROGRAM: &str = "flowspec";
@@ -24,11 +25,11 @@ pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     for m in plan.measures.iter().filter(|m| is_for_programs(&m.action)) {
         let said = comments("#", &[in_words(m)]);
         let outcome = match &m.action {
-            Action::FlowSpec { limit_bytes_per_s } => {
-                flow(m, *limit_bytes_per_s).map(|text| flows.push_str(&(said + &text)))
-            }
+            Action::FlowSpec { limit_bytes_per_s } => tested(m)
+                .and_then(|s| flow(m, s, *limit_bytes_per_s))
+                .map(|text| flows.push_str(&(said + &text))),
             Action::Blackhole => blackhole(m).map(|text| statics.push_str(&(said + &text))),
-            Action::DropInKernel => flow(m, None).map(|text| {
+            Action::DropInKernel => reserve(m).map(|text| {
                 let _ = write!(
                     flows,
                     "# in reserve, for the case that the link is full; only for prefixes of your own:\n{}",
@@ -76,10 +77,20 @@ pub fn check_file(rules: &[RenderedRule]) -> String {
     )
 }
 
-fn flow(m: &Measure, limit_bytes_per_s: Option<f64>) -> Result<String, String> {
-    let Scope::Signature(s) = &m.scope else {
-        return Err("FlowSpec needs tests of packets, not senders or everything".to_owned());
-    };
+fn tested(m: &Measure) -> Result<&Signature, String> {
+    match &m.scope {
+        Scope::Signature(s) => Ok(s),
+        _ => Err("FlowSpec needs tests of packets, not senders or everything".to_owned()),
+    }
+}
+
+/// A drop in the own kernel, with the tests that FlowSpec has.
+fn reserve(m: &Measure) -> Result<String, String> {
+    let target = m.target.as_deref().and_then(|t| t.split_whitespace().next()?.parse::<Prefix>().ok());
+    flow(m, &projected(tested(m)?, target)?, None)
+}
+
+fn flow(m: &Measure, s: &Signature, limit_bytes_per_s: Option<f64>) -> Result<String, String> {
     let v6 =
         s.tests.iter().any(|t| matches!(t, Test::Destination(p) | Test::Source(p) if p.address().is_ipv6()));
     let mut exabgp = Vec::new();

@@ -43,7 +43,8 @@ pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
         return Vec::new();
     }
     let mut frontend = heading(plan, &notes);
-    for prefix in protected {
+    // Without a rule there is nothing to be exempt from.
+    for prefix in protected.iter().filter(|_| !rendered.is_empty()) {
         let _ = writeln!(frontend, "acl seawall_protected src {prefix}");
     }
     frontend.push_str(&config.frontend);

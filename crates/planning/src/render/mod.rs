@@ -111,12 +111,21 @@ pub(crate) fn in_words(measure: &Measure) -> String {
         Some(h) => format!("hits {:.2} % of normal traffic", h.share * 100.0),
         None => "harm to normal traffic not measured".to_owned(),
     };
-    plain(&format!(
-        "{}: {} for {scope}; stops {:.0} % of the unwanted traffic, {harm}",
-        measure.id,
-        measure.action.name(),
-        measure.predicted_effect.share * 100.0
-    ))
+    let e = measure.predicted_effect;
+    let effect = if e.high - e.low >= 1.0 {
+        "effect not known beforehand".to_owned()
+    } else {
+        format!("stops {:.0} % of the unwanted traffic", e.share * 100.0)
+    };
+    let stage = if per_mille(measure) < 1_000 {
+        format!(
+            "; applies to {} % of it at first: raise that once its hits look right",
+            per_mille(measure) / 10
+        )
+    } else {
+        String::new()
+    };
+    plain(&format!("{}: {} for {scope}; {effect}, {harm}{stage}", measure.id, measure.action.name()))
 }
 
 /// A token that only this plan's measure hands out.

@@ -18,6 +18,7 @@ const HTTP: &str = "in the http block (nginx.conf or conf.d/seawall.conf)";
 const SERVER: &str = "in the server block of the site";
 /// Memory for a table of clients: about 160,000 addresses.
 const ZONE: &str = "10m";
+const PROTECTED: &str = "seawall_protected";
 /// The pattern of empty text.
 const NOTHING: &str = "^\\z";
 
@@ -43,12 +44,16 @@ pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     if rendered.is_empty() && notes.is_empty() {
         return Vec::new();
     }
-    let http = format!("{}{}{}", heading(plan, &notes), geo("seawall_protected", protected), config.http);
+    let exempt = if config.http.contains(PROTECTED) { geo(PROTECTED, protected) } else { String::new() };
+    let http = format!("{}{exempt}{}", heading(plan, &notes), config.http);
     let refusal = config.refusal.map_or(String::new(), |status| format!("limit_req_status {status};\n"));
     let server = format!("{}{}{refusal}", heading(plan, &[]), config.server);
-    [(HTTP, http), (SERVER, server)]
+    let parts = [(HTTP, http, config.http.is_empty()), (SERVER, server, config.server.is_empty())];
+    let all_empty = parts.iter().all(|(_, _, is_empty)| *is_empty);
+    parts
         .into_iter()
-        .map(|(place, text)| RenderedRule {
+        .filter(|(place, _, is_empty)| !is_empty || (all_empty && *place == HTTP))
+        .map(|(place, text, _)| RenderedRule {
             program: PROGRAM.into(),
             place: place.into(),
             text,
