@@ -209,7 +209,8 @@ pub(super) fn tunnel(seed: u64) -> Draft {
     draft.is_resolver = true;
     let zone = Zone::new(&mut draft.rng, &mut draft.text, 3);
     draft.zones.push(zone);
-    let per_s = draft.rng.log_uniform(3.0, 80.0);
+    let least = (60.0 / draft.timing.trouble_s()).max(3.0);
+    let per_s = draft.rng.log_uniform(least, least.max(80.0) * 1.01);
     let bytes = draft.rng.between(40, 150) as u8;
     let types: [&'static [u16]; 4] = [&[16], &[10, 16], &[1], &[5, 15]];
     let types = *draft.rng.pick(&types);

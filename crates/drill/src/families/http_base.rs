@@ -234,7 +234,8 @@ impl HttpDraft {
     /// within the budget.
     pub(super) fn trouble_per_s(&mut self, least_factor: f64, most_factor: f64) -> f64 {
         let most = (TROUBLE_BUDGET / self.timing.trouble_s()).max(20.0);
-        let low = (self.base_per_s * least_factor).max(8.0).min(most * 0.5);
+        let low =
+            (self.base_per_s * least_factor).max(8.0).max(60.0 / self.timing.trouble_s()).min(most * 0.5);
         let high = (self.base_per_s * most_factor).max(60.0).min(most);
         self.rng.log_uniform(low, high.max(low * 1.01))
     }

@@ -126,6 +126,10 @@ pub(super) fn within_a_crowd(seed: u64) -> Draft {
 }
 
 fn add_mimics(draft: &mut HttpDraft, assets: f64, over_s: f64, share: f64) {
+    if draft.site.frame_assets == 0 {
+        // without assets in the log only agents and referrers tell bots from people
+        draft.view = View::with_agents(&mut draft.rng);
+    }
     let per_s = draft.trouble_per_s(2.5, 40.0) * share;
     let gap_s = draft.rng.log_uniform(2.0, 30.0);
     let sources = (per_s * gap_s).clamp(50.0, 50_000.0) as u32;

@@ -79,8 +79,9 @@ pub(super) fn page_load(seed: u64) -> Draft {
     let timing = Timing::new(&mut rng, 0.0, length_s, 0.0);
     let kind = *rng.pick(&[SiteKind::Catalogue, SiteKind::News, SiteKind::SinglePage]);
     let mut draft = HttpDraft::empty(seed, Some(kind), timing, rng);
-    let people = crate::http::People { returning: 0.1, ..draft.people.clone() };
-    let count = draft.rng.between(1, 4) as u32;
+    let people = crate::http::People { returning: 0.1, without_assets: 0.0, ..draft.people.clone() };
+    let count =
+        if draft.site.frame_assets > 0 { draft.rng.between(1, 4) } else { draft.rng.between(8, 20) } as u32;
     let from = Networks::access(&mut draft.rng, 6, 0.2);
     draft.cohort(count, 0.0, length_s / 2.0, Behaviour::People(people), Origin::Normal, from, Who::Browser);
     normal(draft, &[])

@@ -15,7 +15,7 @@ fn scene(seed: u64, timing: Timing, rng: &mut Rng) -> LoginScene {
     };
     let usual = LoginStream {
         clients: people,
-        per_s: rng.log_uniform(0.05, 4.0),
+        per_s: rng.log_uniform(0.3, 4.0),
         envelope: Envelope::day(rng, timing.length_s),
         succeeds: rng.uniform(0.85, 0.99),
         invents_users: false,

@@ -27,7 +27,7 @@ pub(super) struct PacketDraft {
 /// Packets that background traffic may make in an episode, about.
 const BACKGROUND_BUDGET: f64 = 20_000.0;
 /// Packets that a flood may make in an episode, about.
-const FLOOD_BUDGET: f64 = 70_000.0;
+const FLOOD_BUDGET: f64 = 46_000.0;
 
 impl PacketDraft {
     /// A network in which nothing passes.

@@ -40,7 +40,7 @@ pub(super) fn connections(seed: u64) -> Draft {
     let mut draft = whole(seed, 0.25);
     let sources = hosts(&mut draft, 3.0, 3_000.0);
     let per_s = draft.flood_per_s() / 6.0;
-    let seconds = draft.rng.log_uniform(0.05, 60.0);
+    let seconds = draft.rng.log_uniform(0.05, 60.0).min(draft.timing.trouble_s() / 2.0);
     let port = *draft.rng.pick(&[80, 443, 22, 25_565]);
     hostile(&mut draft, TalkKind::HoldOpen { seconds }, sources, port, per_s);
     finish(draft, Cause::ConnectionFlood, &[], &[])

@@ -24,7 +24,7 @@ impl Timing {
 
     /// As captures often are: the trouble is there from the first packet.
     pub fn from_the_start(rng: &mut Rng) -> Self {
-        let trouble_s = rng.log_uniform(1.0, 90.0);
+        let trouble_s = rng.log_uniform(2.0, 90.0);
         Self::new(rng, 0.0, trouble_s, 0.0)
     }
 
