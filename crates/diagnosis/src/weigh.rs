@@ -11,7 +11,8 @@ use seawall_model::policy::Policy;
 
 /// No group of evidence counts for more than this, in natural log-odds.
 const GROUP_CAP: f64 = 5.0;
-/// What looks normal in one respect may still be wrong in another, so its groups count for less.
+/// What looks normal in one respect may still be wrong in another: what speaks for normal traffic
+/// counts for this much per group, and does not cancel what speaks against it.
 const NORMAL_CAP: f64 = 1.25;
 /// A group speaks for a cause from this weight on.
 const GROUP_SPEAKS: f64 = 0.75;
@@ -53,8 +54,12 @@ fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
     let mut score = rules.prior - (1.0 - gate) * 4.0;
     let mut speaking = 0;
     for group in Group::ALL {
-        let sum: f64 = evidence.iter().filter(|e| e.group == group).map(signed).sum();
-        score += sum.clamp(-GROUP_CAP, if normal { NORMAL_CAP } else { GROUP_CAP });
+        let sum_of = |direction| -> f64 {
+            evidence.iter().filter(|e| e.group == group && e.direction == direction).map(|e| e.weight).sum()
+        };
+        let (for_it, against) = (sum_of(Direction::For), sum_of(Direction::Against));
+        let sum = if normal { for_it.min(NORMAL_CAP) - against } else { for_it - against };
+        score += sum.clamp(-GROUP_CAP, GROUP_CAP);
         speaking += u32::from(sum >= GROUP_SPEAKS);
     }
     if speaking < 2 && !normal {
@@ -69,13 +74,6 @@ fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
         confidence: 0.0,
         evidence,
     })
-}
-
-fn signed(e: &Evidence) -> f64 {
-    match e.direction {
-        Direction::For => e.weight,
-        Direction::Against => -e.weight,
-    }
 }
 
 /// The likeliest class names what to do next; within it, the likeliest cause is the verdict.

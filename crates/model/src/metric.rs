@@ -160,7 +160,8 @@ metrics! {
     DurationP95 Capacity Microseconds "duration-p95" "95th percentile of time to answer";
     ServiceTimeRatio Capacity Ratio "service-time-ratio" "time to answer per kind of request against normal";
     CostConcentration Capacity Share "cost-concentration" "one path's share of all time spent";
-    TopCostPathRequestShare Capacity Share "top-cost-path-share" "that path's share of requests";
+    CostPathWeight Capacity Ratio "cost-path-weight" "time that a request for the costliest path takes, against others";
+    TopCostPathRequestShare Capacity Share "top-cost-path-share" "requests for the path that takes the most time";
     ClientAbortShare Capacity Share "client-abort-share" "clients that went away waiting";
     RequestTimeoutShare Capacity Share "request-timeout-share" "requests never finished by the client (408, cR)";
     QueueTime Capacity Microseconds "queue-time" "mean time in the proxy's queue";
@@ -180,9 +181,9 @@ metrics! {
     HalfOpenRate Rate PerSecond "half-open-rate" "connection attempts per second that never completed";
     HalfOpenCount Rate Count "half-open-count" "connection attempts that never completed";
     UnansweredUdpRate Rate PerSecond "unanswered-udp-rate" "UDP packets per second that nobody answers or asked for";
-    UnansweredUdpBitRate Rate BitsPerSecond "unanswered-udp-bit-rate" "bits per second of such UDP packets";
+    UnansweredUdpBitRate Rate BitsPerSecond "unanswered-udp-bit-rate" "bits per second of UDP that nobody answers or asked for";
     ReflectedRate Rate PerSecond "reflected-rate" "unasked answers per second from one service port";
-    ReflectedBitRate Rate BitsPerSecond "reflected-bit-rate" "bits per second of such answers";
+    ReflectedBitRate Rate BitsPerSecond "reflected-bit-rate" "bits per second of unasked answers from one service port";
     ReflectedCount Rate Count "reflected-count" "unasked answers from one service port";
     StrayTcpRate Rate PerSecond "stray-tcp-rate" "TCP packets per second that belong to no connection";
     FragmentRate Rate PerSecond "fragment-rate" "fragments per second";

@@ -200,13 +200,12 @@ const CRAWLER_WORDS: [&[u8]; 16] = [
     b"ahrefs",
     b"lighthouse",
 ];
-const TOOL_WORDS: [&[u8]; 32] = [
+const TOOL_WORDS: [&[u8]; 31] = [
     b"curl",
     b"wget",
     b"python",
     b"go-http-client",
     b"java/",
-    b"okhttp",
     b"libwww",
     b"perl",
     b"ruby",

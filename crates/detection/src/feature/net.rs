@@ -49,8 +49,12 @@ macro_rules! volumes {
 
 volumes! {
     all tcp udp icmp other fragments later_fragments
-    /// UDP of flows in which only one side has spoken.
+    /// UDP of flows in which only one side has spoken, to ports that are no service's.
     udp_one_way
+    /// The same to ports of services: questions, if they are answered.
+    udp_questions
+    /// UDP from ports of services in flows that the other side opened.
+    udp_answers
     /// UDP to multicast or broadcast addresses, which nobody answers by design.
     udp_multicast
     /// Packets of flows in which both sides have spoken.
@@ -111,6 +115,12 @@ impl NetWindow {
         if let Some(host) = self.hosts.entry(source) {
             host.observe(p, two_way);
         }
+        if p.flow == FlowState::Answering
+            && p.protocol == protocol::UDP
+            && let Some(asker) = self.hosts.entry(hash::address(p.destination))
+        {
+            asker.answered += 1;
+        }
         self.sample.offer(priority, |out| codec::encode_packet(p, out));
         if !two_way {
             self.one_way_sample.offer(priority, |out| codec::encode_packet(p, out));
@@ -154,10 +164,17 @@ impl NetWindow {
     fn observe_udp(&mut self, p: &Packet<'_>, two_way: bool, weight: u64, bytes: u64) {
         self.volumes.udp.add(weight, bytes);
         if two_way {
+            if p.flow == FlowState::Answering && service::is_service_port(p.source_port) {
+                self.volumes.udp_answers.add(weight, bytes);
+            }
             return;
         }
         if p.destination.is_multicast() || is_broadcast(p.destination) {
             self.volumes.udp_multicast.add(weight, bytes);
+            return;
+        }
+        if service::is_service_port(p.destination_port) && !service::is_service_port(p.source_port) {
+            self.volumes.udp_questions.add(weight, bytes);
             return;
         }
         self.volumes.udp_one_way.add(weight, bytes);
@@ -285,6 +302,8 @@ pub struct HostProfile {
     pub packets: u32,
     pub bytes: u64,
     pub two_way: u32,
+    /// UDP answers that it got.
+    pub answered: u32,
     pub syn: u32,
     pub half_open: u32,
     pub established: u32,
@@ -317,7 +336,8 @@ impl HostProfile {
         let opens =
             p.protocol == protocol::TCP && p.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
         self.syn += u32::from(opens);
-        if opens || (!two_way && p.protocol == protocol::UDP) {
+        let asks = p.protocol == protocol::UDP && !two_way && !service::is_service_port(p.source_port);
+        if opens || asks {
             self.ports |= bit_of(hash::mix(u64::from(p.destination_port)));
             self.hosts |= bit_of(hash::address(p.destination));
         }
@@ -335,6 +355,7 @@ impl Profile for HostProfile {
         self.packets = self.packets.saturating_add(other.packets);
         self.bytes += other.bytes;
         self.two_way += other.two_way;
+        self.answered += other.answered;
         self.syn += other.syn;
         self.half_open += other.half_open;
         self.established += other.established;

@@ -33,6 +33,13 @@ pub fn index_of(port: u16) -> Option<usize> {
     SERVICES.binary_search_by_key(&port, |s| s.port).ok()
 }
 
+/// Whether a port is a service's: system ports (RFC 6335) and services known to amplify.
+#[inline]
+#[must_use]
+pub fn is_service_port(port: u16) -> bool {
+    (port != 0 && port < 1024) || index_of(port).is_some()
+}
+
 /// TCP ports of services that ask for a password.
 #[must_use]
 pub fn is_login_port(port: u16) -> bool {

@@ -327,6 +327,9 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
         add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
     }
     let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
+    if let Some(weight) = costliest(&now_records).and_then(|class| unit_cost(class, &before_records)) {
+        add(Metric::CostPathWeight, weight, None, clients);
+    }
     if let Some((share, usual)) = costliest_shares(&now_records, &before_records) {
         let rise = share * rate(during, now) / (usual * rate(reference, before)).max(1e-3);
         add(Metric::CostPathRise, rise, Some(1.0), clients);
@@ -335,19 +338,31 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
 
 /// Share of requests for the costliest kind of request, now and before.
 fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
-    let mut timed: Vec<(u64, u64)> =
-        now.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
-    timed.sort_unstable();
-    let (_, class) = timed
-        .chunk_by(|a, b| a.0 == b.0)
-        .map(|run| (run.iter().map(|(_, us)| us).sum::<u64>(), run[0].0))
-        .max()?;
+    let class = costliest(now)?;
     let share = |records: &[RequestRecord]| {
         let of_class = records.iter().filter(|r| path_class(r) == class).count() as f64;
         // One request unseen in the reference is half a request, not none.
         of_class.max(0.5) / records.len().max(1) as f64
     };
     Some((share(now), share(before)))
+}
+
+/// The kind of request that takes most time in all.
+fn costliest(records: &[RequestRecord]) -> Option<u64> {
+    let mut timed: Vec<(u64, u64)> =
+        records.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
+    timed.sort_unstable();
+    timed.chunk_by(|a, b| a.0 == b.0).map(|run| (run.iter().map(|(_, us)| us).sum::<u64>(), run[0].0)).max().map(|m| m.1)
+}
+
+/// Mean time of a kind of request over the mean time of the others; `None` where not both exist.
+fn unit_cost(class: u64, records: &[RequestRecord]) -> Option<f64> {
+    let mean = |wanted: bool| {
+        let times = records.iter().filter(|r| (path_class(r) == class) == wanted).filter_map(|r| r.duration_us);
+        let (sum, count) = times.fold((0.0, 0.0), |(s, n), us| (s + us as f64, n + 1.0));
+        (count > 0.0).then(|| (sum + 1_000.0) / count)
+    };
+    Some(mean(true)? / mean(false)?)
 }
 
 /// What the requests of kinds that both periods have cost now, against what the same requests

@@ -55,9 +55,12 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
         v.icmp.packets.saturating_sub(answered) as f64,
         v.icmp.packets as f64,
     );
-    push_share(out, Metric::UnansweredUdpShare, v.udp_one_way.packets as f64, n);
-    push(out, Metric::UnansweredUdpRate, v.udp_one_way.packets as f64 / seconds, n);
-    push(out, Metric::UnansweredUdpBitRate, v.udp_one_way.bytes as f64 * 8.0 / seconds, n);
+    let ignored = v.udp_questions.packets.saturating_sub(v.udp_answers.packets);
+    let unanswered = (v.udp_one_way.packets + ignored) as f64;
+    let bytes = (v.udp_one_way.bytes + v.udp_questions.bytes.saturating_sub(v.udp_answers.bytes)) as f64;
+    push_share(out, Metric::UnansweredUdpShare, unanswered, n);
+    push(out, Metric::UnansweredUdpRate, unanswered / seconds, n);
+    push(out, Metric::UnansweredUdpBitRate, bytes * 8.0 / seconds, n);
 }
 
 /// Unasked answers of services known to amplify, with the fragments that follow them.
@@ -69,7 +72,7 @@ fn reflection(
     structure: &mut Structure,
 ) {
     let reflectors = net.reflectors();
-    let Some((top, largest)) = reflectors.first().copied() else { return };
+    let Some((_, largest)) = reflectors.first().copied() else { return };
     let named: Vec<_> = reflectors
         .iter()
         .filter(|(_, v)| v.bytes as f64 >= SECOND_VECTOR_SHARE * largest.bytes as f64 && v.packets >= 20)
@@ -80,9 +83,13 @@ fn reflection(
         sum.bytes += volume.bytes;
     }
     if named.is_empty() {
-        sum = largest;
+        return;
     }
-    let fragments = net.volumes.later_fragments;
+    // Fragments belong to the answers only where there are answers that they can belong to.
+    let mut fragments = net.volumes.later_fragments;
+    if fragments.bytes > 20 * sum.bytes {
+        fragments = Volume::default();
+    }
     let n = sum.packets as f64;
     push(out, Metric::ReflectedRate, n / seconds, n);
     push(out, Metric::ReflectedCount, n, n);
@@ -97,19 +104,13 @@ fn reflection(
     let is_named = |r: &&PacketRecord| {
         let index = service::index_of(r.source_port);
         r.protocol == protocol::UDP
-            && index.is_some_and(|i| {
-                let name = service::SERVICES[i].name;
-                name == top.name || named.iter().any(|(s, _)| s.name == name)
-            })
+            && index.is_some_and(|i| named.iter().any(|(s, _)| s.name == service::SERVICES[i].name))
     };
     let reflected: Vec<&PacketRecord> = one_way.iter().filter(is_named).collect();
     let sources = spread(reflected.iter().map(|r| hash::address(r.source)).collect());
     push(out, Metric::ReflectorCount, sources.distinct as f64, n);
     for (service, _) in named {
         structure.vectors.push((Cause::Amplification, service.name.to_owned()));
-    }
-    if structure.vectors.is_empty() {
-        structure.vectors.push((Cause::Amplification, top.name.to_owned()));
     }
 }
 
@@ -137,14 +138,17 @@ fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::HalfOpenRate, count(HalfOpenExpired) / seconds, attempts.max(1.0));
     push_share(out, Metric::HandshakeCompletion, count(Established), attempts);
     push_share(out, Metric::RefusedShare, count(Refused), attempts);
-    push(out, Metric::ConnectionRate, count(Established) / seconds, count(Established));
-    push(out, Metric::ConnectionCount, count(Established), count(Established));
+    // Logs of proxies tell of connections only when they end.
+    let opened = count(Established).max(count(Closed));
+    push(out, Metric::ConnectionRate, opened / seconds, opened);
+    push(out, Metric::ConnectionCount, opened, opened);
     push_share(out, Metric::ShortConnectionShare, net.short_connections as f64, count(Closed));
     let slow = count(SlowRequest) + count(SlowRead) + count(Idle);
     push(out, Metric::SlowConnections, slow, count(Established).max(1.0));
     push_share(out, Metric::SlowConnectionShare, slow.min(count(Established)), count(Established));
-    push(out, Metric::TlsHelloRate, count(TlsHello) / seconds, count(TlsHello));
-    push_share(out, Metric::TlsAbandonedShare, count(TlsAbandoned), count(TlsHello));
+    let hellos = count(TlsHello).max(count(TlsAbandoned));
+    push(out, Metric::TlsHelloRate, hellos / seconds, hellos);
+    push_share(out, Metric::TlsAbandonedShare, count(TlsAbandoned), hellos);
     push(out, Metric::Http2AbuseEvents, count(Http2Abuse), 1.0);
 }
 
@@ -167,7 +171,7 @@ fn hosts(net: &NetWindow, out: &mut Vec<Value>) {
 /// Opens much and carries little: most attempts unanswered, refused, or given up at once.
 fn probing(h: &HostProfile) -> bool {
     let failed = h.refused + h.half_open + h.short;
-    let one_way_only = h.established == 0 && h.two_way * 4 < h.packets;
+    let one_way_only = h.established == 0 && (h.two_way + h.answered) * 4 < h.packets;
     one_way_only || failed * 2 >= h.established + h.refused + h.half_open
 }
 

@@ -23,7 +23,7 @@ pub const TABLE: &[CauseRules] = causes! {
         AssetlessClientShare Exceeds(0.15, 0.5), 2.5 "clients that used to fetch assets are outnumbered by ones that do not";
         AssetsPerPage Falls(0.5, 0.1), 2.0 "pages are fetched without their assets";
         AssetsPerPage Flat(1.5), -3.0 "pages are fetched with their assets, as browsers do";
-        AssetsPerPage Above(1.5, 4.0), -2.5 "clients fetch assets, as browsers do";
+        AssetsPerPage Above(0.8, 2.5), -3.0 "clients fetch assets, as browsers do";
         TopUserAgentShare Exceeds(0.15, 0.5), 1.5 "one user agent dominates";
         UserAgentRotation Above(0.15, 0.6), 2.0 "clients change their user agent as they go";
         TopFingerprintShare Exceeds(0.15, 0.5), 1.5 "one program's fingerprint dominates";
@@ -40,7 +40,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SequentialWalkShare Above(0.3, 0.8), -1.5 "they walk through the items in order";
         TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
         DistinctQueryShare Above(0.6, 0.9), -1.0 "random queries make it a flood past the cache";
-        RequestTimeoutShare Above(0.1, 0.4), -3.0 "the requests are begun and never finished";
+        RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
         SlowConnectionShare Above(0.2, 0.6), -2.5 "the connections are slow, not many";
     }
     CacheBusting prior -2.5
@@ -66,9 +66,15 @@ pub const TABLE: &[CauseRules] = causes! {
     ExpensiveEndpoint prior -2.5
         needs [CostConcentration Above(0.4, 0.7)]
         needs [CostPathRise Above(1.3, 2.5), CostConcentration AboveUnexpected(0.7, 0.95)]
+        needs [CostPathWeight Above(1.5, 4.0), DurationMedian Above(1e5, 4e5)]
         needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6)]
     {
-        CostPathRise Above(1.6, 5.0), 3.0 "the costliest path is asked for far more often";
+        CostPathRise Above(1.6, 5.0), 2.5 "the costliest path is asked for far more often";
+        CostPathWeight Above(2.0, 8.0), 1.5 "it costs far more than other requests";
+        RequestTimeoutShare Above(0.1, 0.3), -4.0 "requests are begun and never finished";
+        SlowConnectionShare Above(0.2, 0.6), -2.5 "the connections are slow, not many";
+        RandomTextShare Above(0.4, 0.8), -2.0 "random text makes it a flood past the cache";
+        AssetsPerPage Above(1.0, 2.5), -3.0 "clients fetch assets, as browsers do";
         CostPathRise Below(1.4, 1.0), -2.5 "the costly path is asked for as often as ever";
         CostConcentration Exceeds(0.15, 0.5), 2.0 "one costly path takes most of the working time";
         CostConcentration Above(0.5, 0.9), 0.75 "one costly path takes most of the working time";
@@ -90,7 +96,7 @@ pub const TABLE: &[CauseRules] = causes! {
     {
         SlowConnections Above(8.0, 100.0), 3.5 "connections are held open by requests that never end";
         SlowConnectionShare Above(0.1, 0.6), 2.0 "most connections are of that kind";
-        RequestTimeoutShare Above(0.1, 0.5), 3.5 "requests are begun and never finished";
+        RequestTimeoutShare Above(0.05, 0.3), 4.0 "requests are begun and never finished";
         ConnectionsPerClient Above(8.0, 60.0), 2.0 "one client holds many";
         RequestsPerClient Above(8.0, 60.0), 1.5 "each of its clients tries again and again";
         PacketRate Below(2000.0, 100.0), 0.75 "few packets are needed for it";
@@ -114,6 +120,8 @@ pub const TABLE: &[CauseRules] = causes! {
         ConnectionRate Above(200.0, 2000.0), -2.0 "guessing needs no such rate";
         PortFanOut Above(10.0, 40.0), -2.0 "port after port is tried";
         ProberShare Above(0.5, 0.9), -1.0 "they look for holes";
+        RequestTimeoutShare Above(0.1, 0.3), -3.0 "requests are begun and never finished";
+        AssetsPerPage Above(0.8, 2.5), -2.0 "clients fetch assets, as browsers do";
     }
     Scraping prior -2.0
         needs [RequestCount Above(30.0, 80.0)]
@@ -241,7 +249,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
         AssetsPerPage Flat(1.5), 3.0 "they fetch pages with their assets, as browsers do";
         AssetsPerPage Above(1.0, 3.0), 1.0 "they fetch assets, as browsers do";
-        AssetsPerPage Falls(0.5, 0.15), -3.0 "pages are fetched without their assets";
+        AssetsPerPage Falls(0.25, 0.05), -3.0 "pages are fetched without their assets";
         AssetlessClientShare Exceeds(0.15, 0.5), -3.0 "they fetch nothing that pages are made of";
         TopReferrerShare Exceeds(0.08, 0.4), 2.5 "one place sends them here";
         RequestsPerClient Flat(1.8), 1.0 "each does what visitors always did";

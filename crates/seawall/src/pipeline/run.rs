@@ -176,7 +176,10 @@ fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> 
         previous: None,
         normal: seawall_planning::NormalTraffic::default(),
     });
-    let rules = plan.as_ref().map(seawall_planning::render::render).unwrap_or_default();
+    let rules = plan
+        .as_ref()
+        .map(|plan| seawall_planning::render::render(plan, &policy.protected_clients))
+        .unwrap_or_default();
     frame(&mut timeline, &inputs);
     let mut report = TriageReport {
         schema: SCHEMA.to_owned(),
@@ -211,7 +214,8 @@ fn signature_report(signature: seawall_model::signature::Signature) -> Signature
 
 /// Begins and ends the timeline with the first and last record.
 fn frame(timeline: &mut Vec<TimelineEntry>, inputs: &[InputReport]) {
-    let entry = |time, kind: &str, text: &str| TimelineEntry { time, kind: kind.to_owned(), text: text.to_owned() };
+    let entry =
+        |time, kind: &str, text: &str| TimelineEntry { time, kind: kind.to_owned(), text: text.to_owned() };
     if let Some(first) = inputs.iter().filter_map(|i| i.first).min() {
         timeline.insert(0, entry(first, "first-record", "the input begins"));
     }
