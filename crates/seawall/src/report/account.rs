@@ -23,7 +23,8 @@ pub struct Moment {
 pub fn title(postmortem: &Postmortem) -> String {
     let verdict = &postmortem.verdict;
     let cause = capitalised(&words::cause(verdict.cause, &verdict.vectors));
-    verdict.target.as_ref().map_or_else(|| cause.clone(), |target| format!("{cause} on {target}"))
+    let comma = if cause.contains(", ") { "," } else { "" };
+    verdict.target.as_ref().map_or_else(|| cause.clone(), |target| format!("{cause}{comma} on {target}"))
 }
 
 /// What happened, in a few sentences.
@@ -57,15 +58,12 @@ fn opening(postmortem: &Postmortem, story: &Story<'_>) -> String {
     match verdict.class {
         Class::Normal => format!("No disturbance of {target} was found in the data."),
         Class::Undecided => {
-            format!("{} was disturbed{began}; the data does not name one cause.{lasted}", capitalised(target))
+            format!("Traffic to {target} was disturbed{began}; the data does not name one cause.{lasted}")
         }
         _ => {
             let cause = words::cause(verdict.cause, &verdict.vectors);
             let sure = figure::confidence(verdict.confidence);
-            format!(
-                "{} was disturbed{began}. The cause was: {cause} ({sure} sure).{lasted}",
-                capitalised(target)
-            )
+            format!("Traffic to {target} was disturbed{began}. Cause: {cause} ({sure} sure).{lasted}")
         }
     }
 }

@@ -33,7 +33,14 @@ pub fn phrase(metric: Metric, x: f64) -> String {
     match metric.unit() {
         Unit::PerSecond => format!("{}{NO_BREAK_SPACE}{title}", quantity(x)),
         Unit::Count => format!("{}{NO_BREAK_SPACE}{title}", count(x)),
-        Unit::BitsPerSecond if metric == Metric::BitRate => bits_per_second(x),
+        Unit::BitsPerSecond => {
+            let what = title.replacen("bits per second", "", 1).replacen("bits ", "", 1).replacen(
+                " per second",
+                "",
+                1,
+            );
+            format!("{} {}", bits_per_second(x), what.trim()).trim_end().into()
+        }
         _ => format!("{title}: {}", value(metric, x)),
     }
 }
@@ -264,6 +271,9 @@ mod tests {
     fn metrics_are_said_in_their_unit() {
         assert_eq!(plain_spaces(&phrase(Metric::RequestRate, 12_400.0)), "12.4k requests per second");
         assert_eq!(plain_spaces(&phrase(Metric::BitRate, 3.21e9)), "3.2 Gbit/s");
+        assert_eq!(plain_spaces(&phrase(Metric::HttpBitRate, 2e6)), "2 Mbit/s of answers");
+        let unasked = plain_spaces(&phrase(Metric::ReflectedBitRate, 2e6));
+        assert_eq!(unasked, "2 Mbit/s of unasked answers from one service port");
         assert_eq!(plain_spaces(&phrase(Metric::ServerErrorShare, 0.31)), "answers 5xx: 31 %");
         assert_eq!(plain_spaces(&value(Metric::DurationP95, 1_840_000.0)), "1.8 s");
     }

@@ -72,6 +72,13 @@ impl<'a> Axis<'a> {
         self.series.values.iter().map(|x| sane(*x)).fold(0.0, f64::max)
     }
 
+    /// The index of the value that an instant falls on, and the number of values.
+    #[must_use]
+    pub fn step_of(&self, t: Timestamp) -> Option<(usize, usize)> {
+        let n = self.series.values.len();
+        self.place(t).map(|place| (((place * n as f64) as usize).min(n.saturating_sub(1)), n))
+    }
+
     /// Where an instant falls, from 0 at the start to 1 at the end; `None` outside.
     #[must_use]
     pub fn place(&self, t: Timestamp) -> Option<f64> {

@@ -10,7 +10,7 @@ use seawall_model::cause::{Cause, Class};
 use seawall_model::diagnosis::{Direction, Evidence, Hypothesis};
 use seawall_model::finding::{Finding, Ranked};
 use seawall_model::metric::{Group, Metric};
-use seawall_model::plan::Measure;
+use seawall_model::plan::{Measure, Scope};
 use seawall_model::report::{Series, TriageReport};
 
 /// Where nothing rates heavier, the first of these that was measured says how much it was.
@@ -27,6 +27,8 @@ const HOW_MUCH: [Metric; 9] = [
 ];
 const HOW_MANY: [Metric; 4] =
     [Metric::ReflectorCount, Metric::SourceCount, Metric::ClientCount, Metric::DnsClientCount];
+/// Changes that are told beside the verdict.
+const MOST_CHANGES: usize = 2;
 /// What the users felt.
 const HARM: [Metric; 6] = [
     Metric::ServerErrorShare,
@@ -78,16 +80,17 @@ impl<'a> Story<'a> {
         facts
     }
 
-    /// `since 2026-04-02 14:03:07 UTC, 2 min 40 s`.
+    /// `since 2026-04-02 14:03:07 UTC, 2 min 40 s so far`.
     #[must_use]
     pub fn when(&self) -> Option<String> {
         let onset = self.report.verdict.onset?;
-        let mut shown = format!("since {}", self.clock.full(onset));
-        if let Some(seconds) = self.duration_s() {
-            let so_far = if self.report.verdict.end.is_none() { " and still on at the end" } else { "" };
-            shown.push_str(&format!(", {}{so_far}", figure::duration(seconds)));
-        }
-        Some(shown)
+        let began = self.clock.full(onset);
+        let lasted = self.duration_s().map(figure::duration);
+        Some(match (lasted, self.report.verdict.end) {
+            (Some(lasted), Some(_)) => format!("from {began}, for {lasted}"),
+            (Some(lasted), None) => format!("since {began}, {lasted} so far"),
+            (None, _) => format!("since {began}"),
+        })
     }
 
     /// Length of the disturbance, to the last record where it had not ended.
@@ -133,13 +136,32 @@ impl<'a> Story<'a> {
         how_much.into_iter().chain(self.first_of(&HOW_MANY)).chain(harm).collect()
     }
 
-    /// The series that shows the trouble best, then the others.
+    /// The series with the heaviest evidence, then the others.
     #[must_use]
     pub fn series(&self) -> Vec<&'a Series> {
-        let main = self.key_findings().first().map(|f| f.metric.as_str());
+        let weighed = self.evidence(Direction::For).into_iter().map(|e| e.metric.as_str());
+        let telling: Vec<&str> = weighed.chain(HOW_MUCH.map(Metric::as_str)).collect();
+        let rank = |s: &Series| telling.iter().position(|m| *m == s.metric);
         let mut all: Vec<&Series> = self.report.series.iter().filter(|s| s.values.len() > 1).collect();
-        all.sort_by_key(|s| Some(s.metric.as_str()) != main);
+        all.sort_by_key(|s| rank(s).unwrap_or(telling.len()));
         all
+    }
+
+    /// The changes nearest to the onset: "9 min before: release, shop 4.18.2".
+    #[must_use]
+    pub fn nearest_changes(&self) -> Vec<String> {
+        let Some(onset) = self.report.verdict.onset else { return Vec::new() };
+        self.report
+            .changes
+            .iter()
+            .take(MOST_CHANGES)
+            .map(|change| {
+                let seconds = onset.since_s(change.time);
+                let side = if seconds >= 0.0 { "before" } else { "after" };
+                let distance = figure::duration(seconds.abs());
+                format!("{distance} {side} the onset: {}, {}", words::change(change.kind), change.text)
+            })
+            .collect()
     }
 
     /// What the charts mark.
@@ -168,6 +190,22 @@ impl<'a> Story<'a> {
             .filter(|(name, values)| words::is_who(name) == who && !values.is_empty())
             .map(|(name, values)| (name.as_str(), values.as_slice()))
             .collect()
+    }
+
+    /// The number under which a signature is listed, if it is.
+    #[must_use]
+    pub fn signature_number(&self, scope: &Scope) -> Option<usize> {
+        let Scope::Signature(signature) = scope else { return None };
+        self.report.signatures.iter().position(|s| s.signature.tests == signature.tests).map(|i| i + 1)
+    }
+
+    /// What a measure is aimed at: "signature 1", "all traffic to shop.example".
+    #[must_use]
+    pub fn aim(&self, measure: &Measure) -> String {
+        self.signature_number(&measure.scope).map_or_else(
+            || words::scope(&measure.scope, measure.target.as_deref()),
+            |number| format!("signature {number}"),
+        )
     }
 
     /// The finding of a metric.

@@ -36,13 +36,18 @@ pub fn meaning(class: Class) -> &'static str {
 /// The cause with what refines it: "HTTP flood, distributed".
 #[must_use]
 pub fn cause(cause: Cause, vectors: &[String]) -> String {
+    let (modifiers, protocols): (Vec<&String>, Vec<&String>) = vectors.iter().partition(|v| is_modifier(v));
+    let protocols: Vec<String> = protocols.into_iter().map(|v| vector(v)).collect();
     let mut shown = match cause {
         Cause::Undecided => "cause not clear".to_owned(),
-        cause => cause.title().to_owned(),
+        Cause::Amplification if !protocols.is_empty() => {
+            format!("{} amplification attack", text::list(&protocols))
+        }
+        cause => std::iter::once(cause.title().to_owned()).chain(protocols).collect::<Vec<_>>().join(", "),
     };
-    for vector in vectors {
+    for modifier in modifiers {
         shown.push_str(", ");
-        shown.push_str(&self::vector(vector));
+        shown.push_str(&vector(modifier));
     }
     shown
 }
@@ -128,7 +133,7 @@ pub fn action(action: &Action) -> String {
 #[must_use]
 pub fn scope(scope: &Scope, target: Option<&str>) -> String {
     match scope {
-        Scope::All => target.map_or_else(|| "everything".into(), |t| format!("everything to {t}")),
+        Scope::All => target.map_or_else(|| "all traffic".into(), |t| format!("all traffic to {t}")),
         Scope::Signature(signature) => signature.to_string(),
         Scope::Sources(sources) => {
             let mut names: Vec<String> = sources.iter().take(3).map(ToString::to_string).collect();
@@ -166,6 +171,26 @@ pub fn dimension(name: &str) -> String {
         other => return other.replace('-', " "),
     };
     shown.into()
+}
+
+/// Whether a measure is aimed at traffic at all; the others concern the service as a whole.
+#[must_use]
+pub fn has_aim(measure: &Measure) -> bool {
+    let whole = matches!(
+        measure.action,
+        Action::RollBack { .. }
+            | Action::Investigate { .. }
+            | Action::ScaleOut
+            | Action::ProviderMode
+            | Action::SynCookies
+    );
+    !(whole && matches!(measure.scope, Scope::All))
+}
+
+/// The name of an input.
+#[must_use]
+pub fn input(path: &str) -> &str {
+    if path == "-" { "standard input" } else { path }
 }
 
 /// Whether a dimension says who sends, rather than what is sent.
@@ -227,6 +252,11 @@ pub fn change(kind: ChangeKind) -> &'static str {
         ChangeKind::Campaign => "campaign",
         ChangeKind::Other => "other",
     }
+}
+
+/// Vectors that tell how, rather than over which protocol.
+fn is_modifier(vector: &str) -> bool {
+    matches!(vector, "spoofed" | "distributed" | "single-source" | "carpet" | "pulse")
 }
 
 fn rate_key(key: RateKey) -> &'static str {

@@ -19,14 +19,18 @@ pub fn draw(html: &mut Html, axis: &Axis<'_>, marks: &Marks, usual: Option<f64>,
     html.within("figure", &[], |html| {
         html.within("figcaption", &[], |html| {
             html.text(&axis.title());
-            html.element("span", &[], &format!("{}, highest {}", axis.step(), axis.label(axis.highest())));
+            let normal = usual.map(|level| format!("normal {}, ", axis.label(level))).unwrap_or_default();
+            let highest = axis.label(axis.highest());
+            html.element("span", &[], &format!("{normal}highest {highest}, {}", axis.step()));
         });
         let class = if low { "plot low" } else { "plot" };
         html.within("div", &[("class", class)], |html| {
             drawing(html, axis, marks, usual, clock, (&values, top));
             labels(html, axis, marks, clock, top);
         });
-        legend(html, axis, marks, usual);
+        if !low {
+            legend(html, axis, marks, usual);
+        }
     });
 }
 
@@ -100,7 +104,7 @@ fn legend(html: &mut Html, axis: &Axis<'_>, marks: &Marks, usual: Option<f64>) {
     let mut entries = vec![("curve", axis.title())];
     entries.extend(usual.map(|level| ("usual", format!("normal, {}", axis.label(level)))));
     if marks.onset.is_some_and(|t| axis.place(t).is_some()) {
-        entries.push(("mark", "onset and end; shaded: disturbed".into()));
+        entries.push(("mark", "onset; shaded: disturbed".into()));
     }
     if marks.change.is_some_and(|t| axis.place(t).is_some()) {
         entries.push(("change", "change".into()));

@@ -51,7 +51,7 @@ fn body(html: &mut Html, postmortem: &Postmortem, story: &Story<'_>) {
     section::root_cause(html, postmortem);
     section::in_common(html, postmortem);
     section::who_and_what(html, story);
-    section::resolution(html, postmortem, story.report);
+    section::resolution(html, postmortem, story);
     section::theories(html, postmortem);
     section::measures(html, postmortem);
     section::not_known(html, postmortem);

@@ -10,7 +10,7 @@ use seawall_incident::postmortem::WrongTheory;
 use seawall_incident::{Event, Postmortem};
 use seawall_model::diagnosis::Evidence;
 use seawall_model::finding::Ranked;
-use seawall_model::report::{SignatureReport, TriageReport};
+use seawall_model::report::SignatureReport;
 
 /// Charts beyond this number are noise.
 const MOST_CHARTS: usize = 6;
@@ -99,15 +99,16 @@ pub fn root_cause(html: &mut Html, postmortem: &Postmortem) {
         &[],
         &format!("{cause}: {}. These measurements say so, heaviest first.", words::meaning(verdict.class)),
     );
-    evidence_table(html, "Evidence for it", &root.evidence, "for");
-    evidence_table(html, "Evidence against it", &root.counter_evidence, "against");
+    let all = root.evidence.iter().chain(&root.counter_evidence);
+    let heaviest = all.map(|e| e.weight).fold(f64::MIN_POSITIVE, f64::max);
+    evidence_table(html, "Evidence for it", &root.evidence, heaviest, "for");
+    evidence_table(html, "Evidence against it", &root.counter_evidence, heaviest, "against");
 }
 
-fn evidence_table(html: &mut Html, caption: &str, all: &[Evidence], class: &str) {
+fn evidence_table(html: &mut Html, caption: &str, all: &[Evidence], heaviest: f64, class: &str) {
     if all.is_empty() {
         return;
     }
-    let heaviest = all.iter().map(|e| e.weight).fold(f64::MIN_POSITIVE, f64::max);
     html.within("table", &[("class", class)], |html| {
         html.element("caption", &[], caption);
         header(html, &["measurement", "measured", "normal", "weight"]);
@@ -143,13 +144,14 @@ pub fn in_common(html: &mut Html, postmortem: &Postmortem) {
     }
     heading(html, "What it has in common");
     html.within("div", &[("class", "cards")], |html| {
-        for signature in signatures {
-            html.within("div", &[("class", "card")], |html| signature_card(html, signature));
+        for (i, signature) in signatures.iter().enumerate() {
+            html.within("div", &[("class", "card")], |html| signature_card(html, i + 1, signature));
         }
     });
 }
 
-fn signature_card(html: &mut Html, signature: &SignatureReport) {
+fn signature_card(html: &mut Html, number: usize, signature: &SignatureReport) {
+    html.element("h3", &[], &format!("Signature {number}"));
     html.within("p", &[], |html| html.element("code", &[], &signature.expression));
     html.within("dl", &[("class", "shares")], |html| {
         let attack = signature.signature.attack;
@@ -208,14 +210,17 @@ fn ranking(html: &mut Html, name: &str, values: &[Ranked]) {
 }
 
 /// What was done, or what is proposed, with the rules.
-pub fn resolution(html: &mut Html, postmortem: &Postmortem, report: &TriageReport) {
+pub fn resolution(html: &mut Html, postmortem: &Postmortem, story: &Story<'_>) {
+    let report = story.report;
     heading(html, "Resolution");
     html.element("p", &[], &account::resolution(postmortem));
     html.within("ol", &[("class", "measures")], |html| {
         for (measure, reason) in &postmortem.resolution.proposed {
             html.within("li", &[], |html| {
                 html.element("strong", &[], &capitalised(&words::action(&measure.action)));
-                html.text(&format!(" – to {}", words::scope(&measure.scope, measure.target.as_deref())));
+                if words::has_aim(measure) {
+                    html.text(&format!(" – on {}", story.aim(measure)));
+                }
                 html.element(
                     "span",
                     &[("class", "why")],
@@ -319,7 +324,7 @@ pub fn data(html: &mut Html, story: &Story<'_>) {
             for input in &story.report.inputs {
                 html.within("tr", &[], |html| {
                     html.within("th", &[("scope", "row")], |html| {
-                        html.text(&input.path);
+                        html.text(words::input(&input.path));
                         html.element("span", &[("class", "why")], &input.kind);
                         if let (Some(first), Some(last)) = (input.first, input.last) {
                             let span = format!("{} to {}", story.clock.full(first), story.clock.full(last));

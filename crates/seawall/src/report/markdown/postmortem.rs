@@ -17,7 +17,7 @@ pub fn postmortem_markdown(postmortem: &Postmortem, report: &TriageReport) -> St
     summary(&mut document, postmortem, &story);
     timeline(&mut document, postmortem, &story);
     root_cause(&mut document, postmortem);
-    resolution(&mut document, postmortem, report);
+    resolution(&mut document, postmortem, &story);
     theories(&mut document, postmortem);
     measures(&mut document, postmortem);
     unknown(&mut document, postmortem, report);
@@ -80,25 +80,26 @@ fn root_cause(document: &mut Document, postmortem: &Postmortem) {
     let rows: Vec<Vec<String>> = root
         .signatures
         .iter()
-        .map(|s| {
+        .enumerate()
+        .map(|(i, s)| {
             let normal = s.signature.baseline.map_or_else(|| "not known".into(), figure::estimate);
-            vec![s.expression.clone(), figure::estimate(s.signature.attack), normal]
+            let expression = format!("signature {}: {}", i + 1, s.expression);
+            vec![expression, figure::estimate(s.signature.attack), normal]
         })
         .collect();
     document.table(&["signature", "of the disturbance", "of normal traffic"], &[false, true, true], &rows);
 }
 
-fn resolution(document: &mut Document, postmortem: &Postmortem, report: &TriageReport) {
+fn resolution(document: &mut Document, postmortem: &Postmortem, story: &Story<'_>) {
+    let report = story.report;
     document.heading(2, "Resolution");
     document.paragraph(&account::resolution(postmortem));
     for (measure, reason) in &postmortem.resolution.proposed {
-        let scope = words::scope(&measure.scope, measure.target.as_deref());
+        let aim =
+            if words::has_aim(measure) { format!("on {} · ", story.aim(measure)) } else { String::new() };
         let forecast = words::forecast(measure, report.plan.as_ref());
-        let reason = reason.as_ref().map(|r| format!("; {r}")).unwrap_or_default();
-        document.lead(
-            &capitalised(&words::action(&measure.action)),
-            &format!("– to {scope}: {forecast}{reason}."),
-        );
+        let reason = reason.as_ref().map(|r| format!(" · {r}")).unwrap_or_default();
+        document.lead(&capitalised(&words::action(&measure.action)), &format!("– {aim}{forecast}{reason}"));
     }
     for rule in &report.rules {
         document.lead(&rule.program, &format!("– {}", rule.place));
@@ -142,7 +143,14 @@ fn unknown(document: &mut Document, postmortem: &Postmortem, report: &TriageRepo
     let rows: Vec<Vec<String>> = report
         .inputs
         .iter()
-        .map(|i| vec![i.path.clone(), i.kind.clone(), figure::whole(i.records), figure::whole(i.malformed)])
+        .map(|i| {
+            vec![
+                words::input(&i.path).into(),
+                i.kind.clone(),
+                figure::whole(i.records),
+                figure::whole(i.malformed),
+            ]
+        })
         .collect();
     document.table(&["file", "kind", "records", "not understood"], &[false, false, true, true], &rows);
 }

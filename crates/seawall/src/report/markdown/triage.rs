@@ -15,11 +15,11 @@ pub fn markdown(report: &TriageReport) -> String {
     let story = Story::of(report);
     let mut document = Document::default();
     verdict(&mut document, &story);
+    in_common(&mut document, &story);
     what_to_do(&mut document, &story);
     why(&mut document, &story);
     why_not(&mut document, &story);
     who_and_what(&mut document, &story);
-    in_common(&mut document, &story);
     course(&mut document, &story);
     not_known(&mut document, &story);
     inputs(&mut document, &story);
@@ -49,11 +49,12 @@ fn what_to_do(document: &mut Document, story: &Story<'_>) {
     }
     document.heading(2, "What to do now");
     for (measure, reason) in measures {
-        let scope = words::scope(&measure.scope, measure.target.as_deref());
+        let aim =
+            if words::has_aim(measure) { format!("– on {}", story.aim(measure)) } else { String::new() };
+        document.lead(&capitalised(&words::action(&measure.action)), &aim);
         let forecast = words::forecast(measure, story.report.plan.as_ref());
-        document.lead(&capitalised(&words::action(&measure.action)), &format!("– to {scope}"));
-        let reason = reason.map(|r| format!("; {r}")).unwrap_or_default();
-        document.paragraph(&format!("It {forecast}{reason}."));
+        let reason = reason.map(|r| format!(" · {r}")).unwrap_or_default();
+        document.paragraph(&format!("{}{reason}", capitalised(&forecast)));
     }
     for rule in &story.report.rules {
         document.lead(&rule.program, &format!("– {}", rule.place));
@@ -164,9 +165,11 @@ fn in_common(document: &mut Document, story: &Story<'_>) {
         .report
         .signatures
         .iter()
-        .map(|s| {
+        .enumerate()
+        .map(|(i, s)| {
             let normal = s.signature.baseline.map_or_else(|| "not known".into(), figure::estimate);
-            vec![s.expression.clone(), figure::estimate(s.signature.attack), normal]
+            let expression = format!("signature {}: {}", i + 1, s.expression);
+            vec![expression, figure::estimate(s.signature.attack), normal]
         })
         .collect();
     document.table(&["signature", "of the disturbance", "of normal traffic"], &[false, true, true], &rows);
@@ -199,7 +202,14 @@ fn inputs(document: &mut Document, story: &Story<'_>) {
         .iter()
         .map(|i| {
             let (records, malformed) = (figure::whole(i.records), figure::whole(i.malformed));
-            vec![i.path.clone(), i.kind.clone(), records, malformed, time(i.first), time(i.last)]
+            vec![
+                words::input(&i.path).into(),
+                i.kind.clone(),
+                records,
+                malformed,
+                time(i.first),
+                time(i.last),
+            ]
         })
         .collect();
     let header = ["file", "kind", "records", "not understood", "first", "last"];

@@ -7,7 +7,7 @@ use crate::report::text;
 use seawall_model::Timestamp;
 
 const ROWS: usize = 5;
-const LABEL_COLUMNS: usize = 11;
+const LABEL_COLUMNS: usize = 12;
 const MOST_BARS: usize = 100;
 const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -17,30 +17,31 @@ pub fn draw(page: &mut Page, axis: &Axis<'_>, marks: &Marks, clock: Clock) {
     let bars = widened(&axis.highest_of(columns), columns);
     let top = axis.highest();
     page.cut(2, &[Span::faint(axis.title())]);
-    let onset = marks.onset.and_then(|t| column(axis, t, bars.len()));
+    let from = marks.onset.and_then(|t| column(axis, t, bars.len())).unwrap_or(bars.len());
+    let to = marks.end.and_then(|t| column(axis, t, bars.len())).unwrap_or(bars.len()).max(from);
     for row in (0..ROWS).rev() {
         let label = match row {
             r if r + 1 == ROWS => axis.label(top),
             0 => "0".into(),
             _ => String::new(),
         };
-        draw_row(page, &bars, top, row, &label, onset);
+        draw_row(page, &bars, top, row, &label, (from, to));
     }
     draw_axis(page, axis, marks, clock, bars.len());
 }
 
-/// Where there are fewer values than columns each gets the same number of columns.
+/// Where there are fewer values than columns, each gets its part of them.
 fn widened(values: &[f64], columns: usize) -> Vec<f64> {
-    let each = (columns / values.len().max(1)).max(1);
-    values.iter().flat_map(|x| std::iter::repeat_n(*x, each)).collect()
+    (0..columns).filter_map(|i| values.get(i * values.len() / columns)).copied().collect()
 }
 
-/// The bar that an instant falls on.
+/// The first bar of the value that an instant falls on.
 fn column(axis: &Axis<'_>, t: Timestamp, bars: usize) -> Option<usize> {
-    axis.place(t).map(|place| ((place * bars as f64) as usize).min(bars.saturating_sub(1)))
+    let (k, n) = axis.step_of(t)?;
+    Some(if n <= bars { (k * bars).div_ceil(n) } else { ((k + 1) * bars).div_ceil(n) - 1 })
 }
 
-fn draw_row(page: &mut Page, bars: &[f64], top: f64, row: usize, label: &str, onset: Option<usize>) {
+fn draw_row(page: &mut Page, bars: &[f64], top: f64, row: usize, label: &str, (from, to): (usize, usize)) {
     let unicode = page.is_unicode();
     let tick = match (unicode, label.is_empty()) {
         (true, true) => '│',
@@ -49,15 +50,15 @@ fn draw_row(page: &mut Page, bars: &[f64], top: f64, row: usize, label: &str, on
         (false, false) => '+',
     };
     let glyphs: Vec<char> = bars.iter().map(|x| glyph(*x, top, row, unicode)).collect();
-    let (before, after) = glyphs.split_at(onset.unwrap_or(bars.len()));
     let label = format!("{}{label} ", " ".repeat((LABEL_COLUMNS - 1).saturating_sub(text::columns(label))));
     page.cut(
         0,
         &[
             Span::faint(label),
             Span::faint(tick.to_string()),
-            Span::new(Style::Name, before.iter().collect::<String>()),
-            Span::new(Style::Alarm, after.iter().collect::<String>()),
+            Span::new(Style::Name, glyphs[..from].iter().collect::<String>()),
+            Span::new(Style::Alarm, glyphs[from..to].iter().collect::<String>()),
+            Span::new(Style::Name, glyphs[to..].iter().collect::<String>()),
         ],
     );
 }
@@ -80,9 +81,13 @@ fn glyph(x: f64, top: f64, row: usize, unicode: bool) -> char {
 fn draw_axis(page: &mut Page, axis: &Axis<'_>, marks: &Marks, clock: Clock, bars: usize) {
     let arrow = if page.is_unicode() { "▲" } else { "^" };
     let mut ruler = Ruler::new(bars);
-    for (word, t) in [("onset", marks.onset), ("end", marks.end), ("change", marks.change)] {
+    let end = marks.end.and_then(|t| column(axis, t, bars));
+    let before_end = end.map_or(bars, |at| at.saturating_sub(2));
+    for (word, t, limit) in
+        [("onset", marks.onset, before_end), ("end", marks.end, bars), ("change", marks.change, bars)]
+    {
         if let Some((t, at)) = t.and_then(|t| Some((t, column(axis, t, bars)?))) {
-            ruler.mark(at, arrow, &format!("{word} {}", clock.short(t)));
+            ruler.mark(at, limit, arrow, &format!("{word} {}", clock.short(t)));
         }
     }
     let indent = " ".repeat(LABEL_COLUMNS + 1);
@@ -113,12 +118,12 @@ impl Ruler {
         Self { cells: vec![' '; columns], marked: false }
     }
 
-    /// The label stands right of its arrow, or left of it where there is no room.
-    fn mark(&mut self, at: usize, arrow: &str, label: &str) {
+    /// The label stands right of its arrow if it ends before `limit`, else left of it, else not.
+    fn mark(&mut self, at: usize, limit: usize, arrow: &str, label: &str) {
         let right = format!("{arrow} {label}");
         let left = format!("{label} {arrow}");
         let length = right.chars().count();
-        if self.is_free(at, length) {
+        if at + length <= limit && self.is_free(at, length) {
             self.write(at, &right);
         } else if at + 1 >= length && self.is_free(at + 1 - length, length) {
             self.write(at + 1 - length, &left);

@@ -20,11 +20,11 @@ pub fn terminal(report: &TriageReport, console: &Console, verbose: bool) -> Stri
     let mut page = Page::new(console);
     verdict(&mut page, &story);
     charts(&mut page, &story, verbose);
+    section::in_common(&mut page, &story, verbose);
     section::what_to_do(&mut page, &story, verbose);
     section::why(&mut page, &story, verbose);
     section::why_not(&mut page, &story, verbose);
     section::who_and_what(&mut page, &story, verbose);
-    section::in_common(&mut page, &story, verbose);
     section::course(&mut page, &story, verbose);
     section::episodes(&mut page, &story);
     section::not_known(&mut page, &story, verbose);
@@ -43,7 +43,9 @@ fn verdict(page: &mut Page, story: &Story<'_>) {
     let indent = label.len() + 2;
     let facts = story.verdict_facts().join(" · ");
     page.wrapped(0, indent, &[Span::new(style, label), Span::new(Style::Strong, format!("  {facts}"))]);
-    page.wrapped(indent, indent, &[Span::plain(words::meaning(verdict.class))]);
+    if verdict.class != Class::Attack {
+        page.wrapped(indent, indent, &[Span::plain(words::meaning(verdict.class))]);
+    }
     for also in &story.report.also {
         let text = format!(
             "and at the same time: {} ({})",
@@ -54,6 +56,9 @@ fn verdict(page: &mut Page, story: &Story<'_>) {
     }
     for finding in story.key_findings() {
         page.wrapped(indent, indent, &[Span::plain(story::compared(finding))]);
+    }
+    for change in story.nearest_changes() {
+        page.wrapped(indent, indent, &[Span::plain(change)]);
     }
     if verdict.class == Class::Undecided {
         let likely: Vec<String> = story

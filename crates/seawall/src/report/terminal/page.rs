@@ -88,8 +88,13 @@ impl Page {
 
     /// A section's title after an empty line.
     pub fn heading(&mut self, title: &str) {
+        self.section(title, "");
+    }
+
+    /// A section's title with a note on how to read it.
+    pub fn section(&mut self, title: &str, note: &str) {
         self.blank();
-        self.wrapped(0, 0, &[Span::new(Style::Strong, title.to_uppercase())]);
+        self.cut(0, &[Span::new(Style::Strong, title.to_uppercase()), Span::faint(format!("  {note}"))]);
     }
 
     /// Text broken at spaces; `first` and `rest` are the indents of the first and further lines.

@@ -7,20 +7,25 @@ use seawall_incident::remedy;
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Direction, Evidence, Hypothesis};
 use seawall_model::finding::Ranked;
-use seawall_model::plan::{Measure, RenderedRule};
+use seawall_model::metric::Metric;
+use seawall_model::plan::RenderedRule;
 use seawall_model::report::{InputReport, SignatureReport};
 
-const EVIDENCE_LINES: usize = 5;
+const EVIDENCE_LINES: usize = 4;
 const COUNTER_LINES: usize = 2;
 const RIVAL_LINES: usize = 4;
-const DIMENSION_LINES: usize = 4;
-const SIGNATURE_LINES: usize = 3;
+const DIMENSION_LINES: usize = 3;
+const SIGNATURE_LINES: usize = 2;
 const MEASURE_LINES: usize = 3;
-const RULE_LINES: usize = 8;
+const RULE_LINES: usize = 7;
 const REMEDY_LINES: usize = 3;
 const OTHER_LINES: usize = 3;
+/// A rule only a little longer than the limit is not cut.
+const RULE_LINES_OVER: usize = 2;
 const INPUT_LINES: usize = 4;
-const FIGURE_COLUMNS: usize = 10;
+const FIGURE_COLUMNS: usize = 12;
+/// Where the names of the figures begin.
+const FIGURES_INDENT: usize = 4 + 2 * FIGURE_COLUMNS + 2;
 
 /// The measures with what they would do, then the rules to paste.
 pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
@@ -32,12 +37,11 @@ pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
     page.heading("what to do now");
     let shown = limit(verbose, MEASURE_LINES);
     for (i, (measure, reason)) in measures.iter().take(shown).enumerate() {
-        page.wrapped(
-            2,
-            5,
-            &[Span::new(Style::Strong, format!("{}. {}", i + 1, words::action(&measure.action)))],
-        );
-        describe(page, story, measure);
+        let aim =
+            if words::has_aim(measure) { format!(" – on {}", story.aim(measure)) } else { String::new() };
+        let action = format!("{}. {}", i + 1, words::action(&measure.action));
+        page.wrapped(2, 5, &[Span::new(Style::Strong, action), Span::plain(aim)]);
+        page.wrapped(5, 7, &[Span::plain(words::forecast(measure, story.report.plan.as_ref()))]);
         if let (true, Some(reason)) = (verbose, reason) {
             page.wrapped(5, 5, &[Span::faint(*reason)]);
         }
@@ -54,12 +58,6 @@ pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
     }
 }
 
-fn describe(page: &mut Page, story: &Story<'_>, measure: &Measure) {
-    let target = measure.target.as_deref();
-    page.wrapped(5, 7, &[Span::faint("to "), Span::plain(words::scope(&measure.scope, target))]);
-    page.wrapped(5, 7, &[Span::plain(words::forecast(measure, story.report.plan.as_ref()))]);
-}
-
 fn rules(page: &mut Page, rules: &[RenderedRule], verbose: bool) {
     let shown = limit(verbose, 1);
     for rule in rules.iter().take(shown) {
@@ -69,7 +67,8 @@ fn rules(page: &mut Page, rules: &[RenderedRule], verbose: bool) {
             &[Span::new(Style::Name, rule.program.clone()), Span::faint(format!(", {}:", rule.place))],
         );
         let lines: Vec<&str> = rule.text.trim_end().lines().collect();
-        let kept = if verbose || lines.len() <= RULE_LINES + 2 { lines.len() } else { RULE_LINES };
+        let kept =
+            if verbose || lines.len() <= RULE_LINES + RULE_LINES_OVER { lines.len() } else { RULE_LINES };
         page.verbatim(4, &lines[..kept].join("\n"));
         more(page, lines.len(), kept, "lines");
     }
@@ -106,23 +105,17 @@ pub fn why(page: &mut Page, story: &Story<'_>, verbose: bool) {
         Class::Undecided => "what speaks for the most likely cause",
         _ => "why",
     });
-    let evidence_for = story::sorted(leading, Direction::For);
-    let shown = limit(verbose, EVIDENCE_LINES);
     header(page);
-    for evidence in evidence_for.iter().take(shown) {
-        row(page, evidence, verbose);
+    for (direction, most, what) in
+        [(Direction::For, EVIDENCE_LINES, "for it"), (Direction::Against, COUNTER_LINES, "against it")]
+    {
+        let all = story::sorted(leading, direction);
+        let shown = limit(verbose, most);
+        for evidence in all.iter().take(shown) {
+            row(page, evidence, verbose);
+        }
+        more(page, all.len(), shown, what);
     }
-    more(page, evidence_for.len(), shown, "for it");
-    let against = story::sorted(leading, Direction::Against);
-    if against.is_empty() {
-        return;
-    }
-    page.wrapped(2, 4, &[Span::faint("against it")]);
-    let shown = limit(verbose, COUNTER_LINES);
-    for evidence in against.iter().take(shown) {
-        row(page, evidence, verbose);
-    }
-    more(page, against.len(), shown, "against it");
 }
 
 /// Without hypotheses the findings alone tell what was measured.
@@ -133,60 +126,79 @@ fn looked_at(page: &mut Page, story: &Story<'_>, verbose: bool) {
     page.heading("what was looked at");
     header(page);
     for finding in story.report.findings.iter().take(limit(verbose, EVIDENCE_LINES + COUNTER_LINES)) {
-        figures(page, finding.metric, finding.observed, finding.expected);
+        figures(page, "\u{a0}", (finding.metric, finding.observed, finding.expected), "");
     }
 }
 
 fn header(page: &mut Page) {
-    page.cut(2, &[Span::faint(format!("{}{}", right("measured"), right("normal")))]);
+    page.cut(4, &[Span::faint(format!("{}{}", right("measured"), right("normal")))]);
 }
 
+/// A line with its sign. The reason stays away where it would need a line of its own, unless all
+/// is asked for.
 fn row(page: &mut Page, evidence: &Evidence, verbose: bool) {
-    figures(page, evidence.metric, evidence.observed, evidence.expected);
-    let indent = 2 + 2 * FIGURE_COLUMNS + 2;
     let mut reason = evidence.reason.clone();
     if verbose {
         reason.push_str(&format!(" [{}, weight {:.1}]", evidence.group.as_str(), evidence.weight));
     }
-    if !reason.is_empty() {
-        page.wrapped(indent, indent, &[Span::faint(reason)]);
+    let taken = FIGURES_INDENT + text::columns(evidence.metric.title()) + " – ".chars().count();
+    if !verbose && taken + text::columns(&reason) > page.width() {
+        reason.clear();
     }
+    let sign = if evidence.direction == Direction::For { "+" } else { "-" };
+    figures(page, sign, (evidence.metric, evidence.observed, evidence.expected), &reason);
 }
 
-fn figures(page: &mut Page, metric: seawall_model::metric::Metric, observed: f64, expected: Option<f64>) {
+fn figures(
+    page: &mut Page,
+    sign: &str,
+    (metric, observed, expected): (Metric, f64, Option<f64>),
+    reason: &str,
+) {
     let expected = expected.map_or_else(|| "–".into(), |x| figure::value(metric, x));
+    let reason = if reason.is_empty() { String::new() } else { format!(" – {reason}") };
     page.wrapped(
         2,
-        2 + 2 * FIGURE_COLUMNS + 2,
+        FIGURES_INDENT,
         &[
+            Span::plain(format!("{sign}\u{a0}")),
             Span::new(Style::Strong, right_kept(&figure::value(metric, observed))),
             Span::plain(right_kept(&expected)),
             Span::plain(format!("\u{a0}\u{a0}{}", metric.title())),
+            Span::faint(reason),
         ],
     );
 }
 
-/// What rules out each rival.
+/// What rules out each rival; without a verdict, what else it could be.
 pub fn why_not(page: &mut Page, story: &Story<'_>, verbose: bool) {
     let rivals = story.rivals();
     if rivals.is_empty() {
         return;
     }
-    page.heading("why not");
+    let open = story.report.verdict.class == Class::Undecided;
+    page.heading(if open { "what else it could be" } else { "why not" });
     let shown = limit(verbose, RIVAL_LINES);
     for rival in rivals.iter().take(shown) {
-        let name = rival.hypothesis.cause.title();
         let sure = figure::confidence(rival.hypothesis.confidence);
-        let text = match rival.refuted_by {
-            Some(evidence) => format!(": {}", story::beside_expected(evidence)),
-            None => format!(": nothing rules it out, but less speaks for it ({sure})"),
-        };
-        page.wrapped(2, 4, &[Span::new(Style::Strong, name), Span::plain(text)]);
+        let name = rival.hypothesis.cause.title();
+        let name = if open || verbose { format!("{name} ({sure})") } else { name.to_owned() };
         if verbose {
+            page.wrapped(2, 4, &[Span::new(Style::Strong, name)]);
             all_evidence(page, rival.hypothesis);
-        } else if let Some(evidence) = rival.refuted_by.filter(|e| !e.reason.is_empty()) {
-            page.wrapped(4, 4, &[Span::faint(evidence.reason.clone())]);
+            continue;
         }
+        let (number, reason) = match rival.refuted_by {
+            Some(evidence) => (story::beside_expected(evidence), evidence.reason.as_str()),
+            None if open => ("nothing speaks against it".into(), ""),
+            None => ("nothing rules it out, but less speaks for it".into(), ""),
+        };
+        let reason = if reason.is_empty() { String::new() } else { format!(" – {reason}") };
+        page.wrapped(
+            2,
+            4,
+            &[Span::new(Style::Strong, name), Span::plain(format!(": {number}")), Span::faint(reason)],
+        );
     }
     more(page, rivals.len(), shown, "causes");
 }
@@ -203,49 +215,63 @@ fn all_evidence(page: &mut Page, hypothesis: &Hypothesis) {
 
 /// The heaviest sources, networks, fingerprints; paths, ports, names.
 pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
-    for (who, title) in [(true, "who"), (false, "what")] {
-        let dimensions = story.rankings(who);
-        if dimensions.is_empty() {
-            continue;
-        }
-        page.heading(title);
-        let widest = dimensions.iter().map(|(name, _)| words::dimension(name).len()).max().unwrap_or(0);
-        for (name, values) in dimensions.iter().take(limit(verbose, DIMENSION_LINES)) {
-            let label = format!("{:widest$}  ", words::dimension(name));
-            ranking(page, &label, values, verbose);
-        }
-        let proven = &story.report.rankings.proven_sources;
-        if who && !proven.is_empty() {
-            let count = figure::count(proven.len() as f64);
-            page.wrapped(
-                2,
-                4,
-                &[Span::faint(format!("{count} sources are proven real: they completed a handshake"))],
-            );
-        }
+    let (who, what) = (story.rankings(true), story.rankings(false));
+    if who.is_empty() && what.is_empty() {
+        return;
+    }
+    let mut all: Vec<(&str, &[Ranked])> = Vec::new();
+    for side in [&who, &what] {
+        all.extend(side.iter().take(limit(verbose, DIMENSION_LINES)));
+    }
+    let has_normal = all.iter().any(|(_, values)| values.iter().any(|v| v.baseline_share.is_some()));
+    page.section("who and what", if has_normal { "in brackets: the share in normal traffic" } else { "" });
+    let widest = all.iter().map(|(name, _)| words::dimension(name).len()).max().unwrap_or(0);
+    for (name, values) in &all {
+        let label = format!("{:widest$}  ", words::dimension(name));
+        if verbose { ranking_in_full(page, &label, values) } else { ranking_in_short(page, &label, values) }
+    }
+    let proven = &story.report.rankings.proven_sources;
+    if !proven.is_empty() {
+        let count = figure::count(proven.len() as f64);
+        page.wrapped(
+            2,
+            4,
+            &[Span::faint(format!("{count} sources are proven real: they completed a handshake"))],
+        );
     }
 }
 
-fn ranking(page: &mut Page, label: &str, values: &[Ranked], verbose: bool) {
-    let longest = if verbose { page.width() / 2 } else { (page.width() / 3).min(36) };
-    let entry = |page: &Page, value: &Ranked| {
-        let usual =
-            value.baseline_share.map(|s| format!(", usually {}", figure::share(s))).unwrap_or_default();
-        let name = if value.name.is_empty() { "(none)" } else { &value.name };
-        format!("{} {}{usual}", page.fitted(name, longest), figure::share(value.share))
-    };
-    if !verbose {
-        let joined = values.iter().take(3).map(|v| entry(page, v)).collect::<Vec<_>>().join(" · ");
-        return page.cut(2, &[Span::faint(label), Span::plain(joined)]);
+/// As many of the heaviest as fit on a line.
+fn ranking_in_short(page: &mut Page, label: &str, values: &[Ranked]) {
+    let room = page.width().saturating_sub(2 + label.len());
+    let mut line = String::new();
+    for value in values {
+        let entry = ranked(page, value, (room / 2).min(36));
+        let separator = if line.is_empty() { "" } else { " · " };
+        if !line.is_empty() && text::columns(&line) + text::columns(&entry) + 3 > room {
+            break;
+        }
+        line.push_str(separator);
+        line.push_str(&entry);
     }
+    page.cut(2, &[Span::faint(label), Span::plain(line)]);
+}
+
+fn ranking_in_full(page: &mut Page, label: &str, values: &[Ranked]) {
     for (i, value) in values.iter().enumerate() {
-        let shown = entry(page, value);
+        let shown = ranked(page, value, page.width());
         let label = if i == 0 { label.to_owned() } else { " ".repeat(label.len()) };
-        page.cut(2, &[Span::faint(label), Span::plain(shown)]);
+        page.wrapped(2, 2 + label.len(), &[Span::faint(label.replace(' ', "\u{a0}")), Span::plain(shown)]);
     }
 }
 
-/// The signatures with their shares.
+fn ranked(page: &Page, value: &Ranked, longest: usize) -> String {
+    let usual = value.baseline_share.map(|s| format!(" ({})", figure::share(s))).unwrap_or_default();
+    let name = if value.name.is_empty() { "(none)" } else { &value.name };
+    format!("{} {}{usual}", page.fitted(name, longest), figure::share(value.share))
+}
+
+/// The signatures with their shares. Measures name them by their number.
 pub fn in_common(page: &mut Page, story: &Story<'_>, verbose: bool) {
     let signatures = &story.report.signatures;
     if signatures.is_empty() {
@@ -253,12 +279,13 @@ pub fn in_common(page: &mut Page, story: &Story<'_>, verbose: bool) {
     }
     page.heading("what it has in common");
     let shown = limit(verbose, SIGNATURE_LINES);
-    for signature in signatures.iter().take(shown) {
-        page.wrapped(2, 4, &[Span::new(Style::Strong, signature.expression.clone())]);
-        page.wrapped(4, 4, &[Span::plain(shares(signature))]);
+    for (i, signature) in signatures.iter().take(shown).enumerate() {
+        let expression = format!("signature {}: {}", i + 1, signature.expression);
+        page.wrapped(2, 5, &[Span::new(Style::Strong, expression)]);
+        page.wrapped(5, 7, &[Span::plain(shares(signature))]);
         let examples = if verbose { signature.signature.examples.as_slice() } else { &[] };
         for example in examples {
-            page.cut(4, &[Span::faint(format!("e.g. {example}"))]);
+            page.cut(5, &[Span::faint(format!("e.g. {example}"))]);
         }
     }
     more(page, signatures.len(), shown, "signatures");
@@ -273,24 +300,16 @@ fn shares(signature: &SignatureReport) -> String {
     format!("matches {attack} of the disturbance, {normal}")
 }
 
-/// What happened when; in short form only changes are worth a line.
+/// What happened when; the short form tells of changes beside the verdict.
 pub fn course(page: &mut Page, story: &Story<'_>, verbose: bool) {
-    let entries: Vec<_> = story
-        .report
-        .timeline
-        .iter()
-        .filter(|e| verbose || e.kind == "change" || e.kind == "backend")
-        .collect();
-    if entries.is_empty() {
+    if !verbose || story.report.timeline.is_empty() {
         return;
     }
     page.heading("when");
-    let shown = limit(verbose, OTHER_LINES);
-    for entry in entries.iter().take(shown) {
+    for entry in &story.report.timeline {
         let time = story.clock.short(entry.time);
         page.wrapped(2, 4, &[Span::faint(format!("{time}  ")), Span::plain(entry.text.clone())]);
     }
-    more(page, entries.len(), shown, "entries");
 }
 
 /// Other disturbances of the same input.
@@ -334,7 +353,7 @@ pub fn inputs(page: &mut Page, story: &Story<'_>, verbose: bool) {
     page.heading("read");
     let shown = limit(verbose, INPUT_LINES);
     for input in inputs.iter().take(shown) {
-        input_line(page, story, input);
+        input_line(page, story, input, verbose);
         if verbose {
             for (oddity, count) in &input.oddities {
                 page.wrapped(4, 6, &[Span::faint(format!("{}: {oddity}", figure::whole(*count)))]);
@@ -347,7 +366,7 @@ pub fn inputs(page: &mut Page, story: &Story<'_>, verbose: bool) {
     more(page, inputs.len(), shown, "inputs");
 }
 
-fn input_line(page: &mut Page, story: &Story<'_>, input: &InputReport) {
+fn input_line(page: &mut Page, story: &Story<'_>, input: &InputReport, verbose: bool) {
     let mut facts = vec![input.kind.clone(), format!("{} records", figure::whole(input.records))];
     if input.malformed > 0 {
         facts.push(format!("{} not understood", figure::whole(input.malformed)));
@@ -358,8 +377,9 @@ fn input_line(page: &mut Page, story: &Story<'_>, input: &InputReport) {
     if let (Some(first), Some(last)) = (input.first, input.last) {
         facts.push(format!("{} to {}", story.clock.short(first), story.clock.short(last)));
     }
-    let name = page.fitted(&input.path, page.width() / 2);
-    page.wrapped(2, 4, &[Span::plain(name), Span::faint(format!(" · {}", facts.join(" · ")))]);
+    let name = page.fitted(words::input(&input.path), page.width() / 2);
+    let spans = [Span::plain(name), Span::faint(format!(" · {}", facts.join(" · ")))];
+    if verbose { page.wrapped(2, 4, &spans) } else { page.cut(2, &spans) }
 }
 
 fn limit(verbose: bool, short: usize) -> usize {
