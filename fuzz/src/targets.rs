@@ -1,0 +1,42 @@
+//! One target per decoder. A target returns for any bytes; it panics where a decoder breaks a
+//! promise: a panic of its own, a cursor past the end, no progress.
+
+mod files;
+mod logs;
+mod packets;
+
+/// A decoder under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Also the name of its folder under `fuzz/corpus`.
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+    /// How many times dearer than a cheap one a run is; the smoke run spends its time evenly.
+    pub cost: u32,
+}
+
+const fn target(name: &'static str, run: fn(&[u8]), cost: u32) -> Target {
+    Target { name, run, cost }
+}
+
+/// Every decoder.
+pub const TARGETS: &[Target] = &[
+    target("capture", packets::capture, 2),
+    target("frame", packets::frame, 1),
+    target("dns", packets::dns, 1),
+    target("tls", packets::tls, 1),
+    target("http1", packets::http1, 1),
+    target("http2", packets::http2, 1),
+    target("log", logs::log, 4),
+    target("template", logs::template, 4),
+    target("json-map", logs::json_map, 2),
+    target("time", logs::time, 1),
+    target("config", files::config, 2),
+    target("input", files::input, 40),
+];
+
+/// The target of a name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|t| t.name == name)
+}
