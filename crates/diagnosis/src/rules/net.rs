@@ -61,6 +61,7 @@ pub const TABLE: &[CauseRules] = causes! {
         HandshakeCompletion Below(0.6, 0.15), 3.0 "people's connections complete";
         SynShare Above(0.3, 0.8), 2.0 "hardly anything but openings";
         SourceCount Above(50.0, 1000.0), 1.5 "they come from many addresses";
+        SynRate Above(4000.0, 20000.0), 2.0 "no scan is so fast";
         PortFanOut Above(20.0, 80.0), -3.0 "one source tries port after port, as scanners do";
         HostFanOut Above(20.0, 80.0), -2.0 "one source tries host after host, as scanners do";
         RefusedShare Above(0.3, 0.8), -1.5 "the attempts are refused, so nothing is held half open";
@@ -138,6 +139,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ToolShare Above(0.3, 0.9), 1.0 "a program asks";
         TopClientShare Above(0.3, 0.8), 1.0 "one client does it";
         RandomTextShare Above(0.5, 0.9), -2.5 "random names find nothing; scanners try known ones";
-        HalfOpenRate Above(2000.0, 20000.0), -2.0 "far faster than any scan needs";
+        SynRate Above(4000.0, 20000.0), -4.0 "far faster than any scan needs";
+        UnansweredUdpRate Above(1500.0, 8000.0), -3.0 "far faster than any scan needs";
     }
 };
