@@ -29,6 +29,7 @@ use seawall_model::observation::{
     Connection as Told, ConnectionEvent, FlowState, Fragment, Observation, Packet, protocol, tcp_flags,
 };
 use seawall_model::time::SECOND_NS;
+use seawall_wire::packet::dns::{self as dns_wire, Framed};
 use seawall_wire::packet::frame::Frame;
 use seawall_wire::packet::{http1, tls};
 use std::collections::VecDeque;
@@ -177,8 +178,7 @@ impl Table {
     }
 
     fn datagram(&mut self, packet: &Packet<'_>, sink: &mut impl Sink) {
-        use seawall_wire::packet::dns::PORT;
-        let is_dns = packet.source_port == PORT || packet.destination_port == PORT;
+        let is_dns = packet.source_port == dns_wire::PORT || packet.destination_port == dns_wire::PORT;
         if is_dns && packet.protocol == protocol::UDP {
             self.queries.datagram(packet, sink);
         }
@@ -346,6 +346,10 @@ fn sender_is_client(packet: &Packet<'_>, state: FlowState) -> Option<bool> {
     }
     let answered = matches!(state, FlowState::Asking | FlowState::Answering);
     let (from, to) = (packet.source_port, packet.destination_port);
+    let is_dns = |port| port == dns_wire::PORT && matches!(dns_wire::framed(payload), Framed::Message { .. });
+    if is_dns(from) || is_dns(to) {
+        return Some(is_dns(to));
+    }
     const FIRST_EPHEMERAL_PORT: u16 = 1024;
     answered.then(|| match (from < FIRST_EPHEMERAL_PORT, to < FIRST_EPHEMERAL_PORT) {
         (true, false) => false,

@@ -262,10 +262,15 @@ fn hear_http2(talk: &mut (usize, Frames), piece: Piece<'_>, cx: &mut Context<'_,
     opened
 }
 
-/// `false`: messages can no longer be told apart.
+/// `false`: messages can no longer be told apart. After bytes that were not captured a segment
+/// that begins with the length of a message is taken for the start of one.
 fn hear_dns(held: &mut [Vec<u8>; 2], piece: Piece<'_>, cx: &mut Context<'_, impl Sink>) -> bool {
-    let Piece::Bytes(mut bytes) = piece else { return false };
     let held = &mut held[usize::from(!cx.from_client)];
+    let Piece::Bytes(mut bytes) = piece else {
+        cx.budget.give_back(held.len());
+        held.clear();
+        return true;
+    };
     let before = held.len();
     if before > 0 {
         if !cx.budget.take(bytes.len()) {
@@ -275,7 +280,9 @@ fn hear_dns(held: &mut [Vec<u8>; 2], piece: Piece<'_>, cx: &mut Context<'_, impl
         bytes = held;
     }
     while let dns::Framed::Message { message, consumed } = dns::framed(bytes) {
-        cx.queries.streamed(cx.packet, message, cx.sink);
+        if message.len() >= dns::HEADER_BYTES {
+            cx.queries.streamed(cx.packet, message, cx.sink);
+        }
         bytes = &bytes[consumed..];
     }
     let rest = bytes.to_vec();

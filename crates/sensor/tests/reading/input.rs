@@ -1,8 +1,6 @@
 //! Inputs of every packing, merged, damaged, odd in time: what is read, and what is said.
 
-mod common;
-
-use common::{Everything, read, read_with};
+use super::common::{Everything, read, read_with};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use seawall_sensor::flow::Limits;
@@ -79,6 +77,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+type Pack<'p> = &'p dyn Fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn packed_inputs_are_read_as_streams_and_joined_ones_to_the_end() {
     let folder = Folder::new("packed");
@@ -101,7 +101,7 @@ fn packed_inputs_are_read_as_streams_and_joined_ones_to_the_end() {
     };
     let zstd =
         |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
-    let cases: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 5] =
+    let cases: [(&str, Pack<'_>); 5] =
         [("gzip", &gzip), ("xz", &xz), ("bzip2", &bz), ("lz4", &lz4), ("zstd", &zstd)];
     for (name, pack) in cases {
         let joined = [pack(first), pack(second)].concat();

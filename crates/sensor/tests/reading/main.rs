@@ -1,0 +1,5 @@
+//! Reading whole inputs: packed, merged, damaged, odd in time, and real ones.
+
+mod common;
+mod input;
+mod material;
