@@ -22,8 +22,12 @@ pub enum Actor {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 pub enum Event {
-    /// The disturbance began.
-    Onset,
+    /// The disturbance began; the text says by what it shows, where that is known.
+    Onset {
+        text: String,
+    },
+    /// The program noticed it.
+    Detected,
     /// Something was changed in the service.
     Changed {
         kind: ChangeKind,
@@ -55,8 +59,10 @@ pub enum Event {
         reason: String,
     },
     Acknowledged,
-    /// The disturbed traffic ended.
-    Ended,
+    /// The disturbed traffic ended; text as for the onset.
+    Ended {
+        text: String,
+    },
     /// Somebody declared it over, and why.
     Closed {
         reason: String,
@@ -135,8 +141,8 @@ fn event_of(entry: &TimelineEntry, verdict: &Verdict) -> Option<(Actor, Event)> 
     let text = entry.text.clone();
     Some(match entry.kind.as_str() {
         "change" => return None,
-        "onset" => (Actor::Observed, Event::Onset),
-        "end" => (Actor::Observed, Event::Ended),
+        "onset" => (Actor::Observed, Event::Onset { text }),
+        "end" => (Actor::Observed, Event::Ended { text }),
         "peak" => (Actor::Observed, Event::Peak { text }),
         "named" => {
             let (cause, confidence) = (verdict.cause, verdict.confidence);

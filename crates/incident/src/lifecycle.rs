@@ -59,8 +59,8 @@ impl Detected {
     /// Opens an incident at its first finding.
     pub fn open(now: Timestamp, onset: Timestamp, what: &str) -> Self {
         let mut ledger = Ledger::default();
-        ledger.append(onset, Actor::Observed, Event::Onset);
-        ledger.append(now, Actor::Seawall, Event::Note { text: what.into() });
+        ledger.append(onset, Actor::Observed, Event::Onset { text: what.into() });
+        ledger.append(now, Actor::Seawall, Event::Detected);
         Self { ledger }
     }
 
@@ -90,7 +90,7 @@ impl Diagnosed {
 
     /// It ended without any measure.
     pub fn monitor(mut self, now: Timestamp) -> Monitoring {
-        self.ledger.append(now, Actor::Observed, Event::Ended);
+        self.ledger.append(now, Actor::Observed, Event::Ended { text: String::new() });
         Monitoring { ledger: self.ledger, verdict: self.verdict, since: now }
     }
 
@@ -125,7 +125,7 @@ impl Mitigating {
 
     /// The service answers again.
     pub fn monitor(mut self, now: Timestamp) -> Monitoring {
-        self.ledger.append(now, Actor::Observed, Event::Ended);
+        self.ledger.append(now, Actor::Observed, Event::Ended { text: String::new() });
         Monitoring { ledger: self.ledger, verdict: self.verdict, since: now }
     }
 
@@ -138,8 +138,8 @@ impl Mitigating {
 
 impl Monitoring {
     /// It came back.
-    pub fn relapse(mut self, now: Timestamp) -> Diagnosed {
-        self.ledger.append(now, Actor::Observed, Event::Onset);
+    pub fn relapse(mut self, now: Timestamp, what: &str) -> Diagnosed {
+        self.ledger.append(now, Actor::Observed, Event::Onset { text: what.into() });
         Diagnosed { ledger: self.ledger, verdict: self.verdict }
     }
 
@@ -285,7 +285,7 @@ mod tests {
             .roll_back(Timestamp(6), &["m1".into()], "goodput fell")
             .mitigate(Timestamp(7), &plan(2))
             .monitor(Timestamp(8))
-            .relapse(Timestamp(9))
+            .relapse(Timestamp(9), "requests rose again")
             .monitor(Timestamp(10))
             .resolve(Timestamp(11), ada, "quiet");
         let incident = Incident::Resolved(resolved);

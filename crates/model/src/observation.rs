@@ -37,6 +37,7 @@ impl Observation<'_> {
 
 /// Whether something was there. Most logs do not say, which is not the same as "absent".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Presence {
     #[default]
     Unknown,
@@ -46,6 +47,7 @@ pub enum Presence {
 
 /// HTTP request method (RFC 9110 section 9, and the methods that attacks like).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     #[default]
     Get,
@@ -99,6 +101,7 @@ impl Method {
 
 /// HTTP version of a request as the client sent it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HttpVersion {
     #[default]
     Unknown,
@@ -261,6 +264,7 @@ impl Request<'_> {
 
 /// Fragmentation of an IP packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Fragment {
     #[default]
     Whole,

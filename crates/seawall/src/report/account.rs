@@ -102,12 +102,14 @@ pub fn moment(entry: &Entry, story: &Story<'_>) -> Moment {
         Actor::Observed => "seen in the data".into(),
     };
     let what = match &entry.event {
-        Event::Onset => "the disturbance began".into(),
+        Event::Onset { text } => with("the disturbance began", text),
+        Event::Detected => "noticed".into(),
         Event::Changed { kind, text } => format!("change ({}): {text}", words::change(*kind)),
         Event::Named { cause, vectors, confidence } => {
             format!("named: {}, {} sure", words::cause(*cause, vectors), figure::confidence(*confidence))
         }
-        Event::Peak { text } | Event::Note { text } => text.clone(),
+        Event::Peak { text } => with("the peak", text),
+        Event::Note { text } => text.clone(),
         Event::Applied { measure, text } => format!("measure {measure} applied: {text}"),
         Event::ReadBack { measure, hits, harm_share } => {
             let harm =
@@ -116,7 +118,7 @@ pub fn moment(entry: &Entry, story: &Story<'_>) -> Moment {
         }
         Event::Withdrawn { measure, reason } => format!("measure {measure} taken back: {reason}"),
         Event::Acknowledged => "acknowledged".into(),
-        Event::Ended => "the disturbance ended".into(),
+        Event::Ended { text } => with("the disturbance ended", text),
         Event::Closed { reason } => format!("closed: {reason}"),
     };
     Moment { time: story.clock.full(entry.time), who, what }
@@ -139,7 +141,11 @@ pub fn resolution(postmortem: &Postmortem) -> String {
 #[must_use]
 pub fn weighed(evidence: &Evidence) -> String {
     let reason = if evidence.reason.is_empty() { String::new() } else { format!(" – {}", evidence.reason) };
-    format!("{}{reason} (weight {:.1})", super::story::beside_expected(evidence), evidence.weight)
+    format!(
+        "{}{reason} (weight {})",
+        super::story::beside_expected(evidence),
+        figure::weight(evidence.weight)
+    )
 }
 
 /// What is left to a wrong theory.
@@ -173,8 +179,18 @@ pub fn cost(cost: &TheoryCost) -> String {
     let services: Vec<String> = cost.outages.iter().map(|o| o.service.to_owned()).collect();
     format!(
         "believed first in {} of {} ({}), where the right name took {span}",
-        cost.outages.len(),
+        in_words(cost.outages.len()),
         outage::SOURCE,
         services.join("; "),
     )
+}
+
+fn with(what: &str, text: &str) -> String {
+    if text.is_empty() { what.into() } else { format!("{what}: {text}") }
+}
+
+/// A small number as a word.
+fn in_words(n: usize) -> String {
+    let small = ["none", "one", "two", "three", "four", "five"];
+    small.get(n).map_or_else(|| n.to_string(), |word| (*word).to_owned())
 }

@@ -22,7 +22,7 @@ pub fn value(metric: Metric, x: f64) -> String {
         Unit::Microseconds => duration(x / 1e6),
         Unit::Seconds => duration(x),
         Unit::Bytes => bytes(x),
-        Unit::Entropy => format!("{x:.2}"),
+        Unit::Entropy => fixed(x),
     }
 }
 
@@ -55,7 +55,7 @@ pub fn times(observed: f64, expected: f64) -> Option<String> {
 /// `398`, `12.4k`, `1.2M`, `0.12`.
 #[must_use]
 pub fn quantity(x: f64) -> String {
-    if !x.is_finite() {
+    if !is_sayable(x) {
         return "unknown".into();
     }
     let (scaled, suffix) = scale(x, &DECIMAL);
@@ -65,7 +65,7 @@ pub fn quantity(x: f64) -> String {
 /// A whole number: `37,623`, `1.2M`.
 #[must_use]
 pub fn count(x: f64) -> String {
-    if !x.is_finite() || x.abs() >= EXACT_BELOW || (x.fract() != 0.0 && x.abs() < 10.0) {
+    if !is_sayable(x) || x.abs() >= EXACT_BELOW || (x.fract() != 0.0 && x.abs() < 10.0) {
         return quantity(x);
     }
     grouped(x.round() as i64)
@@ -95,7 +95,7 @@ fn grouped(n: i64) -> String {
 /// A fraction of one as a percentage. Only exactly nothing is `0 %`, only exactly all is `100 %`.
 #[must_use]
 pub fn share(x: f64) -> String {
-    if !x.is_finite() {
+    if !is_sayable(x) {
         return "unknown".into();
     }
     let percent = x * 100.0;
@@ -125,10 +125,17 @@ pub fn estimate(e: ShareEstimate) -> String {
     format!("{shown} ({low}–{})", share(e.high))
 }
 
+/// A weight of evidence, natural log-odds.
+#[must_use]
+pub fn weight(x: f64) -> String {
+    if x.is_finite() && x.abs() < 1e6 { format!("{x:.1}") } else { "unknown".into() }
+}
+
 /// A probability; never certain.
 #[must_use]
 pub fn confidence(x: f64) -> String {
     match x {
+        x if !x.is_finite() => "unknown".into(),
         x if x > 0.99 => format!("over 99{NO_BREAK_SPACE}%"),
         x if x < 0.01 => format!("under 1{NO_BREAK_SPACE}%"),
         x => format!("{:.0}{NO_BREAK_SPACE}%", x * 100.0),
@@ -150,7 +157,7 @@ pub fn bits_per_second(x: f64) -> String {
 /// A span of seconds: `1.8 s`, `320 ms`, `2 min 40 s`, `3 h 5 min`, `4 d 2 h`.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
-    if !seconds.is_finite() {
+    if !is_sayable(seconds) {
         return "unknown".into();
     }
     if seconds < 0.0 {
@@ -169,6 +176,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Two decimals, for figures between 0 and 1.
+fn fixed(x: f64) -> String {
+    if x.abs() < 1e3 { format!("{x:.2}") } else { quantity(x) }
+}
+
 fn two_units(whole: u64, large: u64, large_name: &str, small: u64, small_name: &str) -> String {
     let n = NO_BREAK_SPACE;
     let (first, second) = (whole / large, whole % large / small);
@@ -180,11 +192,16 @@ fn two_units(whole: u64, large: u64, large_name: &str, small: u64, small_name: &
 }
 
 fn with_unit(x: f64, units: &[&'static str; 5]) -> String {
-    if !x.is_finite() {
+    if !is_sayable(x) {
         return "unknown".into();
     }
     let (scaled, unit) = scale(x, units);
     format!("{}{NO_BREAK_SPACE}{unit}", digits(scaled))
+}
+
+/// Whether a figure can have been measured at all.
+fn is_sayable(x: f64) -> bool {
+    x.abs() < 1e18
 }
 
 fn scale(x: f64, units: &[&'static str; 5]) -> (f64, &'static str) {

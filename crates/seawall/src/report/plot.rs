@@ -6,6 +6,9 @@ use seawall_model::metric::{Metric, Unit};
 use seawall_model::report::Series;
 use seawall_model::time::SECOND_NS;
 
+/// No measured rate is higher; more would only flatten the drawing.
+const HIGHEST: f64 = 1e17;
+
 /// Instants that a chart marks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Marks {
@@ -103,7 +106,7 @@ impl<'a> Axis<'a> {
 }
 
 fn sane(x: f64) -> f64 {
-    if x.is_finite() { x.max(0.0) } else { 0.0 }
+    if x.is_finite() { x.clamp(0.0, HIGHEST) } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -62,7 +62,10 @@ impl Html {
             self.out.push(' ');
             self.out.push_str(key);
             self.out.push_str("=\"");
-            escape(&text::visible(value), &mut self.out);
+            let value = text::visible(value);
+            // Drawings hold their points in an attribute; all else is a name and is cut as text is.
+            let kept = if *key == "d" { value } else { text::clip(&value, LONGEST_TEXT) };
+            escape(&kept, &mut self.out);
             self.out.push('"');
         }
         self.out.push('>');

@@ -4,6 +4,7 @@
 use super::builder::Html;
 use crate::report::moment::{self, Clock};
 use crate::report::plot::{Axis, Marks};
+use crate::report::text::capitalised;
 use seawall_model::Timestamp;
 
 /// Points of a curve: more than a screen has columns is waste.
@@ -15,10 +16,11 @@ const HEIGHT: f64 = 100.0;
 /// Draws one series. `usual` is the normal level, `low` a flatter drawing.
 pub fn draw(html: &mut Html, axis: &Axis<'_>, marks: &Marks, usual: Option<f64>, clock: Clock, low: bool) {
     let values = axis.highest_of(POINTS);
+    let usual = usual.filter(|level| level.is_finite() && (0.0..=axis.highest() * 2.0).contains(level));
     let top = nice_top(values.iter().copied().chain(usual).fold(0.0, f64::max));
     html.within("figure", &[], |html| {
         html.within("figcaption", &[], |html| {
-            html.text(&axis.title());
+            html.text(&capitalised(&axis.title()));
             let normal = usual.map(|level| format!("normal {}, ", axis.label(level))).unwrap_or_default();
             let highest = axis.label(axis.highest());
             html.element("span", &[], &format!("{normal}highest {highest}, {}", axis.step()));

@@ -56,7 +56,7 @@ pub fn impact(html: &mut Html, postmortem: &Postmortem) {
             for row in &postmortem.impact {
                 let (what, normal, during) = account::impact_row(row);
                 html.within("tr", &[], |html| {
-                    html.element("th", &[("scope", "row")], &what);
+                    html.element("th", &[("scope", "row")], &capitalised(&what));
                     html.element("td", &[("class", "number")], &normal);
                     let class = if row.is_worse { "number worse" } else { "number" };
                     let mark = if row.is_worse { "worse: " } else { "" };
@@ -131,7 +131,7 @@ fn evidence_row(html: &mut Html, evidence: &Evidence, heaviest: f64) {
     let expected = evidence.expected.map_or_else(|| "–".into(), |x| figure::value(evidence.metric, x));
     html.element("td", &[("class", "number")], &expected);
     html.within("td", &[("class", "number")], |html| {
-        html.text(&format!("{:.1}", evidence.weight));
+        html.text(&figure::weight(evidence.weight));
         bar(html, "bar", evidence.weight / heaviest);
     });
 }
@@ -264,6 +264,7 @@ fn theory_card(html: &mut Html, theory: &WrongTheory) {
         html.element("span", &[], &format!("{} left", account::left_to(theory)));
     });
     if let Some(heaviest) = theory.refuted_by.first() {
+        html.element("p", &[("class", "small")], &capitalised(heaviest.metric.title()));
         html.within("dl", &[("class", "number-line")], |html| {
             html.element("dt", &[], "measured");
             html.element("dd", &[], &figure::value(heaviest.metric, heaviest.observed));
@@ -274,7 +275,14 @@ fn theory_card(html: &mut Html, theory: &WrongTheory) {
         });
     }
     html.within("ul", &[], |html| {
-        for line in account::refutation(theory) {
+        if let Some(heaviest) = theory.refuted_by.first().filter(|e| !e.reason.is_empty()) {
+            html.element(
+                "li",
+                &[],
+                &format!("{} (weight {})", capitalised(&heaviest.reason), figure::weight(heaviest.weight)),
+            );
+        }
+        for line in account::refutation(theory).into_iter().skip(theory.refuted_by.len().min(1)) {
             html.element("li", &[], &capitalised(&line));
         }
     });
@@ -365,7 +373,8 @@ fn bullets<'a>(html: &mut Html, items: impl IntoIterator<Item = &'a str>) {
 
 /// A bar that only repeats the number beside it.
 fn bar(html: &mut Html, class: &str, share: f64) {
-    let style = format!("width:{:.1}%", share.clamp(0.0, 1.0) * 100.0);
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    let style = format!("width:{:.1}%", share * 100.0);
     html.within("span", &[("class", class), ("aria-hidden", "true")], |html| {
         html.element("span", &[("style", &style)], "");
     });
@@ -373,11 +382,11 @@ fn bar(html: &mut Html, class: &str, share: f64) {
 
 fn event_class(event: &Event) -> &'static str {
     match event {
-        Event::Onset => "onset",
-        Event::Named { .. } => "named",
+        Event::Onset { .. } => "onset",
+        Event::Detected | Event::Named { .. } => "named",
         Event::Applied { .. } => "applied",
         Event::Changed { .. } => "changed",
-        Event::Ended => "ended",
+        Event::Ended { .. } => "ended",
         Event::Closed { .. } => "closed",
         _ => "other",
     }

@@ -106,7 +106,7 @@ fn evidence_table(document: &mut Document, all: &[&Evidence]) {
                 e.metric.title().into(),
                 figure::value(e.metric, e.observed),
                 expected(e.metric, e.expected),
-                format!("{:.1}", e.weight),
+                figure::weight(e.weight),
                 e.reason.clone(),
             ]
         })

@@ -3,6 +3,9 @@
 use crate::console::Console;
 use crate::report::text;
 
+/// Names from the input beyond this length tell nothing more. Text to be pasted is never cut.
+const LONGEST_TEXT: usize = 1_000;
+
 /// How a piece of text stands out. Every style only adds to what the words already say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {
@@ -141,7 +144,7 @@ impl Page {
     }
 
     fn shown(&self, text: &str) -> String {
-        self.in_charset(text::visible(text))
+        self.clip(&self.in_charset(text::visible(text)), LONGEST_TEXT)
     }
 
     /// Outside of UTF-8, the bytes of other characters could be read as controls.

@@ -24,6 +24,7 @@ const OTHER_LINES: usize = 3;
 const RULE_LINES_OVER: usize = 2;
 const INPUT_LINES: usize = 4;
 const FIGURE_COLUMNS: usize = 12;
+const LABEL_COLUMNS: usize = 20;
 /// Where the names of the figures begin.
 const FIGURES_INDENT: usize = 4 + 2 * FIGURE_COLUMNS + 2;
 
@@ -139,7 +140,11 @@ fn header(page: &mut Page) {
 fn row(page: &mut Page, evidence: &Evidence, verbose: bool) {
     let mut reason = evidence.reason.clone();
     if verbose {
-        reason.push_str(&format!(" [{}, weight {:.1}]", evidence.group.as_str(), evidence.weight));
+        reason.push_str(&format!(
+            " [{}, weight {}]",
+            evidence.group.as_str(),
+            figure::weight(evidence.weight)
+        ));
     }
     let taken = FIGURES_INDENT + text::columns(evidence.metric.title()) + " – ".chars().count();
     if !verbose && taken + text::columns(&reason) > page.width() {
@@ -207,7 +212,7 @@ fn all_evidence(page: &mut Page, hypothesis: &Hypothesis) {
     for (direction, mark) in [(Direction::Against, '-'), (Direction::For, '+')] {
         for evidence in story::sorted(hypothesis, direction) {
             let figures = format!("{mark} {}", story::beside_expected(evidence));
-            let reason = format!(" – {} [{:.1}]", evidence.reason, evidence.weight);
+            let reason = format!(" – {} [{}]", evidence.reason, figure::weight(evidence.weight));
             page.wrapped(4, 6, &[Span::plain(figures), Span::faint(reason)]);
         }
     }
@@ -225,9 +230,11 @@ pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
     }
     let has_normal = all.iter().any(|(_, values)| values.iter().any(|v| v.baseline_share.is_some()));
     page.section("who and what", if has_normal { "in brackets: the share in normal traffic" } else { "" });
-    let widest = all.iter().map(|(name, _)| words::dimension(name).len()).max().unwrap_or(0);
-    for (name, values) in &all {
-        let label = format!("{:widest$}  ", words::dimension(name));
+    let labels: Vec<String> =
+        all.iter().map(|(name, _)| page.fitted(&words::dimension(name), LABEL_COLUMNS)).collect();
+    let widest = labels.iter().map(|label| text::columns(label)).max().unwrap_or(0);
+    for (label, (_, values)) in labels.iter().zip(&all) {
+        let label = format!("{label}{}", " ".repeat(widest + 2 - text::columns(label)));
         if verbose { ranking_in_full(page, &label, values) } else { ranking_in_short(page, &label, values) }
     }
     let proven = &story.report.rankings.proven_sources;
@@ -243,7 +250,7 @@ pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
 
 /// As many of the heaviest as fit on a line.
 fn ranking_in_short(page: &mut Page, label: &str, values: &[Ranked]) {
-    let room = page.width().saturating_sub(2 + label.len());
+    let room = page.width().saturating_sub(2 + text::columns(label));
     let mut line = String::new();
     for value in values {
         let entry = ranked(page, value, (room / 2).min(36));
@@ -260,8 +267,12 @@ fn ranking_in_short(page: &mut Page, label: &str, values: &[Ranked]) {
 fn ranking_in_full(page: &mut Page, label: &str, values: &[Ranked]) {
     for (i, value) in values.iter().enumerate() {
         let shown = ranked(page, value, page.width());
-        let label = if i == 0 { label.to_owned() } else { " ".repeat(label.len()) };
-        page.wrapped(2, 2 + label.len(), &[Span::faint(label.replace(' ', "\u{a0}")), Span::plain(shown)]);
+        let label = if i == 0 { label.to_owned() } else { " ".repeat(text::columns(label)) };
+        page.wrapped(
+            2,
+            2 + text::columns(&label),
+            &[Span::faint(label.replace(' ', "\u{a0}")), Span::plain(shown)],
+        );
     }
 }
 

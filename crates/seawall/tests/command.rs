@@ -1,0 +1,192 @@
+//! The program as its users meet it: arguments, streams, exit status.
+
+mod fixtures;
+
+use seawall::console::Console;
+use seawall::{Status, report, run};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+#[test]
+fn the_status_is_the_verdicts() {
+    let folder = Folder::new("status");
+    for (name, triage) in fixtures::all() {
+        let path = folder.write(&format!("{name}.json"), &report::json(&triage).expect("plain data"));
+        let said = seawall(&["incident", "show", &path]);
+        let expected =
+            if ["http-flood", "ntp-amplification"].contains(&name) { Status::Attack } else { Status::Quiet };
+        assert_eq!(said.status, expected, "{name}");
+        assert_eq!(said.out, report::terminal(&triage, &Console::PIPE, false));
+        assert_eq!(said.err, "");
+    }
+    assert_eq!((Status::Quiet.code(), Status::Attack.code(), Status::CouldNotRun.code()), (0, 1, 2));
+}
+
+#[test]
+fn an_attack_beside_another_cause_is_an_attack() {
+    let folder = Folder::new("beside");
+    let mut triage = fixtures::release_fault();
+    triage.episodes[0].verdict = fixtures::http_flood().verdict;
+    let path = folder.write("report.json", &report::json(&triage).expect("plain data"));
+    assert_eq!(seawall(&["incident", "show", &path]).status, Status::Attack);
+}
+
+#[test]
+fn the_postmortem_follows_the_name_of_its_file() {
+    let folder = Folder::new("postmortem");
+    let path = folder.write("report.json", &report::json(&fixtures::http_flood()).expect("plain data"));
+    let (html, markdown) = (folder.path("out.html"), folder.path("out.md"));
+    assert_eq!(seawall(&["incident", "postmortem", &path, "-o", &html]).status, Status::Quiet);
+    assert_eq!(seawall(&["incident", "postmortem", &path, "-o", &markdown]).status, Status::Quiet);
+    assert!(std::fs::read_to_string(html).expect("written").starts_with("<!doctype html>"));
+    assert!(std::fs::read_to_string(&markdown).expect("written").starts_with("# Postmortem: HTTP flood"));
+    let printed = seawall(&["incident", "postmortem", &path]).out;
+    assert_eq!(printed, std::fs::read_to_string(markdown).expect("written"));
+}
+
+#[test]
+fn notices_tell_users_what_they_need_and_attackers_nothing() {
+    let folder = Folder::new("notices");
+    let path = folder.write("report.json", &report::json(&fixtures::http_flood()).expect("plain data"));
+    for stage in ["first", "update", "resolved"] {
+        let said = seawall(&["incident", "status", &path, "--stage", stage]);
+        assert_eq!(said.status, Status::Quiet);
+        assert!(said.out.starts_with("Disturbance of shop.example"), "{}", said.out);
+        for secret in ["/search", "Mozilla", "429", "limit each"] {
+            assert!(!said.out.contains(secret), "{stage} tells {secret}");
+        }
+    }
+    let first = seawall(&["incident", "status", &path]).out;
+    assert!(first.contains("since 14:03 UTC on 2026-04-02"), "{first}");
+}
+
+#[test]
+fn errors_say_where_and_why_in_one_line() {
+    let folder = Folder::new("errors");
+    let missing = folder.path("missing.json");
+    let said = seawall(&["incident", "show", &missing]);
+    assert_eq!(said.status, Status::CouldNotRun);
+    assert!(said.err.starts_with(&format!("seawall: cannot read {missing}: ")), "{}", said.err);
+    assert_eq!(said.err.lines().count(), 1);
+
+    let garbage = folder.write("garbage\x1b[31m.json", "{\"schema\": 1");
+    let said = seawall(&["incident", "show", &garbage]);
+    assert_eq!(said.status, Status::CouldNotRun);
+    assert!(said.err.contains("is no report of `seawall triage --format json`"), "{}", said.err);
+    assert!(!said.err.contains('\x1b'));
+
+    let old = folder.write(
+        "old.json",
+        &report::json(&fixtures::undecided()).expect("plain data").replace("triage/1", "triage/0"),
+    );
+    let said = seawall(&["incident", "show", &old]);
+    assert!(said.err.contains("has schema seawall.triage/0"), "{}", said.err);
+}
+
+#[test]
+fn wrong_usage_could_not_run_and_help_is_no_failure() {
+    assert_eq!(seawall(&["triage"]).status, Status::CouldNotRun);
+    assert_eq!(seawall(&["flood"]).status, Status::CouldNotRun);
+    let help = seawall(&["triage", "--help"]);
+    assert_eq!((help.status, help.err.as_str()), (Status::Quiet, ""));
+    assert!(help.out.contains("--baseline") && help.out.contains("Exit status"), "{}", help.out);
+    assert_eq!(seawall(&["--version"]).status, Status::Quiet);
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_error() {
+    let folder = Folder::new("pipe");
+    let path = folder.write("report.json", &report::json(&fixtures::http_flood()).expect("plain data"));
+    for arguments in [vec!["incident", "show", &path], vec!["incident", "status", &path], vec!["man"]] {
+        let mut err = Vec::new();
+        let status = run(words(&arguments), &Console::PIPE, &mut Closed, &mut err);
+        assert_ne!(status, Status::CouldNotRun, "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&err), "");
+    }
+    let mut err = Vec::new();
+    let status = run(words(&["incident", "show", &path]), &Console::PIPE, &mut Closed, &mut err);
+    assert_eq!(status, Status::Attack);
+}
+
+#[test]
+fn manual_pages_and_completions_come_from_the_command_table() {
+    let page = seawall(&["man"]).out;
+    assert!(page.contains(".TH") && page.contains("triage"), "{page}");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let text = seawall(&["completions", shell]).out;
+        assert!(text.contains("seawall") && text.contains("baseline"), "{shell}");
+    }
+    let folder = Folder::new("man");
+    assert_eq!(seawall(&["man", "--output", &folder.path("")]).status, Status::Quiet);
+    assert!(std::fs::read_to_string(folder.path("seawall-triage.1")).expect("written").contains("baseline"));
+}
+
+#[test]
+fn check_config_reports_every_mistake() {
+    let folder = Folder::new("config");
+    let good = folder.write("good.toml", "[policy]\nmode = \"observe\"\n");
+    let said = seawall(&["check-config", &good]);
+    assert_eq!((said.status, said.out), (Status::Quiet, format!("{good}: valid\n")));
+    let bad = folder.write("bad.toml", "[policy]\nmode = \"on\"\nmeasure-lifetime-s = 0\n");
+    let said = seawall(&["check-config", &bad]);
+    assert_eq!(said.status, Status::CouldNotRun);
+    assert!(said.err.contains("line 2") && said.err.contains("line 3"), "{}", said.err);
+}
+
+struct Said {
+    status: Status,
+    out: String,
+    err: String,
+}
+
+fn seawall(arguments: &[&str]) -> Said {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let status = run(words(arguments), &Console::PIPE, &mut out, &mut err);
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Said { status, out: text(out), err: text(err) }
+}
+
+fn words(arguments: &[&str]) -> Vec<OsString> {
+    std::iter::once("seawall").chain(arguments.iter().copied()).map(OsString::from).collect()
+}
+
+/// A pipe whose reader is gone.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A folder of one test, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("seawall-test-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_string_lossy().into_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        std::fs::write(self.0.join(name), text).expect("writable");
+        self.path(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Left behind if it cannot be removed; nothing depends on it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
