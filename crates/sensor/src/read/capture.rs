@@ -76,6 +76,8 @@ pub(super) struct CaptureReader<T> {
     packets: u64,
     odd: [u64; Oddity::ALL.len()],
     links: Vec<u16>,
+    /// Empty pieces of earlier batches: their memory is used again.
+    spare: Vec<Piece<'static>>,
 }
 
 impl<T: Tally> CaptureReader<T> {
@@ -103,6 +105,7 @@ impl<T: Tally> CaptureReader<T> {
             packets: 0,
             odd: [0; Oddity::ALL.len()],
             links: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -177,8 +180,9 @@ impl<T: Tally> CaptureReader<T> {
         let bytes = self.feed.bytes();
         let input = hash::mix(self.input as u64);
         let first = self.packets - (self.records.len() - self.next) as u64;
+        let spare = &mut self.spare;
         let pieces: Vec<Mutex<Piece<'_>>> =
-            records.chunks(DECODE_RECORDS).map(|_| Mutex::new(Piece::default())).collect();
+            records.chunks(DECODE_RECORDS).map(|_| Mutex::new(spare.pop().unwrap_or_default())).collect();
         let ahead = usize::from(threads > 1);
         pool::run(threads, pieces.len() + ahead, &|task| {
             let Some(number) = task.checked_sub(ahead) else {
@@ -208,6 +212,7 @@ impl<T: Tally> CaptureReader<T> {
                 self.links.push(link);
             }
         }
+        self.spare.extend(pieces.into_iter().map(Piece::emptied));
     }
 
     /// Writes what only the whole capture tells.
@@ -299,6 +304,17 @@ struct Item<'a> {
 }
 
 impl<'a> Piece<'a> {
+    /// The same memory without contents, bound to no buffer. Threads come and go with each batch,
+    /// and memory that one takes and another frees is slow to come by.
+    fn emptied(self) -> Piece<'static> {
+        let shards = self.shards.map(|mut items| {
+            items.clear();
+            // Nothing is left to convert: collecting in place only changes the lifetime.
+            items.into_iter().map_while(|_| None).collect()
+        });
+        Piece { shards, ..Piece::default() }
+    }
+
     /// Decodes packets of which `first` is the number of the first in its capture.
     fn decode(&mut self, bytes: &'a [u8], records: &[Record], input: u64, first: u64) {
         self.link = records.first().map(|record| record.link);

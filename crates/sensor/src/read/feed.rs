@@ -77,11 +77,13 @@ impl Feed {
         self.ended = stream.is_none();
     }
 
-    /// Reads ahead up to `wanted` bytes, from any thread.
+    /// Reads ahead, from any thread, so that `wanted` bytes will be there when as many of the
+    /// window are used.
     pub(super) fn read_ahead(&self, wanted: usize) {
         if let Ok(mut ahead) = self.ahead.lock() {
             let Ahead { stream, window, broken } = &mut *ahead;
-            let missing = wanted.saturating_sub(window.bytes().len());
+            let spare = self.bytes().len().saturating_sub(wanted);
+            let missing = wanted.saturating_sub(spare + window.bytes().len());
             window.read(stream, missing, broken);
         }
     }
