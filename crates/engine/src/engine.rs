@@ -23,6 +23,8 @@ const RING_SECONDS: usize = 64;
 const EPISODES_KEPT: usize = 8;
 /// A disturbance this old that is neither attack nor fault is the new normal.
 const NEW_NORMAL_S: f64 = 1_800.0;
+/// While less than this is known to be quiet, false alarms teach.
+const COLD_START_S: f64 = 45.0;
 /// Changes that are kept.
 const CHANGES_KEPT: usize = 1_000;
 /// A reference shorter than this, or with less than this many observations, expects nothing.
@@ -38,6 +40,8 @@ pub enum Input {
         window: Box<Window>,
     },
     Change(Change),
+    /// What is normal from now on, in place of any earlier baseline: it differs by time of day.
+    Baseline(Box<Window>),
     /// The input ends: everything open is concluded.
     Finish,
 }
@@ -102,6 +106,7 @@ impl Engine {
         match input {
             Input::Window { tick, window } => self.take_window(tick.max(now), *window, &mut effects),
             Input::Change(change) => self.take_change(change),
+            Input::Baseline(window) => self.baseline = Some(*window),
             Input::Finish => {
                 self.close_second(&mut effects);
                 effects.push(Effect::Concluded(Box::new(conclude::conclude(self))));
@@ -248,13 +253,34 @@ impl Engine {
                 .diagnosis
                 .as_ref()
                 .is_some_and(|d| !matches!(d.verdict.class, Class::Attack | Class::Abuse | Class::Fault));
+        let false_alarm = episode.is_false_alarm();
+        if false_alarm {
+            self.learn_from(&episode);
+        }
         self.episode = Some(episode);
-        if over || adopted {
+        if over || adopted || false_alarm {
             self.close_episode(effects);
         }
         if adopted {
             self.detectors.iter_mut().for_each(Cusum::relearn);
             self.share_detectors.iter_mut().for_each(ShareCusum::relearn);
+        }
+    }
+
+    /// It was nothing, seen by detectors that hardly knew the traffic: they learn from it. Later
+    /// ones do not, or a crowd that grows step by step would be learnt step by step.
+    fn learn_from(&mut self, episode: &Episode) {
+        let age_s = self.quiet.seconds();
+        if age_s > COLD_START_S {
+            return;
+        }
+        for second in &episode.watched {
+            for (detector, value) in self.detectors.iter_mut().zip(&second.rates) {
+                value.iter().for_each(|v| detector.adopt(*v));
+            }
+            for (detector, value) in self.share_detectors.iter_mut().zip(&second.shares) {
+                value.iter().for_each(|(hits, trials)| detector.adopt(*hits, *trials));
+            }
         }
     }
 
@@ -281,7 +307,7 @@ impl Engine {
             episode.named = Some(second.plus_ns(SECOND_NS));
             effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));
         }
-        episode.diagnosis = Some(diagnosis);
+        episode.set_diagnosis(diagnosis);
     }
 
     pub(crate) fn episode_findings(&self, episode: &Episode) -> Findings {

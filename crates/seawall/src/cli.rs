@@ -56,6 +56,9 @@ pub struct TriageArgs {
     /// Database of networks and countries in MMDB format
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub networks: Option<PathBuf>,
+    /// Also record what was read, for `seawall replay`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub record: Option<PathBuf>,
     /// Also write a postmortem to send: HTML, or Markdown if the name ends in `.md`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,

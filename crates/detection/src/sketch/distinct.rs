@@ -11,12 +11,38 @@ const REGISTERS: usize = 1 << REGISTER_BITS;
 
 /// A distinct counter over 64-bit hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Distinct {
     /// The hashes themselves while they are few; a small open table, 0 = free.
     exact: Vec<u64>,
     exact_count: u32,
     /// Empty until the exact set is full.
     registers: Vec<u8>,
+}
+
+/// A counter as it is stored, before anything is known of it.
+#[derive(Deserialize)]
+struct Stored {
+    exact: Vec<u64>,
+    exact_count: u32,
+    registers: Vec<u8>,
+}
+
+impl TryFrom<Stored> for Distinct {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let Stored { exact, exact_count, registers } = stored;
+        let filled = exact.iter().filter(|&&hash| hash != 0).count();
+        // A table that is more than half full, or of another size, would be searched for ever.
+        let is_table = exact.is_empty() || (exact.len().is_power_of_two() && filled * 2 <= exact.len());
+        let is_few = filled <= EXACT_LIMIT && filled == exact_count as usize;
+        let is_spilled = exact.is_empty() && registers.len() == REGISTERS;
+        if !(is_table && is_few && (registers.is_empty() || is_spilled)) {
+            return Err("a distinct counter of another make");
+        }
+        Ok(Self { exact, exact_count, registers })
+    }
 }
 
 impl Distinct {

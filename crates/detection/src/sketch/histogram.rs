@@ -8,11 +8,30 @@ const BUCKETS: usize = 40 * BUCKETS_PER_DOUBLING as usize;
 
 /// A histogram of whole quantities from 1 to 2^40; 0 counts as 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Histogram {
     /// Empty until something is counted.
     buckets: Vec<u32>,
     count: u64,
     sum: u64,
+}
+
+/// A histogram as it is stored, before anything is known of it.
+#[derive(Deserialize)]
+struct Stored {
+    buckets: Vec<u32>,
+    count: u64,
+    sum: u64,
+}
+
+impl TryFrom<Stored> for Histogram {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let Stored { buckets, count, sum } = stored;
+        let is_whole = buckets.len() == BUCKETS || (buckets.is_empty() && count == 0);
+        is_whole.then_some(Self { buckets, count, sum }).ok_or("a histogram with other buckets than ours")
+    }
 }
 
 impl Histogram {

@@ -14,12 +14,37 @@ pub trait Profile: Clone + Default {
 
 /// Profiles of the sources with the smallest hashes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "Stored<P>", bound(deserialize = "P: Profile + Deserialize<'de>"))]
 pub struct Profiles<P> {
     entries: Vec<(u64, P)>,
     /// Open addressing into `entries`, position plus one; 0 = free.
+    #[serde(skip)]
     index: Vec<u32>,
     /// Hashes from here on are not wanted any more; 0: all are.
     limit: u64,
+}
+
+/// Profiles as they are stored: the index is made again.
+#[derive(Deserialize)]
+struct Stored<P> {
+    entries: Vec<(u64, P)>,
+    limit: u64,
+}
+
+impl<P: Profile> TryFrom<Stored<P>> for Profiles<P> {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored<P>) -> Result<Self, Self::Error> {
+        let Stored { entries, limit } = stored;
+        if entries.len() > 2 * CAPACITY || entries.iter().any(|(hash, _)| limit != 0 && *hash >= limit) {
+            return Err("more sources than a sample of them keeps");
+        }
+        let mut profiles = Self { entries, index: Vec::new(), limit };
+        if !profiles.entries.is_empty() {
+            profiles.reindex();
+        }
+        Ok(profiles)
+    }
 }
 
 impl<P: Profile> Profiles<P> {

@@ -18,12 +18,35 @@ struct Entry {
 
 /// A uniform sample of encoded records.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Sample {
     entries: Vec<Entry>,
     bytes: Vec<u8>,
     /// Priorities from here on are not wanted any more; 0: everything is.
     limit: u64,
     seen: u64,
+}
+
+/// A sample as it is stored, before anything is known of it.
+#[derive(Deserialize)]
+struct Stored {
+    entries: Vec<Entry>,
+    bytes: Vec<u8>,
+    limit: u64,
+    seen: u64,
+}
+
+impl TryFrom<Stored> for Sample {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let Stored { entries, bytes, limit, seen } = stored;
+        let is_inside = |e: &Entry| u64::from(e.start) + u64::from(e.length) <= bytes.len() as u64;
+        if entries.len() > 2 * CAPACITY || !entries.iter().all(is_inside) {
+            return Err("a sample with records outside its bytes");
+        }
+        Ok(Self { entries, bytes, limit, seen })
+    }
 }
 
 impl Sample {

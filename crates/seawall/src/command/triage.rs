@@ -73,6 +73,7 @@ fn request(args: &TriageArgs) -> anyhow::Result<TriageRequest> {
         policy: policy(args.policy.as_deref())?,
         log_format: args.log_format.clone(),
         networks: args.networks.clone(),
+        record: args.record.clone(),
     })
 }
 

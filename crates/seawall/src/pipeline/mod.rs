@@ -4,12 +4,18 @@
 //! files → sensor → windows → engine → conclusion → planning → TriageReport
 //! ```
 
+mod frames;
+mod layout;
+mod learn;
+pub mod recording;
+mod replay;
 mod run;
 
+pub use learn::{Baseline, Part, learn};
+pub use replay::replay;
 pub use run::triage;
 
 use seawall_model::policy::Policy;
-use seawall_model::report::TriageReport;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -26,6 +32,8 @@ pub struct TriageRequest {
     pub log_format: Option<String>,
     /// MMDB file.
     pub networks: Option<PathBuf>,
+    /// Where to record the inputs of the engine.
+    pub record: Option<PathBuf>,
 }
 
 /// What `seawall learn` was asked for.
@@ -100,22 +108,6 @@ impl std::error::Error for TriageError {
             Self::Content { .. } | Self::Unavailable { .. } => None,
         }
     }
-}
-
-/// Reads the files and writes what is normal; returns what to tell the user.
-///
-/// # Errors
-/// If a file cannot be read or the baseline cannot be written.
-pub fn learn(_request: &LearnRequest, _progress: ProgressSink<'_>) -> Result<String, TriageError> {
-    Err(TriageError::Unavailable { what: "learn" })
-}
-
-/// Runs a recording again.
-///
-/// # Errors
-/// If the recording cannot be read.
-pub fn replay(_request: &ReplayRequest, _progress: ProgressSink<'_>) -> Result<TriageReport, TriageError> {
-    Err(TriageError::Unavailable { what: "replay" })
 }
 
 /// Generates episodes and scores the verdicts; returns the score as text.

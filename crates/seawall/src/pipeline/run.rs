@@ -1,5 +1,7 @@
 //! Triage: reads the inputs, drives the engine, plans, and assembles the report.
 
+use super::learn::{Baseline, Part};
+use super::recording::Recorder;
 use super::{Progress, ProgressSink, TriageError, TriageRequest};
 use seawall_detection::Window;
 use seawall_engine::{Conclusion, Effect, Engine, Input};
@@ -17,62 +19,91 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If a file cannot be read or holds nothing that Seawall knows.
 pub fn triage(request: &TriageRequest, progress: ProgressSink<'_>) -> Result<TriageReport, TriageError> {
-    let baseline = match request.baseline.as_slice() {
-        [] => None,
-        files => Some(total(files, progress)?),
-    };
-    let mut engine = Engine::new(request.policy.clone(), baseline);
-    let mut now = Timestamp::MIN;
+    let baseline = Baseline::read(&request.baseline, progress)?;
+    let mut driver = Driver::begin(request, baseline)?;
     for change in changes(request.changes.as_deref())? {
-        drop(engine.step(now, Input::Change(change)));
+        driver.step(Input::Change(change));
     }
     let mut pending: Vec<Change> = Vec::new();
     let inputs = read(
         &request.files,
-        &mut |tick, window| {
-            now = now.max(tick);
-            drop(engine.step(now, Input::Window { tick, window: Box::new(window) }));
-        },
+        &mut |tick, window| driver.window(tick, window),
         &mut |change| pending.push(change),
         progress,
     )?;
     for change in pending {
-        drop(engine.step(now, Input::Change(change)));
+        driver.step(Input::Change(change));
     }
-    let conclusion = finish(&mut engine, now);
+    let conclusion = driver.finish(&inputs)?;
     Ok(report(conclusion, &request.policy, inputs))
 }
 
-fn finish(engine: &mut Engine, now: Timestamp) -> Conclusion {
+/// Hands inputs to the engine, tells it what is normal at each hour, and records both.
+struct Driver {
+    engine: Engine,
+    baseline: Baseline,
+    /// Parts of the week seen so far, the present one last.
+    parts: Vec<Part>,
+    recorder: Option<Recorder>,
+    /// Why recording failed; told at the end, because the reader cannot be stopped.
+    failed: Option<TriageError>,
+    now: Timestamp,
+}
+
+impl Driver {
+    fn begin(request: &TriageRequest, baseline: Baseline) -> Result<Self, TriageError> {
+        let recorder =
+            request.record.as_deref().map(|path| Recorder::begin(path, &request.policy)).transpose()?;
+        let engine = Engine::new(request.policy.clone(), None);
+        Ok(Self { engine, baseline, parts: Vec::new(), recorder, failed: None, now: Timestamp::MIN })
+    }
+
+    fn step(&mut self, input: Input) {
+        if let Some(recorder) = self.recorder.as_mut()
+            && let Err(error) = recorder.step(self.now, &input)
+        {
+            self.failed = Some(error);
+            self.recorder = None;
+        }
+        drop(self.engine.step(self.now, input));
+    }
+
+    fn window(&mut self, tick: Timestamp, window: Window) {
+        self.now = self.now.max(tick);
+        let part = Part::of(self.now);
+        if self.parts.last() != Some(&part) {
+            self.parts.retain(|p| *p != part);
+            self.parts.push(part);
+            if let Some(normal) = self.baseline.at(part) {
+                self.step(Input::Baseline(Box::new(normal)));
+            }
+        }
+        self.step(Input::Window { tick, window: Box::new(window) });
+    }
+
+    /// The input as a whole is compared with all hours that it covers.
+    fn finish(mut self, inputs: &[InputReport]) -> Result<Conclusion, TriageError> {
+        if self.parts.len() > 1
+            && let Some(normal) = self.baseline.over(&self.parts)
+        {
+            self.step(Input::Baseline(Box::new(normal)));
+        }
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish(inputs)?;
+        }
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok(finish(&mut self.engine, self.now)),
+        }
+    }
+}
+
+pub(super) fn finish(engine: &mut Engine, now: Timestamp) -> Conclusion {
     let mut effects = engine.step(now, Input::Finish);
     match effects.pop() {
         Some(Effect::Concluded(conclusion)) => *conclusion,
         other => unreachable!("finishing ends with a conclusion, not {other:?}"),
     }
-}
-
-/// Everything in some files as one window.
-fn total(files: &[PathBuf], progress: ProgressSink<'_>) -> Result<Window, TriageError> {
-    let mut sum = Window::default();
-    let mut second: Option<(Timestamp, Window)> = None;
-    let mut take = |tick: Timestamp, window: Window| {
-        let at = tick.floor_to(seawall_model::time::SECOND_NS);
-        match &mut second {
-            Some((current, held)) if *current == at => held.merge(&window),
-            slot => {
-                if let Some((_, mut done)) = slot.replace((at, window)) {
-                    done.seal(1.0);
-                    sum.merge(&done);
-                }
-            }
-        }
-    };
-    read(files, &mut take, &mut |_| {}, progress)?;
-    if let Some((_, mut done)) = second {
-        done.seal(1.0);
-        sum.merge(&done);
-    }
-    Ok(sum)
 }
 
 struct Counted(Window);
@@ -91,7 +122,8 @@ impl Tally for Counted {
     }
 }
 
-fn read(
+/// Reads files into windows, in order of time.
+pub(super) fn read(
     files: &[PathBuf],
     on_window: &mut dyn FnMut(Timestamp, Window),
     on_change: &mut dyn FnMut(Change),
@@ -163,7 +195,8 @@ struct ChangeRow {
     text: String,
 }
 
-fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> TriageReport {
+/// Plans, and puts the report together.
+pub(super) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> TriageReport {
     let Conclusion { findings, diagnosis, rankings, signatures, mut timeline, series, changes, episodes } =
         conclusion;
     let (plan, plan_report) = seawall_planning::plan(&seawall_planning::PlanInput {

@@ -1,0 +1,174 @@
+//! Recordings (`.swr`): every input of the engine, so that an incident can be run again under the
+//! same or another policy. What goes in is written before the engine sees it.
+
+use super::TriageError;
+use super::frames::{FrameError, FrameReader, FrameWriter};
+use super::layout;
+use seawall_engine::Input;
+use seawall_model::Timestamp;
+use seawall_model::policy::Policy;
+use seawall_model::report::InputReport;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter, Read};
+use std::path::{Path, PathBuf};
+
+/// First line of a recording.
+pub const KIND: &str = "seawall recording 1";
+
+/// What a recording begins with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Header {
+    layout: u64,
+    /// Version of the program that wrote it.
+    program: String,
+    policy: Policy,
+}
+
+/// One frame, as it is read. [`FrameRef`] is the same as it is written.
+#[derive(Debug, Deserialize)]
+enum Frame {
+    Step(Timestamp, Input),
+    Inputs(Vec<InputReport>),
+}
+
+#[derive(Serialize)]
+enum FrameRef<'a> {
+    Step(Timestamp, &'a Input),
+    Inputs(&'a [InputReport]),
+}
+
+/// Writes a recording.
+#[derive(Debug)]
+pub struct Recorder {
+    path: PathBuf,
+    frames: FrameWriter<BufWriter<File>>,
+}
+
+impl Recorder {
+    /// Begins a recording, in place of any file of that name. Only its owner may read it: it
+    /// holds addresses of clients.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn begin(path: &Path, policy: &Policy) -> Result<Self, TriageError> {
+        let told = |source| TriageError::Write { path: path.to_owned(), source };
+        let out = BufWriter::new(create_private(path).map_err(told)?);
+        let mut frames = FrameWriter::begin(out, KIND).map_err(told)?;
+        let header = Header {
+            layout: layout::fingerprint(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            policy: policy.clone(),
+        };
+        frames.put(&header).map_err(told)?;
+        Ok(Self { path: path.to_owned(), frames })
+    }
+
+    /// Writes one input as the engine gets it.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn step(&mut self, now: Timestamp, input: &Input) -> Result<(), TriageError> {
+        self.put(&FrameRef::Step(now, input))
+    }
+
+    /// Ends the recording with what was read.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn finish(mut self, inputs: &[InputReport]) -> Result<(), TriageError> {
+        self.put(&FrameRef::Inputs(inputs))?;
+        let path = self.path;
+        self.frames.finish().map(drop).map_err(|source| TriageError::Write { path, source })
+    }
+
+    fn put(&mut self, frame: &FrameRef<'_>) -> Result<(), TriageError> {
+        self.frames.put(frame).map_err(|source| TriageError::Write { path: self.path.clone(), source })
+    }
+}
+
+fn create_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Reads a recording.
+#[derive(Debug)]
+pub struct Recording<R> {
+    pub policy: Policy,
+    frames: FrameReader<R>,
+}
+
+/// What a recording ends with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// Steps that could be read.
+    pub steps: u64,
+    /// What had been read when it was recorded; `None` where the end of the recording is missing.
+    pub inputs: Option<Vec<InputReport>>,
+    /// Why the rest could not be read, if there is a rest.
+    pub torn: Option<String>,
+}
+
+impl Recording<BufReader<File>> {
+    /// Opens a recording.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no recording, or is of a program with another layout.
+    pub fn open(path: &Path) -> Result<Self, TriageError> {
+        let file = File::open(path).map_err(|source| TriageError::Read { path: path.to_owned(), source })?;
+        Self::read(BufReader::new(file))
+            .map_err(|reason| TriageError::Content { path: path.to_owned(), reason })
+    }
+}
+
+impl<R: Read> Recording<R> {
+    /// Reads the beginning of a recording.
+    ///
+    /// # Errors
+    /// A sentence that says what it is instead, and what to do.
+    pub fn read(input: R) -> Result<Self, String> {
+        let mut frames = FrameReader::begin(input, KIND).map_err(|error| match error {
+            FrameError::Kind => "is no recording of `seawall triage --record`".to_owned(),
+            other => other.to_string(),
+        })?;
+        let header: Header = match frames.next() {
+            Ok(Some(header)) => header,
+            Ok(None) | Err(FrameError::Torn) => return Err("ends before its header".to_owned()),
+            Err(error) => return Err(format!("has no header that this program reads: {error}")),
+        };
+        if header.layout != layout::fingerprint() {
+            let (theirs, ours) = (header.program, env!("CARGO_PKG_VERSION"));
+            return Err(format!(
+                "was recorded by seawall {theirs}, whose recordings this build of {ours} cannot read; replay it with that version"
+            ));
+        }
+        Ok(Self { policy: header.policy, frames })
+    }
+
+    /// Hands out every step up to the end or to the first damage.
+    pub fn play(mut self, mut step: impl FnMut(Timestamp, Input, u64)) -> Ending {
+        let mut ending = Ending { steps: 0, inputs: None, torn: None };
+        loop {
+            match self.frames.next() {
+                Ok(Some(Frame::Step(now, input))) => {
+                    ending.steps += 1;
+                    step(now, input, self.frames.position());
+                }
+                Ok(Some(Frame::Inputs(inputs))) => ending.inputs = Some(inputs),
+                Ok(None) if ending.inputs.is_some() => return ending,
+                Ok(None) => {
+                    ending.torn = Some("ends before what was read is told".to_owned());
+                    return ending;
+                }
+                Err(error) => {
+                    ending.torn = Some(error.to_string());
+                    return ending;
+                }
+            }
+        }
+    }
+}
