@@ -1,7 +1,7 @@
 //! An episode: one stretch of time in which something was unlike before.
 
 use seawall_detection::Window;
-use seawall_detection::detector::{Series, ShareSeries};
+use seawall_detection::detector::{SERIES, SHARES, Series, ShareSeries};
 use seawall_model::Timestamp;
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::Diagnosis;
@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 const CALM_S: i64 = 10;
 /// Every second is diagnosed this long; after that, ever more rarely.
 const CLOSE_WATCH_S: f64 = 30.0;
+/// So many diagnoses in a row that say "normal" make it a false alarm.
+const FALSE_ALARM_DIAGNOSES: u32 = 3;
+const SURELY_NORMAL: f64 = 0.8;
+/// Seconds whose values are kept, to be learnt from if it was a false alarm.
+const WATCHED_KEPT: usize = 128;
 /// Growth between diagnoses after the close watch.
 const WATCH_GROWTH: f64 = 1.25;
 
@@ -36,7 +41,26 @@ pub(crate) struct Episode {
     /// When the present verdict was first reached.
     pub named: Option<Timestamp>,
     pub last_active: Timestamp,
+    /// The watched values of its seconds, in the order of the detectors.
+    pub watched: Vec<SecondValues>,
     diagnosed: Option<Timestamp>,
+    normal_in_a_row: u32,
+}
+
+/// What the detectors saw in one second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SecondValues {
+    pub rates: Vec<Option<f64>>,
+    pub shares: Vec<Option<(f64, f64)>>,
+}
+
+impl SecondValues {
+    fn of(window: &Window) -> Self {
+        Self {
+            rates: SERIES.iter().map(|s| s.value(window)).collect(),
+            shares: SHARES.iter().map(|s| s.value(window)).collect(),
+        }
+    }
 }
 
 impl Episode {
@@ -49,12 +73,17 @@ impl Episode {
             diagnosis: None,
             named: None,
             last_active: onset,
+            watched: Vec::new(),
             diagnosed: None,
+            normal_in_a_row: 0,
         }
     }
 
     /// Adds one second; `calm` says that all series that moved are back.
     pub(crate) fn add(&mut self, second: Timestamp, window: Window, calm: bool) {
+        if self.watched.len() < WATCHED_KEPT {
+            self.watched.push(SecondValues::of(&window));
+        }
         if calm {
             self.tail.push((second, window));
             return;
@@ -82,6 +111,19 @@ impl Episode {
             self.diagnosed = Some(second);
         }
         due
+    }
+
+    /// Takes the present diagnosis.
+    pub(crate) fn set_diagnosis(&mut self, diagnosis: Diagnosis) {
+        let normal =
+            diagnosis.verdict.class == Class::Normal && diagnosis.verdict.confidence >= SURELY_NORMAL;
+        self.normal_in_a_row = if normal { self.normal_in_a_row + 1 } else { 0 };
+        self.diagnosis = Some(diagnosis);
+    }
+
+    /// Whether it has turned out to be nothing.
+    pub(crate) fn is_false_alarm(&self) -> bool {
+        self.normal_in_a_row >= FALSE_ALARM_DIAGNOSES
     }
 
     pub(crate) fn note_moved(&mut self, watched: Watched, since: Timestamp) {

@@ -17,7 +17,7 @@ use seawall_model::math;
 use serde::{Deserialize, Serialize};
 
 /// Values that only teach.
-const WARM_UP: u32 = 5;
+const WARM_UP: u32 = 8;
 /// Up to this many values the mean is the plain mean; afterwards it forgets.
 const MEMORY: u32 = 300;
 /// Drift allowed per value, in spreads.
@@ -97,6 +97,12 @@ impl Cusum {
         }
     }
 
+    /// Teaches a value that was watched as a change and turned out to be none.
+    pub fn adopt(&mut self, value: f64) {
+        let y = self.transform(value);
+        self.learn(y);
+    }
+
     /// Teaches `count` equal values at once: what a silence of that many seconds teaches.
     pub fn learn_silence(&mut self, count: u32) {
         let y = self.transform(0.0);
@@ -146,7 +152,9 @@ impl Cusum {
             Scale::Count => (0.12 * self.mean).max(1.0),
             Scale::Level => 0.25,
         };
-        (y - self.mean) / math::sqrt(self.variance).max(floor)
+        // What few values say of the spread is little.
+        let doubt = 1.0 + 6.0 / f64::from(self.seen.max(1));
+        (y - self.mean) / (math::sqrt(self.variance).max(floor) * doubt)
     }
 
     fn learn(&mut self, y: f64) {

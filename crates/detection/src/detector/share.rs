@@ -40,7 +40,8 @@ impl ShareCusum {
     pub fn step(&mut self, time: Timestamp, hits: f64, trials: f64, learn: bool) -> bool {
         if self.trials >= WARM_UP_TRIALS && trials > 0.0 {
             let (usual, risen) = self.hypotheses();
-            self.sum += hits * math::ln(risen / usual) + (trials - hits) * math::ln((1.0 - risen) / (1.0 - usual));
+            self.sum +=
+                hits * math::ln(risen / usual) + (trials - hits) * math::ln((1.0 - risen) / (1.0 - usual));
             if self.sum <= 0.0 {
                 (self.sum, self.since) = (0.0, None);
             } else {
@@ -59,6 +60,11 @@ impl ShareCusum {
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         self.since
+    }
+
+    /// Teaches a second that was watched as a change and turned out to be none.
+    pub fn adopt(&mut self, hits: f64, trials: f64) {
+        self.learn(hits, trials);
     }
 
     /// Whether a second looks like it used to.

@@ -113,6 +113,7 @@ fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
 fn walks(p: &ClientProfile) -> bool {
     let range = (p.number_high - p.number_low + 1) as f64;
     p.numbered >= 20
+        && p.api * 2 < p.requests
         && p.assets * 10 < p.requests
         && p.numbered * 10 >= p.requests * 7
         && range <= 3.0 * f64::from(p.numbered)
@@ -290,25 +291,30 @@ fn target(records: &[RequestRecord]) -> Option<String> {
 
 fn spread_vectors(http: &HttpWindow, structure: &mut Structure) {
     let clients = http.clients.count();
-    let vector = if clients <= 2.0 {
+    let busiest = http.profiles.sorted().iter().map(|(_, p)| p.requests).max().unwrap_or(0);
+    let top = f64::from(busiest) / (http.counters.requests as f64).max(1.0);
+    let vector = if clients <= 2.0 || top > 0.7 {
         "single-source"
     } else if clients >= 20.0 {
         "distributed"
     } else {
         "few-sources"
     };
-    for cause in [
-        Cause::HttpFlood,
-        Cause::CacheBusting,
-        Cause::ExpensiveEndpoint,
-        Cause::SlowHttp,
-        Cause::CredentialAbuse,
-        Cause::Scan,
-        Cause::Scraping,
-    ] {
+    for cause in SPREAD_CAUSES {
         structure.vectors.push((cause, vector.to_owned()));
     }
 }
+
+/// Causes that are refined by how many sources take part.
+const SPREAD_CAUSES: [Cause; 7] = [
+    Cause::HttpFlood,
+    Cause::CacheBusting,
+    Cause::ExpensiveEndpoint,
+    Cause::SlowHttp,
+    Cause::CredentialAbuse,
+    Cause::Scan,
+    Cause::Scraping,
+];
 
 /// Findings that need both sides: who is new, and how much slower each kind of request is.
 pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findings) {
@@ -320,7 +326,7 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     let clients = now.clients.count();
     if let Some(new) = now.profiles.new_share(&before.profiles) {
         add(Metric::NewClientShare, new, None, clients);
-        add(Metric::ReturningShare, 1.0 - new, None, clients);
+        add(Metric::ReturningShare, returning_requests(now, before), None, clients);
     }
     let (now_records, before_records) = (now.records(), before.records());
     if let Some((ratio, support)) = service_time_ratio(&now_records, &before_records) {
@@ -334,6 +340,19 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
         let rise = share * rate(during, now) / (usual * rate(reference, before)).max(1e-3);
         add(Metric::CostPathRise, rise, Some(1.0), clients);
     }
+}
+
+/// Share of the sampled clients' requests that come from clients of the reference.
+fn returning_requests(now: &HttpWindow, before: &HttpWindow) -> f64 {
+    let horizon = now.profiles.horizon().min(before.profiles.horizon());
+    let known: Vec<u64> = before.profiles.sorted().iter().map(|(h, _)| *h).collect();
+    let (mut returning, mut all) = (0.0, 0.0);
+    for (hash, profile) in now.profiles.sorted().into_iter().take_while(|(h, _)| *h <= horizon) {
+        let requests = f64::from(profile.requests);
+        all += requests;
+        returning += if known.binary_search(hash).is_ok() { requests } else { 0.0 };
+    }
+    if all > 0.0 { returning / all } else { 0.0 }
 }
 
 /// Share of requests for the costliest kind of request, now and before.
@@ -352,13 +371,18 @@ fn costliest(records: &[RequestRecord]) -> Option<u64> {
     let mut timed: Vec<(u64, u64)> =
         records.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
     timed.sort_unstable();
-    timed.chunk_by(|a, b| a.0 == b.0).map(|run| (run.iter().map(|(_, us)| us).sum::<u64>(), run[0].0)).max().map(|m| m.1)
+    timed
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|run| (run.iter().map(|(_, us)| us).sum::<u64>(), run[0].0))
+        .max()
+        .map(|m| m.1)
 }
 
 /// Mean time of a kind of request over the mean time of the others; `None` where not both exist.
 fn unit_cost(class: u64, records: &[RequestRecord]) -> Option<f64> {
     let mean = |wanted: bool| {
-        let times = records.iter().filter(|r| (path_class(r) == class) == wanted).filter_map(|r| r.duration_us);
+        let times =
+            records.iter().filter(|r| (path_class(r) == class) == wanted).filter_map(|r| r.duration_us);
         let (sum, count) = times.fold((0.0, 0.0), |(s, n), us| (s + us as f64, n + 1.0));
         (count > 0.0).then(|| (sum + 1_000.0) / count)
     };
@@ -372,7 +396,10 @@ fn service_time_ratio(now: &[RequestRecord], before: &[RequestRecord]) -> Option
         let mut timed: Vec<(u64, u64)> =
             records.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
         timed.sort_unstable();
-        timed.chunk_by(|a, b| a.0 == b.0).map(|run| (run[0].0, run[run.len() / 2].1, run.len())).collect::<Vec<_>>()
+        timed
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|run| (run[0].0, run[run.len() / 2].1, run.len()))
+            .collect::<Vec<_>>()
     };
     let (now, before) = (medians(now), medians(before));
     let (mut cost_us, mut usual_us, mut support) = (0.0, 0.0, 0.0);

@@ -15,7 +15,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0)]
     {
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
-        PageRate AboveUnexpected(20.0, 400.0), 2.5 "many requests a second";
+        PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
         PeakRequestsPerClient Above(6.0, 40.0), 3.0 "no person asks for so many pages in one second";
         MachineClientShare Above(0.2, 0.8), 3.0 "its clients fetch pages and nothing that pages are made of";
         MachineClientShare Below(0.05, 0.0), -1.0 "no client behaves like a program";
@@ -34,7 +34,8 @@ pub const TABLE: &[CauseRules] = causes! {
         DurationP95 Rises(2.0, 8.0), 0.75 "answers slow down under it";
         ReferrerRotation Above(0.2, 0.6), 1.5 "referrers are drawn at random";
         InvalidVersionShare Above(0.05, 0.2), 1.0 "programs speak wrong HTTP";
-        CrawlerShare Above(0.4, 0.8), -3.0 "most say which crawler they are";
+        ReturningShare Above(0.5, 0.85), -3.0 "most of it comes from clients that were here before";
+        CrawlerShare Above(0.4, 0.8), -5.0 "most say which crawler they are";
         LoginAttemptShare Above(0.3, 0.8), -2.0 "they try to log in";
         ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
         SequentialWalkShare Above(0.3, 0.8), -1.5 "they walk through the items in order";
@@ -49,7 +50,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
     {
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
-        PageRate AboveUnexpected(20.0, 400.0), 2.5 "many requests a second";
+        PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
         DistinctQueryShare Above(0.5, 0.9), 2.0 "hardly a query is sent twice, so no cache can answer";
         DistinctQueryShare Exceeds(0.2, 0.6), 1.5 "far more one-time queries than before";
         RandomTextShare Above(0.3, 0.8), 2.5 "paths or queries are drawn at random";
@@ -137,7 +138,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RandomTextShare Above(0.4, 0.8), -2.5 "paths or queries are drawn at random";
         PeakRequestsPerClient Above(60.0, 400.0), -2.0 "copying needs no such rate";
         ServerErrorShare Exceeds(0.1, 0.4), -1.0 "whoever copies wants the answers";
-        CrawlerShare Above(0.4, 0.8), -2.5 "most say which crawler they are";
+        CrawlerShare Above(0.3, 0.7), -6.0 "most say which crawler they are";
         ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
     }
     ReleaseFault prior -2.5
@@ -234,8 +235,8 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnClientShare AboveUnexpected(0.5, 0.9), 1.0 "one program sends most of it";
         TopPathShare Above(0.4, 0.9), 1.0 "it repeats one request";
         TopPathShare Exceeds(0.15, 0.5), 1.0 "it repeats one request";
-        NewClientShare Below(0.6, 0.2), 2.5 "its clients were here before";
-        NewClientShare Above(0.7, 0.95), -2.5 "its clients were never seen before";
+        ReturningShare Above(0.3, 0.8), 3.0 "its clients were here before";
+        ReturningShare Below(0.2, 0.02), -2.5 "its clients were never seen before";
         RequestsPerClient Rises(1.5, 5.0), 2.0 "each client sends more than it used to";
         ServerErrorShare Exceeds(0.05, 0.3), 1.0 "it repeats what failed";
         RandomTextShare Above(0.3, 0.8), -2.0 "paths or queries are drawn at random";
@@ -253,6 +254,8 @@ pub const TABLE: &[CauseRules] = causes! {
         AssetlessClientShare Exceeds(0.15, 0.5), -3.0 "they fetch nothing that pages are made of";
         TopReferrerShare Exceeds(0.08, 0.4), 2.5 "one place sends them here";
         RequestsPerClient Flat(1.8), 1.0 "each does what visitors always did";
+        MachineClientShare Below(0.05, 0.0), 1.0 "nobody behaves like a program";
+        DistinctQueryShare Exceeds(0.3, 0.7), -2.0 "far more one-time queries than before";
         MachineClientShare Above(0.1, 0.5), -3.0 "many behave like programs";
         PeakRequestsPerClient Above(10.0, 60.0), -2.0 "no person asks for so many pages in one second";
         TopUserAgentShare Exceeds(0.2, 0.5), -2.0 "one user agent dominates";
@@ -268,7 +271,9 @@ pub const TABLE: &[CauseRules] = causes! {
     {
         CrawlerShare Exceeds(0.15, 0.5), 3.5 "most of it says which crawler it is";
         CrawlerShare AboveUnexpected(0.4, 0.8), 3.0 "most of it says which crawler it is";
-        DistinctPathShare Above(0.3, 0.8), 1.5 "it reads page after page once";
+        DistinctPathShare Above(0.2, 0.7), 1.5 "it reads page after page once";
+        TopPathShare Below(0.4, 0.1), 1.0 "it reads many pages";
+        RequestRate Below(120.0, 15.0), 1.0 "at a pace that crawlers keep";
         PageRate Rises(1.3, 3.0), 0.75 "more requests than before";
         PeakRequestsPerClient Above(60.0, 300.0), -3.0 "no crawler that means well is so fast";
         TopPathShare Above(0.5, 0.9), -2.0 "it repeats one page, which no crawler does";

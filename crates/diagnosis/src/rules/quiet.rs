@@ -42,7 +42,7 @@ pub const TABLE: &[CauseRules] = causes! {
         GatewayErrorShare Above(0.05, 0.3), -2.0 "the proxy finds no server to answer";
         ServerDownEvents Above(0.2, 2.0), -3.0 "servers are reported down";
         UpstreamFailureShare Above(0.05, 0.3), -2.0 "servers do not answer";
-        PageRate Rises(2.0, 6.0), -2.0 "far more requests than before";
+        PageRate Rises(1.6, 4.0), -2.5 "far more requests than before";
         PageRate Falls(0.5, 0.15), -1.5 "far fewer requests than before";
         PacketRate Rises(3.0, 10.0), -1.5 "far more packets than before";
         ReflectedRate Above(50.0, 500.0), -2.0 "answers arrive that nobody asked for";
