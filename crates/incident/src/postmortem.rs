@@ -14,6 +14,8 @@ use seawall_model::report::{SignatureReport, TriageReport};
 
 /// An effect on the service counts as impact from this factor on.
 const WORSE_FACTOR: f64 = 1.2;
+/// … and from this distance on, in the baseline's own spread: less is the day's ripple.
+const WORSE_SURPRISE: f64 = 3.0;
 
 /// What is left to learn of one disturbance.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +56,8 @@ pub struct Impact {
 /// Why the verdict is what it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RootCause {
+    /// The cause that the evidence is about: the verdict's, or the most likely where it is open.
+    pub cause: Option<Cause>,
     /// Heaviest first.
     pub evidence: Vec<Evidence>,
     pub counter_evidence: Vec<Evidence>,
@@ -73,7 +77,7 @@ pub struct Resolution {
     pub closed: Option<Entry>,
 }
 
-/// A cause that it was not.
+/// A cause that it was not; where the verdict is open, one that it could be as well.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrongTheory {
     pub cause: Cause,
@@ -124,7 +128,8 @@ fn impact(findings: &[Finding]) -> Vec<Impact> {
             metric: f.metric,
             normal: f.expected,
             during: f.observed,
-            is_worse: f.expected.is_some_and(|normal| is_worse(f.metric, normal, f.observed)),
+            is_worse: f.surprise.abs() >= WORSE_SURPRISE
+                && f.expected.is_some_and(|normal| is_worse(f.metric, normal, f.observed)),
         })
         .collect()
 }
@@ -138,13 +143,20 @@ fn is_worse(metric: Metric, normal: f64, during: f64) -> bool {
 }
 
 fn root_cause(report: &TriageReport) -> RootCause {
-    let hypothesis = report.hypotheses.iter().find(|h| h.cause == report.verdict.cause);
+    let hypothesis = leading(report);
     RootCause {
+        cause: hypothesis.map(|h| h.cause),
         evidence: hypothesis.map(|h| evidence(h, Direction::For)).unwrap_or_default(),
         counter_evidence: hypothesis.map(|h| evidence(h, Direction::Against)).unwrap_or_default(),
         signatures: report.signatures.clone(),
         changes: report.changes.clone(),
     }
+}
+
+/// The verdict's hypothesis; where the verdict is open the first, which is the most likely.
+fn leading(report: &TriageReport) -> Option<&Hypothesis> {
+    let named = report.hypotheses.iter().find(|h| h.cause == report.verdict.cause);
+    if report.verdict.class == Class::Undecided { report.hypotheses.first() } else { named }
 }
 
 fn resolution(report: &TriageReport, ledger: &Ledger) -> Resolution {
@@ -169,12 +181,10 @@ fn is_closing(entry: &Entry) -> bool {
 
 /// The rivals that something speaks for; in an attack also the theories that teams believed first.
 fn wrong_theories(report: &TriageReport) -> Vec<WrongTheory> {
-    let holds = |cause: Cause| {
-        cause == report.verdict.cause
-            || cause == Cause::Normal
-            || report.also.iter().any(|v| v.cause == cause)
-    };
-    if report.verdict.class == Class::Undecided || report.verdict.class == Class::Normal {
+    let leading = leading(report).map_or(report.verdict.cause, |h| h.cause);
+    let also = |cause: Cause| report.also.iter().any(|v| v.cause == cause);
+    let holds = |cause: Cause| cause == leading || cause == Cause::Normal || also(cause);
+    if report.verdict.class == Class::Normal {
         return Vec::new();
     }
     let cost = |cause| (report.verdict.class == Class::Attack).then(|| outage::cost_of(cause)).flatten();
@@ -212,4 +222,159 @@ fn evidence(hypothesis: &Hypothesis, direction: Direction) -> Vec<Evidence> {
         hypothesis.evidence.iter().filter(|e| e.direction == direction).cloned().collect();
     all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{Notice, notice};
+    use seawall_model::finding::Rankings;
+    use seawall_model::plan::PlanReport;
+    use seawall_model::report::{SCHEMA, TimelineEntry};
+
+    fn verdict(cause: Cause) -> Verdict {
+        Verdict {
+            class: cause.class(),
+            cause,
+            vectors: Vec::new(),
+            confidence: 0.9,
+            target: Some("shop.example".into()),
+            onset: Some(Timestamp::from_seconds(100)),
+            end: Some(Timestamp::from_seconds(160)),
+        }
+    }
+
+    fn report(cause: Cause) -> TriageReport {
+        TriageReport {
+            schema: SCHEMA.into(),
+            verdict: verdict(cause),
+            also: Vec::new(),
+            hypotheses: Vec::new(),
+            findings: Vec::new(),
+            rankings: Rankings::default(),
+            signatures: Vec::new(),
+            plan: None,
+            plan_report: PlanReport::default(),
+            rules: Vec::new(),
+            timeline: Vec::new(),
+            series: Vec::new(),
+            changes: Vec::new(),
+            episodes: Vec::new(),
+            missing: Vec::new(),
+            inputs: Vec::new(),
+        }
+    }
+
+    fn hypothesis(cause: Cause, weights: &[(f64, Direction)]) -> Hypothesis {
+        let evidence = weights.iter().map(|(weight, direction)| Evidence {
+            group: Group::Rate,
+            metric: Metric::RequestRate,
+            observed: 9.0,
+            expected: Some(1.0),
+            weight: *weight,
+            direction: *direction,
+            reason: "requests rose".into(),
+        });
+        Hypothesis { cause, vectors: Vec::new(), score: 0.0, confidence: 0.1, evidence: evidence.collect() }
+    }
+
+    #[test]
+    fn an_attack_is_held_against_the_theories_that_teams_believe_first() {
+        let mut report = report(Cause::HttpFlood);
+        let against = [(1.0, Direction::Against), (3.0, Direction::Against), (0.5, Direction::For)];
+        report.hypotheses = vec![hypothesis(Cause::HttpFlood, &[]), hypothesis(Cause::FlashCrowd, &against)];
+        let theories = postmortem(&report, None).wrong_theories;
+        assert_eq!(theories[0].cause, Cause::FlashCrowd);
+        assert_eq!(theories[0].refuted_by.iter().map(|e| e.weight).collect::<Vec<_>>(), [3.0, 1.0]);
+        assert_eq!(theories.len(), outage::usual_theories().len());
+        assert!(theories.iter().all(|t| t.cost.is_some()));
+        assert!(theories[1..].iter().all(|t| t.confidence.is_none()));
+    }
+
+    #[test]
+    fn a_fault_is_not_compared_with_outages_that_attacks_caused() {
+        let mut report = report(Cause::ReleaseFault);
+        report.hypotheses = vec![hypothesis(Cause::ReleaseFault, &[]), hypothesis(Cause::SlowBackend, &[])];
+        let theories = postmortem(&report, None).wrong_theories;
+        assert_eq!(theories.len(), 1);
+        assert_eq!(theories[0].cost, None);
+    }
+
+    #[test]
+    fn an_open_verdict_tells_of_the_likeliest_cause_and_the_others() {
+        let mut report = report(Cause::Undecided);
+        report.hypotheses =
+            vec![hypothesis(Cause::FlashCrowd, &[(1.0, Direction::For)]), hypothesis(Cause::HttpFlood, &[])];
+        let postmortem = postmortem(&report, None);
+        assert_eq!(postmortem.root_cause.cause, Some(Cause::FlashCrowd));
+        assert_eq!(postmortem.root_cause.evidence.len(), 1);
+        assert_eq!(postmortem.wrong_theories.iter().map(|t| t.cause).collect::<Vec<_>>(), [Cause::HttpFlood]);
+    }
+
+    #[test]
+    fn only_what_stands_out_counts_as_impact() {
+        let finding = |metric, observed, expected, surprise| Finding {
+            metric,
+            observed,
+            expected: Some(expected),
+            surprise,
+            support: 1.0,
+            onset: None,
+        };
+        let mut report = report(Cause::HttpFlood);
+        report.findings = vec![
+            finding(Metric::RequestRate, 9.0, 1.0, 50.0),
+            finding(Metric::ServerErrorShare, 0.000_3, 0.000_2, 0.1),
+            finding(Metric::GoodputRate, 10.0, 40.0, 9.0),
+            finding(Metric::DurationP95, 9.0, 1.0, 9.0),
+        ];
+        let impact = postmortem(&report, None).impact;
+        let worse: Vec<(Metric, bool)> = impact.iter().map(|i| (i.metric, i.is_worse)).collect();
+        assert_eq!(
+            worse,
+            [(Metric::ServerErrorShare, false), (Metric::GoodputRate, true), (Metric::DurationP95, true),]
+        );
+    }
+
+    #[test]
+    fn times_come_from_the_timeline() {
+        let mut report = report(Cause::HttpFlood);
+        let named = Timestamp::from_seconds(102);
+        report.timeline = vec![TimelineEntry { time: named, kind: "named".into(), text: String::new() }];
+        let postmortem = postmortem(&report, None);
+        assert_eq!((postmortem.named, postmortem.time_to_name_s), (Some(named), Some(2.0)));
+        assert_eq!(postmortem.duration_s, Some(60.0));
+        assert!(postmortem.resolution.applied.is_empty());
+    }
+
+    #[test]
+    fn a_ledger_tells_what_was_applied_and_by_whom_it_was_closed() {
+        let report = report(Cause::HttpFlood);
+        let mut ledger = Ledger::default();
+        let text = "rate-limit".to_owned();
+        ledger.append(
+            Timestamp::from_seconds(105),
+            Actor::Seawall,
+            Event::Applied { measure: "m1".into(), text },
+        );
+        let closing = Event::Closed { reason: "quiet".into() };
+        ledger.append(Timestamp::from_seconds(200), Actor::Person("ada".into()), closing);
+        let resolution = postmortem(&report, Some(&ledger)).resolution;
+        assert_eq!(resolution.applied.len(), 1);
+        assert_eq!(resolution.closed.map(|e| e.actor), Some(Actor::Person("ada".into())));
+    }
+
+    #[test]
+    fn notices_fit_every_class_and_name_the_times() {
+        for cause in Cause::ALL {
+            let postmortem = postmortem(&report(*cause), None);
+            for kind in [Notice::First, Notice::Update, Notice::Resolved] {
+                let text = notice(kind, &postmortem);
+                assert!(text.title.contains("shop.example"), "{}", text.title);
+                assert!(text.body.ends_with('.') && text.body.len() < 400, "{}", text.body);
+            }
+        }
+        let resolved = notice(Notice::Resolved, &postmortem(&report(Cause::HttpFlood), None)).body;
+        assert!(resolved.contains("from 00:01 UTC on 1970-01-01 to 00:02 UTC on 1970-01-01"), "{resolved}");
+    }
 }

@@ -31,7 +31,8 @@ fn every_printed_property_is_described() {
 fn the_schema_refuses_what_is_no_report() {
     let validator = jsonschema::validator_for(&schema()).expect("a valid schema");
     let good = printed(&fixtures::http_flood());
-    let broken: [(&str, fn(&mut Value)); 5] = [
+    type Break = fn(&mut Value);
+    let broken: [(&str, Break); 5] = [
         ("another version", |r| r["schema"] = json!("seawall.triage/2")),
         ("no verdict", |r| drop(r.as_object_mut().expect("object").remove("verdict"))),
         ("an unknown cause", |r| r["verdict"]["cause"] = json!("gremlins")),

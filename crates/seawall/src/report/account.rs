@@ -18,6 +18,44 @@ pub struct Moment {
     pub what: String,
 }
 
+/// What the document is.
+#[must_use]
+pub fn kind(postmortem: &Postmortem) -> &'static str {
+    if postmortem.verdict.class == Class::Normal { "Report" } else { "Postmortem" }
+}
+
+/// The heading of the section with the evidence.
+#[must_use]
+pub fn evidence_heading(postmortem: &Postmortem) -> &'static str {
+    match postmortem.verdict.class {
+        Class::Normal => "What was looked at",
+        Class::Undecided => "What speaks for the most likely cause",
+        _ => "Root cause",
+    }
+}
+
+/// The beginning of that section.
+#[must_use]
+pub fn evidence_lead(postmortem: &Postmortem) -> String {
+    let verdict = &postmortem.verdict;
+    let cause = capitalised(&words::cause(verdict.cause, &verdict.vectors));
+    let likely = match postmortem.root_cause.cause {
+        Some(likely) if verdict.class == Class::Undecided => format!(" Most likely is: {}.", likely.title()),
+        _ => String::new(),
+    };
+    format!("{cause}: {}.{likely} The measurements, heaviest first:", words::meaning(verdict.class))
+}
+
+/// The heading and the first sentence of the section with the rivals.
+#[must_use]
+pub fn theories_lead(postmortem: &Postmortem) -> (&'static str, &'static str) {
+    if postmortem.verdict.class == Class::Undecided {
+        ("What else it could be", "What fits less well, and the number that speaks against it.")
+    } else {
+        ("Wrong theories", "What it might have been taken for, and the number that rules it out.")
+    }
+}
+
 /// The title of the document.
 #[must_use]
 pub fn title(postmortem: &Postmortem) -> String {

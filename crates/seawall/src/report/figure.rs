@@ -166,7 +166,7 @@ pub fn duration(seconds: f64) -> String {
     let n = NO_BREAK_SPACE;
     let whole = seconds.round() as u64;
     match seconds {
-        s if s == 0.0 => format!("0{n}s"),
+        0.0 => format!("0{n}s"),
         s if s < 0.000_999_5 => format!("{}{n}µs", digits(s * 1e6)),
         s if s < 0.9995 => format!("{}{n}ms", digits(s * 1e3)),
         s if s < 59.95 => format!("{}{n}s", trimmed(s, if s < 10.0 { 1 } else { 0 })),

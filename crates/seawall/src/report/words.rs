@@ -26,8 +26,8 @@ pub fn meaning(class: Class) -> &'static str {
     match class {
         Class::Attack => "somebody sends traffic to stop the service",
         Class::Abuse => "hostile, but no denial of service",
-        Class::Fault => "no attack: the trouble is ours or a supplier's",
-        Class::Demand => "no attack: the visitors are real",
+        Class::Fault => "no attack, the trouble is ours or a supplier's",
+        Class::Demand => "no attack, the visitors are real",
         Class::Normal => "no disturbance was found",
         Class::Undecided => "the data does not name one cause",
     }

@@ -39,7 +39,7 @@ fn head(html: &mut Html, postmortem: &Postmortem) {
     html.void("meta", &[("http-equiv", "Content-Security-Policy"), ("content", POLICY)]);
     html.void("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
     html.void("meta", &[("name", "color-scheme"), ("content", "light dark")]);
-    html.element("title", &[], &format!("Postmortem: {}", account::title(postmortem)));
+    html.element("title", &[], &format!("{}: {}", account::kind(postmortem), account::title(postmortem)));
     html.within("style", &[], |html| html.literal(STYLE));
 }
 

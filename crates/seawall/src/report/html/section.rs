@@ -8,6 +8,7 @@ use crate::report::text::capitalised;
 use crate::report::{account, figure, words};
 use seawall_incident::postmortem::WrongTheory;
 use seawall_incident::{Event, Postmortem};
+use seawall_model::cause::Class;
 use seawall_model::diagnosis::Evidence;
 use seawall_model::finding::Ranked;
 use seawall_model::report::SignatureReport;
@@ -20,7 +21,11 @@ const MOST_RANKED: usize = 5;
 pub fn summary(html: &mut Html, postmortem: &Postmortem, story: &Story<'_>) {
     html.within("p", &[("class", "kicker")], |html| {
         html.element("span", &[("class", "badge")], words::label(postmortem.verdict.class));
-        html.element("span", &[], &format!("Postmortem · {}", words::meaning(postmortem.verdict.class)));
+        html.element(
+            "span",
+            &[],
+            &format!("{} · {}", account::kind(postmortem), words::meaning(postmortem.verdict.class)),
+        );
     });
     html.element("h1", &[], &account::title(postmortem));
     html.element("p", &[("class", "lead")], &account::summary(postmortem, story).join(" "));
@@ -46,7 +51,7 @@ pub fn charts(html: &mut Html, story: &Story<'_>) {
 
 /// What the users felt.
 pub fn impact(html: &mut Html, postmortem: &Postmortem) {
-    if postmortem.impact.is_empty() {
+    if postmortem.impact.is_empty() || postmortem.verdict.class == Class::Normal {
         return;
     }
     heading(html, "Impact");
@@ -91,14 +96,8 @@ pub fn root_cause(html: &mut Html, postmortem: &Postmortem) {
     if root.evidence.is_empty() && root.counter_evidence.is_empty() {
         return;
     }
-    heading(html, "Root cause");
-    let verdict = &postmortem.verdict;
-    let cause = capitalised(&words::cause(verdict.cause, &verdict.vectors));
-    html.element(
-        "p",
-        &[],
-        &format!("{cause}: {}. These measurements say so, heaviest first.", words::meaning(verdict.class)),
-    );
+    heading(html, account::evidence_heading(postmortem));
+    html.element("p", &[], &account::evidence_lead(postmortem));
     let all = root.evidence.iter().chain(&root.counter_evidence);
     let heaviest = all.map(|e| e.weight).fold(f64::MIN_POSITIVE, f64::max);
     evidence_table(html, "Evidence for it", &root.evidence, heaviest, "for");
@@ -212,6 +211,9 @@ fn ranking(html: &mut Html, name: &str, values: &[Ranked]) {
 /// What was done, or what is proposed, with the rules.
 pub fn resolution(html: &mut Html, postmortem: &Postmortem, story: &Story<'_>) {
     let report = story.report;
+    if postmortem.verdict.class == Class::Normal {
+        return;
+    }
     heading(html, "Resolution");
     html.element("p", &[], &account::resolution(postmortem));
     html.within("ol", &[("class", "measures")], |html| {
@@ -249,8 +251,9 @@ pub fn theories(html: &mut Html, postmortem: &Postmortem) {
     if postmortem.wrong_theories.is_empty() {
         return;
     }
-    heading(html, "Wrong theories");
-    html.element("p", &[], "What it might have been taken for, and the number that rules it out.");
+    let (title, lead) = account::theories_lead(postmortem);
+    heading(html, title);
+    html.element("p", &[], lead);
     html.within("div", &[("class", "cards")], |html| {
         for theory in &postmortem.wrong_theories {
             html.within("div", &[("class", "card")], |html| theory_card(html, theory));

@@ -7,6 +7,7 @@ use crate::report::story::Story;
 use crate::report::text::capitalised;
 use crate::report::words;
 use seawall_incident::Postmortem;
+use seawall_model::cause::Class;
 use seawall_model::report::TriageReport;
 
 /// The postmortem as a document; `report` gives the rules and the inputs.
@@ -25,7 +26,7 @@ pub fn postmortem_markdown(postmortem: &Postmortem, report: &TriageReport) -> St
 }
 
 fn summary(document: &mut Document, postmortem: &Postmortem, story: &Story<'_>) {
-    document.heading(1, &format!("Postmortem: {}", account::title(postmortem)));
+    document.heading(1, &format!("{}: {}", account::kind(postmortem), account::title(postmortem)));
     document.heading(2, "Summary");
     document.paragraph(&account::summary(postmortem, story).join(" "));
     let figures: Vec<(String, String)> = account::figures(postmortem, story)
@@ -33,7 +34,7 @@ fn summary(document: &mut Document, postmortem: &Postmortem, story: &Story<'_>) 
         .map(|(l, v)| (format!("{}:", capitalised(l)), v))
         .collect();
     document.items(&figures);
-    if postmortem.impact.is_empty() {
+    if postmortem.impact.is_empty() || postmortem.verdict.class == Class::Normal {
         return;
     }
     document.heading(2, "Impact");
@@ -66,10 +67,8 @@ fn timeline(document: &mut Document, postmortem: &Postmortem, story: &Story<'_>)
 
 fn root_cause(document: &mut Document, postmortem: &Postmortem) {
     let root = &postmortem.root_cause;
-    document.heading(2, "Root cause");
-    let verdict = &postmortem.verdict;
-    let cause = capitalised(&words::cause(verdict.cause, &verdict.vectors));
-    document.lead(&format!("{cause}:"), &format!("{}.", words::meaning(verdict.class)));
+    document.heading(2, account::evidence_heading(postmortem));
+    document.paragraph(&account::evidence_lead(postmortem));
     document.list(root.evidence.iter().map(account::weighed).collect::<Vec<_>>().iter().map(String::as_str));
     if !root.counter_evidence.is_empty() {
         document.paragraph("Against it:");
@@ -92,6 +91,9 @@ fn root_cause(document: &mut Document, postmortem: &Postmortem) {
 
 fn resolution(document: &mut Document, postmortem: &Postmortem, story: &Story<'_>) {
     let report = story.report;
+    if postmortem.verdict.class == Class::Normal {
+        return;
+    }
     document.heading(2, "Resolution");
     document.paragraph(&account::resolution(postmortem));
     for (measure, reason) in &postmortem.resolution.proposed {
@@ -111,7 +113,9 @@ fn theories(document: &mut Document, postmortem: &Postmortem) {
     if postmortem.wrong_theories.is_empty() {
         return;
     }
-    document.heading(2, "Wrong theories");
+    let (title, lead) = account::theories_lead(postmortem);
+    document.heading(2, title);
+    document.paragraph(lead);
     for theory in &postmortem.wrong_theories {
         document.lead(
             &capitalised(theory.cause.title()),
