@@ -13,10 +13,12 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// How many times dearer than a cheap one a run is; the smoke run spends its time evenly.
     pub cost: u32,
+    /// Inputs beside those of the corpus: of formats that change with the program.
+    pub made: fn() -> Vec<Vec<u8>>,
 }
 
 const fn target(name: &'static str, run: fn(&[u8]), cost: u32) -> Target {
-    Target { name, run, cost }
+    Target { name, run, cost, made: Vec::new }
 }
 
 /// Every decoder.
@@ -32,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     target("json-map", logs::json_map, 2),
     target("time", logs::time, 1),
     target("config", files::config, 2),
+    Target { name: "recording", run: files::recording, cost: 20, made: files::recordings },
     target("input", files::input, 40),
 ];
 

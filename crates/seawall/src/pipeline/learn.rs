@@ -81,7 +81,11 @@ impl Baseline {
     ///
     /// # Errors
     /// If a file cannot be read, or is a baseline of another version.
-    pub fn read(files: &[PathBuf], progress: ProgressSink<'_>) -> Result<Self, TriageError> {
+    pub fn read(
+        files: &[PathBuf],
+        log_format: Option<&str>,
+        progress: ProgressSink<'_>,
+    ) -> Result<Self, TriageError> {
         let mut sum = Self::default();
         let mut raw = Vec::new();
         for path in files {
@@ -91,7 +95,7 @@ impl Baseline {
             }
         }
         if !raw.is_empty() {
-            sum.merge(&learnt(&raw, progress)?);
+            sum.merge(&learnt(&raw, log_format, progress)?);
         }
         Ok(sum)
     }
@@ -156,9 +160,13 @@ fn condensed(slot: Slot) -> Option<Window> {
 }
 
 /// Counts raw files, second by second.
-fn learnt(files: &[PathBuf], progress: ProgressSink<'_>) -> Result<Baseline, TriageError> {
+fn learnt(
+    files: &[PathBuf],
+    log_format: Option<&str>,
+    progress: ProgressSink<'_>,
+) -> Result<Baseline, TriageError> {
     let mut counter = Counter::default();
-    run::read(files, &mut |tick, window| counter.add(tick, &window), &mut |_| {}, progress)?;
+    run::read(files, log_format, &mut |tick, window| counter.add(tick, &window), &mut |_| {}, progress)?;
     Ok(counter.finish())
 }
 
@@ -217,7 +225,7 @@ struct Header {
 /// # Errors
 /// If a file cannot be read or the baseline cannot be written.
 pub fn learn(request: &LearnRequest, progress: ProgressSink<'_>) -> Result<String, TriageError> {
-    let baseline = Baseline::read(&request.files, progress)?;
+    let baseline = Baseline::read(&request.files, request.log_format.as_deref(), progress)?;
     let told = |source| TriageError::Write { path: request.output.clone(), source };
     let file = File::create(&request.output).map_err(told)?;
     write(&baseline, BufWriter::new(file)).map_err(told)?;
