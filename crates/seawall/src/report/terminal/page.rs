@@ -174,8 +174,10 @@ impl Page {
         line.push_word(word, style, color);
     }
 
-    fn end(&mut self, line: Line) {
-        self.out.push_str(text::plain_spaces(&line.painted).trim_end_matches(' '));
+    fn end(&mut self, mut line: Line) {
+        line.painted.truncate(line.painted.trim_end_matches(' ').len());
+        line.switch_to(Style::Plain);
+        self.out.push_str(&text::plain_spaces(&line.painted));
         self.out.push('\n');
     }
 }
@@ -186,11 +188,13 @@ struct Line {
     /// Spaces due before the next word.
     gap: usize,
     has_words: bool,
+    /// The style that is switched on at the end of `painted`.
+    on: Style,
 }
 
 impl Line {
     fn new(indent: usize) -> Self {
-        Self { painted: " ".repeat(indent), used: indent, gap: 0, has_words: false }
+        Self { painted: " ".repeat(indent), used: indent, gap: 0, has_words: false, on: Style::Plain }
     }
 
     fn push_word(&mut self, word: &str, style: Style, color: bool) {
@@ -199,6 +203,9 @@ impl Line {
         }
         let gap = std::mem::take(&mut self.gap);
         if self.has_words {
+            if color && style != self.on {
+                self.switch_to(Style::Plain);
+            }
             self.painted.push_str(&" ".repeat(gap));
             self.used += gap;
         }
@@ -208,11 +215,23 @@ impl Line {
 
     fn push(&mut self, text: &str, style: Style, color: bool) {
         self.used += text::columns(text);
-        if color && style != Style::Plain && !text.trim().is_empty() {
-            self.painted.push_str(&format!("\x1b[{}m{text}\x1b[0m", style.codes()));
-        } else {
-            self.painted.push_str(text);
+        if color && !text.trim().is_empty() {
+            self.switch_to(style);
         }
+        self.painted.push_str(text);
+    }
+
+    fn switch_to(&mut self, style: Style) {
+        if self.on == style {
+            return;
+        }
+        if self.on != Style::Plain {
+            self.painted.push_str("\x1b[0m");
+        }
+        if style != Style::Plain {
+            self.painted.push_str(&format!("\x1b[{}m", style.codes()));
+        }
+        self.on = style;
     }
 }
 
@@ -260,8 +279,12 @@ mod tests {
     #[test]
     fn colour_wraps_only_its_words() {
         let mut page = page(40, true, true);
-        page.wrapped(0, 0, &[Span::new(Style::Alarm, "ATTACK"), Span::plain("  flood")]);
-        assert_eq!(page.finish(), "\x1b[1;31mATTACK\x1b[0m  flood\n");
+        page.wrapped(0, 0, &[Span::new(Style::Alarm, "ATTACK"), Span::new(Style::Strong, "  a flood")]);
+        page.wrapped(0, 0, &[Span::plain("of "), Span::faint("requests")]);
+        assert_eq!(
+            page.finish(),
+            "\x1b[1;31mATTACK\x1b[0m  \x1b[1ma flood\x1b[0m\nof \x1b[2mrequests\x1b[0m\n"
+        );
     }
 
     #[test]
