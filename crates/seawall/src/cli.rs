@@ -53,9 +53,6 @@ pub struct TriageArgs {
     /// The nginx `log_format` or Apache `LogFormat` string of the logs, where they are unusual
     #[arg(long, value_name = "STRING")]
     pub log_format: Option<String>,
-    /// Database of networks and countries in MMDB format
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub networks: Option<PathBuf>,
     /// Also record what was read, for `seawall replay`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
@@ -138,6 +135,9 @@ pub struct SimulateArgs {
     /// The same seed gives the same episodes
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
+    /// Write the score as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Write up a disturbance from a report saved with `triage --format json`

@@ -69,7 +69,7 @@ fn dispatch(
         Command::Triage(args) => triage::run(&args, console, out, err),
         Command::Learn(args) => learn::run(&args, console, out, err),
         Command::Replay(args) => replay::run(&args, console, out, err),
-        Command::Drill(command) => drill::run(&command, console, out, err),
+        Command::Drill(command) => drill::run(&command, out),
         Command::Incident(command) => incident::run(&command, console, out),
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Completions(args) => shell::completions(&args, out),

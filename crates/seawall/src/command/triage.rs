@@ -72,7 +72,6 @@ fn request(args: &TriageArgs) -> anyhow::Result<TriageRequest> {
         changes: args.changes.clone(),
         policy: policy(args.policy.as_deref())?,
         log_format: args.log_format.clone(),
-        networks: args.networks.clone(),
         record: args.record.clone(),
     })
 }

@@ -10,10 +10,13 @@ mod learn;
 pub mod recording;
 mod replay;
 mod run;
+mod simulate;
+mod subject;
 
 pub use learn::{Baseline, Part, learn};
 pub use replay::replay;
 pub use run::triage;
+pub use simulate::simulate;
 
 use seawall_model::policy::Policy;
 use std::fmt;
@@ -30,8 +33,6 @@ pub struct TriageRequest {
     pub policy: Policy,
     /// nginx `log_format` or Apache `LogFormat` string.
     pub log_format: Option<String>,
-    /// MMDB file.
-    pub networks: Option<PathBuf>,
     /// Where to record the inputs of the engine.
     pub record: Option<PathBuf>,
 }
@@ -57,6 +58,8 @@ pub struct ReplayRequest {
 pub struct SimulateRequest {
     pub episodes: u32,
     pub seed: u64,
+    /// JSON instead of text.
+    pub json: bool,
 }
 
 /// How far a long run has come.
@@ -84,8 +87,8 @@ pub enum TriageError {
     Content { path: PathBuf, reason: String },
     /// An input could not be read; the sensor says which, why and what to do.
     Sensor { source: seawall_sensor::ReadError },
-    /// This build has no way to do it.
-    Unavailable { what: &'static str },
+    /// A format given by the user is none.
+    LogFormat { source: seawall_wire::log::TemplateError },
 }
 
 impl fmt::Display for TriageError {
@@ -95,7 +98,7 @@ impl fmt::Display for TriageError {
             Self::Write { path, .. } => write!(f, "cannot write {}", path.display()),
             Self::Content { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::Sensor { source } => write!(f, "{source}"),
-            Self::Unavailable { what } => write!(f, "this build cannot {what}"),
+            Self::LogFormat { source } => write!(f, "--log-format: {source}"),
         }
     }
 }
@@ -105,15 +108,7 @@ impl std::error::Error for TriageError {
         match self {
             Self::Read { source, .. } | Self::Write { source, .. } => Some(source),
             Self::Sensor { source } => source.source(),
-            Self::Content { .. } | Self::Unavailable { .. } => None,
+            Self::Content { .. } | Self::LogFormat { .. } => None,
         }
     }
-}
-
-/// Generates episodes and scores the verdicts; returns the score as text.
-///
-/// # Errors
-/// If the simulation cannot run.
-pub fn simulate(_request: &SimulateRequest, _progress: ProgressSink<'_>) -> Result<String, TriageError> {
-    Err(TriageError::Unavailable { what: "simulate" })
 }

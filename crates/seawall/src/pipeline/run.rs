@@ -12,6 +12,7 @@ use seawall_model::observation::Observation;
 use seawall_model::policy::Policy;
 use seawall_model::report::{InputReport, SCHEMA, SignatureReport, TimelineEntry, TriageReport};
 use seawall_sensor::{Options, Tally};
+use seawall_wire::log::Format;
 use std::path::{Path, PathBuf};
 
 /// Reads the files and says what happened.
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If a file cannot be read or holds nothing that Seawall knows.
 pub fn triage(request: &TriageRequest, progress: ProgressSink<'_>) -> Result<TriageReport, TriageError> {
-    let baseline = Baseline::read(&request.baseline, progress)?;
+    let baseline = Baseline::read(&request.baseline, request.log_format.as_deref(), progress)?;
     let mut driver = Driver::begin(request, baseline)?;
     for change in changes(request.changes.as_deref())? {
         driver.step(Input::Change(change));
@@ -27,6 +28,7 @@ pub fn triage(request: &TriageRequest, progress: ProgressSink<'_>) -> Result<Tri
     let mut pending: Vec<Change> = Vec::new();
     let inputs = read(
         &request.files,
+        request.log_format.as_deref(),
         &mut |tick, window| driver.window(tick, window),
         &mut |change| pending.push(change),
         progress,
@@ -125,13 +127,15 @@ impl Tally for Counted {
 /// Reads files into windows, in order of time.
 pub(super) fn read(
     files: &[PathBuf],
+    log_format: Option<&str>,
     on_window: &mut dyn FnMut(Timestamp, Window),
     on_change: &mut dyn FnMut(Change),
     progress: ProgressSink<'_>,
 ) -> Result<Vec<InputReport>, TriageError> {
     let paths: Vec<String> = files.iter().map(|p| p.to_string_lossy().into_owned()).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = Options { threads, ..Options::default() };
+    let formats = log_format.map(given_format).transpose()?.into_iter().collect();
+    let options = Options { threads, formats, ..Options::default() };
     let reports = seawall_sensor::read(
         &paths,
         &options,
@@ -149,6 +153,19 @@ pub(super) fn read(
     )
     .map_err(|error| TriageError::Sensor { source: error })?;
     Ok(reports.into_iter().map(input_report).collect())
+}
+
+/// A format as the user's server has it: nginx writes variables with `$`, Apache with `%`, and
+/// anything else maps JSON fields.
+fn given_format(text: &str) -> Result<Format, TriageError> {
+    let format = if text.contains('$') {
+        Format::from_nginx(text)
+    } else if text.contains('%') {
+        Format::from_apache(text)
+    } else {
+        Format::from_json_fields(text)
+    };
+    format.map_err(|source| TriageError::LogFormat { source })
 }
 
 fn input_report(r: seawall_sensor::InputReport) -> InputReport {

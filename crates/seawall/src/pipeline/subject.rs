@@ -55,7 +55,8 @@ impl Subject for EngineSubject {
         let Some(Effect::Concluded(conclusion)) = self.engine.step(self.now, Input::Finish).pop() else {
             return Outcome::default();
         };
-        let harm = conclusion.signatures.iter().filter_map(|s| s.baseline.map(|b| b.share)).reduce(|a, b| a + b);
+        let harm =
+            conclusion.signatures.iter().filter_map(|s| s.baseline.map(|b| b.share)).reduce(|a, b| a + b);
         Outcome {
             confidence: conclusion.diagnosis.verdict.confidence,
             verdict: Some(conclusion.diagnosis.verdict),
