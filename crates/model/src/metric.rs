@@ -185,6 +185,9 @@ metrics! {
     ReflectedRate Rate PerSecond "reflected-rate" "unasked answers per second from one service port";
     ReflectedBitRate Rate BitsPerSecond "reflected-bit-rate" "bits per second of unasked answers from one service port";
     ReflectedCount Rate Count "reflected-count" "unasked answers from one service port";
+    OddProtocolRate Rate PerSecond "odd-protocol-rate" "packets per second of protocols that hosts here do not speak";
+    MessageRate Rate PerSecond "message-rate" "small messages per second to web services";
+    Http2AbuseRate Rate PerSecond "http2-abuse-rate" "HTTP/2 streams reset at once or control-frame floods, per second";
     StrayTcpRate Rate PerSecond "stray-tcp-rate" "TCP packets per second that belong to no connection";
     FragmentRate Rate PerSecond "fragment-rate" "fragments per second";
     IcmpRate Rate PerSecond "icmp-rate" "ICMP packets per second";
@@ -196,11 +199,14 @@ metrics! {
     TopSourceShare Who Share "top-source-share" "packets of the busiest source";
     TopDestinationShare Who Share "top-destination-share" "packets to the busiest destination";
     DestinationCount Who Count "destination-count" "distinct destinations";
+    PeakMessagesPerClient Who PerSecond "peak-messages-per-client" "small messages per second of the busiest client to a web service";
     NewSourceShare Who Share "new-source-share" "source addresses never seen before";
     SourcePortEntropy Who Entropy "source-port-entropy" "spread of source ports";
     // packets: what
     TwoWayShare What Share "two-way-share" "packets of flows in which both sides speak";
     UnansweredUdpShare What Share "unanswered-udp-share" "UDP packets that nobody answers or asked for";
+    UdpNewShare What Share "udp-new-share" "such UDP packets that are each the first between their ports";
+    OddProtocolShare What Share "odd-protocol-share" "packets of protocols that hosts here do not speak";
     UdpShare What Share "udp-share" "packets that are UDP";
     IcmpShare What Share "icmp-share" "packets that are ICMP";
     FragmentShare What Share "fragment-share" "packets that are fragments";
@@ -222,6 +228,7 @@ metrics! {
     HostFanOut What Count "host-fan-out" "destinations tried by the busiest prober";
     SlowConnections Capacity Count "slow-connections" "connections held open by unfinished requests or slow readers";
     SlowConnectionShare Capacity Share "slow-connection-share" "connections that are slow or idle";
+    IdleConnections Capacity Count "idle-connections" "connections held open on which the client says nothing";
     TlsAbandonedShare What Share "tls-abandoned-share" "TLS handshakes without any request after";
     TlsHelloRate Rate PerSecond "tls-hello-rate" "TLS handshakes per second";
     ShortConnectionShare What Share "short-connection-share" "connections that carried little or nothing";
@@ -239,9 +246,11 @@ metrics! {
     DnsLabelBytes What Bytes "dns-label-bytes" "mean length of the first labels under the busiest suffix";
     DnsRandomNameShare What Share "dns-random-name-share" "queried names whose first label looks machine-made";
     DnsAmplifyingShare What Share "dns-amplifying-share" "queries of kinds that make large answers (ANY, TXT, DNSKEY)";
+    DnsRecursionShare What Share "dns-recursion-share" "queries that ask for recursion";
     DnsOutboundRatio What Ratio "dns-outbound-ratio" "bytes answered per byte asked";
     DnsUnansweredShare Capacity Share "dns-unanswered-share" "DNS queries without an answer";
     DnsClientCount Who Count "dns-client-count" "distinct DNS clients";
+    DnsQueriesPerClient Who Ratio "dns-queries-per-client" "queries per DNS client";
     DnsTopClientShare Who Share "dns-top-client-share" "queries of the busiest DNS client";
 }
 

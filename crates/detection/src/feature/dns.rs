@@ -25,6 +25,8 @@ pub struct DnsWindow {
     pub refused: u64,
     pub other_failure: u64,
     pub amplifying: u64,
+    /// Queries that ask for recursion.
+    pub recursive: u64,
     pub truncated: u64,
     pub over_tcp: u64,
     pub unsolicited: u64,
@@ -52,6 +54,7 @@ impl DnsWindow {
             self.queries += 1;
             self.query_bytes += u64::from(d.message_bytes);
             self.amplifying += u64::from(AMPLIFYING_TYPES.contains(&d.query_type));
+            self.recursive += u64::from(d.recursion_desired);
             self.clients.insert(client);
             self.names.insert(hash::bytes(d.name));
             self.query_sample.offer(priority, |out| codec::encode_dns(d, out));
@@ -94,6 +97,7 @@ impl DnsWindow {
         self.refused += other.refused;
         self.other_failure += other.other_failure;
         self.amplifying += other.amplifying;
+        self.recursive += other.recursive;
         self.truncated += other.truncated;
         self.over_tcp += other.over_tcp;
         self.unsolicited += other.unsolicited;

@@ -14,6 +14,11 @@ use std::net::IpAddr;
 const SHORT_CONNECTION_BYTES: u64 = 400;
 /// A log-in attempt's connection carries at most this much from the client.
 const LOGIN_CONNECTION_BYTES: u64 = 6_000;
+/// A request's segment carries at most this much; larger ones are uploads.
+const MESSAGE_BYTES: u32 = 700;
+/// Protocols besides TCP, UDP and ICMP that networks really carry (IANA): IGMP, IP in IP, 6in4,
+/// GRE, ESP, AH, EIGRP, OSPF, PIM, VRRP, SCTP.
+const USUAL_PROTOCOLS: [u8; 11] = [2, 4, 41, 47, 50, 51, 88, 89, 103, 112, 132];
 
 /// Packets and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +54,14 @@ macro_rules! volumes {
 
 volumes! {
     all tcp udp icmp other fragments later_fragments
+    /// Of protocols that are neither TCP, UDP, ICMP nor any of [`USUAL_PROTOCOLS`], unanswered.
+    odd_protocol
+    /// Small TCP segments with payload from clients to web ports, and those with payload back.
+    messages message_answers
     /// UDP of flows in which only one side has spoken, to ports that are no service's.
     udp_one_way
+    /// Those and questions, where they are the first packet of their flow.
+    udp_new
     /// The same to ports of services: questions, if they are answered.
     udp_questions
     /// UDP from ports of services in flows that the other side opened.
@@ -110,7 +121,12 @@ impl NetWindow {
             protocol::TCP => self.observe_tcp(p, two_way, weight, bytes),
             protocol::UDP => self.observe_udp(p, two_way, weight, bytes),
             protocol::ICMP | protocol::ICMPV6 => self.observe_icmp(p, weight, bytes),
-            _ => self.volumes.other.add(weight, bytes),
+            other => {
+                self.volumes.other.add(weight, bytes);
+                if !two_way && !USUAL_PROTOCOLS.contains(&other) {
+                    self.volumes.odd_protocol.add(weight, bytes);
+                }
+            }
         }
         if let Some(host) = self.hosts.entry(source) {
             host.observe(p, two_way);
@@ -138,6 +154,13 @@ impl NetWindow {
         } else if syn && flags & ACK != 0 {
             v.syn_ack.add(weight, bytes);
         }
+        if two_way && p.payload_bytes > 0 {
+            if is_message(p) {
+                v.messages.add(weight, bytes);
+            } else if service::is_web_port(p.source_port) {
+                v.message_answers.add(weight, bytes);
+            }
+        }
         if flags & RST != 0 {
             v.rst.add(weight, bytes);
         }
@@ -153,9 +176,10 @@ impl NetWindow {
             if p.flow == FlowState::New {
                 v.stray_new.add(weight, bytes);
             }
-            if syn {
+            // Absurd flags accept and refuse nothing.
+            if syn && !absurd {
                 v.stray_syn_ack.add(weight, bytes);
-            } else if flags & RST != 0 {
+            } else if flags & RST != 0 && !absurd {
                 v.stray_rst.add(weight, bytes);
             }
         }
@@ -172,6 +196,9 @@ impl NetWindow {
         if p.destination.is_multicast() || is_broadcast(p.destination) {
             self.volumes.udp_multicast.add(weight, bytes);
             return;
+        }
+        if p.flow == FlowState::New {
+            self.volumes.udp_new.add(weight, bytes);
         }
         if service::is_service_port(p.destination_port) && !service::is_service_port(p.source_port) {
             self.volumes.udp_questions.add(weight, bytes);
@@ -249,7 +276,10 @@ impl NetWindow {
         self.peak_packets_per_s = self.volumes.all.packets as f64 / width_s;
         let one_way = self.volumes.all.packets - self.volumes.two_way.packets.min(self.volumes.all.packets);
         self.peak_one_way_per_s = one_way as f64 / width_s;
-        self.hosts.for_each(|h| h.peak_per_s = (f64::from(h.packets) / width_s) as f32);
+        self.hosts.for_each(|h| {
+            h.peak_per_s = (f64::from(h.packets) / width_s) as f32;
+            h.peak_messages_per_s = (f64::from(h.messages) / width_s) as f32;
+        });
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -287,6 +317,13 @@ impl NetWindow {
     }
 }
 
+/// A request's segment on its way to a web service, as far as its outside tells.
+fn is_message(p: &Packet<'_>) -> bool {
+    service::is_web_port(p.destination_port)
+        && !service::is_service_port(p.source_port)
+        && p.payload_bytes <= MESSAGE_BYTES
+}
+
 /// IPv4 broadcast: all ones, or the last address of what looks like a private LAN.
 fn is_broadcast(address: IpAddr) -> bool {
     match address {
@@ -302,6 +339,8 @@ pub struct HostProfile {
     pub packets: u32,
     pub bytes: u64,
     pub two_way: u32,
+    /// Small segments with payload to web ports.
+    pub messages: u32,
     /// UDP answers that it got.
     pub answered: u32,
     pub syn: u32,
@@ -320,6 +359,8 @@ pub struct HostProfile {
     pub last: Timestamp,
     /// Packets per second in its busiest tick.
     pub peak_per_s: f32,
+    /// Small segments to web ports per second in its busiest tick.
+    pub peak_messages_per_s: f32,
 }
 
 impl HostProfile {
@@ -331,6 +372,8 @@ impl HostProfile {
         self.packets = self.packets.saturating_add(p.sampling.max(1));
         self.bytes += u64::from(p.length_bytes);
         self.two_way += u32::from(two_way);
+        let message = two_way && p.protocol == protocol::TCP && p.payload_bytes > 0 && is_message(p);
+        self.messages = self.messages.saturating_add(if message { p.sampling.max(1) } else { 0 });
         self.first = self.first.min(p.time);
         self.last = self.last.max(p.time);
         let opens =
@@ -355,6 +398,7 @@ impl Profile for HostProfile {
         self.packets = self.packets.saturating_add(other.packets);
         self.bytes += other.bytes;
         self.two_way += other.two_way;
+        self.messages = self.messages.saturating_add(other.messages);
         self.answered += other.answered;
         self.syn += other.syn;
         self.half_open += other.half_open;
@@ -368,5 +412,6 @@ impl Profile for HostProfile {
         self.ports |= other.ports;
         self.hosts |= other.hosts;
         self.peak_per_s = self.peak_per_s.max(other.peak_per_s);
+        self.peak_messages_per_s = self.peak_messages_per_s.max(other.peak_messages_per_s);
     }
 }

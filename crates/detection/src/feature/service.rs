@@ -40,6 +40,12 @@ pub fn is_service_port(port: u16) -> bool {
     (port != 0 && port < 1024) || index_of(port).is_some()
 }
 
+/// TCP ports on which web servers and interfaces for programs answer.
+#[must_use]
+pub fn is_web_port(port: u16) -> bool {
+    matches!(port, 80 | 443 | 8000 | 8080 | 8443 | 8888)
+}
+
 /// TCP ports of services that ask for a password.
 #[must_use]
 pub fn is_login_port(port: u16) -> bool {

@@ -22,7 +22,7 @@ pub(super) fn measure(net: &NetWindow, seconds: f64, out: &mut Vec<Value>, struc
     reflection(net, &one_way, seconds, out, structure);
     tcp(net, seconds, out);
     connections(net, seconds, out);
-    hosts(net, out);
+    hosts(net, seconds, out);
     destinations(net, &one_way, out, structure);
     spoofing(net, structure);
 }
@@ -58,6 +58,9 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     let ignored = v.udp_questions.packets.saturating_sub(v.udp_answers.packets);
     let unanswered = (v.udp_one_way.packets + ignored) as f64;
     let bytes = (v.udp_one_way.bytes + v.udp_questions.bytes.saturating_sub(v.udp_answers.bytes)) as f64;
+    push_share(out, Metric::UdpNewShare, v.udp_new.packets.min(unanswered as u64) as f64, unanswered);
+    push_share(out, Metric::OddProtocolShare, v.odd_protocol.packets as f64, n);
+    push(out, Metric::OddProtocolRate, v.odd_protocol.packets as f64 / seconds, n);
     push_share(out, Metric::UnansweredUdpShare, unanswered, n);
     push(out, Metric::UnansweredUdpRate, unanswered / seconds, n);
     push(out, Metric::UnansweredUdpBitRate, bytes * 8.0 / seconds, n);
@@ -143,17 +146,19 @@ fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::ConnectionRate, opened / seconds, opened);
     push(out, Metric::ConnectionCount, opened, opened);
     push_share(out, Metric::ShortConnectionShare, net.short_connections as f64, count(Closed));
-    let slow = count(SlowRequest) + count(SlowRead) + count(Idle);
+    let slow = count(SlowRequest) + count(SlowRead);
+    push(out, Metric::IdleConnections, count(Idle), count(Established).max(1.0));
     push(out, Metric::SlowConnections, slow, count(Established).max(1.0));
     push_share(out, Metric::SlowConnectionShare, slow.min(count(Established)), count(Established));
     let hellos = count(TlsHello).max(count(TlsAbandoned));
     push(out, Metric::TlsHelloRate, hellos / seconds, hellos);
     push_share(out, Metric::TlsAbandonedShare, count(TlsAbandoned), hellos);
     push(out, Metric::Http2AbuseEvents, count(Http2Abuse), 1.0);
+    push(out, Metric::Http2AbuseRate, count(Http2Abuse) / seconds, 1.0);
 }
 
 /// What the busiest of the sampled sources do.
-fn hosts(net: &NetWindow, out: &mut Vec<Value>) {
+fn hosts(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     let sorted = net.hosts.sorted();
     let hosts = || sorted.iter().map(|(_, h)| h);
     let n = hosts().count() as f64;
@@ -164,15 +169,27 @@ fn hosts(net: &NetWindow, out: &mut Vec<Value>) {
     push(out, Metric::ConnectionsPerClient, most(&|h| f64::from(h.established)), n);
     push(out, Metric::PortFanOut, most(&|h| if probing(h) { bits_as_count(h.ports) } else { 0.0 }), n);
     push(out, Metric::HostFanOut, most(&|h| if probing(h) { bits_as_count(h.hosts) } else { 0.0 }), n);
+    messages(net, most(&|h| f64::from(h.peak_messages_per_s)), seconds, out);
     let logins = most(&|h| if opening(h) > 0 { f64::from(h.logins) } else { 0.0 });
     push(out, Metric::LoginConnections, logins, n);
+}
+
+/// Requests that cannot be read show as small segments to a web port, each with an answer of its
+/// own. Only an exchange in step counts: downloads have many packets back for each, uploads few.
+fn messages(net: &NetWindow, peak_per_client: f64, seconds: f64, out: &mut Vec<Value>) {
+    let (asked, answered) = (net.volumes.messages.packets as f64, net.volumes.message_answers.packets as f64);
+    let in_step = answered <= 4.0 * asked && asked <= 4.0 * answered;
+    let factor = if in_step { 1.0 } else { 0.0 };
+    push(out, Metric::PeakMessagesPerClient, factor * peak_per_client, asked);
+    push(out, Metric::MessageRate, factor * asked / seconds, asked);
 }
 
 /// Opens much and carries little: most attempts unanswered, refused, or given up at once.
 fn probing(h: &HostProfile) -> bool {
     let failed = h.refused + h.half_open + h.short;
+    let opened = h.established + h.refused + h.half_open;
     let one_way_only = h.established == 0 && (h.two_way + h.answered) * 4 < h.packets;
-    one_way_only || failed * 2 >= h.established + h.refused + h.half_open
+    one_way_only || (opened > 0 && failed * 2 >= opened)
 }
 
 /// Where one-way packets go: to one host, or spread over a prefix.

@@ -24,10 +24,13 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsFailureShare Below(0.1, 0.01), -3.0 "the names exist";
     }
     DnsFlood prior -2.0
-        needs [DnsQueryRate Above(20.0, 100.0)]
-        needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(200.0, 1000.0)]
+        needs [DnsQueryRate Above(10.0, 50.0)]
+        needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(60.0, 600.0)]
     {
-        DnsQueryRate Above(150.0, 2500.0), 3.0 "far more queries than any small zone gets";
+        DnsQueryRate Above(60.0, 1500.0), 3.0 "far more queries than any small zone gets";
+        DnsRecursionShare Exceeds(0.2, 0.6), 2.5 "they ask as programs do, not as the resolvers that came before";
+        DnsQueriesPerClient Below(1.6, 1.05), 1.5 "each address asks once, as forged ones do";
+        DnsQueriesPerClient Rises(2.0, 8.0), 1.0 "each asks far more often than before";
         DnsQueryRate Rises(2.0, 8.0), 2.0 "far more queries than before";
         DnsUnansweredShare Above(0.2, 0.7), 2.0 "the servers stop answering";
         DnsDistinctNameShare Below(0.3, 0.05), 1.5 "the same names again and again";
@@ -53,10 +56,10 @@ pub const TABLE: &[CauseRules] = causes! {
     DnsTunnel prior -2.0
         needs [DnsQueryCount Above(15.0, 50.0)]
         needs [DnsLabelBytes Above(20.0, 35.0)]
-        needs [DnsDistinctNameShare Above(0.4, 0.8)]
+        needs [DnsDistinctNameShare Above(0.2, 0.5)]
     {
-        DnsLabelBytes Above(24.0, 45.0), 3.0 "labels are so long that they carry data";
-        DnsDistinctNameShare Above(0.6, 0.95), 1.5 "no name is asked for twice";
+        DnsLabelBytes Above(24.0, 45.0), 3.5 "labels are so long that they carry data";
+        DnsDistinctNameShare Above(0.4, 0.9), 1.5 "hardly a name is asked for twice";
         DnsSuffixShare Above(0.3, 0.8), 1.5 "all under one zone";
         DnsFailureShare Below(0.3, 0.05), 1.5 "every one is answered";
         DnsAmplifyingShare Above(0.2, 0.8), 1.0 "types that carry data";

@@ -5,7 +5,7 @@
 //! (WOOT 2014) for TCP reflection; RFC 9411 and vendor reports for rates.
 
 use super::{CauseRules, causes};
-use crate::shape::Shape::{Above, Below, Rises};
+use crate::shape::Shape::{Above, Below, Exceeds, Rises};
 
 pub const TABLE: &[CauseRules] = causes! {
     Amplification prior -2.0
@@ -22,12 +22,16 @@ pub const TABLE: &[CauseRules] = causes! {
         FragmentShare Above(0.05, 0.3), 1.0 "large answers arrive in fragments";
     }
     UdpFlood prior -2.0
-        needs [UnansweredUdpShare Above(0.1, 0.4)]
-        needs [UnansweredUdpRate Above(60.0, 300.0)]
+        needs [UnansweredUdpShare Above(0.1, 0.4), OddProtocolShare Above(0.1, 0.4)]
+        needs [UnansweredUdpRate Above(15.0, 80.0), OddProtocolRate Above(15.0, 80.0)]
     {
-        UnansweredUdpRate Above(300.0, 4000.0), 3.0 "thousands of packets a second that nobody asked for";
+        UnansweredUdpRate Above(50.0, 1000.0), 3.0 "many packets a second that nobody asked for";
         UnansweredUdpRate Rises(3.0, 20.0), 2.0 "there was far less of it before";
         UnansweredUdpShare Above(0.3, 0.8), 2.5 "nobody answers them";
+        UdpNewShare Above(0.15, 0.6), 2.0 "they belong to no stream: each is the first between its ports";
+        UdpNewShare Below(0.02, 0.002), -1.5 "long streams look like a capture of one direction";
+        OddProtocolRate Above(50.0, 1000.0), 3.0 "no host here speaks such protocols";
+        OddProtocolShare Above(0.3, 0.8), 3.5 "most packets are of protocols that nobody here speaks";
         SourceCount Above(20.0, 300.0), 1.5 "it comes from many addresses";
         SourceCount Below(3.0, 1.0), -1.5 "one stream may just be captured from one side";
         ReflectorPortShare Above(0.3, 0.7), -5.0 "answers of known amplifiers explain it better";
@@ -35,20 +39,29 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsQueryRate Above(50.0, 400.0), -4.0 "they are DNS queries, which have names of their own";
     }
     IcmpFlood prior -2.0
-        needs [IcmpRate Above(15.0, 60.0)]
+        needs [IcmpRate Above(10.0, 40.0)]
         needs [IcmpShare Above(0.1, 0.4)]
     {
-        IcmpRate Above(60.0, 800.0), 3.5 "no diagnosis needs this much ICMP";
-        IcmpRate Rises(3.0, 20.0), 1.5 "there was far less of it before";
+        IcmpRate Above(25.0, 400.0), 3.5 "no diagnosis needs this much ICMP";
+        IcmpRate Rises(3.0, 20.0), 2.0 "there was far less of it before";
         IcmpShare Above(0.3, 0.8), 3.0 "most packets are ICMP";
+        IcmpShare Exceeds(0.15, 0.5), 1.5 "its share was far smaller before";
+        IcmpUnansweredShare Above(0.3, 0.8), 1.0 "nobody answers it";
+        IcmpUnansweredShare Below(0.1, 0.01), -1.0 "every echo is answered, as in a measurement";
+        SourceCount Above(50.0, 1000.0), 1.0 "it comes from many addresses";
         ReflectorPortShare Above(0.2, 0.6), -3.0 "answers of known amplifiers explain it better";
+        UnansweredUdpShare Above(0.2, 0.5), -4.0 "our hosts refuse UDP that nobody asked for";
+        OddProtocolShare Above(0.2, 0.5), -4.0 "our hosts refuse protocols that they do not speak";
     }
     FragmentFlood prior -2.0
-        needs [FragmentRate Above(15.0, 80.0)]
+        needs [FragmentRate Above(8.0, 40.0)]
         needs [FragmentShare Above(0.15, 0.5)]
     {
-        FragmentRate Above(80.0, 1000.0), 3.0 "networks of today hardly fragment";
-        FragmentShare Above(0.3, 0.8), 3.0 "most packets are fragments";
+        FragmentRate Above(25.0, 400.0), 3.0 "networks of today hardly fragment";
+        FragmentRate Rises(3.0, 20.0), 2.0 "there were far fewer before";
+        FragmentShare Above(0.3, 0.8), 4.0 "most packets are fragments";
+        FragmentShare Exceeds(0.15, 0.5), 1.0 "their share was far smaller before";
+        SourceCount Above(20.0, 300.0), 1.5 "they come from many addresses";
         ReflectorPortShare Above(0.15, 0.5), -4.0 "they belong to the large answers of known amplifiers";
         TwoWayShare Above(0.5, 0.9), -2.5 "most packets belong to conversations";
     }
@@ -65,61 +78,76 @@ pub const TABLE: &[CauseRules] = causes! {
         PortFanOut Above(20.0, 80.0), -3.0 "one source tries port after port, as scanners do";
         HostFanOut Above(20.0, 80.0), -2.0 "one source tries host after host, as scanners do";
         RefusedShare Above(0.3, 0.8), -1.5 "the attempts are refused, so nothing is held half open";
+        FragmentShare Above(0.2, 0.6), -5.0 "no system sends its openings in fragments";
     }
     TcpFlagFlood prior -2.0
-        needs [StrayTcpRate Above(30.0, 200.0)]
+        needs [StrayTcpRate Above(10.0, 60.0)]
         needs [StrayTcpShare Above(0.2, 0.6), ImpossibleFlagShare Above(0.1, 0.4)]
     {
-        StrayTcpRate Above(100.0, 2000.0), 3.0 "thousands of packets a second for connections that do not exist";
-        StrayTcpRate Rises(3.0, 20.0), 1.5 "there were far fewer before";
+        StrayTcpRate Above(30.0, 600.0), 3.0 "many packets a second for connections that do not exist";
+        StrayTcpRate Rises(3.0, 20.0), 2.0 "there were far fewer before";
         StrayTcpShare Above(0.4, 0.9), 2.0 "most TCP belongs to no connection";
+        StrayTcpShare Exceeds(0.2, 0.6), 1.0 "TCP used to belong to connections";
         StrayNewShare Above(0.2, 0.7), 2.0 "each packet claims another connection";
         StrayNewShare Below(0.1, 0.02), -5.0 "long one-sided connections look like a capture of one direction";
         ImpossibleFlagShare Above(0.1, 0.5), 3.0 "no system sends such flags";
-        SourceCount Above(50.0, 1000.0), 1.0 "it comes from many addresses";
+        SourceCount Above(50.0, 1000.0), 1.5 "it comes from many addresses";
         StraySynAckShare Above(0.2, 0.6), -3.5 "they accept connections, so somebody else was asked";
         PortFanOut Above(30.0, 100.0), -2.0 "one source tries port after port, as scanners do";
     }
     TcpReflection prior -2.0
-        needs [StrayTcpRate Above(20.0, 100.0)]
+        needs [StrayTcpRate Above(8.0, 40.0)]
         needs [SynAckStrayShare Above(0.1, 0.4)]
         needs [StraySynAckShare Above(0.05, 0.3)]
     {
-        StrayTcpRate Above(40.0, 1000.0), 3.0 "many answers that nobody asked for";
-        StrayTcpRate Rises(3.0, 20.0), 1.5 "there were far fewer before";
+        StrayTcpRate Above(20.0, 400.0), 3.0 "many answers that nobody asked for";
+        StrayTcpRate Rises(3.0, 20.0), 2.0 "there were far fewer before";
         SynAckStrayShare Above(0.3, 0.8), 3.0 "they accept or refuse connections that we never opened";
+        SynAckStrayShare Exceeds(0.15, 0.4), 1.5 "such answers were rare before";
         StraySynAckShare Above(0.3, 0.8), 1.5 "most accept a connection";
         SourceCount Above(5.0, 60.0), 1.5 "many servers answer at once";
         TopSourcePortShare Above(0.3, 0.8), 1.0 "they are all one kind of server";
+        StrayNewShare Below(0.1, 0.02), -3.0 "long one-sided connections look like a capture of one direction";
     }
     ConnectionFlood prior -2.0
         needs [ConnectionCount Above(40.0, 200.0)]
-        needs [ConnectionRate Above(8.0, 60.0)]
+        needs [ConnectionRate Above(2.0, 15.0)]
+        needs [ShortConnectionShare Above(0.3, 0.7), IdleConnections Above(10.0, 60.0), ConnectionsPerClient Above(60.0, 600.0)]
     {
-        ConnectionRate Above(40.0, 500.0), 3.0 "hundreds of new connections a second";
-        ConnectionRate Rises(3.0, 15.0), 1.5 "there were far fewer before";
+        ConnectionRate Above(10.0, 200.0), 3.0 "many new connections a second";
+        ConnectionRate Rises(3.0, 15.0), 2.0 "there were far fewer before";
         ShortConnectionShare Above(0.5, 0.9), 3.0 "they carry nothing";
-        ConnectionsPerClient Above(30.0, 300.0), 1.5 "nobody opens so many";
+        ShortConnectionShare Exceeds(0.2, 0.6), 1.5 "connections used to carry something";
+        IdleConnections Above(10.0, 150.0), 2.5 "they are held open and nothing is said on them";
+        ConnectionsPerClient Above(20.0, 200.0), 1.5 "nobody opens so many";
+        ConnectionsPerClient Rises(3.0, 15.0), 1.0 "no client opened so many before";
+        SourceCount Above(100.0, 1000.0), 1.0 "they come from many addresses";
         RequestRate Above(5.0, 50.0), -3.0 "they carry requests";
         TlsHelloRate Above(5.0, 50.0), -2.0 "they begin TLS";
         LoginConnections Above(8.0, 30.0), -2.5 "they go to a service that asks for a password";
         PortFanOut Above(15.0, 60.0), -3.0 "they go to port after port, as scans do";
     }
     TlsFlood prior -2.0
-        needs [TlsHelloRate Above(8.0, 50.0)]
+        needs [TlsHelloRate Above(3.0, 20.0)]
         needs [TlsAbandonedShare Above(0.25, 0.6)]
     {
-        TlsHelloRate Above(20.0, 300.0), 3.0 "hundreds of handshakes a second";
-        TlsHelloRate Rises(3.0, 15.0), 1.5 "there were far fewer before";
-        TlsAbandonedShare Above(0.4, 0.9), 3.0 "no request follows the handshake";
-        ConnectionsPerClient Above(20.0, 200.0), 1.5 "nobody opens so many";
+        TlsHelloRate Above(8.0, 150.0), 3.0 "many handshakes a second";
+        TlsHelloRate Rises(3.0, 15.0), 2.0 "there were far fewer before";
+        TlsAbandonedShare Above(0.4, 0.9), 4.0 "no request follows the handshake";
+        TlsAbandonedShare Exceeds(0.2, 0.6), 1.0 "requests used to follow the handshake";
+        ConnectionsPerClient Above(15.0, 150.0), 1.5 "nobody opens so many";
+        SourceCount Above(100.0, 1000.0), 1.0 "they come from many addresses";
     }
     Http2Abuse prior -2.0
         needs [Http2AbuseEvents Above(2.0, 20.0)]
+        needs [Http2AbuseRate Above(0.5, 5.0)]
     {
         Http2AbuseEvents Above(3.0, 100.0), 4.0 "streams are reset at once or control frames flood";
+        Http2AbuseEvents Rises(2.0, 8.0), 1.0 "people who leave a page reset far fewer";
+        Http2AbuseRate Above(2.0, 30.0), 3.0 "people who leave a page reset far fewer";
+        Http2AbuseRate Rises(3.0, 15.0), 2.0 "there were far fewer before";
         ConnectionsPerClient Above(3.0, 100.0), 1.0 "one client keeps coming back";
-        RequestRate Above(50.0, 1000.0), 1.5 "no browser sends so many requests";
+        RequestRate Above(20.0, 400.0), 1.5 "no browser sends so many requests";
         PacketRate Above(50.0, 1000.0), 1.0 "the connection never rests";
     }
     Scan prior -2.0

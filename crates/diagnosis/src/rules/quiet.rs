@@ -46,7 +46,14 @@ pub const TABLE: &[CauseRules] = causes! {
         PageRate Falls(0.5, 0.15), -1.5 "far fewer requests than before";
         PacketRate Rises(3.0, 10.0), -1.5 "far more packets than before";
         ReflectedRate Above(50.0, 500.0), -2.0 "answers arrive that nobody asked for";
-        StrayTcpRate Above(200.0, 2000.0), -1.0 "packets of connections that do not exist";
+        FragmentShare Above(0.3, 0.8), -1.5 "most packets are fragments";
+        IcmpShare Above(0.4, 0.9), -1.5 "most packets are ICMP";
+        OddProtocolShare Above(0.2, 0.7), -2.0 "most packets are of protocols that nobody here speaks";
+        ImpossibleFlagShare Above(0.1, 0.5), -2.0 "no system sends such flags";
+        Http2AbuseRate Above(2.0, 30.0), -2.0 "streams are reset as soon as they are opened";
+        IdleConnections Above(20.0, 150.0), -1.0 "connections are held open and nothing is said on them";
+        ConnectionRate Rises(3.0, 10.0), -1.0 "far more connections than before";
+        StrayTcpRate Above(60.0, 1000.0), -1.0 "packets of connections that do not exist";
         ConnectionRate Above(60.0, 500.0), -1.0 "connections are opened at a high rate";
         TlsAbandonedShare Above(0.4, 0.9), -1.0 "handshakes are abandoned";
         RetransmissionShare Above(0.05, 0.15), -2.0 "much has to be sent again";
