@@ -14,6 +14,8 @@ use std::net::IpAddr;
 const SHORT_CONNECTION_BYTES: u64 = 400;
 /// A log-in attempt's connection carries at most this much from the client.
 const LOGIN_CONNECTION_BYTES: u64 = 6_000;
+/// And at least this much: a connection on which nothing is said tries no password.
+const LOGIN_LEAST_BYTES: u64 = 16;
 /// A request's segment carries at most this much; larger ones are uploads.
 const MESSAGE_BYTES: u32 = 700;
 /// Protocols besides TCP, UDP and ICMP that networks really carry (IANA): IGMP, IP in IP, 6in4,
@@ -66,7 +68,7 @@ volumes! {
     udp_questions
     /// UDP from ports of services in flows that the other side opened.
     udp_answers
-    /// UDP to multicast or broadcast addresses, which nobody answers by design.
+    /// UDP that nobody answers by design: to multicast or broadcast addresses, streams to collectors.
     udp_multicast
     /// Packets of flows in which both sides have spoken.
     two_way
@@ -75,6 +77,8 @@ volumes! {
     stray
     /// Stray packets that are the first of their flow.
     stray_new
+    /// Stray packets of which no flow table knows anything, as in sampled input.
+    stray_unknown
     stray_syn_ack stray_rst
     /// Flag combinations that no stack sends.
     impossible_flags
@@ -175,6 +179,8 @@ impl NetWindow {
             v.stray.add(weight, bytes);
             if p.flow == FlowState::New {
                 v.stray_new.add(weight, bytes);
+            } else if p.flow == FlowState::Unknown {
+                v.stray_unknown.add(weight, bytes);
             }
             // Absurd flags accept and refuse nothing.
             if syn && !absurd {
@@ -199,6 +205,9 @@ impl NetWindow {
         }
         if p.flow == FlowState::New {
             self.volumes.udp_new.add(weight, bytes);
+        } else if service::is_collector_port(p.destination_port) {
+            self.volumes.udp_multicast.add(weight, bytes);
+            return;
         }
         if service::is_service_port(p.destination_port) && !service::is_service_port(p.source_port) {
             self.volumes.udp_questions.add(weight, bytes);
@@ -240,7 +249,8 @@ impl NetWindow {
             }
             ConnectionEvent::Closed => {
                 host.short += u32::from(short);
-                let login = service::is_login_port(c.server_port) && c.client_bytes <= LOGIN_CONNECTION_BYTES;
+                let said = LOGIN_LEAST_BYTES..=LOGIN_CONNECTION_BYTES;
+                let login = service::is_login_port(c.server_port) && said.contains(&c.client_bytes);
                 host.logins += u32::from(login);
             }
             ConnectionEvent::TlsHello => host.tls_hellos += 1,

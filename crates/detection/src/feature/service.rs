@@ -40,6 +40,13 @@ pub fn is_service_port(port: u16) -> bool {
     (port != 0 && port < 1024) || index_of(port).is_some()
 }
 
+/// UDP ports to which hosts send without ever being answered: SNMP traps, syslog, NetFlow, IPFIX,
+/// sFlow, statsd, Graylog, collectd.
+#[must_use]
+pub fn is_collector_port(port: u16) -> bool {
+    matches!(port, 162 | 514 | 2055 | 4739 | 6343 | 8125 | 9995 | 9996 | 12201 | 25826)
+}
+
 /// TCP ports on which web servers and interfaces for programs answer.
 #[must_use]
 pub fn is_web_port(port: u16) -> bool {

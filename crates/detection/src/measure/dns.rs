@@ -7,6 +7,10 @@ use seawall_model::record::DnsRecord;
 use seawall_model::text::is_random_word;
 use seawall_model::{Cause, hash};
 
+/// So many names under one suffix, so long in the mean, may be a tunnel.
+const TUNNEL_NAMES: usize = 15;
+const TUNNEL_LABEL_BYTES: usize = 30;
+
 pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
     let asked = dns.queries.max(dns.responses) as f64;
     push(out, Metric::DnsQueryRate, asked / seconds, asked);
@@ -35,7 +39,9 @@ fn suffixes(records: &[DnsRecord], out: &mut Vec<Value>, structure: &mut Structu
         records.iter().filter(|r| !r.name.is_empty()).map(|r| split_name(&r.name)).collect();
     by_suffix.sort_unstable();
     let total = by_suffix.len() as f64;
-    let Some(busiest) = by_suffix.chunk_by(|a, b| a.0 == b.0).max_by_key(|run| run.len()) else { return };
+    let runs = || by_suffix.chunk_by(|a, b| a.0 == b.0);
+    let carries = runs().filter(|run| carries_data(run)).max_by_key(|run| run.len());
+    let Some(busiest) = carries.or_else(|| runs().max_by_key(|run| run.len())) else { return };
     let n = busiest.len() as f64;
     push_share(out, Metric::DnsSuffixShare, n, total);
     let names = spread(busiest.iter().map(|(_, head)| hash::bytes(head.as_bytes())).collect());
@@ -50,6 +56,15 @@ fn suffixes(records: &[DnsRecord], out: &mut Vec<Value>, structure: &mut Structu
     for cause in [Cause::DnsRandomSubdomain, Cause::DnsTunnel] {
         structure.vectors.push((cause, busiest[0].0.to_owned()));
     }
+}
+
+/// Whether the names under a suffix are long and hardly ever repeated: a tunnel shows even where
+/// most queries are for other names.
+fn carries_data(run: &[(&str, &str)]) -> bool {
+    let bytes: usize = run.iter().map(|(_, head)| head.len()).sum();
+    // Sorted, so that equal names stand together.
+    let distinct = run.chunk_by(|a, b| a == b).count();
+    run.len() >= TUNNEL_NAMES && bytes >= run.len() * TUNNEL_LABEL_BYTES && 2 * distinct >= run.len()
 }
 
 /// A name as (registered domain, rest): the last two labels, or three under registries with a

@@ -14,13 +14,15 @@ use std::net::IpAddr;
 
 /// A known service's unasked answers make a vector of their own from this share of the largest.
 const SECOND_VECTOR_SHARE: f64 = 0.15;
+/// One kind of flags makes up this much of a flood of them.
+const UNIFORM_FLAGS: f64 = 0.95;
 
 pub(super) fn measure(net: &NetWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
     let one_way = net.one_way_records();
     volumes(net, seconds, out);
     protocols(net, seconds, out);
     reflection(net, &one_way, seconds, out, structure);
-    tcp(net, seconds, out);
+    tcp(net, &one_way, seconds, out);
     connections(net, seconds, out);
     hosts(net, seconds, out);
     destinations(net, &one_way, out, structure);
@@ -117,7 +119,7 @@ fn reflection(
     }
 }
 
-fn tcp(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let v = &net.volumes;
     let tcp = v.tcp.packets as f64;
     push(out, Metric::SynRate, v.syn.packets as f64 / seconds, tcp);
@@ -125,9 +127,32 @@ fn tcp(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::StrayTcpShare, v.stray.packets as f64, tcp);
     push(out, Metric::StrayTcpRate, v.stray.packets as f64 / seconds, tcp);
     push_share(out, Metric::SynAckStrayShare, (v.stray_syn_ack.packets + v.stray_rst.packets) as f64, tcp);
-    push_share(out, Metric::StrayNewShare, v.stray_new.packets as f64, v.stray.packets as f64);
+    let known = v.stray.packets.saturating_sub(v.stray_unknown.packets) as f64;
+    if 2.0 * known >= v.stray.packets as f64 {
+        push_share(out, Metric::StrayNewShare, v.stray_new.packets as f64, known);
+    } else {
+        push(out, Metric::StrayNewShare, uniform_and_unanswered(one_way), v.stray.packets as f64);
+    }
     push_share(out, Metric::StraySynAckShare, v.stray_syn_ack.packets as f64, v.stray.packets as f64);
     push_share(out, Metric::ImpossibleFlagShare, v.impossible_flags.packets as f64, tcp);
+}
+
+/// What stands for "each packet claims another connection" in sampled input, where no flow table
+/// helps: the share of TCP packets whose receiver sends nothing back, provided that hardly any
+/// flags but one kind occur. Real conversations seen from one side open, carry and end.
+fn uniform_and_unanswered(one_way: &[PacketRecord]) -> f64 {
+    let tcp: Vec<&PacketRecord> =
+        one_way.iter().filter(|r| r.protocol == protocol::TCP && r.fragment != Fragment::Later).collect();
+    if tcp.is_empty() {
+        return 0.0;
+    }
+    let pair = |from: IpAddr, to: IpAddr| hash::combine(hash::address(from), hash::address(to));
+    let mut pairs: Vec<u64> = tcp.iter().map(|r| pair(r.source, r.destination)).collect();
+    pairs.sort_unstable();
+    let unanswered: Vec<&&PacketRecord> =
+        tcp.iter().filter(|r| pairs.binary_search(&pair(r.destination, r.source)).is_err()).collect();
+    let flags = spread(unanswered.iter().map(|r| u64::from(r.tcp_flags)).collect());
+    if flags.top < UNIFORM_FLAGS { 0.0 } else { unanswered.len() as f64 / tcp.len() as f64 }
 }
 
 fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {

@@ -4,7 +4,7 @@
 //! reports of random-subdomain ("water torture") attacks; Born and Gustafson 2010 for tunnels.
 
 use super::{CauseRules, causes};
-use crate::shape::Shape::{Above, Below, Exceeds, Flat, Rises};
+use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Flat, Rises};
 
 pub const TABLE: &[CauseRules] = causes! {
     DnsRandomSubdomain prior -2.0
@@ -25,7 +25,7 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     DnsFlood prior -2.0
         needs [DnsQueryRate Above(10.0, 50.0)]
-        needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(60.0, 600.0)]
+        needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(60.0, 400.0), DnsUnansweredShare Above(0.15, 0.4)]
     {
         DnsQueryRate Above(60.0, 1500.0), 3.0 "far more queries than any small zone gets";
         DnsRecursionShare Exceeds(0.2, 0.6), 2.5 "they ask as programs do, not as the resolvers that came before";
@@ -36,8 +36,24 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsDistinctNameShare Below(0.3, 0.05), 1.5 "the same names again and again";
         DnsTopClientShare Above(0.3, 0.8), 1.0 "one client sends most";
         DnsClientCount Above(100.0, 3000.0), 1.5 "many clients at once";
+        DnsDistinctNameShare Above(0.6, 0.95), -2.0 "hardly a name is asked for twice";
+        DnsRecursionShare Below(0.3, 0.1), -1.0 "they ask as resolvers do";
         DnsRandomNameShare Above(0.3, 0.7), -2.0 "random names make it an attack on the zone";
         DnsAmplifyingShare Above(0.3, 0.7), -2.0 "queries for large answers make it reflection";
+    }
+    SlowBackend prior -2.5
+        needs [DnsQueryCount Above(15.0, 50.0)]
+        needs [DnsUnansweredShare Above(0.1, 0.4)]
+    {
+        DnsUnansweredShare Exceeds(0.1, 0.4), 3.5 "our name servers answered before and do not now";
+        DnsUnansweredShare AboveUnexpected(0.2, 0.6), 2.5 "our name servers do not answer";
+        DnsClientCount Flat(1.7), 1.5 "the same number of clients as ever";
+        DnsQueriesPerClient Rises(1.3, 3.0), 1.5 "each asks again, for want of an answer";
+        DnsDistinctNameShare Below(0.6, 0.3), 1.0 "the usual names";
+        DnsQueryRate Rises(6.0, 20.0), -3.0 "there are far more queries than retries would make";
+        DnsRecursionShare Exceeds(0.2, 0.6), -2.5 "other programs ask than before";
+        DnsQueriesPerClient Below(1.3, 1.05), -1.5 "each address asks once, as forged ones do";
+        DnsRandomNameShare Above(0.3, 0.7), -2.0 "the names are drawn at random";
     }
     DnsReflection prior -2.0
         needs [DnsQueryCount Above(20.0, 60.0)]

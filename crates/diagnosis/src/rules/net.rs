@@ -34,6 +34,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OddProtocolShare Above(0.3, 0.8), 3.5 "most packets are of protocols that nobody here speaks";
         SourceCount Above(20.0, 300.0), 1.5 "it comes from many addresses";
         SourceCount Below(3.0, 1.0), -1.5 "one stream may just be captured from one side";
+        PortFanOut Above(20.0, 60.0), -1.5 "one source tries port after port, as scanners do";
         ReflectorPortShare Above(0.3, 0.7), -5.0 "answers of known amplifiers explain it better";
         TwoWayShare Above(0.5, 0.85), -3.0 "most packets belong to conversations";
         DnsQueryRate Above(50.0, 400.0), -4.0 "they are DNS queries, which have names of their own";

@@ -29,6 +29,7 @@ pub const TABLE: &[CauseRules] = causes! {
         UnansweredUdpRate Below(300.0, 20.0), 0.5 "little that nobody answers";
         DnsQueryRate Below(100.0, 5.0), 1.0 "few queries a second";
         DnsFailureShare Below(0.5, 0.1), 0.75 "names exist";
+        DnsUnansweredShare Above(0.15, 0.5), -2.5 "queries stay unanswered";
         DnsDistinctNameShare Below(0.9, 0.4), 0.5 "names repeat";
         SlowConnections Above(10.0, 60.0), -3.0 "connections are held open by requests that never end";
         RequestTimeoutShare Above(0.1, 0.4), -2.0 "requests are begun and never finished";
@@ -59,7 +60,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RetransmissionShare Above(0.05, 0.15), -2.0 "much has to be sent again";
         DnsRandomNameShare Above(0.4, 0.8), -1.5 "names are drawn at random";
         DnsAmplifyingShare Above(0.4, 0.9), -1.5 "queries ask for the largest answers there are";
-        DnsLabelBytes Above(28.0, 50.0), -1.5 "names carry data";
+        DnsLabelBytes Above(28.0, 50.0), -2.5 "names carry data";
         FailedLogins Above(5.0, 20.0), -2.0 "log-in after log-in fails";
     }
 };
