@@ -34,7 +34,7 @@ pub const TARGETS: &[Target] = &[
     target("json-map", logs::json_map, 2),
     target("time", logs::time, 1),
     target("config", files::config, 2),
-    Target { name: "recording", run: files::recording, cost: 20, made: files::recordings },
+    Target { name: "recording", run: files::recording, cost: 150, made: files::recordings },
     target("input", files::input, 40),
 ];
 
