@@ -1,7 +1,8 @@
 //! What a request is, by its text alone: page or asset, login attempt, scanner's probe; what a
 //! user agent says it is. Coarse on purpose: it must be right for sites nobody here has seen.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 /// What part of a page a path is.
@@ -90,6 +91,7 @@ static HOSTILE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&HOSTILE_WORDS)
 fn matcher(words: &[&[u8]]) -> AhoCorasick {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
         .build(words)
         .expect("a constant list of short words is far below the automaton's limits")
 }
@@ -162,6 +164,45 @@ const PROBE_WORDS: [&[u8]; 58] = [
     b"/nmap",
 ];
 
+/// Remembers the last answers by the hash of the text. Traffic repeats the same few agents and
+/// paths, and a look here is twenty times cheaper than reading them again; a pure function stays
+/// pure.
+struct Memo<const N: usize>([(u64, u8); N]);
+
+impl<const N: usize> Memo<N> {
+    const fn new() -> Self {
+        Self([(0, 0); N])
+    }
+
+    fn get(&mut self, hash: u64, compute: impl FnOnce() -> u8) -> u8 {
+        let slot = &mut self.0[hash as usize % N];
+        if slot.0 != hash {
+            *slot = (hash, compute());
+        }
+        slot.1
+    }
+}
+
+thread_local! {
+    static AGENTS: RefCell<Memo<512>> = const { RefCell::new(Memo::new()) };
+    static PROBES: RefCell<Memo<2048>> = const { RefCell::new(Memo::new()) };
+}
+
+/// [`agent_kind`] and [`is_hostile_tool`] of an agent, by its hash where it was seen lately.
+#[must_use]
+pub fn agent_class(user_agent: &[u8], hash: u64) -> (AgentKind, bool) {
+    let class = AGENTS.with_borrow_mut(|memo| {
+        memo.get(hash, || agent_kind(user_agent) as u8 * 2 + u8::from(is_hostile_tool(user_agent)))
+    });
+    (AgentKind::ALL[usize::from(class / 2)], class % 2 == 1)
+}
+
+/// [`is_probe`], by the hash of path and query where they were seen lately.
+#[must_use]
+pub fn is_probe_hashed(path: &[u8], query: &[u8], hash: u64) -> bool {
+    PROBES.with_borrow_mut(|memo| memo.get(hash, || u8::from(is_probe(path, query)))) == 1
+}
+
 /// Whether a path or query asks for what only scanners ask for.
 #[must_use]
 pub fn is_probe(path: &[u8], query: &[u8]) -> bool {
@@ -180,6 +221,10 @@ pub enum AgentKind {
     Tool,
     /// A feed reader, a monitor, an application of somebody's own.
     Application,
+}
+
+impl AgentKind {
+    const ALL: [Self; 5] = [Self::Absent, Self::Browser, Self::Crawler, Self::Tool, Self::Application];
 }
 
 const CRAWLER_WORDS: [&[u8]; 16] = [

@@ -265,7 +265,9 @@ impl ClientProfile {
         self.paths |= bit_of(hashes.path);
         self.queries |= if r.query.is_some() { bit_of(hashes.query) } else { 0 };
         if kind != PathKind::Asset {
-            self.probes += u32::from(classify::is_probe(r.path, r.query.unwrap_or(b"")));
+            let asked = hash::combine(hashes.path, hashes.query);
+            let query = r.query.unwrap_or(b"");
+            self.probes += u32::from(classify::is_probe_hashed(r.path, query, asked));
             self.count_number(r.path);
         }
         self.count_agent(r.user_agent, hashes.agent);
@@ -273,9 +275,10 @@ impl ClientProfile {
 
     fn count_agent(&mut self, user_agent: &[u8], agent: u64) {
         if self.agent.is_none() || agent < self.agent_low || agent > self.agent_high {
-            let kind = classify::agent_kind(user_agent) as u8;
+            let (kind, hostile) = classify::agent_class(user_agent, agent);
+            let kind = kind as u8;
             self.agent = Some(self.agent.map_or(kind, |k| k.max(kind)));
-            self.hostile_tool |= classify::is_hostile_tool(user_agent);
+            self.hostile_tool |= hostile;
         }
         self.agent_low = self.agent_low.min(agent);
         self.agent_high = self.agent_high.max(agent);
