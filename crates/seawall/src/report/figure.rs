@@ -120,9 +120,7 @@ pub fn estimate(e: ShareEstimate) -> String {
     if e.high - e.low < 0.005 {
         return shown;
     }
-    let low = share(e.low);
-    let low = low.trim_end_matches(['%', NO_BREAK_SPACE]);
-    format!("{shown} ({low}–{})", share(e.high))
+    format!("{shown} ({}–{}{NO_BREAK_SPACE}%)", rough(e.low), rough(e.high))
 }
 
 /// A weight of evidence, natural log-odds.
@@ -179,6 +177,12 @@ pub fn duration(seconds: f64) -> String {
 /// Two decimals, for figures between 0 and 1.
 fn fixed(x: f64) -> String {
     if x.abs() < 1e3 { format!("{x:.2}") } else { quantity(x) }
+}
+
+/// The end of an interval in percent: the nearest whole one, or one digit where that is nothing.
+fn rough(x: f64) -> String {
+    let percent = x * 100.0;
+    if percent < 0.95 { trimmed(percent, 1) } else { format!("{percent:.0}") }
 }
 
 fn two_units(whole: u64, large: u64, large_name: &str, small: u64, small_name: &str) -> String {
@@ -266,6 +270,10 @@ mod tests {
         assert_eq!(plain_spaces(&confidence(1.0)), "over 99 %");
         let estimate = estimate(ShareEstimate { share: 0.94, low: 0.91, high: 0.96 });
         assert_eq!(plain_spaces(&estimate), "94 % (91–96 %)");
+        let estimate = super::estimate(ShareEstimate { share: 1.0, low: 0.981, high: 0.999_99 });
+        assert_eq!(plain_spaces(&estimate), "100 % (98–100 %)");
+        let estimate = super::estimate(ShareEstimate { share: 0.002, low: 0.000_6, high: 0.007 });
+        assert_eq!(plain_spaces(&estimate), "0.2 % (0.1–0.7 %)");
     }
 
     #[test]

@@ -16,12 +16,19 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// For instants between `first` and `last`.
+    /// For instants like these. Milliseconds are shown where the whole is short and any of them
+    /// has some.
     #[must_use]
-    pub fn for_span(first: Timestamp, last: Timestamp) -> Self {
+    pub fn for_times(times: &[Timestamp]) -> Self {
+        let first = times.iter().copied().min().unwrap_or_default();
+        let last = times.iter().copied().max().unwrap_or_default();
+        let is_fine = times.iter().any(|t| t.0.rem_euclid(SECOND_NS) >= MILLISECOND_NS);
         let span_s = last.since_s(first);
         let same_day = first.floor_to(86_400 * SECOND_NS) == last.floor_to(86_400 * SECOND_NS);
-        Self { millis: span_s < FINE_BELOW_S, dates: span_s >= DAYS_FROM_S || (!same_day && span_s > 0.0) }
+        Self {
+            millis: is_fine && span_s < FINE_BELOW_S,
+            dates: span_s >= DAYS_FROM_S || (!same_day && span_s > 0.0),
+        }
     }
 
     /// Time of day, with the date where the span needs it: `14:03:07`, `2026-04-02 14:03:07`.
@@ -58,12 +65,14 @@ mod tests {
 
     #[test]
     fn short_spans_get_milliseconds_and_long_ones_dates() {
-        let minutes = Clock::for_span(T, T.plus_ns(160 * SECOND_NS));
+        let minutes = Clock::for_times(&[T, T.plus_ns(160 * SECOND_NS)]);
         assert_eq!(minutes.short(T), "14:03:07");
         assert_eq!(minutes.full(T), "2026-04-02 14:03:07 UTC");
-        let instant = Clock::for_span(T, T.plus_ns(SECOND_NS));
+        let instant = Clock::for_times(&[T, T.plus_ns(SECOND_NS)]);
         assert_eq!(instant.short(T), "14:03:07.250");
-        let days = Clock::for_span(T, T.plus_ns(200_000 * SECOND_NS));
+        let whole = Timestamp::from_seconds(T.seconds());
+        assert_eq!(Clock::for_times(&[whole, whole.plus_ns(SECOND_NS)]).short(whole), "14:03:07");
+        let days = Clock::for_times(&[T, T.plus_ns(200_000 * SECOND_NS)]);
         assert_eq!(days.short(T), "2026-04-02 14:03:07");
     }
 }

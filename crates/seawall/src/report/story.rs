@@ -58,11 +58,11 @@ pub struct Rival<'a> {
 impl<'a> Story<'a> {
     #[must_use]
     pub fn of(report: &'a TriageReport) -> Self {
-        let first = report.inputs.iter().filter_map(|i| i.first).min();
+        let ends = report.inputs.iter().flat_map(|i| [i.first, i.last]);
+        let times: Vec<Timestamp> =
+            ends.chain([report.verdict.onset, report.verdict.end]).flatten().collect();
         let last = report.inputs.iter().filter_map(|i| i.last).max();
-        let begin = first.or(report.verdict.onset).unwrap_or_default();
-        let end = last.or(report.verdict.end).unwrap_or(begin);
-        Self { report, clock: Clock::for_span(begin, end), last }
+        Self { report, clock: Clock::for_times(&times), last }
     }
 
     /// The verdict without its label: cause, confidence, time, target, one fact each.

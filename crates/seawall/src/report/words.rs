@@ -65,7 +65,7 @@ pub fn vector(name: &str) -> String {
         "spoofed" => "forged sources".into(),
         "pulse" => "in pulses".into(),
         "single-source" => "one source".into(),
-        other => other.into(),
+        other => spaced(other),
     }
 }
 
@@ -149,28 +149,14 @@ pub fn scope(scope: &Scope, target: Option<&str>) -> String {
 /// The name of a dimension of the rankings, in the plural.
 #[must_use]
 pub fn dimension(name: &str) -> String {
-    let shown = match name {
-        "source" => "sources",
-        "client" => "clients",
-        "network" => "networks",
-        "country" => "countries",
-        "user-agent" => "user agents",
-        "path" => "paths",
-        "port" => "ports",
-        "source-port" => "source ports",
-        "destination-port" => "destination ports",
-        "destination" => "destinations",
-        "name" => "names",
-        "suffix" => "name suffixes",
-        "method" => "methods",
-        "status" => "answers",
-        "host" => "hosts",
-        "referrer" => "referrers",
-        "fingerprint" => "fingerprints",
-        "ja4" => "TLS fingerprints",
-        other => return other.replace('-', " "),
-    };
-    shown.into()
+    let shown = spaced(name).replace("tls", "TLS").replace("tcp", "TCP").replace("dns", "DNS");
+    match shown.as_str() {
+        "status" => "answers".into(),
+        "country" => "countries".into(),
+        "suffix" => "suffixes".into(),
+        shown if shown.ends_with('s') => shown.into(),
+        shown => format!("{shown}s"),
+    }
 }
 
 /// Whether a measure is aimed at traffic at all; the others concern the service as a whole.
@@ -193,21 +179,18 @@ pub fn input(path: &str) -> &str {
     if path == "-" { "standard input" } else { path }
 }
 
+/// The last part of a path, as long as there is one.
+#[must_use]
+pub fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
+}
+
 /// Whether a dimension says who sends, rather than what is sent.
 #[must_use]
 pub fn is_who(dimension: &str) -> bool {
-    matches!(
-        dimension,
-        "source"
-            | "client"
-            | "network"
-            | "country"
-            | "user-agent"
-            | "fingerprint"
-            | "ja4"
-            | "referrer"
-            | "resolver"
-    )
+    let who = ["source", "client", "network", "country", "user agent", "fingerprint", "ja4", "referrer"];
+    let shown = spaced(dimension);
+    shown != "source port" && who.iter().any(|word| shown.starts_with(word) || shown.ends_with(word))
 }
 
 /// What a measure would stop and hit, and for how long.
@@ -256,7 +239,11 @@ pub fn change(kind: ChangeKind) -> &'static str {
 
 /// Vectors that tell how, rather than over which protocol.
 fn is_modifier(vector: &str) -> bool {
-    matches!(vector, "spoofed" | "distributed" | "single-source" | "carpet" | "pulse")
+    matches!(vector, "spoofed" | "distributed" | "single-source" | "few-sources" | "carpet" | "pulse")
+}
+
+fn spaced(name: &str) -> String {
+    name.replace('-', " ")
 }
 
 fn rate_key(key: RateKey) -> &'static str {
@@ -266,5 +253,33 @@ fn rate_key(key: RateKey) -> &'static str {
         RateKey::Destination => "each destination",
         RateKey::Path => "each path",
         RateKey::Total => "all of it together",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_are_said_as_people_say_them() {
+        let vectors = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let both = vectors(&["ntp", "dns", "carpet"]);
+        let expected = "NTP and DNS amplification attack, spread over a prefix";
+        assert_eq!(cause(Cause::Amplification, &both), expected);
+        assert_eq!(cause(Cause::HttpFlood, &vectors(&["few-sources"])), "HTTP flood, few sources");
+        assert_eq!(cause(Cause::SynFlood, &vectors(&["spoofed"])), "SYN flood, forged sources");
+    }
+
+    #[test]
+    fn dimensions_are_sorted_into_who_and_what() {
+        for who in ["source", "client network", "user-agent", "tls fingerprint", "referrer", "dns client"] {
+            assert!(is_who(who), "{who}");
+        }
+        for what in ["source port", "path", "destination", "tcp flags", "dns name", "method", "status"] {
+            assert!(!is_who(what), "{what}");
+        }
+        assert_eq!(dimension("client network"), "client networks");
+        assert_eq!(dimension("tcp flags"), "TCP flags");
+        assert_eq!(dimension("status"), "answers");
     }
 }

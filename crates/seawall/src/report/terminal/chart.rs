@@ -161,7 +161,7 @@ mod tests {
 
     fn drawn(console: Console, series: &Series, onset: i64) -> String {
         let mut page = Page::new(&console);
-        let clock = Clock::for_span(Timestamp(0), Timestamp::from_seconds(3_600));
+        let clock = Clock::for_times(&[Timestamp(0), Timestamp::from_seconds(3_600)]);
         let marks = Marks { onset: Some(Timestamp::from_seconds(onset)), ..Marks::default() };
         draw(&mut page, &Axis::of(series), &marks, clock);
         page.finish()

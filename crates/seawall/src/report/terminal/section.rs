@@ -17,7 +17,7 @@ const RIVAL_LINES: usize = 4;
 const DIMENSION_LINES: usize = 3;
 const SIGNATURE_LINES: usize = 2;
 const MEASURE_LINES: usize = 3;
-const RULE_LINES: usize = 7;
+const RULE_LINES: usize = 8;
 const REMEDY_LINES: usize = 3;
 const OTHER_LINES: usize = 3;
 /// A rule only a little longer than the limit is not cut.
@@ -59,24 +59,29 @@ pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
     }
 }
 
+/// In short form the pieces of the first program share a number of lines.
 fn rules(page: &mut Page, rules: &[RenderedRule], verbose: bool) {
-    let shown = limit(verbose, 1);
-    for rule in rules.iter().take(shown) {
-        page.wrapped(
-            2,
-            4,
-            &[Span::new(Style::Name, rule.program.clone()), Span::faint(format!(", {}:", rule.place))],
-        );
+    let Some(first) = rules.first().map(|rule| rule.program.as_str()) else { return };
+    let (mut left, mut cut) = (limit(verbose, RULE_LINES), 0);
+    for rule in rules.iter().filter(|rule| verbose || rule.program == first) {
         let lines: Vec<&str> = rule.text.trim_end().lines().collect();
-        let kept =
-            if verbose || lines.len() <= RULE_LINES + RULE_LINES_OVER { lines.len() } else { RULE_LINES };
-        page.verbatim(4, &lines[..kept].join("\n"));
-        more(page, lines.len(), kept, "lines");
+        // Rather a little longer than cut for the sake of a line or two.
+        let kept = if lines.len() <= left.saturating_add(RULE_LINES_OVER) { lines.len() } else { left };
+        left = left.saturating_sub(kept);
+        cut += lines.len() - kept;
+        if kept > 0 {
+            let place = Span::faint(format!(", {}:", rule.place));
+            page.wrapped(2, 4, &[Span::new(Style::Name, rule.program.clone()), place]);
+            page.verbatim(4, &lines[..kept].join("\n"));
+        }
     }
-    let others: Vec<String> = rules.iter().skip(shown).map(|r| r.program.clone()).collect();
-    if !others.is_empty() {
+    more(page, cut, 0, "lines");
+    let mut others: Vec<String> =
+        rules.iter().map(|rule| rule.program.clone()).filter(|p| p != first).collect();
+    others.dedup();
+    if !verbose && !others.is_empty() {
         page.wrapped(
-            2,
+            4,
             4,
             &[Span::faint(format!("--verbose shows the rules for {} too", text::list(&others)))],
         );
@@ -385,10 +390,11 @@ fn input_line(page: &mut Page, story: &Story<'_>, input: &InputReport, verbose: 
     if input.out_of_order > 0 {
         facts.push(format!("{} too late", figure::whole(input.out_of_order)));
     }
-    if let (Some(first), Some(last)) = (input.first, input.last) {
+    if let (true, Some(first), Some(last)) = (verbose, input.first, input.last) {
         facts.push(format!("{} to {}", story.clock.short(first), story.clock.short(last)));
     }
-    let name = page.fitted(words::input(&input.path), page.width() / 2);
+    let name = if verbose { words::input(&input.path) } else { words::file_name(words::input(&input.path)) };
+    let name = page.fitted(name, page.width() / 2);
     let spans = [Span::plain(name), Span::faint(format!(" · {}", facts.join(" · ")))];
     if verbose { page.wrapped(2, 4, &spans) } else { page.cut(2, &spans) }
 }
