@@ -79,6 +79,28 @@ fn verdicts_are_the_expected_ones_and_reports_the_golden_texts() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The scenario that the README's first command reads.
+const FIRST: &str = "http-flood-mimic";
+
+#[test]
+fn the_readme_shows_what_its_first_command_prints() {
+    let path = root().join("../README.md");
+    let readme = std::fs::read_to_string(&path).expect("a README");
+    let (_, scenario) = scenarios().into_iter().find(|(name, _)| name == FIRST).expect("the first scenario");
+    let text = report::terminal(&report_of(FIRST, &scenario), &Console::PIPE, false);
+    let command = format!("cargo run --release -- triage scenarios/{FIRST}/access.log.gz");
+    let after = readme.find(&command).expect("the first command") + command.len();
+    let begin = readme[after..].find("```\n").map(|at| after + at + 4).expect("the command's block ends");
+    let begin = readme[begin..].find("```\n").map(|at| begin + at + 4).expect("a block with its output");
+    let end = readme[begin..].find("```").map(|at| begin + at).expect("the output's block ends");
+    if std::env::var_os("SEAWALL_BLESS").is_some() {
+        let blessed = format!("{}{}\n{}", &readme[..begin], text.trim_end(), &readme[end..]);
+        std::fs::write(&path, blessed).expect("the README is writable");
+        return;
+    }
+    assert_eq!(readme[begin..end].trim_end(), text.trim_end(), "the README shows another report");
+}
+
 #[test]
 fn every_attack_and_abuse_has_a_benign_twin() {
     let all = scenarios();
