@@ -28,6 +28,33 @@ fn every_printed_property_is_described() {
 }
 
 #[test]
+fn reports_of_real_inputs_keep_to_the_schema() {
+    let material = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/material"));
+    if !material.is_dir() {
+        println!("skipped: the shared material is not here");
+        return;
+    }
+    let mut closed = schema();
+    close(&mut closed);
+    let validator = jsonschema::validator_for(&closed).expect("a valid schema");
+    for name in [
+        "pcap-attack/amp-snmp-161.pcapng",
+        "http-attack/cs-dos-bypass-cache.log",
+        "http-attack/cs-dos-switching-ua.log",
+        "http-benign/nasa-1995-08-01-first-1930.log",
+        "pcap-edge/ssh-guessing.pcap",
+        "pcap-edge/malformed-dns_fwdptr.pcap",
+    ] {
+        let words = ["seawall".into(), "triage".into(), material.join(name).into_os_string()];
+        let words = words.into_iter().chain(["--format".into(), "json".into()]);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let status = seawall::run(words, &seawall::console::Console::PIPE, &mut out, &mut err);
+        assert_ne!(status, seawall::Status::CouldNotRun, "{name}: {}", String::from_utf8_lossy(&err));
+        assert_valid(&validator, name, &serde_json::from_slice(&out).expect("JSON"));
+    }
+}
+
+#[test]
 fn the_schema_refuses_what_is_no_report() {
     let validator = jsonschema::validator_for(&schema()).expect("a valid schema");
     let good = printed(&fixtures::http_flood());
