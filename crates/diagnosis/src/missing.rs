@@ -34,7 +34,7 @@ pub fn missing(findings: &Findings, hypotheses: &[Hypothesis]) -> Vec<String> {
         "the other direction of the traffic",
     );
     note(
-        findings.changes.is_empty() && hypotheses.iter().any(|h| rules_need_changes(h)),
+        findings.changes.is_empty() && hypotheses.iter().any(rules_need_changes),
         "what was changed and when: give deploys and reloads with --changes",
     );
     out

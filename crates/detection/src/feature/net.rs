@@ -175,7 +175,8 @@ impl NetWindow {
         if absurd {
             v.impossible_flags.add(weight, bytes);
         }
-        if !two_way && !(syn && flags & ACK == 0) {
+        let opens = syn && flags & ACK == 0;
+        if !two_way && !opens {
             v.stray.add(weight, bytes);
             if p.flow == FlowState::New {
                 v.stray_new.add(weight, bytes);
