@@ -20,7 +20,12 @@ pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, struc
     push_share(out, Metric::DnsFailureShare, failures as f64, dns.responses as f64);
     push_share(out, Metric::DnsAmplifyingShare, dns.amplifying as f64, dns.queries as f64);
     push_share(out, Metric::DnsRecursionShare, dns.recursive as f64, dns.queries as f64);
-    push(out, Metric::DnsQueriesPerClient, dns.queries as f64 / dns.clients.count().max(1.0), dns.queries as f64);
+    push(
+        out,
+        Metric::DnsQueriesPerClient,
+        dns.queries as f64 / dns.clients.count().max(1.0),
+        dns.queries as f64,
+    );
     if dns.queries > 0 && dns.responses > 0 {
         push_share(out, Metric::DnsOutboundRatio, dns.response_bytes as f64, dns.query_bytes as f64);
         let missing = dns.queries.saturating_sub(dns.responses);

@@ -16,6 +16,10 @@ use std::net::IpAddr;
 const SECOND_VECTOR_SHARE: f64 = 0.15;
 /// One kind of flags makes up this much of a flood of them.
 const UNIFORM_FLAGS: f64 = 0.95;
+/// Fewer packets say nothing about uniformity, however many each stands for.
+const UNIFORM_LEAST: usize = 20;
+/// Packets back for each small message, up to which both count as in step.
+const ANSWERS_PER_MESSAGE: f64 = 8.0;
 
 pub(super) fn measure(net: &NetWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
     let one_way = net.one_way_records();
@@ -143,7 +147,7 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
 fn uniform_and_unanswered(one_way: &[PacketRecord]) -> f64 {
     let tcp: Vec<&PacketRecord> =
         one_way.iter().filter(|r| r.protocol == protocol::TCP && r.fragment != Fragment::Later).collect();
-    if tcp.is_empty() {
+    if tcp.len() < UNIFORM_LEAST {
         return 0.0;
     }
     let pair = |from: IpAddr, to: IpAddr| hash::combine(hash::address(from), hash::address(to));
@@ -203,7 +207,7 @@ fn hosts(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
 /// own. Only an exchange in step counts: downloads have many packets back for each, uploads few.
 fn messages(net: &NetWindow, peak_per_client: f64, seconds: f64, out: &mut Vec<Value>) {
     let (asked, answered) = (net.volumes.messages.packets as f64, net.volumes.message_answers.packets as f64);
-    let in_step = answered <= 4.0 * asked && asked <= 4.0 * answered;
+    let in_step = answered <= ANSWERS_PER_MESSAGE * asked && asked <= 4.0 * answered;
     let factor = if in_step { 1.0 } else { 0.0 };
     push(out, Metric::PeakMessagesPerClient, factor * peak_per_client, asked);
     push(out, Metric::MessageRate, factor * asked / seconds, asked);

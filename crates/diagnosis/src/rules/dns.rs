@@ -20,7 +20,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsQueryRate Above(20.0, 400.0), 2.5 "many queries a second";
         DnsQueryRate Rises(2.0, 8.0), 1.5 "far more queries than before";
         DnsUnansweredShare Above(0.2, 0.7), 1.0 "the servers stop answering";
-        DnsLabelBytes Above(28.0, 50.0), -3.0 "such long labels carry data";
+        DnsLabelBytes Above(28.0, 50.0), -4.0 "such long labels carry data";
         DnsFailureShare Below(0.1, 0.01), -3.0 "the names exist";
     }
     DnsFlood prior -2.0
@@ -46,7 +46,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DnsUnansweredShare Above(0.1, 0.4)]
     {
         DnsUnansweredShare Exceeds(0.1, 0.4), 3.5 "our name servers answered before and do not now";
-        DnsUnansweredShare AboveUnexpected(0.2, 0.6), 2.5 "our name servers do not answer";
+        DnsUnansweredShare AboveUnexpected(0.2, 0.6), 3.5 "our name servers do not answer";
         DnsClientCount Flat(1.7), 1.5 "the same number of clients as ever";
         DnsQueriesPerClient Rises(1.3, 3.0), 1.5 "each asks again, for want of an answer";
         DnsDistinctNameShare Below(0.6, 0.3), 1.0 "the usual names";

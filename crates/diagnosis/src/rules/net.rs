@@ -32,9 +32,10 @@ pub const TABLE: &[CauseRules] = causes! {
         UdpNewShare Below(0.02, 0.002), -1.5 "long streams look like a capture of one direction";
         OddProtocolRate Above(50.0, 1000.0), 3.0 "no host here speaks such protocols";
         OddProtocolShare Above(0.3, 0.8), 3.5 "most packets are of protocols that nobody here speaks";
+        TopSourcePortShare Above(0.5, 0.9), -1.0 "one source port, as answers of one service have";
         SourceCount Above(20.0, 300.0), 1.5 "it comes from many addresses";
         SourceCount Below(3.0, 1.0), -1.5 "one stream may just be captured from one side";
-        PortFanOut Above(20.0, 60.0), -1.5 "one source tries port after port, as scanners do";
+        PortFanOut Above(20.0, 60.0), -2.5 "one source tries port after port, as scanners do";
         ReflectorPortShare Above(0.3, 0.7), -5.0 "answers of known amplifiers explain it better";
         TwoWayShare Above(0.5, 0.85), -3.0 "most packets belong to conversations";
         DnsQueryRate Above(50.0, 400.0), -4.0 "they are DNS queries, which have names of their own";
@@ -119,7 +120,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ConnectionRate Rises(3.0, 15.0), 2.0 "there were far fewer before";
         ShortConnectionShare Above(0.5, 0.9), 3.0 "they carry nothing";
         ShortConnectionShare Exceeds(0.2, 0.6), 1.5 "connections used to carry something";
-        IdleConnections Above(10.0, 150.0), 2.5 "they are held open and nothing is said on them";
+        IdleConnections Above(10.0, 150.0), 3.5 "they are held open and nothing is said on them";
         ConnectionsPerClient Above(20.0, 200.0), 1.5 "nobody opens so many";
         ConnectionsPerClient Rises(3.0, 15.0), 1.0 "no client opened so many before";
         SourceCount Above(100.0, 1000.0), 1.0 "they come from many addresses";
@@ -172,3 +173,89 @@ pub const TABLE: &[CauseRules] = causes! {
         UnansweredUdpRate Above(1500.0, 8000.0), -3.0 "far faster than any scan needs";
     }
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose;
+    use seawall_model::Cause;
+    use seawall_model::finding::{Finding, Findings};
+    use seawall_model::metric::Metric::{self, *};
+    use seawall_model::policy::Policy;
+
+    fn verdict(values: &[(Metric, f64)]) -> Cause {
+        let mut findings = Findings { duration_s: 60.0, ..Findings::default() };
+        for (metric, observed) in values {
+            findings.insert(Finding {
+                metric: *metric,
+                observed: *observed,
+                expected: None,
+                surprise: 0.0,
+                support: 1_000.0,
+                onset: None,
+            });
+        }
+        diagnose(&findings, &Policy::default()).verdict.cause
+    }
+
+    #[test]
+    fn fragments_of_openings_are_a_flood_of_fragments() {
+        let seen = [
+            (FragmentRate, 20_000.0),
+            (FragmentShare, 0.93),
+            (HalfOpenCount, 9_000.0),
+            (HalfOpenRate, 1_800.0),
+            (HandshakeCompletion, 0.0),
+            (SynShare, 0.5),
+            (SourceCount, 14_000.0),
+        ];
+        assert_eq!(verdict(&seen), Cause::FragmentFlood);
+    }
+
+    #[test]
+    fn protocols_that_nobody_speaks_are_a_flood_and_our_refusals_are_not_the_cause() {
+        let seen = [
+            (OddProtocolRate, 4_000.0),
+            (OddProtocolShare, 0.8),
+            (UnansweredUdpRate, 0.0),
+            (UnansweredUdpShare, 0.0),
+            (IcmpRate, 800.0),
+            (IcmpShare, 0.2),
+            (SourceCount, 5_000.0),
+        ];
+        assert_eq!(verdict(&seen), Cause::UdpFlood);
+    }
+
+    #[test]
+    fn held_connections_without_a_word_are_a_connection_flood() {
+        let seen = [
+            (ConnectionCount, 900.0),
+            (ConnectionRate, 15.0),
+            (ShortConnectionShare, 0.97),
+            (IdleConnections, 300.0),
+            (ConnectionsPerClient, 120.0),
+            (TwoWayShare, 0.85),
+            (HandshakeCompletion, 0.97),
+        ];
+        assert_eq!(verdict(&seen), Cause::ConnectionFlood);
+    }
+
+    #[test]
+    fn one_direction_of_long_streams_is_no_flood() {
+        let udp = [
+            (UnansweredUdpRate, 200.0),
+            (UnansweredUdpShare, 0.95),
+            (UdpNewShare, 0.0005),
+            (SourceCount, 2.0),
+            (PacketRate, 210.0),
+        ];
+        let tcp = [
+            (StrayTcpRate, 900.0),
+            (StrayTcpShare, 1.0),
+            (StrayNewShare, 0.01),
+            (SourceCount, 30.0),
+            (PacketRate, 900.0),
+        ];
+        assert_ne!(verdict(&udp), Cause::UdpFlood);
+        assert_ne!(verdict(&tcp), Cause::TcpFlagFlood);
+    }
+}
