@@ -13,6 +13,13 @@ use seawall_model::signature::{Layer, Signature};
 use seawall_model::{Cause, Timestamp};
 use seawall_signature::{Contrast, Limits, Sample};
 
+/// So many of an episode's likeliest causes may be what the whole input names.
+const CONSIDERED: usize = 2;
+/// A comparison with less quiet traffic than this, in seconds, does not overrule the whole.
+const COMPARED_S: f64 = 15.0;
+/// An undecided episode shorter than this part of a normal input is not its verdict.
+const LEAST_PART: f64 = 0.02;
+
 /// Everything that an input amounts to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conclusion {
@@ -66,7 +73,23 @@ fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
     findings.changes = onset.map(|o| engine.changes_near(o)).unwrap_or_default();
     let diagnosis = diagnose(&findings, &engine.policy);
     let whole = Concluded { findings, diagnosis, named: None, during };
-    if !whole.is_named() && !episodes.is_empty() { episodes.remove(0) } else { whole }
+    match episodes.first() {
+        Some(episode) if !outweighs(&whole, episode) => episodes.remove(0),
+        _ => whole,
+    }
+}
+
+/// Whether the whole input says more than its undecided episode. A name that the structure alone
+/// suggests does not hold if the comparison with the quiet part hardly considered it; and an
+/// undecided moment of a long normal input is no news.
+fn outweighs(whole: &Concluded, episode: &Concluded) -> bool {
+    if whole.is_named() {
+        let likely = episode.diagnosis.hypotheses.iter().take(CONSIDERED);
+        return episode.findings.reference_s < COMPARED_S
+            || likely.into_iter().any(|h| h.cause == whole.diagnosis.verdict.cause);
+    }
+    let seconds = |c: &Concluded| c.during.seconds();
+    whole.diagnosis.verdict.class == Class::Normal && seconds(episode) < LEAST_PART * seconds(whole)
 }
 
 fn as_report(episode: &Concluded) -> EpisodeReport {

@@ -23,13 +23,13 @@ const RING_SECONDS: usize = 64;
 const EPISODES_KEPT: usize = 8;
 /// A disturbance this old that is neither attack nor fault is the new normal.
 const NEW_NORMAL_S: f64 = 1_800.0;
-/// While less than this is known to be quiet, false alarms teach.
+/// While less than this is known to be quiet, false alarms are dismissed early.
 const COLD_START_S: f64 = 45.0;
 /// Changes that are kept.
 const CHANGES_KEPT: usize = 1_000;
 /// A reference shorter than this, or with less than this many observations, expects nothing.
 const REFERENCE_MIN_S: f64 = 5.0;
-const REFERENCE_MIN_OBSERVATIONS: f64 = 20.0;
+const REFERENCE_MIN_OBSERVATIONS: f64 = 12.0;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -253,7 +253,7 @@ impl Engine {
                 .diagnosis
                 .as_ref()
                 .is_some_and(|d| !matches!(d.verdict.class, Class::Attack | Class::Abuse | Class::Fault));
-        let false_alarm = episode.is_false_alarm();
+        let false_alarm = episode.is_false_alarm(self.quiet.seconds() <= COLD_START_S);
         if false_alarm {
             self.learn_from(&episode);
         }
@@ -267,13 +267,8 @@ impl Engine {
         }
     }
 
-    /// It was nothing, seen by detectors that hardly knew the traffic: they learn from it. Later
-    /// ones do not, or a crowd that grows step by step would be learnt step by step.
+    /// It was nothing: the detectors learn from it, or they would call it again and again.
     fn learn_from(&mut self, episode: &Episode) {
-        let age_s = self.quiet.seconds();
-        if age_s > COLD_START_S {
-            return;
-        }
         for second in &episode.watched {
             for (detector, value) in self.detectors.iter_mut().zip(&second.rates) {
                 value.iter().for_each(|v| detector.adopt(*v));

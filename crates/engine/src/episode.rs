@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 const CALM_S: i64 = 10;
 /// Every second is diagnosed this long; after that, ever more rarely.
 const CLOSE_WATCH_S: f64 = 30.0;
-/// So many diagnoses in a row that say "normal" make it a false alarm.
-const FALSE_ALARM_DIAGNOSES: u32 = 3;
+/// So many diagnoses in a row that say "normal" make it a false alarm, while little is known yet.
+const EARLY_FALSE_ALARM_DIAGNOSES: u32 = 3;
+/// So many later: what only begins to rise looks normal for some seconds.
+const FALSE_ALARM_DIAGNOSES: u32 = 15;
 const SURELY_NORMAL: f64 = 0.8;
 /// Seconds whose values are kept, to be learnt from if it was a false alarm.
 const WATCHED_KEPT: usize = 128;
@@ -122,8 +124,8 @@ impl Episode {
     }
 
     /// Whether it has turned out to be nothing.
-    pub(crate) fn is_false_alarm(&self) -> bool {
-        self.normal_in_a_row >= FALSE_ALARM_DIAGNOSES
+    pub(crate) fn is_false_alarm(&self, early: bool) -> bool {
+        self.normal_in_a_row >= if early { EARLY_FALSE_ALARM_DIAGNOSES } else { FALSE_ALARM_DIAGNOSES }
     }
 
     pub(crate) fn note_moved(&mut self, watched: Watched, since: Timestamp) {

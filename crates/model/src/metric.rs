@@ -140,6 +140,7 @@ metrics! {
     UnauthorisedShare What Share "unauthorised-share" "answers 401, 403 and failed logins";
     LoginAttemptRate What PerSecond "login-attempt-rate" "login attempts per second";
     LoginAttemptShare What Share "login-attempt-share" "requests that try to log in";
+    LoginFailureRate Rate PerSecond "login-failure-rate" "failed log-ins per second";
     FailedLogins What Count "failed-logins" "failed log-ins";
     NotFoundShare What Share "not-found-share" "answers 404";
     ProbePathShare What Share "probe-path-share" "requests for files that only scanners ask for";
@@ -159,6 +160,7 @@ metrics! {
     DurationMedian Capacity Microseconds "duration-median" "median time to answer";
     DurationP95 Capacity Microseconds "duration-p95" "95th percentile of time to answer";
     ServiceTimeRatio Capacity Ratio "service-time-ratio" "time to answer per kind of request against normal";
+    AssetTimeRatio Capacity Ratio "asset-time-ratio" "time to answer requests for assets against normal";
     CostConcentration Capacity Share "cost-concentration" "one path's share of all time spent";
     CostPathWeight Capacity Ratio "cost-path-weight" "time that a request for the costliest path takes, against others";
     TopCostPathRequestShare Capacity Share "top-cost-path-share" "requests for the path that takes the most time";

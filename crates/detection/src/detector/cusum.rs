@@ -26,6 +26,10 @@ const SLACK: f64 = 1.5;
 const LARGEST_STEP: f64 = 12.0;
 /// Sum at which a change is called.
 const THRESHOLD: f64 = 10.0;
+/// Sum from which on values are not learnt.
+const LEARNING: f64 = 5.0;
+/// Values are learnt as if no further from the mean than this, in spreads.
+const LEARNT: f64 = 4.0;
 /// Back to normal below this many spreads from the mean.
 const CALM: f64 = 3.0;
 
@@ -85,8 +89,11 @@ impl Cusum {
         let z = self.surprise(y);
         accumulate(&mut self.up, &mut self.up_since, z, time);
         accumulate(&mut self.down, &mut self.down_since, -z, time);
-        if learn {
-            self.learn(y);
+        // A value that is far off says little of what is usual, and a change that is building up
+        // must not be learnt before it is called.
+        if learn && self.up.max(self.down) < LEARNING {
+            let reach = LEARNT * self.spread();
+            self.learn(y.clamp(self.mean - reach, self.mean + reach));
         }
         if self.up > THRESHOLD {
             Shift::Up
@@ -148,13 +155,18 @@ impl Cusum {
     }
 
     fn surprise(&self, y: f64) -> f64 {
+        (y - self.mean) / self.spread()
+    }
+
+    /// How far values usually lie from the mean.
+    fn spread(&self) -> f64 {
         let floor = match self.scale {
             Scale::Count => (0.12 * self.mean).max(1.0),
             Scale::Level => 0.25,
         };
         // What few values say of the spread is little.
         let doubt = 1.0 + 6.0 / f64::from(self.seen.max(1));
-        (y - self.mean) / (math::sqrt(self.variance).max(floor) * doubt)
+        math::sqrt(self.variance).max(floor) * doubt
     }
 
     fn learn(&mut self, y: f64) {

@@ -268,7 +268,7 @@ impl ClientProfile {
             let asked = hash::combine(hashes.path, hashes.query);
             let query = r.query.unwrap_or(b"");
             self.probes += u32::from(classify::is_probe_hashed(r.path, query, asked));
-            self.count_number(r.path);
+            self.count_number(r.path, r.query);
         }
         self.count_agent(r.user_agent, hashes.agent);
     }
@@ -284,8 +284,9 @@ impl ClientProfile {
         self.agent_high = self.agent_high.max(agent);
     }
 
-    fn count_number(&mut self, path: &[u8]) {
-        let Some(number) = trailing_number(path) else { return };
+    fn count_number(&mut self, path: &[u8], query: Option<&[u8]>) {
+        // `/item.php?id=17` counts items as well as `/item/17` does.
+        let Some(number) = trailing_number(path).or_else(|| trailing_number(query?)) else { return };
         if self.numbered == 0 {
             (self.number_low, self.number_high) = (number, number);
         }

@@ -90,6 +90,7 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::LoginAttemptRate, logins * scale / seconds, requests);
     let failed: f64 = profiles().map(|p| f64::from(p.logins.min(p.unauthorised))).sum();
     push(out, Metric::FailedLogins, failed * scale, requests);
+    push(out, Metric::LoginFailureRate, failed * scale / seconds, requests);
     push_share(out, Metric::GuesserShare, requests_of(&is_guesser), requests);
     let count_of = |wanted: &dyn Fn(&ClientProfile) -> bool| profiles().filter(|p| wanted(p)).count() as f64;
     push(out, Metric::GuesserCount, count_of(&is_guesser), known);
@@ -109,10 +110,15 @@ fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
     asked >= 15.0 && along * 10.0 < asked && (p.peak_per_s >= 4.0 || asked / own_s >= 1.0)
 }
 
+/// Slower than this, in requests per second, a walk is indistinguishable from a faithful reader's.
+const WALK_PER_S: f64 = 0.1;
+
 /// Walks numbered items: most of a range of numbers, each about once, no assets.
 fn walks(p: &ClientProfile) -> bool {
     let range = (p.number_high - p.number_low + 1) as f64;
+    let own_s = p.last.since_s(p.first).max(1.0);
     p.numbered >= 20
+        && f64::from(p.requests) >= WALK_PER_S * own_s
         && p.api * 2 < p.requests
         && p.assets * 10 < p.requests
         && p.numbered * 10 >= p.requests * 7
@@ -319,6 +325,7 @@ const SPREAD_CAUSES: [Cause; 7] = [
 /// Findings that need both sides: who is new, and how much slower each kind of request is.
 pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findings) {
     let (Some(now), Some(before)) = (&during.http, &reference.http) else { return };
+    forget_absent_assets(findings);
     let onset = findings.onset;
     let mut add = |metric, observed: f64, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
@@ -332,14 +339,32 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     if let Some((ratio, support)) = service_time_ratio(&now_records, &before_records) {
         add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
     }
+    if let Some((ratio, support)) =
+        service_time_ratio(&only_assets(&now_records), &only_assets(&before_records))
+    {
+        add(Metric::AssetTimeRatio, ratio, Some(1.0), support);
+    }
     let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
-    if let Some(weight) = costliest(&now_records).and_then(|class| unit_cost(class, &before_records)) {
+    let weight = |class| unit_cost(class, &before_records).or_else(|| unit_cost(class, &now_records));
+    if let Some(weight) = costliest(&now_records).and_then(weight) {
         add(Metric::CostPathWeight, weight, None, clients);
     }
     if let Some((share, usual)) = costliest_shares(&now_records, &before_records) {
         let rise = share * rate(during, now) / (usual * rate(reference, before)).max(1e-3);
         add(Metric::CostPathRise, rise, Some(1.0), clients);
     }
+}
+
+/// Where nobody fetched assets before nor does now, their number says nothing about browsers.
+fn forget_absent_assets(findings: &mut Findings) {
+    let absent = |f: &Finding| {
+        f.metric == Metric::AssetsPerPage && f.observed < 0.05 && f.expected.is_some_and(|e| e < 0.05)
+    };
+    findings.findings.retain(|f| !absent(f));
+}
+
+fn only_assets(records: &[RequestRecord]) -> Vec<RequestRecord> {
+    records.iter().filter(|r| kind(r) == PathKind::Asset).cloned().collect()
 }
 
 /// Share of the sampled clients' requests that come from clients of the reference.
@@ -368,8 +393,10 @@ fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(
 
 /// The kind of request that takes most time in all.
 fn costliest(records: &[RequestRecord]) -> Option<u64> {
+    // The time of a request that its client never finished is the client's.
+    let finished = records.iter().filter(|r| r.status != 408);
     let mut timed: Vec<(u64, u64)> =
-        records.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
+        finished.filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
     timed.sort_unstable();
     timed
         .chunk_by(|a, b| a.0 == b.0)

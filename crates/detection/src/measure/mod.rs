@@ -104,6 +104,7 @@ fn measure_logins(window: &Window, out: &mut Vec<Value>) {
     let Some(logins) = &window.logins else { return };
     let support = logins.attempts as f64;
     push(out, Metric::FailedLogins, logins.failures as f64, support);
+    push(out, Metric::LoginFailureRate, logins.failures as f64 / window.seconds().max(1.0), support);
     push(out, Metric::LoginAttemptRate, support / window.seconds().max(1.0), support);
 }
 

@@ -16,8 +16,11 @@ pub const TABLE: &[CauseRules] = causes! {
     {
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
         PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
-        PeakRequestsPerClient Above(6.0, 40.0), 3.0 "no person asks for so many pages in one second";
-        MachineClientShare Above(0.2, 0.8), 3.0 "its clients fetch pages and nothing that pages are made of";
+        PeakRequestsPerClient AboveUnexpected(6.0, 40.0), 3.0 "no person asks for so many pages in one second";
+        PeakRequestsPerClient Above(8.0, 50.0), 1.5 "no person asks for so many pages in one second";
+        PeakRequestsPerClient Rises(2.0, 8.0), 1.5 "one client asks faster than any did before";
+        MachineClientShare Exceeds(0.15, 0.7), 3.0 "its clients fetch pages and nothing that pages are made of";
+        MachineClientShare AboveUnexpected(0.3, 0.9), 3.0 "its clients fetch pages and nothing that pages are made of";
         MachineClientShare Below(0.05, 0.0), -1.0 "no client behaves like a program";
         NewClientShare Above(0.6, 0.95), 1.5 "nearly all clients were never seen before";
         AssetlessClientShare Exceeds(0.15, 0.5), 2.5 "clients that used to fetch assets are outnumbered by ones that do not";
@@ -34,11 +37,11 @@ pub const TABLE: &[CauseRules] = causes! {
         DurationP95 Rises(2.0, 8.0), 0.75 "answers slow down under it";
         ReferrerRotation Above(0.2, 0.6), 1.5 "referrers are drawn at random";
         InvalidVersionShare Above(0.05, 0.2), 1.0 "programs speak wrong HTTP";
-        ReturningShare Above(0.5, 0.85), -3.0 "most of it comes from clients that were here before";
+        ReturningShare Above(0.35, 0.75), -4.0 "most of it comes from clients that were here before";
         CrawlerShare Above(0.4, 0.8), -5.0 "most say which crawler they are";
-        LoginAttemptShare Above(0.3, 0.8), -2.0 "they try to log in";
+        LoginAttemptShare Above(0.2, 0.6), -3.0 "they try to log in";
         ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
-        SequentialWalkShare Above(0.3, 0.8), -1.5 "they walk through the items in order";
+        SequentialWalkShare Above(0.3, 0.8), -3.0 "they walk through the items in order";
         TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
         DistinctQueryShare Above(0.6, 0.9), -1.0 "random queries make it a flood past the cache";
         RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
@@ -48,6 +51,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [RequestCount Above(30.0, 60.0)]
         needs [PageRate Above(1.5, 8.0)]
         needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
+        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0)]
     {
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
         PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
@@ -57,6 +61,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RandomTextShare Exceeds(0.2, 0.6), 1.0 "random text was rare before";
         PeakRequestsPerClient Above(6.0, 40.0), 2.0 "no person asks for so many pages in one second";
         MachineClientShare Above(0.2, 0.8), 2.0 "its clients fetch pages and nothing that pages are made of";
+        ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
         CacheHitShare Lacks(0.1, 0.5), 2.0 "the cache stopped helping";
         NewClientShare Above(0.6, 0.95), 1.0 "nearly all clients were never seen before";
         UserAgentRotation Above(0.15, 0.6), 1.0 "clients change their user agent as they go";
@@ -67,8 +72,10 @@ pub const TABLE: &[CauseRules] = causes! {
     ExpensiveEndpoint prior -2.5
         needs [CostConcentration Above(0.4, 0.7)]
         needs [CostPathRise Above(1.3, 2.5), CostConcentration AboveUnexpected(0.7, 0.95)]
-        needs [CostPathWeight Above(1.5, 4.0), DurationMedian Above(1e5, 4e5)]
+        needs [CostPathWeight Above(1.5, 4.0), DurationMedian AboveUnexpected(1e5, 4e5)]
         needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6)]
+        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0)]
+        needs [LoginAttemptShare Below(0.35, 0.1)]
     {
         CostPathRise Above(1.6, 5.0), 2.5 "the costliest path is asked for far more often";
         CostPathWeight Above(2.0, 8.0), 1.5 "it costs far more than other requests";
@@ -88,9 +95,11 @@ pub const TABLE: &[CauseRules] = causes! {
         NewClientShare Above(0.5, 0.9), 1.5 "nearly all clients were never seen before";
         PeakRequestsPerClient Above(3.0, 20.0), 1.0 "no person asks so often";
         PageRate Rises(1.2, 3.0), 1.5 "more requests than before";
-        PageRate Rises(8.0, 30.0), -2.0 "the sheer number explains it";
+        PageRate Rises(8.0, 30.0), -3.5 "the sheer number explains it";
         AssetsPerPage Flat(1.5), -2.5 "pages are fetched with their assets, as browsers do";
-        LoginAttemptShare Above(0.3, 0.8), -1.5 "they try to log in";
+        LoginAttemptShare Above(0.08, 0.25), -4.0 "they try to log in";
+        ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
+        SequentialWalkShare Above(0.3, 0.8), -2.0 "they walk through the items in order";
     }
     SlowHttp prior -2.0
         needs [SlowConnections Above(4.0, 25.0), RequestTimeoutShare Above(0.08, 0.3)]
@@ -102,6 +111,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RequestsPerClient Above(8.0, 60.0), 1.5 "each of its clients tries again and again";
         PacketRate Below(2000.0, 100.0), 0.75 "few packets are needed for it";
         TopClientShare Above(0.3, 0.9), 1.0 "few clients do it";
+        NewClientShare Above(0.5, 0.9), 1.0 "nearly all clients were never seen before";
         PeakRequestRate Above(5.0, 50.0), 0.75 "many give up in the same second";
     }
     CredentialAbuse prior -2.0
@@ -122,7 +132,8 @@ pub const TABLE: &[CauseRules] = causes! {
         PortFanOut Above(10.0, 40.0), -2.0 "port after port is tried";
         ProberShare Above(0.5, 0.9), -1.0 "they look for holes";
         RequestTimeoutShare Above(0.1, 0.3), -3.0 "requests are begun and never finished";
-        AssetsPerPage Above(0.8, 2.5), -2.0 "clients fetch assets, as browsers do";
+        LoginFailureRate Above(0.2, 3.0), 1.5 "log-ins fail faster than people mistype";
+        LoginFailureRate Rises(3.0, 12.0), 1.5 "more log-ins fail than before";
     }
     Scraping prior -2.0
         needs [RequestCount Above(30.0, 80.0)]
@@ -133,6 +144,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SequentialWalkShare Above(0.05, 0.5), 2.0 "much of the traffic is such walks";
         MachineClientShare Above(0.2, 0.8), 1.5 "its clients fetch pages and nothing that pages are made of";
         DistinctPathShare Above(0.4, 0.9), 1.5 "hardly a page is asked for twice";
+        DistinctPathShare Exceeds(0.15, 0.5), 1.0 "pages are read that hardly anyone reads";
         TopPathShare Above(0.3, 0.8), -3.0 "one page draws the requests; copying takes them all";
         NotFoundShare Above(0.3, 0.8), -2.0 "what they ask for is not there";
         RandomTextShare Above(0.4, 0.8), -2.5 "paths or queries are drawn at random";
@@ -172,7 +184,8 @@ pub const TABLE: &[CauseRules] = causes! {
         PageRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
         ProberShare Above(0.15, 0.5), -3.0 "scanners cause them";
         MachineClientShare Above(0.3, 0.8), -1.5 "most requests come from programs";
-        ServerDownEvents Above(0.5, 2.0), -1.5 "a server is down";
+        ServerDownEvents Above(0.2, 1.0), -2.5 "a server is down";
+        ClientAbortShare Exceeds(0.03, 0.15), -2.0 "clients went away, nobody refused them";
         LoginAttemptShare Above(0.2, 0.6), -1.5 "failed log-ins cause them";
     }
     SlowBackend prior -2.5
@@ -189,13 +202,15 @@ pub const TABLE: &[CauseRules] = causes! {
         UpstreamFailureShare Above(0.05, 0.4), 1.5 "servers do not answer in time";
         GatewayErrorShare Exceeds(0.05, 0.4), 1.0 "the proxy gives up waiting";
         UpstreamFailureEvents Above(2.0, 20.0), 1.5 "the server's own log says that its supplier fails";
+        AssetTimeRatio Above(2.0, 6.0), -3.0 "what needs no work is slow too, so the way is slow and not the service";
+        AssetTimeRatio Below(1.6, 1.1), 1.0 "what needs no work is as fast as ever";
         QueueTime Rises(2.0, 10.0), 1.0 "requests queue for a server";
         CostPathRise Above(1.6, 5.0), -3.0 "the slow path is asked for far more often";
         DurationLead Above(0.5, 10.0), 1.5 "answers slowed first";
         CostConcentration Exceeds(0.2, 0.5), -0.75 "one path takes the time";
         MachineClientShare Above(0.3, 0.8), -2.0 "most requests come from programs";
         PeakRequestsPerClient Above(20.0, 100.0), -1.5 "no person asks for so many pages in one second";
-        ServerDownEvents Above(0.5, 2.0), -1.0 "a server is down";
+        ServerDownEvents Above(0.2, 1.0), -3.0 "a server is down";
         BackendSkew Above(0.3, 0.8), -1.5 "only one server fails";
     }
     LoadBalancerFault prior -2.5
@@ -207,7 +222,8 @@ pub const TABLE: &[CauseRules] = causes! {
         GatewayErrorShare Above(0.05, 0.4), 1.5 "the errors are the balancer's own";
         PageRate Flat(1.6), 1.0 "no more requests than before";
         ServiceTimeRatio Below(1.3, 1.0), 1.0 "what is answered is answered as fast as ever";
-        ServiceTimeRatio Above(2.0, 6.0), -1.5 "everything is slow, not one server";
+        ServerDownEvents Above(0.2, 1.0), 1.0 "the balancer says that servers are down";
+        ServiceTimeRatio Above(2.0, 6.0), -1.0 "everything is slow, not one server";
         DurationMedian AboveUnexpected(3e6, 1e7), -1.5 "answers take seconds";
         PageRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
         MachineClientShare Above(0.3, 0.8), -1.0 "most requests come from programs";
@@ -221,6 +237,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RetransmissionShare Above(0.03, 0.15), 3.5 "much has to be sent again";
         ResetShare Exceeds(0.1, 0.4), 1.5 "connections break";
         ClientAbortShare Exceeds(0.08, 0.3), 1.5 "clients go away unanswered";
+        AssetTimeRatio Above(2.0, 6.0), 3.0 "what needs no work is slow too, so the way is slow and not the service";
         ServiceTimeRatio Below(1.4, 1.0), 1.0 "what arrives is answered as fast as ever";
         ServerErrorShare Exceeds(0.05, 0.3), -2.0 "the service itself fails";
         ServerDownEvents Above(0.5, 2.0), -2.0 "a server is down";
@@ -228,7 +245,7 @@ pub const TABLE: &[CauseRules] = causes! {
         HalfOpenRate Above(20.0, 200.0), -2.0 "connections are opened and left";
     }
     ClientFault prior -3.0
-        needs [OwnClientShare Above(0.25, 0.6)]
+        needs [OwnClientShare Above(0.25, 0.6), ReturningShare Above(0.45, 0.8)]
         needs [PageRate Rises(1.3, 3.0), PeakRequestsPerClient Above(4.0, 20.0)]
     {
         OwnClientShare Exceeds(0.15, 0.5), 3.5 "one program that always came here sends most of it";
@@ -245,6 +262,8 @@ pub const TABLE: &[CauseRules] = causes! {
     FlashCrowd prior -2.0
         needs [PageRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
         needs [RequestCount Above(40.0, 150.0)]
+        needs [ClientCount Above(12.0, 40.0)]
+        needs [PageRate Above(0.8, 2.5)]
     {
         PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
@@ -264,10 +283,15 @@ pub const TABLE: &[CauseRules] = causes! {
         RandomTextShare Exceeds(0.2, 0.6), -2.5 "paths or queries are drawn at random";
         ServiceTimeRatio Above(3.0, 10.0), -0.5 "a slow supplier may explain it";
         LoginAttemptShare Exceeds(0.15, 0.5), -2.0 "they try to log in";
+        GuesserRequests Above(8.0, 40.0), -2.5 "log-in after log-in by clients that do nothing else";
+        RequestsPerClient Rises(3.0, 10.0), -2.0 "each sends far more than visitors did";
+        CrawlerShare Exceeds(0.15, 0.5), -2.5 "they say that they are crawlers";
         ReferrerRotation Above(0.25, 0.6), -2.0 "referrers are drawn at random";
     }
     Crawler prior -2.5
         needs [CrawlerShare Above(0.2, 0.5)]
+        needs [RequestRate Above(0.3, 1.2)]
+        needs [RequestCount Above(30.0, 80.0)]
     {
         CrawlerShare Exceeds(0.15, 0.5), 3.5 "most of it says which crawler it is";
         CrawlerShare AboveUnexpected(0.4, 0.8), 3.0 "most of it says which crawler it is";
@@ -276,9 +300,68 @@ pub const TABLE: &[CauseRules] = causes! {
         RequestRate Below(120.0, 15.0), 1.0 "at a pace that crawlers keep";
         PageRate Rises(1.3, 3.0), 0.75 "more requests than before";
         PeakRequestsPerClient Above(60.0, 300.0), -3.0 "no crawler that means well is so fast";
-        TopPathShare Above(0.5, 0.9), -2.0 "it repeats one page, which no crawler does";
+        DistinctQueryShare Above(0.2, 0.7), 2.0 "it reads page after page once";
+        TopPathShare Above(0.5, 0.9), -1.5 "it repeats one page, which no crawler does";
         RandomTextShare Above(0.5, 0.9), -2.0 "paths or queries are drawn at random";
         ProberShare Above(0.3, 0.8), -2.0 "it looks for holes";
         ServerErrorShare Exceeds(0.1, 0.4), -1.0 "the service fails under it";
     }
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose;
+    use seawall_model::Cause;
+    use seawall_model::finding::{Finding, Findings};
+    use seawall_model::metric::Metric;
+    use seawall_model::policy::Policy;
+
+    /// The verdict on metrics, each observed and, where one is given, expected.
+    fn verdict(metrics: &[(Metric, f64, Option<f64>)]) -> Cause {
+        let mut findings = Findings { duration_s: 60.0, reference_s: 60.0, ..Findings::default() };
+        for (metric, observed, expected) in metrics {
+            findings.insert(Finding {
+                metric: *metric,
+                observed: *observed,
+                expected: *expected,
+                surprise: 0.0,
+                support: 500.0,
+                onset: None,
+            });
+        }
+        diagnose(&findings, &Policy::default()).verdict.cause
+    }
+
+    #[test]
+    fn a_visitor_in_the_night_is_no_crowd() {
+        let rise = |pages: f64, clients: f64| {
+            verdict(&[
+                (Metric::RequestCount, 400.0, Some(400.0)),
+                (Metric::RequestRate, pages * 8.0, Some(0.4)),
+                (Metric::PageRate, pages, Some(0.05)),
+                (Metric::ClientCount, clients, Some(400.0)),
+                (Metric::ClientRate, clients / 60.0, Some(0.007)),
+                (Metric::AssetsPerPage, 7.0, Some(7.0)),
+                (Metric::MachineClientShare, 0.0, Some(0.0)),
+            ])
+        };
+        assert_eq!(rise(0.4, 5.0), Cause::Normal);
+        assert_eq!(rise(8.0, 120.0), Cause::FlashCrowd);
+    }
+
+    #[test]
+    fn a_slow_way_is_told_from_a_slow_service_by_what_needs_no_work() {
+        let slow = |assets: f64| {
+            verdict(&[
+                (Metric::PageRate, 4.0, Some(10.0)),
+                (Metric::ServiceTimeRatio, 20.0, Some(1.0)),
+                (Metric::DurationMedian, 9e5, Some(2e4)),
+                (Metric::AssetTimeRatio, assets, Some(1.0)),
+                (Metric::ClientAbortShare, 0.3, Some(0.0)),
+                (Metric::ClientCount, 60.0, Some(300.0)),
+            ])
+        };
+        assert_eq!(slow(15.0), Cause::NetworkFault);
+        assert_eq!(slow(1.0), Cause::SlowBackend);
+    }
+}

@@ -1,20 +1,22 @@
 //! Normal traffic, which is a hypothesis like any other: it must be able to win.
 
 use super::{CauseRules, causes};
-use crate::shape::Shape::{Above, Below, Exceeds, Falls, Flat, Rises, Shifts};
+use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Falls, Flat, Rises, Shifts};
 
 pub const TABLE: &[CauseRules] = causes! {
     Normal prior 1.0 {
         PageRate Flat(1.6), 1.5 "as many requests as ever";
         RequestRate Below(20.0, 2.0), 1.5 "few requests a second";
+        PageRate Below(0.8, 0.2), 1.5 "few pages a second, however many there were before";
         PacketRate Flat(1.6), 1.5 "as many packets as ever";
         PacketRate Below(2000.0, 100.0), 0.75 "few packets a second";
         TwoWayShare Above(0.5, 0.9), 2.5 "packets belong to conversations";
         AssetsPerPage Above(0.4, 1.5), 1.5 "browsers fetch pages with their assets";
         AssetsPerPage Flat(1.5), 1.0 "browsers behave as ever";
         MachineClientShare Below(0.2, 0.0), 1.0 "no client behaves like a program in a hurry";
-        MachineClientShare Above(0.4, 0.9), -1.5 "most requests come from programs";
-        PeakRequestsPerClient Above(10.0, 60.0), -1.5 "no person asks for so many pages in one second";
+        MachineClientShare AboveUnexpected(0.5, 0.95), -1.5 "most requests come from programs";
+        MachineClientShare Exceeds(0.2, 0.6), -1.5 "far more requests come from programs than before";
+        PeakRequestsPerClient AboveUnexpected(15.0, 80.0), -1.5 "no person asks for so many pages in one second";
         ServerErrorShare Above(0.15, 0.5), -2.5 "many requests fail";
         ServerErrorShare Exceeds(0.03, 0.2), -2.5 "requests fail that used to succeed";
         ServerErrorShare Shifts(3.0, 8.0), -2.5 "requests fail that used to succeed";
@@ -52,7 +54,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OddProtocolShare Above(0.2, 0.7), -2.0 "most packets are of protocols that nobody here speaks";
         ImpossibleFlagShare Above(0.1, 0.5), -2.0 "no system sends such flags";
         Http2AbuseRate Above(2.0, 30.0), -2.0 "streams are reset as soon as they are opened";
-        IdleConnections Above(20.0, 150.0), -1.0 "connections are held open and nothing is said on them";
+        IdleConnections Above(20.0, 150.0), -2.0 "connections are held open and nothing is said on them";
         ConnectionRate Rises(3.0, 10.0), -1.0 "far more connections than before";
         StrayTcpRate Above(60.0, 1000.0), -1.0 "packets of connections that do not exist";
         ConnectionRate Above(60.0, 500.0), -1.0 "connections are opened at a high rate";
