@@ -197,8 +197,11 @@ pub fn is_who(dimension: &str) -> bool {
 #[must_use]
 pub fn forecast(measure: &Measure, plan: Option<&Plan>) -> String {
     let mut facts = Vec::new();
-    if measure.predicted_effect.high > 0.0 {
-        facts.push(format!("stops {} of it", figure::estimate(measure.predicted_effect)));
+    let effect = measure.predicted_effect;
+    if effect.low <= 0.0 && effect.high >= 1.0 {
+        facts.push("effect not known beforehand".into());
+    } else if effect.high > 0.0 {
+        facts.push(format!("stops {} of it", figure::estimate(effect)));
     }
     facts.push(match measure.predicted_harm {
         Some(harm) => format!("hits {} of normal traffic", figure::estimate(harm)),
