@@ -10,7 +10,7 @@ use seawall_model::math;
 /// Divides scores before they become odds.
 const TEMPERATURE: f64 = 1.6;
 /// Never surer than this: there is always the cause that nobody thought of.
-const CEILING: f64 = 0.99;
+const CEILING: f64 = 0.97;
 
 /// Gives each hypothesis its share of the odds (softmax).
 pub fn assign(hypotheses: &mut [Hypothesis]) {

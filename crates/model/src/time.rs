@@ -89,7 +89,8 @@ impl std::str::FromStr for Timestamp {
         let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
         let [year, month, day] = numbers(date, '-').ok_or_else(bad)?;
         let [hour, minute, second] = numbers(whole, ':').ok_or_else(bad)?;
-        let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
+        let in_range =
+            (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
         let civil = Civil {
             year,
             month: month as u8,
@@ -217,7 +218,9 @@ mod tests {
             assert_eq!(Timestamp(ns).to_string().parse(), Ok(Timestamp(ns)));
         }
         assert_eq!("2024-05-01T12:00:00+02:00".parse(), "2024-05-01T10:00:00Z".parse::<Timestamp>());
-        for bad in ["", "yesterday", "2024-13-01T00:00:00Z", "2024-05-01T10:00", "2024-05-01T10:00:00+é", "1-2"] {
+        for bad in
+            ["", "yesterday", "2024-13-01T00:00:00Z", "2024-05-01T10:00", "2024-05-01T10:00:00+é", "1-2"]
+        {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
     }

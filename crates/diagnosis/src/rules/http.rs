@@ -14,6 +14,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [PageRate Above(1.5, 8.0)]
         needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0)]
     {
+        Http2AbuseRate Above(5.0, 50.0), -3.0 "streams are reset at once, which has a name of its own";
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
         PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
         PeakRequestsPerClient AboveUnexpected(6.0, 40.0), 3.0 "no person asks for so many pages in one second";
