@@ -34,6 +34,8 @@ const CRATES: &[Allowed] = &[
     pure("incident", &["model"]),
     pure("engine", &["model", "detection", "diagnosis", "signature", "planning"]),
     world("sensor", &["model", "wire"]),
+    // It counts what it sees and does what a plan says; it does not diagnose, plan or decide.
+    world("http-edge", &["model", "wire", "detection", "signature"]),
     // It judges the detector, so it knows nothing of it.
     world("drill", &["model"]),
     world(
@@ -48,6 +50,7 @@ const CRATES: &[Allowed] = &[
             "incident",
             "engine",
             "sensor",
+            "http-edge",
             "drill",
         ],
     ),

@@ -1,0 +1,85 @@
+//! The view of a request that rules are matched against: borrowed from the connection's buffer,
+//! so that deciding about a request allocates nothing.
+
+use seawall_model::observation::{HttpVersion, Method};
+use std::net::IpAddr;
+
+/// One request as its client sent it, before anything is done about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The client, behind proxies that are known to be ours.
+    pub client: IpAddr,
+    /// Whether the client cannot have forged its address: it completed a TCP handshake with us,
+    /// or a trusted proxy says who it is.
+    pub proven: bool,
+    pub method: Method,
+    pub version: HttpVersion,
+    /// Lower case, without port.
+    pub host: &'a [u8],
+    /// Path without the query, as sent (percent-encoded).
+    pub path: &'a [u8],
+    /// Text after `?`. `None`: no question mark.
+    pub query: Option<&'a [u8]>,
+    pub user_agent: &'a [u8],
+    pub referrer: &'a [u8],
+    /// Value of the first `Cookie` field; empty: none sent.
+    pub cookie: &'a [u8],
+    pub accept: &'a [u8],
+    pub accept_language: &'a [u8],
+    /// Value of `Authorization`; empty: none sent.
+    pub authorization: &'a [u8],
+    /// Hash of the names of the fields in order, as in log triage.
+    pub header_order: u64,
+    /// JA4 fingerprint of the TLS client; empty: no TLS.
+    pub ja4: &'a [u8],
+    /// Arrived over TLS.
+    pub secure: bool,
+}
+
+impl Request<'_> {
+    /// A request of which nothing is known but its client.
+    #[must_use]
+    pub fn new(client: IpAddr) -> Self {
+        Self {
+            client,
+            proven: true,
+            method: Method::Get,
+            version: HttpVersion::Http11,
+            host: b"",
+            path: b"/",
+            query: None,
+            user_agent: b"",
+            referrer: b"",
+            cookie: b"",
+            accept: b"",
+            accept_language: b"",
+            authorization: b"",
+            header_order: 0,
+            ja4: b"",
+            secure: false,
+        }
+    }
+
+    /// Who the client is by its habits, whatever its address: header order and user agent, and
+    /// the TLS fingerprint where there is one.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        use seawall_model::hash;
+        hash::combine(self.header_order, hash::combine(hash::bytes(self.user_agent), hash::bytes(self.ja4)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_follows_habits_and_not_addresses() {
+        let mut one = Request::new(IpAddr::from([192, 0, 2, 1]));
+        one.user_agent = b"curl/8.5.0";
+        let other = Request { client: IpAddr::from([198, 51, 100, 7]), ..one };
+        assert_eq!(one.fingerprint(), other.fingerprint());
+        let reordered = Request { header_order: 7, ..one };
+        assert_ne!(one.fingerprint(), reordered.fingerprint());
+    }
+}
