@@ -99,38 +99,21 @@ fn as_report(episode: &Concluded) -> EpisodeReport {
     }
 }
 
-/// Which kind of record the cause is about.
-fn layer(cause: Cause) -> Option<Layer> {
-    match cause {
-        Cause::Amplification
-        | Cause::UdpFlood
-        | Cause::IcmpFlood
-        | Cause::FragmentFlood
-        | Cause::SynFlood
-        | Cause::TcpFlagFlood
-        | Cause::TcpReflection
-        | Cause::ConnectionFlood
-        | Cause::TlsFlood => Some(Layer::Packet),
-        Cause::HttpFlood
-        | Cause::CacheBusting
-        | Cause::ExpensiveEndpoint
-        | Cause::SlowHttp
-        | Cause::CredentialAbuse
-        | Cause::Scraping
-        | Cause::Scan
-        | Cause::ClientFault
-        | Cause::Http2Abuse => Some(Layer::Http),
-        Cause::DnsFlood | Cause::DnsRandomSubdomain | Cause::DnsReflection | Cause::DnsTunnel => {
-            Some(Layer::Dns)
-        }
-        _ => None,
+/// Which kind of record to look for signatures in; `None`: nothing is unwanted, or the fault is
+/// our own. Abuse shows on several: requests say most, where there are any.
+fn layer(cause: Cause, during: &Window) -> Option<Layer> {
+    match cause.class() {
+        Class::Attack => Some(cause.layer()),
+        Class::Abuse if cause.layer() == Layer::Dns => Some(Layer::Dns),
+        Class::Abuse => Some(if during.http.is_some() { Layer::Http } else { Layer::Packet }),
+        _ => (cause == Cause::ClientFault).then_some(Layer::Http),
     }
 }
 
 /// Signatures of the unwanted part of the chosen episode.
 fn signatures(chosen: &Concluded, reference: Option<&Window>) -> Vec<Signature> {
     let cause = chosen.diagnosis.verdict.cause;
-    let Some(layer) = layer(cause) else { return Vec::new() };
+    let Some(layer) = layer(cause, &chosen.during) else { return Vec::new() };
     let normal_share = normal_share(layer, &chosen.during, reference);
     let contrast = |unwanted: Sample<'_>, normal: Sample<'_>| {
         let contrast = Contrast { unwanted, normal, normal_share, cause, networks: None };

@@ -1,5 +1,6 @@
 //! Causes: the named hypotheses, with the class that says what an operator does next.
 
+use crate::signature::Layer;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -102,6 +103,38 @@ causes! {
     Crawler Demand "crawler" "crawler";
     Normal Normal "normal" "normal traffic";
     Undecided Undecided "undecided" "undecided";
+}
+
+impl Cause {
+    /// The kind of record that shows the cause best. Abuse shows on several: this is where it is
+    /// looked for first.
+    #[must_use]
+    pub fn layer(self) -> Layer {
+        match self {
+            Self::Amplification
+            | Self::UdpFlood
+            | Self::IcmpFlood
+            | Self::FragmentFlood
+            | Self::SynFlood
+            | Self::TcpFlagFlood
+            | Self::TcpReflection
+            | Self::ConnectionFlood
+            | Self::TlsFlood
+            | Self::Scan
+            | Self::NetworkFault => Layer::Packet,
+            Self::DnsFlood | Self::DnsRandomSubdomain | Self::DnsReflection | Self::DnsTunnel => Layer::Dns,
+            _ => Layer::Http,
+        }
+    }
+
+    /// Whether nothing in traffic of this cause proves that a sender's address is its own: no
+    /// handshake is needed for it, or (undecided) it is not known whether one is.
+    #[must_use]
+    pub fn is_forgeable(self) -> bool {
+        let needs_handshake =
+            matches!(self, Self::ConnectionFlood | Self::TlsFlood | Self::Scan | Self::NetworkFault);
+        self == Self::Undecided || (self.layer() != Layer::Http && !needs_handshake)
+    }
 }
 
 impl fmt::Display for Cause {

@@ -75,36 +75,34 @@ pub(crate) struct Ladder {
 
 /// The ladder of a cause.
 pub(crate) fn ladder(cause: Cause) -> Ladder {
-    let (layer, forgeable, rungs) = match cause {
-        Cause::Amplification | Cause::UdpFlood => (Layer::Packet, true, VOLUME),
-        Cause::IcmpFlood | Cause::FragmentFlood => (Layer::Packet, true, VOLUME),
-        Cause::TcpFlagFlood | Cause::TcpReflection => (Layer::Packet, true, STRAY_TCP),
-        Cause::SynFlood => (Layer::Packet, true, SYN),
-        Cause::ConnectionFlood => (Layer::Packet, false, CONNECTIONS),
-        Cause::TlsFlood => (Layer::Packet, false, CONNECTIONS),
-        Cause::SlowHttp => (Layer::Http, false, SLOW),
-        Cause::HttpFlood | Cause::Http2Abuse => (Layer::Http, false, REQUESTS),
-        Cause::CacheBusting => (Layer::Http, false, CACHE_BUSTING),
-        Cause::ExpensiveEndpoint => (Layer::Http, false, COSTLY),
-        Cause::DnsFlood => (Layer::Dns, true, QUERIES),
-        Cause::DnsRandomSubdomain => (Layer::Dns, true, SUBDOMAINS),
-        Cause::DnsReflection => (Layer::Dns, true, REFLECTOR),
-        Cause::DnsTunnel => (Layer::Dns, true, TUNNEL),
-        Cause::Scan => (Layer::Packet, false, ABUSE),
-        Cause::CredentialAbuse => (Layer::Http, false, GUESSING),
-        Cause::Scraping => (Layer::Http, false, ABUSE),
-        Cause::ReleaseFault => (Layer::Http, false, RELEASE),
-        Cause::Misconfiguration => (Layer::Http, false, MISCONFIGURATION),
-        Cause::SlowBackend => (Layer::Http, false, SLOW_BACKEND),
-        Cause::LoadBalancerFault => (Layer::Http, false, BALANCER),
-        Cause::NetworkFault => (Layer::Packet, false, NETWORK),
-        Cause::ClientFault => (Layer::Http, false, OWN_CLIENT),
-        Cause::FlashCrowd => (Layer::Http, false, CROWD),
-        Cause::Crawler => (Layer::Http, false, CRAWLER),
-        Cause::Normal => (Layer::Http, false, &[] as &[Rung]),
-        Cause::Undecided => (Layer::Http, true, UNDECIDED),
+    let rungs: &[Rung] = match cause {
+        Cause::Amplification | Cause::UdpFlood | Cause::IcmpFlood | Cause::FragmentFlood => VOLUME,
+        Cause::TcpFlagFlood | Cause::TcpReflection => STRAY_TCP,
+        Cause::SynFlood => SYN,
+        Cause::ConnectionFlood | Cause::TlsFlood => CONNECTIONS,
+        Cause::SlowHttp => SLOW,
+        Cause::HttpFlood | Cause::Http2Abuse => REQUESTS,
+        Cause::CacheBusting => CACHE_BUSTING,
+        Cause::ExpensiveEndpoint => COSTLY,
+        Cause::DnsFlood => QUERIES,
+        Cause::DnsRandomSubdomain => SUBDOMAINS,
+        Cause::DnsReflection => REFLECTOR,
+        Cause::DnsTunnel => TUNNEL,
+        Cause::Scan => ABUSE,
+        Cause::CredentialAbuse => GUESSING,
+        Cause::Scraping => ABUSE,
+        Cause::ReleaseFault => RELEASE,
+        Cause::Misconfiguration => MISCONFIGURATION,
+        Cause::SlowBackend => SLOW_BACKEND,
+        Cause::LoadBalancerFault => BALANCER,
+        Cause::NetworkFault => NETWORK,
+        Cause::ClientFault => OWN_CLIENT,
+        Cause::FlashCrowd => CROWD,
+        Cause::Crawler => CRAWLER,
+        Cause::Normal => &[],
+        Cause::Undecided => UNDECIDED,
     };
-    Ladder { cause, layer, forgeable, rungs }
+    Ladder { cause, layer: cause.layer(), forgeable: cause.is_forgeable(), rungs }
 }
 
 /// The figures that tell most about a cause, for reasons and for what a person should look at.

@@ -295,6 +295,69 @@ fn challenged_clients_pass_with_the_cookie_that_they_were_given() {
     });
 }
 
+/// The status and the `Location` of an answer.
+fn redirect(port: u16, request: &str) -> (Option<u16>, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    let location = answer.lines().find_map(|l| {
+        l.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("location")).map(|(_, to)| to)
+    });
+    (answer.get(9..12).and_then(|s| s.parse().ok()), location.unwrap_or_default().trim().to_owned())
+}
+
+/// Broke: at a share below one, the line that refused such paths and the line that redirected drew
+/// lots apart, so that some requests passed the one and met the other.
+#[test]
+fn a_challenge_redirects_to_no_other_site_at_any_share() {
+    for share in [0.1, 0.5, 0.9, 1.0] {
+        let mut plan = one_measure(Action::Challenge, Scope::All);
+        plan.measures[0].initial_share = share;
+        on_each_program(&plan, &[], |program, port| {
+            for path in ["//evil.example/", "/\\evil.example/", "///evil.example", "//evil.example/%2f.."] {
+                for _ in 0..15 {
+                    let (status, to) = redirect(port, &get(path, ""));
+                    assert!(
+                        matches!(status, Some(403 | 404 | 400)),
+                        "{program} {share} {path}: {status:?} {to}"
+                    );
+                    assert_eq!(to, "", "{program} {share} {path}");
+                }
+            }
+        });
+    }
+}
+
+/// A sibling site may set cookies for the whole domain, so that their text is not the site's own.
+#[test]
+fn a_planted_cookie_cannot_change_where_a_challenge_leads() {
+    let plan = one_measure(Action::Challenge, Scope::All);
+    on_each_program(&plan, &[], |program, port| {
+        for cookie in ["x:/a", "11:/", "/a", "x:11:"] {
+            let request = get("//evil.example/", &format!("Cookie: seawall_m1={cookie}\r\n"));
+            assert_eq!(redirect(port, &request), (Some(403), String::new()), "{program}: {cookie}");
+        }
+    });
+}
+
+/// Broke: counting and refusing drew lots apart, so that a limit begun on half of the traffic
+/// refused a quarter, from a count of half. Now one client is in the share or is not.
+#[test]
+fn a_staged_limit_holds_for_a_client_as_a_whole_or_not_at_all() {
+    for seed in 0..4 {
+        let action = Action::RateLimit { key: RateKey::Source, per_s: 0.2, burst: 6.0 };
+        let mut plan = one_measure(action, Scope::All);
+        plan.measures[0].initial_share = 0.5;
+        plan.created = Timestamp(NOW.0 + seed);
+        on_each_program(&plan, &[], |program, port| {
+            let passed = (0..20).filter(|_| status(port, &get("/", "")) == Some(404)).count();
+            assert!(passed == 20 || (6..=8).contains(&passed), "{program}: {passed} passed");
+        });
+    }
+}
+
 #[test]
 fn the_waiting_room_admits_at_its_rate() {
     let plan = one_measure(Action::WaitingRoom { admitted_per_s: 2.0 }, Scope::All);

@@ -224,7 +224,7 @@ fn haproxy_accepts_every_limit_of_every_test() {
 
 #[test]
 fn nginx_accepts_every_test() {
-    let mut actions = vec![Action::Block { status: 403 }, Action::Block { status: 0 }];
+    let mut actions = vec![Action::Block { status: 403 }, Action::Block { status: 0 }, Action::Challenge];
     actions.extend(limits());
     let plans = plans_of_tests(Layer::Http, Cause::HttpFlood, &http_tests(), &actions);
     check_all(&PROGRAMS[2], &plans, 400);
@@ -270,6 +270,22 @@ fn every_program_accepts_every_action_over_everything_and_over_sources() {
         let least = if program.name == render::flowspec::PROGRAM { 1 } else { 10 };
         check_all(program, &plans, least);
     }
+}
+
+/// A word of more than 4,096 bytes makes nginx refuse the whole file, and the plan with it.
+#[test]
+fn texts_as_long_as_the_checker_allows_break_no_file() {
+    let long = "(".repeat(2_048);
+    let tests = [
+        Test::UserAgent(long.clone()),
+        Test::Path(format!("/{long}")),
+        Test::Host(long.clone()),
+        Test::QueryShape(long),
+    ];
+    let actions = [Action::Block { status: 403 }, Action::Challenge];
+    let plans = plans_of_tests(Layer::Http, Cause::HttpFlood, &tests, &actions);
+    check_all(&PROGRAMS[1], &plans, 8);
+    check_all(&PROGRAMS[2], &plans, 0);
 }
 
 #[test]

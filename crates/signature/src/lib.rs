@@ -16,13 +16,9 @@ mod example;
 mod matching;
 mod mine;
 mod prior;
-mod random_word;
 mod sample;
-mod shape;
 mod unwanted;
 
 pub use matching::{NetworkLookup, matches, matches_with};
 pub use mine::{Contrast, Limits, mine};
-pub use random_word::is_random_word;
 pub use sample::Sample;
-pub use shape::{fits_query_shape, fits_template, path_template, query_shape, referrer_origin};

@@ -1,9 +1,9 @@
 //! What a signature means: the single place that says whether a test holds for a record.
 
-use crate::shape::{fits_query_shape, fits_template, referrer_origin};
 use seawall_model::observation::{Fragment, protocol};
 use seawall_model::record::{DnsRecord, PacketRecord, RequestRecord};
 use seawall_model::signature::{RecordRef, Signature, Test};
+use seawall_model::text::{fits_query_shape, fits_template, referrer_origin};
 use std::net::IpAddr;
 
 /// Where an address is, by a database that the user gives (such as an MMDB file).

@@ -110,33 +110,13 @@ pub fn mine(contrast: &Contrast<'_>, limits: &Limits) -> Vec<Signature> {
         unwanted,
         normal,
         mixture,
-        addresses: !is_forgeable(contrast.cause, unwanted.layer()),
+        addresses: !contrast.cause.is_forgeable() && unwanted.layer() != Layer::Dns,
         networks: contrast.networks,
         min_share: limits.min_attack_share,
     });
     let search =
         Search { pool: &pool, limits, mixture, clients: Clients::of(normal), networks: contrast.networks };
     search.cover(unwanted, normal)
-}
-
-/// Whether senders may forge their address in traffic of this cause.
-fn is_forgeable(cause: Cause, layer: Layer) -> bool {
-    layer == Layer::Dns
-        || matches!(
-            cause,
-            Cause::Amplification
-                | Cause::UdpFlood
-                | Cause::IcmpFlood
-                | Cause::FragmentFlood
-                | Cause::SynFlood
-                | Cause::TcpFlagFlood
-                | Cause::TcpReflection
-                | Cause::DnsFlood
-                | Cause::DnsRandomSubdomain
-                | Cause::DnsReflection
-                | Cause::DnsTunnel
-                | Cause::Undecided
-        )
 }
 
 /// Destination ports that a signature may name as a range; more are no target.

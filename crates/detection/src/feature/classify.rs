@@ -322,15 +322,6 @@ pub fn is_hostile_tool(user_agent: &[u8]) -> bool {
     HOSTILE.is_match(user_agent)
 }
 
-/// The origin (`scheme://host`) of a referrer, or empty.
-#[must_use]
-pub fn origin(referrer: &[u8]) -> &[u8] {
-    let Some(at) = find(referrer, b"://") else { return b"" };
-    let host = &referrer[at + 3..];
-    let end = host.iter().position(|&b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(host.len());
-    &referrer[..at + 3 + end]
-}
-
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     find(haystack, needle).is_some()
 }
@@ -368,11 +359,5 @@ mod tests {
         assert!(!is_probe(b"/environment/", b"q=shoes"));
         assert!(is_login_path(b"/wp-login.php"));
         assert!(!is_login_path(b"/catalog"));
-    }
-
-    #[test]
-    fn origins_end_before_the_path() {
-        assert_eq!(origin(b"https://news.example/a?b"), b"https://news.example");
-        assert_eq!(origin(b"garbage"), b"");
     }
 }

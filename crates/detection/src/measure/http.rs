@@ -221,7 +221,7 @@ fn referrers(records: &[RequestRecord], out: &mut Vec<Value>) {
     if records.iter().all(|r| r.referrer.is_empty()) {
         return;
     }
-    let origin = |r: &RequestRecord| hash::bytes(classify::origin(r.referrer.as_bytes()));
+    let origin = |r: &RequestRecord| hash::bytes(text::referrer_origin(&r.referrer).as_bytes());
     let of_assets: Vec<u64> =
         records.iter().filter(|r| kind(r) == PathKind::Asset && !r.referrer.is_empty()).map(origin).collect();
     let own = most_common(of_assets);

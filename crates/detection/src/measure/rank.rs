@@ -1,12 +1,11 @@
 //! Who and what, in names: the heaviest values of each dimension.
 
 use crate::Window;
-use crate::feature::classify;
 use crate::feature::net::NetWindow;
 use seawall_model::finding::{Ranked, Rankings};
 use seawall_model::record::{DnsRecord, PacketRecord, RequestRecord};
 use seawall_model::signature::{flag_names, protocol_name};
-use seawall_model::text::path_template;
+use seawall_model::text::{path_template, referrer_origin};
 use seawall_model::{Prefix, address};
 use std::net::IpAddr;
 
@@ -59,8 +58,8 @@ const REQUEST_DIMENSIONS: [Dimension<RequestRecord>; 9] = [
     ("status", |r| (r.status != 0).then(|| r.status.to_string())),
     ("method", |r| Some(format!("{} {}", r.method.as_str(), r.version.as_str()))),
     ("referrer", |r| {
-        let origin = classify::origin(r.referrer.as_bytes());
-        (!origin.is_empty()).then(|| String::from_utf8_lossy(origin).into_owned())
+        let origin = referrer_origin(&r.referrer);
+        (!origin.is_empty()).then(|| origin.to_owned())
     }),
 ];
 

@@ -1,7 +1,7 @@
 //! dnsdist: Lua rules with names that begin with `seawall-`, exempting protected clients, that
 //! stop to apply when their time is up.
 
-use super::{comments, in_words, is_for_programs, layer_of, lifetime_s, name, per_mille, plain};
+use super::{Taken, comments, heading, in_words, layer_of, lifetime_s, name, per_mille, plain};
 use seawall_model::Prefix;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, RenderedRule, Scope};
 use seawall_model::signature::{Layer, Test};
@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 pub const PROGRAM: &str = "dnsdist";
 
+const UNDO: &[&str] = &["the rules stop to apply by themselves; undo at once, on the console:"];
 /// Octets of a domain name and of its labels (RFC 1035 section 2.3.4).
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
@@ -16,33 +17,20 @@ const MAX_LABEL: usize = 63;
 /// The measures on DNS queries. Empty where the plan has none.
 #[must_use]
 pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
-    let mut notes = Vec::new();
-    let mut rendered = Vec::new();
     let mut rules = String::new();
-    for measure in plan.measures.iter().filter(|m| is_for_programs(&m.action)) {
-        if layer_of(plan, measure) != Layer::Dns {
-            continue;
-        }
-        match rule(plan, measure, !protected.is_empty()) {
-            Ok(text) => {
-                let _ = write!(rules, "{}{text}", comments("--", &[in_words(measure)]));
-                rendered.push(measure.id.clone());
-            }
-            Err(why) => {
-                notes.push(format!("{}: {} is not in this file: {why}", measure.id, measure.action.name()))
-            }
-        }
-    }
-    if rendered.is_empty() && notes.is_empty() {
+    let is_dns = |m: &Measure| layer_of(plan, m) == Layer::Dns;
+    let taken = Taken::of(plan, is_dns, |m| {
+        let text = rule(plan, m, !protected.is_empty())?;
+        let _ = write!(rules, "{}{text}", comments("--", &[in_words(m)]));
+        Ok(())
+    });
+    if taken.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![
-        format!("seawall plan {} against {}, made {}", plan.generation, plan.cause.title(), plan.created),
-        "the rules stop to apply by themselves; undo at once, on the console:".to_owned(),
-    ];
-    lines.extend(rendered.iter().map(|id| format!("  rmRule(\"seawall-{}\")", plain(id))));
-    lines.extend(notes);
-    let mut text = comments("--", &lines);
+    let mut notes: Vec<String> =
+        taken.rendered.iter().map(|id| format!("  rmRule(\"seawall-{}\")", plain(id))).collect();
+    notes.extend_from_slice(&taken.notes);
+    let mut text = heading("--", plan, UNDO, &notes);
     text.push_str("local seawall_loaded = os.time()\n");
     if !protected.is_empty() {
         text.push_str("local seawall_protected = newNMG()\n");
@@ -51,12 +39,7 @@ pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
         }
     }
     text.push_str(&rules);
-    vec![RenderedRule {
-        program: PROGRAM.into(),
-        place: "at the end of dnsdist.conf".into(),
-        text,
-        measures: rendered,
-    }]
+    vec![taken.rule(PROGRAM, "at the end of dnsdist.conf", text)]
 }
 
 /// A configuration with one server behind the rules.
@@ -83,15 +66,16 @@ fn rule(plan: &Plan, m: &Measure, protects: bool) -> Result<String, String> {
     if protects {
         conditions.push("NotRule(NetmaskGroupRule(seawall_protected))".to_owned());
     }
-    if per_mille(m) < 1_000 {
-        conditions.push(format!("ProbaRule({:.3})", f64::from(per_mille(m)) / 1_000.0));
-    }
     if m.action == Action::DnsTruncate {
         conditions.push("TCPRule(false)".to_owned());
     }
     let seconds = lifetime_s(plan, m);
     conditions.push(format!("LuaRule(function(dq) return os.time() < seawall_loaded + {seconds} end)"));
     conditions.extend(limit(&m.action)?);
+    // Drawn last: a limit counts every query, and a share of those beyond it is dropped.
+    if per_mille(m) < 1_000 {
+        conditions.push(format!("ProbaRule({:.3})", f64::from(per_mille(m)) / 1_000.0));
+    }
     Ok(format!(
         "{setup}addAction(AndRule({{{}}}), {action}, {{name=\"seawall-{id}\"}})\n",
         conditions.join(", ")
@@ -107,7 +91,7 @@ fn action(action: &Action) -> Result<&'static str, String> {
     }
 }
 
-/// The limit comes last: it counts what passes the other conditions.
+/// The limit comes after the other conditions: it counts what passes them.
 fn limit(action: &Action) -> Result<Option<String>, String> {
     let Action::RateLimit { key, per_s, burst } = action else { return Ok(None) };
     let rate = per_s.ceil().clamp(1.0, 1e9) as u64;

@@ -4,7 +4,7 @@
 //! A drop in the own kernel is written out too, but commented, for the case that the link is
 //! full: the provider can enter it, or whoever may announce the prefix.
 
-use super::{comments, in_words, is_for_programs, name, plain};
+use super::{Taken, comments, heading, in_words, name, plain};
 use crate::flow_spec::projected;
 use seawall_model::Prefix;
 use seawall_model::observation::Fragment;
@@ -14,58 +14,45 @@ use std::fmt::Write;
 
 pub const PROGRAM: &str = "flowspec";
 
+const UNDO: &[&str] =
+    &["undo: withdraw these routes (remove them and reload ExaBGP); they do not expire by themselves"];
+const RESERVE: &str = "# in reserve, for the case that the link is full; only for prefixes of your own:\n";
+
 /// The measures that a neighbouring network can carry out. FlowSpec cannot exempt protected
 /// clients, which the text says where there are any.
 #[must_use]
 pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     let mut flows = String::new();
     let mut statics = String::new();
-    let mut notes = Vec::new();
-    let mut rendered = Vec::new();
-    for m in plan.measures.iter().filter(|m| is_for_programs(&m.action)) {
+    let is_upstream =
+        |m: &Measure| matches!(m.action, Action::FlowSpec { .. } | Action::Blackhole | Action::DropInKernel);
+    let taken = Taken::of(plan, is_upstream, |m| {
         let said = comments("#", &[in_words(m)]);
-        let outcome = match &m.action {
-            Action::FlowSpec { limit_bytes_per_s } => tested(m)
-                .and_then(|s| flow(m, s, *limit_bytes_per_s))
-                .map(|text| flows.push_str(&(said + &text))),
-            Action::Blackhole => blackhole(m).map(|text| statics.push_str(&(said + &text))),
-            Action::DropInKernel => reserve(m).map(|text| {
-                let _ = write!(
-                    flows,
-                    "# in reserve, for the case that the link is full; only for prefixes of your own:\n{}",
-                    comments("#", &text.lines().map(|l| l.replace('\t', "  ")).collect::<Vec<_>>())
-                );
-            }),
-            _ => continue,
-        };
-        match outcome {
-            Ok(()) => rendered.push(m.id.clone()),
-            Err(why) => notes.push(format!("{}: {} is not in this file: {why}", m.id, m.action.name())),
+        match &m.action {
+            Action::FlowSpec { limit_bytes_per_s } => {
+                flows.push_str(&(said + &flow(m, tested(m)?, *limit_bytes_per_s)?));
+            }
+            Action::Blackhole => statics.push_str(&(said + &blackhole(m)?)),
+            _ => {
+                let lines: Vec<String> = reserve(m)?.lines().map(|l| l.replace('\t', "  ")).collect();
+                flows.push_str(RESERVE);
+                flows.push_str(&comments("#", &lines));
+            }
         }
-    }
-    if rendered.is_empty() && notes.is_empty() {
+        Ok(())
+    });
+    if taken.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![
-        format!("seawall plan {} against {}, made {}", plan.generation, plan.cause.title(), plan.created),
-        "undo: withdraw these routes (remove them and reload ExaBGP); they do not expire by themselves"
-            .to_owned(),
-    ];
-    if !protected.is_empty() {
-        lines.push("protected clients are not exempt here: see that none of them matches".to_owned());
-    }
-    lines.extend(notes);
-    let mut text = comments("#", &lines);
+    let exempt = "protected clients are not exempt here: see that none of them matches";
+    let mut notes: Vec<String> = protected.first().map(|_| exempt.to_owned()).into_iter().collect();
+    notes.extend_from_slice(&taken.notes);
+    let mut text = heading("#", plan, UNDO, &notes);
     let _ = write!(text, "flow {{\n{flows}}}\n");
     if !statics.is_empty() {
         let _ = write!(text, "static {{\n{statics}}}\n");
     }
-    vec![RenderedRule {
-        program: PROGRAM.into(),
-        place: "inside the neighbor section of exabgp.conf".into(),
-        text,
-        measures: rendered,
-    }]
+    vec![taken.rule(PROGRAM, "inside the neighbor section of exabgp.conf", text)]
 }
 
 /// A configuration with one neighbour.

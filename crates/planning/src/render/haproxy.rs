@@ -2,19 +2,22 @@
 //! `seawall_`.
 
 use super::pattern::{literal, origin, query, template};
-use super::{comments, in_words, is_for_programs, layer_of, name, per_mille, plain, token};
+use super::{Taken, at_place, comments, heading, in_words, is_http, name, per_mille, plain, token};
 use seawall_model::Prefix;
 use seawall_model::observation::{HttpVersion, Method, Presence};
 use seawall_model::plan::{Action, Measure, Plan, RateKey, RenderedRule, Scope};
-use seawall_model::signature::{Layer, Test};
+use seawall_model::signature::Test;
 use std::fmt::Write;
 
 pub const PROGRAM: &str = "haproxy";
 
 const TABLES: &str = "beside the other backend sections";
 const FRONTEND: &str = "in the frontend section of the site, before its own http-request rules";
+const UNDO: &[&str] = &["undo: remove these lines and reload; HAProxy cannot expire them by itself"];
 /// Session counters that HAProxy has by default; the first is left to the operator's own rules.
 const COUNTERS: [&str; 2] = ["sc2", "sc1"];
+/// Paths that lead to no other site when they stand alone in a `Location`.
+const STAYS_HERE: &str = "^/(?:[^/\\x5c]|\\z)";
 /// Entries of a table.
 const TABLE_SIZE: &str = "100k";
 /// Bounds of the period over which events are counted.
@@ -24,65 +27,32 @@ const PERIOD_S: (f64, f64) = (1.0, 3_600.0);
 #[must_use]
 pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     let mut config = Config { protects: !protected.is_empty(), ..Config::default() };
-    let mut notes = Vec::new();
-    let mut rendered = Vec::new();
-    for measure in plan.measures.iter().filter(|m| is_for_programs(&m.action)) {
-        let is_http =
-            layer_of(plan, measure) == Layer::Http || matches!(measure.action, Action::HeaderDeadline { .. });
-        if !is_http {
-            continue;
-        }
-        match config.measure(plan, measure) {
-            Ok(()) => rendered.push(measure.id.clone()),
-            Err(why) => {
-                notes.push(format!("{}: {} is not in this file: {why}", measure.id, measure.action.name()))
-            }
-        }
-    }
-    if rendered.is_empty() && notes.is_empty() {
+    let taken = Taken::of(plan, |m| is_http(plan, m), |m| config.measure(plan, m));
+    if taken.is_empty() {
         return Vec::new();
     }
-    let mut frontend = heading(plan, &notes);
+    let mut frontend = heading("#", plan, UNDO, &taken.notes);
     // Without a rule there is nothing to be exempt from.
-    for prefix in protected.iter().filter(|_| !rendered.is_empty()) {
+    for prefix in protected.iter().filter(|_| !taken.rendered.is_empty()) {
         let _ = writeln!(frontend, "acl seawall_protected src {prefix}");
     }
     frontend.push_str(&config.frontend);
-    let mut parts = vec![(FRONTEND, frontend)];
+    let mut rules = Vec::new();
     if !config.tables.is_empty() {
-        parts.insert(0, (TABLES, heading(plan, &[]) + &config.tables));
+        rules.push(taken.rule(PROGRAM, TABLES, heading("#", plan, UNDO, &[]) + &config.tables));
     }
-    parts
-        .into_iter()
-        .map(|(place, text)| RenderedRule {
-            program: PROGRAM.into(),
-            place: place.into(),
-            text,
-            measures: rendered.clone(),
-        })
-        .collect()
+    rules.push(taken.rule(PROGRAM, FRONTEND, frontend));
+    rules
 }
 
 /// A configuration with one front end that holds the rules.
 #[must_use]
 pub fn check_file(rules: &[RenderedRule]) -> String {
-    let of = |place: &str| -> String {
-        rules.iter().filter(|r| r.place == place).map(|r| r.text.as_str()).collect()
-    };
     format!(
         "defaults\nmode http\ntimeout client 30s\ntimeout server 30s\ntimeout connect 5s\n\n{}\nfrontend site\nbind 127.0.0.1:8080\n{}\ndefault_backend site\n\nbackend site\nserver one 127.0.0.1:8081\n",
-        of(TABLES),
-        of(FRONTEND)
+        at_place(rules, TABLES),
+        at_place(rules, FRONTEND)
     )
-}
-
-fn heading(plan: &Plan, notes: &[String]) -> String {
-    let mut lines = vec![
-        format!("seawall plan {} against {}, made {}", plan.generation, plan.cause.title(), plan.created),
-        "undo: remove these lines and reload; HAProxy cannot expire them by itself".to_owned(),
-    ];
-    lines.extend_from_slice(notes);
-    comments("#", &lines)
 }
 
 #[derive(Default)]
@@ -97,13 +67,18 @@ impl Config {
     fn measure(&mut self, plan: &Plan, m: &Measure) -> Result<(), String> {
         let id = format!("seawall_{}", name(m));
         let when = self.when(m)?;
+        let share = share(plan, m);
         let rules = match &m.action {
-            Action::Block { status: 0 } => format!("http-request silent-drop{when}\n"),
-            Action::Block { status } => format!("http-request deny deny_status {status}{when}\n"),
-            Action::RateLimit { key, per_s, burst } => self.limit(&id, *key, *per_s, *burst, &when)?,
-            Action::Challenge => challenge(&id, &token(plan, m), &when),
+            Action::Block { status: 0 } => format!("http-request silent-drop{}\n", all(&[when, share])),
+            Action::Block { status } => {
+                format!("http-request deny deny_status {status}{}\n", all(&[when, share]))
+            }
+            Action::RateLimit { key, per_s, burst } => {
+                self.limit(&id, *key, *per_s, *burst, [when, share])?
+            }
+            Action::Challenge => challenge(&id, &token(plan, m), [when, share]),
             Action::WaitingRoom { admitted_per_s } => {
-                self.waiting_room(&id, &token(plan, m), *admitted_per_s, &when)?
+                self.waiting_room(&id, &token(plan, m), *admitted_per_s, [when, share])?
             }
             Action::HeaderDeadline { seconds, connections_per_source } => {
                 self.header_deadline(&id, *seconds, *connections_per_source)?
@@ -116,7 +91,7 @@ impl Config {
         Ok(())
     }
 
-    /// ` if {test} {test} …`, or nothing where the measure applies to all.
+    /// The scope as `{test} {test} …`; empty where the measure concerns all.
     fn when(&self, m: &Measure) -> Result<String, String> {
         let mut conditions = Vec::new();
         match &m.scope {
@@ -134,10 +109,7 @@ impl Config {
         if self.protects {
             conditions.push("!seawall_protected".to_owned());
         }
-        if per_mille(m) < 1_000 {
-            conditions.push(format!("{{ rand(1000) lt {} }}", per_mille(m)));
-        }
-        Ok(if conditions.is_empty() { String::new() } else { format!(" if {}", conditions.join(" ")) })
+        Ok(conditions.join(" "))
     }
 
     fn counter(&mut self) -> Result<&'static str, String> {
@@ -146,13 +118,15 @@ impl Config {
         counter.ok_or_else(|| "the session counters sc1 and sc2 are used by the measures above".to_owned())
     }
 
+    /// Everything in the scope is counted, and only the share of clients that the measure begins
+    /// with is refused: counting a share alone would let the others' share of the limit through.
     fn limit(
         &mut self,
         id: &str,
         key: RateKey,
         per_s: f64,
         burst: f64,
-        when: &str,
+        [when, share]: [String; 2],
     ) -> Result<String, String> {
         let counter = self.counter()?;
         let (kind, fetch) = match key {
@@ -169,9 +143,11 @@ impl Config {
             2 * period
         );
         let number = counter.trim_start_matches("sc");
-        let join = if when.is_empty() { " if" } else { when };
+        let beyond = format!("{{ sc_http_req_rate({number},{id}) gt {count} }}");
         Ok(format!(
-            "http-request track-{counter} {fetch} table {id}{when}\nhttp-request deny deny_status 429{join} {{ sc_http_req_rate({number},{id}) gt {count} }}\n"
+            "http-request track-{counter} {fetch} table {id}{}\nhttp-request deny deny_status 429{}\n",
+            all(std::slice::from_ref(&when)),
+            all(&[when, share, beyond])
         ))
     }
 
@@ -181,7 +157,7 @@ impl Config {
         id: &str,
         token: &str,
         admitted_per_s: f64,
-        when: &str,
+        [when, share]: [String; 2],
     ) -> Result<String, String> {
         let counter = self.counter()?;
         let number = counter.trim_start_matches("sc");
@@ -191,8 +167,7 @@ impl Config {
             "backend {id}\n\tstick-table type integer size 1 expire {}s store gpc0,gpc0_rate({period}s)",
             2 * period
         );
-        let join = if when.is_empty() { " if" } else { when };
-        let newcomer = format!("{join} !{{ req.cook({id}) -m str {token} }}");
+        let newcomer = all(&[when, share, format!("!{{ req.cook({id}) -m str {token} }}")]);
         Ok(format!(
             "http-request track-{counter} int(1) table {id}{newcomer}\nhttp-request return status 503 content-type text/plain string \"many people are here, please try again in ten seconds\" hdr Retry-After 10 hdr Refresh 10{newcomer} {{ sc_gpc0_rate({number},{id}) gt {count} }}\nhttp-request sc-inc-gpc0({number}){newcomer}\nhttp-request set-var(txn.{id}) bool(true){newcomer}\nhttp-response add-header Set-Cookie \"{id}={token}; Path=/; Max-Age=900\" if {{ var(txn.{id}) -m bool }}\n"
         ))
@@ -214,12 +189,31 @@ impl Config {
 }
 
 /// Who keeps a cookie over a redirect is let through: weaker than proof of work, and enough for
-/// simple tools. A path that begins with two slashes would redirect to another site.
-fn challenge(id: &str, token: &str, when: &str) -> String {
-    let join = if when.is_empty() { " if" } else { when };
+/// simple tools. Whom it concerns is decided once. Browsers take a path that begins with two
+/// slashes, or a slash and a backslash, for the name of another site (URL Standard, "relative
+/// slash state"), so the redirect itself asks that its path does not, and the rest is refused.
+fn challenge(id: &str, token: &str, [when, share]: [String; 2]) -> String {
+    let concerned = all(&[when, share, format!("!{{ req.cook({id}) -m str {token} }}")]);
     format!(
-        "http-request deny deny_status 403{join} !{{ req.cook({id}) -m str {token} }} {{ path_beg // }}\nhttp-request redirect location %[pathq] code 307 set-cookie {id}={token}{join} !{{ req.cook({id}) -m str {token} }}\n"
+        "http-request set-var(txn.{id}) bool(true){concerned}\nhttp-request redirect location %[pathq] code 307 set-cookie {id}={token} if {{ var(txn.{id}) -m bool }} {{ path -m reg '{STAYS_HERE}' }}\nhttp-request deny deny_status 403 if {{ var(txn.{id}) -m bool }}\n"
     )
+}
+
+/// ` if …` over the conditions that are not empty; nothing where all are.
+fn all(conditions: &[String]) -> String {
+    let some: Vec<&str> = conditions.iter().map(String::as_str).filter(|c| !c.is_empty()).collect();
+    if some.is_empty() { String::new() } else { format!(" if {}", some.join(" ")) }
+}
+
+/// The share of clients that a measure begins with, by a hash of the address: every line of a
+/// measure, and every request of a client, must get the same answer, which a random draw for each
+/// line does not give.
+fn share(plan: &Plan, m: &Measure) -> String {
+    if per_mille(m) >= 1_000 {
+        return String::new();
+    }
+    let seed = plan.created.0.unsigned_abs() % 1_000_003;
+    format!("{{ src,xxh32({seed}),mod(1000) lt {} }}", per_mille(m))
 }
 
 /// Whole seconds in which `count` events are allowed.

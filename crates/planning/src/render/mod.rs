@@ -13,9 +13,9 @@ pub mod nginx;
 mod pattern;
 mod tcp_options;
 
+use seawall_model::Prefix;
 use seawall_model::plan::{Action, Measure, Plan, RenderedRule, Scope};
 use seawall_model::signature::Layer;
-use seawall_model::{Cause, Prefix};
 
 /// Longest text of a comment line.
 const MAX_COMMENT_CHARS: usize = 400;
@@ -45,32 +45,77 @@ pub fn check_file(program: &str, rules: &[RenderedRule]) -> Option<String> {
     }
 }
 
+/// The measures of a plan that one program is asked for, one after the other.
+#[derive(Default)]
+pub(crate) struct Taken {
+    /// Identifiers of those that it can express.
+    pub(crate) rendered: Vec<String>,
+    /// Why the others are missing, as lines for a comment.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Taken {
+    /// Hands every measure that `concerns` the program to `add`.
+    pub(crate) fn of(
+        plan: &Plan,
+        concerns: impl Fn(&Measure) -> bool,
+        mut add: impl FnMut(&Measure) -> Result<(), String>,
+    ) -> Self {
+        let mut taken = Self::default();
+        for measure in plan.measures.iter().filter(|m| is_for_programs(&m.action) && concerns(m)) {
+            match add(measure) {
+                Ok(()) => taken.rendered.push(measure.id.clone()),
+                Err(why) => taken.notes.push(format!(
+                    "{}: {} is not in this file: {why}",
+                    measure.id,
+                    measure.action.name()
+                )),
+            }
+        }
+        taken
+    }
+
+    /// Whether the plan has nothing to say to the program.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rendered.is_empty() && self.notes.is_empty()
+    }
+
+    pub(crate) fn rule(&self, program: &str, place: &str, text: String) -> RenderedRule {
+        RenderedRule { program: program.into(), place: place.into(), text, measures: self.rendered.clone() }
+    }
+}
+
+/// The comment above every text: which plan, how it is undone, and what else is to be said.
+pub(crate) fn heading(mark: &str, plan: &Plan, undo: &[&str], notes: &[String]) -> String {
+    let made =
+        format!("seawall plan {} against {}, made {}", plan.generation, plan.cause.title(), plan.created);
+    let lines: Vec<String> = std::iter::once(made)
+        .chain(undo.iter().map(|line| (*line).to_owned()))
+        .chain(notes.iter().cloned())
+        .collect();
+    comments(mark, &lines)
+}
+
+/// The text that belongs to one place of a configuration.
+pub(crate) fn at_place(rules: &[RenderedRule], place: &str) -> String {
+    rules.iter().filter(|r| r.place == place).map(|r| r.text.as_str()).collect()
+}
+
 /// The kind of traffic that a measure is about: its signature's layer, else its cause's.
 pub(crate) fn layer_of(plan: &Plan, measure: &Measure) -> Layer {
     match &measure.scope {
         Scope::Signature(s) => s.layer,
-        Scope::All | Scope::Sources(_) => match plan.cause {
-            Cause::Amplification
-            | Cause::UdpFlood
-            | Cause::IcmpFlood
-            | Cause::FragmentFlood
-            | Cause::SynFlood
-            | Cause::TcpFlagFlood
-            | Cause::TcpReflection
-            | Cause::ConnectionFlood
-            | Cause::TlsFlood
-            | Cause::Scan
-            | Cause::NetworkFault => Layer::Packet,
-            Cause::DnsFlood | Cause::DnsRandomSubdomain | Cause::DnsReflection | Cause::DnsTunnel => {
-                Layer::Dns
-            }
-            _ => Layer::Http,
-        },
+        Scope::All | Scope::Sources(_) => plan.cause.layer(),
     }
 }
 
+/// Whether a proxy for HTTP is the place for a measure.
+pub(crate) fn is_http(plan: &Plan, measure: &Measure) -> bool {
+    layer_of(plan, measure) == Layer::Http || matches!(measure.action, Action::HeaderDeadline { .. })
+}
+
 /// Whether a program could ever carry this action out; the others are for people and providers.
-pub(crate) fn is_for_programs(action: &Action) -> bool {
+fn is_for_programs(action: &Action) -> bool {
     !matches!(
         action,
         Action::ProviderMode | Action::ScaleOut | Action::RollBack { .. } | Action::Investigate { .. }

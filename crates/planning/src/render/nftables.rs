@@ -5,7 +5,7 @@
 //! expires, even if nobody is left to remove it.
 
 use super::tcp_options::layout;
-use super::{comments, in_words, is_for_programs, layer_of, lifetime_s, name, per_mille, plain, whole_rate};
+use super::{Taken, heading, in_words, layer_of, lifetime_s, name, per_mille, plain, whole_rate};
 use seawall_model::Prefix;
 use seawall_model::observation::{Fragment, protocol};
 use seawall_model::plan::{Action, Measure, Plan, RateKey, RenderedRule, Scope};
@@ -14,6 +14,10 @@ use std::fmt::Write;
 
 pub const PROGRAM: &str = "nftables";
 
+const UNDO: &[&str] = &[
+    "load: nft -f seawall.nft    undo: nft delete table inet seawall",
+    "the rules expire by themselves; loading the file again renews them",
+];
 /// Entries of a table of senders; beyond it, new senders are not counted.
 const MAX_SENDERS: u32 = 65_536;
 /// Packets of a burst that nftables accepts.
@@ -23,34 +27,16 @@ const MAX_BURST: f64 = 1e6;
 #[must_use]
 pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     let mut table = Table::default();
-    let mut notes = Vec::new();
-    let mut rendered = Vec::new();
-    for measure in plan.measures.iter().filter(|m| is_for_programs(&m.action)) {
-        let is_packets = layer_of(plan, measure) == Layer::Packet || is_block_of_sources(measure);
-        if !is_packets {
-            continue;
-        }
-        match table.measure(plan, measure) {
-            Ok(()) => rendered.push(measure.id.clone()),
-            Err(why) => {
-                notes.push(format!("{}: {} is not in this file: {why}", measure.id, measure.action.name()))
-            }
-        }
-    }
-    if rendered.is_empty() && notes.is_empty() {
+    let is_packets = |m: &Measure| layer_of(plan, m) == Layer::Packet || is_block_of_sources(m);
+    let taken = Taken::of(plan, is_packets, |m| table.measure(plan, m));
+    if taken.is_empty() {
         return Vec::new();
     }
-    let text = if rendered.is_empty() {
-        heading(plan, &notes)
-    } else {
-        heading(plan, &notes) + &table.text(protected)
-    };
-    vec![RenderedRule {
-        program: PROGRAM.into(),
-        place: "save as seawall.nft, then: nft -f seawall.nft".into(),
-        text,
-        measures: rendered,
-    }]
+    let mut text = heading("#", plan, UNDO, &taken.notes);
+    if !taken.rendered.is_empty() {
+        text.push_str(&table.text(protected));
+    }
+    vec![taken.rule(PROGRAM, "save as seawall.nft, then: nft -f seawall.nft", text)]
 }
 
 /// The rules are complete files already.
@@ -62,16 +48,6 @@ pub fn check_file(rules: &[RenderedRule]) -> String {
 fn is_block_of_sources(measure: &Measure) -> bool {
     matches!(measure.action, Action::Block { .. } | Action::DropInKernel)
         && matches!(measure.scope, Scope::Sources(_))
-}
-
-fn heading(plan: &Plan, notes: &[String]) -> String {
-    let mut lines = vec![
-        format!("seawall plan {} against {}, made {}", plan.generation, plan.cause.title(), plan.created),
-        "load: nft -f seawall.nft    undo: nft delete table inet seawall".to_owned(),
-        "the rules expire by themselves; loading the file again renews them".to_owned(),
-    ];
-    lines.extend_from_slice(notes);
-    comments("#", &lines)
 }
 
 /// The table under construction.
@@ -108,9 +84,6 @@ impl Table {
         if !tests.is_empty() {
             rule = format!("{rule} {tests}");
         }
-        if per_mille(m) < 1_000 {
-            let _ = write!(rule, " numgen random mod 1000 < {}", per_mille(m));
-        }
         match (verdict, family) {
             (Verdict::Keyed { key, limit }, Some(f)) => {
                 let set = format!("{id}_{}", f.suffix());
@@ -119,13 +92,18 @@ impl Table {
                     "\tset {set} {{\n\t\ttype {}\n\t\tsize {MAX_SENDERS}\n\t\tflags dynamic,timeout\n\t\ttimeout 1m\n\t}}",
                     f.address_type()
                 );
-                let _ = write!(rule, " update @{set} {{ {} {limit} }} counter drop", f.key(*key));
+                let _ = write!(rule, " update @{set} {{ {} {limit} }}", f.key(*key));
             }
             (Verdict::Limited(limit), _) => {
-                let _ = write!(rule, " {limit} counter drop");
+                let _ = write!(rule, " {limit}");
             }
-            _ => rule.push_str(" counter drop"),
+            _ => {}
         }
+        // Drawn last: a limit counts every packet, and a share of those beyond it is dropped.
+        if per_mille(m) < 1_000 {
+            let _ = write!(rule, " numgen random mod 1000 < {}", per_mille(m));
+        }
+        rule.push_str(" counter drop");
         let _ = writeln!(self.rules, "\t\t{rule}");
     }
 

@@ -4,11 +4,13 @@
 //! that no `if` does more than return.
 
 use super::pattern::{literal, origin, query, template};
-use super::{comments, in_words, is_for_programs, layer_of, name, per_mille, plain, token, whole_rate};
+use super::{
+    Taken, at_place, comments, heading, in_words, is_http, name, per_mille, plain, token, whole_rate,
+};
 use seawall_model::Prefix;
 use seawall_model::observation::{HttpVersion, Method, Presence};
 use seawall_model::plan::{Action, Measure, Plan, RateKey, RenderedRule, Scope};
-use seawall_model::signature::{Layer, Test};
+use seawall_model::signature::Test;
 use std::fmt::Write;
 
 pub const PROGRAM: &str = "nginx";
@@ -16,9 +18,13 @@ pub const PROGRAM: &str = "nginx";
 /// Where the two parts belong; [`check_file`] tells them apart by it.
 const HTTP: &str = "in the http block (nginx.conf or conf.d/seawall.conf)";
 const SERVER: &str = "in the server block of the site";
+const UNDO: &[&str] =
+    &["undo: remove these lines and run nginx -s reload; nginx cannot expire them by itself"];
 /// Memory for a table of clients: about 160,000 addresses.
 const ZONE: &str = "10m";
 const PROTECTED: &str = "seawall_protected";
+/// Longest pattern: nginx refuses a file with a word of more than 4,096 bytes.
+const MAX_PATTERN_BYTES: usize = 4_000;
 /// The pattern of empty text.
 const NOTHING: &str = "^\\z";
 
@@ -26,62 +32,34 @@ const NOTHING: &str = "^\\z";
 #[must_use]
 pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     let mut config = Config { protects: !protected.is_empty(), ..Config::default() };
-    let mut notes = Vec::new();
-    let mut rendered = Vec::new();
-    for measure in plan.measures.iter().filter(|m| is_for_programs(&m.action)) {
-        let is_http =
-            layer_of(plan, measure) == Layer::Http || matches!(measure.action, Action::HeaderDeadline { .. });
-        if !is_http {
-            continue;
-        }
-        match config.measure(plan, measure) {
-            Ok(()) => rendered.push(measure.id.clone()),
-            Err(why) => {
-                notes.push(format!("{}: {} is not in this file: {why}", measure.id, measure.action.name()))
-            }
-        }
-    }
-    if rendered.is_empty() && notes.is_empty() {
+    let taken = Taken::of(plan, |m| is_http(plan, m), |m| config.measure(plan, m));
+    if taken.is_empty() {
         return Vec::new();
     }
     let exempt = if config.http.contains(PROTECTED) { geo(PROTECTED, protected) } else { String::new() };
-    let http = format!("{}{exempt}{}", heading(plan, &notes), config.http);
     let refusal = config.refusal.map_or(String::new(), |status| format!("limit_req_status {status};\n"));
-    let server = format!("{}{}{refusal}", heading(plan, &[]), config.server);
-    let parts = [(HTTP, http, config.http.is_empty()), (SERVER, server, config.server.is_empty())];
-    let all_empty = parts.iter().all(|(_, _, is_empty)| *is_empty);
-    parts
-        .into_iter()
-        .filter(|(place, _, is_empty)| !is_empty || (all_empty && *place == HTTP))
-        .map(|(place, text, _)| RenderedRule {
-            program: PROGRAM.into(),
-            place: place.into(),
-            text,
-            measures: rendered.clone(),
-        })
-        .collect()
+    let mut rules = Vec::new();
+    if !config.http.is_empty() || config.server.is_empty() {
+        let text = heading("#", plan, UNDO, &taken.notes) + &exempt + &config.http;
+        rules.push(taken.rule(PROGRAM, HTTP, text));
+    }
+    if !config.server.is_empty() {
+        // What cannot be expressed is said once, in the first part.
+        let notes = if rules.is_empty() { taken.notes.as_slice() } else { &[] };
+        let text = heading("#", plan, UNDO, notes) + &config.server + &refusal;
+        rules.push(taken.rule(PROGRAM, SERVER, text));
+    }
+    rules
 }
 
 /// A configuration with one site that holds both parts.
 #[must_use]
 pub fn check_file(rules: &[RenderedRule]) -> String {
-    let of = |place: &str| -> String {
-        rules.iter().filter(|r| r.place == place).map(|r| r.text.as_str()).collect()
-    };
     format!(
         "events {{}}\nhttp {{\n{}\nserver {{\nlisten 127.0.0.1:8080;\n{}\nlocation / {{ proxy_pass http://127.0.0.1:8081; }}\n}}\n}}\n",
-        of(HTTP),
-        of(SERVER)
+        at_place(rules, HTTP),
+        at_place(rules, SERVER)
     )
-}
-
-fn heading(plan: &Plan, notes: &[String]) -> String {
-    let mut lines = vec![
-        format!("seawall plan {} against {}, made {}", plan.generation, plan.cause.title(), plan.created),
-        "undo: remove these lines and run nginx -s reload; nginx cannot expire them by itself".to_owned(),
-    ];
-    lines.extend_from_slice(notes);
-    comments("#", &lines)
 }
 
 fn geo(variable: &str, prefixes: &[Prefix]) -> String {
@@ -198,8 +176,10 @@ impl Config {
         };
         // An empty key is not counted.
         let _ = writeln!(http, "map ${id} ${id}_key {{\n\tdefault \"\";\n\t1 {value};\n}}");
-        http.push_str(&zone(id, per_s));
-        let burst = burst.ceil().clamp(1.0, 1e6) as u64;
+        // Where clients share a limit, a share of the clients has a share of it.
+        let part = if key == RateKey::Source { 1.0 } else { f64::from(per_mille(m)) / 1_000.0 };
+        http.push_str(&zone(id, per_s * part));
+        let burst = (burst * part).ceil().clamp(1.0, 1e6) as u64;
         let server = format!("limit_req zone={id} burst={burst} nodelay;\n");
         self.refusal.get_or_insert(429);
         Ok((http, server))
@@ -207,15 +187,21 @@ impl Config {
 
     /// Who keeps a cookie over a redirect is let through: weaker than proof of work, and enough
     /// for simple tools.
+    ///
+    /// The redirect stands in a location of its own, where it cannot replace the headers that the
+    /// site adds to its answers, and names no host: nginx does not know which one visitors typed
+    /// where a balancer stands before it. Without a host, browsers take a path that begins with
+    /// two slashes, or a slash and a backslash, for another site (URL Standard, "relative slash
+    /// state"), so only paths that do not are redirected, and the rest is refused.
     fn challenge(&self, plan: &Plan, m: &Measure, id: &str) -> Result<(String, String), String> {
         let token = token(plan, m);
         let mut http = self.applies(m, id)?;
         let _ = writeln!(
             http,
-            "map \"${id}:$cookie_{id}\" ${id}_ask {{\n\tdefault 0;\n\t\"1:{token}\" 0;\n\t\"~^1:\" 1;\n}}\nmap ${id}_ask ${id}_cookie {{\n\tdefault \"\";\n\t1 \"{id}={token}; Path=/; Max-Age=900\";\n}}"
+            "map $request_uri ${id}_stays {{\n\tdefault 0;\n\t\"~^/(?:[^/\\x5c]|\\z)\" 1;\n}}\nmap \"${id}${id}_stays:$cookie_{id}\" ${id}_ask {{\n\tdefault 0;\n\t\"11:{token}\" 0;\n\t\"10:{token}\" 0;\n\t\"~^11:\" 1;\n\t\"~^10:\" 2;\n}}"
         );
         let server = format!(
-            "add_header Set-Cookie ${id}_cookie always;\nif (${id}_ask) {{ return 307 $scheme://$http_host$request_uri; }}\n"
+            "if (${id}_ask = 1) {{ rewrite ^ /.{id} last; }}\nif (${id}_ask = 2) {{ return 403; }}\nlocation = /.{id} {{\n\tinternal;\n\tabsolute_redirect off;\n\tadd_header Set-Cookie \"{id}={token}; Path=/; Max-Age=900\" always;\n\treturn 307 $request_uri;\n}}\n"
         );
         Ok((http, server))
     }
@@ -292,6 +278,9 @@ fn one_test(test: &Test, variable: &str) -> Result<String, String> {
         Test::AcceptLanguage(presence) => ("$http_accept_language", presence_pattern(*presence)?),
         other => return Err(format!("nginx does not know this of a request: {}", plain(&other.to_string()))),
     };
+    if pattern.len() > MAX_PATTERN_BYTES {
+        return Err("the text is longer than nginx reads".to_owned());
+    }
     // A map does not try patterns on empty text, so that text is a key of its own.
     let key = if pattern == NOTHING { String::new() } else { format!("~{pattern}") };
     Ok(format!("map {subject} ${variable} {{\n\tdefault 0;\n\t\"{key}\" 1;\n}}\n"))

@@ -1,10 +1,12 @@
 //! Candidates for HTTP requests.
 
 use super::{Hashed, Pool, keyed};
-use crate::shape::{ANY_PARAMETER, ANY_SEGMENT, ANY_WORD, path_template, query_shape, referrer_origin};
 use seawall_model::observation::{HttpVersion, Presence};
 use seawall_model::record::{RequestRecord, TEXT_LIMIT_BYTES};
 use seawall_model::signature::Test;
+use seawall_model::text::{
+    ANY_PARAMETER, ANY_SEGMENT, ANY_WORD, path_template, query_shape, referrer_origin,
+};
 
 /// Tries every attribute of a request.
 pub(crate) fn collect(pool: &mut Pool<'_>, unwanted: &[RequestRecord], normal: &[RequestRecord]) {
