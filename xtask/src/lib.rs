@@ -1,5 +1,6 @@
 //! Chores of the project, as a library so that tests run them too.
 
+pub mod score;
 pub mod tidy;
 
 use std::path::PathBuf;

@@ -53,7 +53,7 @@ fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root)? {
         let path = entry?.path();
-        if path.is_file() && path.file_name().is_some_and(|name| name != "Cargo.lock") {
+        if path.is_file() && path.file_name().is_some_and(|name| name != "Cargo.lock" && name != ".git") {
             found.push(path);
         }
     }
