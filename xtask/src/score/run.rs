@@ -24,6 +24,8 @@ pub enum Outcome {
         cause: String,
         vectors: Vec<String>,
         confidence: f64,
+        /// Exit status 1: the verdict is an attack, or an attack is named beside it.
+        alarm: bool,
     },
     /// It ended by itself with "could not run" and its message.
     Refused(String),
@@ -122,9 +124,9 @@ fn judge(code: Option<i32>, said: &str, complained: &str) -> Outcome {
     match code {
         None => Outcome::Crash(format!("ended by a signal: {last_line}")),
         Some(2) => Outcome::Refused(last_line),
-        Some(code @ (0 | 1)) => match verdict(said) {
-            Some(Outcome::Verdict { class, .. }) if (class == "attack") != (code == 1) => {
-                Outcome::Crash(format!("exit status {code} with class {class}"))
+        Some(code @ (0 | 1)) => match verdict(said, code == 1) {
+            Some(Outcome::Verdict { class, .. }) if class == "attack" && code == 0 => {
+                Outcome::Crash("exit status 0 for an attack".to_owned())
             }
             Some(outcome) => outcome,
             None => Outcome::Crash("output without a verdict".to_owned()),
@@ -133,7 +135,7 @@ fn judge(code: Option<i32>, said: &str, complained: &str) -> Outcome {
     }
 }
 
-fn verdict(said: &str) -> Option<Outcome> {
+fn verdict(said: &str, alarm: bool) -> Option<Outcome> {
     let report: serde_json::Value = serde_json::from_str(said).ok()?;
     let verdict = report.get("verdict")?;
     let text = |name: &str| Some(verdict.get(name)?.as_str()?.to_owned());
@@ -144,6 +146,7 @@ fn verdict(said: &str) -> Option<Outcome> {
         cause: text("cause")?,
         vectors,
         confidence: verdict.get("confidence")?.as_f64()?,
+        alarm,
     })
 }
 

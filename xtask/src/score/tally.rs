@@ -54,11 +54,13 @@ impl Tally {
         shares
     }
 
-    /// Cases whose label does not accept `attack`, and those of them that were called one.
+    /// Cases in which nobody means harm: how many raised the alarm (exit status 1), and how many there are.
     fn innocents(&self) -> (usize, usize) {
-        let innocent = |case: &Case| !case.classes.iter().any(|class| class == "attack" || class == "any");
+        let innocent =
+            |case: &Case| !case.classes.iter().any(|c| matches!(c.as_str(), "attack" | "abuse" | "any"));
         let all: Vec<_> = self.answers.iter().filter(|(case, _)| innocent(case)).collect();
-        (all.iter().filter(|(_, answer)| is_attack(&answer.outcome)).count(), all.len())
+        let alarmed = |outcome: &Outcome| matches!(outcome, Outcome::Verdict { alarm: true, .. });
+        (all.iter().filter(|(_, answer)| alarmed(&answer.outcome)).count(), all.len())
     }
 }
 
@@ -120,16 +122,13 @@ impl Tally {
     }
 }
 
-fn is_attack(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Verdict { class, .. } if class == "attack")
-}
-
 fn said(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Verdict { class, cause, vectors, confidence } => {
+        Outcome::Verdict { class, cause, vectors, confidence, alarm } => {
             let vectors =
                 if vectors.is_empty() { String::new() } else { format!(" [{}]", vectors.join(",")) };
-            format!("{class}/{cause}{vectors} at {:.0} %", confidence * 100.0)
+            let beside = if *alarm && class != "attack" { ", beside an attack" } else { "" };
+            format!("{class}/{cause}{vectors} at {:.0} %{beside}", confidence * 100.0)
         }
         Outcome::Refused(message) => format!("nothing: {message}"),
         Outcome::Crash(message) => format!("CRASH {message}"),
@@ -152,6 +151,7 @@ mod tests {
             cause: cause.to_owned(),
             vectors: vec!["ntp".to_owned()],
             confidence: 0.9,
+            alarm: class == "attack",
         };
         Answer { outcome: verdict, took: Duration::from_millis(500) }
     }
