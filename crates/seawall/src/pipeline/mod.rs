@@ -11,7 +11,7 @@ pub mod recording;
 mod replay;
 mod run;
 mod simulate;
-mod subject;
+pub mod subject;
 
 pub use learn::{Baseline, Part, learn};
 pub use replay::replay;

@@ -6,7 +6,7 @@ use seawall_drill::{Outcome, Subject};
 use seawall_engine::{Effect, Engine, Input};
 use seawall_model::Timestamp;
 use seawall_model::change::Change;
-use seawall_model::diagnosis::Verdict;
+use seawall_model::diagnosis::{Diagnosis, Verdict};
 use seawall_model::observation::Observation;
 use seawall_model::policy::Policy;
 
@@ -21,6 +21,12 @@ impl EngineSubject {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self { engine: Engine::new(policy, None), window: Window::default(), now: Timestamp::MIN }
+    }
+
+    /// What the engine makes of the episode at this moment.
+    #[must_use]
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.engine.diagnosis()
     }
 
     fn hand_over(&mut self) {
