@@ -123,6 +123,9 @@ metrics! {
     CadenceRegularity Who Share "cadence-regularity" "clients that send at a machine's rhythm";
     MachineClientShare Who Share "machine-client-share" "requests of clients that no person's browser behaves like";
     HiddenClientShare Who Share "hidden-client-share" "requests whose client is hidden behind one address";
+    OwnProgramExcess Who Share "own-program-excess" "additional requests that come from a program known here";
+    NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
+    CopierShare Who Share "copier-share" "requests of clients that read page after page and nothing else";
     GuesserCount Who Count "guesser-count" "clients that only try to log in";
     ProberCount Who Count "prober-count" "clients that probe for what is not there";
     WalkerCount Who Count "walker-count" "clients that walk items in order";
@@ -130,6 +133,12 @@ metrics! {
     GuesserRequests What Count "guesser-requests" "log-in attempts of such clients";
     ProberRequests What Count "prober-requests" "requests of such probers";
     WalkerRequests What Count "walker-requests" "requests of such walkers";
+    CopierRequests What Count "copier-requests" "requests of clients that read page after page and nothing else";
+    DisguisedRequests What Count "disguised-requests" "requests of clients that repeat one request under ever other user agents";
+    TypingShare What Share "typing-share" "queries that grow letter by letter, as people type";
+    BatchShare What Share "batch-share" "requests of programs that work through a list by an interface";
+    RepeatedExcess What Share "repeated-excess" "additional requests that repeat one request";
+    FamiliarExcess What Share "familiar-excess" "additional requests of kinds that were asked for before";
     AssetsPerPage What Ratio "assets-per-page" "assets fetched per page";
     AssetlessClientShare What Share "assetless-client-share" "clients that fetch pages and no assets";
     TopPathShare What Share "top-path-share" "requests for the commonest path";
@@ -168,6 +177,8 @@ metrics! {
     RequestTimeoutShare Capacity Share "request-timeout-share" "requests never finished by the client (408, cR)";
     QueueTime Capacity Microseconds "queue-time" "mean time in the proxy's queue";
     UpstreamFailureShare Capacity Share "upstream-failure-share" "requests that no upstream answered";
+    BrokenShare Capacity Share "broken-share" "usual requests that used to succeed and now fail";
+    BackendTimeSkew Capacity Ratio "backend-time-skew" "time that the slowest server of a pool takes against the others";
     BackendSkew Capacity Share "backend-skew" "difference of failures between servers of a pool";
     ServerDownEvents Capacity Count "server-down-events" "servers reported down";
     UpstreamFailureEvents Capacity Count "upstream-failure-events" "log lines of failed or timed-out upstreams";

@@ -12,6 +12,9 @@ use seawall_model::diagnosis::{Diagnosis, Direction, Verdict};
 use seawall_model::policy::Policy;
 use seawall_model::{Cause, hash};
 
+/// Seconds per step of the course that `explain` prints.
+const COURSE_STEP_S: usize = 5;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -74,7 +77,11 @@ fn explain(episode: &Episode) {
     let mut next = episode.start.floor_to(TICK_NS).plus_ns(TICK_NS);
     let mut last = Cause::Normal;
     let mut position = 0u64;
+    let mut course: Vec<u32> = Vec::new();
     episode.generate(&mut |observation, _| {
+        let at = observation.time().since_s(episode.start).max(0.0) as usize / COURSE_STEP_S;
+        course.resize(course.len().max(at + 1), 0);
+        course[at] += 1;
         while next <= observation.time() {
             subject.tick(next);
             last = tell(&subject, last, next.since_s(episode.truth.onset));
@@ -87,6 +94,7 @@ fn explain(episode: &Episode) {
         position += 1;
         subject.observe(observation, hash::combine(episode.seed, position));
     });
+    println!("observations per {COURSE_STEP_S} s: {course:?}");
     let diagnosis = subject.diagnosis().cloned();
     let outcome = subject.finish();
     println!("last word: {}", outcome.verdict.as_ref().map_or_else(|| "none".to_owned(), line));

@@ -167,7 +167,14 @@ impl HttpWindow {
                 p.name = String::from_utf8_lossy(&r.server[..r.server.len().min(64)]).into_owned();
             }
             p.requests += 1;
-            p.failures += u64::from(r.status >= 500 || r.ending == Ending::UpstreamFailed);
+            // Clients that give up on one server only were not answered by it.
+            let given_up = r.status == 499 || r.ending == Ending::ClientAborted;
+            let failed = r.status >= 500 || r.ending == Ending::UpstreamFailed || given_up;
+            p.failures += u64::from(failed);
+            if let Some(duration_us) = r.upstream_us.or(r.duration_us) {
+                p.timed += 1;
+                p.duration_us = p.duration_us.saturating_add(duration_us);
+            }
         }
     }
 
@@ -227,6 +234,8 @@ pub struct ClientProfile {
     /// Smallest and largest hash of the user agents; they differ if the client changed it.
     pub agent_low: u64,
     pub agent_high: u64,
+    /// Bitmap of hashed user agents.
+    pub agents: u64,
     pub agent: Option<u8>,
     pub hostile_tool: bool,
     pub first: Timestamp,
@@ -282,6 +291,7 @@ impl ClientProfile {
         }
         self.agent_low = self.agent_low.min(agent);
         self.agent_high = self.agent_high.max(agent);
+        self.agents |= bit_of(agent);
     }
 
     fn count_number(&mut self, path: &[u8], query: Option<&[u8]>) {
@@ -302,12 +312,6 @@ impl ClientProfile {
         let requests = f64::from(self.requests);
         let repeated = requests - 2.0 * bits_as_count(self.paths);
         (requests - f64::from(self.assets)).max(repeated)
-    }
-
-    /// Whether the client sent more than one user agent.
-    #[must_use]
-    pub fn changes_agent(&self) -> bool {
-        self.agent_low != self.agent_high
     }
 
     #[must_use]
@@ -352,6 +356,7 @@ impl Profile for ClientProfile {
         self.queries |= other.queries;
         self.agent_low = self.agent_low.min(other.agent_low);
         self.agent_high = self.agent_high.max(other.agent_high);
+        self.agents |= other.agents;
         self.agent = self.agent.max(other.agent);
         self.hostile_tool |= other.hostile_tool;
         self.first = self.first.min(other.first);
@@ -372,6 +377,9 @@ pub struct ServerProfile {
     pub name: String,
     pub requests: u64,
     pub failures: u64,
+    /// Requests whose time is known, and the sum of their times.
+    pub timed: u64,
+    pub duration_us: u64,
 }
 
 impl Profile for ServerProfile {
@@ -381,6 +389,8 @@ impl Profile for ServerProfile {
         }
         self.requests += other.requests;
         self.failures += other.failures;
+        self.timed += other.timed;
+        self.duration_us = self.duration_us.saturating_add(other.duration_us);
     }
 }
 

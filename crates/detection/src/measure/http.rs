@@ -1,8 +1,7 @@
 //! HTTP windows as values.
 
-use super::{Structure, Value, push, push_share, spread};
+use super::{Structure, Value, client, excess, push, push_share, spread};
 use crate::Window;
-use crate::feature::bits_as_count;
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow};
 use seawall_model::finding::{Finding, Findings};
@@ -10,6 +9,7 @@ use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
 use seawall_model::record::RequestRecord;
 use seawall_model::{Cause, hash, text};
+use std::net::IpAddr;
 
 pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
     let records = http.records();
@@ -68,83 +68,42 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     let requests_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
         profiles().filter(|p| wanted(p)).map(|p| f64::from(p.requests)).sum()
     };
+    let scale = http.counters.requests as f64 / requests.max(1.0);
     let busiest = profiles().map(|p| p.requests).max().unwrap_or(0);
     push_share(out, Metric::TopClientShare, f64::from(busiest), http.counters.requests as f64);
-    let peak = profiles().map(|p| f64::from(p.peak_per_s)).fold(0.0, f64::max);
+    let single = profiles().filter(|p| !client::is_shared(p));
+    let peak = single.map(|p| f64::from(p.peak_per_s)).fold(0.0, f64::max);
     push(out, Metric::PeakRequestsPerClient, peak, known);
     let asked: f64 = profiles().map(ClientProfile::asked).sum();
     push_share(out, Metric::AssetsPerPage, requests - asked, asked);
     let paged = |p: &&ClientProfile| p.pages > 0 && !p.is(AgentKind::Crawler);
     let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
     push_share(out, Metric::AssetlessClientShare, assetless as f64, profiles().filter(paged).count() as f64);
-    push_share(out, Metric::MachineClientShare, requests_of(&|p| is_machine(p, seconds)), requests);
-    let rotating = profiles().filter(|p| p.requests >= 5 && p.changes_agent()).count();
-    let steady = profiles().filter(|p| p.requests >= 5).count();
-    push_share(out, Metric::UserAgentRotation, rotating as f64, steady as f64);
-    push_share(out, Metric::SequentialWalkShare, requests_of(&walks), requests);
+    push_share(out, Metric::MachineClientShare, requests_of(&|p| client::is_machine(p, seconds)), requests);
+    push_share(out, Metric::UserAgentRotation, requests_of(&client::is_disguised), requests);
+    push(out, Metric::DisguisedRequests, requests_of(&client::is_one_under_many_names) * scale, known);
+    push_share(out, Metric::HiddenClientShare, requests_of(&client::is_shared), requests);
+    push_share(out, Metric::BatchShare, requests_of(&client::is_batch), requests);
+    push_share(out, Metric::CopierShare, requests_of(&client::is_copier), requests);
+    push(out, Metric::CopierRequests, requests_of(&client::is_copier) * scale, known);
+    push_share(out, Metric::SequentialWalkShare, requests_of(&client::walks), requests);
     push_share(out, Metric::ProbePathShare, profiles().map(|p| f64::from(p.probes)).sum(), requests);
-    push_share(out, Metric::ProberShare, requests_of(&is_prober), requests);
+    push_share(out, Metric::ProberShare, requests_of(&client::is_prober), requests);
     let logins: f64 = profiles().map(|p| f64::from(p.logins)).sum();
     push_share(out, Metric::LoginAttemptShare, logins, requests);
-    let scale = http.counters.requests as f64 / requests.max(1.0);
     push(out, Metric::LoginAttemptRate, logins * scale / seconds, requests);
     let failed: f64 = profiles().map(|p| f64::from(p.logins.min(p.unauthorised))).sum();
     push(out, Metric::FailedLogins, failed * scale, requests);
     push(out, Metric::LoginFailureRate, failed * scale / seconds, requests);
-    push_share(out, Metric::GuesserShare, requests_of(&is_guesser), requests);
+    push_share(out, Metric::GuesserShare, requests_of(&client::is_guesser), requests);
     let count_of = |wanted: &dyn Fn(&ClientProfile) -> bool| profiles().filter(|p| wanted(p)).count() as f64;
-    push(out, Metric::GuesserCount, count_of(&is_guesser), known);
-    push(out, Metric::ProberCount, count_of(&is_prober), known);
-    push(out, Metric::WalkerCount, count_of(&walks), known);
-    push(out, Metric::GuesserRequests, requests_of(&is_guesser), known);
-    push(out, Metric::ProberRequests, requests_of(&is_prober), known);
-    push(out, Metric::WalkerRequests, requests_of(&walks), known);
+    push(out, Metric::GuesserCount, count_of(&client::is_guesser), known);
+    push(out, Metric::ProberCount, count_of(&client::is_prober), known);
+    push(out, Metric::WalkerCount, count_of(&client::walks), known);
+    push(out, Metric::GuesserRequests, requests_of(&client::is_guesser), known);
+    push(out, Metric::ProberRequests, requests_of(&client::is_prober), known);
+    push(out, Metric::WalkerRequests, requests_of(&client::walks), known);
     push(out, Metric::PageRate, asked * scale / seconds, requests);
-}
-
-/// No person's browser: many pages and none of what pages are made of, faster than anyone reads.
-fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
-    let asked = p.asked();
-    let along = f64::from(p.requests) - asked;
-    let own_s = p.last.since_s(p.first).max(1.0).min(seconds.max(1.0));
-    asked >= 15.0 && along * 10.0 < asked && (p.peak_per_s >= 4.0 || asked / own_s >= 1.0)
-}
-
-/// Slower than this, in requests per second, a walk is indistinguishable from a faithful reader's.
-const WALK_PER_S: f64 = 0.1;
-
-/// Walks numbered items: most of a range of numbers, each about once, no assets.
-fn walks(p: &ClientProfile) -> bool {
-    let range = (p.number_high - p.number_low + 1) as f64;
-    let own_s = p.last.since_s(p.first).max(1.0);
-    p.numbered >= 20
-        && f64::from(p.requests) >= WALK_PER_S * own_s
-        && p.api * 2 < p.requests
-        && p.assets * 10 < p.requests
-        && p.numbered * 10 >= p.requests * 7
-        && range <= 3.0 * f64::from(p.numbered)
-        && range >= 0.6 * f64::from(p.numbered)
-}
-
-/// Asks for what is not there, or only scanners know: many different paths, mostly failing.
-fn is_prober(p: &ClientProfile) -> bool {
-    let different = bits_as_count(p.paths).min(f64::from(p.requests));
-    let failing = f64::from(p.client_errors) / f64::from(p.requests.max(1));
-    (p.probes >= 3 && u64::from(p.probes) * 4 >= u64::from(p.requests))
-        || (p.hostile_tool && p.requests >= 3)
-        || (p.requests >= 10
-            && failing > 0.7
-            && different >= 8.0
-            && different >= 0.5 * f64::from(p.requests).min(64.0))
-}
-
-/// Tries to log in again and again.
-fn is_guesser(p: &ClientProfile) -> bool {
-    (p.logins >= 5 && p.logins * 2 >= p.requests - p.assets)
-        || (p.unauthorised >= 5
-            && p.unauthorised * 10 >= p.requests * 8
-            && bits_as_count(p.paths) < 4.0
-            && p.probes == 0)
 }
 
 fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
@@ -195,13 +154,33 @@ fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
     );
     let random = asked.iter().filter(|r| is_random(r)).count();
     push_share(out, Metric::RandomTextShare, random as f64, asked.len() as f64);
+    push_share(out, Metric::TypingShare, typed(&asked), asked.len() as f64);
     let absurd = records.iter().filter(|r| r.version == HttpVersion::Invalid).count();
     push_share(out, Metric::InvalidVersionShare, absurd as f64, n);
 }
 
-fn kind(r: &RequestRecord) -> PathKind {
+pub(super) fn kind(r: &RequestRecord) -> PathKind {
     classify::path_kind(r.path.as_bytes())
 }
+
+/// Queries that another query of the same client, to the same path, extends by a few letters: a
+/// page that asks at every key.
+fn typed(asked: &[&RequestRecord]) -> f64 {
+    let mut queries: Vec<(IpAddr, &str, &str)> =
+        asked.iter().filter_map(|r| Some((r.client, r.path.as_str(), r.query.as_deref()?))).collect();
+    queries.sort_unstable();
+    queries.dedup();
+    let extends = |pair: &&[(IpAddr, &str, &str)]| {
+        let ((client, path, query), (next_client, next_path, next)) = (pair[0], pair[1]);
+        let grows = next.len() <= query.len() + TYPED_LETTERS && next.starts_with(query);
+        (client, path) == (next_client, next_path) && grows
+    };
+    // Of two neighbours one extends the other, so that the last of each word is not counted.
+    queries.windows(2).filter(extends).count() as f64
+}
+
+/// Letters that are typed between two requests of a page that asks at every key.
+const TYPED_LETTERS: usize = 4;
 
 /// Whether the last part of the path or a parameter looks machine-random.
 fn is_random(r: &RequestRecord) -> bool {
@@ -262,7 +241,7 @@ fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
 }
 
 /// Requests of one kind: same method, same path but for its varying parts.
-fn path_class(r: &RequestRecord) -> u64 {
+pub(super) fn path_class(r: &RequestRecord) -> u64 {
     hash::combine(r.method as u64, hash::bytes(text::path_template(&r.path).as_bytes()))
 }
 
@@ -274,11 +253,24 @@ fn errors(records: &[RequestRecord], out: &mut Vec<Value>) {
     push(out, Metric::ErrorPathConcentration, spread.top, support);
 }
 
+/// One server of a pool beside the others: how much more it fails, how much longer it takes.
 fn servers(http: &HttpWindow, out: &mut Vec<Value>) {
     let servers = http.servers.sorted();
+    let mut times: Vec<f64> = servers
+        .iter()
+        .filter(|(_, s)| s.timed >= 8)
+        .map(|(_, s)| (s.duration_us as f64 + 1_000.0) / s.timed as f64)
+        .collect();
+    times.sort_unstable_by(f64::total_cmp);
+    if let [others @ .., slowest] = times.as_slice()
+        && !others.is_empty()
+    {
+        let timed: u64 = servers.iter().map(|(_, s)| s.timed).sum();
+        push(out, Metric::BackendTimeSkew, slowest / others[others.len() / 2], timed as f64);
+    }
     let rates: Vec<f64> = servers
         .iter()
-        .filter(|(_, s)| s.requests >= 20)
+        .filter(|(_, s)| s.requests >= 8)
         .map(|(_, s)| s.failures as f64 / s.requests as f64)
         .collect();
     if rates.len() >= 2 {
@@ -336,6 +328,16 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
         add(Metric::ReturningShare, returning_requests(now, before), None, clients);
     }
     let (now_records, before_records) = (now.records(), before.records());
+    let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
+    let sides = excess::Sides {
+        now: &now_records,
+        before: &before_records,
+        now_per_s: rate(during, now),
+        before_per_s: rate(reference, before),
+    };
+    for (metric, value, support) in sides.measure() {
+        add(metric, value, None, support);
+    }
     if let Some((ratio, support)) = service_time_ratio(&now_records, &before_records) {
         add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
     }
@@ -344,7 +346,6 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     {
         add(Metric::AssetTimeRatio, ratio, Some(1.0), support);
     }
-    let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
     let weight = |class| unit_cost(class, &before_records).or_else(|| unit_cost(class, &now_records));
     if let Some(weight) = costliest(&now_records).and_then(weight) {
         add(Metric::CostPathWeight, weight, None, clients);

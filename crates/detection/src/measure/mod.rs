@@ -1,7 +1,9 @@
 //! A window, beside a reference, as findings: what is observed, what was to be expected, and how
 //! surprising that is. Also rankings, which say who and what in names.
 
+mod client;
 mod dns;
+mod excess;
 mod http;
 mod net;
 mod rank;

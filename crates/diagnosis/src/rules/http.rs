@@ -10,9 +10,10 @@ use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Falls, Flat, L
 
 pub const TABLE: &[CauseRules] = causes! {
     HttpFlood prior -2.0
-        needs [RequestCount Above(30.0, 60.0)]
-        needs [PageRate Above(1.5, 8.0)]
-        needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0)]
+        needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0)]
+        needs [PageRate Above(1.5, 8.0), DisguisedRequests Above(9.0, 14.0)]
+        needs [BatchShare Below(0.8, 0.4)]
+        needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0)]
     {
         Http2AbuseRate Above(5.0, 50.0), -3.0 "streams are reset at once, which has a name of its own";
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
@@ -25,11 +26,11 @@ pub const TABLE: &[CauseRules] = causes! {
         MachineClientShare Below(0.05, 0.0), -1.0 "no client behaves like a program";
         NewClientShare Above(0.6, 0.95), 1.5 "nearly all clients were never seen before";
         AssetlessClientShare Exceeds(0.15, 0.5), 2.5 "clients that used to fetch assets are outnumbered by ones that do not";
-        AssetsPerPage Falls(0.5, 0.1), 2.0 "pages are fetched without their assets";
+        AssetsPerPage Lacks(0.3, 1.5), 2.0 "pages are fetched without their assets";
         AssetsPerPage Flat(1.5), -3.0 "pages are fetched with their assets, as browsers do";
         AssetsPerPage Above(0.8, 2.5), -3.0 "clients fetch assets, as browsers do";
         TopUserAgentShare Exceeds(0.15, 0.5), 1.5 "one user agent dominates";
-        UserAgentRotation Above(0.15, 0.6), 2.0 "clients change their user agent as they go";
+        UserAgentRotation Above(0.1, 0.5), 2.5 "clients change their user agent as they go";
         TopFingerprintShare Exceeds(0.15, 0.5), 1.5 "one program's fingerprint dominates";
         TopPathShare Exceeds(0.1, 0.5), 1.0 "one path draws the requests";
         TopPathShare AboveUnexpected(0.6, 0.95), 1.0 "nearly all ask for one path";
@@ -47,10 +48,19 @@ pub const TABLE: &[CauseRules] = causes! {
         DistinctQueryShare Above(0.6, 0.9), -1.0 "random queries make it a flood past the cache";
         RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
         SlowConnectionShare Above(0.2, 0.6), -2.5 "the connections are slow, not many";
+        DisguisedRequests Above(9.0, 40.0), 3.0 "one request is sent again and again under other names";
+        OwnProgramExcess Above(0.4, 0.9), -4.0 "a program that always came here sends what came on top";
+        NewAgentExcess Above(0.5, 0.95), 1.5 "what came on top has user agents never seen here";
+        CopierShare Above(0.3, 0.8), -3.0 "its clients read page after page, each once";
+        HiddenClientShare Above(0.3, 0.8), -2.0 "many visitors stand behind one address";
+        TypingShare Above(0.2, 0.6), -2.0 "people type, and the page asks at every key";
+        InvalidRequestShare Above(0.2, 0.7), 3.0 "it is no valid HTTP";
     }
     CacheBusting prior -2.5
         needs [RequestCount Above(30.0, 60.0)]
         needs [PageRate Above(1.5, 8.0)]
+        needs [BatchShare Below(0.8, 0.4)]
+        needs [TypingShare Below(0.6, 0.3)]
         needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
         needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0)]
     {
@@ -69,6 +79,8 @@ pub const TABLE: &[CauseRules] = causes! {
         AssetsPerPage Above(1.5, 4.0), -2.5 "clients fetch assets, as browsers do";
         CrawlerShare Above(0.4, 0.8), -3.0 "most say which crawler they are";
         ProberShare Above(0.6, 0.95), -1.0 "they look for holes";
+        OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
+        InvalidRequestShare Above(0.2, 0.7), -4.0 "it is no valid HTTP, which no cache holds";
     }
     ExpensiveEndpoint prior -2.5
         needs [CostConcentration Above(0.4, 0.7)]
@@ -77,6 +89,8 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6)]
         needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0)]
         needs [LoginAttemptShare Below(0.35, 0.1)]
+        needs [BatchShare Below(0.8, 0.4)]
+        needs [TypingShare Below(0.6, 0.3)]
     {
         CostPathRise Above(1.6, 5.0), 2.5 "the costliest path is asked for far more often";
         CostPathWeight Above(2.0, 8.0), 1.5 "it costs far more than other requests";
@@ -101,6 +115,8 @@ pub const TABLE: &[CauseRules] = causes! {
         LoginAttemptShare Above(0.08, 0.25), -4.0 "they try to log in";
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
         SequentialWalkShare Above(0.3, 0.8), -2.0 "they walk through the items in order";
+        OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
+        CopierShare Above(0.3, 0.8), -2.0 "its clients read page after page, each once";
     }
     SlowHttp prior -2.0
         needs [SlowConnections Above(4.0, 25.0), RequestTimeoutShare Above(0.08, 0.3)]
@@ -135,10 +151,12 @@ pub const TABLE: &[CauseRules] = causes! {
         RequestTimeoutShare Above(0.1, 0.3), -3.0 "requests are begun and never finished";
         LoginFailureRate Above(0.2, 3.0), 1.5 "log-ins fail faster than people mistype";
         LoginFailureRate Rises(3.0, 12.0), 1.5 "more log-ins fail than before";
+        OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
     }
     Scraping prior -2.0
         needs [RequestCount Above(30.0, 80.0)]
-        needs [WalkerRequests Above(15.0, 60.0), MachineClientShare Above(0.3, 0.8)]
+        needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8)]
+        needs [BatchShare Below(0.8, 0.4)]
     {
         WalkerRequests Above(20.0, 150.0), 3.5 "a client takes item after item, in order";
         WalkerCount Above(0.0, 1.0), 1.5 "some clients do nothing else";
@@ -153,6 +171,9 @@ pub const TABLE: &[CauseRules] = causes! {
         ServerErrorShare Exceeds(0.1, 0.4), -1.0 "whoever copies wants the answers";
         CrawlerShare Above(0.3, 0.7), -6.0 "most say which crawler they are";
         ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
+        CopierShare Above(0.1, 0.6), 3.0 "its clients read page after page, each once";
+        CopierRequests Above(30.0, 200.0), 1.5 "its clients read page after page, each once";
+        CopierShare Exceeds(0.1, 0.5), 1.0 "hardly anyone did so before";
     }
     ReleaseFault prior -2.5
         needs [ServerErrorShare Shifts(3.0, 6.0), ServerErrorShare AboveUnexpected(0.2, 0.6), ClientErrorShare Shifts(4.0, 8.0)]
@@ -169,8 +190,11 @@ pub const TABLE: &[CauseRules] = causes! {
         UpstreamFailureShare Exceeds(0.1, 0.4), -1.5 "servers do not answer at all";
         ServerDownEvents Above(0.5, 2.0), -1.5 "a server is down";
         ServiceTimeRatio Above(3.0, 10.0), -1.0 "a slow supplier explains it";
-        BackendSkew Above(0.3, 0.8), -1.0 "only one server fails";
         MachineClientShare Above(0.3, 0.8), -1.5 "most requests come from programs";
+        BrokenShare Above(0.04, 0.25), 1.5 "what used to succeed fails";
+        BrokenShare Below(0.03, 0.0), -1.5 "what used to succeed still does";
+        BackendSkew Above(0.06, 0.3), -2.0 "one server fails and the others do not";
+        OwnProgramExcess Above(0.4, 0.9), -1.5 "a program of our own asks far more than it did";
     }
     Misconfiguration prior -3.0
         needs [ServerErrorShare Shifts(3.0, 6.0), ClientErrorShare Shifts(3.0, 6.0), ServerErrorShare AboveUnexpected(0.3, 0.8)]
@@ -188,6 +212,10 @@ pub const TABLE: &[CauseRules] = causes! {
         ServerDownEvents Above(0.2, 1.0), -2.5 "a server is down";
         ClientAbortShare Exceeds(0.03, 0.15), -2.0 "clients went away, nobody refused them";
         LoginAttemptShare Above(0.2, 0.6), -1.5 "failed log-ins cause them";
+        BrokenShare Above(0.04, 0.25), 2.0 "what used to succeed fails";
+        BrokenShare Below(0.03, 0.0), -2.5 "what used to succeed still does";
+        BackendSkew Above(0.06, 0.3), -2.0 "one server fails and the others do not";
+        OwnProgramExcess Above(0.4, 0.9), -2.5 "a program of our own asks far more than it did";
     }
     SlowBackend prior -2.5
         needs [DurationMedian Rises(1.4, 2.5), ServiceTimeRatio Above(1.4, 2.5), UpstreamFailureShare Exceeds(0.05, 0.2), UpstreamFailureShare AboveUnexpected(0.15, 0.5), UpstreamFailureEvents Above(3.0, 20.0), DurationMedian AboveUnexpected(3e6, 1e7), GatewayErrorShare Exceeds(0.05, 0.2)]
@@ -203,7 +231,7 @@ pub const TABLE: &[CauseRules] = causes! {
         UpstreamFailureShare Above(0.05, 0.4), 1.5 "servers do not answer in time";
         GatewayErrorShare Exceeds(0.05, 0.4), 1.0 "the proxy gives up waiting";
         UpstreamFailureEvents Above(2.0, 20.0), 1.5 "the server's own log says that its supplier fails";
-        AssetTimeRatio Above(2.0, 6.0), -3.0 "what needs no work is slow too, so the way is slow and not the service";
+        AssetTimeRatio Above(1.6, 4.0), -4.0 "what needs no work is slow too, so the way is slow and not the service";
         AssetTimeRatio Below(1.6, 1.1), 1.0 "what needs no work is as fast as ever";
         QueueTime Rises(2.0, 10.0), 1.0 "requests queue for a server";
         CostPathRise Above(1.6, 5.0), -3.0 "the slow path is asked for far more often";
@@ -212,13 +240,13 @@ pub const TABLE: &[CauseRules] = causes! {
         MachineClientShare Above(0.3, 0.8), -2.0 "most requests come from programs";
         PeakRequestsPerClient Above(20.0, 100.0), -1.5 "no person asks for so many pages in one second";
         ServerDownEvents Above(0.2, 1.0), -3.0 "a server is down";
-        BackendSkew Above(0.3, 0.8), -1.5 "only one server fails";
+        BackendSkew Above(0.06, 0.3), -3.5 "one server fails and the others do not";
     }
     LoadBalancerFault prior -2.5
-        needs [ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.15, 0.4), UpstreamFailureShare Above(0.05, 0.2), GatewayErrorShare Exceeds(0.05, 0.2), GatewayErrorShare AboveUnexpected(0.2, 0.5)]
+        needs [ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.05, 0.15), UpstreamFailureShare Above(0.05, 0.2), GatewayErrorShare Exceeds(0.05, 0.2), GatewayErrorShare AboveUnexpected(0.2, 0.5)]
     {
         ServerDownEvents Above(0.2, 2.0), 3.5 "the balancer says that servers are down";
-        BackendSkew Above(0.2, 0.7), 3.0 "one server fails and the others do not";
+        BackendSkew Above(0.06, 0.3), 4.0 "one server fails and the others do not";
         UpstreamFailureShare Above(0.05, 0.4), 2.0 "the balancer finds no server to answer";
         GatewayErrorShare Above(0.05, 0.4), 1.5 "the errors are the balancer's own";
         PageRate Flat(1.6), 1.0 "no more requests than before";
@@ -228,9 +256,10 @@ pub const TABLE: &[CauseRules] = causes! {
         DurationMedian AboveUnexpected(3e6, 1e7), -1.5 "answers take seconds";
         PageRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
         MachineClientShare Above(0.3, 0.8), -1.0 "most requests come from programs";
+        BackendTimeSkew Rises(1.8, 5.0), 1.5 "one server is slow and the others are not";
     }
     NetworkFault prior -3.0
-        needs [PageRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.03, 0.1), RetransmissionShare AboveUnexpected(0.08, 0.2), ClientAbortShare Exceeds(0.1, 0.3)]
+        needs [PageRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.03, 0.1), RetransmissionShare AboveUnexpected(0.08, 0.2), ClientAbortShare Exceeds(0.1, 0.3), AssetTimeRatio Above(1.6, 4.0)]
     {
         PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
         PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
@@ -238,7 +267,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RetransmissionShare Above(0.03, 0.15), 3.5 "much has to be sent again";
         ResetShare Exceeds(0.1, 0.4), 1.5 "connections break";
         ClientAbortShare Exceeds(0.08, 0.3), 1.5 "clients go away unanswered";
-        AssetTimeRatio Above(2.0, 6.0), 3.0 "what needs no work is slow too, so the way is slow and not the service";
+        AssetTimeRatio Above(1.6, 4.0), 4.0 "what needs no work is slow too, so the way is slow and not the service";
         ServiceTimeRatio Below(1.4, 1.0), 1.0 "what arrives is answered as fast as ever";
         ServerErrorShare Exceeds(0.05, 0.3), -2.0 "the service itself fails";
         ServerDownEvents Above(0.5, 2.0), -2.0 "a server is down";
@@ -246,10 +275,10 @@ pub const TABLE: &[CauseRules] = causes! {
         HalfOpenRate Above(20.0, 200.0), -2.0 "connections are opened and left";
     }
     ClientFault prior -3.0
-        needs [OwnClientShare Above(0.25, 0.6), ReturningShare Above(0.45, 0.8)]
+        needs [OwnClientShare Above(0.25, 0.6), ReturningShare Above(0.45, 0.8), OwnProgramExcess Above(0.3, 0.7)]
         needs [PageRate Rises(1.3, 3.0), PeakRequestsPerClient Above(4.0, 20.0)]
     {
-        OwnClientShare Exceeds(0.15, 0.5), 3.5 "one program that always came here sends most of it";
+        OwnClientShare Exceeds(0.15, 0.5), 1.5 "one program that always came here sends most of it";
         OwnClientShare AboveUnexpected(0.5, 0.9), 1.0 "one program sends most of it";
         TopPathShare Above(0.4, 0.9), 1.0 "it repeats one request";
         TopPathShare Exceeds(0.15, 0.5), 1.0 "it repeats one request";
@@ -259,6 +288,10 @@ pub const TABLE: &[CauseRules] = causes! {
         ServerErrorShare Exceeds(0.05, 0.3), 1.0 "it repeats what failed";
         RandomTextShare Above(0.3, 0.8), -2.0 "paths or queries are drawn at random";
         UserAgentRotation Above(0.2, 0.6), -2.0 "clients change their user agent as they go";
+        OwnProgramExcess Above(0.4, 0.9), 3.5 "a program that always came here sends what came on top";
+        OwnProgramExcess Below(0.3, 0.05), -2.0 "what came on top is sent by others than the programs known here";
+        RepeatedExcess Above(0.3, 0.8), 2.0 "what came on top repeats one request";
+        BatchShare Above(0.4, 0.8), -3.0 "it works through a list, which is no fault";
     }
     FlashCrowd prior -2.0
         needs [PageRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
@@ -288,6 +321,10 @@ pub const TABLE: &[CauseRules] = causes! {
         RequestsPerClient Rises(3.0, 10.0), -2.0 "each sends far more than visitors did";
         CrawlerShare Exceeds(0.15, 0.5), -2.5 "they say that they are crawlers";
         ReferrerRotation Above(0.25, 0.6), -2.0 "referrers are drawn at random";
+        OwnProgramExcess Above(0.4, 0.9), 2.0 "they use the program that visitors always used";
+        NewAgentExcess Above(0.5, 0.95), -1.5 "what came on top has user agents never seen here";
+        CopierShare Above(0.2, 0.7), -2.5 "they read page after page and nothing else";
+        BatchShare Above(0.3, 0.8), -2.0 "one program works through a list";
     }
     Crawler prior -2.5
         needs [CrawlerShare Above(0.2, 0.5)]

@@ -20,7 +20,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ServerErrorShare Above(0.15, 0.5), -2.5 "many requests fail";
         ServerErrorShare Exceeds(0.03, 0.2), -2.5 "requests fail that used to succeed";
         ServerErrorShare Shifts(3.0, 8.0), -2.5 "requests fail that used to succeed";
-        ClientErrorShare Shifts(4.0, 9.0), -3.0 "requests are refused that used to succeed";
+        ClientErrorShare Shifts(4.0, 9.0), -2.0 "requests are refused that used to succeed";
         ServiceTimeRatio Above(1.6, 4.0), -3.0 "the same requests take longer than before";
         CostPathRise Above(2.0, 6.0), -1.5 "the costliest path is asked for far more often";
         GuesserRequests Above(8.0, 40.0), -2.5 "log-in after log-in by clients that do nothing else";
@@ -64,5 +64,12 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsAmplifyingShare Above(0.4, 0.9), -1.5 "queries ask for the largest answers there are";
         DnsLabelBytes Above(28.0, 50.0), -2.5 "names carry data";
         FailedLogins Above(5.0, 20.0), -2.0 "log-in after log-in fails";
+        BrokenShare Above(0.04, 0.2), -2.5 "what used to succeed fails";
+        BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";
+        TypingShare Above(0.2, 0.6), 1.0 "people type, and the page asks at every key";
+        CopierRequests Above(40.0, 200.0), -1.5 "clients read page after page and nothing else";
+        DisguisedRequests Above(9.0, 40.0), -4.0 "one request is sent again and again under other names";
+        BackendSkew Above(0.06, 0.3), -2.5 "one server fails and the others do not";
+        BackendTimeSkew Rises(2.0, 6.0), -1.5 "one server is slower than it was beside the others";
     }
 };

@@ -1,0 +1,118 @@
+//! What a single client does, by its profile: whether it is a person's browser, a program, or many
+//! visitors behind one address. Each test is about behaviour, so that it holds at any size of site.
+
+use crate::feature::bits_as_count;
+use crate::feature::classify::AgentKind;
+use crate::feature::http::ClientProfile;
+
+/// No person's browser: many pages and none of what pages are made of, faster than anyone reads.
+pub(super) fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
+    if is_shared(p) || is_batch(p) {
+        return false;
+    }
+    let asked = p.asked();
+    let along = f64::from(p.requests) - asked;
+    let own_s = p.last.since_s(p.first).max(1.0).min(seconds.max(1.0));
+    asked >= 15.0 && along * 10.0 < asked && (p.peak_per_s >= 4.0 || asked / own_s >= 1.0)
+}
+
+/// Slower than this, in requests per second, a walk is indistinguishable from a faithful reader's.
+const WALK_PER_S: f64 = 0.1;
+
+/// Walks numbered items: most of a range of numbers, each about once, no assets.
+pub(super) fn walks(p: &ClientProfile) -> bool {
+    let range = (p.number_high - p.number_low + 1) as f64;
+    let own_s = p.last.since_s(p.first).max(1.0);
+    p.numbered >= 20
+        && f64::from(p.requests) >= WALK_PER_S * own_s
+        && p.api * 2 < p.requests
+        && p.assets * 10 < p.requests
+        && p.numbered * 10 >= p.requests * 7
+        && range <= 3.0 * f64::from(p.numbered)
+        && range >= 0.6 * f64::from(p.numbered)
+}
+
+/// Asks for what is not there, or only scanners know: many different paths, mostly failing.
+pub(super) fn is_prober(p: &ClientProfile) -> bool {
+    let different = bits_as_count(p.paths).min(f64::from(p.requests));
+    let failing = f64::from(p.client_errors) / f64::from(p.requests.max(1));
+    (p.probes >= 3 && u64::from(p.probes) * 4 >= u64::from(p.requests))
+        || (p.hostile_tool && p.requests >= 3)
+        || (p.requests >= 10
+            && failing > 0.7
+            && different >= 8.0
+            && different >= 0.5 * f64::from(p.requests).min(64.0))
+}
+
+/// Tries to log in again and again.
+pub(super) fn is_guesser(p: &ClientProfile) -> bool {
+    if is_shared(p) {
+        return false;
+    }
+    (p.logins >= 5 && p.logins * 2 >= p.requests - p.assets)
+        || (p.unauthorised >= 5
+            && p.unauthorised * 10 >= p.requests * 8
+            && bits_as_count(p.paths) < 4.0
+            && p.probes == 0)
+}
+
+/// Many visitors behind one address (an office, a carrier, a proxy in front that hides them):
+/// several user agents that each come back, on many pages, with assets where the site has any.
+/// A program that changes its user agent repeats one request, or asks for what is not there.
+pub(super) fn is_shared(p: &ClientProfile) -> bool {
+    let agents = distinct_agents(p);
+    let pages = distinct_paths(p);
+    let served = p.client_errors * 4 < p.requests;
+    let browses = p.assets * 2 >= p.pages.max(1);
+    let comes_back = agents * 3.0 <= f64::from(p.requests) && pages >= 8.0;
+    agents >= 3.5 && served && p.probes * 10 < p.requests && (browses || comes_back)
+}
+
+/// Sends ever other user agents, which no browser does.
+pub(super) fn is_disguised(p: &ClientProfile) -> bool {
+    let agents = distinct_agents(p);
+    let own = f64::from(p.requests - p.assets.min(p.requests));
+    agents >= 2.5 && !is_shared(p) && p.assets * 4 < p.requests && (agents >= 5.0 || agents * 2.0 >= own)
+}
+
+/// Repeats one request, each time under another user agent.
+pub(super) fn is_one_under_many_names(p: &ClientProfile) -> bool {
+    let agents = distinct_agents(p);
+    agents >= 7.5 && agents * 2.0 >= f64::from(p.requests.min(64)) && distinct_paths(p) < 2.5
+}
+
+/// Reads page after page, each about once, and nothing that pages are made of.
+pub(super) fn is_copier(p: &ClientProfile) -> bool {
+    let asked = p.asked();
+    let different = distinct_paths(p);
+    !p.is(AgentKind::Crawler)
+        && !is_shared(p)
+        && asked >= 20.0
+        && f64::from(p.assets) * 10.0 < asked
+        && different >= 0.7 * asked.min(60.0)
+        && p.client_errors * 5 < p.requests
+        && p.api * 2 < p.requests
+        && p.posts * 5 < p.requests
+        && p.logins == 0
+        && p.probes * 10 < p.requests
+}
+
+/// Works through a list by an interface for programs, each entry about once, with success: an
+/// import, a synchronisation, a batch.
+pub(super) fn is_batch(p: &ClientProfile) -> bool {
+    let different = distinct_paths(p);
+    (p.is(AgentKind::Tool) || p.is(AgentKind::Application))
+        && p.api * 10 >= p.requests * 7
+        && p.requests >= 10
+        && different >= 0.7 * f64::from(p.requests.min(60))
+        && (p.client_errors + p.server_errors) * 20 <= p.requests
+        && distinct_agents(p) < 2.5
+}
+
+fn distinct_agents(p: &ClientProfile) -> f64 {
+    bits_as_count(p.agents).min(f64::from(p.requests))
+}
+
+fn distinct_paths(p: &ClientProfile) -> f64 {
+    bits_as_count(p.paths).min(f64::from(p.requests))
+}

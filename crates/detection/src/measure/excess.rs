@@ -1,0 +1,192 @@
+//! What came on top of the usual requests, and what became of the usual ones.
+//!
+//! A mixture hides what its parts are: ten loops of our own program among a hundred people look
+//! like a hundred and ten odd clients. So requests are counted by a key (user agent, kind of
+//! request) on both sides, at their rates, and only what rose is judged.
+//!
+//! Stands on the samples of both sides. Cold start: without a reference nothing is said. Evaded by
+//! taking over the keys of the usual traffic. Innocent look-alike: a site whose reference is too
+//! small to have seen its own visitors; hence the least counts.
+
+use super::http::{kind, path_class};
+use crate::feature::classify::{self, AgentKind, PathKind};
+use seawall_model::hash;
+use seawall_model::metric::Metric;
+use seawall_model::record::RequestRecord;
+
+/// Both sides of a comparison: samples, and the rates of all requests that they stand for.
+pub(super) struct Sides<'a> {
+    pub now: &'a [RequestRecord],
+    pub before: &'a [RequestRecord],
+    pub now_per_s: f64,
+    pub before_per_s: f64,
+}
+
+/// Less rise than this, against before, is no excess to judge.
+const LEAST_RISE: f64 = 1.15;
+/// Samples smaller than this say nothing.
+const LEAST_RECORDS: usize = 10;
+/// A key was usual if it was seen so often before.
+const USUAL: f64 = 2.0;
+
+/// One key on both sides.
+struct Key {
+    value: u64,
+    now: f64,
+    before: f64,
+    /// Requests per second more than before; never negative.
+    excess: f64,
+}
+
+impl Sides<'_> {
+    /// The metrics, each with its value and the number of sampled requests that it stands on.
+    pub(super) fn measure(&self) -> Vec<(Metric, f64, f64)> {
+        let mut out = Vec::new();
+        if self.now.len() < LEAST_RECORDS || self.before.len() < LEAST_RECORDS {
+            return out;
+        }
+        if let Some(broken) = self.broken() {
+            out.push((Metric::BrokenShare, broken, self.before.len() as f64));
+        }
+        if self.now_per_s < LEAST_RISE * self.before_per_s {
+            return out;
+        }
+        let support = self.now.len() as f64 * (1.0 - self.before_per_s / self.now_per_s);
+        let mut add = |metric, share: Option<f64>| {
+            if let Some(share) = share {
+                out.push((metric, share, support));
+            }
+        };
+        if self.now.iter().any(|r| !r.user_agent.is_empty()) {
+            let agents = self.keys(|r| hash::bytes(r.user_agent.as_bytes()));
+            let own = self.own_programs();
+            let is_own = |k: &Key| k.before >= USUAL && own.binary_search(&k.value).is_ok();
+            add(Metric::OwnProgramExcess, share(&agents, is_own));
+            add(Metric::NewAgentExcess, share(&agents, |k| k.before < 1.0));
+        }
+        let requests = self.keys(|r| hash::combine(path_class(r), query(r)));
+        let most = requests.iter().map(|k| k.excess).fold(0.0, f64::max);
+        add(Metric::RepeatedExcess, share(&requests, |k| k.excess >= most));
+        let kinds = self.keys(path_class);
+        add(Metric::FamiliarExcess, share(&kinds, |k| k.before >= USUAL));
+        out
+    }
+
+    /// Requests by key, assets aside.
+    fn keys(&self, key: impl Fn(&RequestRecord) -> u64) -> Vec<Key> {
+        let mut all: Vec<(u64, bool)> = Vec::with_capacity(self.now.len() + self.before.len());
+        let asked = |r: &&RequestRecord| kind(r) != PathKind::Asset;
+        all.extend(self.now.iter().filter(asked).map(|r| (key(r), true)));
+        all.extend(self.before.iter().filter(asked).map(|r| (key(r), false)));
+        all.sort_unstable();
+        all.chunk_by(|a, b| a.0 == b.0)
+            .map(|run| {
+                let now = run.iter().filter(|(_, is_now)| *is_now).count() as f64;
+                let before = run.len() as f64 - now;
+                let rate_now = now * self.now_per_s / self.now.len() as f64;
+                let rate_before = before * self.before_per_s / self.before.len() as f64;
+                Key { value: run[0].0, now, before, excess: (rate_now - rate_before).max(0.0) }
+            })
+            .collect()
+    }
+
+    /// Hashes of the user agents of programs that are neither browsers nor crawlers, sorted.
+    fn own_programs(&self) -> Vec<u64> {
+        let is_own = |r: &&RequestRecord| {
+            let agent = r.user_agent.as_bytes();
+            matches!(classify::agent_kind(agent), AgentKind::Application | AgentKind::Tool)
+                && !classify::is_hostile_tool(agent)
+        };
+        let programs = self.before.iter().filter(is_own);
+        let mut own: Vec<u64> = programs.map(|r| hash::bytes(r.user_agent.as_bytes())).collect();
+        own.sort_unstable();
+        own.dedup();
+        own
+    }
+
+    /// Of the kinds of requests that used to succeed, weighed by how usual they were: how much of
+    /// them fails now. What scanners and floods ask for in vain was never usual.
+    fn broken(&self) -> Option<f64> {
+        let failures = |records: &[RequestRecord]| {
+            let mut of: Vec<(u64, bool)> = records.iter().map(|r| (path_class(r), r.status >= 400)).collect();
+            of.sort_unstable();
+            of.chunk_by(|a, b| a.0 == b.0)
+                .map(|run| (run[0].0, run.iter().filter(|(_, failed)| *failed).count(), run.len()))
+                .collect::<Vec<_>>()
+        };
+        let (now, before) = (failures(self.now), failures(self.before));
+        let (mut broken, mut usual) = (0.0, 0.0);
+        for (class, failed, count) in &before {
+            let Ok(at) = now.binary_search_by_key(class, |n| n.0) else { continue };
+            let weight = *count as f64;
+            // Three more of each side that succeeded: few requests prove little.
+            let rate = |failed: usize, count: usize| failed as f64 / (count as f64 + 3.0);
+            let risen = rate(now[at].1, now[at].2) - rate(*failed, *count);
+            usual += weight;
+            broken += weight * risen.max(0.0);
+        }
+        (usual >= LEAST_RECORDS as f64).then(|| broken / usual)
+    }
+}
+
+/// The share of the whole excess that falls on some keys; `None` where nothing rose clearly.
+fn share(keys: &[Key], wanted: impl Fn(&Key) -> bool) -> Option<f64> {
+    let total: f64 = keys.iter().filter(|k| k.now >= 1.0).map(|k| k.excess).sum();
+    let some: f64 = keys.iter().filter(|k| k.now >= 1.0 && wanted(k)).map(|k| k.excess).sum();
+    (total > 0.0).then(|| some / total)
+}
+
+fn query(r: &RequestRecord) -> u64 {
+    hash::combine(hash::bytes(r.path.as_bytes()), r.query.as_ref().map_or(0, |q| hash::bytes(q.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Timestamp;
+    use seawall_model::observation::Request;
+    use std::net::IpAddr;
+
+    fn record(agent: &str, path: &str, status: u16) -> RequestRecord {
+        let mut request = Request::new(Timestamp(0), IpAddr::from([192, 0, 2, 1]));
+        request.user_agent = agent.as_bytes();
+        request.path = path.as_bytes();
+        request.status = status;
+        RequestRecord::from(&request)
+    }
+
+    fn people() -> Vec<RequestRecord> {
+        (0..60).map(|n| record("Mozilla/5.0", ["/", "/news", "/shop"][n % 3], 200)).collect()
+    }
+
+    fn measured(now: &[RequestRecord], before: &[RequestRecord], rise: f64, metric: Metric) -> Option<f64> {
+        let sides = Sides { now, before, now_per_s: rise, before_per_s: 1.0 };
+        sides.measure().into_iter().find(|m| m.0 == metric).map(|m| m.1)
+    }
+
+    #[test]
+    fn our_own_program_in_a_loop_is_told_from_people_around_it() {
+        let app = |path| record("ShopApp/4.2", path, 401);
+        let mut before = people();
+        before.extend((0..10).map(|_| app("/v1/cart")));
+        let mut now = people();
+        now.extend((0..120).map(|_| app("/v1/token")));
+        assert!(measured(&now, &before, 3.0, Metric::OwnProgramExcess).is_some_and(|s| s > 0.9));
+        assert!(measured(&now, &before, 3.0, Metric::RepeatedExcess).is_some_and(|s| s > 0.8));
+        let mut flood = people();
+        flood.extend((0..120).map(|_| record("python-requests/2.31", "/v1/token", 200)));
+        assert!(measured(&flood, &before, 3.0, Metric::OwnProgramExcess).is_some_and(|s| s < 0.1));
+        assert!(measured(&flood, &before, 3.0, Metric::NewAgentExcess).is_some_and(|s| s > 0.9));
+    }
+
+    #[test]
+    fn failing_scanners_break_nothing_that_worked() {
+        let mut scanned = people();
+        scanned.extend((0..60).map(|n| record("x", &format!("/.env{}", n * 7919), 404)));
+        assert!(measured(&scanned, &people(), 2.0, Metric::BrokenShare).is_some_and(|s| s < 0.05));
+        let broken: Vec<RequestRecord> = (0..60)
+            .map(|n| record("Mozilla/5.0", ["/", "/news", "/shop"][n % 3], [200, 403, 200][n % 3]))
+            .collect();
+        assert!(measured(&broken, &people(), 1.0, Metric::BrokenShare).is_some_and(|s| s > 0.2));
+    }
+}
