@@ -8,7 +8,7 @@ use seawall_model::diagnosis::Hypothesis;
 use seawall_model::math;
 
 /// Divides scores before they become odds.
-const TEMPERATURE: f64 = 1.6;
+pub const TEMPERATURE: f64 = 1.6;
 /// Never surer than this: there is always the cause that nobody thought of.
 const CEILING: f64 = 0.97;
 

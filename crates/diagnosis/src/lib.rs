@@ -5,11 +5,11 @@
 //! strongly, and why. [`weigh`] is the arithmetic: evidence adds up as log-odds, each group of
 //! evidence is capped so that none decides alone, and at least two must agree.
 
-mod confidence;
+pub mod confidence;
 mod missing;
 pub mod rules;
 mod shape;
-mod weigh;
+pub mod weigh;
 
 pub use shape::Shape;
 pub use weigh::diagnose;

@@ -10,12 +10,16 @@ use seawall_model::metric::Group;
 use seawall_model::policy::Policy;
 
 /// No group of evidence counts for more than this, in natural log-odds.
-const GROUP_CAP: f64 = 5.0;
+pub const GROUP_CAP: f64 = 5.0;
 /// What looks normal in one respect may still be wrong in another: what speaks for normal traffic
 /// counts for this much per group, and does not cancel what speaks against it.
-const NORMAL_CAP: f64 = 1.25;
+pub const NORMAL_CAP: f64 = 1.25;
 /// A group speaks for a cause from this weight on.
-const GROUP_SPEAKS: f64 = 0.75;
+pub const GROUP_SPEAKS: f64 = 0.75;
+/// What a necessary condition costs that is hardly met.
+pub const HALF_MET: f64 = 4.0;
+/// What it costs that only one group of evidence speaks for a cause.
+pub const ALONE: f64 = 3.0;
 /// A second cause that holds at once must explain something of its own at least this well.
 const ALSO_MARGIN: f64 = 2.0;
 /// Score below which a hypothesis is not worth listing.
@@ -36,14 +40,7 @@ pub fn diagnose(findings: &Findings, policy: &Policy) -> Diagnosis {
 
 /// One cause against the findings; `None` where a necessary condition is not met at all.
 fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
-    let mut gate = 1.0_f64;
-    for alternatives in rules.necessary {
-        let met = alternatives
-            .iter()
-            .filter_map(|(metric, shape)| shape.strength(findings.get(*metric)?))
-            .fold(0.0, f64::max);
-        gate = gate.min(met);
-    }
+    let gate = rules.gate(findings);
     if gate <= 0.0 {
         return None;
     }
@@ -51,7 +48,7 @@ fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
     evidence.extend(rules::change_evidence(rules.cause, findings));
     evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.metric.cmp(&b.metric)));
     let normal = rules.cause == Cause::Normal;
-    let mut score = rules.prior - (1.0 - gate) * 4.0;
+    let mut score = rules.prior - (1.0 - gate) * HALF_MET;
     let mut speaking = 0;
     for group in Group::ALL {
         let sum_of = |direction| -> f64 {
@@ -63,7 +60,7 @@ fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
         speaking += u32::from(sum >= GROUP_SPEAKS);
     }
     if speaking < 2 && !normal {
-        score -= 3.0;
+        score -= ALONE;
     }
     let vectors: Vec<String> =
         findings.vectors.iter().filter(|(cause, _)| *cause == rules.cause).map(|(_, v)| v.clone()).collect();

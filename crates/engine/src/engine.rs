@@ -121,6 +121,12 @@ impl Engine {
         self.episode.as_ref()?.diagnosis.as_ref()
     }
 
+    /// What is measured of the present episode, while something is going on.
+    #[must_use]
+    pub fn findings(&self) -> Option<Findings> {
+        self.episode.as_ref().map(|episode| self.episode_findings(episode))
+    }
+
     fn take_change(&mut self, change: Change) {
         if self.changes.len() < CHANGES_KEPT {
             self.changes.push(change);

@@ -78,7 +78,8 @@ fn surprise(observed: Value, expected: Value) -> f64 {
                 / (observed.support + expected.support).max(1.0);
             let variance =
                 pooled * (1.0 - pooled) * (1.0 / observed.support.max(1.0) + 1.0 / expected.support.max(1.0));
-            (observed.value - expected.value) / math::sqrt(variance)
+            // all or nothing on both sides has no spread of its own
+            ((observed.value - expected.value) / math::sqrt(variance.max(1e-9))).clamp(-1e3, 1e3)
         }
         _ => math::ln((observed.value + 1e-9) / (expected.value + 1e-9)).clamp(-20.0, 20.0) / 0.33,
     }

@@ -57,6 +57,21 @@ pub struct CauseRules {
     pub rules: &'static [Rule],
 }
 
+impl CauseRules {
+    /// How well the necessary conditions are met, 0 to 1: as well as the least of them, each as
+    /// well as the best of its alternatives.
+    #[must_use]
+    pub fn gate(&self, findings: &Findings) -> f64 {
+        let met = |alternatives: &[(Metric, Shape)]| {
+            alternatives
+                .iter()
+                .filter_map(|(metric, shape)| shape.strength(findings.get(*metric)?))
+                .fold(0.0, f64::max)
+        };
+        self.necessary.iter().map(|alternatives| met(alternatives)).fold(1.0, f64::min)
+    }
+}
+
 /// Writes a table of causes.
 macro_rules! causes {
     ($($cause:ident prior $prior:literal $(needs [$($need:ident $need_shape:expr),+])* {

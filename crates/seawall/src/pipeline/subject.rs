@@ -3,10 +3,11 @@
 
 use seawall_detection::Window;
 use seawall_drill::{Outcome, Subject};
-use seawall_engine::{Effect, Engine, Input};
+use seawall_engine::{Conclusion, Effect, Engine, Input};
 use seawall_model::Timestamp;
 use seawall_model::change::Change;
 use seawall_model::diagnosis::{Diagnosis, Verdict};
+use seawall_model::finding::Findings;
 use seawall_model::observation::Observation;
 use seawall_model::policy::Policy;
 
@@ -27,6 +28,21 @@ impl EngineSubject {
     #[must_use]
     pub fn diagnosis(&self) -> Option<&Diagnosis> {
         self.engine.diagnosis()
+    }
+
+    /// What is measured of the present episode, while something is going on.
+    #[must_use]
+    pub fn findings(&self) -> Option<Findings> {
+        self.engine.findings()
+    }
+
+    /// Ends the episode, in full.
+    pub fn conclude(&mut self) -> Option<Conclusion> {
+        self.hand_over();
+        match self.engine.step(self.now, Input::Finish).pop() {
+            Some(Effect::Concluded(conclusion)) => Some(*conclusion),
+            _ => None,
+        }
     }
 
     fn hand_over(&mut self) {
@@ -57,10 +73,7 @@ impl Subject for EngineSubject {
     }
 
     fn finish(&mut self) -> Outcome {
-        self.hand_over();
-        let Some(Effect::Concluded(conclusion)) = self.engine.step(self.now, Input::Finish).pop() else {
-            return Outcome::default();
-        };
+        let Some(conclusion) = self.conclude() else { return Outcome::default() };
         let harm =
             conclusion.signatures.iter().filter_map(|s| s.baseline.map(|b| b.share)).reduce(|a, b| a + b);
         Outcome {

@@ -1,0 +1,62 @@
+//! Fits the weights of the evidence tables to labelled findings.
+//!
+//! The tables in `crates/diagnosis/src/rules` say what speaks for or against a cause, and why; how
+//! loudly is fitted: maximum a posteriori for the very arithmetic of `diagnosis::weigh`, with the
+//! weights in the tables as the prior mean, and no weight allowed to change its sign.
+//!
+//! ```text
+//! cargo run --release --example fit -- collect 3000 7 > episodes.jsonl   simulated, open families only
+//! cargo run --release --example fit -- cases INDEX.tsv > cases.jsonl     labelled captures and logs
+//! cargo run --release --example fit -- train episodes.jsonl cases.jsonl  how well, before and after
+//! cargo run --release --example fit -- suggest episodes.jsonl cases.jsonl  evidence that no table has
+//! cargo run --release --example fit -- write episodes.jsonl cases.jsonl  and writes the tables
+//! ```
+
+mod cases;
+mod episodes;
+mod model;
+mod sample;
+mod suggest;
+mod table;
+mod train;
+
+use sample::Sample;
+use std::path::Path;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["collect", episodes, seed] => {
+            episodes::collect(number(episodes), number(seed));
+            Ok(())
+        }
+        ["cases", index] => cases::collect(Path::new(index)),
+        ["train", files @ ..] => sample::read(files).map(|s| drop(fit(&s))),
+        ["suggest", files @ ..] => sample::read(files).map(|s| suggest::suggest(&s)),
+        ["write", files @ ..] => sample::read(files).and_then(|s| table::write(&fit(&s))),
+        _ => Err(
+            "usage: fit collect EPISODES SEED | cases INDEX.tsv | train FILE… | suggest FILE… | write FILE…"
+                .to_owned(),
+        ),
+    };
+    if let Err(error) = done {
+        eprintln!("{error}");
+        std::process::exit(2);
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or(1)
+}
+
+/// Fits on three quarters of the groups of samples, tells how the rest fares, then fits on all.
+fn fit(samples: &[Sample]) -> model::Weights {
+    let (held, kept): (Vec<&Sample>, Vec<&Sample>) = samples.iter().partition(|s| s.group % 4 == 0);
+    let written = model::Weights::written();
+    train::tell("held out, as written", &written, &model::prepare(&held));
+    let fitted = train::fit(&model::prepare(&kept), &written);
+    train::tell("fitted on", &fitted, &model::prepare(&kept));
+    train::tell("held out, fitted", &fitted, &model::prepare(&held));
+    train::fit(&model::prepare(&samples.iter().collect::<Vec<_>>()), &written)
+}
