@@ -18,7 +18,9 @@ mod mine;
 mod prior;
 mod sample;
 mod unwanted;
+mod view;
 
-pub use matching::{NetworkLookup, matches, matches_with};
+pub use matching::{NetworkLookup, holds_for_request, matches, matches_with};
 pub use mine::{Contrast, Limits, mine};
 pub use sample::Sample;
+pub use view::{RequestView, kept};

@@ -1,7 +1,8 @@
 //! What a signature means: the single place that says whether a test holds for a record.
 
+use crate::view::RequestView;
 use seawall_model::observation::{Fragment, protocol};
-use seawall_model::record::{DnsRecord, PacketRecord, RequestRecord};
+use seawall_model::record::{DnsRecord, PacketRecord};
 use seawall_model::signature::{RecordRef, Signature, Test};
 use seawall_model::text::{fits_query_shape, fits_template, referrer_origin};
 use std::net::IpAddr;
@@ -31,6 +32,29 @@ pub fn matches_with(
     !signature.tests.is_empty() && signature.tests.iter().all(|t| holds(t, record, networks))
 }
 
+/// Whether one test holds for a request. Tests of country and network do not: there is nothing to
+/// look them up in.
+#[must_use]
+pub fn holds_for_request(test: &Test, r: &RequestView<'_>) -> bool {
+    match test {
+        Test::Source(prefix) => prefix.contains(r.client),
+        Test::Method(method) => r.method == *method,
+        Test::Host(host) => r.host == *host,
+        Test::Path(path) => r.path == *path,
+        Test::PathTemplate(template) => fits_template(template, r.path),
+        Test::QueryShape(shape) => fits_query_shape(shape, r.query),
+        Test::UserAgent(agent) => r.user_agent == *agent,
+        Test::ReferrerOrigin(origin) => referrer_origin(r.referrer) == origin,
+        Test::HttpVersion(version) => r.version == *version,
+        Test::Cookie(presence) => r.cookie == *presence,
+        Test::AcceptLanguage(presence) => r.accept_language == *presence,
+        Test::HeaderOrder(hash) => r.header_order == *hash,
+        Test::Ja4(ja4) => r.ja4 == *ja4,
+        Test::Status(status) => r.status == Some(*status),
+        _ => false,
+    }
+}
+
 /// Whether one test holds.
 pub(crate) fn holds(test: &Test, record: RecordRef<'_>, networks: Option<&dyn NetworkLookup>) -> bool {
     let address = crate::sample::client(record);
@@ -43,7 +67,7 @@ pub(crate) fn holds(test: &Test, record: RecordRef<'_>, networks: Option<&dyn Ne
             networks.and_then(|n| n.network_number(address)) == Some(*number)
         }
         _ => match record {
-            RecordRef::Request(r) => holds_for_request(test, r),
+            RecordRef::Request(r) => holds_for_request(test, &r.into()),
             RecordRef::Packet(p) => holds_for_packet(test, p),
             RecordRef::Dns(d) => holds_for_dns(test, d),
         },
@@ -53,25 +77,6 @@ pub(crate) fn holds(test: &Test, record: RecordRef<'_>, networks: Option<&dyn Ne
 /// Whether a name lies under a suffix, by whole labels.
 pub(crate) fn is_under(suffix: &str, name: &str) -> bool {
     name.strip_suffix(suffix).is_some_and(|rest| suffix.is_empty() || rest.is_empty() || rest.ends_with('.'))
-}
-
-fn holds_for_request(test: &Test, r: &RequestRecord) -> bool {
-    match test {
-        Test::Method(method) => r.method == *method,
-        Test::Host(host) => r.host == *host,
-        Test::Path(path) => r.path == *path,
-        Test::PathTemplate(template) => fits_template(template, &r.path),
-        Test::QueryShape(shape) => fits_query_shape(shape, r.query.as_deref()),
-        Test::UserAgent(agent) => r.user_agent == *agent,
-        Test::ReferrerOrigin(origin) => referrer_origin(&r.referrer) == origin,
-        Test::HttpVersion(version) => r.version == *version,
-        Test::Cookie(presence) => r.cookie == *presence,
-        Test::AcceptLanguage(presence) => r.accept_language == *presence,
-        Test::HeaderOrder(hash) => r.header_order == *hash,
-        Test::Ja4(ja4) => r.ja4 == *ja4,
-        Test::Status(status) => r.status == *status,
-        _ => false,
-    }
 }
 
 fn holds_for_packet(test: &Test, p: &PacketRecord) -> bool {
