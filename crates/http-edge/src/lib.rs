@@ -4,6 +4,7 @@
 //! It reads no clock but the runtime's, decides nothing by itself, and knows nothing of the
 //! engine: windows go out, plans come in, and the program wires the two.
 
+pub mod act;
 pub mod request;
 
 pub use request::Request;

@@ -1,0 +1,664 @@
+//! What is remembered of each client, and what that says of it when there is not room for all.
+//!
+//! A table of fixed size that all threads share, 16 bytes a client: when it was first and last
+//! seen, and what it did. It answers one question, the client's [`Standing`]: who was here before
+//! the trouble, who behaves as people do, who does not.
+//!
+//! What people do without knowing: a browser that is given a page fetches, within seconds, what
+//! the page is made of, and says from which page it does (the referrer). A program that walks
+//! pages does not, unless it was written to be a browser. What nobody can show with a first
+//! request is who he is: such a client is unknown, and is asked to come back (see `wait`).
+//!
+//! Evaded by: real browsers under remote control, one for each address; programs that fetch a
+//! page's parts with the page as referrer; clients that visited politely for days before. Each of
+//! these costs the attacker more per request than the flood did. Innocent clients that look
+//! suspect: text browsers and readers on a site of many assets, after three pages; they still get
+//! what is left over.
+//!
+//! Keys are hashes of address (or /64) and user agent, so that no address is kept; a session
+//! cookie that the site itself has set, or a token of ours, tells people behind one address
+//! apart.
+
+use crate::Request;
+use seawall_detection::feature::classify::{PathKind, path_kind};
+use seawall_model::observation::Method;
+use seawall_model::{Prefix, Timestamp, hash};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+/// How a client stands when there is not room for all, from last to first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Takes pages as no person does: too many, or never what they are made of.
+    Suspect,
+    /// Nothing is known for or against it.
+    Unknown,
+    /// Was asked to come back, and did, as a browser does.
+    Returned,
+    /// In the middle of a visit that looks like a person's.
+    Visiting,
+    /// Was here before the trouble, or has long behaved well.
+    Known,
+    /// Did the work, or sat out the wait, that a challenge asks for.
+    Cleared,
+    /// Named by the policy.
+    Protected,
+}
+
+/// What a client showed by a token of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clearance {
+    #[default]
+    None,
+    /// A ticket that was picked up as a browser does; the number tells tickets apart.
+    Ticket(u64),
+    /// A challenge that was passed.
+    Passed(u64),
+}
+
+/// One request as the memory sees it; to be handed back when the request is let through.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting {
+    pub standing: Standing,
+    pub kind: PathKind,
+    key: u64,
+    /// An asset that names the client's last page as its referrer.
+    is_linked: bool,
+    page: u8,
+}
+
+/// Entries of one bucket: one cache line.
+const WAYS: usize = 4;
+/// Seconds before the onset from which a client must have been known.
+const SETTLED_S: u32 = 5;
+/// Seconds between calm requests of a client that needs no parts, such as a program's.
+const STEADY_S: u32 = 30;
+/// Seconds within which a page's parts are fetched.
+const PARTS_S: u32 = 20;
+/// Pages without any part after which a client is suspect, on a site whose pages have parts.
+const PAGES_WITHOUT_PARTS: u8 = 3;
+/// Pages at once, and quarter pages earned back per second (two: a page every other second).
+const PACE_PAGES: u8 = 12;
+const PACE_EARNED: u32 = 2;
+const PACE_COST: u8 = 4;
+/// Requests after which what was learnt of the site counts.
+const LEARNT_PAGES: u64 = 20;
+/// Cookies of one request that are looked up.
+const COOKIES: usize = 8;
+const SECOND: u64 = 1_000_000_000;
+
+#[derive(Debug)]
+#[repr(align(64))]
+struct Bucket([(AtomicU64, AtomicU64); WAYS]);
+
+/// The memory of a site's clients.
+#[derive(Debug)]
+pub struct Memory {
+    buckets: Box<[Bucket]>,
+    seed: u64,
+    start: Timestamp,
+    kept_s: u32,
+    /// Second of the memory's clock at which the trouble began; 0: there is none.
+    onset_s: AtomicU32,
+    /// What calm traffic is like: pages, their parts, and parts that name their page.
+    pages: AtomicU64,
+    parts: AtomicU64,
+    linked: AtomicU64,
+}
+
+impl Memory {
+    /// A memory of `bytes`, rounded down to a power of two; clients unseen for `kept_days` are
+    /// forgotten. `seed` must be unknown to clients.
+    #[must_use]
+    pub fn new(bytes: usize, kept_days: u32, seed: u64, start: Timestamp) -> Self {
+        let buckets = (bytes / size_of::<Bucket>()).max(1);
+        let buckets = if buckets.is_power_of_two() { buckets } else { buckets.next_power_of_two() / 2 };
+        let empty = || Bucket(std::array::from_fn(|_| (AtomicU64::new(0), AtomicU64::new(0))));
+        Self {
+            buckets: (0..buckets).map(|_| empty()).collect(),
+            seed,
+            start,
+            kept_s: kept_days.min(700) * 86_400,
+            onset_s: AtomicU32::new(0),
+            pages: AtomicU64::new(0),
+            parts: AtomicU64::new(0),
+            linked: AtomicU64::new(0),
+        }
+    }
+
+    /// Trouble began then: clients first seen later are not known for having been seen. A second
+    /// call moves the onset back at most.
+    pub fn trouble(&self, onset: Timestamp) {
+        let onset_s = self.second(onset);
+        let earlier = |old: u32| Some(if old == 0 { onset_s } else { old.min(onset_s) });
+        // Cannot fail: the closure always gives a value.
+        let _ = self.onset_s.fetch_update(Relaxed, Relaxed, earlier);
+    }
+
+    /// The trouble is over.
+    pub fn calm(&self) {
+        self.onset_s.store(0, Relaxed);
+    }
+
+    /// How the client of a request stands.
+    #[must_use]
+    pub fn sight(&self, request: &Request<'_>, clearance: Clearance, now: Timestamp) -> Sighting {
+        let kind = path_kind(request.path);
+        let now_s = self.second(now);
+        let onset_s = self.onset_s.load(Relaxed);
+        let own = self.client_key(request);
+        let key = match clearance {
+            Clearance::None => own,
+            Clearance::Ticket(number) | Clearance::Passed(number) => hash::combine(self.seed, number),
+        };
+        let mut sighting = self.judge(key, request, clearance, kind, now_s, onset_s);
+        let is_open = clearance == Clearance::None && sighting.standing < Standing::Known && onset_s != 0;
+        if is_open && let Some(session) = self.session_of(request.cookie, now_s) {
+            let by_session = self.judge(session, request, clearance, kind, now_s, onset_s);
+            if by_session.standing > Standing::Unknown || sighting.standing == Standing::Suspect {
+                sighting = by_session;
+            }
+        }
+        sighting
+    }
+
+    /// The request is let through to be answered.
+    pub fn admit(&self, sighting: &Sighting, now: Timestamp) {
+        let now_s = self.second(now);
+        let in_trouble = self.onset_s.load(Relaxed) != 0;
+        if !in_trouble {
+            self.learn(sighting);
+        }
+        self.change(sighting.key, now_s, |entry, first_s| {
+            entry.took(sighting, now_s);
+            entry.is_settled |= !in_trouble && entry.was_served && now_s >= first_s + STEADY_S;
+        });
+    }
+
+    /// The request was answered as it should be (not by an error of the server's).
+    pub fn answered(&self, sighting: &Sighting, now: Timestamp) {
+        let now_s = self.second(now);
+        self.change(sighting.key, now_s, |entry, _| entry.was_served = true);
+    }
+
+    /// The site set a cookie (`name=value`, without its attributes): whoever brings it back later
+    /// is the one it was given to.
+    pub fn cookie_set(&self, pair: &[u8], now: Timestamp) {
+        let key = self.cookie_key(pair);
+        self.change(key, self.second(now), |entry, _| entry.was_served = true);
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.buckets.len() * size_of::<Bucket>()
+    }
+
+    fn judge(
+        &self,
+        key: u64,
+        request: &Request<'_>,
+        clearance: Clearance,
+        kind: PathKind,
+        now_s: u32,
+        onset_s: u32,
+    ) -> Sighting {
+        let found = self.find(key, now_s);
+        let page = page_hash(request.path);
+        let is_linked = kind == PathKind::Asset
+            && found.is_some_and(|(_, e)| e.pages > 0 && e.page == referrer_hash(request.referrer));
+        let standing = found.map_or_else(
+            || unseen(clearance),
+            |(first_s, entry)| {
+                let seen = Seen { first_s, entry, now_s, onset_s };
+                self.standing(&seen, clearance, kind, is_linked)
+            },
+        );
+        Sighting { standing, kind, key, is_linked, page }
+    }
+
+    fn standing(&self, seen: &Seen, clearance: Clearance, kind: PathKind, is_linked: bool) -> Standing {
+        let entry = &seen.entry;
+        let is_passed = matches!(clearance, Clearance::Passed(_));
+        let was_before = seen.was_before();
+        if entry.pace_at(seen.now_s) > (PACE_PAGES - 1) * PACE_COST {
+            return Standing::Suspect;
+        }
+        if is_passed {
+            return Standing::Cleared;
+        }
+        let walks = entry.pages >= PAGES_WITHOUT_PARTS && entry.parts == 0;
+        if walks && kind == PathKind::Page && !(was_before && entry.was_served) && self.pages_have_parts() {
+            return Standing::Suspect;
+        }
+        if was_before && entry.was_served {
+            return Standing::Known;
+        }
+        let is_part = kind == PathKind::Asset
+            && seen.now_s.saturating_sub(entry.last_s) <= PARTS_S
+            && entry.pages > 0
+            && (is_linked || !self.parts_name_pages());
+        if entry.parts > 0 || is_part {
+            return Standing::Visiting;
+        }
+        unseen(clearance)
+    }
+
+    fn pages_have_parts(&self) -> bool {
+        let pages = self.pages.load(Relaxed);
+        pages >= LEARNT_PAGES && self.parts.load(Relaxed) * 2 >= pages
+    }
+
+    /// Some sites tell browsers to send no referrer.
+    fn parts_name_pages(&self) -> bool {
+        let parts = self.parts.load(Relaxed);
+        parts < LEARNT_PAGES || self.linked.load(Relaxed) * 2 >= parts
+    }
+
+    fn learn(&self, sighting: &Sighting) {
+        match sighting.kind {
+            PathKind::Page => self.pages.fetch_add(1, Relaxed),
+            PathKind::Asset if sighting.is_linked => {
+                self.linked.fetch_add(1, Relaxed);
+                self.parts.fetch_add(1, Relaxed)
+            }
+            PathKind::Asset => self.parts.fetch_add(1, Relaxed),
+            PathKind::Api => 0,
+        };
+    }
+
+    /// The key of the first of the request's cookies that the site has set.
+    fn session_of(&self, cookie: &[u8], now_s: u32) -> Option<u64> {
+        cookie
+            .split(|b| *b == b';')
+            .take(COOKIES)
+            .map(|pair| self.cookie_key(pair.trim_ascii()))
+            .find(|key| self.find(*key, now_s).is_some())
+    }
+
+    fn cookie_key(&self, pair: &[u8]) -> u64 {
+        hash::combine(self.seed ^ 0x5E55_1011, hash::bytes(pair))
+    }
+
+    fn client_key(&self, request: &Request<'_>) -> u64 {
+        let address = match request.client.to_canonical() {
+            IpAddr::V6(v6) => Prefix::new(v6.into(), 64).map_or(v6.into(), Prefix::address),
+            v4 => v4,
+        };
+        hash::combine(self.seed ^ hash::address(address), hash::bytes(request.user_agent))
+    }
+
+    /// Seconds since the start, and one: 0 is no time.
+    fn second(&self, now: Timestamp) -> u32 {
+        ((now.since_ns(self.start).max(0) as u64 / SECOND) as u32).saturating_add(1)
+    }
+
+    fn bucket(&self, key: u64) -> (&Bucket, u64) {
+        let place = hash::mix(key);
+        (&self.buckets[place as usize & (self.buckets.len() - 1)], (place >> 32).max(1) << 32)
+    }
+
+    /// When the client was first seen, and its entry.
+    fn find(&self, key: u64, now_s: u32) -> Option<(u32, Entry)> {
+        let (bucket, tag) = self.bucket(key);
+        let (head, body) = bucket.0.iter().find_map(|(head, body)| {
+            let head = head.load(Acquire);
+            (head >> 32 == tag >> 32).then(|| (head, body.load(Relaxed)))
+        })?;
+        let entry = Entry::unpacked(body);
+        (now_s.saturating_sub(entry.last_s) <= self.kept_s).then_some((head as u32, entry))
+    }
+
+    /// Changes the client's entry, made if there is none. Another thread that changes the same
+    /// entry at the same time may win; what is lost is one step of a count.
+    fn change(&self, key: u64, now_s: u32, change: impl Fn(&mut Entry, u32)) {
+        let (bucket, tag) = self.bucket(key);
+        let found = bucket.0.iter().find(|(head, _)| head.load(Acquire) >> 32 == tag >> 32);
+        if let Some((head, body)) = found {
+            let first_s = head.load(Relaxed) as u32;
+            let old = body.load(Relaxed);
+            let mut entry = Entry::unpacked(old);
+            if now_s.saturating_sub(entry.last_s) <= self.kept_s {
+                change(&mut entry, first_s);
+                entry.last_s = now_s;
+                // Losing the race loses one step of a count.
+                let _ = body.compare_exchange(old, entry.packed(), Relaxed, Relaxed);
+                return;
+            }
+        }
+        let Some((head, body)) = found.or_else(|| bucket.least(now_s)) else { return };
+        let mut entry = Entry { last_s: now_s, ..Entry::default() };
+        change(&mut entry, now_s);
+        entry.last_s = now_s;
+        // The body goes first, so that a reader that finds the key never finds another's merits.
+        body.store(entry.packed(), Relaxed);
+        head.store(tag | u64::from(now_s), Release);
+    }
+}
+
+impl Bucket {
+    /// The entry that is missed least: none at all, then those that showed nothing, then the one
+    /// unseen for longest.
+    fn least(&self, now_s: u32) -> Option<&(AtomicU64, AtomicU64)> {
+        self.0.iter().min_by_key(|(head, body)| {
+            let entry = Entry::unpacked(body.load(Relaxed));
+            let is_taken = head.load(Relaxed) != 0;
+            let has_merit = is_taken && (entry.is_settled || entry.parts > 0);
+            (is_taken, has_merit, u32::MAX - now_s.saturating_sub(entry.last_s))
+        })
+    }
+}
+
+struct Seen {
+    first_s: u32,
+    entry: Entry,
+    now_s: u32,
+    onset_s: u32,
+}
+
+impl Seen {
+    /// Whether it was here before the trouble and showed more than one request: what pages are
+    /// made of, or requests some time apart. One alone may be the flood's, from before it was
+    /// noticed.
+    fn was_before(&self) -> bool {
+        let until = if self.onset_s == 0 { self.now_s } else { self.onset_s };
+        let is_older = self.first_s.saturating_add(SETTLED_S) <= until;
+        is_older && (self.entry.is_settled || self.entry.parts > 0)
+    }
+}
+
+fn unseen(clearance: Clearance) -> Standing {
+    match clearance {
+        Clearance::None => Standing::Unknown,
+        Clearance::Ticket(_) => Standing::Returned,
+        Clearance::Passed(_) => Standing::Cleared,
+    }
+}
+
+/// What is remembered beside the first sight. Counts stop at their ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Entry {
+    /// 26 bits: two years.
+    last_s: u32,
+    /// Hash of the last page's path.
+    page: u8,
+    pages: u8,
+    /// Assets that were fetched as a browser does.
+    parts: u8,
+    /// Quarter pages beyond what was earned back by the second of the last sight.
+    pace: u8,
+    was_served: bool,
+    /// Was answered in calm times, and came back [`STEADY_S`] after its first sight.
+    is_settled: bool,
+}
+
+impl Entry {
+    fn took(&mut self, sighting: &Sighting, now_s: u32) {
+        let pace = self.pace_at(now_s);
+        self.pace = pace;
+        match sighting.kind {
+            PathKind::Asset if sighting.standing >= Standing::Visiting && self.pages > 0 => {
+                self.parts = (self.parts + 1).min(63);
+            }
+            PathKind::Asset => {}
+            PathKind::Page => {
+                self.pages = (self.pages + 1).min(63);
+                self.page = sighting.page;
+                self.pace = pace.saturating_add(PACE_COST);
+            }
+            PathKind::Api => self.pace = pace.saturating_add(1),
+        }
+    }
+
+    fn pace_at(&self, now_s: u32) -> u8 {
+        let earned = now_s.saturating_sub(self.last_s).saturating_mul(PACE_EARNED);
+        u32::from(self.pace).saturating_sub(earned) as u8
+    }
+
+    fn packed(self) -> u64 {
+        u64::from(self.last_s & 0x03FF_FFFF)
+            | u64::from(self.page) << 26
+            | u64::from(self.pages) << 34
+            | u64::from(self.parts) << 40
+            | u64::from(self.pace) << 46
+            | u64::from(self.was_served) << 54
+            | u64::from(self.is_settled) << 55
+    }
+
+    fn unpacked(bits: u64) -> Self {
+        Self {
+            last_s: bits as u32 & 0x03FF_FFFF,
+            page: (bits >> 26) as u8,
+            pages: (bits >> 34) as u8 & 63,
+            parts: (bits >> 40) as u8 & 63,
+            pace: (bits >> 46) as u8,
+            was_served: bits >> 54 & 1 == 1,
+            is_settled: bits >> 55 & 1 == 1,
+        }
+    }
+}
+
+/// Whether a person's browser asks for this to show it.
+#[must_use]
+pub fn is_navigation(request: &Request<'_>) -> bool {
+    request.method == Method::Get
+        && request.accept.windows(9).any(|w| w == b"text/html")
+        && path_kind(request.path) != PathKind::Asset
+}
+
+fn page_hash(path: &[u8]) -> u8 {
+    hash::bytes(path) as u8
+}
+
+/// The hash of the path that a referrer names.
+fn referrer_hash(referrer: &[u8]) -> u8 {
+    let start = referrer.windows(2).position(|w| w == b"//").map_or(0, |at| at + 2);
+    let path = referrer[start..]
+        .iter()
+        .position(|b| *b == b'/')
+        .map_or(b"/".as_slice(), |at| &referrer[start + at..]);
+    let end = path.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(path.len());
+    page_hash(&path[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::time::{MILLISECOND_NS, SECOND_NS};
+
+    const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
+    const PAGE_REFERRER: &[u8] = b"https://shop.example/item/7?x=1";
+
+    fn at(s: f64) -> Timestamp {
+        START.plus_ns((s * 1e3) as i64 * MILLISECOND_NS)
+    }
+
+    fn memory() -> Memory {
+        Memory::new(1 << 20, 30, 99, START)
+    }
+
+    fn page(n: u32) -> Request<'static> {
+        let mut request = Request::new(IpAddr::from((0x0A00_0000 + n).to_be_bytes()));
+        request.user_agent = b"Mozilla/5.0";
+        request.accept = b"text/html,*/*";
+        request.path = b"/item/7";
+        request
+    }
+
+    fn part(n: u32) -> Request<'static> {
+        Request { path: b"/static/app.css", referrer: PAGE_REFERRER, accept: b"text/css", ..page(n) }
+    }
+
+    fn take(memory: &Memory, request: &Request<'_>, now: f64) -> Standing {
+        let sighting = memory.sight(request, Clearance::None, at(now));
+        memory.admit(&sighting, at(now));
+        memory.answered(&sighting, at(now + 0.05));
+        sighting.standing
+    }
+
+    /// Visits of other people, so that the memory knows what pages are made of.
+    fn with_visitors() -> Memory {
+        let memory = memory();
+        for n in 0..40 {
+            take(&memory, &page(1_000_000 + n), 0.5);
+            take(&memory, &part(1_000_000 + n), 0.7);
+            take(&memory, &part(1_000_000 + n), 0.7);
+        }
+        memory
+    }
+
+    #[test]
+    fn a_visitor_from_before_the_trouble_is_known_and_a_first_comer_is_not() {
+        let memory = with_visitors();
+        memory.trouble(at(100.0));
+        assert_eq!(take(&memory, &page(1_000_003), 101.0), Standing::Known);
+        assert_eq!(take(&memory, &page(5), 101.0), Standing::Unknown);
+    }
+
+    #[test]
+    fn a_visit_that_fetches_its_parts_goes_on() {
+        let memory = with_visitors();
+        memory.trouble(at(100.0));
+        assert_eq!(take(&memory, &page(5), 101.0), Standing::Unknown);
+        assert_eq!(take(&memory, &part(5), 101.3), Standing::Visiting);
+        assert_eq!(take(&memory, &page(5), 109.0), Standing::Visiting);
+    }
+
+    #[test]
+    fn parts_of_no_page_show_nothing() {
+        let memory = with_visitors();
+        memory.trouble(at(100.0));
+        assert_eq!(take(&memory, &part(5), 101.0), Standing::Unknown);
+        take(&memory, &page(6), 101.0);
+        let elsewhere = Request { referrer: b"https://shop.example/other", ..part(6) };
+        assert_eq!(take(&memory, &elsewhere, 101.3), Standing::Unknown);
+        let late = memory.sight(&part(6), Clearance::None, at(130.0));
+        assert_eq!(late.standing, Standing::Unknown);
+    }
+
+    #[test]
+    fn walking_pages_without_their_parts_is_suspect() {
+        let memory = with_visitors();
+        memory.trouble(at(100.0));
+        for n in 0..3 {
+            assert_eq!(take(&memory, &page(5), 101.0 + 4.0 * f64::from(n)), Standing::Unknown);
+        }
+        assert_eq!(take(&memory, &page(5), 120.0), Standing::Suspect);
+    }
+
+    #[test]
+    fn a_site_without_assets_has_no_such_suspects() {
+        let memory = memory();
+        for n in 0..60 {
+            take(&memory, &page(n), 1.0);
+        }
+        memory.trouble(at(100.0));
+        for n in 0..6 {
+            assert_eq!(take(&memory, &page(500), 101.0 + 9.0 * f64::from(n)), Standing::Unknown);
+        }
+    }
+
+    #[test]
+    fn pages_faster_than_people_read_are_suspect_until_they_slow_down() {
+        let memory = with_visitors();
+        memory.trouble(at(100.0));
+        let mut last = Standing::Known;
+        for n in 0..14 {
+            last = take(&memory, &page(1_000_003), 101.0 + 0.01 * f64::from(n));
+        }
+        assert_eq!(last, Standing::Suspect);
+        assert_eq!(take(&memory, &page(1_000_003), 140.0), Standing::Known);
+    }
+
+    #[test]
+    fn what_the_flood_got_before_it_was_noticed_makes_nobody_known() {
+        let memory = with_visitors();
+        take(&memory, &page(5), 99.5);
+        memory.trouble(at(99.0));
+        assert_eq!(take(&memory, &page(5), 101.0), Standing::Unknown);
+        memory.calm();
+        memory.trouble(at(115.0));
+        assert_eq!(take(&memory, &page(5), 116.0), Standing::Unknown);
+    }
+
+    #[test]
+    fn a_program_that_called_in_calm_times_is_known() {
+        let memory = memory();
+        let call = Request { path: b"/api/stock", accept: b"application/json", ..page(7) };
+        for n in 0..12 {
+            take(&memory, &call, 5.0 * f64::from(n));
+        }
+        memory.trouble(at(100.0));
+        assert_eq!(take(&memory, &call, 101.0), Standing::Known);
+    }
+
+    #[test]
+    fn a_session_that_the_site_gave_is_known_from_another_address() {
+        let memory = with_visitors();
+        memory.cookie_set(b"session=abc123", at(2.0));
+        let with = |cookie: &'static [u8]| Request { cookie, path: b"/item/7", ..page(77) };
+        let sighting = memory.sight(&with(b"session=abc123"), Clearance::None, at(3.0));
+        memory.admit(&sighting, at(3.0));
+        memory.trouble(at(100.0));
+        assert_eq!(
+            memory.sight(&with(b"session=guess"), Clearance::None, at(101.0)).standing,
+            Standing::Unknown
+        );
+    }
+
+    #[test]
+    fn a_ticket_and_a_pass_raise_the_unknown() {
+        let memory = with_visitors();
+        memory.trouble(at(100.0));
+        let standing = |clearance| memory.sight(&page(5), clearance, at(101.0)).standing;
+        assert_eq!(standing(Clearance::Ticket(4)), Standing::Returned);
+        assert_eq!(standing(Clearance::Passed(4)), Standing::Cleared);
+    }
+
+    #[test]
+    fn one_pass_in_many_hands_is_paced_as_one() {
+        let memory = with_visitors();
+        memory.trouble(at(100.0));
+        let mut suspects = 0;
+        for n in 0..40 {
+            let sighting = memory.sight(&page(n), Clearance::Passed(4), at(101.0));
+            memory.admit(&sighting, at(101.0));
+            suspects += u32::from(sighting.standing == Standing::Suspect);
+        }
+        assert!(suspects >= 27, "{suspects}");
+    }
+
+    #[test]
+    fn a_flood_of_strangers_does_not_wash_out_the_known() {
+        let memory = Memory::new(1 << 16, 30, 3, START);
+        for n in 0..200 {
+            take(&memory, &page(n), 1.0);
+            take(&memory, &part(n), 1.2);
+        }
+        memory.trouble(at(100.0));
+        for n in 0..60_000 {
+            take(&memory, &page(10_000 + n), 101.0);
+        }
+        let known = (0..200)
+            .filter(|n| memory.sight(&page(*n), Clearance::None, at(102.0)).standing == Standing::Known)
+            .count();
+        assert!(known >= 198, "{known}");
+    }
+
+    #[test]
+    fn clients_are_forgotten_when_the_policy_says() {
+        let memory = Memory::new(1 << 16, 1, 3, START);
+        take(&memory, &page(1), 1.0);
+        take(&memory, &part(1), 1.2);
+        let after = START.plus_ns(2 * 86_400 * SECOND_NS);
+        memory.trouble(after);
+        assert_eq!(memory.sight(&page(1), Clearance::None, after).standing, Standing::Unknown);
+    }
+
+    #[test]
+    fn entries_survive_packing() {
+        for n in 0..5_000_u64 {
+            let bits = hash::mix(n) & ((1 << 56) - 1);
+            assert_eq!(Entry::unpacked(bits).packed(), bits);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Acting: what happens to a request, decided by a compiled plan and by what is remembered of its
+//! client. Pure: no socket is touched here, and the clock is an argument.
+//!
+//! ```text
+//! request ─→ Memory::sight ─→ RuleTable::decide ─→ Shedder ─→ upstream
+//!            who is it?       what does the plan    is there
+//!                             say?                  room?
+//! ```
+
+pub mod address_table;
+mod compile;
+pub mod decision;
+pub mod limit;
+pub mod memory;
+pub mod rules;
+pub mod token;
+
+pub use decision::{CompileError, CompileErrors, CompileFault, Decision, RuleIndex, Verdict};
+pub use limit::Limits;
+pub use memory::{Clearance, Memory, Sighting, Standing, is_navigation};
+pub use rules::{CompileContext, Hits, LimitKey, RuleTable, SiteMeasures, State};
+pub use token::{TokenError, TokenKeys, TokenText};

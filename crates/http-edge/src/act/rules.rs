@@ -1,0 +1,418 @@
+//! The rule table: a plan compiled for one pass over each request.
+//!
+//! Rules are tried in a fixed order, whatever the plan's: blocks, limits from the narrowest key to
+//! the widest, the challenge, the waiting room. Which rules can hold at all is one set of bits:
+//! those that name no address, and those that the address table gives. So the cost of a decision
+//! does not depend on how many addresses are named, and is linear in the request's text and in
+//! the number of signatures.
+
+use super::address_table::{AddressTable, MOST_RULES, RuleSet};
+use super::compile;
+use super::decision::{CompileErrors, Decision, RuleIndex, Verdict};
+use super::limit::{Conformance, Limits, Rate};
+use super::memory::{Standing, is_navigation};
+use crate::Request;
+use seawall_model::observation::Presence;
+use seawall_model::plan::{Plan, RateKey};
+use seawall_model::policy::{Mode, Policy};
+use seawall_model::signature::Test;
+use seawall_model::{Prefix, Timestamp, hash};
+use seawall_signature::{RequestView, holds_for_request, kept};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// What a limit counts by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LimitKey {
+    /// The client's address, or its /64.
+    Source,
+    /// All cookies that the client sends; where there are none, its address.
+    Session,
+    /// The client's software by its habits, whatever its address.
+    Fingerprint,
+    /// /24 for IPv4, /48 for IPv6.
+    Network,
+    Path,
+    Host,
+    /// Everything that matches, together.
+    Total,
+}
+
+impl From<RateKey> for LimitKey {
+    fn from(key: RateKey) -> Self {
+        match key {
+            RateKey::Source => Self::Source,
+            RateKey::Network => Self::Network,
+            RateKey::Destination => Self::Host,
+            RateKey::Path => Self::Path,
+            RateKey::Total => Self::Total,
+        }
+    }
+}
+
+/// What a rule does, in the order in which rules are tried.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Act {
+    Block {
+        status: u16,
+    },
+    Limit {
+        key: LimitKey,
+        rate: Rate,
+    },
+    Challenge,
+    Wait,
+    Stale {
+        seconds: u32,
+    },
+    /// At most so many at once.
+    Cap {
+        most: u32,
+    },
+}
+
+/// One measure, compiled.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) measure: Box<str>,
+    pub(super) act: Act,
+    /// Tests beyond the address, cheapest first; all must hold.
+    pub(super) tests: Box<[Test]>,
+    pub(super) expires: Timestamp,
+    /// Hashes of clients below this are in the share that the rule applies to.
+    pub(super) share: u64,
+    /// Sets the keys and the share of this measure apart from those of others.
+    pub(super) salt: u64,
+    /// Requests that the upstream works on now, for [`Act::Cap`].
+    pub(super) at_once: AtomicU32,
+}
+
+/// Figures of a plan that belong to the connection or the site rather than to one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SiteMeasures {
+    /// Seconds within which a request's header must be complete, and connections per source.
+    pub header_deadline: Option<(u32, u32)>,
+    /// Requests that the upstream may work on at once.
+    pub shed_concurrency: Option<u32>,
+    /// Visitors admitted per second.
+    pub admitted_per_s: Option<f64>,
+}
+
+/// What the table is compiled with beside the plan and the policy.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileContext {
+    pub now: Timestamp,
+    /// Unknown to clients; the same for all tables of one run, so that a client stays in or out
+    /// of a measure's share.
+    pub seed: u64,
+}
+
+/// A plan compiled: immutable, and swapped whole.
+#[derive(Debug)]
+pub struct RuleTable {
+    pub(super) generation: u64,
+    pub(super) observe: bool,
+    /// In the order in which they are tried.
+    pub(super) rules: Box<[Rule]>,
+    /// Rules that name no address.
+    pub(super) anywhere: RuleSet,
+    pub(super) by_address: AddressTable,
+    pub(super) protected: AddressTable,
+    pub(super) seed: u64,
+    pub(super) site: SiteMeasures,
+}
+
+/// Hits of each rule, per thread; rates are shared by all threads, counts are not.
+#[derive(Debug, Default)]
+pub struct State {
+    generation: u64,
+    hits: Vec<Hits>,
+}
+
+/// What one rule did on one thread since the counts were last taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Requests that the rule's scope held.
+    pub matched: u64,
+    /// Requests that it decided against (in observe mode: would have).
+    pub decided: u64,
+}
+
+/// Longest that a request above its limit is delayed instead of refused.
+const PATIENCE_NS: u64 = 250_000_000;
+/// What a challenged client without a page is told to wait.
+const CHALLENGE_RETRY_S: u32 = 30;
+
+impl RuleTable {
+    /// Compiles the measures that an HTTP edge enforces; those for other layers are left out.
+    ///
+    /// # Errors
+    /// Every measure that cannot be enforced as it is, all at once.
+    pub fn compile(plan: &Plan, policy: &Policy, context: &CompileContext) -> Result<Self, CompileErrors> {
+        compile::table(plan, policy, context)
+    }
+
+    /// A table without rules.
+    #[must_use]
+    pub fn empty(policy: &Policy, seed: u64) -> Self {
+        compile::empty(policy, seed)
+    }
+
+    /// Decides about a request. Limits are charged in `limits`, hits are counted in `state`.
+    pub fn decide(
+        &self,
+        state: &mut State,
+        limits: &Limits,
+        now: Timestamp,
+        request: &Request<'_>,
+        standing: Standing,
+    ) -> Decision {
+        let mut decision = Decision::default();
+        if self.rules.is_empty() || self.is_protected(request.client) {
+            return decision;
+        }
+        state.follow(self);
+        let mut candidates = self.by_address.rules_of(request.client);
+        candidates.union(&self.anywhere);
+        let texts = Texts::of(request);
+        let view = texts.view(request);
+        let client = hash::combine(self.seed, hash::address(request.client));
+        for index in candidates.iter() {
+            let rule = &self.rules[index];
+            if !rule.applies(&view, client, now) {
+                continue;
+            }
+            state.hits[index].matched += 1;
+            let verdict =
+                rule.verdict(RuleIndex(index as u16), &mut decision, request, standing, limits, now);
+            if verdict == Verdict::Pass {
+                continue;
+            }
+            state.hits[index].decided += 1;
+            decision.rule.get_or_insert(RuleIndex(index as u16));
+            if self.observe {
+                break;
+            }
+            let is_final = !matches!(verdict, Verdict::Delay { .. });
+            decision.verdict = later(decision.verdict, verdict);
+            if is_final {
+                decision.rule = Some(RuleIndex(index as u16));
+                break;
+            }
+        }
+        if self.observe {
+            decision = Decision { rule: decision.rule, ..Decision::default() };
+        }
+        decision
+    }
+
+    /// Whether the policy names the client.
+    #[must_use]
+    pub fn is_protected(&self, client: IpAddr) -> bool {
+        self.protected.contains(client)
+    }
+
+    /// Whether the rule's cap leaves room for one more; [`RuleTable::leave`] gives it back.
+    #[must_use]
+    pub fn enter(&self, cap: RuleIndex) -> bool {
+        let Some(rule) = self.rules.get(usize::from(cap.0)) else { return true };
+        let Act::Cap { most } = rule.act else { return true };
+        rule.at_once.fetch_update(Relaxed, Relaxed, |n| (n < most).then_some(n + 1)).is_ok()
+    }
+
+    /// A request that entered is done.
+    pub fn leave(&self, cap: RuleIndex) {
+        if let Some(rule) = self.rules.get(usize::from(cap.0)) {
+            // Fails at zero only, where there is nothing to give back.
+            let _ = rule.at_once.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+        }
+    }
+
+    /// The id of the measure behind a rule.
+    #[must_use]
+    pub fn measure(&self, rule: RuleIndex) -> Option<&str> {
+        self.rules.get(usize::from(rule.0)).map(|r| &*r.measure)
+    }
+
+    /// The plan's generation; 0: no plan.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    #[must_use]
+    pub fn site(&self) -> &SiteMeasures {
+        &self.site
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+}
+
+impl State {
+    /// Counts since the last call, with the ids of the measures. Counts of an older table are
+    /// gone once a newer one decided: take them before a swap, or lose at most what came between.
+    pub fn take_hits<'a>(&mut self, table: &'a RuleTable) -> Vec<(&'a str, Hits)> {
+        self.follow(table);
+        let taken = table.rules.iter().zip(&mut self.hits);
+        taken
+            .map(|(rule, hits)| (&*rule.measure, std::mem::take(hits)))
+            .filter(|(_, h)| h.matched > 0)
+            .collect()
+    }
+
+    fn follow(&mut self, table: &RuleTable) {
+        if self.generation != table.generation || self.hits.len() != table.rules.len() {
+            self.generation = table.generation;
+            self.hits.clear();
+            self.hits.resize(table.rules.len(), Hits::default());
+        }
+    }
+}
+
+impl Rule {
+    fn applies(&self, view: &RequestView<'_>, client: u64, now: Timestamp) -> bool {
+        now < self.expires
+            && hash::mix(client ^ self.salt) <= self.share
+            && self.tests.iter().all(|test| holds_for_request(test, view))
+    }
+
+    fn verdict(
+        &self,
+        index: RuleIndex,
+        decision: &mut Decision,
+        request: &Request<'_>,
+        standing: Standing,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Verdict {
+        match self.act {
+            Act::Block { status: 0 } => Verdict::CloseSilently,
+            Act::Block { status } => Verdict::Refuse { status, retry_after_s: 0 },
+            Act::Limit { key, rate } => {
+                let key = hash::combine(self.salt, key_of(key, request));
+                limited(limits.charge(key, rate, now, PATIENCE_NS))
+            }
+            Act::Challenge => challenged(request, standing),
+            Act::Wait if is_navigation(request) && standing < Standing::Visiting => Verdict::Wait,
+            Act::Wait => Verdict::Pass,
+            Act::Stale { seconds } => {
+                decision.stale_s = decision.stale_s.max(seconds);
+                Verdict::Pass
+            }
+            Act::Cap { .. } => {
+                decision.cap.get_or_insert(index);
+                Verdict::Pass
+            }
+        }
+    }
+}
+
+/// Clients from before the trouble and those that passed go on; pages are challenged; the parts
+/// of a visit that is under way go on, so that no page breaks; whatever else has nobody in front
+/// of it who could read a page, and is told to come back later.
+fn challenged(request: &Request<'_>, standing: Standing) -> Verdict {
+    if standing >= Standing::Known {
+        Verdict::Pass
+    } else if is_navigation(request) {
+        Verdict::Challenge
+    } else if standing == Standing::Visiting {
+        Verdict::Pass
+    } else {
+        Verdict::Refuse { status: 429, retry_after_s: CHALLENGE_RETRY_S }
+    }
+}
+
+fn limited(conformance: Conformance) -> Verdict {
+    match conformance {
+        Conformance::Conforms => Verdict::Pass,
+        Conformance::Late { wait_ns } => Verdict::Delay { ms: wait_ns.div_ceil(1_000_000) as u32 },
+        Conformance::Exceeds { wait_ns } => {
+            let seconds = wait_ns.div_ceil(1_000_000_000).clamp(1, 3_600);
+            Verdict::Refuse { status: 429, retry_after_s: seconds as u32 }
+        }
+    }
+}
+
+/// The longer of two delays; any other verdict goes before a delay.
+fn later(old: Verdict, new: Verdict) -> Verdict {
+    match (old, new) {
+        (Verdict::Delay { ms: a }, Verdict::Delay { ms: b }) => Verdict::Delay { ms: a.max(b) },
+        _ => new,
+    }
+}
+
+fn key_of(key: LimitKey, request: &Request<'_>) -> u64 {
+    match key {
+        LimitKey::Source => source_key(request.client),
+        LimitKey::Session if request.cookie.is_empty() => source_key(request.client),
+        LimitKey::Session => hash::bytes(request.cookie),
+        LimitKey::Fingerprint => request.fingerprint(),
+        LimitKey::Network => hash::address(Prefix::network_of(request.client.to_canonical()).address()),
+        LimitKey::Path => hash::bytes(request.path),
+        LimitKey::Host => hash::bytes(request.host),
+        LimitKey::Total => 0,
+    }
+}
+
+/// One subscriber has a /64 of IPv6 addresses at least (RFC 6177).
+fn source_key(client: IpAddr) -> u64 {
+    match client.to_canonical() {
+        IpAddr::V6(v6) => hash::mix((u128::from(v6) >> 64) as u64),
+        v4 => hash::address(v4),
+    }
+}
+
+/// The request's texts as records keep them; borrowed wherever they are plain.
+struct Texts<'a> {
+    host: std::borrow::Cow<'a, str>,
+    path: std::borrow::Cow<'a, str>,
+    query: Option<std::borrow::Cow<'a, str>>,
+    user_agent: std::borrow::Cow<'a, str>,
+    referrer: std::borrow::Cow<'a, str>,
+    ja4: std::borrow::Cow<'a, str>,
+}
+
+impl<'a> Texts<'a> {
+    fn of(request: &Request<'a>) -> Self {
+        Self {
+            host: kept(request.host),
+            path: kept(request.path),
+            query: request.query.map(kept),
+            user_agent: kept(request.user_agent),
+            referrer: kept(request.referrer),
+            ja4: kept(request.ja4),
+        }
+    }
+
+    fn view(&'a self, request: &Request<'_>) -> RequestView<'a> {
+        RequestView {
+            client: request.client,
+            method: request.method,
+            host: &self.host,
+            path: &self.path,
+            query: self.query.as_deref(),
+            version: request.version,
+            status: None,
+            user_agent: &self.user_agent,
+            referrer: &self.referrer,
+            cookie: presence(request.cookie),
+            accept_language: presence(request.accept_language),
+            header_order: request.header_order,
+            ja4: &self.ja4,
+        }
+    }
+}
+
+fn presence(value: &[u8]) -> Presence {
+    if value.is_empty() { Presence::Absent } else { Presence::Present }
+}
+
+const _: () = assert!(MOST_RULES <= u16::MAX as usize);
