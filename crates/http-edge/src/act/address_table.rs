@@ -185,7 +185,9 @@ mod tests {
     fn random_address(n: u64) -> IpAddr {
         let bits = random(n);
         if bits.is_multiple_of(3) {
-            IpAddr::from((0x2001_0DB8_u128 << 96) | u128::from(random(bits) & 0xFFFF_0000_00FF_00FF))
+            IpAddr::from(
+                ((0x2001_0DB8_u128 << 96) | u128::from(random(bits) & 0xFFFF_0000_00FF_00FF)).to_be_bytes(),
+            )
         } else {
             IpAddr::from((0x0A00_0000 | (bits >> 40) as u32 & 0x0003_FFFF).to_be_bytes())
         }
@@ -198,8 +200,8 @@ mod tests {
                 .map(|i| {
                     let address = random_address(round * 1_000 + i);
                     let widest = if address.is_ipv4() { 8 } else { 30 };
-                    let longest = if address.is_ipv4() { 33 } else { 129 };
-                    let length = widest + (random(i ^ round << 32) % (longest - widest)) as u8;
+                    let choices: u64 = if address.is_ipv4() { 25 } else { 99 };
+                    let length = widest + (random(i ^ round << 32) % choices) as u8;
                     (Prefix::new(address, length).unwrap(), (random(i + 7) % MOST_RULES as u64) as usize)
                 })
                 .collect();

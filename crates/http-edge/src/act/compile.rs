@@ -8,7 +8,7 @@ use super::rules::{Act, CompileContext, LimitKey, Rule, RuleTable, SiteMeasures}
 use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::signature::{Layer, Signature, Test};
-use seawall_model::{Class, Prefix, Timestamp, hash};
+use seawall_model::{Class, Prefix, hash};
 use std::sync::atomic::AtomicU32;
 
 pub(super) fn empty(policy: &Policy, seed: u64) -> RuleTable {
@@ -145,8 +145,8 @@ impl Draft {
             Action::ServeStale { seconds } => Act::Stale { seconds: *seconds },
             Action::Shed { max_concurrency: 0 } => return Err(CompileFault::BadNumber("requests at once")),
             Action::Shed { max_concurrency } if m.scope == Scope::All => {
-                let least = |old: Option<u32>| Some(old.unwrap_or(u32::MAX).min(*max_concurrency));
-                self.site.shed_concurrency = least(self.site.shed_concurrency);
+                let most = self.site.shed_concurrency.unwrap_or(u32::MAX).min(*max_concurrency);
+                self.site.shed_concurrency = Some(most);
                 return Ok(None);
             }
             Action::Shed { max_concurrency } => Act::Cap { most: *max_concurrency },

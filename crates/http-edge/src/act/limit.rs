@@ -20,9 +20,11 @@ const TICK_NS: i64 = 128;
 /// Bits of a slot that hold the instant; the rest tell keys apart.
 const INSTANT_BITS: u32 = 44;
 const INSTANT_MASK: u64 = (1 << INSTANT_BITS) - 1;
-/// Farthest that an instant may lie ahead. Whatever lies farther is left from before the clock of
-/// 44 bits came round (26 days), and counts as passed.
+/// Farthest that an instant may lie ahead: 39 hours. Whatever lies farther is left from before the
+/// clock of 44 bits came round (26 days), and counts as passed.
 const HORIZON_TICKS: u64 = 1 << 40;
+/// How far the clocks that threads keep may differ: ten seconds.
+const CLOCKS_APART_TICKS: u64 = 10_000_000_000 / TICK_NS as u64;
 const SLOTS_PER_BUCKET: usize = 8;
 /// Times that a slot changed by others is tried again.
 const TRIES: usize = 4;
@@ -38,8 +40,8 @@ pub struct Rate {
 
 impl Rate {
     /// `per_s` requests per second, `burst` of them at once. `None` where a figure is not a
-    /// positive number, or the rate is too low or too high to be kept (one in ten days to a
-    /// million a second).
+    /// positive number, or the rate is too low or too high to be kept (debts of more than
+    /// 39 hours, a million requests a second).
     #[must_use]
     pub fn new(per_s: f64, burst: f64) -> Option<Self> {
         let is_usable = |x: f64| x.is_finite() && x > 0.0;
@@ -100,7 +102,11 @@ impl Limits {
         let patience = patience_ns / TICK_NS as u64;
         for _ in 0..TRIES {
             let (slot, found) = bucket.slot_for(tag, now);
-            let debt = if found & !INSTANT_MASK == tag { ahead(found, now) } else { 0 };
+            // Deeper in debt than one can be: left from the last round of the clock.
+            let deepest = rate.span.max(rate.interval) + patience + CLOCKS_APART_TICKS;
+            let is_own = found & !INSTANT_MASK == tag;
+            let debt = if is_own { ahead(found, now) } else { 0 };
+            let debt = if debt > deepest { 0 } else { debt };
             let after = debt + rate.interval;
             let early = after.saturating_sub(rate.span.max(rate.interval));
             if early > patience {
@@ -108,7 +114,7 @@ impl Limits {
             }
             let paid = tag | ((now + after) & INSTANT_MASK);
             if slot.compare_exchange_weak(found, paid, Relaxed, Relaxed).is_ok() {
-                if debt == 0 && ahead(found, now) > 0 {
+                if !is_own && ahead(found, now) > 0 {
                     self.forgotten.fetch_add(1, Relaxed);
                 }
                 let wait_ns = early * TICK_NS as u64;
@@ -246,8 +252,10 @@ mod tests {
         let rate = Rate::new(1.0, 1.0).unwrap();
         assert!(passes(&limits, 1, rate, at(0)));
         assert!(!passes(&limits, 1, rate, at(10)));
-        let later = at(0).plus_ns((INSTANT_MASK as i64 - 5 * SECOND_NS / TICK_NS) * TICK_NS);
-        assert!(passes(&limits, 1, rate, later));
+        for hours in [1, 24, 100, 300] {
+            let later = at(0).plus_ns((INSTANT_MASK as i64 * TICK_NS) - hours * 3_600 * SECOND_NS);
+            assert!(passes(&limits, 1, rate, later), "{hours} hours before the clock comes round");
+        }
     }
 
     #[test]

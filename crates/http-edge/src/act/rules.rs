@@ -14,7 +14,7 @@ use super::memory::{Standing, is_navigation};
 use crate::Request;
 use seawall_model::observation::Presence;
 use seawall_model::plan::{Plan, RateKey};
-use seawall_model::policy::{Mode, Policy};
+use seawall_model::policy::Policy;
 use seawall_model::signature::Test;
 use seawall_model::{Prefix, Timestamp, hash};
 use seawall_signature::{RequestView, holds_for_request, kept};
@@ -179,24 +179,26 @@ impl RuleTable {
         let client = hash::combine(self.seed, hash::address(request.client));
         for index in candidates.iter() {
             let rule = &self.rules[index];
-            if !rule.applies(&view, client, now) {
+            if !rule.applies(&view, now) {
                 continue;
             }
             state.hits[index].matched += 1;
-            let verdict =
-                rule.verdict(RuleIndex(index as u16), &mut decision, request, standing, limits, now);
-            if verdict == Verdict::Pass {
+            let own = RuleIndex(index as u16);
+            let verdict = rule.verdict(own, &mut decision, request, standing, limits, now);
+            // Limits have counted by now: they count everybody, and act on a share.
+            let is_concerned = hash::mix(client ^ rule.salt) <= rule.share;
+            if verdict == Verdict::Pass || !is_concerned {
                 continue;
             }
             state.hits[index].decided += 1;
-            decision.rule.get_or_insert(RuleIndex(index as u16));
+            decision.rule.get_or_insert(own);
             if self.observe {
                 break;
             }
             let is_final = !matches!(verdict, Verdict::Delay { .. });
             decision.verdict = later(decision.verdict, verdict);
             if is_final {
-                decision.rule = Some(RuleIndex(index as u16));
+                decision.rule = Some(own);
                 break;
             }
         }
@@ -278,10 +280,8 @@ impl State {
 }
 
 impl Rule {
-    fn applies(&self, view: &RequestView<'_>, client: u64, now: Timestamp) -> bool {
-        now < self.expires
-            && hash::mix(client ^ self.salt) <= self.share
-            && self.tests.iter().all(|test| holds_for_request(test, view))
+    fn applies(&self, view: &RequestView<'_>, now: Timestamp) -> bool {
+        now < self.expires && self.tests.iter().all(|test| holds_for_request(test, view))
     }
 
     fn verdict(
@@ -414,5 +414,8 @@ impl<'a> Texts<'a> {
 fn presence(value: &[u8]) -> Presence {
     if value.is_empty() { Presence::Absent } else { Presence::Present }
 }
+
+#[cfg(test)]
+mod tests;
 
 const _: () = assert!(MOST_RULES <= u16::MAX as usize);
