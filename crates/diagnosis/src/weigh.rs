@@ -55,7 +55,8 @@ fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
             evidence.iter().filter(|e| e.group == group && e.direction == direction).map(|e| e.weight).sum()
         };
         let (for_it, against) = (sum_of(Direction::For), sum_of(Direction::Against));
-        let sum = if normal { for_it.min(NORMAL_CAP) - against } else { for_it - against };
+        // What repeats itself in one group does not drown what speaks against it.
+        let sum = for_it.min(if normal { NORMAL_CAP } else { GROUP_CAP }) - against;
         score += sum.clamp(-GROUP_CAP, GROUP_CAP);
         speaking += u32::from(sum >= GROUP_SPEAKS);
     }

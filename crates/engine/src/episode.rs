@@ -11,12 +11,20 @@ use serde::{Deserialize, Serialize};
 
 /// Seconds of calm that end an episode.
 const CALM_S: i64 = 10;
+/// The same for sparse traffic, until [`CALM_REQUESTS`] have been seen.
+const SPARSE_CALM_S: i64 = 90;
+const CALM_REQUESTS: u64 = 20;
 /// Every second is diagnosed this long; after that, ever more rarely.
 const CLOSE_WATCH_S: f64 = 30.0;
 /// So many diagnoses in a row that say "normal" make it a false alarm, while little is known yet.
 const EARLY_FALSE_ALARM_DIAGNOSES: u32 = 3;
 /// So many later: what only begins to rise looks normal for some seconds.
 const FALSE_ALARM_DIAGNOSES: u32 = 15;
+/// And while it grows: a crowd gathers within a minute.
+const GROWING_FALSE_ALARM_DIAGNOSES: u32 = 40;
+/// It grows if these many seconds hold so many times the requests of as many before.
+const GROWTH_SECONDS: usize = 8;
+const GROWTH: f64 = 1.15;
 const SURELY_NORMAL: f64 = 0.8;
 /// Seconds whose values are kept, to be learnt from if it was a false alarm.
 const WATCHED_KEPT: usize = 128;
@@ -97,9 +105,19 @@ impl Episode {
         self.last_active = second;
     }
 
-    /// Whether the calm has lasted.
+    /// Whether the calm has lasted: where hardly anything happens, ten seconds without trouble are
+    /// no calm.
     pub(crate) fn is_over(&self, second: Timestamp) -> bool {
-        second.since_ns(self.last_active) > CALM_S * SECOND_NS
+        let calm_s = second.since_ns(self.last_active) / SECOND_NS;
+        calm_s > SPARSE_CALM_S || (calm_s > CALM_S && self.calm_requests() >= CALM_REQUESTS)
+    }
+
+    /// Requests in the calm seconds at the end; without end where the input is no HTTP.
+    fn calm_requests(&self) -> u64 {
+        if self.during.http.is_none() {
+            return u64::MAX;
+        }
+        self.tail.iter().filter_map(|(_, w)| w.http.as_ref()).map(|h| h.counters.requests).sum()
     }
 
     /// Whether a diagnosis is due at the end of this second; if so, notes it.
@@ -123,9 +141,26 @@ impl Episode {
         self.diagnosis = Some(diagnosis);
     }
 
-    /// Whether it has turned out to be nothing.
+    /// Whether it has turned out to be nothing. What still grows, or goes on unlike before, gets
+    /// more time to show what it is.
     pub(crate) fn is_false_alarm(&self, early: bool) -> bool {
-        self.normal_in_a_row >= if early { EARLY_FALSE_ALARM_DIAGNOSES } else { FALSE_ALARM_DIAGNOSES }
+        let calm = !self.tail.is_empty();
+        let patience = match (early && calm, self.is_growing()) {
+            (true, _) => EARLY_FALSE_ALARM_DIAGNOSES,
+            (false, false) => FALSE_ALARM_DIAGNOSES,
+            (false, true) => GROWING_FALSE_ALARM_DIAGNOSES,
+        };
+        self.normal_in_a_row >= patience
+    }
+
+    /// Whether more was asked for in its last seconds than in those before.
+    fn is_growing(&self) -> bool {
+        let Some(at) = SERIES.iter().position(|s| *s == Series::Requests) else { return false };
+        let requests: Vec<f64> = self.watched.iter().filter_map(|s| s.rates[at]).collect();
+        let recent = requests.len().saturating_sub(GROWTH_SECONDS);
+        let earlier = &requests[recent.saturating_sub(GROWTH_SECONDS)..recent];
+        let sum = |values: &[f64]| values.iter().sum::<f64>();
+        earlier.len() == GROWTH_SECONDS && sum(&requests[recent..]) > GROWTH * sum(earlier)
     }
 
     pub(crate) fn note_moved(&mut self, watched: Watched, since: Timestamp) {

@@ -9,6 +9,9 @@ use seawall_model::{Prefix, Timestamp, hash};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
+/// The time of a larger answer says how fast its reader's line is.
+pub(crate) const LARGE_ANSWER_BYTES: u64 = 1_000_000;
+
 /// Counters, sketches and samples of HTTP requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HttpWindow {
@@ -67,7 +70,9 @@ impl HttpWindow {
         self.paths.insert(path);
         self.urls.insert(hash::combine(path, query));
         self.count(r, kind);
-        self.time(r);
+        if kind != PathKind::Asset {
+            self.time(r);
+        }
         self.profile(r, client, kind, &Hashes { agent, path, query });
         self.count_server(r);
         self.sample.offer(priority, |out| codec::encode_request(r, out));
@@ -142,8 +147,13 @@ impl HttpWindow {
         }
     }
 
+    /// Times of what was asked for: the many assets of a site would drown what takes work, and the
+    /// time of a large answer is its reader's.
     fn time(&mut self, r: &Request<'_>) {
         let Some(duration_us) = r.duration_us.or(r.upstream_us) else { return };
+        if r.response_bytes > LARGE_ANSWER_BYTES {
+            return;
+        }
         self.counters.with_duration += 1;
         self.durations_us.insert(duration_us);
         if (100..400).contains(&r.status) {

@@ -19,16 +19,21 @@ pub(super) fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
 /// Slower than this, in requests per second, a walk is indistinguishable from a faithful reader's.
 const WALK_PER_S: f64 = 0.1;
 
+/// A range may be shared by so many walkers, each of which takes its part.
+const WALKERS_SHARING: f64 = 12.0;
+
 /// Walks numbered items: most of a range of numbers, each about once, no assets.
 pub(super) fn walks(p: &ClientProfile) -> bool {
     let range = (p.number_high - p.number_low + 1) as f64;
     let own_s = p.last.since_s(p.first).max(1.0);
     p.numbered >= 20
+        && !is_shared(p)
+        && bits_as_count(p.paths | p.queries.rotate_left(17)) >= 0.5 * f64::from(p.requests.min(60))
         && f64::from(p.requests) >= WALK_PER_S * own_s
         && p.api * 2 < p.requests
         && p.assets * 10 < p.requests
         && p.numbered * 10 >= p.requests * 7
-        && range <= 3.0 * f64::from(p.numbered)
+        && range <= WALKERS_SHARING * f64::from(p.numbered)
         && range >= 0.6 * f64::from(p.numbered)
 }
 
@@ -36,9 +41,14 @@ pub(super) fn walks(p: &ClientProfile) -> bool {
 pub(super) fn is_prober(p: &ClientProfile) -> bool {
     let different = bits_as_count(p.paths).min(f64::from(p.requests));
     let failing = f64::from(p.client_errors) / f64::from(p.requests.max(1));
+    if is_guesser(p) {
+        return false;
+    }
     (p.probes >= 3 && u64::from(p.probes) * 4 >= u64::from(p.requests))
         || (p.hostile_tool && p.requests >= 3)
         || (p.requests >= 10
+            // A browser whose pages are refused fetches their assets all the same.
+            && p.assets * 3 < p.requests
             && failing > 0.7
             && different >= 8.0
             && different >= 0.5 * f64::from(p.requests).min(64.0))

@@ -59,14 +59,17 @@ impl Sides<'_> {
         };
         if self.now.iter().any(|r| !r.user_agent.is_empty()) {
             let agents = self.keys(|r| hash::bytes(r.user_agent.as_bytes()));
-            let own = self.own_programs();
-            let is_own = |k: &Key| k.before >= USUAL && own.binary_search(&k.value).is_ok();
+            let (usual, ours) = (self.programs(self.before, false), self.programs(self.now, true));
+            let is_own = |k: &Key| {
+                (k.before >= USUAL && usual.binary_search(&k.value).is_ok())
+                    || ours.binary_search(&k.value).is_ok()
+            };
             add(Metric::OwnProgramExcess, share(&agents, is_own));
             add(Metric::NewAgentExcess, share(&agents, |k| k.before < 1.0));
         }
         let requests = self.keys(|r| hash::combine(path_class(r), query(r)));
-        let most = requests.iter().map(|k| k.excess).fold(0.0, f64::max);
-        add(Metric::RepeatedExcess, share(&requests, |k| k.excess >= most));
+        let most = requests.iter().max_by(|a, b| a.excess.total_cmp(&b.excess)).map(|k| k.value);
+        add(Metric::RepeatedExcess, share(&requests, |k| Some(k.value) == most));
         let kinds = self.keys(path_class);
         add(Metric::FamiliarExcess, share(&kinds, |k| k.before >= USUAL));
         out
@@ -91,13 +94,15 @@ impl Sides<'_> {
     }
 
     /// Hashes of the user agents of programs that are neither browsers nor crawlers, sorted.
-    fn own_programs(&self) -> Vec<u64> {
-        let is_own = |r: &&RequestRecord| {
-            let agent = r.user_agent.as_bytes();
-            matches!(classify::agent_kind(agent), AgentKind::Application | AgentKind::Tool)
-                && !classify::is_hostile_tool(agent)
+    /// `named` leaves only applications with a name of their own that call the interface made for
+    /// programs: nobody else knows it.
+    fn programs(&self, records: &[RequestRecord], named: bool) -> Vec<u64> {
+        let is_own = |r: &&RequestRecord| match classify::agent_kind(r.user_agent.as_bytes()) {
+            AgentKind::Application => !named || kind(r) == PathKind::Api,
+            AgentKind::Tool => !named && !classify::is_hostile_tool(r.user_agent.as_bytes()),
+            AgentKind::Absent | AgentKind::Browser | AgentKind::Crawler => false,
         };
-        let programs = self.before.iter().filter(is_own);
+        let programs = records.iter().filter(is_own);
         let mut own: Vec<u64> = programs.map(|r| hash::bytes(r.user_agent.as_bytes())).collect();
         own.sort_unstable();
         own.dedup();

@@ -3,7 +3,7 @@
 use super::{Structure, Value, client, excess, push, push_share, spread};
 use crate::Window;
 use crate::feature::classify::{self, AgentKind, PathKind};
-use crate::feature::http::{ClientProfile, HttpWindow};
+use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
@@ -229,7 +229,7 @@ fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
         push(out, Metric::DurationP95, p95, n);
     }
     let mut cost: Vec<(u64, u64)> =
-        records.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
+        records.iter().filter_map(|r| Some((path_class(r), work_us(r)?))).collect();
     cost.sort_unstable();
     let total: u64 = cost.iter().map(|(_, us)| us).sum();
     let costs =
@@ -239,6 +239,17 @@ fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
         push_share(out, Metric::TopCostPathRequestShare, requests as f64, cost.len() as f64);
     }
 }
+
+/// How long a request kept the service at work, as far as its time tells; `None` where the time is
+/// that of a large answer's transfer.
+fn work_us(r: &RequestRecord) -> Option<u64> {
+    r.duration_us.filter(|_| r.response_bytes <= LARGE_ANSWER_BYTES).map(|us| us.max(1))
+}
+
+/// Added to times before they are compared: what a timer of milliseconds cannot tell is no change.
+const TIMER_US: u64 = 2_000;
+/// So many requests for assets must stand behind a statement about the way.
+const ASSETS_TIMED: f64 = 20.0;
 
 /// Requests of one kind: same method, same path but for its varying parts.
 pub(super) fn path_class(r: &RequestRecord) -> u64 {
@@ -343,6 +354,7 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     }
     if let Some((ratio, support)) =
         service_time_ratio(&only_assets(&now_records), &only_assets(&before_records))
+        && support >= ASSETS_TIMED
     {
         add(Metric::AssetTimeRatio, ratio, Some(1.0), support);
     }
@@ -396,8 +408,7 @@ fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(
 fn costliest(records: &[RequestRecord]) -> Option<u64> {
     // The time of a request that its client never finished is the client's.
     let finished = records.iter().filter(|r| r.status != 408);
-    let mut timed: Vec<(u64, u64)> =
-        finished.filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
+    let mut timed: Vec<(u64, u64)> = finished.filter_map(|r| Some((path_class(r), work_us(r)?))).collect();
     timed.sort_unstable();
     timed
         .chunk_by(|a, b| a.0 == b.0)
@@ -409,8 +420,7 @@ fn costliest(records: &[RequestRecord]) -> Option<u64> {
 /// Mean time of a kind of request over the mean time of the others; `None` where not both exist.
 fn unit_cost(class: u64, records: &[RequestRecord]) -> Option<f64> {
     let mean = |wanted: bool| {
-        let times =
-            records.iter().filter(|r| (path_class(r) == class) == wanted).filter_map(|r| r.duration_us);
+        let times = records.iter().filter(|r| (path_class(r) == class) == wanted).filter_map(work_us);
         let (sum, count) = times.fold((0.0, 0.0), |(s, n), us| (s + us as f64, n + 1.0));
         (count > 0.0).then(|| (sum + 1_000.0) / count)
     };
@@ -422,7 +432,7 @@ fn unit_cost(class: u64, records: &[RequestRecord]) -> Option<f64> {
 fn service_time_ratio(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
     let medians = |records: &[RequestRecord]| {
         let mut timed: Vec<(u64, u64)> =
-            records.iter().filter_map(|r| Some((path_class(r), r.duration_us?.max(1)))).collect();
+            records.iter().filter_map(|r| Some((path_class(r), work_us(r)? + TIMER_US))).collect();
         timed.sort_unstable();
         timed
             .chunk_by(|a, b| a.0 == b.0)

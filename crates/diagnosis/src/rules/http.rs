@@ -55,6 +55,7 @@ pub const TABLE: &[CauseRules] = causes! {
         HiddenClientShare Above(0.3, 0.8), -2.0 "many visitors stand behind one address";
         TypingShare Above(0.2, 0.6), -2.0 "people type, and the page asks at every key";
         InvalidRequestShare Above(0.2, 0.7), 3.0 "it is no valid HTTP";
+        ProbePathShare Above(0.04, 0.2), -4.0 "they ask for what only scanners ask for";
     }
     CacheBusting prior -2.5
         needs [RequestCount Above(30.0, 60.0)]
@@ -81,8 +82,10 @@ pub const TABLE: &[CauseRules] = causes! {
         ProberShare Above(0.6, 0.95), -1.0 "they look for holes";
         OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
         InvalidRequestShare Above(0.2, 0.7), -4.0 "it is no valid HTTP, which no cache holds";
+        ProbePathShare Above(0.04, 0.2), -4.0 "they ask for what only scanners ask for";
     }
     ExpensiveEndpoint prior -2.5
+        needs [RequestCount Above(25.0, 60.0)]
         needs [CostConcentration Above(0.4, 0.7)]
         needs [CostPathRise Above(1.3, 2.5), CostConcentration AboveUnexpected(0.7, 0.95)]
         needs [CostPathWeight Above(1.5, 4.0), DurationMedian AboveUnexpected(1e5, 4e5)]
@@ -174,6 +177,7 @@ pub const TABLE: &[CauseRules] = causes! {
         CopierShare Above(0.1, 0.6), 3.0 "its clients read page after page, each once";
         CopierRequests Above(30.0, 200.0), 1.5 "its clients read page after page, each once";
         CopierShare Exceeds(0.1, 0.5), 1.0 "hardly anyone did so before";
+        ProbePathShare Above(0.04, 0.2), -3.0 "they ask for what only scanners ask for";
     }
     ReleaseFault prior -2.5
         needs [ServerErrorShare Shifts(3.0, 6.0), ServerErrorShare AboveUnexpected(0.2, 0.6), ClientErrorShare Shifts(4.0, 8.0)]
@@ -291,7 +295,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), 3.5 "a program that always came here sends what came on top";
         OwnProgramExcess Below(0.3, 0.05), -2.0 "what came on top is sent by others than the programs known here";
         RepeatedExcess Above(0.3, 0.8), 2.0 "what came on top repeats one request";
-        BatchShare Above(0.4, 0.8), -3.0 "it works through a list, which is no fault";
+        BatchShare Above(0.4, 0.8), -5.0 "it works through a list, which is no fault";
     }
     FlashCrowd prior -2.0
         needs [PageRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]

@@ -171,6 +171,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RandomTextShare Above(0.5, 0.9), -2.5 "random names find nothing; scanners try known ones";
         SynRate Above(4000.0, 20000.0), -4.0 "far faster than any scan needs";
         UnansweredUdpRate Above(1500.0, 8000.0), -3.0 "far faster than any scan needs";
+        BrokenShare Above(0.1, 0.4), -3.0 "what visitors usually ask for fails too";
     }
 };
 
