@@ -108,8 +108,9 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
 
 fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
     let n = records.len() as f64;
-    let kinds: Vec<AgentKind> =
-        records.iter().map(|r| classify::agent_kind(r.user_agent.as_bytes())).collect();
+    let hashes: Vec<u64> = records.iter().map(|r| hash::bytes(r.user_agent.as_bytes())).collect();
+    let kind_of = |(r, hash): (&RequestRecord, &u64)| classify::agent_class(r.user_agent.as_bytes(), *hash).0;
+    let kinds: Vec<AgentKind> = records.iter().zip(&hashes).map(kind_of).collect();
     let any = kinds.iter().any(|k| *k != AgentKind::Absent);
     if !any {
         return;
@@ -118,15 +119,15 @@ fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
     push_share(out, Metric::CrawlerShare, share_of(AgentKind::Crawler), n);
     push_share(out, Metric::ToolShare, share_of(AgentKind::Tool), n);
     push_share(out, Metric::EmptyUserAgentShare, share_of(AgentKind::Absent), n);
-    let own: Vec<u64> = records
+    let own: Vec<u64> = hashes
         .iter()
         .zip(&kinds)
         .filter(|(_, k)| matches!(k, AgentKind::Application | AgentKind::Tool))
-        .map(|(r, _)| hash::bytes(r.user_agent.as_bytes()))
+        .map(|(hash, _)| *hash)
         .collect();
     let own_count = own.len() as f64;
     push_share(out, Metric::OwnClientShare, spread(own).top * own_count, n);
-    let agents = spread(records.iter().map(|r| hash::bytes(r.user_agent.as_bytes())).collect());
+    let agents = spread(hashes);
     push(out, Metric::TopUserAgentShare, agents.top, n);
     let prints: Vec<u64> = records
         .iter()
@@ -228,8 +229,7 @@ fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
         push(out, Metric::DurationMedian, median, n);
         push(out, Metric::DurationP95, p95, n);
     }
-    let mut cost: Vec<(u64, u64)> =
-        records.iter().filter_map(|r| Some((path_class(r), work_us(r)?))).collect();
+    let mut cost: Vec<(u64, u64)> = records.iter().filter_map(timed).collect();
     cost.sort_unstable();
     let total: u64 = cost.iter().map(|(_, us)| us).sum();
     let costs =
@@ -244,6 +244,12 @@ fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
 /// that of a large answer's transfer.
 fn work_us(r: &RequestRecord) -> Option<u64> {
     r.duration_us.filter(|_| r.response_bytes <= LARGE_ANSWER_BYTES).map(|us| us.max(1))
+}
+
+/// The kind of a request and how long it took, where that is known.
+fn timed(r: &RequestRecord) -> Option<(u64, u64)> {
+    let us = work_us(r)?;
+    Some((path_class(r), us))
 }
 
 /// Added to times before they are compared: what a timer of milliseconds cannot tell is no change.
@@ -408,7 +414,7 @@ fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(
 fn costliest(records: &[RequestRecord]) -> Option<u64> {
     // The time of a request that its client never finished is the client's.
     let finished = records.iter().filter(|r| r.status != 408);
-    let mut timed: Vec<(u64, u64)> = finished.filter_map(|r| Some((path_class(r), work_us(r)?))).collect();
+    let mut timed: Vec<(u64, u64)> = finished.filter_map(timed).collect();
     timed.sort_unstable();
     timed
         .chunk_by(|a, b| a.0 == b.0)
@@ -432,7 +438,7 @@ fn unit_cost(class: u64, records: &[RequestRecord]) -> Option<f64> {
 fn service_time_ratio(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
     let medians = |records: &[RequestRecord]| {
         let mut timed: Vec<(u64, u64)> =
-            records.iter().filter_map(|r| Some((path_class(r), work_us(r)? + TIMER_US))).collect();
+            records.iter().filter_map(timed).map(|(class, us)| (class, us + TIMER_US)).collect();
         timed.sort_unstable();
         timed
             .chunk_by(|a, b| a.0 == b.0)

@@ -19,6 +19,9 @@ use std::sync::Mutex;
 
 /// Parts that the flows of a capture are divided into, whatever the number of threads.
 const SHARDS: usize = 16;
+/// Groups of shards that count into the same tallies: the more packets a tally sees, the less it
+/// costs to sample them, and the fewer tallies are merged.
+const LANES: usize = 4;
 /// Bytes of a capture that are worked on at once.
 const PULL_BYTES: usize = 4 << 20;
 /// Changes of tick in one batch: bounds the tallies alive at once.
@@ -65,7 +68,7 @@ pub(super) struct CaptureReader<T> {
     feed: Feed,
     decoder: Decoder,
     clock: Clock,
-    shards: Vec<Mutex<Shard<T>>>,
+    lanes: Vec<Mutex<Lane<T>>>,
     /// Packets found in the buffer; those before `next` are done.
     records: Vec<Record>,
     next: usize,
@@ -87,9 +90,9 @@ impl<T: Tally> CaptureReader<T> {
         stream: Box<dyn Read + Send>,
         options: &Options,
     ) -> Self {
-        let shard = |_| {
-            let ticks = TickSet::new(options.capture_tick_ns);
-            Mutex::new(Shard { table: Table::new(&options.flow, SHARDS), ticks })
+        let lane = |_| {
+            let tables = (0..SHARDS / LANES).map(|_| Table::new(&options.flow, SHARDS)).collect();
+            Mutex::new(Lane { tables, ticks: TickSet::new(options.capture_tick_ns) })
         };
         Self {
             input,
@@ -97,7 +100,7 @@ impl<T: Tally> CaptureReader<T> {
             feed: Feed::new(stream),
             decoder: Decoder::new(),
             clock: Clock::new(options.capture_lag_ns),
-            shards: (0..SHARDS).map(shard).collect(),
+            lanes: (0..LANES).map(lane).collect(),
             records: Vec::new(),
             next: 0,
             settled: 0,
@@ -121,17 +124,22 @@ impl<T: Tally> CaptureReader<T> {
             self.settle(report);
         }
         let until = self.batch_end(options.capture_tick_ns);
+        // The next batch goes on with the tick in which this one ends.
+        let open = self.records[self.next..until].last().map(|r| tick_of(r.time, options.capture_tick_ns));
         self.batch(until, options, new);
         self.next = until;
         let everything = self.feed.at_end() && self.searched == self.feed.bytes().len();
         let end = everything && self.next == self.records.len();
         let mut pulled = Pulled { parts: Vec::new(), changes: Vec::new(), end };
-        for shard in &mut self.shards {
-            let Ok(shard) = shard.get_mut() else { continue };
+        for lane in &mut self.lanes {
+            let Ok(lane) = lane.get_mut() else { continue };
             if end {
-                shard.finish(new);
+                lane.finish(new);
             }
-            pulled.parts.extend(shard.ticks.drain());
+            match open.filter(|_| !end) {
+                Some(open) => pulled.parts.extend(lane.ticks.drain_but(open)),
+                None => pulled.parts.extend(lane.ticks.drain()),
+            }
         }
         report.records = self.packets;
         if end {
@@ -196,12 +204,9 @@ impl<T: Tally> CaptureReader<T> {
             }
         });
         let pieces: Vec<Piece<'_>> = pieces.into_iter().filter_map(|piece| piece.into_inner().ok()).collect();
-        pool::run(threads, SHARDS, &|number| {
-            if let Ok(mut shard) = self.shards[number].lock() {
-                for piece in &pieces {
-                    shard.follow(&piece.shards[number], new);
-                }
-                shard.advance(latest, new);
+        pool::run(threads, LANES, &|number| {
+            if let Ok(mut lane) = self.lanes[number].lock() {
+                lane.follow(number * SHARDS / LANES, &pieces, latest, new);
             }
         });
         for piece in &pieces {
@@ -232,9 +237,10 @@ impl<T: Tally> CaptureReader<T> {
             report.kind = format!("{kind}, {}{packing}", names.join(" and "));
         }
         let mut oddities = std::collections::BTreeMap::new();
-        for shard in &mut self.shards {
-            if let Ok(shard) = shard.get_mut() {
-                shard.table.oddities(&mut |name, count| *oddities.entry(name).or_insert(0) += count);
+        for lane in &mut self.lanes {
+            let Ok(lane) = lane.get_mut() else { continue };
+            for table in &lane.tables {
+                table.oddities(&mut |name, count| *oddities.entry(name).or_insert(0) += count);
             }
         }
         for (name, count) in oddities {
@@ -340,30 +346,38 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// The flows of one part of the addresses, and what they have counted.
-struct Shard<T> {
-    table: Table,
+/// The flows of some shards, and what they have counted.
+struct Lane<T> {
+    tables: Vec<Table>,
     ticks: TickSet<T>,
 }
 
-impl<T: Tally> Shard<T> {
-    fn follow(&mut self, items: &[Item<'_>], new: &impl Fn() -> T) {
-        for (index, item) in items.iter().enumerate() {
-            if index.is_multiple_of(WARM_ITEMS) {
-                let soon = &items[index..(index + WARM_ITEMS).min(items.len())];
-                self.table.warm(soon.iter().map(|item| (&item.frame, &item.flow)));
+impl<T: Tally> Lane<T> {
+    /// Follows the packets of its shards, of which `first` is the number of the first: one shard
+    /// after the other, so that each finds much of its table in the processor's cache.
+    fn follow(&mut self, first: usize, pieces: &[Piece<'_>], latest: Timestamp, new: &impl Fn() -> T) {
+        let Self { tables, ticks } = self;
+        for (table, shard) in tables.iter_mut().zip(first..) {
+            for piece in pieces {
+                let items = &piece.shards[shard];
+                for (index, item) in items.iter().enumerate() {
+                    if index.is_multiple_of(WARM_ITEMS) {
+                        let soon = &items[index..(index + WARM_ITEMS).min(items.len())];
+                        table.warm(soon.iter().map(|item| (&item.frame, &item.flow)));
+                    }
+                    let mut counting = Counting { ticks, new, priority: item.priority };
+                    table.packet(&item.frame, &item.flow, &mut counting);
+                }
             }
-            let mut counting = Counting { ticks: &mut self.ticks, new, priority: item.priority };
-            self.table.packet(&item.frame, &item.flow, &mut counting);
+            table.advance(latest, &mut Counting { ticks, new, priority: 0 });
         }
     }
 
-    fn advance(&mut self, now: Timestamp, new: &impl Fn() -> T) {
-        self.table.advance(now, &mut Counting { ticks: &mut self.ticks, new, priority: 0 });
-    }
-
     fn finish(&mut self, new: &impl Fn() -> T) {
-        self.table.finish(&mut Counting { ticks: &mut self.ticks, new, priority: 0 });
+        let Self { tables, ticks } = self;
+        for table in tables {
+            table.finish(&mut Counting { ticks, new, priority: 0 });
+        }
     }
 }
 

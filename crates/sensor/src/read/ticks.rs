@@ -52,6 +52,15 @@ impl<T: Tally> TickSet<T> {
         std::mem::take(&mut self.others).into_values()
     }
 
+    /// Takes out the parts of all ticks but `open`, into which more will be counted.
+    pub(super) fn drain_but(&mut self, open: Tick) -> impl Iterator<Item = Part<T>> {
+        self.put_away();
+        let kept = self.others.remove(&open);
+        let done = std::mem::take(&mut self.others);
+        self.others.extend(kept.map(|part| (open, part)));
+        done.into_values()
+    }
+
     #[cold]
     fn turn_to(&mut self, time: Timestamp) {
         self.put_away();
