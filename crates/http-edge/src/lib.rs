@@ -5,6 +5,7 @@
 //! engine: windows go out, plans come in, and the program wires the two.
 
 pub mod act;
+pub mod http1;
 pub mod request;
 
 pub use request::Request;

@@ -60,6 +60,31 @@ counters! {
 impl HttpWindow {
     pub(super) fn observe(&mut self, r: &Request<'_>, priority: u64) {
         let kind = classify::path_kind(r.path);
+        if let Some(profile) = self.ask(r, kind, priority) {
+            profile.count_answer(r);
+        }
+        self.answer(r, kind);
+    }
+
+    pub(super) fn observe_arrival(&mut self, r: &Request<'_>, priority: u64) {
+        self.ask(r, classify::path_kind(r.path), priority);
+    }
+
+    pub(super) fn observe_answer(&mut self, r: &Request<'_>) {
+        self.answer(r, classify::path_kind(r.path));
+    }
+
+    fn answer(&mut self, r: &Request<'_>, kind: PathKind) {
+        self.count_status(r);
+        self.count_ending(r);
+        if kind != PathKind::Asset {
+            self.time(r);
+        }
+        self.count_server(r);
+    }
+
+    /// Counts who asks for what, and returns the client's profile where it is kept.
+    fn ask(&mut self, r: &Request<'_>, kind: PathKind, priority: u64) -> Option<&mut ClientProfile> {
         let client = hash::address(r.client);
         let agent = hash::bytes(r.user_agent);
         let path = hash::bytes(r.path);
@@ -70,18 +95,15 @@ impl HttpWindow {
         self.paths.insert(path);
         self.urls.insert(hash::combine(path, query));
         self.count(r, kind);
-        if kind != PathKind::Asset {
-            self.time(r);
-        }
-        self.profile(r, client, kind, &Hashes { agent, path, query });
-        self.count_server(r);
         self.sample.offer(priority, |out| codec::encode_request(r, out));
+        let profile = self.profiles.entry(client)?;
+        let login = r.method == Method::Post && classify::is_login_path(r.path);
+        profile.count(r, kind, login, &Hashes { agent, path, query });
+        Some(profile)
     }
 
-    fn count(&mut self, r: &Request<'_>, kind: PathKind) {
+    fn count_status(&mut self, r: &Request<'_>) {
         let c = &mut self.counters;
-        c.requests += 1;
-        c.malformed += u64::from(r.malformed);
         c.response_bytes = c.response_bytes.saturating_add(r.response_bytes);
         match r.status {
             100..200 => c.informational += 1,
@@ -102,6 +124,12 @@ impl HttpWindow {
             504 => c.gateway_timeout += 1,
             _ => {}
         }
+    }
+
+    fn count(&mut self, r: &Request<'_>, kind: PathKind) {
+        let c = &mut self.counters;
+        c.requests += 1;
+        c.malformed += u64::from(r.malformed);
         match r.method {
             Method::Get => c.get += 1,
             Method::Head => c.head += 1,
@@ -117,7 +145,6 @@ impl HttpWindow {
         c.with_agent += u64::from(!r.user_agent.is_empty());
         c.with_referrer += u64::from(!r.referrer.is_empty());
         c.proxied += u64::from(r.peer.is_some());
-        self.count_ending(r);
     }
 
     fn count_ending(&mut self, r: &Request<'_>) {
@@ -159,12 +186,6 @@ impl HttpWindow {
         if (100..400).contains(&r.status) {
             self.good_durations_us.insert(duration_us);
         }
-    }
-
-    fn profile(&mut self, r: &Request<'_>, client: u64, kind: PathKind, hashes: &Hashes) {
-        let Some(p) = self.profiles.entry(client) else { return };
-        let login = r.method == Method::Post && classify::is_login_path(r.path);
-        p.count(r, kind, login, hashes);
     }
 
     fn count_server(&mut self, r: &Request<'_>) {
@@ -273,14 +294,9 @@ impl ClientProfile {
             PathKind::Asset => self.assets += 1,
             PathKind::Api => self.api += 1,
         }
-        self.unauthorised += u32::from(matches!(r.status, 401 | 403));
-        self.not_found += u32::from(r.status == 404);
-        self.client_errors += u32::from((400..500).contains(&r.status));
-        self.server_errors += u32::from(r.status >= 500);
         self.posts += u32::from(r.method == Method::Post);
         self.logins += u32::from(login);
         self.referrers += u32::from(!r.referrer.is_empty());
-        self.response_bytes = self.response_bytes.saturating_add(r.response_bytes);
         self.paths |= bit_of(hashes.path);
         self.queries |= if r.query.is_some() { bit_of(hashes.query) } else { 0 };
         if kind != PathKind::Asset {
@@ -290,6 +306,14 @@ impl ClientProfile {
             self.count_number(r.path, r.query);
         }
         self.count_agent(r.user_agent, hashes.agent);
+    }
+
+    fn count_answer(&mut self, r: &Request<'_>) {
+        self.unauthorised += u32::from(matches!(r.status, 401 | 403));
+        self.not_found += u32::from(r.status == 404);
+        self.client_errors += u32::from((400..500).contains(&r.status));
+        self.server_errors += u32::from(r.status >= 500);
+        self.response_bytes = self.response_bytes.saturating_add(r.response_bytes);
     }
 
     fn count_agent(&mut self, user_agent: &[u8], agent: u64) {

@@ -12,7 +12,7 @@ use dns::DnsWindow;
 use http::HttpWindow;
 use net::NetWindow;
 use seawall_model::hash;
-use seawall_model::observation::{BackendEvent, BackendEventKind, Login, Observation};
+use seawall_model::observation::{BackendEvent, BackendEventKind, Login, Observation, Request};
 use seawall_model::time::{SECOND_NS, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -67,8 +67,7 @@ impl Window {
     /// position in the input, unique to it.
     #[inline]
     pub fn observe(&mut self, observation: &Observation<'_>, priority: u64) {
-        let now = Span::of(observation.time());
-        self.span = Some(self.span.map_or(now, |s| s.join(now)));
+        self.stretch(observation.time());
         match observation {
             Observation::Request(r) => self.http.get_or_insert_default().observe(r, priority),
             Observation::Packet(p) => self.net.get_or_insert_default().observe(p, priority),
@@ -77,6 +76,25 @@ impl Window {
             Observation::Login(l) => self.logins.get_or_insert_default().observe(l),
             Observation::Backend(b) => self.backends.get_or_insert_default().observe(b),
         }
+    }
+
+    /// Counts a request whose answer is not there yet: who asks for what. A live sensor tells of
+    /// it when an answer takes long, so that a flood is seen before it is answered.
+    pub fn observe_arrival(&mut self, request: &Request<'_>, priority: u64) {
+        self.stretch(request.time);
+        self.http.get_or_insert_default().observe_arrival(request, priority);
+    }
+
+    /// Counts the answer to a request that was counted by [`Window::observe_arrival`], in
+    /// whatever window. `answered` is when; what each client was answered is not counted.
+    pub fn observe_answer(&mut self, request: &Request<'_>, answered: Timestamp) {
+        self.stretch(answered);
+        self.http.get_or_insert_default().observe_answer(request);
+    }
+
+    fn stretch(&mut self, time: Timestamp) {
+        let now = Span::of(time);
+        self.span = Some(self.span.map_or(now, |s| s.join(now)));
     }
 
     /// Closes a tick of `width_s`: what can only be said of a whole tick (the busiest second of a
@@ -223,4 +241,30 @@ pub(crate) fn bit_of(hash: u64) -> u64 {
 pub(crate) fn bits_as_count(bits: u64) -> f64 {
     let zeros = f64::from(bits.count_zeros().max(1));
     64.0 * seawall_model::math::ln(64.0 / zeros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::observation::Ending;
+
+    #[test]
+    fn a_request_told_in_two_parts_counts_as_told_in_one() {
+        let time = Timestamp::from_seconds(1_000);
+        let asked = Request { path: b"/a", ..Request::new(time, [192, 0, 2, 1].into()) };
+        let failed = Ending::UpstreamTimedOut;
+        let answered =
+            Request { status: 504, duration_us: Some(2_000_000), ending: failed, server: b"s", ..asked };
+        let mut whole = Window::default();
+        whole.observe(&Observation::Request(answered), 1);
+        let (mut first, mut second) = (Window::default(), Window::default());
+        first.observe_arrival(&asked, 1);
+        second.observe_answer(&answered, time.plus_ns(2 * SECOND_NS));
+        first.merge(&second);
+        let (whole, parts) = (whole.http.expect("counted"), first.http.expect("counted"));
+        assert_eq!(whole.counters, parts.counters);
+        assert_eq!(whole.durations_us, parts.durations_us);
+        assert_eq!(whole.servers, parts.servers);
+        assert_eq!((whole.clients, whole.urls), (parts.clients, parts.urls));
+    }
 }

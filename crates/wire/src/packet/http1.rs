@@ -101,7 +101,7 @@ pub fn request(stream: &[u8]) -> Start<RequestHead<'_>> {
             head.malformed = true;
             continue;
         };
-        order = hash::combine(order, lower_case_hash(name));
+        order = hash::combine(order, name_hash(name));
         request_header(&mut head, name, value);
     }
     head.header_order = order;
@@ -276,7 +276,9 @@ fn status_of(line: &[u8]) -> Option<u16> {
     known.then(|| digits.iter().fold(0, |n, b| n * 10 + u16::from(b - b'0')))
 }
 
-fn lower_case_hash(name: &[u8]) -> u64 {
+/// Hash of a field name, whatever its case: the step of [`RequestHead::header_order`].
+#[must_use]
+pub fn name_hash(name: &[u8]) -> u64 {
     let mut lower = [0; 64];
     let length = name.len().min(lower.len());
     lower[..length].copy_from_slice(&name[..length]);

@@ -1,0 +1,162 @@
+//! Counters of one thread, read by others. Only the owner adds, so that no cache line is fought
+//! over; a reader sums all threads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])* $name:ident)*) => {
+        /// What can be counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(non_camel_case_types, reason = "named as in the metrics")]
+        #[repr(usize)]
+        pub enum Counter { $($(#[doc = $doc])* $name,)* }
+
+        impl Counter {
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The metric's name without `seawall_` and `_total`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// What it counts, as help text of the metric.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*),)* }
+            }
+        }
+
+        const COUNTERS: usize = [$(Counter::$name),*].len();
+    };
+}
+
+counters! {
+    /// connections accepted
+    connections
+    /// connections that have ended
+    connections_closed
+    /// connections refused because the source has too many
+    connections_per_source_refused
+    /// connections refused because there are too many in all
+    connections_refused
+    /// requests, before anything was done about them
+    requests
+    /// requests that came over HTTP/2
+    http2_requests
+    /// answers of class 1xx, also of upgrades
+    answers_1xx
+    /// answers of class 2xx
+    answers_2xx
+    /// answers of class 3xx
+    answers_3xx
+    /// answers of class 4xx
+    answers_4xx
+    /// answers of class 5xx
+    answers_5xx
+    /// bytes of bodies from clients
+    request_body_bytes
+    /// bytes of bodies to clients
+    response_body_bytes
+    /// requests refused as malformed or ambiguous
+    malformed
+    /// heads cut at header-deadline
+    header_deadline
+    /// connections closed after idle-timeout
+    idle_timeout
+    /// TLS handshakes cut at handshake-deadline
+    handshake_deadline
+    /// TLS handshakes that failed
+    handshake_failed
+    /// bodies and answers cut because the client was slower than min-rate
+    min_rate
+    /// heads beyond head-bytes, target-bytes or fields
+    head_limits
+    /// connections ended after requests-per-connection
+    requests_per_connection
+    /// HTTP/2 connections cut for http2-resets
+    http2_resets
+    /// HTTP/2 connections cut for http2-control-frames
+    http2_control_frames
+    /// HTTP/2 connections cut for http2-continuations
+    http2_continuations
+    /// HTTP/2 connections that broke the protocol
+    http2_errors
+    /// connections whose PROXY header was missing or wrong
+    proxy_header_refused
+    /// upgraded connections
+    upgrades
+    /// connections opened to upstreams
+    upstream_connections
+    /// connections to upstreams that failed
+    upstream_connect_failed
+    /// upstreams that did not answer in time
+    upstream_timeouts
+    /// answers of upstreams that were cut short or made no sense
+    upstream_broken
+    /// requests sent a second time, to another upstream or over a new connection
+    retries
+    /// requests not retried because the budget was spent
+    retry_budget_spent
+    /// requests that met no upstream that is up
+    no_upstream
+    /// clients that went away before their answer
+    client_aborted
+    /// requests refused by a rule
+    rule_refused
+    /// connections closed without an answer by a rule
+    rule_closed
+    /// requests answered with a challenge
+    rule_challenged
+    /// requests answered with the waiting room
+    rule_waiting
+    /// requests answered from the cache by a rule
+    rule_stale
+    /// requests held back by a rule
+    rule_delayed
+    /// requests shed because the upstream was full
+    rule_shed
+    /// lines of the access log dropped because they were not written in time
+    access_log_dropped
+}
+
+/// Counters of one thread.
+#[derive(Debug)]
+pub struct Counters {
+    values: [AtomicU64; COUNTERS],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { values: [const { AtomicU64::new(0) }; COUNTERS] }
+    }
+}
+
+impl Counters {
+    /// Adds; by the owning thread only.
+    #[inline]
+    pub fn add(&self, counter: Counter, n: u64) {
+        let cell = &self.values[counter as usize];
+        cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.values[counter as usize].load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_told_with_its_help() {
+        let counters = Counters::default();
+        for counter in Counter::ALL {
+            counters.add(*counter, 2);
+            assert_eq!(counters.get(*counter), 2, "{}", counter.name());
+            assert!(!counter.help().is_empty());
+        }
+    }
+}

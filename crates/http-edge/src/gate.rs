@@ -1,0 +1,144 @@
+//! How many connections each source has, over all threads, without a lock and in fixed memory.
+//!
+//! Two rows of counters, each indexed by its own hash of the source; a source's count is the
+//! smaller of its two. Collisions can only overstate it, and with fewer connections than slots
+//! hardly do. An attacker with many sources spreads over all slots: at the most connections that
+//! are allowed by default, each slot holds a quarter of one on average.
+
+use seawall_model::hash;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const SLOTS: usize = 1 << 16;
+
+/// Counts open connections.
+#[derive(Debug)]
+pub struct Gate {
+    rows: [Box<[AtomicU32]>; 2],
+    total: AtomicU32,
+    per_source: u32,
+    most: u32,
+    /// From the process's seed, so that nobody can choose addresses that collide.
+    seed: u64,
+}
+
+/// Why a connection is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    Source,
+    Total,
+}
+
+impl Gate {
+    #[must_use]
+    pub fn new(per_source: u64, most: u64, seed: u64) -> Self {
+        let row = || (0..SLOTS).map(|_| AtomicU32::new(0)).collect();
+        let clamp = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        Self {
+            rows: [row(), row()],
+            total: AtomicU32::new(0),
+            per_source: clamp(per_source),
+            most: clamp(most),
+            seed,
+        }
+    }
+
+    /// Lets a connection in. `counts` is false for sources that stand for many clients, such as
+    /// trusted proxies. Each success needs one [`Gate::leave`] with the same arguments.
+    ///
+    /// # Errors
+    /// If there are too many, of this source or in all.
+    pub fn enter(&self, source: IpAddr, counts: bool) -> Result<(), Full> {
+        if self.total.fetch_add(1, Ordering::Relaxed) >= self.most {
+            self.total.fetch_sub(1, Ordering::Relaxed);
+            return Err(Full::Total);
+        }
+        if !counts {
+            return Ok(());
+        }
+        let before = self.slots(source).map(|slot| slot.fetch_add(1, Ordering::Relaxed));
+        if before[0].min(before[1]) >= self.per_source {
+            self.leave(source, true);
+            return Err(Full::Source);
+        }
+        Ok(())
+    }
+
+    pub fn leave(&self, source: IpAddr, counts: bool) {
+        self.total.fetch_sub(1, Ordering::Relaxed);
+        if counts {
+            for slot in self.slots(source) {
+                slot.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Connections open now.
+    #[must_use]
+    pub fn open(&self) -> u32 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Whether most of the room is taken, so that waiting clients get less patience.
+    #[must_use]
+    pub fn is_tight(&self) -> bool {
+        self.open() / 3 >= self.most / 4
+    }
+
+    fn slots(&self, source: IpAddr) -> [&AtomicU32; 2] {
+        let key = match source {
+            IpAddr::V6(v6) if v6.to_ipv4_mapped().is_none() => (u128::from(v6) >> 64) as u64,
+            other => hash::address(other),
+        };
+        let (a, b) = (hash::combine(self.seed, key), hash::combine(!self.seed, key));
+        [&self.rows[0][a as usize % SLOTS], &self.rows[1][b as usize % SLOTS]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_held_to_its_limit_and_others_are_not() {
+        let gate = Gate::new(3, 1000, 7);
+        let (loud, calm) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        for _ in 0..3 {
+            assert_eq!(gate.enter(loud, true), Ok(()));
+        }
+        assert_eq!(gate.enter(loud, true), Err(Full::Source));
+        assert_eq!(gate.enter(calm, true), Ok(()));
+        gate.leave(loud, true);
+        assert_eq!(gate.enter(loud, true), Ok(()));
+        assert_eq!(gate.open(), 4);
+    }
+
+    #[test]
+    fn the_whole_is_limited_and_tightens_before() {
+        let gate = Gate::new(1000, 8, 7);
+        let source = |n| IpAddr::from([10, 0, 0, n]);
+        (0..5).for_each(|n| gate.enter(source(n), true).expect("room"));
+        assert!(!gate.is_tight());
+        (5..8).for_each(|n| gate.enter(source(n), true).expect("room"));
+        assert!(gate.is_tight());
+        assert_eq!(gate.enter(source(9), true), Err(Full::Total));
+        assert_eq!(gate.open(), 8);
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one_source() {
+        let gate = Gate::new(1, 10, 7);
+        assert_eq!(gate.enter("2001:db8::1".parse().expect("address"), true), Ok(()));
+        assert_eq!(gate.enter("2001:db8::2".parse().expect("address"), true), Err(Full::Source));
+        assert_eq!(gate.enter("2001:db8:0:1::2".parse().expect("address"), true), Ok(()));
+    }
+
+    #[test]
+    fn sources_that_stand_for_many_count_only_in_total() {
+        let gate = Gate::new(1, 10, 7);
+        let balancer = IpAddr::from([10, 0, 0, 1]);
+        assert_eq!((gate.enter(balancer, false), gate.enter(balancer, false)), (Ok(()), Ok(())));
+        gate.leave(balancer, false);
+        assert_eq!(gate.open(), 1);
+    }
+}

@@ -1,0 +1,193 @@
+//! Field lines: what they are for, and which of them a proxy must not pass on.
+
+use super::Refusal;
+
+/// A field of a head, as places in the buffer that the head was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub kind: Kind,
+    /// Start of the line.
+    pub start: u32,
+    pub name_end: u32,
+    pub value_start: u32,
+    pub value_end: u32,
+    /// End of the line, after its CR LF.
+    pub end: u32,
+}
+
+impl Field {
+    #[must_use]
+    pub fn name<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        &buffer[self.start as usize..self.name_end as usize]
+    }
+
+    #[must_use]
+    pub fn value<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        &buffer[self.value_start as usize..self.value_end as usize]
+    }
+}
+
+/// Fields that the edge reads, sets or takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Other,
+    Host,
+    ContentLength,
+    TransferEncoding,
+    Connection,
+    /// Belongs to one hop only (RFC 9110 section 7.6.1), or was named by `Connection`.
+    HopByHop,
+    Upgrade,
+    Expect,
+    Te,
+    Trailer,
+    /// Says who the client is: only ours to say (RFC 7239 and its forerunners).
+    Forwarded,
+    XForwardedFor,
+    UserAgent,
+    Referrer,
+    Cookie,
+    Accept,
+    AcceptLanguage,
+    Authorization,
+    CacheControl,
+    Date,
+}
+
+impl Kind {
+    /// What a name stands for. `_` counts as `-`, because servers that hand fields to CGI read
+    /// them so.
+    #[must_use]
+    pub fn of(name: &[u8]) -> Self {
+        let mut lower = [0u8; 20];
+        let Some(word) = lower.get_mut(..name.len()) else { return Self::Other };
+        for (to, from) in word.iter_mut().zip(name) {
+            *to = if *from == b'_' { b'-' } else { from.to_ascii_lowercase() };
+        }
+        match &*word {
+            b"host" => Self::Host,
+            b"content-length" => Self::ContentLength,
+            b"transfer-encoding" => Self::TransferEncoding,
+            b"connection" => Self::Connection,
+            b"keep-alive" | b"proxy-connection" | b"http2-settings" | b"proxy-authorization" => Self::HopByHop,
+            b"upgrade" => Self::Upgrade,
+            b"expect" => Self::Expect,
+            b"te" => Self::Te,
+            b"trailer" => Self::Trailer,
+            b"forwarded" | b"x-forwarded-host" | b"x-forwarded-proto" | b"x-forwarded-port" | b"x-real-ip"
+            | b"x-forwarded" | b"x-client-ip" | b"true-client-ip" => Self::Forwarded,
+            b"x-forwarded-for" => Self::XForwardedFor,
+            b"user-agent" => Self::UserAgent,
+            b"referer" => Self::Referrer,
+            b"cookie" => Self::Cookie,
+            b"accept" => Self::Accept,
+            b"accept-language" => Self::AcceptLanguage,
+            b"authorization" => Self::Authorization,
+            b"cache-control" => Self::CacheControl,
+            b"date" => Self::Date,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether a trailer of this kind would say something that belongs before the body.
+    #[must_use]
+    pub fn is_welcome_as_trailer(self) -> bool {
+        self == Self::Other
+    }
+}
+
+/// Reads one field line without its line end. `start` is its place in the buffer.
+///
+/// # Errors
+/// If it is no field, or would be read differently by different servers.
+pub fn parse(line: &[u8], start: usize) -> Result<Field, Refusal> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(Refusal::bad("folded-line"));
+    }
+    let Some(colon) = line.iter().position(|b| !is_token_byte(*b)) else {
+        return Err(Refusal::bad("no-colon"));
+    };
+    match line[colon] {
+        b':' if colon > 0 => {}
+        b' ' | b'\t' => return Err(Refusal::bad("space-before-colon")),
+        _ => return Err(Refusal::bad("field-name")),
+    }
+    let name = &line[..colon];
+    let rest = &line[colon + 1..];
+    if !rest.iter().all(|b| is_value_byte(*b)) {
+        return Err(Refusal::bad("field-value"));
+    }
+    let lead = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let value_bytes = rest.len() - rest.iter().rev().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let value_start = start + colon + 1 + lead.min(value_bytes);
+    let kind = Kind::of(name);
+    if name.contains(&b'_') && matches!(kind, Kind::ContentLength | Kind::TransferEncoding | Kind::Host) {
+        return Err(Refusal::bad("underscored-name"));
+    }
+    Ok(Field {
+        kind,
+        start: start as u32,
+        name_end: (start + colon) as u32,
+        value_start: value_start as u32,
+        value_end: (start + colon + 1 + value_bytes) as u32,
+        end: (start + line.len() + 2) as u32,
+    })
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+#[must_use]
+pub fn is_token_byte(byte: u8) -> bool {
+    TOKEN[usize::from(byte)]
+}
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut i = 0;
+    while i < 256 {
+        let b = i as u8;
+        table[i] = b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            );
+        i += 1;
+    }
+    table
+};
+
+/// Bytes of a field value (RFC 9110 section 5.5): no controls but the tab.
+fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7F)
+}
+
+/// The words of a list (RFC 9110 section 5.6.1), without empty ones.
+pub fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|w| !w.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_trimmed_and_found_in_its_buffer() {
+        let buffer = b"..Accept:\t text/html \r\n";
+        let field = parse(&buffer[2..buffer.len() - 2], 2).expect("a field");
+        assert_eq!((field.name(buffer), field.value(buffer)), (&b"Accept"[..], &b"text/html"[..]));
+        assert_eq!(field.kind, Kind::Accept);
+        assert_eq!(field.end as usize, buffer.len());
+    }
+
+    #[test]
+    fn an_empty_value_stays_within_its_line() {
+        let buffer = b"A:   \r\n";
+        let field = parse(&buffer[..buffer.len() - 2], 0).expect("a field");
+        assert_eq!(field.value(buffer), b"");
+    }
+
+    #[test]
+    fn names_that_cgi_confuses_count_as_what_they_pose_as() {
+        assert_eq!(Kind::of(b"X_Forwarded_For"), Kind::XForwardedFor);
+        assert_eq!(parse(b"Content_Length: 5", 0), Err(Refusal::bad("underscored-name")));
+    }
+}

@@ -1,0 +1,149 @@
+//! What the edge is told: sites, upstreams, limits. Plain data, checked by whoever reads the
+//! configuration.
+
+use crate::http1::HeadLimits;
+use seawall_model::Prefix;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Everything that one edge is run with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub sites: Vec<Site>,
+    pub limits: Limits,
+    /// Proxies in front of us, whose word on the client's address is taken.
+    pub trusted_proxies: Vec<Prefix>,
+    /// Threads, each with its own listeners, upstream connections and windows.
+    pub threads: usize,
+    pub access_log: Option<LogFormat>,
+}
+
+/// One listener and what is behind it.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub listen: SocketAddr,
+    pub upstreams: Vec<Upstream>,
+    pub tls: Option<crate::tls::Certificates>,
+    /// Every connection begins with a PROXY protocol header, and comes from a trusted proxy.
+    pub proxy_protocol: bool,
+    /// Path that a health check asks for; without it a connection is enough.
+    pub health_path: Option<String>,
+}
+
+/// One server behind the edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// As the operator calls it.
+    pub name: String,
+    pub address: SocketAddr,
+}
+
+/// Form of an access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The Combined format of Apache and nginx.
+    Combined,
+    /// One JSON object a line.
+    Json,
+}
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident: $default:expr, $least:expr, $most:expr;)*) => {
+        /// Limits, all on by default. Their names are those of the configuration, with `-` for
+        /// `_`; a limit that is hit is counted under the same name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct Limits { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Default for Limits {
+            fn default() -> Self { Self { $($name: $default,)* } }
+        }
+
+        impl Limits {
+            /// Every limit by name: its least and its greatest value.
+            pub const RANGES: &'static [(&'static str, u64, u64)] =
+                &[$((stringify!($name), $least, $most),)*];
+
+            /// The limit of a name.
+            pub fn by_name(&mut self, name: &str) -> Option<&mut u64> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+limits! {
+    /// From the first byte of a head to its last.
+    header_deadline_ms: 10_000, 100, 600_000;
+    /// From the end of one exchange to the first byte of the next.
+    idle_timeout_ms: 60_000, 100, 3_600_000;
+    /// From the first byte of a connection to the end of its TLS handshake.
+    handshake_deadline_ms: 5_000, 100, 60_000;
+    /// Bytes a second that a client must send of a body, or take of an answer, on average over
+    /// the time that we wait for it.
+    min_rate_bytes_per_s: 512, 1, 1_000_000_000;
+    /// Time that a client is waited for before its rate counts.
+    rate_grace_ms: 5_000, 100, 600_000;
+    head_bytes: 16_384, 512, 65_536;
+    target_bytes: 8_192, 128, 65_000;
+    fields: 100, 4, 1_000;
+    /// Connections of one source (IPv6: one /64), counted over all threads.
+    connections_per_source: 512, 1, 1_000_000;
+    connections: 16_384, 1, 10_000_000;
+    requests_per_connection: 10_000, 1, 1_000_000_000;
+    /// HTTP/2 streams open at once on a connection.
+    http2_streams: 100, 1, 10_000;
+    /// HTTP/2 streams that a client may reset, or that we reset by its fault, in ten seconds.
+    http2_resets: 200, 1, 1_000_000;
+    /// HTTP/2 frames that carry nothing (PING, SETTINGS, PRIORITY, empty DATA and HEADERS,
+    /// WINDOW_UPDATE) in ten seconds, beyond one for each frame that carries something.
+    http2_control_frames: 1_000, 10, 10_000_000;
+    /// CONTINUATION frames of one header block.
+    http2_continuations: 8, 1, 1_000;
+    /// To connect to an upstream.
+    connect_timeout_ms: 3_000, 10, 60_000;
+    /// From the end of a request to the first byte of its answer, and between pieces of it.
+    upstream_timeout_ms: 60_000, 10, 3_600_000;
+    /// Silence after which a connection that was upgraded (WebSocket) is closed.
+    tunnel_idle_ms: 600_000, 100, 86_400_000;
+    /// Idle connections kept to one upstream server, per thread.
+    upstream_idle_connections: 64, 0, 10_000;
+    /// Retries allowed for a hundred requests.
+    retry_budget_percent: 20, 0, 100;
+    /// How long a drain waits for exchanges to end.
+    drain_ms: 30_000, 0, 3_600_000;
+}
+
+impl Limits {
+    #[must_use]
+    pub fn head(&self) -> HeadLimits {
+        HeadLimits {
+            head_bytes: self.head_bytes as usize,
+            target_bytes: self.target_bytes as usize,
+            fields: self.fields as usize,
+        }
+    }
+}
+
+/// Milliseconds as a duration.
+#[must_use]
+pub fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_within_its_range_and_found_by_name() {
+        let mut limits = Limits::default();
+        for (name, least, most) in Limits::RANGES {
+            let value = *limits.by_name(name).expect("known");
+            assert!((*least..=*most).contains(&value), "{name} = {value}");
+        }
+        assert!(limits.by_name("nothing").is_none());
+    }
+}

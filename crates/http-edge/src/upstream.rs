@@ -1,0 +1,209 @@
+//! The servers behind a site: which one takes a request, connections kept to it, and whether it
+//! is up. Each thread has its own connections and loads; being up is known to all threads.
+//!
+//! The less loaded of two random servers takes the request (Mitzenmacher, "The Power of Two
+//! Choices in Randomized Load Balancing", 2001): close to the best choice without looking at all.
+
+use crate::settings::Upstream;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::net::TcpStream;
+
+/// Failures in a row after which a server is down, until a health check finds it up.
+const FAILURES_DOWN: u32 = 3;
+
+/// What all threads know of one server.
+#[derive(Debug, Default)]
+pub struct Health {
+    failures: AtomicU32,
+}
+
+impl Health {
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) < FAILURES_DOWN
+    }
+
+    /// Returns whether this took the server down.
+    pub fn failed(&self) -> bool {
+        self.failures.fetch_add(1, Ordering::Relaxed).wrapping_add(1) == FAILURES_DOWN
+    }
+
+    /// Returns whether this brought the server up again.
+    pub fn succeeded(&self) -> bool {
+        // Mostly it is 0: reading does not fight over the cache line.
+        self.failures.load(Ordering::Relaxed) != 0
+            && self.failures.swap(0, Ordering::Relaxed) >= FAILURES_DOWN
+    }
+}
+
+/// One thread's view of a site's servers.
+#[derive(Debug)]
+pub struct Pool {
+    pub servers: Vec<Server>,
+    random: Cell<u64>,
+    /// Retries in hand, in hundredths.
+    budget: Cell<u64>,
+    budget_percent: u64,
+    idle_most: usize,
+}
+
+#[derive(Debug)]
+pub struct Server {
+    pub name: String,
+    pub address: SocketAddr,
+    pub health: Arc<Health>,
+    active: Cell<u32>,
+    idle: RefCell<Vec<TcpStream>>,
+}
+
+/// Counts an exchange as the server's load until it is dropped.
+#[derive(Debug)]
+pub struct Load<'a>(&'a Server);
+
+impl<'a> Load<'a> {
+    #[must_use]
+    pub fn of(server: &'a Server) -> Self {
+        server.active.set(server.active.get() + 1);
+        Self(server)
+    }
+}
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get().saturating_sub(1));
+    }
+}
+
+impl Pool {
+    #[must_use]
+    pub fn new(upstreams: &[Upstream], health: &[Arc<Health>], limits: &crate::settings::Limits, seed: u64) -> Self {
+        let server = |(u, h): (&Upstream, &Arc<Health>)| Server {
+            name: u.name.clone(),
+            address: u.address,
+            health: Arc::clone(h),
+            active: Cell::new(0),
+            idle: RefCell::default(),
+        };
+        Self {
+            servers: upstreams.iter().zip(health).map(server).collect(),
+            random: Cell::new(seed),
+            // A quiet site may retry from the start.
+            budget: Cell::new(1_000),
+            budget_percent: limits.retry_budget_percent,
+            idle_most: usize::try_from(limits.upstream_idle_connections).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The server for the next request, if one is up; not `except`, if there is another.
+    #[must_use]
+    pub fn choose(&self, except: Option<usize>) -> Option<usize> {
+        let n = self.servers.len();
+        let fits = |at: &usize| self.servers[*at].health.is_up() && Some(*at) != except;
+        if n == 1 {
+            return self.servers[0].health.is_up().then_some(0);
+        }
+        let up = (0..n).filter(fits).count();
+        if up == 0 {
+            return except.filter(|at| self.servers[*at].health.is_up());
+        }
+        let pick = |nth: usize| (0..n).filter(fits).nth(nth);
+        let (first, second) = (pick(self.draw(up)), pick(self.draw(up)));
+        let load = |at: usize| self.servers[at].active.get();
+        match (first, second) {
+            (Some(a), Some(b)) => Some(if load(b) < load(a) { b } else { a }),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Notes a request, which earns a part of a retry.
+    pub fn earn(&self) {
+        self.budget.set((self.budget.get() + self.budget_percent).min(10_000));
+    }
+
+    /// Takes a retry out of the budget, if it has one.
+    pub fn spend(&self) -> bool {
+        let spent = self.budget.get().checked_sub(100);
+        spent.inspect(|left| self.budget.set(*left)).is_some() && self.budget_percent > 0
+    }
+
+    /// A kept connection that is still open and silent.
+    pub fn reuse(&self, at: usize) -> Option<TcpStream> {
+        let mut idle = self.servers[at].idle.borrow_mut();
+        while let Some(stream) = idle.pop() {
+            // Anything to read on an idle connection is its end, or no answer to us.
+            match stream.try_read(&mut [0]) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Some(stream),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection on which nothing is under way.
+    pub fn keep(&self, at: usize, stream: TcpStream) {
+        let mut idle = self.servers[at].idle.borrow_mut();
+        if idle.len() < self.idle_most {
+            idle.push(stream);
+        }
+    }
+
+    fn draw(&self, below: usize) -> usize {
+        let next = seawall_model::hash::mix(self.random.get());
+        self.random.set(self.random.get().wrapping_add(1));
+        (next % below.max(1) as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(n: usize) -> Pool {
+        let upstreams: Vec<Upstream> = (0..n)
+            .map(|i| Upstream { name: i.to_string(), address: SocketAddr::from(([127, 0, 0, 1], 1)) })
+            .collect();
+        let health: Vec<_> = (0..n).map(|_| Arc::default()).collect();
+        Pool::new(&upstreams, &health, &Default::default(), 1)
+    }
+
+    #[test]
+    fn the_less_loaded_server_takes_more_requests() {
+        let pool = pool(4);
+        let loads: Vec<_> = (0..50).map(|_| Load::of(&pool.servers[0])).collect();
+        let chosen = (0..1000).filter(|_| pool.choose(None) == Some(0)).count();
+        // Only where both draws meet the loaded one: 1 of 16.
+        assert!((30..100).contains(&chosen), "{chosen}");
+        drop(loads);
+        let chosen = (0..1000).filter(|_| pool.choose(None) == Some(0)).count();
+        assert!((150..350).contains(&chosen), "{chosen}");
+    }
+
+    #[test]
+    fn a_server_that_is_down_is_not_chosen_until_it_is_up() {
+        let pool = pool(2);
+        let health = Arc::clone(&pool.servers[0].health);
+        assert!(!health.failed() && !health.failed() && health.failed());
+        assert!((0..100).all(|_| pool.choose(None) == Some(1)));
+        assert_eq!(pool.choose(Some(1)), Some(1), "the only one is tried again");
+        assert!(health.succeeded());
+        assert!((0..100).any(|_| pool.choose(None) == Some(0)));
+    }
+
+    #[test]
+    fn with_no_server_up_there_is_none_to_choose() {
+        let pool = pool(1);
+        (0..3).for_each(|_| drop(pool.servers[0].health.failed()));
+        assert_eq!(pool.choose(None), None);
+    }
+
+    #[test]
+    fn retries_end_with_their_budget() {
+        let pool = pool(1);
+        assert_eq!((0..100).filter(|_| pool.spend()).count(), 10);
+        (0..10).for_each(|_| pool.earn());
+        assert_eq!((0..100).filter(|_| pool.spend()).count(), 2);
+    }
+}
