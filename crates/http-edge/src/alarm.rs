@@ -75,7 +75,8 @@ impl Pace {
     pub fn deadline(&self, now: Instant) -> Instant {
         let earned_ms = self.bytes.saturating_mul(1000) / self.least_bytes_per_s;
         // A day is for ever, and can always be added to an instant.
-        let allowed = (self.grace + Duration::from_millis(earned_ms.min(86_400_000))).saturating_sub(self.waited);
+        let allowed =
+            (self.grace + Duration::from_millis(earned_ms.min(86_400_000))).saturating_sub(self.waited);
         now + allowed
     }
 
@@ -91,7 +92,11 @@ mod tests {
     use super::*;
 
     fn paused() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("runtime")
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("runtime")
     }
 
     #[test]

@@ -35,8 +35,8 @@ impl Buffer {
         }
     }
 
-    /// Appends; for bytes that were read elsewhere.
-    pub fn append(&mut self, bytes: &[u8]) {
+    #[cfg(test)]
+    fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 

@@ -3,9 +3,35 @@
 //!
 //! It reads no clock but the runtime's, decides nothing by itself, and knows nothing of the
 //! engine: windows go out, plans come in, and the program wires the two.
+//!
+//! A connection's way: `accept` → `serve1` or `serve2` → `exchange` → an upstream.
 
+mod accept;
+mod access_log;
 pub mod act;
+mod alarm;
+mod buffer;
+mod client;
+mod clock;
+pub mod counters;
+pub mod edge;
+mod exchange;
+mod frames;
+mod gate;
 pub mod http1;
+mod job;
+mod proxy_protocol;
 pub mod request;
+mod sense;
+mod serve1;
+mod serve2;
+pub mod settings;
+mod stream;
+mod thread;
+pub mod tls;
+mod upstream;
 
+pub use counters::Counter;
+pub use edge::Edge;
 pub use request::Request;
+pub use settings::{Limits, LogFormat, Settings, Site, Upstream};

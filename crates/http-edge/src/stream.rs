@@ -19,7 +19,11 @@ pub enum Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, out),
             Self::Tls(stream) => Pin::new(stream).poll_read(context, out),
@@ -73,7 +77,11 @@ pub struct Begun {
 }
 
 impl AsyncRead for Begun {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.first.is_empty() {
             return Pin::new(&mut this.stream).poll_read(context, out);
@@ -86,7 +94,11 @@ impl AsyncRead for Begun {
 }
 
 impl AsyncWrite for Begun {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -116,7 +128,11 @@ impl AsyncWrite for Begun {
 pub struct Half<'a, S>(pub &'a RefCell<S>);
 
 impl<S: AsyncRead + Unpin> AsyncRead for Half<'_, S> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.0.borrow_mut()).poll_read(context, out)
     }
 }
@@ -152,7 +168,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Half<'_, S> {
 ///
 /// # Errors
 /// If the stream fails.
-pub async fn fill<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Buffer, limit: usize) -> io::Result<usize> {
+pub async fn fill<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    buffer: &mut Buffer,
+    limit: usize,
+) -> io::Result<usize> {
     match buffer.room(limit) {
         Some((bytes, free)) => stream.read_buf(&mut bytes.limit(free)).await,
         None => Ok(0),
@@ -168,14 +188,20 @@ pub async fn write_two<S: AsyncWrite + Unpin>(stream: &mut S, first: &[u8], seco
     let mut done = 0;
     poll_fn(|context| {
         while done < total {
-            let (a, b) = if done < first.len() { (&first[done..], second) } else { (&second[done - first.len()..], &[][..]) };
+            let (a, b) = if done < first.len() {
+                (&first[done..], second)
+            } else {
+                (&second[done - first.len()..], &[][..])
+            };
             let written = if b.is_empty() {
                 ready!(Pin::new(&mut *stream).poll_write(context, a))?
             } else {
-                ready!(Pin::new(&mut *stream).poll_write_vectored(context, &[IoSlice::new(a), IoSlice::new(b)]))?
+                ready!(
+                    Pin::new(&mut *stream).poll_write_vectored(context, &[IoSlice::new(a), IoSlice::new(b)])
+                )?
             };
             if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero)));
             }
             done += written;
         }

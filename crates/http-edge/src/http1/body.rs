@@ -1,8 +1,8 @@
 //! Bodies: where their data is, and where they end. Chunks are taken strictly (RFC 9112 section
 //! 7.1), because a chunk size that two servers read differently moves the end of the message.
 
-use super::field::{self, Field};
 use super::Refusal;
+use super::field::{self, Field};
 
 /// Digits of a chunk's size; 15 hexadecimal digits are more than any body.
 const SIZE_DIGITS: usize = 15;

@@ -69,13 +69,15 @@ impl Kind {
             b"content-length" => Self::ContentLength,
             b"transfer-encoding" => Self::TransferEncoding,
             b"connection" => Self::Connection,
-            b"keep-alive" | b"proxy-connection" | b"http2-settings" | b"proxy-authorization" => Self::HopByHop,
+            b"keep-alive" | b"proxy-connection" | b"http2-settings" | b"proxy-authorization" => {
+                Self::HopByHop
+            }
             b"upgrade" => Self::Upgrade,
             b"expect" => Self::Expect,
             b"te" => Self::Te,
             b"trailer" => Self::Trailer,
-            b"forwarded" | b"x-forwarded-host" | b"x-forwarded-proto" | b"x-forwarded-port" | b"x-real-ip"
-            | b"x-forwarded" | b"x-client-ip" | b"true-client-ip" => Self::Forwarded,
+            b"forwarded" | b"x-forwarded-host" | b"x-forwarded-proto" | b"x-forwarded-port"
+            | b"x-real-ip" | b"x-forwarded" | b"x-client-ip" | b"true-client-ip" => Self::Forwarded,
             b"x-forwarded-for" => Self::XForwardedFor,
             b"user-agent" => Self::UserAgent,
             b"referer" => Self::Referrer,
@@ -148,7 +150,20 @@ const TOKEN: [bool; 256] = {
         table[i] = b.is_ascii_alphanumeric()
             || matches!(
                 b,
-                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
             );
         i += 1;
     }

@@ -121,10 +121,8 @@ pub fn request(
     let mut about = Connection::default();
     let mut order = 0;
     for field in fields.iter() {
-        order = seawall_model::hash::combine(
-            order,
-            seawall_wire::packet::http1::name_hash(field.name(buffer)),
-        );
+        order =
+            seawall_model::hash::combine(order, seawall_wire::packet::http1::name_hash(field.name(buffer)));
         take_field(&mut head, &mut about, field, buffer)?;
     }
     head.header_order = order;
@@ -332,9 +330,9 @@ fn settle_target(head: &mut RequestHead, has_host: bool, buffer: &[u8]) -> Resul
         b"*" if head.method == Method::Options => {}
         [b'/', ..] => {}
         _ => {
-            let scheme = [&b"http://"[..], b"https://"].into_iter().find(|s| {
-                target.get(..s.len()).is_some_and(|start| start.eq_ignore_ascii_case(s))
-            });
+            let scheme = [&b"http://"[..], b"https://"]
+                .into_iter()
+                .find(|s| target.get(..s.len()).is_some_and(|start| start.eq_ignore_ascii_case(s)));
             let Some(scheme) = scheme else { return Err(Refusal::bad("target")) };
             let rest = &target[scheme.len()..];
             let slash = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
@@ -362,7 +360,9 @@ fn settle_target(head: &mut RequestHead, has_host: bool, buffer: &[u8]) -> Resul
 pub fn is_host(value: &[u8]) -> bool {
     !value.is_empty()
         && value.len() <= 255
-        && value.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%'))
+        && value.iter().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%')
+        })
 }
 
 /// Marks fields that a `Connection` field names as its own hop's.
@@ -375,8 +375,14 @@ fn strip_nominated(fields: &mut [Field], buffer: &[u8], about: &Connection) -> R
             continue;
         }
         for word in field::words(fields[at].value(buffer)) {
-            if matches!(Kind::of(word), Kind::Host | Kind::ContentLength | Kind::TransferEncoding | Kind::Cookie | Kind::Authorization)
-            {
+            if matches!(
+                Kind::of(word),
+                Kind::Host
+                    | Kind::ContentLength
+                    | Kind::TransferEncoding
+                    | Kind::Cookie
+                    | Kind::Authorization
+            ) {
                 return Err(Refusal::bad("connection-names"));
             }
             for field in fields.iter_mut() {
@@ -430,7 +436,8 @@ pub fn response(
     read_fields(buffer, line_end + 2, end - 2, limits, fields).map_err(ours)?;
     let mut about = Connection::default();
     for field in fields.iter() {
-        framing_field(&mut about, field.kind, field.value(buffer)).map_err(|r| Refusal { status: 502, ..r })?;
+        framing_field(&mut about, field.kind, field.value(buffer))
+            .map_err(|r| Refusal { status: 502, ..r })?;
     }
     strip_nominated(fields, buffer, &about).map_err(ours)?;
     let mut keep_alive = if is_new { !about.close } else { about.keep_alive };

@@ -1,6 +1,6 @@
 //! Heads as they go out: hop-by-hop fields taken away, what only we may say said.
 
-use super::body::Framing;
+use super::body::{Framing, welcome_trailers};
 use super::field::{Field, Kind};
 use super::head::{RequestHead, ResponseHead};
 use std::io::Write;
@@ -172,6 +172,14 @@ pub fn chunk_size(out: &mut Vec<u8>, bytes: usize) {
     let _ = write!(out, "{bytes:x}\r\n");
 }
 
+/// Writes a trailer section with the fields that may be passed on, and its end.
+pub fn trailers(out: &mut Vec<u8>, section: &[u8]) {
+    for field in welcome_trailers(section) {
+        out.extend_from_slice(&section[field.start as usize..field.end as usize]);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 /// The field that says how a body ends.
 pub fn framing(out: &mut Vec<u8>, framing: Framing) {
     match framing {
@@ -252,6 +260,9 @@ mod tests {
 
     #[test]
     fn the_chain_of_a_trusted_proxy_is_continued() {
-        assert!(passed_on(b"GET / HTTP/1.0\r\n\r\n", b"203.0.113.9").contains("X-Forwarded-For: 203.0.113.9, 192.0.2.1\r\n"));
+        assert!(
+            passed_on(b"GET / HTTP/1.0\r\n\r\n", b"203.0.113.9")
+                .contains("X-Forwarded-For: 203.0.113.9, 192.0.2.1\r\n")
+        );
     }
 }

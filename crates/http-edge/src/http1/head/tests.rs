@@ -155,12 +155,25 @@ fn answer(bytes: &[u8], method: Method) -> Result<ResponseHead, Refusal> {
 
 #[test]
 fn a_response_is_framed_by_its_fields_its_status_and_the_method() {
-    let with = |text: &str, method| answer(text.as_bytes(), method).map(|r| (r.status, r.framing, r.keep_alive));
-    assert_eq!(with("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Method::Get), Ok((200, Framing::Length(3), true)));
-    assert_eq!(with("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Method::Head), Ok((200, Framing::None, true)));
-    assert_eq!(with("HTTP/1.1 304\r\nContent-Length: 3\r\n\r\n", Method::Get), Ok((304, Framing::None, true)));
+    let with =
+        |text: &str, method| answer(text.as_bytes(), method).map(|r| (r.status, r.framing, r.keep_alive));
+    assert_eq!(
+        with("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Method::Get),
+        Ok((200, Framing::Length(3), true))
+    );
+    assert_eq!(
+        with("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Method::Head),
+        Ok((200, Framing::None, true))
+    );
+    assert_eq!(
+        with("HTTP/1.1 304\r\nContent-Length: 3\r\n\r\n", Method::Get),
+        Ok((304, Framing::None, true))
+    );
     assert_eq!(with("HTTP/1.0 200 OK\r\n\r\n", Method::Get), Ok((200, Framing::ToEnd, false)));
-    assert_eq!(with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Method::Get), Ok((200, Framing::Chunked, true)));
+    assert_eq!(
+        with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Method::Get),
+        Ok((200, Framing::Chunked, true))
+    );
 }
 
 #[test]

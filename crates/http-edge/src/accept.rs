@@ -1,0 +1,183 @@
+//! From a listener to a served connection: room, PROXY header, TLS, and which HTTP it is.
+
+use crate::alarm::{Alarm, TooLate};
+use crate::buffer::Buffer;
+use crate::client;
+use crate::counters::Counter;
+use crate::gate::Full;
+use crate::job::Origin;
+use crate::proxy_protocol;
+use crate::serve1::Connection;
+use crate::settings::ms;
+use crate::stream::{self, Begun, Stream};
+use crate::thread::Thread;
+use crate::tls::Certificates;
+use seawall_model::observation::ConnectionEvent;
+use seawall_wire::packet::tls::{HELLO_LIMIT_BYTES, Start, client_hello};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+/// Unacknowledged data is given up after this, also when the client keeps its window shut.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+/// Pause after the system refused a connection for want of descriptors or memory.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
+
+/// Accepts connections of a site for as long as the thread runs.
+pub async fn accept(thread: Rc<Thread>, site: usize, listener: TcpListener) {
+    let local = listener.local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |a| client::plain(a.ip()));
+    loop {
+        match listener.accept().await {
+            Ok((tcp, peer)) => {
+                let peer = client::plain(peer.ip());
+                let counts = !client::is_trusted(&thread.settings.trusted_proxies, peer);
+                let Some(place) = Place::take(&thread, peer, counts) else { continue };
+                let origin = Origin { site, peer, local, secure: false, ja4: [0; 36] };
+                tokio::task::spawn_local(async move {
+                    serve(&place.thread, origin, tcp).await;
+                });
+            }
+            Err(_) => tokio::time::sleep(EXHAUSTED_PAUSE).await,
+        }
+    }
+}
+
+/// A connection's place among all; given back when it ends, however it ends.
+struct Place {
+    thread: Rc<Thread>,
+    peer: IpAddr,
+    counts: bool,
+}
+
+impl Place {
+    fn take(thread: &Rc<Thread>, peer: IpAddr, counts: bool) -> Option<Self> {
+        match thread.gate.enter(peer, counts) {
+            Ok(()) => {
+                thread.counters.add(Counter::connections, 1);
+                Some(Self { thread: Rc::clone(thread), peer, counts })
+            }
+            Err(full) => {
+                thread.counters.add(
+                    match full {
+                        Full::Source => Counter::connections_per_source_refused,
+                        Full::Total => Counter::connections_refused,
+                    },
+                    1,
+                );
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.thread.gate.leave(self.peer, self.counts);
+        self.thread.counters.add(Counter::connections_closed, 1);
+    }
+}
+
+async fn serve(thread: &Rc<Thread>, mut origin: Origin, mut tcp: TcpStream) {
+    // Where these fail, only latency or patience is lost.
+    let _ = tcp.set_nodelay(true);
+    let _ = socket2::SockRef::from(&tcp).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+    let site = &thread.settings.sites[origin.site];
+    let mut input = Buffer::default();
+    if site.proxy_protocol {
+        match proxied(thread, &origin, &mut tcp, &mut input).await {
+            Some(client) => origin.peer = client,
+            None => return thread.counters.add(Counter::proxy_header_refused, 1),
+        }
+    }
+    match &site.tls {
+        None => Connection::new(Rc::clone(thread), origin, Stream::Plain(tcp), input).serve().await,
+        Some(certificates) => encrypted(thread, origin, tcp, input, certificates).await,
+    }
+}
+
+/// Reads the PROXY header, from a trusted proxy only, and says who its client is.
+async fn proxied(
+    thread: &Thread,
+    origin: &Origin,
+    tcp: &mut TcpStream,
+    input: &mut Buffer,
+) -> Option<IpAddr> {
+    if !client::is_trusted(&thread.settings.trusted_proxies, origin.peer) {
+        return None;
+    }
+    let deadline = Instant::now() + ms(thread.settings.limits.handshake_deadline_ms);
+    let mut alarm = Alarm::new(deadline);
+    loop {
+        match proxy_protocol::read(input.filled()) {
+            proxy_protocol::Start::Header { client, bytes } => {
+                input.consume(bytes);
+                return Some(client.unwrap_or(origin.peer));
+            }
+            proxy_protocol::Start::Wrong => return None,
+            proxy_protocol::Start::Incomplete => {}
+        }
+        match alarm.guard(deadline, stream::fill(tcp, input, 4_096)).await {
+            Ok(Ok(n)) if n > 0 => {}
+            _ => return None,
+        }
+    }
+}
+
+/// Reads the ClientHello for its fingerprint, then completes the handshake, all before a deadline.
+async fn encrypted(
+    thread: &Rc<Thread>,
+    mut origin: Origin,
+    mut tcp: TcpStream,
+    mut first: Buffer,
+    certificates: &Certificates,
+) {
+    let deadline = Instant::now() + ms(thread.settings.limits.handshake_deadline_ms);
+    let mut alarm = Alarm::new(deadline);
+    let handshake = async {
+        let ja4 = read_hello(&mut tcp, &mut first).await?;
+        let acceptor = tokio_rustls::TlsAcceptor::from(certificates.config());
+        let stream = acceptor.accept(Begun { first, stream: tcp }).await.ok()?;
+        Some((ja4, stream))
+    };
+    let failed = match alarm.guard(deadline, handshake).await {
+        Ok(Some((ja4, stream))) => {
+            origin.ja4 = ja4;
+            origin.secure = true;
+            return serve_encrypted(thread, origin, stream).await;
+        }
+        Ok(None) => Counter::handshake_failed,
+        Err(TooLate) => Counter::handshake_deadline,
+    };
+    thread.counters.add(failed, 1);
+    thread.connection(ConnectionEvent::TlsAbandoned, origin.peer, origin.local);
+}
+
+async fn serve_encrypted(
+    thread: &Rc<Thread>,
+    origin: Origin,
+    stream: tokio_rustls::server::TlsStream<Begun>,
+) {
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    if is_http2 {
+        return crate::serve2::serve(Rc::clone(thread), origin, stream).await;
+    }
+    let stream = Stream::Tls(Box::new(stream));
+    Connection::new(Rc::clone(thread), origin, stream, Buffer::default()).serve().await;
+}
+
+async fn read_hello(tcp: &mut TcpStream, first: &mut Buffer) -> Option<[u8; 36]> {
+    let mut scratch = [0; HELLO_LIMIT_BYTES];
+    loop {
+        match client_hello(first.filled(), &mut scratch) {
+            Start::Hello(hello) => return Some(hello.ja4),
+            Start::NotTls => return None,
+            Start::Incomplete => {}
+        }
+        match stream::fill(tcp, first, HELLO_LIMIT_BYTES).await {
+            Ok(n) if n > 0 => {}
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! One request carried to an upstream and its answer carried back, whatever the client speaks.
+//! Both bodies stream; nothing is held back but what fits one buffer.
+
+use crate::alarm::{Alarm, TooLate};
+use crate::buffer::Buffer;
+use crate::counters::Counter;
+use crate::http1::head::{self, ResponseHead, Scanner};
+use crate::http1::{Body, Field, Refusal, Step};
+use crate::settings::{Limits, ms};
+use crate::stream;
+use crate::thread::Thread;
+use crate::upstream::{Load, Pool};
+use seawall_model::observation::{BackendEventKind, Ending, Method};
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::AsyncRead;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// Why an exchange did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    NoUpstream,
+    /// No connection to an upstream.
+    Connect,
+    ConnectTimedOut,
+    /// The upstream did not answer in time.
+    TimedOut,
+    /// The upstream closed the connection before its answer began.
+    Closed,
+    /// The upstream's answer made no sense or was cut short.
+    Broken,
+    ClientGone,
+    ClientSlow,
+    /// The client's body is not to be passed on.
+    ClientBad(Refusal),
+}
+
+impl Fault {
+    /// What the client is answered, if no answer has begun; 0: nothing.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::NoUpstream => 503,
+            Self::Connect | Self::Closed | Self::Broken => 502,
+            Self::ConnectTimedOut | Self::TimedOut => 504,
+            Self::ClientGone => 0,
+            Self::ClientSlow => 408,
+            Self::ClientBad(refusal) => refusal.status,
+        }
+    }
+
+    #[must_use]
+    pub fn ending(self) -> Ending {
+        match self {
+            Self::NoUpstream => Ending::NoUpstream,
+            Self::Connect | Self::Closed | Self::Broken => Ending::UpstreamFailed,
+            Self::ConnectTimedOut | Self::TimedOut => Ending::UpstreamTimedOut,
+            Self::ClientGone => Ending::ClientAborted,
+            Self::ClientSlow => Ending::ClientTimedOut,
+            Self::ClientBad(_) => Ending::ClientInvalid,
+        }
+    }
+
+    #[must_use]
+    pub fn counter(self) -> Counter {
+        match self {
+            Self::NoUpstream => Counter::no_upstream,
+            Self::Connect | Self::ConnectTimedOut => Counter::upstream_connect_failed,
+            Self::TimedOut => Counter::upstream_timeouts,
+            Self::Closed | Self::Broken => Counter::upstream_broken,
+            Self::ClientGone => Counter::client_aborted,
+            Self::ClientSlow => Counter::min_rate,
+            Self::ClientBad(_) => Counter::malformed,
+        }
+    }
+}
+
+/// What has come of an exchange so far; told from both of its directions.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Status of the answer that has begun; 0: none has.
+    pub status: Cell<u16>,
+    pub response_bytes: Cell<u64>,
+    pub request_bytes: Cell<u64>,
+    pub first_byte: Cell<Option<Instant>>,
+    /// Whether the whole request has been sent, so that an answer is due.
+    pub asked: Cell<bool>,
+    /// Whether the request has been counted as one that waits.
+    pub counted: Cell<bool>,
+}
+
+/// Takes an answer for a client.
+pub trait Sink {
+    /// An interim answer (1xx but 101).
+    async fn interim(&mut self, buffer: &[u8], head: &ResponseHead, fields: &[Field]) -> Result<(), Fault>;
+    /// The head. It need not go out before [`Sink::flush`].
+    async fn head(&mut self, buffer: &[u8], head: &ResponseHead, fields: &[Field]) -> Result<(), Fault>;
+    async fn data(&mut self, bytes: &[u8], alarm: &mut Alarm) -> Result<(), Fault>;
+    /// Whatever was taken goes out before the upstream is waited for.
+    async fn flush(&mut self, alarm: &mut Alarm) -> Result<(), Fault>;
+    async fn end(&mut self, trailers: &[u8], alarm: &mut Alarm) -> Result<(), Fault>;
+}
+
+/// An open connection to an upstream.
+#[derive(Debug)]
+pub struct Opened {
+    /// Index in the pool.
+    pub at: usize,
+    pub stream: TcpStream,
+    /// Was used before, so that it may have ended unnoticed.
+    pub reused: bool,
+}
+
+/// Connects to an upstream and lets `attempt` carry a request over it; does so again, within the
+/// budget, where that cannot do harm. `server` is told who got the request.
+///
+/// # Errors
+/// If no upstream took it, or as the last attempt failed.
+pub async fn with_upstream<'t, T>(
+    thread: &'t Thread,
+    site: usize,
+    repeatable: bool,
+    server: &Cell<&'t str>,
+    mut attempt: impl AsyncFnMut(Opened) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let pool = &thread.pools[site];
+    pool.earn();
+    let (mut except, mut fresh, mut tried) = (None, false, 0);
+    loop {
+        let opened = open(thread, pool, except, fresh).await?;
+        let (at, reused) = (opened.at, opened.reused);
+        server.set(&pool.servers[at].name);
+        let load = Load::of(&pool.servers[at]);
+        let result = attempt(opened).await;
+        drop(load);
+        tried += 1;
+        // A kept connection may end as we use it: that says nothing of the server.
+        let again = matches!(result, Err(Fault::Closed)) && repeatable && tried < 3;
+        if !again || !thread.may_retry(pool) {
+            return result;
+        }
+        except = if reused { except } else { Some(at) };
+        fresh = true;
+    }
+}
+
+/// Connects to one of the servers that are up; tries another where one is dead.
+async fn open(thread: &Thread, pool: &Pool, mut except: Option<usize>, fresh: bool) -> Result<Opened, Fault> {
+    let mut fault = Fault::NoUpstream;
+    for attempt in 0..3 {
+        if attempt > 0 && !thread.may_retry(pool) {
+            break;
+        }
+        let Some(at) = pool.choose(except) else { break };
+        if !fresh && let Some(stream) = pool.reuse(at) {
+            return Ok(Opened { at, stream, reused: true });
+        }
+        match connect(thread, pool, at).await {
+            Ok(stream) => return Ok(Opened { at, stream, reused: false }),
+            Err(failed) => fault = failed,
+        }
+        except = Some(at);
+    }
+    Err(fault)
+}
+
+async fn connect(thread: &Thread, pool: &Pool, at: usize) -> Result<TcpStream, Fault> {
+    let server = &pool.servers[at];
+    let limit = ms(thread.settings.limits.connect_timeout_ms);
+    let fault = match tokio::time::timeout(limit, TcpStream::connect(server.address)).await {
+        Ok(Ok(stream)) => {
+            // Only latency is lost where it fails.
+            let _ = stream.set_nodelay(true);
+            thread.counters.add(Counter::upstream_connections, 1);
+            if server.health.succeeded() {
+                thread.backend(BackendEventKind::ServerUp, &server.name);
+            }
+            return Ok(stream);
+        }
+        Ok(Err(_)) => Fault::Connect,
+        Err(_) => Fault::ConnectTimedOut,
+    };
+    thread.backend(BackendEventKind::ConnectFailed, &server.name);
+    if server.health.failed() {
+        thread.backend(BackendEventKind::ServerDown, &server.name);
+    }
+    Err(fault)
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// `reusable`: the connection to the upstream can take another request.
+    Complete { reusable: bool },
+    /// The upstream speaks another protocol from here.
+    Switched,
+}
+
+/// What carrying an answer needs to know.
+#[derive(Clone, Copy)]
+pub struct Download<'a> {
+    pub method: Method,
+    pub limits: &'a Limits,
+    pub progress: &'a Progress,
+    /// When a request that still waits is counted as such.
+    pub slow_at: Instant,
+    pub count_slow: &'a dyn Fn(),
+}
+
+impl Download<'_> {
+    /// Carries an answer from an upstream to a client.
+    ///
+    /// # Errors
+    /// If either side fails.
+    pub async fn run<R: AsyncRead + Unpin, S: Sink>(
+        &self,
+        upstream: &mut R,
+        buffer: &mut Buffer,
+        fields: &mut Vec<Field>,
+        sink: &mut S,
+        alarm: &mut Alarm,
+    ) -> Result<End, Fault> {
+        let head = loop {
+            let head = self.read_head(upstream, buffer, fields, alarm).await?;
+            if head.status >= 200 || head.status == 101 {
+                break head;
+            }
+            sink.interim(buffer.filled(), &head, fields).await?;
+            sink.flush(alarm).await?;
+            buffer.consume(head.bytes);
+        };
+        self.progress.status.set(head.status);
+        sink.head(buffer.filled(), &head, fields).await?;
+        buffer.consume(head.bytes);
+        if head.status == 101 {
+            sink.flush(alarm).await?;
+            return Ok(End::Switched);
+        }
+        self.carry_body(&head, upstream, buffer, sink, alarm).await?;
+        let reusable = head.keep_alive && buffer.is_empty();
+        Ok(End::Complete { reusable })
+    }
+
+    async fn read_head<R: AsyncRead + Unpin>(
+        &self,
+        upstream: &mut R,
+        buffer: &mut Buffer,
+        fields: &mut Vec<Field>,
+        alarm: &mut Alarm,
+    ) -> Result<ResponseHead, Fault> {
+        let limits = crate::http1::HeadLimits { head_bytes: 65_536, target_bytes: 65_536, fields: 1_000 };
+        let mut scanner = Scanner::default();
+        loop {
+            match scanner.find_end(buffer.filled(), &limits) {
+                Err(_) => return Err(Fault::Broken),
+                Ok(Some(end)) => {
+                    return head::response(buffer.filled(), end, self.method, &limits, fields)
+                        .map_err(|_| Fault::Broken);
+                }
+                Ok(None) => {}
+            }
+            let began = !buffer.is_empty();
+            let n = self.wait(stream::fill(upstream, buffer, limits.head_bytes), alarm).await?;
+            match n {
+                Ok(n) if n > 0 => {}
+                _ if began => return Err(Fault::Broken),
+                _ => return Err(Fault::Closed),
+            }
+            if self.progress.first_byte.get().is_none() {
+                self.progress.first_byte.set(Some(Instant::now()));
+            }
+        }
+    }
+
+    /// Waits for an upstream that owes an answer; counts the request while it waits for long.
+    async fn wait<F: Future>(&self, future: F, alarm: &mut Alarm) -> Result<F::Output, Fault> {
+        let mut future = pin!(future);
+        let mut since = Instant::now();
+        loop {
+            let deadline = since + ms(self.limits.upstream_timeout_ms);
+            let counted = self.progress.counted.get();
+            let next = if counted { deadline } else { deadline.min(self.slow_at) };
+            match alarm.guard(next, future.as_mut()).await {
+                Ok(output) => return Ok(output),
+                Err(TooLate) if !counted => {
+                    self.progress.counted.set(true);
+                    (self.count_slow)();
+                }
+                // While the client still sends, it is not the upstream that is late.
+                Err(TooLate) if !self.progress.asked.get() => since = Instant::now(),
+                Err(TooLate) => return Err(Fault::TimedOut),
+            }
+        }
+    }
+
+    async fn carry_body<R: AsyncRead + Unpin, S: Sink>(
+        &self,
+        head: &ResponseHead,
+        upstream: &mut R,
+        buffer: &mut Buffer,
+        sink: &mut S,
+        alarm: &mut Alarm,
+    ) -> Result<(), Fault> {
+        let mut body = Body::new(head.framing);
+        loop {
+            match body.step(buffer.filled()).map_err(|_| Fault::Broken)? {
+                Step::Data { start, end } => {
+                    let sent = &self.progress.response_bytes;
+                    sent.set(sent.get() + (end - start) as u64);
+                    sink.data(&buffer.filled()[start..end], alarm).await?;
+                    buffer.consume(end);
+                }
+                Step::End { trailers, consumed } => {
+                    sink.end(&buffer.filled()[trailers..consumed], alarm).await?;
+                    buffer.consume(consumed);
+                    return Ok(());
+                }
+                Step::More { consumed } => {
+                    buffer.consume(consumed);
+                    let n = self.read_more(upstream, buffer, sink, alarm).await?;
+                    if n == 0 && body.ends_with_connection() {
+                        return sink.end(b"", alarm).await;
+                    }
+                    if n == 0 {
+                        return Err(Fault::Broken);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads what is there; only where nothing is, what was taken goes out first.
+    async fn read_more<R: AsyncRead + Unpin, S: Sink>(
+        &self,
+        upstream: &mut R,
+        buffer: &mut Buffer,
+        sink: &mut S,
+        alarm: &mut Alarm,
+    ) -> Result<usize, Fault> {
+        let mut read = pin!(stream::fill(upstream, buffer, crate::buffer::BUFFER_BYTES));
+        let read = match poll_once(read.as_mut()).await {
+            Some(done) => done,
+            None => {
+                sink.flush(alarm).await?;
+                self.wait(read, alarm).await?
+            }
+        };
+        read.map_err(|_| Fault::Broken)
+    }
+}
+
+/// Polls a future once and says what it has, if it is complete.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Whether a request of this method may be sent twice (RFC 9110 section 9.2.2).
+#[must_use]
+pub fn is_idempotent(method: Method) -> bool {
+    matches!(
+        method,
+        Method::Get
+            | Method::Head
+            | Method::Put
+            | Method::Delete
+            | Method::Options
+            | Method::Trace
+            | Method::Propfind
+    )
+}
+
+/// Microseconds, for records.
+#[must_use]
+pub fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Runs a download; beside it an upload, whose end alone ends nothing.
+///
+/// # Errors
+/// As the first that fails for good.
+pub async fn alongside(
+    download: impl Future<Output = Result<End, Fault>>,
+    upload: impl Future<Output = Fault>,
+) -> Result<End, Fault> {
+    tokio::pin!(download, upload);
+    let mut uploading = true;
+    loop {
+        tokio::select! {
+            biased;
+            end = &mut download => return end,
+            fault = &mut upload, if uploading => match fault {
+                // The upstream reads no more; it may have answered already.
+                Fault::Closed => uploading = false,
+                fault => return Err(fault),
+            },
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One request on its way, whatever its client speaks: who asks for what, what has come of it,
+//! and how it is told of when it is over.
+
+use crate::Request;
+use crate::client;
+use crate::counters::Counter;
+use crate::exchange::{self, Download, Fault, Progress};
+use crate::http1::body::Framing;
+use crate::http1::head::{RequestHead, Span};
+use crate::http1::write::{self, OwnAnswer, Told};
+use crate::http1::{Field, Kind, Refusal};
+use crate::sense::{Outcome, SLOW_MS};
+use crate::settings::ms;
+use crate::thread::Thread;
+use seawall_model::observation::{ConnectionEvent, Ending, HttpVersion};
+use std::net::IpAddr;
+use tokio::time::Instant;
+
+/// What is known of a connection before its first request.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// Index of the site.
+    pub site: usize,
+    /// The other end, after any PROXY header.
+    pub peer: IpAddr,
+    pub local: IpAddr,
+    pub secure: bool,
+    /// All zero: none.
+    pub ja4: [u8; 36],
+}
+
+impl Origin {
+    #[must_use]
+    pub fn ja4(&self) -> &[u8] {
+        if self.ja4[0] == 0 { b"" } else { &self.ja4 }
+    }
+}
+
+/// One request, as all that serve it see it.
+#[derive(Debug)]
+pub struct Job<'a> {
+    pub thread: &'a Thread,
+    pub origin: &'a Origin,
+    pub head: &'a RequestHead,
+    /// The head as text, which `head` and `fields` point into.
+    bytes: &'a [u8],
+    fields: &'a [Field],
+    pub request: Request<'a>,
+    /// The chain that a trusted proxy sent.
+    forwarded_for: &'a [u8],
+    pub began: Instant,
+    /// The connection is to stay open afterwards.
+    pub keep_alive: bool,
+    /// The client speaks HTTP/1.0.
+    pub is_old: bool,
+    pub progress: Progress,
+}
+
+impl<'a> Job<'a> {
+    #[must_use]
+    pub fn new(
+        thread: &'a Thread,
+        origin: &'a Origin,
+        head: &'a RequestHead,
+        bytes: &'a [u8],
+        fields: &'a [Field],
+        version: HttpVersion,
+    ) -> Self {
+        let forwarded_for = forwarded_for(thread, origin, bytes, fields);
+        let mut request = view(head, bytes, origin);
+        request.client = client::real(&thread.settings.trusted_proxies, origin.peer, forwarded_for);
+        request.version = version;
+        Self {
+            thread,
+            origin,
+            head,
+            bytes,
+            fields,
+            request,
+            forwarded_for,
+            began: Instant::now(),
+            keep_alive: head.keep_alive,
+            is_old: head.version == HttpVersion::Http10,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Writes the head as the upstream gets it.
+    pub fn write_head(&self, out: &mut Vec<u8>) {
+        let told = Told {
+            client: self.request.client,
+            forwarded_for: self.forwarded_for,
+            peer: self.origin.peer,
+            secure: self.origin.secure,
+        };
+        write::request(out, self.bytes, self.head, self.fields, &told);
+    }
+
+    /// Whether it can be sent again without doing anything twice.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        self.head.framing == Framing::None && exchange::is_idempotent(self.head.method)
+    }
+
+    /// Counts the request as one that waits.
+    pub fn count_slow(&self) {
+        self.thread.arrival(&self.request, self.began);
+    }
+
+    #[must_use]
+    pub fn download<'d>(&'d self, count_slow: &'d dyn Fn()) -> Download<'d> {
+        Download {
+            method: self.head.method,
+            limits: &self.thread.settings.limits,
+            progress: &self.progress,
+            slow_at: self.began + ms(SLOW_MS),
+            count_slow,
+        }
+    }
+
+    /// The request is over: counts and logs it.
+    pub fn finish(&self, server: &str, fault: Option<Fault>) {
+        let progress = &self.progress;
+        if let Some(fault) = fault {
+            self.thread.counters.add(fault.counter(), 1);
+        }
+        if fault == Some(Fault::ClientSlow) {
+            // It was the answer that it took too slowly, if one had begun.
+            let taking = progress.response_bytes.get() > 0;
+            let event = if taking { ConnectionEvent::SlowRead } else { ConnectionEvent::SlowRequest };
+            self.thread.connection(event, self.origin.peer, self.origin.local);
+        }
+        let ending = fault.map_or(Ending::Normal, Fault::ending);
+        let outcome = Outcome {
+            time: self.thread.clock.timestamp(self.began),
+            status: progress.status.get(),
+            response_bytes: progress.response_bytes.get(),
+            request_bytes: progress.request_bytes.get(),
+            duration_us: exchange::microseconds(self.began.elapsed()),
+            upstream_us: progress.first_byte.get().map(|at| exchange::microseconds(at - self.began)),
+            server,
+            ending,
+            malformed: ending == Ending::ClientInvalid,
+        };
+        self.thread.request(&self.request, &outcome, progress.counted.get());
+    }
+}
+
+/// What a client is answered whose request was not carried through.
+#[must_use]
+pub fn fault_answer(fault: Fault) -> OwnAnswer<'static> {
+    let retry: &[(&str, &str)] = &[("Retry-After", "5")];
+    OwnAnswer {
+        status: fault.status(),
+        fields: if fault == Fault::NoUpstream { retry } else { &[] },
+        body: write::reason(fault.status()).as_bytes(),
+    }
+}
+
+/// Counts and logs what was no request, or none that is taken.
+pub fn count_refused(thread: &Thread, origin: &Origin, refusal: Refusal, answer_bytes: usize) {
+    match refusal.status {
+        408 => {}
+        414 | 431 => thread.counters.add(Counter::head_limits, 1),
+        _ => thread.counters.add(Counter::malformed, 1),
+    }
+    let ending = if refusal.status == 408 { Ending::ClientTimedOut } else { Ending::ClientInvalid };
+    let outcome = Outcome {
+        time: thread.clock.timestamp(Instant::now()),
+        status: refusal.status,
+        response_bytes: answer_bytes as u64,
+        request_bytes: 0,
+        duration_us: 0,
+        upstream_us: None,
+        server: "",
+        ending,
+        malformed: ending == Ending::ClientInvalid,
+    };
+    let request = Request { secure: origin.secure, ja4: origin.ja4(), ..Request::new(origin.peer) };
+    thread.request(&request, &outcome, false);
+}
+
+/// The chain that a trusted proxy sent; empty where there is none.
+fn forwarded_for<'a>(thread: &Thread, origin: &Origin, bytes: &'a [u8], fields: &[Field]) -> &'a [u8] {
+    let trusted = &thread.settings.trusted_proxies;
+    if trusted.is_empty() || !client::is_trusted(trusted, origin.peer) {
+        return b"";
+    }
+    let last = fields.iter().rfind(|f| f.kind == Kind::XForwardedFor && !f.value(bytes).is_empty());
+    last.map_or(b"", |f| f.value(bytes))
+}
+
+fn view<'a>(head: &RequestHead, bytes: &'a [u8], origin: &'a Origin) -> Request<'a> {
+    let text = |span: Span| span.of(bytes);
+    let host = text(head.host);
+    let port = host.iter().rposition(|b| *b == b':').filter(|at| !host[*at..].contains(&b']'));
+    Request {
+        method: head.method,
+        version: head.version,
+        host: &host[..port.unwrap_or(host.len())],
+        path: text(head.path),
+        query: head.query.map(text),
+        user_agent: text(head.user_agent),
+        referrer: text(head.referrer),
+        cookie: text(head.cookie),
+        accept: text(head.accept),
+        accept_language: text(head.accept_language),
+        authorization: text(head.authorization),
+        header_order: head.header_order,
+        ja4: origin.ja4(),
+        secure: origin.secure,
+        ..Request::new(origin.peer)
+    }
+}

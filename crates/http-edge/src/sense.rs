@@ -1,0 +1,143 @@
+//! What a thread has seen since the last tick: the same windows that log triage counts into,
+//! without allocating for a request.
+
+use crate::Request;
+use seawall_detection::Window;
+use seawall_model::Timestamp;
+use seawall_model::hash;
+use seawall_model::observation::{
+    self, BackendEvent, BackendEventKind, Connection, ConnectionEvent, Ending, Observation, Presence,
+};
+use std::net::IpAddr;
+
+/// An answer slower than this is told in two parts, so that the request is seen in time.
+pub const SLOW_MS: u64 = 250;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    /// When the request began.
+    pub time: Timestamp,
+    /// 0: none was sent.
+    pub status: u16,
+    pub response_bytes: u64,
+    pub request_bytes: u64,
+    pub duration_us: u64,
+    /// To the first byte from the upstream.
+    pub upstream_us: Option<u64>,
+    /// The server that answered; empty: none.
+    pub server: &'a str,
+    pub ending: Ending,
+    pub malformed: bool,
+}
+
+/// Counts what one thread sees.
+#[derive(Debug)]
+pub struct Sense {
+    window: Window,
+    /// Makes sampling priorities unique over threads.
+    thread: u64,
+    counted: u64,
+}
+
+impl Sense {
+    #[must_use]
+    pub fn new(thread: u64) -> Self {
+        Self { window: Window::default(), thread, counted: 0 }
+    }
+
+    /// Everything since the last call.
+    pub fn take(&mut self) -> Window {
+        std::mem::take(&mut self.window)
+    }
+
+    /// Counts a request with its answer.
+    pub fn request(&mut self, request: &Request<'_>, outcome: &Outcome<'_>) {
+        let priority = self.next();
+        self.window.observe(&Observation::Request(told(request, outcome)), priority);
+    }
+
+    /// Counts a request that waits for its answer.
+    pub fn arrival(&mut self, request: &Request<'_>, time: Timestamp) {
+        let priority = self.next();
+        self.window.observe_arrival(&described(request, time), priority);
+    }
+
+    /// Counts the answer to a request that was counted by [`Sense::arrival`].
+    pub fn answer(&mut self, request: &Request<'_>, outcome: &Outcome<'_>) {
+        let answered =
+            outcome.time.plus_ns(i64::try_from(outcome.duration_us).unwrap_or(0).saturating_mul(1000));
+        self.window.observe_answer(&told(request, outcome), answered);
+    }
+
+    /// Counts an event of a connection.
+    pub fn connection(&mut self, time: Timestamp, event: ConnectionEvent, client: IpAddr, server: IpAddr) {
+        let seen = Connection {
+            time,
+            event,
+            client,
+            server,
+            client_port: 0,
+            server_port: 0,
+            client_bytes: 0,
+            server_bytes: 0,
+            duration_us: 0,
+            requests: 0,
+            ja4: 0,
+        };
+        let priority = self.next();
+        self.window.observe(&Observation::Connection(seen), priority);
+    }
+
+    /// Counts what became of an upstream.
+    pub fn backend(&mut self, time: Timestamp, kind: BackendEventKind, server: &str) {
+        let text = match kind {
+            BackendEventKind::ServerDown => format!("{server} is down"),
+            BackendEventKind::ServerUp => format!("{server} is up"),
+            BackendEventKind::PoolEmpty => "no upstream is up".to_owned(),
+            BackendEventKind::ConnectFailed => format!("cannot connect to {server}"),
+            _ => format!("{server} did not answer in time"),
+        };
+        let event =
+            BackendEvent { time, kind, backend: b"", server: server.as_bytes(), text: text.as_bytes() };
+        let priority = self.next();
+        self.window.observe(&Observation::Backend(event), priority);
+    }
+
+    fn next(&mut self) -> u64 {
+        self.counted += 1;
+        hash::combine(self.thread, self.counted)
+    }
+}
+
+fn described<'a>(request: &Request<'a>, time: Timestamp) -> observation::Request<'a> {
+    let presence = |text: &[u8]| if text.is_empty() { Presence::Absent } else { Presence::Present };
+    observation::Request {
+        method: request.method,
+        host: request.host,
+        path: request.path,
+        query: request.query,
+        version: request.version,
+        user_agent: request.user_agent,
+        referrer: request.referrer,
+        cookie: presence(request.cookie),
+        accept_language: presence(request.accept_language),
+        header_order: request.header_order,
+        ja4: request.ja4,
+        ..observation::Request::new(time, request.client)
+    }
+}
+
+fn told<'a>(request: &Request<'a>, outcome: &Outcome<'a>) -> observation::Request<'a> {
+    observation::Request {
+        status: outcome.status,
+        response_bytes: outcome.response_bytes,
+        request_bytes: Some(outcome.request_bytes),
+        duration_us: Some(outcome.duration_us),
+        upstream_us: outcome.upstream_us,
+        server: outcome.server.as_bytes(),
+        ending: outcome.ending,
+        malformed: outcome.malformed,
+        ..described(request, outcome.time)
+    }
+}

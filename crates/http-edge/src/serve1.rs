@@ -1,0 +1,530 @@
+//! A client's HTTP/1 connection: one exchange after the other.
+
+use crate::alarm::{Alarm, Pace, TooLate};
+use crate::buffer::{BUFFER_BYTES, Buffer};
+use crate::counters::Counter;
+use crate::exchange::{self, End, Fault, Opened, Progress, Sink};
+use crate::http1::body::Framing;
+use crate::http1::head::{self, RequestHead, ResponseHead, Scanner};
+use crate::http1::write::{self, OwnAnswer, Reply};
+use crate::http1::{Body, Field, Refusal, Step};
+use crate::job::{self, Job, Origin};
+use crate::settings::{Limits, ms};
+use crate::stream::{self, Half, Stream};
+use crate::thread::Thread;
+use seawall_model::observation::{ConnectionEvent, Method};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
+
+/// Answers are gathered up to this size before they are written.
+const GATHER_BYTES: usize = 8 * 1024;
+/// What is read of a refused client before its connection is closed, so that it sees the answer.
+const LINGER_BYTES: usize = 64 * 1024;
+const LINGER_MS: u64 = 1_000;
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Connection {
+    thread: Rc<Thread>,
+    origin: Origin,
+    stream: Stream,
+    /// Bytes after the present head.
+    input: Buffer,
+    /// The present head.
+    head: Vec<u8>,
+    fields: Vec<Field>,
+    answer_fields: Vec<Field>,
+    alarm: Alarm,
+}
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Request,
+    Close,
+    /// Close, but let the client read its answer first.
+    Linger,
+}
+
+impl Connection {
+    #[must_use]
+    pub fn new(thread: Rc<Thread>, origin: Origin, stream: Stream, input: Buffer) -> Self {
+        let alarm = Alarm::new(Instant::now() + ms(thread.settings.limits.header_deadline_ms));
+        Self {
+            thread,
+            origin,
+            stream,
+            input,
+            head: Vec::new(),
+            fields: Vec::new(),
+            answer_fields: Vec::new(),
+            alarm,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub async fn serve(mut self) {
+        let mut served = 0;
+        loop {
+            let next = match self.read_head(served == 0).await {
+                Ok(Some(end)) => {
+                    served += 1;
+                    self.one_request(end, served).await
+                }
+                Ok(None) => Next::Close,
+                Err(refusal) => self.refuse(refusal).await,
+            };
+            match next {
+                Next::Request => {}
+                Next::Close => break,
+                Next::Linger => {
+                    self.linger().await;
+                    break;
+                }
+            }
+        }
+        // It may be gone already.
+        let _ = self.stream.shutdown().await;
+        self.thread.stock.take_back(&mut self.input);
+    }
+
+    /// Waits for a whole head. `None`: the client is done, or too late to be answered.
+    async fn read_head(&mut self, is_first: bool) -> Result<Option<usize>, Refusal> {
+        let limits = self.thread.settings.limits;
+        let mut scanner = Scanner::default();
+        if self.input.is_empty() {
+            self.thread.stock.take_back(&mut self.input);
+            let patience =
+                self.patience(if is_first { limits.header_deadline_ms } else { limits.idle_timeout_ms });
+            match self.alarm.guard(Instant::now() + patience, readable(&self.stream)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Ok(None),
+                Err(TooLate) => {
+                    let (counter, event) = if is_first {
+                        (Counter::header_deadline, ConnectionEvent::SlowRequest)
+                    } else {
+                        (Counter::idle_timeout, ConnectionEvent::Idle)
+                    };
+                    self.thread.counters.add(counter, 1);
+                    if is_first {
+                        self.thread.connection(event, self.origin.peer, self.origin.local);
+                    }
+                    return Ok(None);
+                }
+            }
+            self.thread.stock.lend(&mut self.input);
+        }
+        let deadline = Instant::now() + self.patience(limits.header_deadline_ms);
+        let head_limits = limits.head();
+        loop {
+            if let Some(end) = scanner.find_end(self.input.filled(), &head_limits)? {
+                return Ok(Some(end));
+            }
+            let read = stream::fill(&mut self.stream, &mut self.input, head_limits.head_bytes + 1);
+            match self.alarm.guard(deadline, read).await {
+                Ok(Ok(n)) if n > 0 => {}
+                Ok(_) => return Ok(None),
+                Err(TooLate) => {
+                    self.thread.counters.add(Counter::header_deadline, 1);
+                    self.thread.connection(ConnectionEvent::SlowRequest, self.origin.peer, self.origin.local);
+                    return Err(Refusal::with(408, "header-deadline"));
+                }
+            }
+        }
+    }
+
+    /// How long a client is waited for: less while there is little room.
+    fn patience(&self, milliseconds: u64) -> std::time::Duration {
+        ms(if self.thread.gate.is_tight() { (milliseconds / 4).max(100) } else { milliseconds })
+    }
+
+    async fn one_request(&mut self, end: usize, served: u64) -> Next {
+        self.head.clear();
+        self.head.extend_from_slice(&self.input.filled()[..end]);
+        self.input.consume(end);
+        let limits = self.thread.settings.limits;
+        let head = match head::request(&self.head, end, &limits.head(), &mut self.fields) {
+            Ok(head) => head,
+            Err(refusal) => return self.refuse(refusal).await,
+        };
+        let thread = Rc::clone(&self.thread);
+        thread.shared.active.fetch_add(1, Ordering::Relaxed);
+        let next = self.exchange(&head, served).await;
+        thread.shared.active.fetch_sub(1, Ordering::Relaxed);
+        next
+    }
+
+    async fn exchange(&mut self, head: &RequestHead, served: u64) -> Next {
+        let thread = Rc::clone(&self.thread);
+        let is_last = served >= thread.settings.limits.requests_per_connection;
+        if is_last {
+            thread.counters.add(Counter::requests_per_connection, 1);
+        }
+        let (bytes, fields) = (std::mem::take(&mut self.head), std::mem::take(&mut self.fields));
+        let origin = self.origin;
+        let mut job = Job::new(&thread, &origin, head, &bytes, &fields, head.version);
+        job.keep_alive = head.keep_alive && !is_last && !thread.is_draining();
+        let server = Cell::new("");
+        let result = self.carry(&job, &server).await;
+        let next = match result {
+            Ok(next) => next,
+            Err(fault) => self.answer_fault(fault, &job).await,
+        };
+        job.finish(server.get(), result.err());
+        (self.head, self.fields) = (bytes, fields);
+        next
+    }
+
+    /// Carries the request to an upstream and the answer back.
+    async fn carry<'t>(&mut self, job: &Job<'t>, server: &Cell<&'t str>) -> Result<Next, Fault> {
+        let mut out = job.thread.stock.vector();
+        job.write_head(&mut out);
+        let site = job.origin.site;
+        let attempt = async |opened| self.attempt(job, opened, &out).await;
+        let result = exchange::with_upstream(job.thread, site, job.is_repeatable(), server, attempt).await;
+        job.thread.stock.keep(out);
+        result
+    }
+
+    async fn attempt(&mut self, job: &Job<'_>, opened: Opened, out: &[u8]) -> Result<Next, Fault> {
+        let thread = job.thread;
+        let limits = &thread.settings.limits;
+        let Opened { at, stream: mut upstream, .. } = opened;
+        let deadline = Instant::now() + ms(limits.upstream_timeout_ms);
+        match self.alarm.guard(deadline, upstream.write_all(out)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(Fault::Closed),
+            Err(TooLate) => return Err(Fault::TimedOut),
+        }
+        let mut buffer = Buffer::default();
+        thread.stock.lend(&mut buffer);
+        let client = RefCell::new(&mut self.stream);
+        let (mut from_upstream, mut to_upstream) = upstream.split();
+        let mut sink = ToClient::new(Half(&client), job, limits);
+        let count_slow = || job.count_slow();
+        let download = job.download(&count_slow);
+        let mut upload = Upload {
+            client: Half(&client),
+            input: &mut self.input,
+            body: Body::new(job.head.framing),
+            chunked: job.head.framing == Framing::Chunked,
+            pace: Pace::new(limits),
+            limits,
+            progress: &job.progress,
+        };
+        let run = download.run(
+            &mut from_upstream,
+            &mut buffer,
+            &mut self.answer_fields,
+            &mut sink,
+            &mut self.alarm,
+        );
+        let end = exchange::alongside(run, upload.run(&mut to_upstream)).await;
+        let (sent_all, keeps) = (job.progress.asked.get(), sink.reply.keep_alive);
+        if end.is_err() && !sink.wrote {
+            // Nothing of the answer has gone out: the client gets a whole one instead.
+            job.progress.status.set(0);
+        }
+        thread.stock.keep(std::mem::take(&mut sink.out));
+        match end? {
+            End::Switched => {
+                thread.counters.add(Counter::upgrades, 1);
+                self.tunnel(upstream, buffer).await;
+                Ok(Next::Close)
+            }
+            End::Complete { reusable } => {
+                thread.stock.take_back(&mut buffer);
+                if reusable && sent_all {
+                    thread.pools[self.origin.site].keep(at, upstream);
+                }
+                Ok(match (sent_all, keeps) {
+                    (false, _) => Next::Linger,
+                    (true, true) => Next::Request,
+                    (true, false) => Next::Close,
+                })
+            }
+        }
+    }
+
+    /// Carries bytes both ways until either side ends or both are silent for too long.
+    async fn tunnel(&mut self, mut upstream: tokio::net::TcpStream, buffer: Buffer) {
+        let idle = ms(self.thread.settings.limits.tunnel_idle_ms);
+        let first = (std::mem::take(&mut self.input), buffer);
+        let client = RefCell::new(&mut self.stream);
+        let (from_upstream, to_upstream) = upstream.split();
+        let moved = std::cell::Cell::new(Instant::now());
+        let up = pump(Half(&client), to_upstream, first.0, &moved);
+        let down = pump(from_upstream, Half(&client), first.1, &moved);
+        let both = async { tokio::join!(up, down) };
+        tokio::pin!(both);
+        loop {
+            let deadline = moved.get() + idle;
+            match self.alarm.guard(deadline, both.as_mut()).await {
+                Err(TooLate) if moved.get() + idle > Instant::now() => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Answers a request that was not carried through, if there is still a way to.
+    async fn answer_fault(&mut self, fault: Fault, job: &Job<'_>) -> Next {
+        let progress = &job.progress;
+        if progress.status.get() != 0 || fault.status() == 0 {
+            return Next::Close;
+        }
+        progress.status.set(fault.status());
+        let clean = job.keep_alive && job.head.framing == Framing::None;
+        let answer = job::fault_answer(fault);
+        let reply = Reply { framing: Framing::None, keep_alive: clean, is_old: job.is_old };
+        let with_body = job.head.method != Method::Head;
+        match self.send_own(&answer, reply, with_body).await {
+            true if clean => Next::Request,
+            true => Next::Linger,
+            false => Next::Close,
+        }
+    }
+
+    /// Answers what was no request, or none that we take, and ends the connection.
+    async fn refuse(&mut self, refusal: Refusal) -> Next {
+        let body = format!("{}: {}\n", write::reason(refusal.status), refusal.reason);
+        let answer = OwnAnswer { status: refusal.status, fields: &[], body: body.as_bytes() };
+        let reply = Reply { framing: Framing::None, keep_alive: false, is_old: false };
+        job::count_refused(&self.thread, &self.origin, refusal, body.len());
+        if self.send_own(&answer, reply, true).await { Next::Linger } else { Next::Close }
+    }
+
+    async fn send_own(&mut self, answer: &OwnAnswer<'_>, reply: Reply, with_body: bool) -> bool {
+        let mut out = self.thread.stock.vector();
+        write::own_answer(&mut out, answer, reply, with_body);
+        let deadline = Instant::now() + ms(self.thread.settings.limits.rate_grace_ms);
+        let sent = self.alarm.guard(deadline, stream::write_two(&mut self.stream, &out, b"")).await;
+        self.thread.stock.keep(out);
+        matches!(sent, Ok(Ok(())))
+    }
+
+    /// Closes for writing, and reads on for a moment: closing with unread bytes would reset the
+    /// connection, and the answer could be lost (RFC 9112 section 9.6).
+    async fn linger(&mut self) {
+        let deadline = Instant::now() + ms(LINGER_MS);
+        let stream = &mut self.stream;
+        let drain = async {
+            stream.shutdown().await?;
+            let (mut scratch, mut seen) = ([0; 4096], 0);
+            while seen < LINGER_BYTES {
+                match stream.read(&mut scratch).await? {
+                    0 => break,
+                    n => seen += n,
+                }
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        // Whatever comes of it, the connection ends.
+        let _ = self.alarm.guard(deadline, drain).await;
+    }
+}
+
+/// Waits until there is something to read, without holding a buffer.
+async fn readable(stream: &Stream) -> std::io::Result<()> {
+    match stream {
+        Stream::Plain(tcp) => tcp.readable().await,
+        // Decrypted bytes may wait already; then there is nothing more to wait for.
+        Stream::Tls(tls) if !tls.get_ref().1.wants_read() => Ok(()),
+        Stream::Tls(tls) => tls.get_ref().0.stream.readable().await,
+    }
+}
+
+async fn pump<R, W>(mut from: R, mut to: W, mut buffer: Buffer, moved: &std::cell::Cell<Instant>)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    loop {
+        if !buffer.is_empty() {
+            moved.set(Instant::now());
+            if stream::write_two(&mut to, buffer.filled(), b"").await.is_err() {
+                return;
+            }
+            let n = buffer.filled().len();
+            buffer.consume(n);
+        }
+        match stream::fill(&mut from, &mut buffer, BUFFER_BYTES).await {
+            Ok(n) if n > 0 => {}
+            _ => break,
+        }
+    }
+    // The other direction may go on.
+    let _ = to.shutdown().await;
+}
+
+/// Carries a request's body.
+struct Upload<'a, C> {
+    client: C,
+    input: &'a mut Buffer,
+    body: Body,
+    chunked: bool,
+    pace: Pace,
+    limits: &'a Limits,
+    progress: &'a Progress,
+}
+
+impl<C: AsyncRead + Unpin> Upload<'_, C> {
+    /// Carries the body, then watches whether the client stays. Returns why it stopped.
+    async fn run<W: AsyncWrite + Unpin>(&mut self, upstream: &mut W) -> Fault {
+        if !self.body.is_done()
+            && let Err(fault) = self.carry(upstream).await
+        {
+            return fault;
+        }
+        self.progress.asked.set(true);
+        loop {
+            if self.input.room(BUFFER_BYTES).is_none() {
+                std::future::pending::<()>().await;
+            }
+            match stream::fill(&mut self.client, self.input, BUFFER_BYTES).await {
+                Ok(n) if n > 0 => {}
+                _ => return Fault::ClientGone,
+            }
+        }
+    }
+
+    async fn carry<W: AsyncWrite + Unpin>(&mut self, upstream: &mut W) -> Result<(), Fault> {
+        let mut alarm = Alarm::new(Instant::now() + ms(self.limits.rate_grace_ms));
+        let mut out = Vec::new();
+        loop {
+            match self.body.step(self.input.filled()).map_err(Fault::ClientBad)? {
+                Step::Data { start, end } => {
+                    let sent = &self.progress.request_bytes;
+                    sent.set(sent.get() + (end - start) as u64);
+                    let data = &self.input.filled()[start..end];
+                    if self.chunked {
+                        write::chunk_size(&mut out, data.len());
+                    }
+                    let deadline = Instant::now() + ms(self.limits.upstream_timeout_ms);
+                    let write = stream::write_two(upstream, &out, data);
+                    match alarm.guard(deadline, write).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Err(Fault::Closed),
+                        Err(TooLate) => return Err(Fault::TimedOut),
+                    }
+                    out.clear();
+                    if self.chunked {
+                        out.extend_from_slice(b"\r\n");
+                    }
+                    self.input.consume(end);
+                }
+                Step::End { trailers, consumed } => {
+                    if self.chunked {
+                        out.extend_from_slice(b"0\r\n");
+                        write::trailers(&mut out, &self.input.filled()[trailers..consumed]);
+                        upstream.write_all(&out).await.map_err(|_| Fault::Closed)?;
+                    }
+                    self.input.consume(consumed);
+                    return Ok(());
+                }
+                Step::More { consumed } => {
+                    self.input.consume(consumed);
+                    let began = Instant::now();
+                    let read = stream::fill(&mut self.client, self.input, BUFFER_BYTES);
+                    match alarm.guard(self.pace.deadline(began), read).await {
+                        Ok(Ok(n)) if n > 0 => self.pace.moved(began.elapsed(), n),
+                        Ok(_) => return Err(Fault::ClientGone),
+                        Err(TooLate) => return Err(Fault::ClientSlow),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes an answer to an HTTP/1 client.
+struct ToClient<W> {
+    client: W,
+    out: Vec<u8>,
+    pace: Pace,
+    reply: Reply,
+    chunked: bool,
+    no_interim: bool,
+    /// Something has gone out.
+    wrote: bool,
+}
+
+impl<W: AsyncWrite + Unpin> ToClient<W> {
+    fn new(client: W, job: &Job<'_>, limits: &Limits) -> Self {
+        Self {
+            client,
+            out: job.thread.stock.vector(),
+            pace: Pace::new(limits),
+            reply: Reply { framing: Framing::None, keep_alive: job.keep_alive, is_old: job.is_old },
+            chunked: false,
+            no_interim: job.is_old,
+            wrote: false,
+        }
+    }
+
+    async fn write(&mut self, second: &[u8], alarm: &mut Alarm) -> Result<(), Fault> {
+        self.wrote = true;
+        let began = Instant::now();
+        // What is about to be taken earns its time beforehand: it is taken piece by piece.
+        self.pace.moved(std::time::Duration::ZERO, self.out.len() + second.len());
+        let write = stream::write_two(&mut self.client, &self.out, second);
+        match alarm.guard(self.pace.deadline(began), write).await {
+            Ok(Ok(())) => self.pace.moved(began.elapsed(), 0),
+            Ok(Err(_)) => return Err(Fault::ClientGone),
+            Err(TooLate) => return Err(Fault::ClientSlow),
+        }
+        self.out.clear();
+        Ok(())
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Sink for ToClient<W> {
+    async fn interim(&mut self, buffer: &[u8], head: &ResponseHead, fields: &[Field]) -> Result<(), Fault> {
+        if !self.no_interim {
+            write::response(&mut self.out, buffer, head, fields, self.reply);
+        }
+        Ok(())
+    }
+
+    async fn head(&mut self, buffer: &[u8], head: &ResponseHead, fields: &[Field]) -> Result<(), Fault> {
+        self.reply.framing = match head.framing {
+            // Only an old client is told of the end by the end of the connection.
+            Framing::ToEnd | Framing::Chunked if self.reply.is_old => Framing::ToEnd,
+            Framing::ToEnd => Framing::Chunked,
+            framing => framing,
+        };
+        self.chunked = self.reply.framing == Framing::Chunked;
+        self.reply.keep_alive &= self.reply.framing != Framing::ToEnd;
+        write::response(&mut self.out, buffer, head, fields, self.reply);
+        Ok(())
+    }
+
+    async fn data(&mut self, bytes: &[u8], alarm: &mut Alarm) -> Result<(), Fault> {
+        if self.chunked {
+            write::chunk_size(&mut self.out, bytes.len());
+        }
+        if self.out.len() + bytes.len() <= GATHER_BYTES {
+            self.out.extend_from_slice(bytes);
+        } else {
+            self.write(bytes, alarm).await?;
+        }
+        if self.chunked {
+            self.out.extend_from_slice(b"\r\n");
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self, alarm: &mut Alarm) -> Result<(), Fault> {
+        if self.out.is_empty() { Ok(()) } else { self.write(b"", alarm).await }
+    }
+
+    async fn end(&mut self, trailers: &[u8], alarm: &mut Alarm) -> Result<(), Fault> {
+        if self.chunked {
+            self.out.extend_from_slice(b"0\r\n");
+            write::trailers(&mut self.out, trailers);
+        }
+        self.flush(alarm).await
+    }
+}

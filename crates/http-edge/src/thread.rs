@@ -1,0 +1,181 @@
+//! What one thread owns. Everything here is used by one thread only; what others may see is in
+//! [`Shared`].
+
+use crate::Request;
+use crate::access_log;
+use crate::buffer::Stock;
+use crate::clock::Clock;
+use crate::counters::{Counter, Counters};
+use crate::gate::Gate;
+use crate::sense::{Outcome, Sense};
+use crate::settings::Settings;
+use crate::upstream::Pool;
+use seawall_detection::Window;
+use seawall_model::observation::{BackendEventKind, ConnectionEvent};
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
+
+/// Bytes of access log that wait to be written; lines beyond are dropped and counted.
+const LOG_BYTES: usize = 4 << 20;
+
+/// What a thread shows to others.
+#[derive(Debug, Default)]
+pub struct Shared {
+    pub counters: Counters,
+    /// What was seen and not yet fetched. Locked ten times a second, never for a request.
+    window: Mutex<Window>,
+    log: Mutex<Vec<u8>>,
+    /// Exchanges under way.
+    pub active: AtomicU32,
+}
+
+impl Shared {
+    /// Everything seen since the last call.
+    pub fn take_window(&self) -> Window {
+        std::mem::take(&mut self.window.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lines of the access log since the last call.
+    pub fn take_log(&self) -> Vec<u8> {
+        std::mem::take(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a thread works with.
+#[derive(Debug)]
+pub struct Thread {
+    pub settings: Arc<Settings>,
+    pub clock: Clock,
+    pub gate: Arc<Gate>,
+    pub stock: Stock,
+    pub pools: Vec<Pool>,
+    pub counters: CountersRef,
+    pub shared: Arc<Shared>,
+    pub draining: Arc<AtomicBool>,
+    sense: RefCell<Sense>,
+    log: RefCell<Vec<u8>>,
+}
+
+/// A thread's counters.
+#[derive(Debug)]
+pub struct CountersRef(pub Arc<Shared>);
+
+impl CountersRef {
+    #[inline]
+    pub fn add(&self, counter: Counter, n: u64) {
+        self.0.counters.add(counter, n);
+    }
+}
+
+/// What all threads of an edge share.
+#[derive(Clone, Debug)]
+pub struct Common {
+    pub settings: Arc<Settings>,
+    pub gate: Arc<Gate>,
+    pub health: Vec<Vec<Arc<crate::upstream::Health>>>,
+    pub draining: Arc<AtomicBool>,
+    pub seed: u64,
+    /// Wall time at the start.
+    pub start: seawall_model::Timestamp,
+}
+
+impl Thread {
+    #[must_use]
+    pub fn new(common: &Common, shared: Arc<Shared>, number: u64) -> Self {
+        let seed = seawall_model::hash::combine(common.seed, number);
+        let settings = &common.settings;
+        let pools = settings
+            .sites
+            .iter()
+            .zip(&common.health)
+            .map(|(site, health)| Pool::new(&site.upstreams, health, &settings.limits, seed))
+            .collect();
+        Self {
+            settings: Arc::clone(settings),
+            clock: Clock::anchored(common.start),
+            gate: Arc::clone(&common.gate),
+            stock: Stock::default(),
+            pools,
+            counters: CountersRef(Arc::clone(&shared)),
+            shared,
+            draining: Arc::clone(&common.draining),
+            sense: RefCell::new(Sense::new(number)),
+            log: RefCell::default(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request may be tried again; counts it either way.
+    #[must_use]
+    pub fn may_retry(&self, pool: &Pool) -> bool {
+        let may = pool.spend();
+        self.counters.add(if may { Counter::retries } else { Counter::retry_budget_spent }, 1);
+        may
+    }
+
+    pub fn backend(&self, kind: BackendEventKind, server: &str) {
+        let now = self.clock.timestamp(Instant::now());
+        self.sense.borrow_mut().backend(now, kind, server);
+    }
+
+    pub fn connection(&self, event: ConnectionEvent, client: IpAddr, server: IpAddr) {
+        let now = self.clock.timestamp(Instant::now());
+        self.sense.borrow_mut().connection(now, event, client, server);
+    }
+
+    /// Counts a request that waits for its answer.
+    pub fn arrival(&self, request: &Request<'_>, began: Instant) {
+        self.sense.borrow_mut().arrival(request, self.clock.timestamp(began));
+    }
+
+    /// Counts and logs a request that is over. `counted`: it was told of as an arrival.
+    pub fn request(&self, request: &Request<'_>, outcome: &Outcome<'_>, counted: bool) {
+        let class = match outcome.status {
+            100..200 => Counter::answers_1xx,
+            200..300 => Counter::answers_2xx,
+            300..400 => Counter::answers_3xx,
+            500.. => Counter::answers_5xx,
+            _ => Counter::answers_4xx,
+        };
+        self.counters.add(class, u64::from(outcome.status != 0));
+        self.counters.add(Counter::requests, 1);
+        self.counters.add(Counter::response_body_bytes, outcome.response_bytes);
+        self.counters.add(Counter::request_body_bytes, outcome.request_bytes);
+        let mut sense = self.sense.borrow_mut();
+        if counted {
+            sense.answer(request, outcome)
+        } else {
+            sense.request(request, outcome)
+        }
+        if let Some(format) = self.settings.access_log {
+            let mut log = self.log.borrow_mut();
+            if log.len() < LOG_BYTES {
+                access_log::line(&mut log, format, request, outcome);
+            } else {
+                self.counters.add(Counter::access_log_dropped, 1);
+            }
+        }
+    }
+
+    /// Hands over what was seen. Called every tick.
+    pub fn publish(&self) {
+        let window = self.sense.borrow_mut().take();
+        if !window.is_empty() {
+            self.shared.window.lock().unwrap_or_else(PoisonError::into_inner).merge(&window);
+        }
+        let mut lines = self.log.borrow_mut();
+        if !lines.is_empty() {
+            let mut out = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+            if out.len() < LOG_BYTES {
+                out.append(&mut lines);
+            }
+        }
+    }
+}

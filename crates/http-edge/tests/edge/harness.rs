@@ -1,0 +1,246 @@
+//! An upstream that does what its path says, an edge before it, and raw clients.
+
+#![allow(clippy::disallowed_methods, reason = "tests over real sockets wait in real time")]
+
+use seawall_http_edge::{Edge, Limits, Settings, Site, Upstream};
+use seawall_model::Timestamp;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longest that a test waits for anything.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server on a port of its own, for as long as the process runs.
+#[derive(Clone)]
+pub struct Origin {
+    pub address: SocketAddr,
+    /// Heads and bodies of requests as they came.
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Origin {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let origin = Self { address: listener.local_addr().expect("an address"), seen: Arc::default() };
+        let seen = Arc::clone(&origin.seen);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let seen = Arc::clone(&seen);
+                std::thread::spawn(move || serve(stream, &seen));
+            }
+        });
+        origin
+    }
+
+    pub fn seen(&self) -> Vec<String> {
+        self.seen.lock().expect("no panic").clone()
+    }
+}
+
+/// Serves one connection. Errors end it: the client went away.
+fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut stream = stream;
+    loop {
+        let mut head = String::new();
+        loop {
+            let before = head.len();
+            if reader.read_line(&mut head).ok()? == 0 {
+                return None;
+            }
+            if &head[before..] == "\r\n" {
+                break;
+            }
+        }
+        let path = head.split(' ').nth(1)?.to_owned();
+        if path.starts_with("/unread") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly").ok()?;
+            seen.lock().ok()?.push(head);
+            return None;
+        }
+        let body = read_body(&head, &mut reader, &mut stream)?;
+        seen.lock().ok()?.push(format!("{head}{}", String::from_utf8_lossy(&body)));
+        answer(&path, &body, &mut stream, &mut reader)?;
+    }
+}
+
+fn read_body(head: &str, reader: &mut BufReader<TcpStream>, stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let lower = head.to_ascii_lowercase();
+    if lower.contains("expect: 100-continue") {
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+    }
+    let mut body = Vec::new();
+    if let Some(at) = lower.find("content-length: ") {
+        let length: usize = lower[at + 16..].split("\r\n").next()?.parse().ok()?;
+        body.resize(length, 0);
+        reader.read_exact(&mut body).ok()?;
+    } else if lower.contains("transfer-encoding: chunked") {
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            let size = usize::from_str_radix(line.trim_end(), 16).ok()?;
+            if size == 0 {
+                break;
+            }
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk).ok()?;
+            body.extend_from_slice(&chunk[..size]);
+        }
+        let mut trailers = String::new();
+        while reader.read_line(&mut trailers).ok()? > 2 {}
+        body.extend_from_slice(trailers.trim_end().as_bytes());
+    }
+    Some(body)
+}
+
+fn answer(path: &str, body: &[u8], stream: &mut TcpStream, reader: &mut BufReader<TcpStream>) -> Option<()> {
+    let with_length = |status: &str, body: &[u8]| {
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nX-From: origin\r\n\r\n", body.len());
+        [head.as_bytes(), body].concat()
+    };
+    match path {
+        "/echo" => stream.write_all(&with_length("200 OK", body)),
+        "/big" => stream.write_all(&with_length("200 OK", &vec![b'x'; 1 << 20])),
+        "/huge" => stream.write_all(&with_length("200 OK", &vec![b'x'; 64 << 20])),
+        "/none" => stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n"),
+        "/not-modified" => stream.write_all(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n"),
+        "/chunks" => stream.write_all(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 42\r\n\r\n",
+        ),
+        "/to-end" => {
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nuntil the end").ok()?;
+            return None;
+        }
+        "/early-hints" => {
+            stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n").ok()?;
+            stream.write_all(&with_length("200 OK", b"ok"))
+        }
+        "/events" => {
+            // The second event comes only after the client has acknowledged the first.
+            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n").ok()?;
+            let mut rest = [0; 1];
+            let _ = stream.set_read_timeout(Some(PATIENCE));
+            let _ = reader.read(&mut rest);
+            return None;
+        }
+        "/silent" => {
+            let mut rest = [0; 1];
+            let _ = reader.read(&mut rest);
+            return None;
+        }
+        "/drop" => return None,
+        "/cut" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").ok()?;
+            return None;
+        }
+        "/split" => stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+        "/chat" => {
+            stream
+                .write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhi")
+                .ok()?;
+            let mut said = [0; 5];
+            reader.read_exact(&mut said).ok()?;
+            stream.write_all(&said).ok()?;
+            return None;
+        }
+        _ => stream.write_all(&with_length("200 OK", path.as_bytes())),
+    }
+    .ok()
+}
+
+/// Settings with one plain site before these upstreams.
+pub fn settings(upstreams: &[SocketAddr]) -> Settings {
+    let upstreams = upstreams
+        .iter()
+        .enumerate()
+        .map(|(i, a)| Upstream { name: format!("web{i}"), address: *a })
+        .collect();
+    let site = Site {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        upstreams,
+        tls: None,
+        proxy_protocol: false,
+        health_path: None,
+    };
+    Settings {
+        sites: vec![site],
+        limits: Limits::default(),
+        trusted_proxies: Vec::new(),
+        threads: 1,
+        access_log: None,
+    }
+}
+
+pub fn start(settings: Settings) -> Edge {
+    Edge::start(settings, Timestamp::from_seconds(1_700_000_000), 7).expect("an edge")
+}
+
+/// An edge with other limits before an upstream.
+pub fn limited(change: impl FnOnce(&mut Limits)) -> (Edge, Origin) {
+    let origin = Origin::start();
+    let mut settings = settings(&[origin.address]);
+    change(&mut settings.limits);
+    (start(settings), origin)
+}
+
+pub fn plain() -> (Edge, Origin) {
+    limited(|_| {})
+}
+
+pub fn connect(edge: &Edge) -> TcpStream {
+    let stream = TcpStream::connect(edge.addresses()[0]).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+/// Sends bytes and reads what comes until the edge closes.
+pub fn talk(edge: &Edge, bytes: &[u8]) -> String {
+    let mut stream = connect(edge);
+    // The edge may have refused before the last byte.
+    let _ = stream.write_all(bytes);
+    read_to_end(&mut stream)
+}
+
+/// Reads until the end, or a reset, which ends it as well.
+pub fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut all = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        match stream.read(&mut part) {
+            Ok(0) => break,
+            Ok(n) => all.extend_from_slice(&part[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => break,
+            Err(e) => panic!("the connection stays open ({e}) after {:?}", String::from_utf8_lossy(&all)),
+        }
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Reads until `end` has come.
+pub fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut all = Vec::new();
+    let mut byte = [0; 1];
+    while !all.ends_with(end.as_bytes()) {
+        match stream.read(&mut byte) {
+            Ok(1) => all.push(byte[0]),
+            other => panic!("{other:?} before {end:?}, after {:?}", String::from_utf8_lossy(&all)),
+        }
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// A GET that closes afterwards.
+pub fn get(edge: &Edge, path: &str) -> String {
+    talk(edge, format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes())
+}
+
+/// Waits until something is so.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,9 @@
+//! The edge over real sockets: small upstreams of our own, clients that write raw bytes.
+
+mod ambiguous;
+mod harness;
+mod http2;
+mod limits;
+mod proxy;
+mod tls;
+mod upstreams;
