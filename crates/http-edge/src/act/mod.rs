@@ -13,10 +13,12 @@ pub mod decision;
 pub mod limit;
 pub mod memory;
 pub mod rules;
+pub mod shed;
 pub mod token;
 
 pub use decision::{CompileError, CompileErrors, CompileFault, Decision, RuleIndex, Verdict};
 pub use limit::Limits;
 pub use memory::{Clearance, Memory, Sighting, Standing, is_navigation};
 pub use rules::{CompileContext, Hits, LimitKey, RuleTable, SiteMeasures, State};
+pub use shed::{Answer, Priority, Room, Shedder, part_of};
 pub use token::{TokenError, TokenKeys, TokenText};

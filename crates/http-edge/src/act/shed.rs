@@ -1,0 +1,554 @@
+//! Shedding: how many requests an upstream works on at once, and who goes first when there are
+//! more.
+//!
+//! The limit follows latency. Every tenth of a second the mean of latency over what is normal for
+//! the same part of the site is compared with a tolerance: above it the limit shrinks in
+//! proportion, below it the limit grows by half its square root. That is the gradient of Netflix's
+//! concurrency limits (E. Landau, W. Thurston, T. Bozarth, "Performance Under Load", 2018), with
+//! the queue allowance of TCP Vegas (L. Brakmo, L. Peterson, 1995). It differs in three points:
+//!
+//! - What is normal is learnt in calm windows only, and kept while there is trouble: a limit that
+//!   compares with its own recent past takes a sick hour for health.
+//! - Latency is compared part by part of the site, so that a flood on the dear search does not
+//!   look like an upstream that became slow.
+//! - It shrinks only if more requests arrive than in calm times. Latency up while arrivals are not
+//!   is lost capacity, a fault of ours (Little's law): then people wait, and nobody is refused for
+//!   it before the ceiling.
+//!
+//! Who goes first: four classes by [`Standing`], a better one always before a worse one. A class
+//! waits as long as its patience; strangers do not wait behind a queue that stands (K. Nichols,
+//! V. Jacobson, "Controlling Queue Delay", 2012), they are asked to come back, which is what tells
+//! browsers from floods.
+//!
+//! All threads share one shedder; it is atomic words only. A thread keeps its own waiting requests
+//! and asks again when one of its own is done, and every few milliseconds.
+
+use super::memory::Standing;
+use seawall_detection::feature::classify::PathKind;
+use seawall_model::{Timestamp, hash, math};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Classes of requests, best first.
+const CLASSES: usize = 4;
+/// Parts of the site whose normal latency is learnt.
+const PARTS: usize = 64;
+const WINDOW_NS: i64 = 100_000_000;
+/// Answers without which a window goes on, for a second at most.
+const WINDOW_ANSWERS: u64 = 8;
+/// Latency over normal from which the limit shrinks.
+const TOLERANCE: f64 = 1.2;
+/// Latency over normal from which a window is no lesson in what is normal.
+const ABNORMAL: f64 = 1.5;
+/// Most that one answer counts: one stuck request is not a slow upstream.
+const WORST_RATIO: f64 = 8.0;
+/// Abnormal windows in a row, without trouble, after which the site has become another.
+const RELEARN_WINDOWS: u32 = 6_000;
+/// Arrivals over calm ones from which latency is blamed on them.
+const DEMAND: f64 = 1.5;
+/// Answers until a part's normal is trusted.
+const YOUNG: u64 = 32;
+/// Answers over which a part's normal moves.
+const MEMORY: f64 = 512.0;
+const LEAST: f64 = 4.0;
+/// Nanoseconds after which a waiting request of a class is given up.
+const PATIENCE_NS: [i64; CLASSES] = [1_500_000_000, 1_000_000_000, 250_000_000, 0];
+/// Nanoseconds for which a class may be waited in before newcomers are sent away.
+const STANDING_NS: i64 = 100_000_000;
+
+/// A figure by which a request may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// To the upstream; [`Shedder::done`] gives the place back.
+    Go,
+    /// Not yet: ask again as [`Shedder::again`], or give up by [`Shedder::give_up`].
+    Queue,
+    /// Not in time.
+    Full,
+}
+
+/// Requests of equal claim; the smaller goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Priority(u8);
+
+impl From<Standing> for Priority {
+    fn from(standing: Standing) -> Self {
+        Self(match standing {
+            Standing::Suspect => 3,
+            Standing::Unknown => 2,
+            Standing::Returned => 1,
+            Standing::Visiting | Standing::Known | Standing::Cleared | Standing::Protected => 0,
+        })
+    }
+}
+
+/// The part of the site a request belongs to, for what latency is normal there.
+#[must_use]
+pub fn part_of(path: &[u8], kind: PathKind) -> u8 {
+    let rest = path.strip_prefix(b"/").unwrap_or(path);
+    let first = rest.split(|b| *b == b'/').next().unwrap_or(rest);
+    (hash::combine(kind as u64, hash::bytes(first)) % PARTS as u64) as u8
+}
+
+/// How an upstream answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    pub part: u8,
+    /// To the first byte of the answer.
+    pub latency_ns: u64,
+    /// The upstream refused, broke off or took too long.
+    pub failed: bool,
+}
+
+/// The gate before one upstream.
+#[derive(Debug)]
+pub struct Shedder {
+    /// Bits of an `f64`: requests at once.
+    limit: AtomicU64,
+    ceiling: AtomicU32,
+    at_once: AtomicU32,
+    waiting: [AtomicU32; CLASSES],
+    /// Since when requests of a class wait without a break; 0: nobody does.
+    waiting_since: [AtomicI64; CLASSES],
+    window: Window,
+    /// Per part: answers counted (upper half), and mean latency in microseconds as `f32`.
+    normal: [AtomicU64; PARTS],
+    /// Bits of an `f64`: arrivals per second in calm times; 0: not known.
+    calm_arrivals: AtomicU64,
+    in_trouble: AtomicBool,
+    /// Whether the last window was a lesson in what is normal.
+    is_lesson: AtomicBool,
+    abnormal_windows: AtomicU32,
+    is_overloaded: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Window {
+    begun: AtomicI64,
+    answers: AtomicU64,
+    /// Sum of latency over normal, in thousandths.
+    ratio_sum: AtomicU64,
+    failures: AtomicU64,
+    arrivals: AtomicU64,
+    peak: AtomicU32,
+    sent_away: AtomicU32,
+}
+
+/// What the shedder says of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ShedderView {
+    pub limit: f64,
+    pub at_once: u32,
+    pub waiting: u32,
+    pub is_overloaded: bool,
+}
+
+impl Shedder {
+    /// A gate that starts at `initial` requests at once and never lets more than `ceiling` pass.
+    #[must_use]
+    pub fn new(initial: u32, ceiling: u32, now: Timestamp) -> Self {
+        Self {
+            limit: AtomicU64::new(f64::from(initial.min(ceiling).max(1)).to_bits()),
+            ceiling: AtomicU32::new(ceiling.max(1)),
+            at_once: AtomicU32::new(0),
+            waiting: Default::default(),
+            waiting_since: Default::default(),
+            window: Window::new(now),
+            normal: [const { AtomicU64::new(0) }; PARTS],
+            calm_arrivals: AtomicU64::new(0),
+            in_trouble: AtomicBool::new(false),
+            is_lesson: AtomicBool::new(true),
+            abnormal_windows: AtomicU32::new(0),
+            is_overloaded: AtomicBool::new(false),
+        }
+    }
+
+    /// What is normal is kept as it is while there is trouble.
+    pub fn set_trouble(&self, in_trouble: bool) {
+        self.in_trouble.store(in_trouble, Relaxed);
+    }
+
+    /// A plan's or the configuration's cap on requests at once.
+    pub fn set_ceiling(&self, ceiling: u32) {
+        self.ceiling.store(ceiling.max(1), Relaxed);
+    }
+
+    /// A request arrives.
+    pub fn ask(&self, priority: Priority, now: Timestamp) -> Room {
+        self.window.arrivals.fetch_add(1, Relaxed);
+        self.close_window(now);
+        if self.enter(priority) {
+            return Room::Go;
+        }
+        let class = usize::from(priority.0);
+        let since = self.waiting_since[class].load(Relaxed);
+        let stands = since != 0 && now.0 - since > STANDING_NS && class >= 2;
+        let full = self.waiting[class].load(Relaxed) >= self.most_waiting(class);
+        if PATIENCE_NS[class] == 0 || stands || full {
+            self.window.sent_away.fetch_add(1, Relaxed);
+            return Room::Full;
+        }
+        if self.waiting[class].fetch_add(1, Relaxed) == 0 {
+            self.waiting_since[class].store(now.0, Relaxed);
+        }
+        Room::Queue
+    }
+
+    /// A request that waits since `since` asks again. After `Go` and `Full` it waits no longer.
+    pub fn again(&self, priority: Priority, since: Timestamp, now: Timestamp) -> Room {
+        self.close_window(now);
+        let room = if self.enter_waiting(priority) {
+            Room::Go
+        } else if now.since_ns(since) >= PATIENCE_NS[usize::from(priority.0)] {
+            self.window.sent_away.fetch_add(1, Relaxed);
+            Room::Full
+        } else {
+            return Room::Queue;
+        };
+        self.give_up(priority);
+        room
+    }
+
+    /// A waiting request went away.
+    pub fn give_up(&self, priority: Priority) {
+        let class = usize::from(priority.0);
+        // Fails at zero only: nobody waits.
+        let before = self.waiting[class].fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+        if before == Ok(1) {
+            self.waiting_since[class].store(0, Relaxed);
+        }
+    }
+
+    /// A request that went to the upstream was answered.
+    pub fn done(&self, answer: &Answer, now: Timestamp) {
+        let _ = self.at_once.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+        let latency_us = answer.latency_ns as f64 / 1e3;
+        let slot = &self.normal[usize::from(answer.part) % PARTS];
+        let before = slot.load(Relaxed);
+        let normal_us = mean_of(before);
+        if answer.failed {
+            self.window.failures.fetch_add(1, Relaxed);
+        } else {
+            self.learn(slot, before, latency_us);
+        }
+        let ratio = if normal_us > 0.0 { latency_us / normal_us } else { 1.0 };
+        let ratio = if answer.failed { WORST_RATIO } else { ratio.min(WORST_RATIO) };
+        self.window.ratio_sum.fetch_add((ratio * 1e3) as u64, Relaxed);
+        self.window.answers.fetch_add(1, Relaxed);
+        self.close_window(now);
+    }
+
+    /// A request that went to the upstream was given up by its client.
+    pub fn abandoned(&self) {
+        let _ = self.at_once.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+    }
+
+    /// Seconds after which a client that was sent away should try again; spread, so that they do
+    /// not come back together.
+    #[must_use]
+    pub fn retry_after_s(&self, client: u64) -> u32 {
+        let base = if self.is_overloaded.load(Relaxed) { 3 } else { 1 };
+        base + (hash::mix(client) % 4) as u32
+    }
+
+    #[must_use]
+    pub fn view(&self) -> ShedderView {
+        ShedderView {
+            limit: self.allowed(),
+            at_once: self.at_once.load(Relaxed),
+            waiting: self.waiting.iter().map(|n| n.load(Relaxed)).sum(),
+            is_overloaded: self.is_overloaded.load(Relaxed),
+        }
+    }
+
+    fn enter(&self, priority: Priority) -> bool {
+        let class = usize::from(priority.0);
+        // Whoever waits already goes before a newcomer of the same claim.
+        let nobody_before = self.waiting[..=class].iter().all(|n| n.load(Relaxed) == 0);
+        nobody_before && self.take_place(class)
+    }
+
+    fn enter_waiting(&self, priority: Priority) -> bool {
+        let class = usize::from(priority.0);
+        let nobody_before = self.waiting[..class].iter().all(|n| n.load(Relaxed) == 0);
+        nobody_before && self.take_place(class)
+    }
+
+    fn take_place(&self, class: usize) -> bool {
+        let allowed = if class == CLASSES - 1 { self.allowed() / 2.0 } else { self.allowed() };
+        let allowed = (allowed as u32).max(1);
+        let taken = self.at_once.fetch_update(Relaxed, Relaxed, |n| (n < allowed).then_some(n + 1));
+        if let Ok(before) = taken {
+            self.window.peak.fetch_max(before + 1, Relaxed);
+        }
+        taken.is_ok()
+    }
+
+    fn allowed(&self) -> f64 {
+        f64::from_bits(self.limit.load(Relaxed)).min(f64::from(self.ceiling.load(Relaxed)))
+    }
+
+    fn most_waiting(&self, class: usize) -> u32 {
+        let places = self.allowed() as u32;
+        if class == 0 { places.saturating_mul(64).max(1_024) } else { places.saturating_mul(8).max(64) }
+    }
+
+    fn learn(&self, slot: &AtomicU64, before: u64, latency_us: f64) {
+        let count = before >> 32;
+        let in_trouble = self.in_trouble.load(Relaxed);
+        let is_young = count < YOUNG;
+        if !is_young && (in_trouble || !self.is_lesson.load(Relaxed)) {
+            return;
+        }
+        let old = mean_of(before);
+        let mean = if count == 0 {
+            latency_us
+        } else if in_trouble {
+            old.min(latency_us)
+        } else {
+            old + (latency_us - old) / (count as f64 + 1.0).min(MEMORY)
+        };
+        let after = (count + 1).min(u64::from(u32::MAX)) << 32 | u64::from((mean as f32).to_bits());
+        // Losing the race to another thread's answer loses one lesson.
+        let _ = slot.compare_exchange(before, after, Relaxed, Relaxed);
+    }
+
+    /// Whoever first sees that the window's time is up closes it.
+    fn close_window(&self, now: Timestamp) {
+        let begun = self.window.begun.load(Relaxed);
+        let age_ns = now.0 - begun;
+        let has_enough = self.window.answers.load(Relaxed) >= WINDOW_ANSWERS;
+        if age_ns < WINDOW_NS || (!has_enough && age_ns < 10 * WINDOW_NS) {
+            return;
+        }
+        if self.window.begun.compare_exchange(begun, now.0, Relaxed, Relaxed).is_err() {
+            return;
+        }
+        let closed = self.window.take();
+        let ratio =
+            if closed.answers == 0 { 1.0 } else { closed.ratio_sum as f64 / 1e3 / closed.answers as f64 };
+        let arrivals_per_s = closed.arrivals as f64 * 1e9 / age_ns as f64;
+        let waits = self.waiting.iter().any(|n| n.load(Relaxed) > 0);
+        let is_full = f64::from(closed.peak) + 1.0 > self.allowed();
+        self.is_overloaded.store(closed.sent_away > 0 || (waits && is_full), Relaxed);
+        self.judge_lesson(ratio, arrivals_per_s, closed.sent_away > 0 || is_full);
+        self.adjust(ratio, arrivals_per_s, closed.peak);
+    }
+
+    fn judge_lesson(&self, ratio: f64, arrivals_per_s: f64, was_full: bool) {
+        if self.in_trouble.load(Relaxed) {
+            return;
+        }
+        let is_abnormal = ratio > ABNORMAL || was_full;
+        let windows = if is_abnormal { self.abnormal_windows.fetch_add(1, Relaxed) + 1 } else { 0 };
+        self.abnormal_windows.store(windows, Relaxed);
+        let is_lesson = !is_abnormal || windows > RELEARN_WINDOWS;
+        self.is_lesson.store(is_lesson, Relaxed);
+        if is_lesson {
+            let old = f64::from_bits(self.calm_arrivals.load(Relaxed));
+            let new = if old == 0.0 { arrivals_per_s } else { old + (arrivals_per_s - old) / 256.0 };
+            self.calm_arrivals.store(new.to_bits(), Relaxed);
+        }
+    }
+
+    fn adjust(&self, ratio: f64, arrivals_per_s: f64, peak: u32) {
+        let limit = f64::from_bits(self.limit.load(Relaxed));
+        let ceiling = f64::from(self.ceiling.load(Relaxed));
+        let calm = f64::from_bits(self.calm_arrivals.load(Relaxed));
+        let is_demand = calm == 0.0 || arrivals_per_s > calm * DEMAND;
+        let room = 0.5 * math::sqrt(limit);
+        let target = if ratio <= TOLERANCE || !is_demand {
+            let is_used = f64::from(peak) * 2.0 >= limit;
+            if is_used { limit + room } else { limit }
+        } else {
+            limit * (TOLERANCE / ratio).max(0.5) + room
+        };
+        let step = if target < limit { 0.5 } else { 0.3 };
+        let next = (limit + (target - limit) * step).clamp(LEAST.min(ceiling), ceiling);
+        self.limit.store(next.to_bits(), Relaxed);
+    }
+}
+
+impl Window {
+    fn new(now: Timestamp) -> Self {
+        Self {
+            begun: AtomicI64::new(now.0),
+            answers: AtomicU64::new(0),
+            ratio_sum: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            arrivals: AtomicU64::new(0),
+            peak: AtomicU32::new(0),
+            sent_away: AtomicU32::new(0),
+        }
+    }
+
+    fn take(&self) -> Closed {
+        Closed {
+            answers: self.answers.swap(0, Relaxed),
+            ratio_sum: self.ratio_sum.swap(0, Relaxed),
+            arrivals: self.arrivals.swap(0, Relaxed),
+            peak: self.peak.swap(0, Relaxed),
+            sent_away: self.sent_away.swap(0, Relaxed),
+        }
+    }
+}
+
+struct Closed {
+    answers: u64,
+    ratio_sum: u64,
+    arrivals: u64,
+    peak: u32,
+    sent_away: u32,
+}
+
+fn mean_of(slot: u64) -> f64 {
+    f64::from(f32::from_bits(slot as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
+    const FIRST: Priority = Priority(0);
+    const STRANGER: Priority = Priority(2);
+
+    fn at(ms: i64) -> Timestamp {
+        START.plus_ns(ms * 1_000_000)
+    }
+
+    fn answer(latency_ms: u64) -> Answer {
+        Answer { part: 3, latency_ns: latency_ms * 1_000_000, failed: false }
+    }
+
+    /// An upstream of `workers` that share its work, `per_s` arrivals; returns the time after.
+    fn drive(shedder: &Shedder, from_ms: i64, for_ms: i64, per_s: i64, workers: u32, base_ms: u64) -> i64 {
+        let mut running: Vec<(i64, u64)> = Vec::new();
+        for ms in from_ms..from_ms + for_ms {
+            running.retain(|(end, latency)| {
+                let is_done = *end <= ms;
+                if is_done {
+                    shedder.done(&answer(*latency), at(ms));
+                }
+                !is_done
+            });
+            for _ in 0..(ms + 1) * per_s / 1_000 - ms * per_s / 1_000 {
+                match shedder.ask(STRANGER, at(ms)) {
+                    Room::Go => {
+                        let load = (running.len() as f64 + 1.0) / f64::from(workers);
+                        let latency = (base_ms as f64 * load.max(1.0)) as u64;
+                        running.push((ms + latency as i64, latency));
+                    }
+                    Room::Queue => shedder.give_up(STRANGER),
+                    Room::Full => {}
+                }
+            }
+        }
+        for (_, latency) in running {
+            shedder.done(&answer(latency), at(from_ms + for_ms));
+        }
+        from_ms + for_ms
+    }
+
+    #[test]
+    fn the_limit_finds_what_the_upstream_can_bear() {
+        for workers in [8, 32] {
+            let shedder = Shedder::new(64, 1_000, START);
+            let calm = i64::from(workers) * 10; // a quarter of what it can bear at 25 ms
+            let t = drive(&shedder, 0, 20_000, calm, workers, 25);
+            drive(&shedder, t, 10_000, calm * 40, workers, 25);
+            let limit = shedder.view().limit;
+            let fair = f64::from(workers) * 1.1..f64::from(workers) * 2.0;
+            assert!(fair.contains(&limit), "{workers} workers: {limit}");
+        }
+    }
+
+    #[test]
+    fn a_sick_hour_is_not_learnt_while_there_is_trouble() {
+        let shedder = Shedder::new(64, 1_000, START);
+        let t = drive(&shedder, 0, 20_000, 100, 8, 25);
+        let healthy = mean_of(shedder.normal[3].load(Relaxed));
+        shedder.set_trouble(true);
+        drive(&shedder, t, 60_000, 2_000, 8, 25);
+        assert_eq!(mean_of(shedder.normal[3].load(Relaxed)).to_bits(), healthy.to_bits());
+    }
+
+    #[test]
+    fn nobody_is_refused_for_a_fault_of_ours() {
+        let shedder = Shedder::new(64, 1_000, START);
+        let t = drive(&shedder, 0, 20_000, 100, 64, 25);
+        // The same arrivals, and every answer takes twenty times as long.
+        let (limit, mut running) = (shedder.view().limit, 0);
+        for ms in (t..t + 10_000).step_by(10) {
+            assert_eq!(shedder.ask(STRANGER, at(ms)), Room::Go);
+            running += 1;
+            if running > 50 {
+                shedder.done(&answer(500), at(ms));
+                running -= 1;
+            }
+        }
+        assert!(shedder.view().limit >= limit, "{:?}", shedder.view());
+    }
+
+    #[test]
+    fn the_better_claim_goes_first_and_strangers_do_not_pile_up() {
+        let shedder = Shedder::new(4, 4, START);
+        for _ in 0..4 {
+            assert_eq!(shedder.ask(STRANGER, at(0)), Room::Go);
+        }
+        assert_eq!(shedder.ask(STRANGER, at(1)), Room::Queue);
+        assert_eq!(shedder.ask(FIRST, at(2)), Room::Queue);
+        shedder.done(&answer(20), at(20));
+        assert_eq!(shedder.again(STRANGER, at(1), at(20)), Room::Queue);
+        assert_eq!(shedder.again(FIRST, at(2), at(20)), Room::Go);
+        assert_eq!(shedder.ask(STRANGER, at(150)), Room::Full);
+        assert_eq!(shedder.again(STRANGER, at(1), at(300)), Room::Full);
+        assert_eq!(shedder.view().waiting, 0);
+    }
+
+    #[test]
+    fn suspects_get_what_is_left_over() {
+        let shedder = Shedder::new(8, 8, START);
+        let suspect = Priority::from(Standing::Suspect);
+        for _ in 0..4 {
+            assert_eq!(shedder.ask(suspect, at(0)), Room::Go);
+        }
+        assert_eq!(shedder.ask(suspect, at(0)), Room::Full);
+        assert_eq!(shedder.ask(STRANGER, at(0)), Room::Go);
+    }
+
+    #[test]
+    fn places_are_given_back_once() {
+        let shedder = Shedder::new(2, 2, START);
+        shedder.abandoned();
+        assert_eq!(shedder.ask(FIRST, at(0)), Room::Go);
+        shedder.abandoned();
+        shedder.abandoned();
+        assert_eq!(shedder.view().at_once, 0);
+        assert_eq!([shedder.ask(FIRST, at(0)), shedder.ask(FIRST, at(0))], [Room::Go, Room::Go]);
+        assert_eq!(shedder.ask(FIRST, at(0)), Room::Queue);
+    }
+
+    #[test]
+    fn threads_never_exceed_the_limit_together() {
+        let shedder = Shedder::new(10, 10, START);
+        let most = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        match shedder.ask(FIRST, START) {
+                            Room::Go => {
+                                most.fetch_max(shedder.view().at_once, Relaxed);
+                                shedder.abandoned();
+                            }
+                            Room::Queue => shedder.give_up(FIRST),
+                            Room::Full => {}
+                        }
+                    }
+                });
+            }
+        });
+        assert!(most.load(Relaxed) <= 10);
+        assert_eq!((shedder.view().at_once, shedder.view().waiting), (0, 0));
+    }
+}
