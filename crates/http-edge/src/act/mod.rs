@@ -10,15 +10,21 @@
 pub mod address_table;
 mod compile;
 pub mod decision;
+pub mod gate;
 pub mod limit;
 pub mod memory;
+pub mod page;
+pub mod room;
 pub mod rules;
 pub mod shed;
 pub mod token;
 
 pub use decision::{CompileError, CompileErrors, CompileFault, Decision, RuleIndex, Verdict};
+pub use gate::{Gate, NotPassed};
 pub use limit::Limits;
 pub use memory::{Clearance, Memory, Sighting, Standing, is_navigation};
+pub use page::Page;
+pub use room::{Place, WaitingRoom};
 pub use rules::{CompileContext, Hits, LimitKey, RuleTable, SiteMeasures, State};
 pub use shed::{Answer, Priority, Room, Shedder, part_of};
 pub use token::{TokenError, TokenKeys, TokenText};

@@ -1,0 +1,154 @@
+//! The waiting room: a fair place in line for crowds, with nothing kept per client.
+//!
+//! A place is a number on a signed ticket. The line has a front; whoever shows a ticket at or
+//! before it is admitted while the rate allows. Not everybody who took a place comes back for it:
+//! where admissions are left unused, the front moves faster, so that the absent (and floods, which
+//! never come back) hold up nobody.
+
+use seawall_model::Timestamp;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+/// Where a client stands in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Its turn: it is admitted, and its admission is counted.
+    Come,
+    /// So many places are before it.
+    Ahead(u64),
+}
+
+const TICK_NS: i64 = 100_000_000;
+/// Parts of one admission.
+const WHOLE: u64 = 1_000;
+/// Most by which the front outruns the rate.
+const FASTEST: u64 = 64;
+
+/// One line before one site.
+#[derive(Debug)]
+pub struct WaitingRoom {
+    /// The number that the next comer is given.
+    next: AtomicU64,
+    front: AtomicU64,
+    /// Admissions that may be used, in thousandths.
+    credit: AtomicU64,
+    /// By how much the front outruns the rate.
+    haste: AtomicU64,
+    ticked: AtomicI64,
+}
+
+impl WaitingRoom {
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            next: AtomicU64::new(1),
+            front: AtomicU64::new(0),
+            credit: AtomicU64::new(WHOLE),
+            haste: AtomicU64::new(1),
+            ticked: AtomicI64::new(now.0),
+        }
+    }
+
+    /// A place for a new comer, for its ticket.
+    pub fn arrive(&self) -> u64 {
+        self.next.fetch_add(1, Relaxed)
+    }
+
+    /// A client shows its ticket.
+    pub fn show(&self, number: u64, admitted_per_s: f64, now: Timestamp) -> Place {
+        self.tick(admitted_per_s, now);
+        let front = self.front.load(Relaxed);
+        if number > front {
+            return Place::Ahead(number - front);
+        }
+        let taken = self.credit.fetch_update(Relaxed, Relaxed, |c| c.checked_sub(WHOLE));
+        if taken.is_ok() { Place::Come } else { Place::Ahead(1) }
+    }
+
+    /// Places given and not yet reached.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        (self.next.load(Relaxed) - 1).saturating_sub(self.front.load(Relaxed))
+    }
+
+    fn tick(&self, admitted_per_s: f64, now: Timestamp) {
+        let ticked = self.ticked.load(Relaxed);
+        let age_ns = (now.0 - ticked).min(1_000_000_000);
+        if age_ns < TICK_NS || self.ticked.compare_exchange(ticked, now.0, Relaxed, Relaxed).is_err() {
+            return;
+        }
+        let earned = (admitted_per_s.clamp(0.0, 1e6) * age_ns as f64 / 1e9 * WHOLE as f64) as u64;
+        let most = ((admitted_per_s * WHOLE as f64) as u64).max(WHOLE);
+        let unused = self.credit.load(Relaxed);
+        let is_unused = unused * 2 >= most;
+        let haste = self.haste.load(Relaxed);
+        let haste = if is_unused { (haste * 2).min(FASTEST) } else { (haste / 2).max(1) };
+        self.haste.store(haste, Relaxed);
+        // Cannot fail: the closure always gives a value.
+        let _ = self.credit.fetch_update(Relaxed, Relaxed, |c| Some((c + earned).min(most)));
+        let step = (earned * haste).div_ceil(WHOLE);
+        let last = self.next.load(Relaxed) - 1;
+        let _ = self.front.fetch_update(Relaxed, Relaxed, |f| Some((f + step).min(last).max(f)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+    fn at(ms: i64) -> Timestamp {
+        START.plus_ns(ms * 1_000_000)
+    }
+
+    /// `places` take a number at once; those that `comes` says show it each second. Returns the
+    /// second in which each was admitted.
+    fn admissions(places: u64, per_s: f64, seconds: i64, comes: impl Fn(u64) -> bool) -> Vec<(u64, i64)> {
+        let room = WaitingRoom::new(START);
+        let mut waiting: Vec<u64> = (0..places).map(|_| room.arrive()).filter(|n| comes(*n)).collect();
+        let mut admitted = Vec::new();
+        for tick in 0..seconds * 10 {
+            let now = at(tick * 100);
+            // Each tenth of the line asks in its own tenth of the second.
+            waiting.retain(|n| {
+                let is_due = n % 10 == tick as u64 % 10;
+                let come = is_due && room.show(*n, per_s, now) == Place::Come;
+                if come {
+                    admitted.push((*n, tick / 10));
+                }
+                !come
+            });
+        }
+        admitted
+    }
+
+    #[test]
+    fn a_crowd_is_admitted_at_the_rate_and_in_order() {
+        let admitted = admissions(1_000, 50.0, 30, |_| true);
+        assert!((1_000..=1_000).contains(&admitted.len()), "{}", admitted.len());
+        for second in 3..15 {
+            let count = admitted.iter().filter(|(_, s)| *s == second).count();
+            assert!((25..=80).contains(&count), "{count} in second {second}");
+        }
+        let inversions = admitted.windows(2).filter(|w| w[0].0 > w[1].0 + 150).count();
+        assert!(inversions < 20, "{inversions}");
+    }
+
+    #[test]
+    fn those_who_never_come_back_hold_up_nobody() {
+        let admitted = admissions(20_000, 50.0, 20, |n| n.is_multiple_of(100));
+        let late = admitted.iter().map(|(_, s)| *s).max().unwrap();
+        assert_eq!(admitted.len(), 200);
+        assert!(late <= 14, "{late} s, and the rate alone would take 400");
+    }
+
+    #[test]
+    fn a_place_ahead_is_told() {
+        let room = WaitingRoom::new(START);
+        for _ in 0..10 {
+            room.arrive();
+        }
+        assert_eq!(room.show(7, 1.0, at(0)), Place::Ahead(7));
+        assert_eq!(room.length(), 10);
+    }
+}
