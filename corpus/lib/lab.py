@@ -57,13 +57,14 @@ class Lab:
         for ns, own, other, own6, other6 in sides:
             script = [f"addr add {own}/30 dev eth0", f"addr add {own6}/64 dev eth0 nodad",
                       f"link set eth0 mtu {self.mtu} up", "link set lo up",
-                      f"route add default via {other}", f"-6 route add default via {other6}"]
+                      f"route add default via {other}", f"route add default via {other6}"]
             if ns == self.client_ns:
                 script += [f"route add local {net} dev lo" for net in CLIENT_NETS]
-                script.append(f"-6 route add local {CLIENT6_NET} dev lo")
+                script.append(f"route add local {CLIENT6_NET} dev lo")
             else:
-                script += [f"addr add {SERVICE}/32 dev lo", f"route add local {SERVICE_NET} dev lo",
-                           f"-6 route add local {SERVICE6_NET} dev lo"]
+                script += [f"addr add {SERVICE}/32 dev lo", f"addr add {SERVICE6}/128 dev lo nodad",
+                           f"route add local {SERVICE_NET} dev lo",
+                           f"route add local {SERVICE6_NET} dev lo"]
             run(["ip", "-n", ns, "-batch", "-"], input="\n".join(script) + "\n")
             for key in ("all", "default", "eth0", "lo"):
                 self._sysctl(ns, f"net/ipv4/conf/{key}/rp_filter", 0)
