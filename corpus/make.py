@@ -4,11 +4,10 @@ import argparse
 import concurrent.futures
 import fcntl
 import importlib
+import multiprocessing
 import os
 import pathlib
-import shutil
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -37,6 +36,7 @@ def main():
     if os.geteuid() != 0:
         sys.exit("corpus: namespaces need root; run it with sudo")
     root.mkdir(parents=True, exist_ok=True)
+    interruptible()
     return build_all(chosen, root, options.jobs)
 
 
@@ -52,7 +52,7 @@ def arguments():
 
 def build_all(chosen, root, jobs):
     failed = 0
-    pool = concurrent.futures.ProcessPoolExecutor(jobs, initializer=calm)
+    pool = concurrent.futures.ProcessPoolExecutor(jobs, initializer=interruptible)
     try:
         futures = {pool.submit(build, one.name, str(root)): one for one in chosen}
         for future in concurrent.futures.as_completed(futures):
@@ -62,6 +62,9 @@ def build_all(chosen, root, jobs):
             if error:
                 print(error, flush=True)
     except KeyboardInterrupt:
+        # A plain kill reaches this process alone.
+        for worker in multiprocessing.active_children():
+            worker.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
         print("corpus: stopped; namespaces are removed", file=sys.stderr)
         return 130
@@ -69,9 +72,14 @@ def build_all(chosen, root, jobs):
     return 1 if failed else 0
 
 
-def calm():
-    """Ctrl-C and a plain kill both unwind a worker, so that `with Lab()` cleans up."""
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+def interruptible():
+    """Ctrl-C and a plain kill both unwind the process once, so that `with Lab()` cleans up undisturbed."""
+    def unwind(*_):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, unwind)
 
 
 def build(name, root):
