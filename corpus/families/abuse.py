@@ -106,10 +106,10 @@ def web_login(scene):
 
 # Name: command, server, seconds, capture words, held; {users} and {words} become files.
 GUESSES = {
-    "hydra-ssh": (("hydra", "-q", "-t", "4", "-L", "{users}", "-P", "{words}", f"ssh://{SERVICE}"), ssh_server, 14, "alone", False),
+    "hydra-ssh": (("hydra", "-q", "-t", "4", "-L", "{users}", "-P", "{words}", f"ssh://{SERVICE}"), ssh_server, 25, "alone", False),
     "ncrack-ssh": (("ncrack", "-p", "22", "-U", "{users}", "-P", "{words}", "-g", "cl=3,at=4", SERVICE), ssh_server, 14, "alone", True),
     "medusa-ssh": (("medusa", "-h", SERVICE, "-U", "{users}", "-P", "{words}", "-M", "ssh", "-t", "4"), ssh_server, 14, "alone ng", True),
-    "hydra-ftp": (("hydra", "-q", "-t", "6", "-L", "{users}", "-P", "{words}", f"ftp://{SERVICE}"), ftp_server, 12, "alone", False),
+    "hydra-ftp": (("hydra", "-q", "-t", "6", "-L", "{users}", "-P", "{words}", f"ftp://{SERVICE}"), ftp_server, 25, "alone", False),
     "medusa-ftp": (("medusa", "-h", SERVICE, "-U", "{users}", "-P", "{words}", "-M", "ftp", "-t", "3"), ftp_server, 12, "alone", True),
     "hydra-basic": (("hydra", "-q", "-t", "8", "-l", "admin", "-P", "{words}", f"http-get://{SERVICE}/private/"), web_login, 10, "", False),
     "hydra-form": (("hydra", "-q", "-t", "8", "-l", "admin", "-P", "{words}", SERVICE, "http-post-form", "/app/login:user=^USER^&pass=^PASS^:S=302"), web_login, 10, "", True),

@@ -55,7 +55,7 @@ def crowd(tls, entry, rate):
 
 scene_case("crowd", crowd(False, "/page7.html", 45), how="", label="demand,normal", causes="flash-crowd,normal", note="a link brings a crowd of whole visits")
 scene_case("crowd-tls", crowd(True, "/", 30), how="tls", label="demand,normal", causes="flash-crowd,normal", held=True, note="a crowd over TLS")
-scene_case("one-source-office", lambda s: (s.visitors("--one-source", "212.5.5.5", rate=12), s.quiet(12)), how="alone", label="normal,demand",
+scene_case("one-source-office", lambda s: (s.visitors("--one-source", "213.5.5.5", rate=12), s.quiet(12)), how="alone", label="normal,demand",
            causes="normal,flash-crowd,client-fault", note="many people behind one address")
 
 
@@ -87,7 +87,7 @@ scene_case("large-files", large_files, how="alone snap96", note="five slow downl
 
 
 def rsync(scene):
-    (scene.tmp / "rsyncd.conf").write_text(f"uid=root\ngid=root\nuse chroot=no\n[site]\npath={scene.tmp}/site\nread only=yes\n")
+    (scene.tmp / "rsyncd.conf").write_text(f"uid=root\ngid=root\nuse chroot=no\nreverse lookup=no\n[site]\npath={scene.tmp}/site\nread only=yes\n")
     servers.site(scene.tmp / "site", scene.work.rng, 300)
     scene.lab.srv("rsync", "--daemon", "--no-detach", f"--config={scene.tmp}/rsyncd.conf", f"--address={SERVICE}")
     servers.until(scene.lab, 873)
@@ -165,7 +165,7 @@ def tunnel(scene):
     key = scene.tmp / "key"
     from_openvpn = ("openvpn", "--genkey", "secret", str(key))
     scene.attack(*from_openvpn, seconds=5)
-    common = ("--dev", "tun", "--secret", str(key), "--cipher", "AES-256-CBC", "--auth", "SHA256", "--allow-deprecated-insecure-static-crypto", "--verb", "0")
+    common = ("--dev", "tun", "--secret", str(key), "--cipher", "AES-256-CBC", "--auth", "SHA256", "--verb", "0")
     scene.lab.srv("openvpn", *common, "--local", SERVICE, "--port", "1194", "--ifconfig", "10.9.0.1", "10.9.0.2")
     scene.lab.cli("openvpn", *common, "--remote", SERVICE, "1194", "--nobind", "--ifconfig", "10.9.0.2", "10.9.0.1")
     settle(3)

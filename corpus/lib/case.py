@@ -64,4 +64,8 @@ def make(one, root):
     for name in files:
         if work.path(name).stat().st_size == 0:
             raise RuntimeError(f"{name} is empty")
+    kept = set(files) | {word.rsplit("/", 1)[-1] for word in work.flags}
+    for path in folder.iterdir():
+        if path.name not in kept:
+            path.unlink()
     return one.row([f"{half}/{one.name}/{name}" for name in files], work.flags)
