@@ -106,13 +106,13 @@ def web_login(scene):
 
 # Name: command, server, seconds, capture words, held; {users} and {words} become files.
 GUESSES = {
-    "hydra-ssh": (("hydra", "-q", "-t", "4", "-L", "{users}", "-P", "{words}", f"ssh://{SERVICE}"), ssh_server, 25, "alone", False),
+    "hydra-ssh": (("hydra", "-q", "-I", "-t", "4", "-L", "{users}", "-P", "{words}", f"ssh://{SERVICE}"), ssh_server, 25, "alone", False),
     "ncrack-ssh": (("ncrack", "-p", "22", "-U", "{users}", "-P", "{words}", "-g", "cl=3,at=4", SERVICE), ssh_server, 14, "alone", True),
     "medusa-ssh": (("medusa", "-h", SERVICE, "-U", "{users}", "-P", "{words}", "-M", "ssh", "-t", "4"), ssh_server, 14, "alone ng", True),
-    "hydra-ftp": (("hydra", "-q", "-t", "6", "-L", "{users}", "-P", "{words}", f"ftp://{SERVICE}"), ftp_server, 25, "alone", False),
+    "hydra-ftp": (("hydra", "-q", "-I", "-t", "6", "-L", "{users}", "-P", "{words}", f"ftp://{SERVICE}"), ftp_server, 25, "alone", False),
     "medusa-ftp": (("medusa", "-h", SERVICE, "-U", "{users}", "-P", "{words}", "-M", "ftp", "-t", "3"), ftp_server, 12, "alone", True),
-    "hydra-basic": (("hydra", "-q", "-t", "8", "-l", "admin", "-P", "{words}", f"http-get://{SERVICE}/private/"), web_login, 10, "", False),
-    "hydra-form": (("hydra", "-q", "-t", "8", "-l", "admin", "-P", "{words}", SERVICE, "http-post-form", "/app/login:user=^USER^&pass=^PASS^:S=302"), web_login, 10, "", True),
+    "hydra-basic": (("hydra", "-q", "-I", "-t", "8", "-l", "admin", "-P", "{words}", f"http-get://{SERVICE}/private/"), web_login, 10, "", False),
+    "hydra-form": (("hydra", "-q", "-I", "-t", "8", "-l", "admin", "-P", "{words}", SERVICE, "http-post-form", "/app/login:user=^USER^&pass=^PASS^:S=302"), web_login, 10, "", True),
     "medusa-basic": (("medusa", "-h", SERVICE, "-u", "admin", "-P", "{words}", "-M", "http", "-m", "DIR:/private/", "-t", "4"), web_login, 10, "", True),
 }
 
@@ -138,7 +138,7 @@ for name, (command, server, seconds, how, held) in GUESSES.items():
 
 
 SCRAPES = {
-    "wget": (("wget", "-q", "-r", "-l", "3", "-A", "html", "--delete-after", "-P", "/tmp/corpus-wget", CLEAR + "/"), 8, "", False, "scraping,crawler"),
+    "wget": (("wget", "-q", "-r", "-l", "3", "-A", "html", "--delete-after", "-P", "copy", CLEAR + "/"), 8, "", False, "scraping,crawler"),
     "curl-loop": (("sh", "-c", f"i=1; while [ $i -lt 3000 ]; do curl -s -o /dev/null -A 'python-requests/2.31.0' {CLEAR}/app/item/$i; i=$((i+1)); done"), 10, "", False, "scraping"),
     "curl-parallel": (("sh", "-c", f"curl -s -Z --parallel-max 8 -o /dev/null '{CLEAR}/app/item/[1-4000]'"), 8, "", True, "scraping,http-flood"),
 }

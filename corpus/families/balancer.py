@@ -10,13 +10,14 @@ from lib.scene import VISITORS, client_address
 CONFIG = """
 global
   log {tmp}/log.sock format rfc3164 local0 info
+  log-send-hostname lb1
   maxconn 4000
   stats socket {tmp}/admin.sock level admin
 defaults
   log global
   mode {mode}
   option {mode}log
-  option dontlognull
+  {quiet}
   option redispatch
   retries 2
   timeout connect 1s
@@ -38,12 +39,14 @@ backend web
 class Balancer:
     """HAProxy with three backends, and a line of actions while visitors come."""
 
-    def __init__(self, work, plans, mode="http", balance="roundrobin", server="3s", limit=60, rate=9, visitor_options=(), workers=16):
+    def __init__(self, work, plans, mode="http", balance="roundrobin", server="3s", limit=60, rate=9, visitor_options=(), workers=16,
+                 log_empty=False):
         self.work, self.plans, self.mode, self.rate, self.workers = work, plans, mode, rate, workers
-        self.options = dict(mode=mode, balance=balance, server=server, limit=limit)
+        self.options = dict(mode=mode, balance=balance, server=server, limit=limit, quiet="" if log_empty else "option dontlognull")
         self.visitor_options = visitor_options
         self.lab = Lab(work.name)
         self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="corpus-"))
+        self.lab.cwd = self.tmp
         self.members = {}
 
     def __enter__(self):
@@ -52,10 +55,11 @@ class Balancer:
         self.syslog = servers.Syslog(self.tmp / "log.sock", self.work.path("haproxy.log"))
         for i in range(len(self.plans)):
             self.start(i)
+        for i in range(len(self.plans)):
+            servers.until(self.lab, 8001 + i)
         members = "\n".join(f"  server app{i + 1} 127.0.0.1:{8001 + i}" for i in range(len(self.plans)))
         check = "option httpchk GET /health" if self.mode == "http" else ""
         (self.tmp / "haproxy.cfg").write_text(CONFIG.format(tmp=self.tmp, address=SERVICE, members=members, check=check, **self.options))
-        settle(0.5)
         self.balancer = self.lab.srv("haproxy", "-db", "-f", self.tmp / "haproxy.cfg")
         servers.until(self.lab, 80)
         self.visitors(*self.visitor_options)
@@ -190,7 +194,7 @@ story("flood-hulk", "attack", "cache-busting,http-flood", flood(*own("hulk", "--
 story("flood-botnet", "attack", "http-flood", flood(*own("browserlike", "--workers", 80, "--sources", 3000, "--rate", 300)), note="3,000 addresses")
 story("slowloris", "attack", "slow-http", flood(*own("slow-headers", "--workers", 250, "--seconds", 14), seconds=15), note="408s with cR")
 story("slowloris-many", "attack", "slow-http", flood(*own("slow-headers", "--workers", 300, "--sources", 60, "--seconds", 14), seconds=15), held=True, note="408s with cR")
-story("connections-tcp", "attack", "connection-flood", flood(*own("connect", "--workers", 60, "--sources", 8, "--rate", 700)), mode="tcp", note="TCP mode")
+story("connections-tcp", "attack", "connection-flood", flood(*own("connect", "--workers", 60, "--sources", 8, "--rate", 700)), mode="tcp", log_empty=True, note="TCP mode")
 story("overload", "attack", "http-flood,expensive-endpoint", flood(*own("browserlike", "--workers", 250, "--sources", 1500, "--path", "/app/search?q=a", "--rate", 200)),
       held=True, limit=10, plans=["0:60:0:200"] * 3, note="queues fill at the balancer")
 story("crowd", "demand", "flash-crowd", crowd, note="a link, whole visits of pages without assets")

@@ -20,16 +20,21 @@ CLIENT_NETS = [f"{first}.0.0.0/8" for first in
 CLIENT6_NET = "2a02::/16"
 # Where `ip netns exec` finds the files of /etc that a namespace has for itself.
 RESOLVERS = pathlib.Path("/etc/netns")
+WAN = pathlib.Path(__file__).resolve().parent.parent / "clients" / "wan.py"
 
 
 class Lab:
     """`with Lab("name") as lab:`; `lab.cli(...)` and `lab.srv(...)` start programs on either side."""
 
-    def __init__(self, name, mtu=1500):
+    def __init__(self, name, mtu=1500, wan=None):
+        """`wan`: share of packets lost on a way as long as the internet's; None: a cable without delay."""
         stem = f"cp{os.getpid()}{abs(hash(name)) % 1000:03d}"
         self.client_ns, self.server_ns = stem + "c", stem + "s"
-        self.mtu = mtu
+        self.mtu, self.wan = mtu, wan
+        self.device = "eth0" if wan is None else "wan0"
         self.processes = []
+        # Tools leave files where they stand.
+        self.cwd = "/"
 
     def __enter__(self):
         try:
@@ -38,6 +43,18 @@ class Lab:
             self.__exit__()
             raise
         return self
+
+    def lay_way(self, folder):
+        """Puts the long way between the two sides; `folder` holds its sockets."""
+        ends = ((self.client_ns, "c", "s", 12, "198.18.1.1"), (self.server_ns, "s", "c", 16, "198.18.1.2"))
+        for ns, own, other, at, address in ends:
+            self.spawn(ns, ["python3", WAN, "--own", folder / own, "--other", folder / other, "--client-at", at,
+                            "--loss", self.wan, "--ready", folder / f"{own}.ready"])
+            while not (folder / f"{own}.ready").exists():
+                settle(0.05)
+            run(["ip", "-n", ns, "-batch", "-"], input=f"addr add {address}/30 dev wan0\nlink set wan0 up\n"
+                                                       "route replace default dev wan0\n")
+            self._sysctl(ns, "net/ipv4/conf/wan0/rp_filter", 0)
 
     def __exit__(self, *_):
         for process in reversed(self.processes):
@@ -90,7 +107,8 @@ class Lab:
 
     def client_source(self, address):
         """Makes programs of the client side that bind to nothing use `address`."""
-        run(["ip", "-n", self.client_ns, "route", "replace", "default", "via", "198.18.0.2", "src", address])
+        way = ["via", "198.18.0.2"] if self.wan is None else ["dev", "wan0"]
+        run(["ip", "-n", self.client_ns, "route", "replace", "default", *way, "src", address])
 
     def filter(self, rules):
         """Loads nftables rules (the body of an input chain) into the server side."""
@@ -110,6 +128,7 @@ class Lab:
         options.setdefault("stdout", subprocess.DEVNULL)
         options.setdefault("stderr", subprocess.DEVNULL)
         options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("cwd", self.cwd)
         process = subprocess.Popen(["ip", "netns", "exec", ns] + [str(word) for word in command],
                                    start_new_session=True, **options)
         self.processes.append(process)
@@ -126,9 +145,9 @@ class Lab:
         process = self.cli(*command, **options)
         wait(process, seconds)
 
-    def capture(self, path, expression="", snaplen=262144, device="eth0"):
+    def capture(self, path, expression="", snaplen=262144, device=None):
         """Starts a capture on the server's side of the cable; `stop` it."""
-        command = ["tcpdump", "-Z", "root", "-i", device, "-s", str(snaplen), "-B", "16384", "-U", "-w", str(path)]
+        command = ["tcpdump", "-Z", "root", "-i", device or self.device, "-s", str(snaplen), "-B", "16384", "-U", "-w", str(path)]
         process = self.srv(*command, *([expression] if expression else []), stderr=subprocess.PIPE)
         for line in process.stderr:
             if b"listening" in line:

@@ -14,24 +14,29 @@ class Scene:
     """`with Scene(work, how) as scene: scene.quiet(3); scene.attack(...); scene.quiet(2)`, then `scene.files`.
 
     `how` is a set of words on the capture: `in` and `out` (one direction), `snap96`, `snap64`, `ng` (pcapng), `gz`,
-    `any` (cooked headers), `alone` (no visitors), `tls` (visitors over TLS).
+    `any` (cooked headers), `alone` (no visitors), `tls` (visitors over TLS), `wan` (clients are as far as on the
+    internet), `lossy` (so, and 2 % of packets are lost).
     """
 
     def __init__(self, work, how="", rate=4, prepare=None, visitor_options=()):
         self.work, self.how, self.rate = work, how.split(), rate
         self.prepare, self.visitor_options = prepare, visitor_options
-        self.lab = Lab(work.name)
+        wan = 0.02 if "lossy" in self.how else 0.0 if "wan" in self.how else None
+        self.lab = Lab(work.name, wan=wan)
         self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="corpus-"))
+        self.lab.cwd = self.tmp
         self.files = []
 
     def __enter__(self):
         self.lab.__enter__()
         try:
+            if self.lab.wan is not None:
+                self.lab.lay_way(self.tmp)
             if self.prepare:
                 self.prepare(self)
             else:
                 servers.nginx(self.lab, self.tmp)
-            self.tap = self.lab.capture(self.tmp / "raw.pcap", self._filter(), self._snaplen(), "any" if "any" in self.how else "eth0")
+            self.tap = self.lab.capture(self.tmp / "raw.pcap", self._filter(), self._snaplen(), "any" if "any" in self.how else None)
             if "alone" not in self.how:
                 self.visitors(*self.visitor_options)
         except BaseException:

@@ -95,11 +95,11 @@ def until(lab, port, address=SERVICE, patience=6.0):
 class Syslog:
     """A socket that a server logs to; lines are written as a syslog daemon writes them."""
 
-    def __init__(self, path, out, host="lb1"):
+    def __init__(self, path, out):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
         pathlib.Path(path).chmod(0o777)
-        self.out, self.host = open(out, "w"), host
+        self.out = open(out, "w")
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
@@ -111,9 +111,8 @@ class Syslog:
                 return
             if not text:
                 return
-            # "<134>Nov 21 14:28:07 haproxy[12]: ..." gets the host that a daemon adds.
-            text = text.split(">", 1)[-1].rstrip("\n")
-            self.out.write(f"{text[:15]} {self.host}{text[15:]}\n")
+            # A daemon leaves the priority out: "<134>Nov 21 14:28:07 lb1 haproxy[12]: ...".
+            self.out.write(text.split(">", 1)[-1].rstrip("\n") + "\n")
 
     def close(self):
         settle(0.3)
