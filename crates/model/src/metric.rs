@@ -205,6 +205,8 @@ metrics! {
     FragmentRate Rate PerSecond "fragment-rate" "fragments per second";
     IcmpRate Rate PerSecond "icmp-rate" "ICMP packets per second";
     ConnectionCount Rate Count "connection-count" "connections opened";
+    DhcpRequestRate Rate PerSecond "dhcp-request-rate" "requests for an address (DHCP) per second";
+    AdminLoginRate Rate PerSecond "admin-login-rate" "short connections per second to terminals and desktops";
     // packets: who
     ReflectorCount Who Count "reflector-count" "distinct sources of unasked answers";
     SourceCount Who Count "source-count" "distinct source addresses";
@@ -213,6 +215,12 @@ metrics! {
     TopDestinationShare Who Share "top-destination-share" "packets to the busiest destination";
     DestinationCount Who Count "destination-count" "distinct destinations";
     PeakMessagesPerClient Who PerSecond "peak-messages-per-client" "small messages per second of the busiest client to a web service";
+    ReflectedNetworkCount Who Count "reflected-network-count" "networks (/24, /48) that unasked answers go to";
+    DhcpClientCount Who Count "dhcp-client-count" "machines that ask for an address (DHCP)";
+    FailedOpenerCount Who Count "failed-opener-count" "sources whose connection attempts come to nothing";
+    AdminClientCount Who Count "admin-client-count" "clients that only make short connections to terminals and desktops";
+    SlowPerClient Who Count "slow-per-client" "slow connections of one client";
+    IdlePerClient Who Count "idle-per-client" "idle connections of one client";
     NewSourceShare Who Share "new-source-share" "source addresses never seen before";
     SourcePortEntropy Who Entropy "source-port-entropy" "spread of source ports";
     // packets: what
@@ -237,8 +245,8 @@ metrics! {
     SynAckStrayShare What Share "stray-syn-ack-share" "unasked SYN-ACK or RST answers among TCP packets";
     ReflectorPortShare What Share "reflector-port-share" "bytes from ports of services known to amplify, unasked";
     MeanPacketBytes What Bytes "mean-packet-bytes" "mean packet length";
-    PortFanOut What Count "port-fan-out" "destination ports tried by the busiest prober";
-    HostFanOut What Count "host-fan-out" "destinations tried by the busiest prober";
+    PortFanOut Who Count "port-fan-out" "destination ports tried by the busiest prober";
+    HostFanOut Who Count "host-fan-out" "destinations tried by the busiest prober";
     SlowConnections Capacity Count "slow-connections" "connections held open by unfinished requests or slow readers";
     SlowConnectionShare Capacity Share "slow-connection-share" "connections that are slow or idle";
     IdleConnections Capacity Count "idle-connections" "connections held open on which the client says nothing";
@@ -248,8 +256,14 @@ metrics! {
     ConnectionsPerClient Who Ratio "connections-per-client" "connections per client";
     Http2AbuseEvents What Count "http2-abuse-events" "HTTP/2 streams reset at once or control-frame floods";
     LoginConnections What Count "login-connections" "short connections of one client to a log-in service";
-    RetransmissionShare Capacity Share "retransmission-share" "TCP segments sent again";
-    ResetShare Capacity Share "reset-share" "connections that ended by reset";
+    RetransmissionShare Probe Share "retransmission-share" "TCP segments sent again";
+    ResetShare Probe Share "reset-share" "connections that ended by reset";
+    HandshakeTime Capacity Microseconds "handshake-time" "median time to open a connection";
+    EmptyConnectionShare What Share "empty-connection-share" "connections on which the client said nothing";
+    FanOutShare What Share "fan-out-share" "failed connection attempts of sources that try many ports or hosts";
+    UniformMessageShare What Share "uniform-message-share" "small messages to web services of one and the same length";
+    UniformPayloadShare What Share "uniform-payload-share" "unanswered UDP packets with one and the same payload";
+    UnansweredUdpBytes What Bytes "unanswered-udp-bytes" "mean length of UDP packets that nobody answers or asked for";
     // DNS
     DnsQueryRate Rate PerSecond "dns-query-rate" "DNS queries per second";
     DnsQueryCount Rate Count "dns-query-count" "DNS queries in all";
@@ -265,6 +279,13 @@ metrics! {
     DnsClientCount Who Count "dns-client-count" "distinct DNS clients";
     DnsQueriesPerClient Who Ratio "dns-queries-per-client" "queries per DNS client";
     DnsTopClientShare Who Share "dns-top-client-share" "queries of the busiest DNS client";
+    DnsSuffixTopClientShare Who Share "dns-suffix-top-client-share" "queries under the busiest suffix by its busiest client";
+    DnsNewClientShare Who Share "dns-new-client-share" "DNS clients never seen before";
+    DnsServerCount Who Count "dns-server-count" "DNS servers that answer unasked";
+    DnsUnsolicitedShare What Share "dns-unsolicited-share" "DNS answers to no query that was seen";
+    DnsTopTypeShare What Share "dns-top-type-share" "queries under the busiest suffix for the commonest type";
+    DnsDataTypeShare What Share "dns-data-type-share" "queries under the busiest suffix for types that carry data (TXT, NULL, CNAME, MX)";
+    DnsRetryShare What Share "dns-retry-share" "queries that their client had sent before";
 }
 
 impl fmt::Display for Metric {

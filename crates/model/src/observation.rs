@@ -336,6 +336,8 @@ pub struct Packet<'a> {
     /// Transport payload length on the wire.
     pub payload_bytes: u32,
     pub flow: FlowState,
+    /// A TCP segment that carries bytes which its sender had sent before.
+    pub repeats: bool,
     /// How many packets stand for this one (1 unless sampled).
     pub sampling: u32,
 }

@@ -126,10 +126,11 @@ pub enum ShareSeries {
     Assetless,
     DnsFailures,
     Unanswered,
+    Repeated,
 }
 
 /// Every watched share, in the order of their detectors.
-pub const SHARES: [ShareSeries; 8] = [
+pub const SHARES: [ShareSeries; 9] = [
     ShareSeries::ServerErrors,
     ShareSeries::ClientErrors,
     ShareSeries::Abandoned,
@@ -138,6 +139,7 @@ pub const SHARES: [ShareSeries; 8] = [
     ShareSeries::Assetless,
     ShareSeries::DnsFailures,
     ShareSeries::Unanswered,
+    ShareSeries::Repeated,
 ];
 
 impl ShareSeries {
@@ -165,6 +167,10 @@ impl ShareSeries {
             Self::DnsFailures => {
                 second.dns.as_ref().map(|d| ((d.nonexistent + d.server_failure) as f64, d.responses as f64))
             }
+            Self::Repeated => second
+                .net
+                .as_ref()
+                .map(|n| (n.volumes.repeated.packets as f64, n.volumes.segments.packets as f64)),
             Self::Unanswered => second.net.as_ref().map(|n| {
                 let one_way = n.volumes.all.packets.saturating_sub(n.volumes.two_way.packets);
                 (one_way as f64, n.volumes.all.packets as f64)

@@ -25,6 +25,8 @@ pub struct DnsWindow {
     pub refused: u64,
     pub other_failure: u64,
     pub amplifying: u64,
+    /// The same of answers.
+    pub amplifying_answers: u64,
     /// Queries that ask for recursion.
     pub recursive: u64,
     pub truncated: u64,
@@ -33,6 +35,8 @@ pub struct DnsWindow {
     pub matched: u64,
     pub malformed: u64,
     pub clients: Distinct,
+    /// Servers of answers to no query that was seen.
+    pub unasked_servers: Distinct,
     pub names: Distinct,
     pub response_us: Histogram,
     pub profiles: Profiles<AskerProfile>,
@@ -67,7 +71,11 @@ impl DnsWindow {
     fn observe_response(&mut self, d: &Dns<'_>) {
         self.responses += 1;
         self.response_bytes += u64::from(d.message_bytes);
-        self.unsolicited += u64::from(d.unsolicited);
+        self.amplifying_answers += u64::from(AMPLIFYING_TYPES.contains(&d.query_type));
+        if d.unsolicited {
+            self.unsolicited += 1;
+            self.unasked_servers.insert(hash::address(d.server));
+        }
         self.truncated += u64::from(d.truncated);
         match d.response_code {
             0 => self.no_error += 1,
@@ -97,12 +105,14 @@ impl DnsWindow {
         self.refused += other.refused;
         self.other_failure += other.other_failure;
         self.amplifying += other.amplifying;
+        self.amplifying_answers += other.amplifying_answers;
         self.recursive += other.recursive;
         self.truncated += other.truncated;
         self.over_tcp += other.over_tcp;
         self.unsolicited += other.unsolicited;
         self.matched += other.matched;
         self.malformed += other.malformed;
+        self.unasked_servers.merge(&other.unasked_servers);
         self.clients.merge(&other.clients);
         self.names.merge(&other.names);
         self.response_us.merge(&other.response_us);

@@ -1,7 +1,7 @@
 //! Packets and connections of one tick.
 
 use super::{bit_of, codec, service};
-use crate::sketch::{Distinct, Profile, Profiles, Sample};
+use crate::sketch::{Distinct, Histogram, Profile, Profiles, Sample};
 use seawall_model::observation::{
     Connection, ConnectionEvent, FlowState, Fragment, Packet, protocol, tcp_flags,
 };
@@ -16,6 +16,10 @@ const SHORT_CONNECTION_BYTES: u64 = 400;
 const LOGIN_CONNECTION_BYTES: u64 = 6_000;
 /// And at least this much: a connection on which nothing is said tries no password.
 const LOGIN_LEAST_BYTES: u64 = 16;
+/// A question's payload carries at most this much, as far as size tells.
+const QUESTION_BYTES: u32 = 100;
+/// Where a DHCP message names its client's hardware (RFC 2131 section 2).
+const DHCP_CLIENT: std::ops::Range<usize> = 28..34;
 /// A request's segment carries at most this much; larger ones are uploads.
 const MESSAGE_BYTES: u32 = 700;
 /// Protocols besides TCP, UDP and ICMP that networks really carry (IANA): IGMP, IP in IP, 6in4,
@@ -83,6 +87,10 @@ volumes! {
     /// Flag combinations that no stack sends.
     impossible_flags
     icmp_echo icmp_echo_reply icmp_unreachable
+    /// TCP segments with payload that a flow table has seen, and those that were sent again.
+    segments repeated
+    /// Questions of machines for an address (RFC 2131), DHCP for IPv6 included.
+    dhcp_requests
 }
 
 /// Counters, sketches and samples of packets and connections.
@@ -94,7 +102,15 @@ pub struct NetWindow {
     /// Connection events, indexed by [`ConnectionEvent`] in its order.
     pub events: [u64; 10],
     pub short_connections: u64,
+    /// Closed connections on which the client said nothing.
+    pub empty_connections: u64,
+    /// Short connections to services for administrators.
+    pub admin_logins: u64,
+    /// From the first SYN to the packet that completed the handshake.
+    pub handshake_us: Histogram,
     pub sources: Distinct,
+    /// Hardware addresses of machines that asked for an address.
+    pub dhcp_clients: Distinct,
     pub destinations: Distinct,
     pub hosts: Profiles<HostProfile>,
     pub sample: Sample,
@@ -136,7 +152,7 @@ impl NetWindow {
             host.observe(p, two_way);
         }
         if p.flow == FlowState::Answering
-            && p.protocol == protocol::UDP
+            && (p.protocol == protocol::UDP || is_time_exceeded(p))
             && let Some(asker) = self.hosts.entry(hash::address(p.destination))
         {
             asker.answered += 1;
@@ -163,6 +179,12 @@ impl NetWindow {
                 v.messages.add(weight, bytes);
             } else if service::is_web_port(p.source_port) {
                 v.message_answers.add(weight, bytes);
+            }
+        }
+        if p.payload_bytes > 0 && p.flow != FlowState::Unknown {
+            v.segments.add(weight, bytes);
+            if p.repeats {
+                v.repeated.add(weight, bytes);
             }
         }
         if flags & RST != 0 {
@@ -194,6 +216,12 @@ impl NetWindow {
 
     fn observe_udp(&mut self, p: &Packet<'_>, two_way: bool, weight: u64, bytes: u64) {
         self.volumes.udp.add(weight, bytes);
+        if is_dhcp_request(p) {
+            self.volumes.dhcp_requests.add(weight, bytes);
+            if let Some(hardware) = p.payload.get(DHCP_CLIENT) {
+                self.dhcp_clients.insert(hash::bytes(hardware));
+            }
+        }
         if two_way {
             if p.flow == FlowState::Answering && service::is_service_port(p.source_port) {
                 self.volumes.udp_answers.add(weight, bytes);
@@ -210,7 +238,11 @@ impl NetWindow {
             self.volumes.udp_multicast.add(weight, bytes);
             return;
         }
-        if service::is_service_port(p.destination_port) && !service::is_service_port(p.source_port) {
+        // Some services ask from the port on which they answer.
+        let mutual = p.source_port == p.destination_port && p.payload_bytes <= QUESTION_BYTES;
+        if service::is_service_port(p.destination_port)
+            && (mutual || !service::is_service_port(p.source_port))
+        {
             self.volumes.udp_questions.add(weight, bytes);
             return;
         }
@@ -239,20 +271,26 @@ impl NetWindow {
         let closed = matches!(c.event, ConnectionEvent::Closed);
         let short = closed && c.client_bytes <= SHORT_CONNECTION_BYTES && c.requests == 0;
         self.short_connections += u64::from(short);
+        self.empty_connections += u64::from(closed && c.client_bytes == 0);
+        let said = LOGIN_LEAST_BYTES..=LOGIN_CONNECTION_BYTES;
+        let brief = closed && said.contains(&c.client_bytes);
+        let admin = brief && service::is_admin_port(c.server_port);
+        self.admin_logins += u64::from(admin);
+        if c.event == ConnectionEvent::Established && c.duration_us > 0 {
+            self.handshake_us.insert(c.duration_us);
+        }
         let Some(host) = self.hosts.entry(hash::address(c.client)) else { return };
         host.address = Some(c.client);
         match c.event {
             ConnectionEvent::HalfOpenExpired => host.half_open += 1,
             ConnectionEvent::Established => host.established += 1,
             ConnectionEvent::Refused => host.refused += 1,
-            ConnectionEvent::SlowRequest | ConnectionEvent::SlowRead | ConnectionEvent::Idle => {
-                host.slow += 1
-            }
+            ConnectionEvent::SlowRequest | ConnectionEvent::SlowRead => host.slow += 1,
+            ConnectionEvent::Idle => host.idle += 1,
             ConnectionEvent::Closed => {
                 host.short += u32::from(short);
-                let said = LOGIN_LEAST_BYTES..=LOGIN_CONNECTION_BYTES;
-                let login = service::is_login_port(c.server_port) && said.contains(&c.client_bytes);
-                host.logins += u32::from(login);
+                host.logins += u32::from(brief && service::is_login_port(c.server_port));
+                host.admin_logins += u32::from(admin);
             }
             ConnectionEvent::TlsHello => host.tls_hellos += 1,
             ConnectionEvent::TlsAbandoned => host.tls_abandoned += 1,
@@ -306,7 +344,11 @@ impl NetWindow {
             *mine += theirs;
         }
         self.short_connections += other.short_connections;
+        self.empty_connections += other.empty_connections;
+        self.admin_logins += other.admin_logins;
+        self.handshake_us.merge(&other.handshake_us);
         self.sources.merge(&other.sources);
+        self.dhcp_clients.merge(&other.dhcp_clients);
         self.destinations.merge(&other.destinations);
         self.hosts.merge(&other.hosts);
         self.sample.merge(&other.sample);
@@ -335,6 +377,24 @@ fn is_message(p: &Packet<'_>) -> bool {
         && p.payload_bytes <= MESSAGE_BYTES
 }
 
+fn is_echo_request(p: &Packet<'_>) -> bool {
+    matches!((p.protocol, p.icmp_type), (protocol::ICMP, 8) | (protocol::ICMPV6, 128))
+}
+
+/// A router's answer to a packet whose hops were up, as traces of routes bring them.
+fn is_time_exceeded(p: &Packet<'_>) -> bool {
+    matches!((p.protocol, p.icmp_type), (protocol::ICMP, 11) | (protocol::ICMPV6, 3))
+}
+
+/// A client's question to DHCP servers: BOOTREQUEST to port 67, or any message to port 547.
+fn is_dhcp_request(p: &Packet<'_>) -> bool {
+    match p.destination_port {
+        67 => p.payload.first().is_none_or(|&op| op == 1),
+        547 => true,
+        _ => false,
+    }
+}
+
 /// IPv4 broadcast: all ones, or the last address of what looks like a private LAN.
 fn is_broadcast(address: IpAddr) -> bool {
     match address {
@@ -352,15 +412,17 @@ pub struct HostProfile {
     pub two_way: u32,
     /// Small segments with payload to web ports.
     pub messages: u32,
-    /// UDP answers that it got.
+    /// UDP answers that it got, and routers' answers to its traces.
     pub answered: u32,
     pub syn: u32,
     pub half_open: u32,
     pub established: u32,
     pub refused: u32,
     pub slow: u32,
+    pub idle: u32,
     pub short: u32,
     pub logins: u32,
+    pub admin_logins: u32,
     pub tls_hellos: u32,
     pub tls_abandoned: u32,
     /// Bitmaps of hashed destination ports and hosts that it opened or sent one-way packets to.
@@ -390,8 +452,12 @@ impl HostProfile {
         let opens =
             p.protocol == protocol::TCP && p.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
         self.syn += u32::from(opens);
+        // Without SYN, ACK and RST no packet belongs to a connection: scanners send such.
+        let tries = p.protocol == protocol::TCP
+            && p.fragment != Fragment::Later
+            && p.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == 0;
         let asks = p.protocol == protocol::UDP && !two_way && !service::is_service_port(p.source_port);
-        if opens || asks {
+        if opens || tries || asks || is_echo_request(p) && !two_way {
             self.ports |= bit_of(hash::mix(u64::from(p.destination_port)));
             self.hosts |= bit_of(hash::address(p.destination));
         }
@@ -416,8 +482,10 @@ impl Profile for HostProfile {
         self.established += other.established;
         self.refused += other.refused;
         self.slow += other.slow;
+        self.idle += other.idle;
         self.short += other.short;
         self.logins += other.logins;
+        self.admin_logins += other.admin_logins;
         self.tls_hellos += other.tls_hellos;
         self.tls_abandoned += other.tls_abandoned;
         self.ports |= other.ports;

@@ -53,30 +53,18 @@ pub fn is_web_port(port: u16) -> bool {
     matches!(port, 80 | 443 | 8000 | 8080 | 8443 | 8888)
 }
 
-/// TCP ports of services that ask for a password.
+/// TCP ports of services that ask for a password where nobody can read the answer. In the clear
+/// text of others a sensor reads it; and to mail servers and databases brief visits are usual.
 #[must_use]
 pub fn is_login_port(port: u16) -> bool {
-    matches!(
-        port,
-        21 | 22
-            | 23
-            | 25
-            | 110
-            | 143
-            | 445
-            | 465
-            | 587
-            | 993
-            | 995
-            | 1433
-            | 2222
-            | 3306
-            | 3389
-            | 5432
-            | 5900
-            | 5985
-            | 6379
-    )
+    is_admin_port(port) || matches!(port, 445 | 465 | 587 | 993 | 995)
+}
+
+/// TCP ports of services whose few users stay connected: files, terminals, desktops. Many brief
+/// visits are guesses.
+#[must_use]
+pub fn is_admin_port(port: u16) -> bool {
+    matches!(port, 21 | 22 | 23 | 2222 | 2323 | 3389 | 5900 | 5985)
 }
 
 #[cfg(test)]

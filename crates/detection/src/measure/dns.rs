@@ -1,7 +1,9 @@
 //! DNS windows as values.
 
 use super::{Structure, Value, push, push_share, spread};
+use crate::Window;
 use crate::feature::dns::DnsWindow;
+use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::record::DnsRecord;
 use seawall_model::text::is_random_word;
@@ -10,6 +12,9 @@ use seawall_model::{Cause, hash};
 /// So many names under one suffix, so long in the mean, may be a tunnel.
 const TUNNEL_NAMES: usize = 15;
 const TUNNEL_LABEL_BYTES: usize = 30;
+/// Types of questions that tunnels ask: CNAME, NULL, MX, TXT, and the one for private use that
+/// iodine prefers.
+const DATA_TYPES: [u16; 5] = [5, 10, 15, 16, 65_399];
 
 pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
     let asked = dns.queries.max(dns.responses) as f64;
@@ -18,7 +23,12 @@ pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, struc
     push(out, Metric::DnsClientCount, dns.clients.count(), asked);
     let failures = dns.nonexistent + dns.server_failure;
     push_share(out, Metric::DnsFailureShare, failures as f64, dns.responses as f64);
-    push_share(out, Metric::DnsAmplifyingShare, dns.amplifying as f64, dns.queries as f64);
+    // A capture of one direction may hold the answers only.
+    let (amplifying, of) =
+        if dns.queries > 0 { (dns.amplifying, dns.queries) } else { (dns.amplifying_answers, dns.responses) };
+    push_share(out, Metric::DnsAmplifyingShare, amplifying as f64, of as f64);
+    push_share(out, Metric::DnsUnsolicitedShare, dns.unsolicited as f64, dns.responses as f64);
+    push(out, Metric::DnsServerCount, dns.unasked_servers.count(), asked);
     push_share(out, Metric::DnsRecursionShare, dns.recursive as f64, dns.queries as f64);
     push(
         out,
@@ -35,41 +45,96 @@ pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, struc
     let busiest = sorted.iter().map(|(_, p)| p.queries).max().unwrap_or(0);
     push_share(out, Metric::DnsTopClientShare, f64::from(busiest), dns.queries as f64);
     let records = if dns.queries > 0 { dns.query_records() } else { dns.response_records() };
+    if dns.queries as usize == records.len() {
+        let asked = spread(records.iter().map(question).collect());
+        let again = asked.total.saturating_sub(asked.distinct) as f64;
+        push_share(out, Metric::DnsRetryShare, again, asked.total as f64);
+    }
     suffixes(&records, out, structure);
+}
+
+/// Who asks what.
+fn question(r: &DnsRecord) -> u64 {
+    let name = hash::combine(hash::bytes(r.name.as_bytes()), u64::from(r.query_type));
+    hash::combine(hash::address(r.client), name)
+}
+
+/// A question split at its suffix.
+struct Asked<'r> {
+    suffix: &'r str,
+    head: &'r str,
+    record: &'r DnsRecord,
+}
+
+impl<'r> Asked<'r> {
+    fn split(record: &'r DnsRecord) -> Self {
+        let (suffix, head) = split_name(&record.name);
+        Self { suffix, head, record }
+    }
 }
 
 /// Names under the busiest suffix: how many, how alike, how long.
 fn suffixes(records: &[DnsRecord], out: &mut Vec<Value>, structure: &mut Structure) {
-    let mut by_suffix: Vec<(&str, &str)> =
-        records.iter().filter(|r| !r.name.is_empty()).map(|r| split_name(&r.name)).collect();
-    by_suffix.sort_unstable();
-    let total = by_suffix.len() as f64;
-    let runs = || by_suffix.chunk_by(|a, b| a.0 == b.0);
+    let mut asked: Vec<Asked<'_>> = records.iter().filter(|r| !r.name.is_empty()).map(Asked::split).collect();
+    asked.sort_by(|a, b| (a.suffix, a.head).cmp(&(b.suffix, b.head)));
+    let total = asked.len() as f64;
+    let runs = || asked.chunk_by(|a, b| a.suffix == b.suffix);
     let carries = runs().filter(|run| carries_data(run)).max_by_key(|run| run.len());
     let Some(busiest) = carries.or_else(|| runs().max_by_key(|run| run.len())) else { return };
     let n = busiest.len() as f64;
+    let suffix = busiest[0].suffix;
     push_share(out, Metric::DnsSuffixShare, n, total);
-    let names = spread(busiest.iter().map(|(_, head)| hash::bytes(head.as_bytes())).collect());
+    let share_of = |key: fn(&Asked<'_>) -> u64| spread(busiest.iter().map(key).collect());
+    let names = share_of(|a| hash::bytes(a.head.as_bytes()));
     push(out, Metric::DnsDistinctNameShare, names.distinct as f64 / n, n);
-    let bytes: usize = busiest.iter().map(|(_, head)| head.len()).sum();
+    push(out, Metric::DnsSuffixTopClientShare, share_of(|a| hash::address(a.record.client)).top, n);
+    push(out, Metric::DnsTopTypeShare, share_of(|a| u64::from(a.record.query_type)).top, n);
+    let data = busiest.iter().filter(|a| DATA_TYPES.contains(&a.record.query_type)).count();
+    push_share(out, Metric::DnsDataTypeShare, data as f64, n);
+    let bytes: usize = busiest.iter().map(|a| written_bytes(a)).sum();
     push_share(out, Metric::DnsLabelBytes, bytes as f64, n);
-    let random = busiest.iter().filter(|(_, head)| head.split('.').any(is_random_word)).count();
+    let random = busiest.iter().filter(|a| !is_reverse(a) && a.head.split('.').any(is_random_word)).count();
     push_share(out, Metric::DnsRandomNameShare, random as f64, n);
     if n >= 0.5 * total {
-        structure.target = Some(format!("zone {}", busiest[0].0));
+        structure.target = Some(format!("zone {suffix}"));
     }
     for cause in [Cause::DnsRandomSubdomain, Cause::DnsTunnel] {
-        structure.vectors.push((cause, busiest[0].0.to_owned()));
+        structure.vectors.push((cause, suffix.to_owned()));
     }
+}
+
+/// Addresses written as names (RFC 3596 section 2.5) are long and say nothing of their asker.
+fn is_reverse(asked: &Asked<'_>) -> bool {
+    asked.suffix.ends_with(".arpa")
+}
+
+/// Bytes that an asker could have chosen.
+fn written_bytes(asked: &Asked<'_>) -> usize {
+    if is_reverse(asked) { 0 } else { asked.head.len() }
 }
 
 /// Whether the names under a suffix are long and hardly ever repeated: a tunnel shows even where
 /// most queries are for other names.
-fn carries_data(run: &[(&str, &str)]) -> bool {
-    let bytes: usize = run.iter().map(|(_, head)| head.len()).sum();
+fn carries_data(run: &[Asked<'_>]) -> bool {
+    let bytes: usize = run.iter().map(written_bytes).sum();
     // Sorted, so that equal names stand together.
-    let distinct = run.chunk_by(|a, b| a == b).count();
+    let distinct = run.chunk_by(|a, b| a.head == b.head).count();
     run.len() >= TUNNEL_NAMES && bytes >= run.len() * TUNNEL_LABEL_BYTES && 2 * distinct >= run.len()
+}
+
+/// Findings that need both sides: which clients are new.
+pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findings) {
+    let (Some(now), Some(before)) = (&during.dns, &reference.dns) else { return };
+    if let Some(new) = now.profiles.new_share(&before.profiles) {
+        findings.insert(Finding {
+            metric: Metric::DnsNewClientShare,
+            observed: new,
+            expected: None,
+            surprise: 0.0,
+            support: now.clients.count(),
+            onset: findings.onset,
+        });
+    }
 }
 
 /// A name as (registered domain, rest): the last two labels, or three under registries with a

@@ -54,6 +54,7 @@ pub fn findings(during: &Window, reference: Option<&Window>, onset: Option<Times
     if let Some(reference) = reference {
         http::compare(during, reference, &mut findings);
         net::compare(during, reference, &mut findings);
+        dns::compare(during, reference, &mut findings);
     }
     findings
 }
@@ -90,7 +91,8 @@ fn values(window: &Window, structure: &mut Structure) -> Vec<Value> {
     let seconds = window.seconds().max(1.0);
     let mut out = Vec::with_capacity(96);
     if let Some(net) = &window.net {
-        net::measure(net, seconds, &mut out, structure);
+        let requests = window.http.as_ref().map_or(0, |h| h.counters.requests);
+        net::measure(net, requests, seconds, &mut out, structure);
     }
     if let Some(http) = &window.http {
         http::measure(http, seconds, &mut out, structure);

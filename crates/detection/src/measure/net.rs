@@ -7,7 +7,7 @@ use crate::feature::net::{HostProfile, NetWindow, Volume};
 use crate::feature::service;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
-use seawall_model::observation::{ConnectionEvent, Fragment, protocol};
+use seawall_model::observation::{ConnectionEvent, Fragment, protocol, tcp_flags};
 use seawall_model::record::PacketRecord;
 use seawall_model::{Cause, Prefix, hash};
 use std::net::IpAddr;
@@ -20,15 +20,37 @@ const UNIFORM_FLAGS: f64 = 0.95;
 const UNIFORM_LEAST: usize = 20;
 /// Packets back for each small message, up to which both count as in step.
 const ANSWERS_PER_MESSAGE: f64 = 8.0;
+/// Messages that may be read as requests count as such: the outside of messages is looked at only
+/// where there are this many times more of them.
+const UNREAD_MESSAGES: u64 = 3;
+/// Fewer segments say nothing of what the network loses.
+const SEGMENTS_LEAST: u64 = 100;
+/// A packet to a service that is a question has such a length, in the mean.
+const QUESTION_LENGTH_BYTES: std::ops::RangeInclusive<u64> = 44..=110;
+/// TLS records before any message: the change of cipher, alerts, handshakes (RFC 8446 section 5.1).
+const TLS_SETTING_UP: [u8; 3] = [20, 21, 22];
+/// A source that fails on this many ports or hosts fans out.
+const FAN_OUT_LEAST: f64 = 8.0;
 
-pub(super) fn measure(net: &NetWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
+/// Measures packets and connections. `requests`: how many requests could be read in the same time.
+pub(super) fn measure(
+    net: &NetWindow,
+    requests: u64,
+    seconds: f64,
+    out: &mut Vec<Value>,
+    structure: &mut Structure,
+) {
     let one_way = net.one_way_records();
     volumes(net, seconds, out);
     protocols(net, seconds, out);
     reflection(net, &one_way, seconds, out, structure);
     tcp(net, &one_way, seconds, out);
     connections(net, seconds, out);
-    hosts(net, seconds, out);
+    hosts(net, out);
+    if net.volumes.messages.packets > UNREAD_MESSAGES * requests {
+        messages(net, seconds, out);
+    }
+    uniform_payloads(&one_way, out);
     destinations(net, &one_way, out, structure);
     spoofing(net, structure);
 }
@@ -61,15 +83,40 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
         v.icmp.packets.saturating_sub(answered) as f64,
         v.icmp.packets as f64,
     );
-    let ignored = v.udp_questions.packets.saturating_sub(v.udp_answers.packets);
-    let unanswered = (v.udp_one_way.packets + ignored) as f64;
-    let bytes = (v.udp_one_way.bytes + v.udp_questions.bytes.saturating_sub(v.udp_answers.bytes)) as f64;
+    let ignored = ignored_questions(net);
+    let unanswered = (v.udp_one_way.packets + ignored.packets) as f64;
+    let bytes = (v.udp_one_way.bytes + ignored.bytes) as f64;
     push_share(out, Metric::UdpNewShare, v.udp_new.packets.min(unanswered as u64) as f64, unanswered);
     push_share(out, Metric::OddProtocolShare, v.odd_protocol.packets as f64, n);
     push(out, Metric::OddProtocolRate, v.odd_protocol.packets as f64 / seconds, n);
     push_share(out, Metric::UnansweredUdpShare, unanswered, n);
-    push(out, Metric::UnansweredUdpRate, unanswered / seconds, n);
+    push(out, Metric::UnansweredUdpRate, busiest(net, unanswered, seconds), n);
     push(out, Metric::UnansweredUdpBitRate, bytes * 8.0 / seconds, n);
+    push_share(out, Metric::UnansweredUdpBytes, bytes, unanswered);
+    push(out, Metric::DhcpClientCount, net.dhcp_clients.count(), n);
+    push(out, Metric::DhcpRequestRate, v.dhcp_requests.packets as f64 / seconds, n);
+}
+
+/// Questions that nobody answered. Where a capture holds one direction only, no answer can be
+/// seen, and small packets to services pass for questions.
+fn ignored_questions(net: &NetWindow) -> Volume {
+    let v = &net.volumes;
+    let packets = v.udp_questions.packets.saturating_sub(v.udp_answers.packets);
+    let one_sided = v.two_way.packets == 0;
+    let length_bytes = v.udp_questions.bytes / v.udp_questions.packets.max(1);
+    if one_sided && QUESTION_LENGTH_BYTES.contains(&length_bytes) {
+        return Volume::default();
+    }
+    Volume { packets, bytes: v.udp_questions.bytes.saturating_sub(v.udp_answers.bytes) }
+}
+
+/// The rate of something that makes up most one-way packets, in the busiest second: a short flood
+/// is no slower for the quiet time around it.
+fn busiest(net: &NetWindow, packets: f64, seconds: f64) -> f64 {
+    let one_way = net.volumes.all.packets.saturating_sub(net.volumes.two_way.packets) as f64;
+    let part = if one_way > 0.0 { (packets / one_way).min(1.0) } else { 0.0 };
+    let mean = packets / seconds;
+    if part > 0.5 { mean.max(part * net.peak_one_way_per_s.min(packets)) } else { mean }
 }
 
 /// Unasked answers of services known to amplify, with the fragments that follow them.
@@ -100,7 +147,7 @@ fn reflection(
         fragments = Volume::default();
     }
     let n = sum.packets as f64;
-    push(out, Metric::ReflectedRate, n / seconds, n);
+    push(out, Metric::ReflectedRate, busiest(net, n, seconds), n);
     push(out, Metric::ReflectedCount, n, n);
     push(out, Metric::ReflectedBitRate, (sum.bytes + fragments.bytes) as f64 * 8.0 / seconds, n);
     push_share(out, Metric::ReflectedBytes, sum.bytes as f64, n);
@@ -118,6 +165,9 @@ fn reflection(
     let reflected: Vec<&PacketRecord> = one_way.iter().filter(is_named).collect();
     let sources = spread(reflected.iter().map(|r| hash::address(r.source)).collect());
     push(out, Metric::ReflectorCount, sources.distinct as f64, n);
+    let network = |r: &&PacketRecord| hash::address(Prefix::network_of(r.destination).address());
+    let networks = spread(reflected.iter().map(network).collect());
+    push(out, Metric::ReflectedNetworkCount, networks.distinct as f64, n);
     for (service, _) in named {
         structure.vectors.push((Cause::Amplification, service.name.to_owned()));
     }
@@ -129,7 +179,7 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
     push(out, Metric::SynRate, v.syn.packets as f64 / seconds, tcp);
     push_share(out, Metric::SynShare, v.syn.packets as f64, tcp);
     push_share(out, Metric::StrayTcpShare, v.stray.packets as f64, tcp);
-    push(out, Metric::StrayTcpRate, v.stray.packets as f64 / seconds, tcp);
+    push(out, Metric::StrayTcpRate, busiest(net, v.stray.packets as f64, seconds), tcp);
     push_share(out, Metric::SynAckStrayShare, (v.stray_syn_ack.packets + v.stray_rst.packets) as f64, tcp);
     let known = v.stray.packets.saturating_sub(v.stray_unknown.packets) as f64;
     if 2.0 * known >= v.stray.packets as f64 {
@@ -139,6 +189,10 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
     }
     push_share(out, Metric::StraySynAckShare, v.stray_syn_ack.packets as f64, v.stray.packets as f64);
     push_share(out, Metric::ImpossibleFlagShare, v.impossible_flags.packets as f64, tcp);
+    if v.segments.packets >= SEGMENTS_LEAST {
+        let (again, segments) = (v.repeated.packets as f64, v.segments.packets as f64);
+        push_share(out, Metric::RetransmissionShare, again, segments);
+    }
 }
 
 /// What stands for "each packet claims another connection" in sampled input, where no flow table
@@ -151,10 +205,15 @@ fn uniform_and_unanswered(one_way: &[PacketRecord]) -> f64 {
         return 0.0;
     }
     let pair = |from: IpAddr, to: IpAddr| hash::combine(hash::address(from), hash::address(to));
-    let mut pairs: Vec<u64> = tcp.iter().map(|r| pair(r.source, r.destination)).collect();
+    // A reset is an answer that makes no conversation.
+    let refuses = |r: &PacketRecord| r.tcp_flags & tcp_flags::RST != 0;
+    let mut pairs: Vec<u64> =
+        tcp.iter().filter(|r| !refuses(r)).map(|r| pair(r.source, r.destination)).collect();
     pairs.sort_unstable();
-    let unanswered: Vec<&&PacketRecord> =
-        tcp.iter().filter(|r| pairs.binary_search(&pair(r.destination, r.source)).is_err()).collect();
+    let unanswered: Vec<&&PacketRecord> = tcp
+        .iter()
+        .filter(|r| !refuses(r) && pairs.binary_search(&pair(r.destination, r.source)).is_err())
+        .collect();
     let flags = spread(unanswered.iter().map(|r| u64::from(r.tcp_flags)).collect());
     if flags.top < UNIFORM_FLAGS { 0.0 } else { unanswered.len() as f64 / tcp.len() as f64 }
 }
@@ -175,6 +234,11 @@ fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::ConnectionRate, opened / seconds, opened);
     push(out, Metric::ConnectionCount, opened, opened);
     push_share(out, Metric::ShortConnectionShare, net.short_connections as f64, count(Closed));
+    push_share(out, Metric::EmptyConnectionShare, net.empty_connections as f64, count(Closed));
+    push(out, Metric::AdminLoginRate, net.admin_logins as f64 / seconds, opened);
+    if let Some(median) = net.handshake_us.quantile(0.5) {
+        push(out, Metric::HandshakeTime, median, net.handshake_us.count() as f64);
+    }
     let slow = count(SlowRequest) + count(SlowRead);
     push(out, Metric::IdleConnections, count(Idle), count(Established).max(1.0));
     push(out, Metric::SlowConnections, slow, count(Established).max(1.0));
@@ -187,7 +251,7 @@ fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
 }
 
 /// What the busiest of the sampled sources do.
-fn hosts(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+fn hosts(net: &NetWindow, out: &mut Vec<Value>) {
     let sorted = net.hosts.sorted();
     let hosts = || sorted.iter().map(|(_, h)| h);
     let n = hosts().count() as f64;
@@ -198,27 +262,86 @@ fn hosts(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::ConnectionsPerClient, most(&|h| f64::from(h.established)), n);
     push(out, Metric::PortFanOut, most(&|h| if probing(h) { bits_as_count(h.ports) } else { 0.0 }), n);
     push(out, Metric::HostFanOut, most(&|h| if probing(h) { bits_as_count(h.hosts) } else { 0.0 }), n);
-    messages(net, most(&|h| f64::from(h.peak_messages_per_s)), seconds, out);
+    push(out, Metric::SlowPerClient, most(&|h| f64::from(h.slow)), n);
+    push(out, Metric::IdlePerClient, most(&|h| f64::from(h.idle)), n);
+    openers(net, &sorted, out);
     let logins = most(&|h| if opening(h) > 0 { f64::from(h.logins) } else { 0.0 });
     push(out, Metric::LoginConnections, logins, n);
 }
 
+/// Sources whose attempts fail, and how many of the attempts are one source's on many places.
+fn openers(net: &NetWindow, sorted: &[&(u64, HostProfile)], out: &mut Vec<Value>) {
+    let hosts = || sorted.iter().map(|(_, h)| h);
+    let n = hosts().count() as f64;
+    let failed = |h: &HostProfile| h.half_open + h.refused;
+    let fans_out =
+        |h: &HostProfile| probing(h) && bits_as_count(h.ports).max(bits_as_count(h.hosts)) >= FAN_OUT_LEAST;
+    let sum = |of: &dyn Fn(&HostProfile) -> bool| {
+        hosts().filter(|h| of(h)).map(|h| f64::from(failed(h))).sum::<f64>()
+    };
+    push_share(out, Metric::FanOutShare, sum(&fans_out), sum(&|_| true));
+    // The profiles are a sample of the sources.
+    let all = |of: &dyn Fn(&HostProfile) -> bool| {
+        let kept = hosts().filter(|h| of(h)).count() as f64;
+        if n > 0.0 { kept / n * net.sources.count().max(n) } else { 0.0 }
+    };
+    push(out, Metric::FailedOpenerCount, all(&|h| failed(h) > h.established), n);
+    push(
+        out,
+        Metric::AdminClientCount,
+        all(&|h| h.admin_logins > 0 && h.established <= h.admin_logins + 1),
+        n,
+    );
+}
+
 /// Requests that cannot be read show as small segments to a web port, each with an answer of its
 /// own. Only an exchange in step counts: downloads have many packets back for each, uploads few.
-fn messages(net: &NetWindow, peak_per_client: f64, seconds: f64, out: &mut Vec<Value>) {
+/// Floods send the same request again, so that their messages have one length.
+fn messages(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+    let peak_per_client =
+        net.hosts.sorted().iter().map(|(_, h)| f64::from(h.peak_messages_per_s)).fold(0.0, f64::max);
     let (asked, answered) = (net.volumes.messages.packets as f64, net.volumes.message_answers.packets as f64);
     let in_step = answered <= ANSWERS_PER_MESSAGE * asked && asked <= 4.0 * answered;
     let factor = if in_step { 1.0 } else { 0.0 };
     push(out, Metric::PeakMessagesPerClient, factor * peak_per_client, asked);
     push(out, Metric::MessageRate, factor * asked / seconds, asked);
+    let records = net.records();
+    let is_message = |r: &&PacketRecord| {
+        r.protocol == protocol::TCP
+            && r.two_way
+            && r.payload().first().is_some_and(|first| !TLS_SETTING_UP.contains(first))
+            && service::is_web_port(r.destination_port)
+    };
+    let lengths: Vec<u64> = records.iter().filter(is_message).map(|r| u64::from(r.length_bytes)).collect();
+    if lengths.len() >= UNIFORM_LEAST {
+        let (n, top) = (lengths.len() as f64, spread(lengths).top);
+        push(out, Metric::UniformMessageShare, top, n);
+    }
 }
 
-/// Opens much and carries little: most attempts unanswered, refused, or given up at once.
+/// Opens much in vain: most attempts unanswered or refused.
 fn probing(h: &HostProfile) -> bool {
-    let failed = h.refused + h.half_open + h.short;
+    let failed = h.refused + h.half_open;
     let opened = h.established + h.refused + h.half_open;
     let one_way_only = h.established == 0 && (h.two_way + h.answered) * 4 < h.packets;
     one_way_only || (opened > 0 && failed * 2 >= opened)
+}
+
+/// Unanswered UDP to one host with one and the same payload, as tools fill their packets. Streams, of which
+/// perhaps one direction was captured, number or encrypt theirs.
+fn uniform_payloads(one_way: &[PacketRecord], out: &mut Vec<Value>) {
+    let filled = |r: &&&PacketRecord| r.protocol == protocol::UDP && !r.payload().is_empty();
+    let mut by_target: Vec<&PacketRecord> =
+        one_way.iter().filter(|r| filled(&r) && !r.destination.is_multicast()).collect();
+    by_target.sort_by_key(|r| r.destination);
+    let targets = by_target.chunk_by(|a, b| a.destination == b.destination);
+    let Some(busiest) = targets.max_by_key(|run| run.len()) else { return };
+    let payloads: Vec<u64> =
+        busiest.iter().map(|r| hash::combine(hash::bytes(r.payload()), u64::from(r.length_bytes))).collect();
+    if payloads.len() >= UNIFORM_LEAST {
+        let (n, top) = (payloads.len() as f64, spread(payloads).top);
+        push(out, Metric::UniformPayloadShare, top, n);
+    }
 }
 
 /// Where one-way packets go: to one host, or spread over a prefix.

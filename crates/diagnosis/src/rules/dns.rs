@@ -8,6 +8,8 @@ use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Flat, Rises};
 
 pub const TABLE: &[CauseRules] = causes! {
     DnsRandomSubdomain prior -2.0
+        needs [DnsServerCount Below(40.0, 10.0)]
+        needs [DnsLabelBytes Below(70.0, 45.0)]
         needs [DnsQueryCount Above(30.0, 100.0)]
         needs [DnsDistinctNameShare Above(0.3, 0.7)]
         needs [DnsFailureShare Above(0.1, 0.4), DnsRandomNameShare Above(0.2, 0.5)]
@@ -20,10 +22,12 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsQueryRate Above(20.0, 400.0), 2.5 "many queries a second";
         DnsQueryRate Rises(2.0, 8.0), 1.5 "far more queries than before";
         DnsUnansweredShare Above(0.2, 0.7), 1.0 "the servers stop answering";
-        DnsLabelBytes Above(28.0, 50.0), -4.0 "such long labels carry data";
-        DnsFailureShare Below(0.1, 0.01), -3.0 "the names exist";
+        DnsLabelBytes Above(28.0, 50.0), -3.0 "such long labels carry data";
+        DnsFailureShare Below(0.2, 0.05), -5.0 "the names exist";
+        DnsDataTypeShare Above(0.3, 0.8), -1.0 "types that carry data";
     }
     DnsFlood prior -2.0
+        needs [DnsServerCount Below(40.0, 10.0)]
         needs [DnsQueryRate Above(10.0, 50.0)]
         needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(60.0, 400.0), DnsUnansweredShare Above(0.15, 0.4)]
     {
@@ -37,7 +41,11 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsTopClientShare Above(0.3, 0.8), 1.0 "one client sends most";
         DnsClientCount Above(100.0, 3000.0), 1.5 "many clients at once";
         DnsDistinctNameShare Above(0.6, 0.95), -2.0 "hardly a name is asked for twice";
-        DnsRecursionShare Below(0.3, 0.1), -1.0 "they ask as resolvers do";
+        DnsNewClientShare Above(0.6, 0.95), 1.0 "nearly all clients were never seen before";
+        DnsNewClientShare Below(0.3, 0.05), -1.5 "the clients are those of before";
+        DnsTopTypeShare Above(0.85, 1.0), 0.75 "all for one type, as programs in a loop ask";
+        DnsRetryShare Above(0.3, 0.7), 1.0 "each asks the same again";
+        DnsRecursionShare Below(0.3, 0.1), -2.5 "they ask as resolvers do";
         DnsRandomNameShare Above(0.3, 0.7), -2.0 "random names make it an attack on the zone";
         DnsAmplifyingShare Above(0.3, 0.7), -2.0 "queries for large answers make it reflection";
     }
@@ -46,16 +54,36 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DnsUnansweredShare Above(0.1, 0.4)]
     {
         DnsUnansweredShare Exceeds(0.1, 0.4), 3.5 "our name servers answered before and do not now";
-        DnsUnansweredShare AboveUnexpected(0.2, 0.6), 3.5 "our name servers do not answer";
+        DnsUnansweredShare AboveUnexpected(0.12, 0.35), 3.5 "our name servers do not answer";
         DnsClientCount Flat(1.7), 1.5 "the same number of clients as ever";
         DnsQueriesPerClient Rises(1.3, 3.0), 1.5 "each asks again, for want of an answer";
+        DnsRetryShare Exceeds(0.1, 0.4), 2.0 "the same questions are asked again, for want of an answer";
+        DnsNewClientShare Above(0.6, 0.95), -2.0 "nearly all clients were never seen before";
         DnsDistinctNameShare Below(0.6, 0.3), 1.0 "the usual names";
         DnsQueryRate Rises(6.0, 20.0), -3.0 "there are far more queries than retries would make";
         DnsRecursionShare Exceeds(0.2, 0.6), -2.5 "other programs ask than before";
         DnsQueriesPerClient Below(1.3, 1.05), -1.5 "each address asks once, as forged ones do";
         DnsRandomNameShare Above(0.3, 0.7), -2.0 "the names are drawn at random";
     }
+    FlashCrowd prior -2.0
+        needs [DnsQueryRate Rises(1.5, 3.0)]
+        needs [DnsClientCount Rises(1.2, 2.5)]
+        needs [DnsRecursionShare Below(0.5, 0.2)]
+    {
+        DnsQueryRate Rises(1.5, 5.0), 2.0 "far more queries than before";
+        DnsClientCount Rises(1.3, 4.0), 2.0 "from far more resolvers than before";
+        DnsRecursionShare Below(0.3, 0.1), 2.0 "they ask as resolvers do";
+        DnsQueriesPerClient Below(4.0, 2.0), 0.75 "each asks little, as caches do";
+        DnsUnansweredShare Below(0.1, 0.02), 1.0 "every one is answered";
+        DnsUnansweredShare Above(0.2, 0.6), -2.0 "the servers stop answering";
+        DnsFailureShare Exceeds(0.1, 0.4), -3.0 "far more of it fails than before";
+        DnsRandomNameShare Above(0.3, 0.7), -3.0 "the names are drawn at random";
+        DnsAmplifyingShare Above(0.3, 0.7), -3.0 "queries for large answers make it reflection";
+        DnsLabelBytes Above(28.0, 50.0), -2.0 "such long labels carry data";
+        DnsTopClientShare Above(0.3, 0.8), -2.0 "one client sends most";
+    }
     DnsReflection prior -2.0
+        needs [DnsServerCount Below(40.0, 10.0)]
         needs [DnsQueryCount Above(20.0, 60.0)]
         needs [DnsAmplifyingShare Above(0.2, 0.5)]
     {
@@ -74,12 +102,15 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DnsLabelBytes Above(20.0, 35.0)]
         needs [DnsDistinctNameShare Above(0.2, 0.5)]
     {
-        DnsLabelBytes Above(24.0, 45.0), 3.5 "labels are so long that they carry data";
+        DnsLabelBytes Above(28.0, 60.0), 3.0 "labels are so long that they carry data";
+        DnsLabelBytes Above(60.0, 120.0), 2.0 "names are as long as names can be";
+        DnsDataTypeShare Below(0.15, 0.02), -3.0 "they ask for addresses, as for names of caches and lists";
         DnsDistinctNameShare Above(0.4, 0.9), 1.5 "hardly a name is asked for twice";
         DnsSuffixShare Above(0.3, 0.8), 1.5 "all under one zone";
         DnsFailureShare Below(0.3, 0.05), 1.5 "every one is answered";
-        DnsAmplifyingShare Above(0.2, 0.8), 1.0 "types that carry data";
-        DnsTopClientShare Above(0.3, 0.9), 2.0 "one client sends them";
+        DnsDataTypeShare Above(0.2, 0.8), 2.5 "types that carry data";
+        DnsSuffixTopClientShare Above(0.25, 0.7), 2.0 "one client sends them";
+        DnsSuffixTopClientShare Below(0.2, 0.05), -2.0 "many clients send them, and a tunnel has few";
         DnsFailureShare Above(0.3, 0.8), -3.0 "the names do not exist";
         DnsQueryRate Above(300.0, 3000.0), -1.0 "faster than a tunnel needs";
         DnsQueryRate Flat(1.3), 0.5 "at a steady rate";

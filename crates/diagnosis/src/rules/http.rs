@@ -10,12 +10,18 @@ use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Falls, Flat, L
 
 pub const TABLE: &[CauseRules] = causes! {
     HttpFlood prior -2.0
-        needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0)]
-        needs [PageRate Above(1.5, 8.0), DisguisedRequests Above(9.0, 14.0)]
-        needs [BatchShare Below(0.8, 0.4)]
-        needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0)]
+        needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
+        needs [PageRate Above(1.5, 8.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
+        needs [BatchShare Below(0.8, 0.4), MessageRate Above(8.0, 40.0)]
+        needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(20.0, 80.0), UniformMessageShare Above(0.4, 0.8)]
     {
-        Http2AbuseRate Above(5.0, 50.0), -3.0 "streams are reset at once, which has a name of its own";
+        MessageRate Above(15.0, 300.0), 3.0 "many messages a second to web services";
+        MessageRate Rises(2.0, 10.0), 2.0 "far more messages than before";
+        PeakMessagesPerClient Above(15.0, 80.0), 2.5 "no person asks so fast";
+        ConnectionsPerClient Above(30.0, 200.0), 1.0 "one client keeps coming back";
+        UniformMessageShare Above(0.3, 0.7), 3.0 "they are all of one length, as one request sent again and again";
+        UniformMessageShare Below(0.2, 0.08), -3.0 "they are of all lengths, as the requests of browsers are";
+        Http2AbuseRate Above(5.0, 50.0), -5.0 "streams are reset at once, which has a name of its own";
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
         PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
         PeakRequestsPerClient AboveUnexpected(6.0, 40.0), 3.0 "no person asks for so many pages in one second";
@@ -47,7 +53,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
         DistinctQueryShare Above(0.6, 0.9), -1.0 "random queries make it a flood past the cache";
         RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
-        SlowConnectionShare Above(0.2, 0.6), -2.5 "the connections are slow, not many";
+        SlowConnectionShare Above(0.2, 0.6), -5.0 "the connections are slow, not many";
         DisguisedRequests Above(9.0, 40.0), 3.0 "one request is sent again and again under other names";
         OwnProgramExcess Above(0.4, 0.9), -4.0 "a program that always came here sends what came on top";
         NewAgentExcess Above(0.5, 0.95), 1.5 "what came on top has user agents never seen here";
@@ -127,7 +133,8 @@ pub const TABLE: &[CauseRules] = causes! {
         SlowConnections Above(8.0, 100.0), 3.5 "connections are held open by requests that never end";
         SlowConnectionShare Above(0.1, 0.6), 2.0 "most connections are of that kind";
         RequestTimeoutShare Above(0.05, 0.3), 4.0 "requests are begun and never finished";
-        ConnectionsPerClient Above(8.0, 60.0), 2.0 "one client holds many";
+        SlowPerClient Above(3.0, 20.0), 2.0 "one client holds many of them";
+        ConnectionsPerClient Above(8.0, 60.0), 1.0 "one client holds many";
         RequestsPerClient Above(8.0, 60.0), 1.5 "each of its clients tries again and again";
         PacketRate Below(2000.0, 100.0), 0.75 "few packets are needed for it";
         TopClientShare Above(0.3, 0.9), 1.0 "few clients do it";
@@ -135,9 +142,13 @@ pub const TABLE: &[CauseRules] = causes! {
         PeakRequestRate Above(5.0, 50.0), 0.75 "many give up in the same second";
     }
     CredentialAbuse prior -2.0
-        needs [LoginConnections Above(3.0, 9.0), FailedLogins Above(3.0, 12.0), GuesserRequests Above(4.0, 15.0), LoginAttemptShare Above(0.1, 0.4)]
+        needs [LoginConnections Above(3.0, 9.0), AdminLoginRate Above(0.2, 1.0), FailedLogins Above(3.0, 12.0), GuesserRequests Above(4.0, 15.0), LoginAttemptShare Above(0.1, 0.4)]
     {
         LoginConnections Above(3.5, 12.0), 4.0 "short connections to a service that asks for a password, again and again";
+        AdminLoginRate Above(0.25, 2.5), 3.5 "short connections to terminals and desktops, far more than their users make";
+        AdminLoginRate Rises(3.0, 12.0), 1.5 "there were far fewer before";
+        AdminClientCount Above(4.0, 30.0), 1.5 "many addresses do nothing else";
+        EmptyConnectionShare Above(0.3, 0.8), -3.0 "nothing is said on them";
         FailedLogins Above(4.0, 25.0), 3.5 "log-in after log-in fails";
         GuesserRequests Above(5.0, 30.0), 3.0 "log-in after log-in by clients that do nothing else";
         GuesserCount Above(0.0, 1.0), 1.0 "some clients do nothing but log in";
@@ -263,12 +274,21 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendTimeSkew Rises(1.8, 5.0), 1.5 "one server is slow and the others are not";
     }
     NetworkFault prior -3.0
-        needs [PageRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.03, 0.1), RetransmissionShare AboveUnexpected(0.08, 0.2), ClientAbortShare Exceeds(0.1, 0.3), AssetTimeRatio Above(1.6, 4.0)]
+        needs [HandshakeTime Rises(2.0, 5.0), PageRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.03, 0.1), RetransmissionShare AboveUnexpected(0.02, 0.06), ClientAbortShare Exceeds(0.1, 0.3), AssetTimeRatio Above(1.6, 4.0)]
     {
         PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
         PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
         ClientCount Falls(0.6, 0.2), 1.0 "clients disappeared";
-        RetransmissionShare Above(0.03, 0.15), 3.5 "much has to be sent again";
+        TwoWayShare Above(0.6, 0.95), 1.0 "conversations go on, and it is they that suffer";
+        RetransmissionShare Above(0.025, 0.1), 4.5 "much has to be sent again";
+        RetransmissionShare Exceeds(0.02, 0.08), 2.0 "hardly anything had to be sent again before";
+        HandshakeTime Rises(1.8, 5.0), 2.0 "connections take longer to open than before";
+        UnansweredUdpRate Above(80.0, 800.0), -3.0 "a flood fills the way";
+        ReflectedRate Above(30.0, 300.0), -3.0 "a flood fills the way";
+        StrayTcpRate Above(80.0, 800.0), -3.0 "a flood fills the way";
+        IcmpRate Above(80.0, 800.0), -2.0 "a flood fills the way";
+        SlowConnectionShare Above(0.1, 0.5), -3.0 "clients hold connections open";
+        FanOutShare Above(0.3, 0.9), -2.0 "most of it is a scan";
         ResetShare Exceeds(0.1, 0.4), 1.5 "connections break";
         ClientAbortShare Exceeds(0.08, 0.3), 1.5 "clients go away unanswered";
         AssetTimeRatio Above(1.6, 4.0), 4.0 "what needs no work is slow too, so the way is slow and not the service";

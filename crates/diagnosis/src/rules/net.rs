@@ -11,25 +11,32 @@ pub const TABLE: &[CauseRules] = causes! {
     Amplification prior -2.0
         needs [ReflectedCount Above(8.0, 60.0)]
         needs [ReflectedRate Above(4.0, 40.0)]
+        needs [ReflectedNetworkCount Below(60.0, 12.0), ReflectorCount Above(10.0, 50.0)]
     {
         ReflectedRate Above(30.0, 500.0), 3.0 "no service sends this many answers that nobody asked for";
         ReflectedRate Rises(3.0, 20.0), 2.0 "such answers were rare before";
         ReflectorPortShare Above(0.15, 0.6), 3.0 "most bytes come from one kind of service that amplifies";
         ReflectedBytes Above(100.0, 350.0), 1.5 "the answers are large";
         ReflectorCount Above(3.0, 25.0), 2.5 "many servers answer at once";
-        ReflectorCount Below(3.0, 1.0), -2.5 "a single server may just be captured from one side";
+        ReflectedNetworkCount Above(8.0, 50.0), -5.0 "they go to everybody, as those of a server of ours do";
+        ReflectorCount Below(3.0, 1.0), -5.0 "a single server may just be captured from one side";
         TwoWayShare Below(0.6, 0.2), 1.0 "hardly any of it belongs to a conversation";
         FragmentShare Above(0.05, 0.3), 1.0 "large answers arrive in fragments";
     }
     UdpFlood prior -2.0
-        needs [UnansweredUdpShare Above(0.1, 0.4), OddProtocolShare Above(0.1, 0.4)]
-        needs [UnansweredUdpRate Above(15.0, 80.0), OddProtocolRate Above(15.0, 80.0)]
+        needs [UnansweredUdpShare Above(0.1, 0.4), OddProtocolShare Above(0.1, 0.4), DhcpRequestRate Above(10.0, 50.0), UnansweredUdpRate Rises(5.0, 20.0)]
+        needs [UnansweredUdpRate Above(15.0, 80.0), OddProtocolRate Above(15.0, 80.0), DhcpRequestRate Above(10.0, 50.0)]
     {
         UnansweredUdpRate Above(50.0, 1000.0), 3.0 "many packets a second that nobody asked for";
+        UnansweredUdpRate Above(15.0, 80.0), 1.0 "more than stray packets make";
         UnansweredUdpRate Rises(3.0, 20.0), 2.0 "there was far less of it before";
         UnansweredUdpShare Above(0.3, 0.8), 2.5 "nobody answers them";
         UdpNewShare Above(0.15, 0.6), 2.0 "they belong to no stream: each is the first between its ports";
-        UdpNewShare Below(0.02, 0.002), -1.5 "long streams look like a capture of one direction";
+        UniformPayloadShare Above(0.5, 0.95), 4.0 "they all carry the same, as tools fill their packets";
+        UdpNewShare Below(0.02, 0.002), -5.0 "long streams look like a capture of one direction";
+        UnansweredUdpBytes Above(150.0, 700.0), 1.0 "they are large, as filler is and questions are not";
+        DhcpRequestRate Above(15.0, 80.0), 5.0 "machines ask for an address once";
+        DhcpClientCount Above(20.0, 100.0), 2.5 "a new one asks each time, until no address is left";
         OddProtocolRate Above(50.0, 1000.0), 3.0 "no host here speaks such protocols";
         OddProtocolShare Above(0.3, 0.8), 3.5 "most packets are of protocols that nobody here speaks";
         TopSourcePortShare Above(0.5, 0.9), -1.0 "one source port, as answers of one service have";
@@ -37,7 +44,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SourceCount Below(3.0, 1.0), -1.5 "one stream may just be captured from one side";
         PortFanOut Above(20.0, 60.0), -2.5 "one source tries port after port, as scanners do";
         ReflectorPortShare Above(0.3, 0.7), -5.0 "answers of known amplifiers explain it better";
-        TwoWayShare Above(0.5, 0.85), -3.0 "most packets belong to conversations";
+        TwoWayShare Above(0.6, 0.95), -2.0 "most packets belong to conversations";
         DnsQueryRate Above(50.0, 400.0), -4.0 "they are DNS queries, which have names of their own";
     }
     IcmpFlood prior -2.0
@@ -50,6 +57,7 @@ pub const TABLE: &[CauseRules] = causes! {
         IcmpShare Exceeds(0.15, 0.5), 1.5 "its share was far smaller before";
         IcmpUnansweredShare Above(0.3, 0.8), 1.0 "nobody answers it";
         IcmpUnansweredShare Below(0.1, 0.01), -1.0 "every echo is answered, as in a measurement";
+        HostFanOut Above(15.0, 60.0), -5.0 "one source tries host after host, as scanners do";
         SourceCount Above(50.0, 1000.0), 1.0 "it comes from many addresses";
         ReflectorPortShare Above(0.2, 0.6), -3.0 "answers of known amplifiers explain it better";
         UnansweredUdpShare Above(0.2, 0.5), -4.0 "our hosts refuse UDP that nobody asked for";
@@ -68,17 +76,18 @@ pub const TABLE: &[CauseRules] = causes! {
         TwoWayShare Above(0.5, 0.9), -2.5 "most packets belong to conversations";
     }
     SynFlood prior -2.0
-        needs [HalfOpenCount Above(15.0, 80.0)]
+        needs [HalfOpenCount Above(10.0, 50.0)]
         needs [HalfOpenRate Above(3.0, 25.0)]
     {
         HalfOpenRate Above(20.0, 400.0), 3.0 "hundreds of connections a second are opened and left";
         HalfOpenRate Rises(3.0, 20.0), 1.5 "there were far fewer before";
         HandshakeCompletion Below(0.6, 0.15), 3.0 "people's connections complete";
         SynShare Above(0.3, 0.8), 2.0 "hardly anything but openings";
-        SourceCount Above(50.0, 1000.0), 1.5 "they come from many addresses";
+        FailedOpenerCount Above(15.0, 200.0), 2.0 "they come from many addresses";
+        FanOutShare Above(0.3, 0.9), -4.0 "the sources try port after port or host after host, as scanners do";
         SynRate Above(4000.0, 20000.0), 2.0 "no scan is so fast";
-        PortFanOut Above(20.0, 80.0), -3.0 "one source tries port after port, as scanners do";
-        HostFanOut Above(20.0, 80.0), -2.0 "one source tries host after host, as scanners do";
+        PortFanOut Above(20.0, 80.0), -1.5 "one source tries port after port, as scanners do";
+        HostFanOut Above(20.0, 80.0), -1.0 "one source tries host after host, as scanners do";
         RefusedShare Above(0.3, 0.8), -1.5 "the attempts are refused, so nothing is held half open";
         FragmentShare Above(0.2, 0.6), -5.0 "no system sends its openings in fragments";
     }
@@ -95,7 +104,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ImpossibleFlagShare Above(0.1, 0.5), 3.0 "no system sends such flags";
         SourceCount Above(50.0, 1000.0), 1.5 "it comes from many addresses";
         StraySynAckShare Above(0.2, 0.6), -3.5 "they accept connections, so somebody else was asked";
-        PortFanOut Above(30.0, 100.0), -2.0 "one source tries port after port, as scanners do";
+        PortFanOut Above(20.0, 80.0), -5.0 "one source tries port after port, as scanners do";
     }
     TcpReflection prior -2.0
         needs [StrayTcpRate Above(8.0, 40.0)]
@@ -113,13 +122,16 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     ConnectionFlood prior -2.0
         needs [ConnectionCount Above(40.0, 200.0)]
-        needs [ConnectionRate Above(2.0, 15.0)]
+        needs [ConnectionRate Above(2.0, 15.0), IdlePerClient Above(8.0, 50.0)]
         needs [ShortConnectionShare Above(0.3, 0.7), IdleConnections Above(10.0, 60.0), ConnectionsPerClient Above(60.0, 600.0)]
     {
         ConnectionRate Above(10.0, 200.0), 3.0 "many new connections a second";
         ConnectionRate Rises(3.0, 15.0), 2.0 "there were far fewer before";
-        ShortConnectionShare Above(0.5, 0.9), 3.0 "they carry nothing";
+        EmptyConnectionShare Above(0.4, 0.9), 3.0 "they carry nothing";
+        ShortConnectionShare Above(0.5, 0.9), 1.5 "they carry little";
         ShortConnectionShare Exceeds(0.2, 0.6), 1.5 "connections used to carry something";
+        IdlePerClient Above(8.0, 60.0), 2.0 "one client holds many of them";
+        SlowConnectionShare Above(0.1, 0.5), -5.0 "requests are begun on them";
         IdleConnections Above(10.0, 150.0), 3.5 "they are held open and nothing is said on them";
         ConnectionsPerClient Above(20.0, 200.0), 1.5 "nobody opens so many";
         ConnectionsPerClient Rises(3.0, 15.0), 1.0 "no client opened so many before";
@@ -127,6 +139,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RequestRate Above(5.0, 50.0), -3.0 "they carry requests";
         TlsHelloRate Above(5.0, 50.0), -2.0 "they begin TLS";
         LoginConnections Above(8.0, 30.0), -2.5 "they go to a service that asks for a password";
+        AdminLoginRate Above(0.5, 4.0), -3.0 "they go to a service that asks for a password, and something is said";
         PortFanOut Above(15.0, 60.0), -3.0 "they go to port after port, as scans do";
     }
     TlsFlood prior -2.0
@@ -155,8 +168,10 @@ pub const TABLE: &[CauseRules] = causes! {
     Scan prior -2.0
         needs [PortFanOut Above(8.0, 30.0), HostFanOut Above(8.0, 30.0), ProberShare Above(0.02, 0.1), ProbePathShare Above(0.05, 0.3)]
     {
-        PortFanOut Above(10.0, 60.0), 3.0 "one source tries port after port";
-        HostFanOut Above(10.0, 60.0), 3.0 "one source tries host after host";
+        PortFanOut Above(10.0, 60.0), 4.0 "one source tries port after port";
+        HostFanOut Above(10.0, 60.0), 4.0 "one source tries host after host";
+        FanOutShare Above(0.3, 0.9), 3.0 "the attempts that fail are those of such sources";
+        ImpossibleFlagShare Above(0.1, 0.5), 2.0 "flags that no system sends, to see how it answers";
         RefusedShare Above(0.2, 0.7), 2.0 "what it tries is mostly closed";
         HandshakeCompletion Below(0.5, 0.1), 1.0 "it does not want to talk";
         TopSourceShare Above(0.2, 0.5), 1.0 "one source does it";
@@ -170,6 +185,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TopClientShare Above(0.3, 0.8), 1.0 "one client does it";
         RandomTextShare Above(0.5, 0.9), -2.5 "random names find nothing; scanners try known ones";
         SynRate Above(4000.0, 20000.0), -4.0 "far faster than any scan needs";
+        UnansweredUdpBytes Above(200.0, 800.0), -3.0 "such large packets ask nothing";
         UnansweredUdpRate Above(1500.0, 8000.0), -3.0 "far faster than any scan needs";
         BrokenShare Above(0.1, 0.4), -3.0 "what visitors usually ask for fails too";
     }

@@ -105,7 +105,7 @@ pub(super) fn guessing(seed: u64) -> Draft {
     let mut draft = PacketDraft::new(seed, timing, rng);
     let is_single = draft.rng.chance(0.6);
     let sources = if is_single { hosts(&mut draft, 1.0, 1.5) } else { hosts(&mut draft, 20.0, 300.0) };
-    let port = *draft.rng.pick(&[22, 22, 22, 21, 3_389, 143, 5_900]);
+    let port = *draft.rng.pick(&[22, 22, 22, 21, 3_389, 993, 5_900]);
     let per_s = draft.rng.log_uniform(0.6, 15.0);
     hostile(&mut draft, TalkKind::Guess { port_payload: payload::SSH_DATA }, sources, port, per_s);
     let vector = if is_single { "single-source" } else { "distributed" };

@@ -275,6 +275,7 @@ pub(crate) fn blank(source: IpAddr, destination: IpAddr) -> Packet<'static> {
         payload: payload::NOTHING,
         payload_bytes: 0,
         flow: FlowState::Unknown,
+        repeats: false,
         sampling: 1,
     }
 }

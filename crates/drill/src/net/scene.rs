@@ -168,7 +168,8 @@ impl<'a> World<'a> {
             if lost > 0.0 && packet.protocol == protocol::TCP && self.rng.chance(lost) {
                 // sent again after a time-out
                 let wait_ns = self.rng.between(200_000_000, 300_000_000) as i64;
-                self.later(sent, at_ns + wait_ns);
+                let again = Packet { repeats: packet.payload_bytes > 0, ..packet };
+                self.later(Sent { packet: again, ..sent }, at_ns + wait_ns);
             }
         }
         match gap_ns {

@@ -215,8 +215,9 @@ impl FlowTable {
             Stage::Opening if !by_opener && is_syn && is_ack => flow.stage = Stage::Answered,
             Stage::Answered if by_opener && is_ack && !is_syn => {
                 flow.stage = Stage::Established;
+                let told = connection(self.start, flow, ConnectionEvent::Established, now_ns);
                 flow.established_ns = now_ns;
-                self.events.push(connection(self.start, flow, ConnectionEvent::Established, now_ns));
+                self.events.push(told);
                 self.slow.push_back(deadline(SLOW_REQUEST_NS, key));
                 self.idle.push_back(deadline(IDLE_NS, key));
             }

@@ -61,6 +61,7 @@ fn packet() -> Observation<'static> {
         payload: b"",
         payload_bytes: 0,
         flow: FlowState::OneWay,
+        repeats: false,
         sampling: 1,
     })
 }

@@ -5,6 +5,7 @@ use super::dns::Queries;
 use super::half_open::HalfOpen;
 use super::http::{Arrival, SLOW_AFTER_NS};
 use super::key::{Flow, Key, address};
+use super::sequence::Sequence;
 use super::speech::{Context, News, Speech};
 use super::stream::{Budget, Segment, Stream};
 use seawall_model::Timestamp;
@@ -17,6 +18,8 @@ const IDLE_AFTER_NS: i64 = 10 * SECOND_NS;
 /// A window below this holds not even the smallest segment that every host takes (RFC 9293
 /// section 3.7.1).
 const TINY_WINDOW_BYTES: u32 = 536;
+/// A client that says less than this, unanswered, sends a request crumb by crumb.
+const TRICKLE_BYTES_PER_S: u32 = 200;
 /// A connection silent for so long may be replaced by a new one of the same ports.
 const STALE_NS: i64 = 5 * SECOND_NS;
 
@@ -39,9 +42,53 @@ pub(super) struct Connection {
     established: Timestamp,
     last: Timestamp,
     tiny_since: Option<Timestamp>,
+    /// What the client said since the server last said anything.
+    crumbs: Crumbs,
+    /// The packet at hand carries what its sender had sent before.
+    repeated: bool,
     bytes: [u64; 2],
+    /// By direction, upward first.
+    sent: [Sequence; 2],
     streams: [Stream; 2],
     speech: Speech,
+}
+
+/// What one side says while the other says nothing.
+#[derive(Clone, Copy, Default)]
+struct Crumbs {
+    segments: u32,
+    bytes: u32,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Crumbs {
+    fn hear(&mut self, from_client: bool, bytes: u32, time: Timestamp) {
+        if !from_client {
+            *self = Self::default();
+            return;
+        }
+        if self.segments == 0 {
+            self.first = time;
+        }
+        self.segments = self.segments.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.last = time;
+    }
+
+    /// A long poll says all at once and waits; an upload says much.
+    fn are_trickle(&self) -> bool {
+        let lasted_ns = self.last.since_ns(self.first);
+        let seconds = (lasted_ns / SECOND_NS).max(0) as u32;
+        self.segments >= 3
+            && lasted_ns >= SLOW_AFTER_NS
+            && self.bytes < seconds.saturating_mul(TRICKLE_BYTES_PER_S)
+    }
+}
+
+/// Ports on which every request has an answer.
+fn is_https_port(port: u16) -> bool {
+    matches!(port, 443 | 8443)
 }
 
 /// What a table lends a connection while it reads a packet.
@@ -99,7 +146,10 @@ impl Connection {
             established: time,
             last: time,
             tiny_since: None,
+            crumbs: Crumbs::default(),
+            repeated: false,
             bytes: [0; 2],
+            sent: Default::default(),
             streams: Default::default(),
             speech: Speech::default(),
         }
@@ -114,6 +164,19 @@ impl Connection {
             (true, true) => FlowState::Asking,
             (true, false) => FlowState::Answering,
         }
+    }
+
+    /// Whether a packet carries what its sender had sent before.
+    #[inline]
+    pub(super) fn repeats(&mut self, frame: &Frame<'_>, flow: &Flow) -> bool {
+        let packet = &frame.packet;
+        self.repeated = packet.payload_bytes > 0
+            && self.sent[usize::from(!flow.upward)].sent_before(
+                frame.sequence,
+                packet.payload_bytes,
+                packet.time,
+            );
+        self.repeated
     }
 
     /// Whether this direction spoke first.
@@ -162,6 +225,12 @@ impl Connection {
         }
         if packet.payload_bytes > 0 && !self.closed && !self.speech.is_over() {
             self.listen(frame, from_client, means);
+        }
+        if packet.payload_bytes > 0 && !self.repeated && self.handshake && !self.closed {
+            self.crumbs.hear(from_client, packet.payload_bytes, packet.time);
+            if self.speech.ja4 != 0 && self.bytes[1] > 0 && is_https_port(self.ends().3) {
+                self.tell_trickle(packet.time, means.sink);
+            }
         }
         self.finished[direction] |= packet.tcp_flags & tcp_flags::FIN != 0;
         if packet.tcp_flags & tcp_flags::RST != 0 || self.finished == [true; 2] {
@@ -258,7 +327,7 @@ impl Connection {
         stream.segment(segment, patient, means.budget, &mut |piece| {
             let heard = speech.hear(piece, &mut cx);
             news.hello |= heard.hello;
-            news.http2_abuse |= heard.http2_abuse;
+            news.http2_abuses += heard.http2_abuses;
         });
         if self.speech.is_over() {
             self.streams.iter_mut().for_each(|stream| stream.forget(means.budget));
@@ -266,8 +335,15 @@ impl Connection {
         if news.hello {
             means.sink.observe(&self.event(ConnectionEvent::TlsHello, packet.time));
         }
-        if news.http2_abuse {
+        for _ in 0..news.http2_abuses {
             means.sink.observe(&self.event(ConnectionEvent::Http2Abuse, packet.time));
+        }
+    }
+
+    /// Inside TLS a request that never ends shows as crumbs that the server does not answer.
+    fn tell_trickle(&mut self, now: Timestamp, sink: &mut impl Sink) {
+        if self.crumbs.are_trickle() {
+            self.tell_once(0, ConnectionEvent::SlowRequest, now, sink);
         }
     }
 

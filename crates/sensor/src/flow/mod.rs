@@ -13,6 +13,7 @@ mod index;
 mod key;
 mod login;
 mod pairs;
+mod sequence;
 mod speech;
 mod stream;
 
@@ -132,7 +133,7 @@ impl Table {
         } else if frame.packet.protocol == protocol::TCP && frame.packet.fragment != Fragment::Later {
             self.tcp(frame, flow, sink);
         } else {
-            let state = self.pairs.see(flow, frame.packet.time);
+            let state = self.pairs.see(flow, frame.packet.time, false);
             tell_packet(frame, state, sink);
             self.datagram(&frame.packet, sink);
         }
@@ -190,8 +191,10 @@ impl Table {
         let opens = packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::SYN;
         if let Some(slot) = self.connections.find(flow, &key) {
             if !(opens && self.connections.touch(slot).is_stale(packet.time)) {
-                let state = self.connections.touch(slot).state(flow.upward);
-                tell_packet(frame, state, sink);
+                let connection = self.connections.touch(slot);
+                let state = connection.state(flow.upward);
+                let repeats = connection.repeats(frame, flow);
+                sink.observe(&Observation::Packet(Packet { flow: state, repeats, ..frame.packet }));
                 self.converse(slot, frame, flow, sink);
                 return;
             }
@@ -260,7 +263,8 @@ impl Table {
     /// A packet of a connection whose beginning was not seen, if it is of any.
     fn under_way(&mut self, frame: &Frame<'_>, flow: &Flow, key: Key, sink: &mut impl Sink) {
         let packet = &frame.packet;
-        let state = self.pairs.see(flow, packet.time);
+        let refuses = packet.tcp_flags & tcp_flags::RST != 0;
+        let state = self.pairs.see(flow, packet.time, refuses);
         tell_packet(frame, state, sink);
         let ends = packet.tcp_flags & (tcp_flags::SYN | tcp_flags::FIN | tcp_flags::RST) != 0;
         if packet.payload.is_empty() || ends {

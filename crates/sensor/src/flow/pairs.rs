@@ -48,9 +48,10 @@ impl Pairs {
         self.buckets[(hash >> 24) as usize & mask].0[0].tag & 1
     }
 
-    /// Notes a packet and tells what was known of its flow.
+    /// Notes a packet and tells what was known of its flow. One that only `refuses` is an answer,
+    /// and makes no conversation.
     #[inline]
-    pub(super) fn see(&mut self, flow: &Flow, time: Timestamp) -> FlowState {
+    pub(super) fn see(&mut self, flow: &Flow, time: Timestamp, refuses: bool) -> FlowState {
         let now = (time.0 >> UNIT_BITS) as u32;
         let tag = flow.hash | 1;
         let bucket = self.bucket(flow.hash);
@@ -60,11 +61,11 @@ impl Pairs {
         {
             entry.last = now;
             let by_first = entry.first_upward == flow.upward;
-            entry.both |= !by_first;
+            entry.both |= !by_first && !refuses;
             return match (entry.both, by_first) {
-                (false, _) => FlowState::OneWay,
+                (false, true) => FlowState::OneWay,
                 (true, true) => FlowState::Asking,
-                (true, false) => FlowState::Answering,
+                (_, false) => FlowState::Answering,
             };
         }
         let fresh = Entry { tag, last: now, first_upward: flow.upward, both: false };

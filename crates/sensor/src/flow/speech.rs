@@ -15,6 +15,8 @@ use seawall_wire::packet::tls::{self, HELLO_LIMIT_BYTES};
 use seawall_wire::packet::{dns, http1};
 use std::net::IpAddr;
 
+/// Abuses of HTTP/2 told for one piece of a stream; more are told with the next.
+const ABUSES_AT_ONCE: u64 = 64;
 /// Bytes of a DNS message in a stream that are waited for.
 const DNS_LIMIT_BYTES: usize = 4096;
 
@@ -33,7 +35,8 @@ pub(super) struct Context<'c, S> {
 #[derive(Clone, Copy, Default)]
 pub(super) struct News {
     pub hello: bool,
-    pub http2_abuse: bool,
+    /// Streams and frames of HTTP/2 that were abuse.
+    pub http2_abuses: u64,
 }
 
 /// What is said on one connection.
@@ -45,7 +48,8 @@ pub(super) struct Speech {
     /// The client has sent application data over TLS.
     pub application_data: bool,
     pub requests: u32,
-    abuse_told: bool,
+    /// So many abuses of HTTP/2 were told.
+    abuses_told: u64,
 }
 
 #[derive(Default)]
@@ -85,7 +89,7 @@ impl Speech {
     /// Whether a request or hello is incomplete for too long, `age_ns` after the handshake.
     pub(super) fn is_slow(&self, now: Timestamp, age_ns: i64) -> bool {
         match &self.talk {
-            Talk::Silent | Talk::TlsHello(_) => age_ns >= SLOW_AFTER_NS,
+            Talk::TlsHello(_) => age_ns >= SLOW_AFTER_NS,
             Talk::Http(http) => http.is_slow(now),
             _ => false,
         }
@@ -132,8 +136,8 @@ impl Speech {
             }
             (Talk::Http2(talk), piece) if cx.from_client => {
                 self.requests += hear_http2(talk, piece, cx);
-                news.http2_abuse = talk.1.is_abuse() && !self.abuse_told;
-                self.abuse_told |= news.http2_abuse;
+                news.http2_abuses = talk.1.abuses().saturating_sub(self.abuses_told).min(ABUSES_AT_ONCE);
+                self.abuses_told += news.http2_abuses;
                 if talk.1.is_lost() {
                     self.leave(cx);
                 }

@@ -68,6 +68,7 @@ fn packet<'a>(time: Timestamp) -> Packet<'a> {
         payload: b"",
         payload_bytes: 0,
         flow: FlowState::Unknown,
+        repeats: false,
         sampling: 1,
     }
 }

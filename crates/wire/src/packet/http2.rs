@@ -84,6 +84,17 @@ impl Frames {
             || (c.pings + c.settings >= CONTROL_LIMIT && c.pings + c.settings > c.streams)
     }
 
+    /// How many streams and frames were part of such use; 0 unless [`Self::is_abuse`].
+    #[must_use]
+    pub fn abuses(&self) -> u64 {
+        let c = &self.counts;
+        if !self.is_abuse() {
+            return 0;
+        }
+        let pieces = if self.longest_block > CONTINUATION_LIMIT { c.continuations } else { 0 };
+        c.resets.saturating_add(pieces).saturating_add((c.pings + c.settings).saturating_sub(c.streams))
+    }
+
     /// Bytes that were not captured.
     pub fn pass_unseen(&mut self, count: u64) {
         match u32::try_from(count) {

@@ -114,6 +114,7 @@ fn blank<'a>(time: Timestamp) -> Packet<'a> {
         payload: b"",
         payload_bytes: 0,
         flow: FlowState::Unknown,
+        repeats: false,
         sampling: 1,
     }
 }
