@@ -302,6 +302,7 @@ mod tests {
                     payload,
                     payload_bytes: 1_400,
                     flow: FlowState::Asking,
+                    repeats: false,
                     sampling: 1,
                 };
                 let mut bytes = Vec::new();
