@@ -17,7 +17,7 @@ use crate::example::example;
 use crate::matching::{NetworkLookup, holds};
 use crate::prior::prior_share;
 use crate::sample::Sample;
-use crate::unwanted::Wanted;
+use crate::unwanted::{Wanted, servers};
 use seawall_model::Cause;
 use seawall_model::math::{sqrt, wilson_interval};
 use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
@@ -85,8 +85,6 @@ const HARM_WEIGHT: f64 = 4.0;
 const PRIOR_RECORDS: f64 = 20.0;
 /// Estimated share at which an upper end that is wide only for lack of records is forgiven.
 const NEGLIGIBLE_PRIOR: f64 = 0.002;
-/// Fewest distinct normal clients for their share to be judged.
-const MIN_CLIENTS: usize = 50;
 /// Spreads above the normal part's share that a signature must have in the disturbed sample: the
 /// search compares thousands of conjunctions, of which some stand out by luck.
 const CHANCE_SPREADS: f64 = 5.0;
@@ -114,8 +112,14 @@ pub fn mine(contrast: &Contrast<'_>, limits: &Limits) -> Vec<Signature> {
         networks: contrast.networks,
         min_share: limits.min_attack_share,
     });
-    let search =
-        Search { pool: &pool, limits, mixture, clients: Clients::of(normal), networks: contrast.networks };
+    let search = Search {
+        pool: &pool,
+        limits,
+        mixture,
+        clients: Clients::of(normal),
+        senders: Clients::of(unwanted),
+        networks: contrast.networks,
+    };
     search.cover(unwanted, normal)
 }
 
@@ -141,18 +145,19 @@ struct Search<'a> {
     pool: &'a [Candidate],
     limits: &'a Limits,
     mixture: Mixture,
+    /// Of the normal sample.
     clients: Clients,
+    /// Of the disturbed sample.
+    senders: Clients,
     networks: Option<&'a dyn NetworkLookup>,
 }
 
 impl Search<'_> {
     fn cover(&self, unwanted: Sample<'_>, normal: Sample<'_>) -> Vec<Signature> {
         let mut rest = Rest { unwanted: Bits::all(unwanted.len()), normal: Bits::all(normal.len()) };
-        let has_status = self.pool.iter().any(|c| matches!(c.test, Test::Status(_)));
         let mut found = Vec::new();
         while found.len() < self.limits.max_signatures {
-            let best = self.best(&rest, false).or_else(|| has_status.then(|| self.best(&rest, true))?);
-            let Some(best) = best else { break };
+            let Some(best) = self.best(&rest) else { break };
             let best = self.verified(self.refine(best), unwanted, normal);
             if !self.is_enough(&best, &rest) || !self.is_narrow(&best) {
                 break;
@@ -172,12 +177,8 @@ impl Search<'_> {
         found
     }
 
-    /// The best narrow conjunction for the rest of the attack. Tests of the status come last:
-    /// it is known only after the request was served.
-    fn best(&self, rest: &Rest, with_status: bool) -> Option<Conjunction> {
-        let allowed: Vec<usize> = (0..self.pool.len())
-            .filter(|i| with_status || !matches!(self.pool[*i].test, Test::Status(_)))
-            .collect();
+    /// The best narrow conjunction for the rest of the attack.
+    fn best(&self, rest: &Rest) -> Option<Conjunction> {
         let everything = Conjunction {
             members: Vec::new(),
             unwanted: rest.unwanted.clone(),
@@ -186,7 +187,7 @@ impl Search<'_> {
         let mut beam = vec![everything];
         let mut best: Option<(f64, Conjunction)> = None;
         for _ in 0..self.limits.max_tests {
-            beam = self.longer(&beam, &allowed);
+            beam = self.longer(&beam);
             for conjunction in &beam {
                 let score = self.score(conjunction);
                 let is_better = best.as_ref().is_none_or(|(most, _)| score > *most + 1e-9);
@@ -199,11 +200,10 @@ impl Search<'_> {
     }
 
     /// Every conjunction of the beam with one more test, the best of them.
-    fn longer(&self, beam: &[Conjunction], allowed: &[usize]) -> Vec<Conjunction> {
+    fn longer(&self, beam: &[Conjunction]) -> Vec<Conjunction> {
         let mut scored: Vec<(f64, Vec<usize>, usize)> = Vec::new();
         for (parent, conjunction) in beam.iter().enumerate() {
-            for &i in allowed {
-                let candidate = &self.pool[i];
+            for (i, candidate) in self.pool.iter().enumerate() {
                 if conjunction.members.iter().any(|m| self.pool[*m].excludes(candidate)) {
                     continue;
                 }
@@ -254,12 +254,16 @@ impl Search<'_> {
         self.mixture.attack(hits, normal_hits) - HARM_WEIGHT * harm
     }
 
-    /// Whether it adds enough that cannot be chance.
+    /// Whether it adds enough that cannot be chance: more than what normal traffic may have of it
+    /// while nobody saw it before, and more than as many of the busiest normal clients send as it
+    /// names. New visitors come all the time, and each is a signature of its own.
     fn is_enough(&self, c: &Conjunction, rest: &Rest) -> bool {
         let hits = c.unwanted.count();
         let normal_hits = c.normal.count_with(&rest.normal);
         let (_, normal_high) = wilson_interval(f64::from(normal_hits), self.mixture.normal);
-        let by_chance = self.mixture.normal_share * normal_high;
+        let clients_high = self.clients.estimate(&c.normal).map_or(0.0, |e| e.high);
+        let by_clients = self.clients.busiest(self.senders.hit(&c.unwanted), clients_high);
+        let by_chance = self.mixture.normal_share * normal_high.max(by_clients);
         let spread = sqrt(by_chance * (1.0 - by_chance) / self.mixture.unwanted);
         let observed = f64::from(hits) / self.mixture.unwanted;
         let exceeds_chance = observed >= by_chance + CHANCE_SPREADS * spread;
@@ -274,7 +278,7 @@ impl Search<'_> {
         let is_sure = baseline.high <= self.limits.max_baseline_upper
             || (baseline.share == 0.0 && prior <= NEGLIGIBLE_PRIOR);
         let clients_hit = self.clients.estimate(&c.normal).map_or(0.0, |s| s.share);
-        let spares_clients = self.clients.total < MIN_CLIENTS || clients_hit <= self.limits.max_client_share;
+        let spares_clients = clients_hit <= self.limits.max_client_share;
         is_sure && spares_clients && baseline.share <= self.limits.max_baseline_share
     }
 
@@ -312,7 +316,7 @@ impl Search<'_> {
                 Test::DestinationPort { low, high } => high - low < FEW_PORTS,
                 _ => self.prior(i) <= 0.5,
             };
-            if is_telling && !matches!(self.pool[i].test, Test::Status(_)) {
+            if is_telling {
                 best = self.with_common(best, i);
             }
         }
@@ -403,36 +407,68 @@ fn with(members: &[usize], one_more: usize) -> Vec<usize> {
     [&members[..at], &[one_more], &members[at..]].concat()
 }
 
-/// Which normal records belong to which client.
+/// Which records of a sample belong to which client.
 struct Clients {
     of_record: Vec<usize>,
-    total: usize,
+    /// Shares of the sample of its `k + 1` busiest clients together.
+    busiest: Vec<f64>,
 }
 
 impl Clients {
-    fn of(normal: Sample<'_>) -> Self {
+    fn of(sample: Sample<'_>) -> Self {
         let mut numbers = BTreeMap::new();
-        let of_record = normal
+        let mut records: Vec<u32> = Vec::new();
+        let of_record = sample
             .clients()
             .map(|address| {
                 let next = numbers.len();
-                *numbers.entry(address).or_insert(next)
+                let client = *numbers.entry(address).or_insert(next);
+                records.resize(numbers.len(), 0);
+                records[client] += 1;
+                client
             })
             .collect();
-        Self { of_record, total: numbers.len() }
+        let servers = servers(sample);
+        let mut alone: Vec<u32> =
+            numbers.iter().filter(|(a, _)| !servers.contains(a)).map(|(_, n)| records[*n]).collect();
+        alone.sort_unstable_by(|a, b| b.cmp(a));
+        let total = f64::from(alone.iter().sum::<u32>().max(1));
+        let busiest = alone.iter().scan(0.0, |sum, n| {
+            *sum += f64::from(*n) / total;
+            Some(*sum)
+        });
+        Self { of_record, busiest: busiest.collect() }
+    }
+
+    fn total(&self) -> usize {
+        self.of_record.iter().max().map_or(0, |most| most + 1)
+    }
+
+    /// Clients with any record in the set.
+    fn hit(&self, hits: &Bits) -> usize {
+        let mut hit = Bits::none(self.total());
+        self.of_record
+            .iter()
+            .enumerate()
+            .filter(|(record, _)| hits.has(*record))
+            .for_each(|(_, client)| hit.set(*client));
+        hit.count() as usize
     }
 
     /// Share of clients with any record in the set.
     fn estimate(&self, hits: &Bits) -> Option<ShareEstimate> {
-        if self.total == 0 {
-            return None;
-        }
-        let mut hit = Bits::none(self.total);
-        for (record, client) in self.of_record.iter().enumerate() {
-            if hits.has(record) {
-                hit.set(*client);
-            }
-        }
-        Some(plain_estimate(hit.count(), self.total as f64))
+        let total = self.total();
+        (total > 0).then(|| plain_estimate(self.hit(hits) as u32, total as f64))
+    }
+
+    /// Share of the sample that its busiest clients send: so many of them, and no more than a
+    /// share of all.
+    fn busiest(&self, clients: usize, at_most: f64) -> f64 {
+        let clients = clients.min((at_most * self.total() as f64).ceil() as usize);
+        clients
+            .checked_sub(1)
+            .and_then(|last| self.busiest.get(last.min(self.busiest.len().saturating_sub(1))))
+            .copied()
+            .unwrap_or(0.0)
     }
 }

@@ -57,6 +57,14 @@ fn can_belong(p: &PacketRecord, cause: Cause) -> bool {
     }
 }
 
+/// The addresses that a sample's packets are sent to by many; of other records, all are clients'.
+pub(crate) fn servers(sample: Sample<'_>) -> Vec<IpAddr> {
+    match sample {
+        Sample::Packets(packets) => victims(packets),
+        Sample::Requests(_) | Sample::Dns(_) => Vec::new(),
+    }
+}
+
 fn victims(packets: &[PacketRecord]) -> Vec<IpAddr> {
     let mut senders: BTreeMap<IpAddr, Vec<IpAddr>> = BTreeMap::new();
     for p in packets {

@@ -8,7 +8,8 @@ use seawall_model::text::{
     ANY_PARAMETER, ANY_SEGMENT, ANY_WORD, path_template, query_shape, referrer_origin,
 };
 
-/// Tries every attribute of a request.
+/// Tries every attribute of a request. The answer is none of them: its status is known only after
+/// the request was served, and what it is in trouble says nothing of what it was before.
 pub(crate) fn collect(pool: &mut Pool<'_>, unwanted: &[RequestRecord], normal: &[RequestRecord]) {
     let mut exact = |key: &dyn Fn(&RequestRecord) -> Option<Test>| {
         pool.values(keyed(unwanted, key), keyed(normal, key), |t: &Test| Some(t.clone()));
@@ -18,7 +19,6 @@ pub(crate) fn collect(pool: &mut Pool<'_>, unwanted: &[RequestRecord], normal: &
     exact(&|r| (r.cookie != Presence::Unknown).then_some(Test::Cookie(r.cookie)));
     exact(&|r| (r.accept_language != Presence::Unknown).then_some(Test::AcceptLanguage(r.accept_language)));
     exact(&|r| (r.header_order != 0).then_some(Test::HeaderOrder(r.header_order)));
-    exact(&|r| (r.status != 0).then_some(Test::Status(r.status)));
     texts(pool, unwanted, normal);
     shapes(pool, unwanted);
 }
