@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::episode::Concluded;
+use crate::normal::normal_traffic;
 use seawall_detection::{Window, measure};
 use seawall_diagnosis::diagnose;
 use seawall_model::cause::Class;
@@ -11,6 +12,7 @@ use seawall_model::finding::{Findings, Rankings};
 use seawall_model::report::{Episode as EpisodeReport, Series, TimelineEntry};
 use seawall_model::signature::{Layer, Signature};
 use seawall_model::{Cause, Timestamp};
+use seawall_planning::NormalTraffic;
 use seawall_signature::{Contrast, Limits, Sample};
 
 /// So many of an episode's likeliest causes may be what the whole input names.
@@ -30,13 +32,17 @@ pub struct Conclusion {
     pub timeline: Vec<TimelineEntry>,
     pub series: Vec<Series>,
     pub changes: Vec<Change>,
+    /// What the reference does, for the numbers of limits.
+    pub normal: NormalTraffic,
     /// Other episodes that have a name.
     pub episodes: Vec<EpisodeReport>,
 }
 
 /// Concludes everything that the engine has seen.
 pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
-    engine.close_episode(&mut Vec::new());
+    // Where no calm second followed, it was the input that ended, and not the trouble.
+    let calm_followed = engine.episode.as_ref().is_some_and(|e| !e.tail.is_empty());
+    engine.close_episode(calm_followed, &mut Vec::new());
     for (_, window) in std::mem::take(&mut engine.ring) {
         engine.quiet.merge(&window);
     }
@@ -52,6 +58,7 @@ pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
         timeline: timeline(engine, &chosen),
         series: engine.timeline.series(),
         changes: engine.changes.clone(),
+        normal: reference.map(normal_traffic).unwrap_or_default(),
         episodes: episodes.iter().filter(|e| e.is_named()).map(as_report).collect(),
         findings: chosen.findings,
         diagnosis: chosen.diagnosis,
@@ -69,7 +76,6 @@ fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
     }
     let onset = during.span.map(|s| s.first);
     let mut findings = measure::findings(&during, engine.baseline.as_ref(), onset);
-    findings.end = during.span.map(|s| s.last);
     findings.changes = onset.map(|o| engine.changes_near(o)).unwrap_or_default();
     let diagnosis = diagnose(&findings, &engine.policy);
     let whole = Concluded { findings, diagnosis, named: None, during };

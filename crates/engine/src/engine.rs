@@ -168,7 +168,7 @@ impl Engine {
             return;
         }
         if self.episode.as_ref().is_some_and(|e| e.is_over(second)) {
-            self.close_episode(effects);
+            self.close_episode(true, effects);
         }
         if self.episode.is_none() {
             for (detector, series) in self.detectors.iter_mut().zip(SERIES) {
@@ -265,7 +265,7 @@ impl Engine {
         }
         self.episode = Some(episode);
         if over || adopted || false_alarm {
-            self.close_episode(effects);
+            self.close_episode(over, effects);
         }
         if adopted {
             self.detectors.iter_mut().for_each(Cusum::relearn);
@@ -341,12 +341,13 @@ impl Engine {
         near
     }
 
-    pub(crate) fn close_episode(&mut self, effects: &mut Vec<Effect>) {
+    /// Closes the episode that is open. Its end is known only if calm was seen after it.
+    pub(crate) fn close_episode(&mut self, calm_followed: bool, effects: &mut Vec<Effect>) {
         let Some(mut episode) = self.episode.take() else { return };
         let end = episode.last_active.plus_ns(SECOND_NS);
         effects.push(Effect::Closed { end });
         let mut findings = self.episode_findings(&episode);
-        findings.end = Some(end);
+        findings.end = calm_followed.then_some(end);
         let diagnosis = diagnose(&findings, &self.policy);
         for (time, calm) in std::mem::take(&mut episode.tail) {
             self.file_quiet(time, calm);

@@ -6,12 +6,13 @@
 //! byte, on any machine.
 //!
 //! ```text
-//! Input → second → series → alarm? → episode → findings → diagnosis → signatures → plan → Effect
+//! Input → second → series → alarm? → episode → findings → diagnosis → signatures → Effect
 //! ```
 
 mod conclude;
 mod engine;
 mod episode;
+mod normal;
 mod timeline;
 
 pub use conclude::Conclusion;

@@ -9,6 +9,7 @@ use crate::finding::{Finding, Rankings};
 use crate::plan::{Plan, PlanReport, RenderedRule};
 use crate::signature::Signature;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The schema's name and version.
 pub const SCHEMA: &str = "seawall.triage/1";
@@ -30,16 +31,45 @@ pub struct InputReport {
     pub path: String,
     /// What it was recognised as, for people: "combined access log", "pcap, Ethernet".
     pub kind: String,
+    /// Lines or packets that were understood.
     pub records: u64,
+    /// Lines or packets that were not.
     pub malformed: u64,
+    /// Bytes of content, unpacked.
+    pub bytes: u64,
+    /// Earliest and latest time stamp.
     pub first: Option<Timestamp>,
     pub last: Option<Timestamp>,
     /// At most five lines that did not parse, cut and escaped.
     pub malformed_samples: Vec<String>,
     /// Peculiarities by name, counted.
-    pub oddities: Vec<(String, u64)>,
-    /// Records that came later than the reader waits for.
+    pub oddities: BTreeMap<String, u64>,
+    /// Records that came too late for their tick and were counted into a later one.
     pub out_of_order: u64,
+    /// Records alone in time by more than a day, and places where the clock was set back.
+    pub time_jumps: u64,
+    /// Why reading ended before the end of the input.
+    pub cut_short: Option<String>,
+}
+
+impl InputReport {
+    /// Widens the span of time to hold `time`.
+    pub fn saw(&mut self, time: Timestamp) {
+        self.first = Some(self.first.map_or(time, |t| t.min(time)));
+        self.last = Some(self.last.map_or(time, |t| t.max(time)));
+    }
+
+    /// Counts a peculiarity.
+    pub fn odd(&mut self, name: &str, count: u64) {
+        if count == 0 {
+            return;
+        }
+        if let Some(sum) = self.oddities.get_mut(name) {
+            *sum += count;
+        } else {
+            self.oddities.insert(name.to_owned(), count);
+        }
+    }
 }
 
 /// The course of one rate over time.

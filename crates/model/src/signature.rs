@@ -36,7 +36,7 @@ pub enum Test {
     TcpFlags(u8),
     TcpWindow(u16),
     /// Hash of the option kinds in order.
-    TcpOptions(u64),
+    TcpOptions(#[serde(with = "hash_text")] u64),
     Fragment(Fragment),
     IcmpType(u8),
     /// Lower-case hexadecimal bytes at the start of the transport payload.
@@ -55,7 +55,7 @@ pub enum Test {
     HttpVersion(HttpVersion),
     Cookie(Presence),
     AcceptLanguage(Presence),
-    HeaderOrder(u64),
+    HeaderOrder(#[serde(with = "hash_text")] u64),
     Ja4(String),
     Status(u16),
     // DNS
@@ -186,6 +186,29 @@ fn presence(p: Presence) -> &'static str {
         Presence::Unknown => "unknown",
         Presence::Absent => "absent",
         Presence::Present => "present",
+    }
+}
+
+/// Hashes as sixteen hexadecimal digits in texts: as numbers they are beyond what many readers of
+/// JSON hold exactly.
+mod hash_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(hash: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(&format_args!("{hash:016x}"))
+        } else {
+            hash.serialize(serializer)
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        if !deserializer.is_human_readable() {
+            return u64::deserialize(deserializer);
+        }
+        let digits = String::deserialize(deserializer)?;
+        u64::from_str_radix(&digits, 16)
+            .map_err(|_| de::Error::custom("a hash of sixteen hexadecimal digits"))
     }
 }
 

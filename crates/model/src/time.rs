@@ -1,6 +1,7 @@
 //! Instants and spans. Time is always an argument; only the binary reads a clock.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// One second, in nanoseconds.
@@ -11,8 +12,9 @@ pub const MILLISECOND_NS: i64 = 1_000_000;
 /// An instant: nanoseconds since the Unix epoch, UTC, leap seconds not counted.
 ///
 /// Covers the years 1677 to 2262; arithmetic saturates at the ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// In texts such as JSON it is RFC 3339 to the nanosecond; in binary formats the number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
@@ -73,6 +75,43 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_i64(self.0);
+        }
+        let whole = Self::from_seconds(self.seconds()).to_string();
+        let fraction = format!("{:09}", self.0.rem_euclid(SECOND_NS));
+        let digits = fraction.trim_end_matches('0');
+        let point = if digits.is_empty() { "" } else { "." };
+        serializer.collect_str(&format_args!("{}{point}{digits}Z", whole.trim_end_matches('Z')))
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_str(Rfc3339)
+        } else {
+            i64::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+struct Rfc3339;
+
+impl Visitor<'_> for Rfc3339 {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time such as 2024-05-01T10:00:00Z")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 impl std::str::FromStr for Timestamp {
     type Err = String;
 
@@ -101,7 +140,7 @@ impl std::str::FromStr for Timestamp {
         };
         let fraction_ns = fraction_ns(fraction).ok_or_else(bad)?;
         let zone_s = zone_offset_s(zone).ok_or_else(bad)?;
-        if !in_range || !(1678..2262).contains(&year) {
+        if !in_range || !(1677..=2262).contains(&year) {
             return Err(bad());
         }
         Ok(civil.timestamp().plus_ns(fraction_ns).plus_ns(-zone_s * SECOND_NS))
@@ -223,6 +262,20 @@ mod tests {
         {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn texts_hold_every_nanosecond() {
+        for (ns, text) in [
+            (0, "\"1970-01-01T00:00:00Z\""),
+            (1_714_557_600_120_000_001, "\"2024-05-01T10:00:00.120000001Z\""),
+            (-1, "\"1969-12-31T23:59:59.999999999Z\""),
+        ] {
+            assert_eq!(serde_json::to_string(&Timestamp(ns)).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Timestamp>(text).unwrap(), Timestamp(ns));
+        }
+        assert!(serde_json::from_str::<Timestamp>("17").is_err());
+        assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
     }
 
     #[test]

@@ -311,10 +311,8 @@ impl Found<'_> {
             .plan
             .measures
             .iter()
-            .filter(|m| denies(&m.action) || matches!(m.action, Action::RateLimit { .. }))
             .filter(|m| m.action != Action::Blackhole)
-            .filter_map(|m| m.predicted_harm)
-            .map(|h| h.share)
+            .filter_map(|m| Some(weight_of_harm(m) * m.predicted_harm?.share))
             .sum();
         let allowed = self.policy.max_baseline_share;
         // Room for the rounding of a sum that meets the limit exactly.
@@ -344,6 +342,16 @@ fn denies(action: &Action) -> bool {
         action,
         Action::Block { .. } | Action::DropInKernel | Action::FlowSpec { .. } | Action::Blackhole
     )
+}
+
+/// How much of a measure's harm counts for what the policy allows. Who does not pass a challenge
+/// may come back, so that it counts by the share of traffic that is asked.
+fn weight_of_harm(m: &Measure) -> f64 {
+    match &m.action {
+        Action::Challenge => m.initial_share,
+        Action::RateLimit { .. } => 1.0,
+        action => f64::from(u8::from(denies(action))),
+    }
 }
 
 fn named_senders(m: &Measure) -> Vec<Prefix> {

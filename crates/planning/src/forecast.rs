@@ -14,8 +14,6 @@ pub(crate) struct Forecast {
     pub(crate) harm: Option<ShareEstimate>,
 }
 
-/// Clients of a public site that fail or leave at a challenge; small, and never measured here.
-const CHALLENGE_LOSS: ShareEstimate = ShareEstimate { share: 0.02, low: 0.0, high: 0.1 };
 const NONE: ShareEstimate = ShareEstimate { share: 0.0, low: 0.0, high: 0.0 };
 const UNKNOWN: ShareEstimate = ShareEstimate { share: 0.5, low: 0.0, high: 1.0 };
 /// Normal clients above a limit that stands at twice their 99th percentile.
@@ -32,17 +30,7 @@ pub(crate) fn forecast(
     match (step, limit) {
         (Step::Limit(key), Some(limit)) => of_limit(key, limit, scope, layer, input),
         (Step::Block | Step::Drop | Step::FlowSpec | Step::Truncate, _) => of_scope(scope, input),
-        (Step::Challenge, _) => {
-            let reached = of_scope(scope, input).effect;
-            Forecast {
-                effect: ShareEstimate {
-                    share: 0.9 * reached.share,
-                    low: 0.5 * reached.low,
-                    high: reached.high,
-                },
-                harm: Some(CHALLENGE_LOSS),
-            }
-        }
+        (Step::Challenge, _) => of_challenge(scope, input),
         (Step::Blackhole, _) => Forecast {
             effect: ShareEstimate { share: 1.0, low: 1.0, high: 1.0 },
             harm: Some(ShareEstimate { share: 1.0, low: 1.0, high: 1.0 }),
@@ -54,6 +42,21 @@ pub(crate) fn forecast(
         }
         _ => Forecast { effect: UNKNOWN, harm: Some(NONE) },
     }
+}
+
+/// The challenge is a cookie that a redirect sets: it stops what keeps no cookies, and how much of
+/// the unwanted traffic that is, no log says. People's browsers pass; programs, feeds and monitors
+/// mostly do not, and how much of normal traffic they are was measured.
+fn of_challenge(scope: &Scope, input: &PlanInput<'_>) -> Forecast {
+    let reached = of_scope(scope, input);
+    let effect = ShareEstimate { share: 0.5 * reached.effect.share, low: 0.0, high: reached.effect.high };
+    let programs = input.normal.program_share;
+    let inside = if *scope == Scope::All { Some(1.0) } else { reached.harm.map(|h| h.high) };
+    let harm = inside.zip(programs).map(|(inside, programs)| {
+        let most = inside.min(programs);
+        ShareEstimate { share: most, low: 0.0, high: most }
+    });
+    Forecast { effect, harm }
 }
 
 /// What is refused outright in a scope.

@@ -6,12 +6,15 @@
 //!                                                      ↓
 //!                                       check (shares no code with the planner)
 //!                                                      ↓
+//!                                       Approved
+//!                                                      ↓
 //!                                       render: nftables, HAProxy, nginx, dnsdist, FlowSpec
 //! ```
 //!
 //! The safety rules are the planner's first concern: forged sources are never blocked by address,
 //! nothing is blocked on ambiguity, a crowd is queued and served, a fault is repaired.
 
+mod approval;
 pub mod check;
 mod figures;
 mod flow_spec;
@@ -22,6 +25,7 @@ mod rate;
 pub mod render;
 mod scope;
 
+pub use approval::{Approved, approve};
 pub use check::{CheckContext, Violation, check};
 pub use planner::{PlanInput, plan};
 pub use rate::NormalTraffic;

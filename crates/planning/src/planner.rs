@@ -160,9 +160,9 @@ impl Draft<'_> {
                 f.effect.share * 100.0
             ));
         }
-        let harm = f.harm.map_or(0.0, |h| h.share);
+        let harm = self.spends(step, f);
         let allowed = self.input.policy.max_baseline_share;
-        if denies_or_limits(step) && self.harm + harm > allowed {
+        if self.harm + harm > allowed {
             return Err(format!(
                 "it would hit {:.2} % of normal traffic, with the measures above it {:.2} %, and the policy allows {:.2} %",
                 harm * 100.0,
@@ -175,9 +175,7 @@ impl Draft<'_> {
 
     fn add(&mut self, placed: Placed, scope: Scope, forecast: Forecast, step: Step) {
         let id = format!("m{}", self.measures.len() + 1);
-        if denies_or_limits(step) {
-            self.harm += forecast.harm.map_or(0.0, |h| h.share);
-        }
+        self.harm += self.spends(step, &forecast);
         let verdict = &self.input.diagnosis.verdict;
         self.report.reasons.push((id.clone(), placed.reason));
         self.measures.push(Measure {
@@ -190,6 +188,17 @@ impl Draft<'_> {
             expires: self.expiry(),
             initial_share: self.first_share(step, &forecast),
         });
+    }
+
+    /// What a measure takes of the share of normal traffic that the policy lets be hit. A
+    /// challenge refuses nobody for good, so only the share that it begins with counts.
+    fn spends(&self, step: Step, f: &Forecast) -> f64 {
+        let harm = f.harm.map_or(0.0, |h| h.share);
+        match step {
+            Step::Challenge => harm * self.first_share(step, f),
+            step if denies_or_limits(step) => harm,
+            _ => 0.0,
+        }
     }
 
     fn first_share(&self, step: Step, forecast: &Forecast) -> f64 {
@@ -240,9 +249,10 @@ impl Draft<'_> {
                 plain(Action::DnsTruncate, "real resolvers come back over TCP, forged senders do not")
             }
             Step::SynCookies => plain(Action::SynCookies, "no state is kept until the handshake completes"),
-            Step::Challenge => {
-                plain(Action::Challenge, "no narrow signature; people pass, simple tools do not")
-            }
+            Step::Challenge => plain(
+                Action::Challenge,
+                "no narrow signature; browsers pass, and so does a bot that keeps cookies",
+            ),
             Step::ServeStale => {
                 plain(Action::ServeStale { seconds: STALE_SECONDS }, "what is cached need not be made again")
             }

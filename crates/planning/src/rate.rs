@@ -14,6 +14,9 @@ pub struct NormalTraffic {
     pub requests_per_network_p99: Option<f64>,
     /// Requests of the whole service in its busiest second.
     pub requests_peak: Option<f64>,
+    /// Share of the requests that come from programs, feeds, monitors and crawlers rather than
+    /// from browsers.
+    pub program_share: Option<f64>,
     /// 99th percentile over DNS clients of the queries in their busiest second.
     pub queries_per_client_p99: Option<f64>,
     pub queries_per_network_p99: Option<f64>,

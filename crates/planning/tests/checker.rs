@@ -6,10 +6,11 @@ mod fixture;
 use fixture::{Case, NOW, share, signature};
 use seawall_model::hash::mix;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope};
+use seawall_model::policy::Policy;
 use seawall_model::signature::{Layer, Test};
 use seawall_model::{Cause, Prefix, Timestamp};
 use seawall_planning::check::Rule;
-use seawall_planning::{CheckContext, NormalTraffic, check};
+use seawall_planning::{CheckContext, NormalTraffic, approve, check, render};
 
 struct Random(u64);
 
@@ -385,4 +386,39 @@ fn forged_senders_and_low_confidence_are_refused() {
     case.diagnosis.verdict.confidence = 0.3;
     let violations = check(&plan, &case.policy, &context(&case)).unwrap_err();
     assert!(violations.iter().any(|v| matches!(v.rule, Rule::LowConfidence { .. })), "{violations:?}");
+}
+
+/// Broke: the checker was a function that nothing called, so that whatever the planner said was
+/// rendered.
+#[test]
+fn what_the_checker_refuses_is_never_rendered() {
+    let case = Case::new(Cause::HttpFlood);
+    let (plan, report) = case.plan();
+    let mut plan = plan.unwrap();
+    let good = plan.measures.len();
+    let bad = Measure {
+        id: "bad".into(),
+        action: Action::Block { status: 403 },
+        scope: Scope::All,
+        ..plan.measures[0].clone()
+    };
+    plan.measures.push(bad);
+    let (approved, told) = approve(plan.clone(), report.clone(), &case.policy, &context(&case));
+    let approved = approved.unwrap();
+    assert_eq!(approved.plan().measures.len(), good);
+    assert!(told.alternatives.iter().any(|a| a.reason.contains("denies everything to the target")));
+    let rules = render::render(&approved, &case.policy.protected_clients);
+    assert!(!rules.is_empty() && rules.iter().all(|r| !r.measures.contains(&"bad".to_owned())));
+
+    plan.measures.retain(|m| m.id == "bad");
+    let (none, told) = approve(plan.clone(), report.clone(), &case.policy, &context(&case));
+    assert_eq!(none, None);
+    assert!(told.alternatives.iter().any(|a| a.reason.contains("denies everything to the target")));
+
+    // A rule of the plan as a whole names no measure: then all of it goes.
+    let (plan, _) = case.plan();
+    let narrow = Policy { max_baseline_share: 0.0, ..case.policy.clone() };
+    let (none, told) = approve(plan.unwrap(), report, &narrow, &context(&case));
+    assert_eq!(none, None);
+    assert!(told.alternatives.iter().any(|a| a.reason.contains("of normal traffic, the policy allows")));
 }

@@ -173,3 +173,24 @@ fn normal_traffic_needs_no_plan() {
     assert!(Case::new(Cause::Normal).plan().0.is_none());
     assert!(Case::new(Cause::Crawler).plan().0.is_none());
 }
+
+/// Broke: a challenge that one constant cookie answers promised to stop nine tenths of a flood,
+/// and to cost a share of visitors that nobody had measured.
+#[test]
+fn a_challenge_promises_nothing_and_its_harm_is_measured() {
+    let mut case = Case::new(Cause::HttpFlood);
+    case.signatures.clear();
+    let challenge = |case: &Case| {
+        plan_for(case)
+            .measures
+            .iter()
+            .find(|m| m.action == Action::Challenge)
+            .map(|m| (m.predicted_effect.low, m.predicted_harm, m.initial_share))
+    };
+    assert_eq!(challenge(&case), Some((0.0, None, 0.1)), "harm that was not measured is not told");
+    case.normal.program_share = Some(0.05);
+    let (_, harm, share) = challenge(&case).unwrap();
+    assert_eq!((harm.unwrap().share, share), (0.05, 0.1));
+    case.normal.program_share = Some(0.5);
+    assert_eq!(challenge(&case), None, "an interface for programs is not challenged");
+}

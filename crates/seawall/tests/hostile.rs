@@ -58,7 +58,7 @@ fn poisoned(name: &str) -> TriageReport {
     for input in &mut report.inputs {
         (input.path, input.kind) = (name.clone(), name.clone());
         input.malformed_samples = vec![name.clone()];
-        input.oddities = vec![(name.clone(), 1)];
+        input.oddities = [(name.clone(), 1)].into();
     }
     report
 }

@@ -64,7 +64,7 @@ fn the_schema_refuses_what_is_no_report() {
         ("no verdict", |r| drop(r.as_object_mut().expect("object").remove("verdict"))),
         ("an unknown cause", |r| r["verdict"]["cause"] = json!("gremlins")),
         ("a share above one", |r| r["verdict"]["confidence"] = json!(1.5)),
-        ("a time as text", |r| r["verdict"]["onset"] = json!("2026-04-02")),
+        ("a time as a number", |r| r["verdict"]["onset"] = json!(1_775_138_587_i64)),
     ];
     for (what, change) in broken {
         let mut report = good.clone();

@@ -13,6 +13,7 @@ pub mod nginx;
 mod pattern;
 mod tcp_options;
 
+use crate::approval::Approved;
 use seawall_model::Prefix;
 use seawall_model::plan::{Action, Measure, Plan, RenderedRule, Scope};
 use seawall_model::signature::Layer;
@@ -20,13 +21,14 @@ use seawall_model::signature::Layer;
 /// Longest text of a comment line.
 const MAX_COMMENT_CHARS: usize = 400;
 
-/// The plan in every program that can express a part of it. `protected` clients are exempt in
+/// The plan in every program that can express a part of it. Only a plan that the independent
+/// checker let pass can be rendered. `protected` clients are exempt in
 /// every rule.
 #[must_use]
-pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
+pub fn render(plan: &Approved, protected: &[Prefix]) -> Vec<RenderedRule> {
     [nftables::render, haproxy::render, nginx::render, dnsdist::render, flowspec::render]
         .into_iter()
-        .flat_map(|render| render(plan, protected))
+        .flat_map(|render| render(plan.plan(), protected))
         .collect()
 }
 
@@ -157,14 +159,14 @@ pub(crate) fn in_words(measure: &Measure) -> String {
         None => "harm to normal traffic not measured".to_owned(),
     };
     let e = measure.predicted_effect;
-    let effect = if e.high - e.low >= 1.0 {
+    let effect = if e.low <= 0.0 && e.high > 0.5 {
         "effect not known beforehand".to_owned()
     } else {
         format!("stops {:.0} % of the unwanted traffic", e.share * 100.0)
     };
     let stage = if per_mille(measure) < 1_000 {
         format!(
-            "; applies to {} % of it at first: raise that once its hits look right",
+            "; on {} % of it at first, and so much less of both: raise that once its hits look right",
             per_mille(measure) / 10
         )
     } else {

@@ -44,7 +44,7 @@ fn inputs(path: &Path, ending: Ending) -> Vec<InputReport> {
             path: path.to_string_lossy().into_owned(),
             kind: "recording".to_owned(),
             records: ending.steps,
-            oddities: vec![(format!("cut short: {why}"), 1)],
+            cut_short: Some(why.to_string()),
             ..InputReport::default()
         });
     }

@@ -9,8 +9,10 @@ use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
 use seawall_model::math::round_significant;
 use seawall_model::observation::Observation;
+use seawall_model::plan::PlanReport;
 use seawall_model::policy::Policy;
 use seawall_model::report::{InputReport, SCHEMA, SignatureReport, TimelineEntry, TriageReport};
+use seawall_planning::{Approved, CheckContext, PlanInput, approve, render};
 use seawall_sensor::{Options, Tally};
 use seawall_wire::log::Format;
 use std::path::{Path, PathBuf};
@@ -136,7 +138,7 @@ pub(super) fn read(
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let formats = log_format.map(given_format).transpose()?.into_iter().collect();
     let options = Options { threads, formats, ..Options::default() };
-    let reports = seawall_sensor::read(
+    seawall_sensor::read(
         &paths,
         &options,
         || Counted(Window::default()),
@@ -151,8 +153,7 @@ pub(super) fn read(
             });
         },
     )
-    .map_err(|error| TriageError::Sensor { source: error })?;
-    Ok(reports.into_iter().map(input_report).collect())
+    .map_err(|error| TriageError::Sensor { source: error })
 }
 
 /// A format as the user's server has it: nginx writes variables with `$`, Apache with `%`, and
@@ -166,25 +167,6 @@ fn given_format(text: &str) -> Result<Format, TriageError> {
         Format::from_json_fields(text)
     };
     format.map_err(|source| TriageError::LogFormat { source })
-}
-
-fn input_report(r: seawall_sensor::InputReport) -> InputReport {
-    let mut oddities: Vec<(String, u64)> = r.oddities.into_iter().collect();
-    if r.time_jumps > 0 {
-        oddities.push(("time stamps far from their neighbours".to_owned(), r.time_jumps));
-    }
-    oddities.extend(r.cut_short.map(|reason| (format!("cut short: {reason}"), 1)));
-    InputReport {
-        path: r.path,
-        kind: r.kind,
-        records: r.records,
-        malformed: r.malformed,
-        first: r.first,
-        last: r.last,
-        malformed_samples: r.samples_of_malformed,
-        oddities,
-        out_of_order: r.out_of_order,
-    }
 }
 
 /// Reads the changes file: a JSON array of objects with `time` (RFC 3339), `kind` and `text`.
@@ -214,22 +196,12 @@ struct ChangeRow {
 
 /// Plans, and puts the report together.
 pub(super) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> TriageReport {
-    let Conclusion { findings, diagnosis, rankings, signatures, mut timeline, series, changes, episodes } =
-        conclusion;
-    let (plan, plan_report) = seawall_planning::plan(&seawall_planning::PlanInput {
-        diagnosis: &diagnosis,
-        findings: &findings,
-        signatures: &signatures,
-        rankings: &rankings,
-        policy,
-        now: diagnosis.verdict.end.or(findings.end).unwrap_or_default(),
-        previous: None,
-        normal: seawall_planning::NormalTraffic::default(),
-    });
-    let rules = plan
-        .as_ref()
-        .map(|plan| seawall_planning::render::render(plan, &policy.protected_clients))
-        .unwrap_or_default();
+    let now = inputs.iter().filter_map(|i| i.last).max().unwrap_or_default();
+    let (plan, plan_report) = planned(&conclusion, policy, now);
+    let rules = plan.as_ref().map(|plan| render::render(plan, &policy.protected_clients)).unwrap_or_default();
+    let Conclusion {
+        findings, diagnosis, rankings, signatures, mut timeline, series, changes, episodes, ..
+    } = conclusion;
     frame(&mut timeline, &inputs);
     let mut report = TriageReport {
         schema: SCHEMA.to_owned(),
@@ -239,7 +211,7 @@ pub(super) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputR
         findings: findings.findings,
         rankings,
         signatures: signatures.into_iter().map(signature_report).collect(),
-        plan,
+        plan: plan.map(Approved::into_plan),
         plan_report,
         rules,
         timeline,
@@ -251,6 +223,29 @@ pub(super) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputR
     };
     round(&mut report);
     report
+}
+
+/// Plans, and has the plan checked by the program that did not make it.
+fn planned(conclusion: &Conclusion, policy: &Policy, now: Timestamp) -> (Option<Approved>, PlanReport) {
+    let Conclusion { findings, diagnosis, rankings, signatures, normal, .. } = conclusion;
+    let (plan, report) = seawall_planning::plan(&PlanInput {
+        diagnosis,
+        findings,
+        signatures,
+        rankings,
+        policy,
+        now,
+        previous: None,
+        normal: *normal,
+    });
+    let Some(plan) = plan else { return (None, report) };
+    let context = CheckContext {
+        now,
+        confidence: diagnosis.verdict.confidence,
+        vectors: &diagnosis.verdict.vectors,
+        proven_sources: &rankings.proven_sources,
+    };
+    approve(plan, report, policy, &context)
 }
 
 fn signature_report(signature: seawall_model::signature::Signature) -> SignatureReport {

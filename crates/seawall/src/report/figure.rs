@@ -106,7 +106,7 @@ pub fn share(x: f64) -> String {
         p if p < 9.95 => trimmed(p, 1),
         p if p < 99.0 => format!("{p:.0}"),
         p if p < 99.9 => trimmed(p.min(99.9), 1),
-        p if p < 99.99 => format!("{:.2}", p.min(99.98)),
+        p if p < 99.99 => trimmed(p.min(99.98), 2),
         p if p < 100.0 => "over 99.99".into(),
         p => format!("{p:.0}"),
     };

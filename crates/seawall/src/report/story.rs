@@ -180,15 +180,20 @@ impl<'a> Story<'a> {
         plan.map(|p| p.measures.iter().map(|m| (m, self.reason(&m.id))).collect()).unwrap_or_default()
     }
 
-    /// The ranked dimensions that say who (`true`) or what (`false`).
+    /// The ranked dimensions that say who (`true`) or what (`false`), each with what grew most
+    /// first: who was there before and is there still is no news.
     #[must_use]
-    pub fn rankings(&self, who: bool) -> Vec<(&'a str, &'a [Ranked])> {
+    pub fn rankings(&self, who: bool) -> Vec<(&'a str, Vec<&'a Ranked>)> {
         self.report
             .rankings
             .dimensions
             .iter()
             .filter(|(name, values)| words::is_who(name) == who && !values.is_empty())
-            .map(|(name, values)| (name.as_str(), values.as_slice()))
+            .map(|(name, values)| {
+                let mut values: Vec<&Ranked> = values.iter().collect();
+                values.sort_by(|a, b| growth(b).total_cmp(&growth(a)));
+                (name.as_str(), values)
+            })
             .collect()
     }
 
@@ -221,6 +226,12 @@ impl<'a> Story<'a> {
     fn reason(&self, id: &str) -> Option<&'a str> {
         self.report.plan_report.reasons.iter().find(|(of, _)| of == id).map(|(_, reason)| reason.as_str())
     }
+}
+
+/// How much more of the disturbed traffic it is than of normal traffic.
+#[must_use]
+pub fn growth(ranked: &Ranked) -> f64 {
+    ranked.share - ranked.baseline_share.unwrap_or(0.0)
 }
 
 /// "12.4k requests per second, 31 times the usual 398/s".

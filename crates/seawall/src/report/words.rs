@@ -6,6 +6,10 @@ use seawall_model::cause::{Cause, Class};
 use seawall_model::change::ChangeKind;
 use seawall_model::diagnosis::Verdict;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
+use seawall_model::signature::ShareEstimate;
+
+/// An effect that is nothing at worst and this at best is told by its best.
+const LITTLE: f64 = 0.05;
 
 /// The first word of the verdict line.
 #[must_use]
@@ -103,7 +107,7 @@ pub fn action(action: &Action) -> String {
             figure::quantity(*per_s),
             figure::quantity(*burst)
         ),
-        Action::Challenge => "challenge before serving".into(),
+        Action::Challenge => "ask for a cookie before serving".into(),
         Action::HeaderDeadline { seconds, connections_per_source } => format!(
             "close connections without a complete request after {}, at most {connections_per_source} per source",
             figure::duration(f64::from(*seconds))
@@ -197,23 +201,42 @@ pub fn is_who(dimension: &str) -> bool {
 #[must_use]
 pub fn forecast(measure: &Measure, plan: Option<&Plan>) -> String {
     let mut facts = Vec::new();
-    let effect = measure.predicted_effect;
-    if effect.low <= 0.0 && effect.high >= 1.0 {
-        facts.push("effect not known beforehand".into());
-    } else if effect.high > 0.0 {
-        facts.push(format!("stops {} of it", figure::estimate(effect)));
+    if measure.initial_share < 1.0 {
+        let part = |e: ShareEstimate| {
+            let scaled = |x: f64| x * measure.initial_share;
+            ShareEstimate { share: scaled(e.share), low: scaled(e.low), high: scaled(e.high) }
+        };
+        let first = outlook(part(measure.predicted_effect), measure.predicted_harm.map(part));
+        facts.push(format!("at first on {} of it: {first}", figure::share(measure.initial_share)));
+        let full = outlook(measure.predicted_effect, measure.predicted_harm);
+        if full != first {
+            facts.push(format!("then on all: {full}"));
+        }
+    } else {
+        facts.push(outlook(measure.predicted_effect, measure.predicted_harm));
     }
-    facts.push(match measure.predicted_harm {
-        Some(harm) => format!("hits {} of normal traffic", figure::estimate(harm)),
-        None => "harm not known, there was no normal traffic to measure on".into(),
-    });
     if let Some(plan) = plan.filter(|p| measure.expires > p.created) {
         facts.push(format!("for {}", figure::duration(measure.expires.since_s(plan.created))));
     }
-    if measure.initial_share < 1.0 {
-        facts.push(format!("first on {} of it", figure::share(measure.initial_share)));
-    }
     facts.join(" · ")
+}
+
+/// `stops 94 % (91–96 %) of it, hits 0.2 % of normal traffic`.
+fn outlook(effect: ShareEstimate, harm: Option<ShareEstimate>) -> String {
+    let stops = if effect.high <= 0.0 {
+        None
+    } else if effect.low <= 0.0 && effect.high >= 1.0 {
+        Some("effect not known beforehand".to_owned())
+    } else if effect.low <= 0.0 && effect.high > LITTLE {
+        Some(format!("stops up to {} of it, how much is not known beforehand", figure::share(effect.high)))
+    } else {
+        Some(format!("stops {} of it", figure::estimate(effect)))
+    };
+    let hits = match harm {
+        Some(harm) => format!("hits {} of normal traffic", figure::estimate(harm)),
+        None => "what it hits of normal traffic is not known".into(),
+    };
+    stops.into_iter().chain([hits]).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether an alternative is out or in reserve.

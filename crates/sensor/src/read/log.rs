@@ -4,7 +4,7 @@ use super::feed::Feed;
 use super::ticks::TickSet;
 use super::{Options, Pulled, Tally};
 use crate::pool;
-use crate::report::{InputReport, SAMPLE_LIMIT};
+use crate::report::{InputReport, SAMPLE_LIMIT, quote};
 use seawall_model::change::Change;
 use seawall_model::{Timestamp, hash};
 use seawall_wire::log::{Format, LINE_LIMIT_BYTES, Line, Parser};
@@ -153,7 +153,7 @@ impl LogReader {
         }
         report.malformed += 1;
         report.odd("line-too-long", 1);
-        report.quote(bytes);
+        quote(report, bytes);
         self.in_long_line = true;
         let count = bytes.len();
         report.bytes += count as u64;
@@ -288,7 +288,7 @@ impl<T: Tally> Block<T> {
         report.odd("line-too-long", self.too_long);
         report.odd("changes-dropped", self.changes_dropped);
         for line in &self.quoted {
-            report.quote(line);
+            quote(report, line);
         }
         if let Some((first, last)) = self.span {
             report.saw(first);

@@ -160,7 +160,7 @@ fn lines_not_understood_are_counted_and_quoted() {
     let everything = one(folder.write("log", text.as_bytes()));
     let report = &everything.reports[0];
     assert_eq!((report.records, report.malformed), (60, 1));
-    assert_eq!(report.samples_of_malformed, ["what is \\u{1b}[31mthis"]);
+    assert_eq!(report.malformed_samples, ["what is \\u{1b}[31mthis"]);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn endless_lines_and_bombs_take_no_memory() {
     let report = &everything.reports[0];
     assert_eq!((report.records, report.malformed), (200, 1));
     assert_eq!(report.oddities.get("line-too-long"), Some(&1));
-    assert_eq!(report.samples_of_malformed[0].len(), 200);
+    assert_eq!(report.malformed_samples[0].len(), 200);
 }
 
 #[test]

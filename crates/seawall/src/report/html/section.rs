@@ -184,13 +184,13 @@ pub fn who_and_what(html: &mut Html, story: &Story<'_>) {
         heading(html, title);
         html.within("div", &[("class", "columns")], |html| {
             for (name, values) in dimensions {
-                html.within("div", &[], |html| ranking(html, name, values));
+                html.within("div", &[], |html| ranking(html, name, &values));
             }
         });
     }
 }
 
-fn ranking(html: &mut Html, name: &str, values: &[Ranked]) {
+fn ranking(html: &mut Html, name: &str, values: &[&Ranked]) {
     html.within("table", &[], |html| {
         html.element("caption", &[], &capitalised(&words::dimension(name)));
         header(html, &["name", "share", "normal"]);

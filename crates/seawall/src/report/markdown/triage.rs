@@ -144,7 +144,7 @@ fn who_and_what(document: &mut Document, story: &Story<'_>) {
         }
         document.heading(2, title);
         for (name, values) in dimensions {
-            let rows: Vec<Vec<String>> = values.iter().map(ranked).collect();
+            let rows: Vec<Vec<String>> = values.into_iter().map(ranked).collect();
             document.table(&[&words::dimension(name), "share", "normal"], &[false, true, true], &rows);
         }
     }

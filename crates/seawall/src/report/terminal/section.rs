@@ -78,6 +78,7 @@ fn rules(page: &mut Page, rules: &[RenderedRule], verbose: bool) {
     more(page, cut, 0, "lines");
     let mut others: Vec<String> =
         rules.iter().map(|rule| rule.program.clone()).filter(|p| p != first).collect();
+    others.sort_unstable();
     others.dedup();
     if !verbose && !others.is_empty() {
         page.wrapped(
@@ -106,11 +107,12 @@ pub fn why(page: &mut Page, story: &Story<'_>, verbose: bool) {
     let Some(leading) = story.leading() else {
         return looked_at(page, story, verbose);
     };
-    page.heading(match class {
+    let title = match class {
         Class::Normal => "what was looked at",
-        Class::Undecided => "what speaks for the most likely cause",
+        Class::Undecided => "the most likely cause",
         _ => "why",
-    });
+    };
+    page.section(title, "+ speaks for it, - against it");
     header(page);
     for (direction, most, what) in
         [(Direction::For, EVIDENCE_LINES, "for it"), (Direction::Against, COUNTER_LINES, "against it")]
@@ -229,7 +231,7 @@ pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
     if who.is_empty() && what.is_empty() {
         return;
     }
-    let mut all: Vec<(&str, &[Ranked])> = Vec::new();
+    let mut all: Vec<&(&str, Vec<&Ranked>)> = Vec::new();
     for side in [&who, &what] {
         all.extend(side.iter().take(limit(verbose, DIMENSION_LINES)));
     }
@@ -253,8 +255,10 @@ pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
     }
 }
 
-/// As many of the heaviest as fit on a line.
-fn ranking_in_short(page: &mut Page, label: &str, values: &[Ranked]) {
+/// As many as fit on a line, without those that are no more than usual, unless all are.
+fn ranking_in_short(page: &mut Page, label: &str, values: &[&Ranked]) {
+    let grown = values.iter().take_while(|v| story::growth(v) > 0.0).count();
+    let values = if grown > 0 { &values[..grown] } else { values };
     let room = page.width().saturating_sub(2 + text::columns(label));
     let mut line = String::new();
     for value in values {
@@ -269,7 +273,7 @@ fn ranking_in_short(page: &mut Page, label: &str, values: &[Ranked]) {
     page.cut(2, &[Span::faint(label), Span::plain(line)]);
 }
 
-fn ranking_in_full(page: &mut Page, label: &str, values: &[Ranked]) {
+fn ranking_in_full(page: &mut Page, label: &str, values: &[&Ranked]) {
     for (i, value) in values.iter().enumerate() {
         let shown = ranked(page, value, page.width());
         let label = if i == 0 { label.to_owned() } else { " ".repeat(text::columns(label)) };
@@ -374,6 +378,10 @@ pub fn inputs(page: &mut Page, story: &Story<'_>, verbose: bool) {
             for (oddity, count) in &input.oddities {
                 page.wrapped(4, 6, &[Span::faint(format!("{}: {oddity}", figure::whole(*count)))]);
             }
+            if input.time_jumps > 0 {
+                let times = figure::whole(input.time_jumps);
+                page.wrapped(4, 6, &[Span::faint(format!("{times}: time stamps far from their neighbours"))]);
+            }
             for sample in &input.malformed_samples {
                 page.cut(4, &[Span::faint(format!("not understood: {sample}"))]);
             }
@@ -393,6 +401,7 @@ fn input_line(page: &mut Page, story: &Story<'_>, input: &InputReport, verbose: 
     if let (true, Some(first), Some(last)) = (verbose, input.first, input.last) {
         facts.push(format!("{} to {}", story.clock.short(first), story.clock.short(last)));
     }
+    facts.extend(input.cut_short.as_ref().map(|why| format!("cut short: {why}")));
     let name = if verbose { words::input(&input.path) } else { words::file_name(words::input(&input.path)) };
     let name = page.fitted(name, page.width() / 2);
     let spans = [Span::plain(name), Span::faint(format!(" · {}", facts.join(" · ")))];

@@ -1,0 +1,89 @@
+//! What normal traffic does, for the numbers of limits: measured on the reference.
+
+use seawall_detection::Window;
+use seawall_detection::feature::classify::AgentKind;
+use seawall_detection::feature::http::{ClientProfile, HttpWindow};
+use seawall_planning::NormalTraffic;
+
+/// Fewest clients of which a 99th percentile says anything.
+const MIN_CLIENTS: usize = 20;
+
+/// The measures of a reference. What it does not show stays unknown.
+pub(crate) fn normal_traffic(reference: &Window) -> NormalTraffic {
+    let http = reference.http.as_deref();
+    let net = reference.net.as_deref();
+    let per_source = |n: &seawall_detection::feature::net::NetWindow| {
+        p99(n.hosts.sorted().iter().map(|(_, h)| f64::from(h.peak_per_s)).collect())
+    };
+    NormalTraffic {
+        requests_per_client_p99: http.and_then(|h| p99(profiles(h).iter().map(busiest_second).collect())),
+        requests_peak: http.map(|h| h.peak_requests_per_s).filter(|peak| *peak > 0.0),
+        program_share: http.and_then(program_share),
+        packets_per_source_p99: net.and_then(per_source),
+        packets_peak: net.map(|n| n.peak_packets_per_s).filter(|peak| *peak > 0.0),
+        ..NormalTraffic::default()
+    }
+}
+
+fn profiles(http: &HttpWindow) -> Vec<ClientProfile> {
+    http.profiles.sorted().into_iter().map(|(_, p)| p.clone()).collect()
+}
+
+/// All requests of a client's busiest second. The profile keeps those that were asked for; what a
+/// page brings along counts for a limit just the same, so it is added in the client's proportion.
+fn busiest_second(p: &ClientProfile) -> f64 {
+    f64::from(p.peak_per_s) * (f64::from(p.requests) / p.asked().max(1.0)).max(1.0)
+}
+
+/// Share of the requests of clients that are no browsers: programs, feeds, monitors, crawlers.
+/// `None` where no user agent was logged.
+fn program_share(http: &HttpWindow) -> Option<f64> {
+    let profiles = profiles(http);
+    let requests = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
+        profiles.iter().filter(|p| wanted(p)).map(|p| f64::from(p.requests)).sum()
+    };
+    let browsers = requests(&|p| p.is(AgentKind::Browser));
+    let all = requests(&|_| true);
+    let is_logged = requests(&|p| p.is(AgentKind::Absent)) < all;
+    is_logged.then(|| (1.0 - browsers / all).clamp(0.0, 1.0))
+}
+
+fn p99(mut values: Vec<f64>) -> Option<f64> {
+    values.retain(|v| v.is_finite());
+    if values.len() < MIN_CLIENTS {
+        return None;
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    values.get((values.len() * 99).div_ceil(100) - 1).copied().filter(|v| *v > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_needs_clients_and_is_one_of_theirs() {
+        assert_eq!(p99(vec![1.0; 19]), None);
+        let values: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!(p99(values), Some(198.0));
+        assert_eq!(p99(vec![0.0; 30]), None, "silence is no limit");
+    }
+
+    #[test]
+    fn assets_count_for_a_limit() {
+        let page = ClientProfile {
+            requests: 41,
+            assets: 40,
+            pages: 1,
+            paths: u64::MAX,
+            peak_per_s: 1.0,
+            ..ClientProfile::default()
+        };
+        assert!(busiest_second(&page) > 40.0);
+    }
+
+    #[test]
+    fn without_a_reference_nothing_is_known() {
+        assert_eq!(normal_traffic(&Window::default()), NormalTraffic::default());
+    }
+}
