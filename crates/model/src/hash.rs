@@ -68,6 +68,26 @@ fn tail(input: &[u8]) -> (u64, u64) {
     }
 }
 
+/// Hashes the first `count` bytes (at most 16) of a little-endian word, as [`bytes`] does. Bytes
+/// that were gathered one by one are hashed from a register: read back from memory in wider words,
+/// they would have to wait until all of them are written.
+#[inline]
+#[must_use]
+pub const fn packed(word: u128, count: usize) -> u64 {
+    let n = if count > 16 { 16 } else { count };
+    let (a, b) = if n >= 8 {
+        (word as u64, (word >> (8 * (n - 8))) as u64)
+    } else if n >= 4 {
+        (word as u32 as u64, (word >> (8 * (n - 4))) as u32 as u64)
+    } else if n > 0 {
+        let (middle, last) = ((word >> (8 * (n / 2))) as u8, (word >> (8 * (n - 1))) as u8);
+        ((word as u8 as u64) << 16 | (middle as u64) << 8 | last as u64, 0)
+    } else {
+        (0, 0)
+    };
+    fold(fold(a ^ K1, b ^ K2 ^ (n as u64)), K0 ^ (n as u64))
+}
+
 /// Hashes an address; IPv4 and its IPv6-mapped form are equal.
 #[inline]
 #[must_use]
@@ -107,6 +127,16 @@ mod tests {
             buckets[(mix(n) >> 58) as usize] += 1;
         }
         assert!(buckets.iter().all(|&b| (800..1200).contains(&b)), "{buckets:?}");
+    }
+
+    #[test]
+    fn packed_bytes_hash_as_bytes_in_memory() {
+        for count in 0..=16 {
+            for seed in 0..100 {
+                let word = u128::from(mix(seed)) << 64 | u128::from(mix(seed + 1_000));
+                assert_eq!(packed(word, count), bytes(&word.to_le_bytes()[..count]), "{count} of {word:x}");
+            }
+        }
     }
 
     #[test]

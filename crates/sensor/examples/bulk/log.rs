@@ -44,53 +44,63 @@ const CRAWLERS: [&str; 3] = [
     "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
 ];
 
-/// A busy shop; in the last sixth, every second line belongs to a flood.
+/// A busy shop; the last third belongs to a flood beside it, which doubles the rate.
 pub fn busy(lines: u64, out: &mut dyn Write) -> io::Result<()> {
-    shop(lines, 2_000, lines / 6 * 5, out)
+    shop(lines, &Clock { per_second: 2_000, flood_from: lines / 3 * 2 }, out)
 }
 
 /// The same shop without haste and without a flood.
 pub fn quiet(lines: u64, out: &mut dyn Write) -> io::Result<()> {
-    shop(lines, 40, lines, out)
+    shop(lines, &Clock { per_second: 40, flood_from: lines }, out)
 }
 
 /// Each line from another address.
 pub fn sources(lines: u64, out: &mut dyn Write) -> io::Result<()> {
     let mut random = Random::new(3);
+    let clock = Clock { per_second: 10_000, flood_from: lines };
     let mut path = String::new();
     for n in 0..lines {
         path.clear();
         page(&mut path, random.ranked(PAGES));
         let line =
             Line { client: nth_address(n), path: &path, agent: &agent(n % CLIENTS), ..Line::default() };
-        line.write(clock(n, 10_000), out)?;
+        line.write(clock.time(n), out)?;
     }
     Ok(())
 }
 
-fn shop(lines: u64, per_second: u64, flood_from: u64, out: &mut dyn Write) -> io::Result<()> {
+fn shop(lines: u64, clock: &Clock, out: &mut dyn Write) -> io::Result<()> {
     let mut random = Random::new(1);
     let agents: Vec<String> = (0..CLIENTS).map(agent).collect();
     let mut written = 0;
     while written < lines {
-        if written >= flood_from && random.chance(75) {
-            // A page view is about five lines, and a request of the flood is one.
-            for _ in 0..3 {
-                flood(written, per_second, &mut random, out)?;
+        if written >= clock.flood_from {
+            // As many as the lines of a page view.
+            for _ in 0..5 {
+                flood(clock.time(written), &mut random, out)?;
                 written += 1;
             }
-            continue;
         }
         let client = random.ranked(CLIENTS);
         let mut view = View { client, agent: &agents[client as usize], random: &mut random };
-        written += view.write(written, per_second, out)?;
+        written += view.write(written, clock, out)?;
     }
     Ok(())
 }
 
-/// Time of the n-th line.
-fn clock(n: u64, per_second: u64) -> Timestamp {
-    Timestamp((START_S + (n / per_second) as i64) * SECOND_NS)
+/// Tells the time by the number of lines.
+struct Clock {
+    per_second: u64,
+    /// The line from which on the rate is double.
+    flood_from: u64,
+}
+
+impl Clock {
+    fn time(&self, line: u64) -> Timestamp {
+        let calm = line.min(self.flood_from);
+        let seconds = calm / self.per_second + (line - calm) / (2 * self.per_second);
+        Timestamp((START_S + seconds as i64) * SECOND_NS)
+    }
 }
 
 /// One line, with what most lines have.
@@ -153,7 +163,7 @@ struct View<'a> {
 
 impl View<'_> {
     /// Returns the number of lines written.
-    fn write(&mut self, at: u64, per_second: u64, out: &mut dyn Write) -> io::Result<u64> {
+    fn write(&mut self, at: u64, clock: &Clock, out: &mut dyn Write) -> io::Result<u64> {
         let address = nth_address(self.client * 7 + 1);
         let mut path = String::new();
         let number = self.random.ranked(PAGES);
@@ -173,7 +183,7 @@ impl View<'_> {
         let came_from =
             ["-", "https://www.google.com/", "https://shop.example/"][self.random.below(3) as usize];
         Line { method, path: &path, status, bytes, referrer: came_from, ..line }
-            .write(clock(at, per_second), out)?;
+            .write(clock.time(at), out)?;
         if status != 200 || self.client % 17 == 0 {
             return Ok(1);
         }
@@ -184,7 +194,7 @@ impl View<'_> {
             let status = if self.random.chance(35) { 304 } else { 200 };
             let bytes = if status == 304 { 0 } else { 300 + self.random.below(90_000) };
             Line { path: &asset, status, bytes, referrer: &referrer, ..line }
-                .write(clock(at + 1 + n, per_second), out)?;
+                .write(clock.time(at + 1 + n), out)?;
         }
         Ok(1 + count)
     }
@@ -225,12 +235,12 @@ fn page(path: &mut String, number: u64) {
     }
 }
 
-fn flood(at: u64, per_second: u64, random: &mut Random, out: &mut dyn Write) -> io::Result<()> {
+fn flood(time: Timestamp, random: &mut Random, out: &mut dyn Write) -> io::Result<()> {
     let bot = random.below(BOTS);
     let path = format!("/search?q={:x}", random.next());
     let line =
         Line { client: nth_address(bot * 3 + 2), path: &path, agent: &agent(bot % 40), ..Line::default() };
-    line.write(clock(at, per_second), out)
+    line.write(time, out)
 }
 
 /// What the n-th client says it is: a few hundred different ones.

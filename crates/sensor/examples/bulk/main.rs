@@ -10,10 +10,10 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 /// What writes a case: the number of records, and where to.
-type Write1 = fn(u64, &mut dyn Write) -> io::Result<()>;
+type Writer = fn(u64, &mut dyn Write) -> io::Result<()>;
 
 /// Cases by name, and what they hold.
-const CASES: [(&str, &str, Write1); 7] = [
+const CASES: [(&str, &str, Writer); 7] = [
     ("busy.log", "Combined log of a busy shop, 2,000 lines a second, a flood at the end", log::busy),
     ("quiet.log", "the same shop with 40 lines a second, over days", log::quiet),
     ("sources.log", "each line from another address", log::sources),

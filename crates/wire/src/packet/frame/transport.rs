@@ -65,18 +65,20 @@ fn truncated_tcp(packet: &mut Packet<'_>) -> Option<Oddity> {
 }
 
 /// Hash of the kinds of options in order, and the window scale. Stops at an option whose length
-/// is impossible.
+/// is impossible, and after more options than any stack sends.
 #[inline]
 fn read_options(options: &[u8]) -> (u64, Option<u8>) {
     const WINDOW_SCALE: u8 = 3;
     /// Shifts above this count as this (RFC 7323 section 2.3).
     const SCALE_LIMIT: u8 = 14;
+    /// Kinds that fit the word in which they are gathered; stacks send up to ten.
+    const KINDS: usize = 16;
     let mut scale = None;
-    let mut kinds = [0u8; 40];
+    let mut kinds = 0_u128;
     let mut count = 0;
     let mut at = 0;
-    while let (Some(&kind), Some(place)) = (options.get(at), kinds.get_mut(count)) {
-        *place = kind;
+    while let Some(&kind) = options.get(at).filter(|_| count < KINDS) {
+        kinds |= u128::from(kind) << (8 * count);
         count += 1;
         at += match (kind, options.get(at + 1)) {
             (0, _) => break,
@@ -89,9 +91,8 @@ fn read_options(options: &[u8]) -> (u64, Option<u8>) {
             _ => break,
         };
     }
-    (hash::bytes(&kinds[..count]), scale)
+    (hash::packed(kinds, count), scale)
 }
-
 #[inline]
 fn udp(packet: &mut Packet<'_>) -> Option<Oddity> {
     let datagram = packet.payload;
