@@ -69,7 +69,8 @@ impl Gate {
         let Some(text) = cookie_value(request.cookie) else { return Clearance::None };
         let read = |kind| self.keys.read(text, kind, PASS_LIFETIME_S, request, now);
         let shown = match TokenKeys::claimed_kind(text) {
-            Some(kind @ (Kind::Worked | Kind::Timed)) => read(kind).map(|t| Clearance::Passed(t.number)),
+            Some(Kind::Worked) => read(Kind::Worked).map(|t| Clearance::Worked(t.number)),
+            Some(Kind::Timed) => read(Kind::Timed).map(|t| Clearance::SatOut(t.number)),
             Some(Kind::Ticket) => read(Kind::Ticket).map(|t| {
                 let is_due = age_ms(&t, now) >= RETURN_MS;
                 if is_due { Clearance::Ticket(t.number) } else { Clearance::None }
@@ -214,7 +215,7 @@ mod tests {
         let solution = solved(puzzle.as_str().as_bytes(), 6);
         let pass =
             gate().redeem(&request(), puzzle.as_str().as_bytes(), solution.as_bytes(), at(500)).unwrap();
-        assert_eq!(shown(&pass, at(600), [192, 0, 2, 1]), Clearance::Passed(42));
+        assert_eq!(shown(&pass, at(600), [192, 0, 2, 1]), Clearance::Worked(42));
         assert_eq!(shown(&pass, at(600), [192, 0, 9, 1]), Clearance::None);
         assert_eq!(shown(&pass, at(1_900_000), [192, 0, 2, 1]), Clearance::None);
     }
@@ -245,8 +246,8 @@ mod tests {
         let solution = solved(puzzle.as_str().as_bytes(), 5);
         let redeem =
             |ms| gate().redeem(&request(), puzzle.as_str().as_bytes(), solution.as_bytes(), at(ms)).unwrap();
-        assert_eq!(shown(&redeem(100), at(5_000), [192, 0, 2, 1]), Clearance::Passed(9));
-        assert_eq!(shown(&redeem(4_000), at(5_000), [192, 0, 2, 1]), Clearance::Passed(9));
+        assert_eq!(shown(&redeem(100), at(5_000), [192, 0, 2, 1]), Clearance::Worked(9));
+        assert_eq!(shown(&redeem(4_000), at(5_000), [192, 0, 2, 1]), Clearance::Worked(9));
     }
 
     #[test]
@@ -255,7 +256,7 @@ mod tests {
         let text = puzzle.as_str().as_bytes();
         assert_eq!(gate().sit_out(&request(), text, at(3_000)), Err(NotPassed::TooEarly));
         let pass = gate().sit_out(&request(), text, at(4_000)).unwrap();
-        assert_eq!(shown(&pass, at(4_100), [192, 0, 2, 1]), Clearance::Passed(7));
+        assert_eq!(shown(&pass, at(4_100), [192, 0, 2, 1]), Clearance::SatOut(7));
     }
 
     #[test]

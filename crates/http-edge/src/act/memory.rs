@@ -35,11 +35,14 @@ pub enum Standing {
     Unknown,
     /// Was asked to come back, and did, as a browser does.
     Returned,
+    /// Sat a challenge out instead of working. As good as returned when there is not room for all:
+    /// waiting costs a program nothing.
+    Patient,
     /// In the middle of a visit that looks like a person's.
     Visiting,
     /// Was here before the trouble, or has long behaved well.
     Known,
-    /// Did the work, or sat out the wait, that a challenge asks for.
+    /// Did the work that a challenge asks for, or sat it out and then behaved as people do.
     Cleared,
     /// Named by the policy.
     Protected,
@@ -52,8 +55,10 @@ pub enum Clearance {
     None,
     /// A ticket that was picked up as a browser does; the number tells tickets apart.
     Ticket(u64),
-    /// A challenge that was passed.
-    Passed(u64),
+    /// A challenge that was sat out.
+    SatOut(u64),
+    /// A challenge that was worked out.
+    Worked(u64),
 }
 
 /// One request as the memory sees it; to be handed back when the request is let through.
@@ -149,7 +154,9 @@ impl Memory {
         let own = self.client_key(request);
         let key = match clearance {
             Clearance::None => own,
-            Clearance::Ticket(number) | Clearance::Passed(number) => hash::combine(self.seed, number),
+            Clearance::Ticket(number) | Clearance::SatOut(number) | Clearance::Worked(number) => {
+                hash::combine(self.seed, number)
+            }
         };
         let mut sighting = self.judge(key, request, clearance, kind, now_s, onset_s);
         let is_open = clearance == Clearance::None && sighting.standing < Standing::Known && onset_s != 0;
@@ -218,12 +225,12 @@ impl Memory {
 
     fn standing(&self, seen: &Seen, clearance: Clearance, kind: PathKind, is_linked: bool) -> Standing {
         let entry = &seen.entry;
-        let is_passed = matches!(clearance, Clearance::Passed(_));
+        let is_worked = matches!(clearance, Clearance::Worked(_));
         let was_before = seen.was_before();
         if entry.pace_at(seen.now_s) > (PACE_PAGES - 1) * PACE_COST {
             return Standing::Suspect;
         }
-        if is_passed {
+        if is_worked {
             return Standing::Cleared;
         }
         let walks = entry.pages >= PAGES_WITHOUT_PARTS && entry.parts == 0;
@@ -238,7 +245,8 @@ impl Memory {
             && entry.pages > 0
             && (is_linked || !self.parts_name_pages());
         if entry.parts > 0 || is_part {
-            return Standing::Visiting;
+            let is_patient = matches!(clearance, Clearance::SatOut(_));
+            return if is_patient { Standing::Cleared } else { Standing::Visiting };
         }
         unseen(clearance)
     }
@@ -370,7 +378,8 @@ fn unseen(clearance: Clearance) -> Standing {
     match clearance {
         Clearance::None => Standing::Unknown,
         Clearance::Ticket(_) => Standing::Returned,
-        Clearance::Passed(_) => Standing::Cleared,
+        Clearance::SatOut(_) => Standing::Patient,
+        Clearance::Worked(_) => Standing::Cleared,
     }
 }
 
@@ -611,7 +620,8 @@ mod tests {
         memory.trouble(at(100.0));
         let standing = |clearance| memory.sight(&page(5), clearance, at(101.0)).standing;
         assert_eq!(standing(Clearance::Ticket(4)), Standing::Returned);
-        assert_eq!(standing(Clearance::Passed(4)), Standing::Cleared);
+        assert_eq!(standing(Clearance::SatOut(4)), Standing::Patient);
+        assert_eq!(standing(Clearance::Worked(4)), Standing::Cleared);
     }
 
     #[test]
@@ -620,7 +630,7 @@ mod tests {
         memory.trouble(at(100.0));
         let mut suspects = 0;
         for n in 0..40 {
-            let sighting = memory.sight(&page(n), Clearance::Passed(4), at(101.0));
+            let sighting = memory.sight(&page(n), Clearance::Worked(4), at(101.0));
             memory.admit(&sighting, at(101.0));
             suspects += u32::from(sighting.standing == Standing::Suspect);
         }

@@ -305,7 +305,7 @@ mod tests {
         let solution = solved(puzzle.as_bytes(), 5);
         let passed = get(&format!("/.seawall/pass?puzzle={puzzle}&solution={solution}"), at(400));
         assert_eq!(passed.status, 204);
-        assert_eq!(clearance(&passed, at(500)), Clearance::Passed(77));
+        assert_eq!(clearance(&passed, at(500)), Clearance::Worked(77));
         let cheated = get(&format!("/.seawall/pass?puzzle={puzzle}&solution=1-2-3"), at(400));
         assert_eq!((cheated.status, cheated.set_cookie), (403, None));
     }
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!((early.status, early.set_cookie), (303, None));
         let passed = get(&link, at(5_000));
         assert_eq!(passed.location.as_deref(), Some("/a\"<b>/item?x=1&y=/z"));
-        assert_eq!(clearance(&passed, at(5_100)), Clearance::Passed(77));
+        assert_eq!(clearance(&passed, at(5_100)), Clearance::SatOut(77));
     }
 
     #[test]

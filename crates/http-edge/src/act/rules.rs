@@ -315,11 +315,11 @@ impl Rule {
     }
 }
 
-/// Clients from before the trouble and those that passed go on; pages are challenged; the parts
+/// Clients from before the trouble and those that passed, by work or by waiting, go on; pages are challenged; the parts
 /// of a visit that is under way go on, so that no page breaks; whatever else has nobody in front
 /// of it who could read a page, and is told to come back later.
 fn challenged(request: &Request<'_>, standing: Standing) -> Verdict {
-    if standing >= Standing::Known {
+    if standing >= Standing::Known || standing == Standing::Patient {
         Verdict::Pass
     } else if is_navigation(request) {
         Verdict::Challenge

@@ -75,7 +75,7 @@ impl From<Standing> for Priority {
         Self(match standing {
             Standing::Suspect => 3,
             Standing::Unknown => 2,
-            Standing::Returned => 1,
+            Standing::Returned | Standing::Patient => 1,
             Standing::Visiting | Standing::Known | Standing::Cleared | Standing::Protected => 0,
         })
     }

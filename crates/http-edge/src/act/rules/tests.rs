@@ -306,7 +306,7 @@ fn challenges_are_for_pages_of_strangers() {
     assert_eq!(verdict(&page, Standing::Visiting), Verdict::Challenge);
     assert_eq!(verdict(&part, Standing::Visiting), Verdict::Pass);
     assert_eq!([verdict(&call, Standing::Unknown), verdict(&form, Standing::Unknown)], [later, later]);
-    for standing in [Standing::Known, Standing::Cleared, Standing::Protected] {
+    for standing in [Standing::Patient, Standing::Known, Standing::Cleared, Standing::Protected] {
         assert_eq!(verdict(&page, standing), Verdict::Pass);
         assert_eq!(verdict(&call, standing), Verdict::Pass);
     }
