@@ -22,25 +22,35 @@ const NONE: ShareEstimate = ShareEstimate { share: 0.0, low: 0.0, high: 0.0 };
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let only = arguments.next();
-    let rounds: u64 = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(2_000_000);
-    let mut run = |name: &str, work: &mut dyn FnMut(u64)| {
-        if only.as_deref().is_some_and(|only| only != name) {
+    let rounds = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(2_000_000);
+    let meter = Meter { only, rounds };
+    meter.run("nothing", |n| {
+        black_box(request(n));
+    });
+    tables(&meter);
+    parts(&meter);
+}
+
+struct Meter {
+    /// The one case to run; `None`: all.
+    only: Option<String>,
+    rounds: u64,
+}
+
+impl Meter {
+    fn run(&self, name: &str, mut work: impl FnMut(u64)) {
+        if self.only.as_deref().is_some_and(|only| only != name) {
             return;
         }
         let before = cpu_ns();
-        for n in 0..rounds {
+        for n in 0..self.rounds {
             work(n);
         }
-        println!("{name:<28} {:>8.1} ns", (cpu_ns() - before) as f64 / rounds as f64);
-    };
-    run("nothing", &mut |n| {
-        black_box(request(n));
-    });
-    tables(&mut run);
-    parts(&mut run);
+        println!("{name:<28} {:>8.1} ns", (cpu_ns() - before) as f64 / self.rounds as f64);
+    }
 }
 
-fn tables(run: &mut dyn FnMut(&str, &mut dyn FnMut(u64))) {
+fn tables(meter: &Meter) {
     let cases = [
         ("decide/empty", Vec::new()),
         ("decide/10-addresses", vec![addresses(10)]),
@@ -53,30 +63,30 @@ fn tables(run: &mut dyn FnMut(&str, &mut dyn FnMut(u64))) {
     for (name, measures) in cases {
         let table = table(measures);
         let (mut state, limits) = (State::default(), Limits::new(16 << 20, 3));
-        run(name, &mut |n| {
+        meter.run(name, |n| {
             let now = NOW.plus_ns(n as i64 * 10_000);
             let _ = black_box(table.decide(&mut state, &limits, now, &request(n), Standing::Unknown));
         });
     }
 }
 
-fn parts(run: &mut dyn FnMut(&str, &mut dyn FnMut(u64))) {
+fn parts(meter: &Meter) {
     let gate = Gate::new(TokenKeys::new(&[1; 32]));
     let pass = gate.ticket(&request(1), 5, NOW);
     let cookie = format!("theme=dark; seawall={}; lang=en", pass.as_str());
     let later = NOW.plus_ns(SECOND_NS);
-    run("token/verify", &mut |_| {
+    meter.run("token/verify", |_| {
         let request = Request { cookie: cookie.as_bytes(), ..request(1) };
         black_box(gate.clearance(&request, later));
     });
     let memory = Memory::new(16 << 20, 30, 3, NOW);
-    run("memory/sight+admit", &mut |n| {
+    meter.run("memory/sight+admit", |n| {
         let sighting = memory.sight(&request(n % 100_000), Clearance::None, later);
         memory.admit(&sighting, later);
         black_box(sighting);
     });
     let shedder = Shedder::new(64, 1_000, NOW);
-    run("shed/ask+done", &mut |n| {
+    meter.run("shed/ask+done", |n| {
         let now = NOW.plus_ns(n as i64 * 10_000);
         if shedder.ask(Priority::from(Standing::Known), now) == Room::Go {
             shedder.done(&Answer { part: 3, latency_ns: 25_000_000, failed: false }, now);

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod address_table;
+pub mod cache;
 mod compile;
 pub mod decision;
 pub mod gate;
@@ -19,6 +20,7 @@ pub mod rules;
 pub mod shed;
 pub mod token;
 
+pub use cache::MicroCache;
 pub use decision::{CompileError, CompileErrors, CompileFault, Decision, RuleIndex, Verdict};
 pub use gate::{Gate, NotPassed};
 pub use limit::Limits;

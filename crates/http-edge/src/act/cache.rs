@@ -1,0 +1,435 @@
+//! A cache for some seconds, in bounded bytes: what may be shared is made once and not for each
+//! visitor, and is served stale while the upstream is slow or gone.
+//!
+//! One per thread, so that nothing is locked. Requests for the same thing at the same time become
+//! one: the first is told to fetch it, the others to wait for it. What goes first when bytes run
+//! out is what nobody asked for again since it was stored, by a hand that goes round (as in SIEVE:
+//! Y. Zhang and others, NSDI 2024), so that a flood of names that each occur once washes out
+//! nothing that people read.
+//!
+//! What may be stored follows RFC 9111, on the careful side: `GET` alone, nothing private, nothing
+//! that sets a cookie, nothing that varies by more than its encoding. An answer that says nothing
+//! of caching is stored only while a plan asks for it, and only for visitors without cookies.
+
+use crate::Request;
+use bytes::Bytes;
+use seawall_model::observation::Method;
+use seawall_model::{Timestamp, hash};
+use std::collections::BTreeMap;
+
+/// Longest key (host, path and query) that is stored.
+const MOST_KEY_BYTES: usize = 2_048;
+/// Share of the whole that one answer may take.
+const LARGEST_SHARE: usize = 16;
+/// Bytes that an answer costs beside its own.
+const OVERHEAD_BYTES: usize = 256;
+/// Nanoseconds after which a fetch counts as lost, and another asker is told to fetch.
+const FETCH_NS: i64 = 5_000_000_000;
+/// Longest that an answer counts as fresh here, whatever it says: this is no archive.
+const LONGEST_FRESH_S: u32 = 60;
+/// Fetches under way at most; beyond them nothing is stored.
+const MOST_FETCHES: usize = 1_024;
+
+/// What a request asks for, and whether its visitor can be told from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    hash: u64,
+    is_anonymous: bool,
+}
+
+/// A stored answer.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub status: u16,
+    /// The fields as the edge wants them back.
+    pub fields: Bytes,
+    pub body: Bytes,
+}
+
+/// What the cache says of a request.
+#[derive(Debug)]
+pub enum Found {
+    /// Serve this. `age_s` goes into `Age`; `fetch`: and fetch it anew, since it is stale and
+    /// nobody does yet.
+    Hit { stored: Stored, age_s: u32, fetch: bool },
+    /// Fetch it, and say how that ended by [`MicroCache::store`] or [`MicroCache::not_stored`].
+    Fetch,
+    /// Another request is fetching it.
+    Wait,
+}
+
+/// What an answer says of its storing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Storing<'a> {
+    pub status: u16,
+    /// All `Cache-Control` fields, joined by commas; empty: none.
+    pub cache_control: &'a [u8],
+    /// All `Vary` fields, joined by commas; empty: none.
+    pub vary: &'a [u8],
+    pub sets_cookie: bool,
+    /// Seconds that a plan asks for; 0: none does.
+    pub plan_s: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: Box<[u8]>,
+    stored: Stored,
+    since: Timestamp,
+    fresh_until: Timestamp,
+    /// Visitors with cookies may be served it.
+    is_public: bool,
+    was_asked_again: bool,
+    fetching_since: Option<Timestamp>,
+}
+
+/// The answers of one thread.
+#[derive(Debug)]
+pub struct MicroCache {
+    entries: BTreeMap<u64, Entry>,
+    fetches: BTreeMap<u64, Timestamp>,
+    bytes: usize,
+    most_bytes: usize,
+    /// The last key that the hand passed.
+    hand: u64,
+}
+
+impl Key {
+    /// `None` where the request is none that is served from here. `encoding` tells apart clients
+    /// that take different encodings.
+    #[must_use]
+    pub fn of(request: &Request<'_>, encoding: u64) -> Option<Self> {
+        let is_plain = request.method == Method::Get && request.authorization.is_empty();
+        let length = request.host.len() + request.path.len() + request.query.map_or(0, <[u8]>::len);
+        if !is_plain || length > MOST_KEY_BYTES {
+            return None;
+        }
+        let path = hash::combine(hash::bytes(request.host), hash::bytes(request.path));
+        let query = request.query.map_or(1, hash::bytes);
+        let others = request.cookie.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+        let is_anonymous = others.into_iter().all(|pair| pair.is_empty() || pair.starts_with(b"seawall="));
+        Some(Self { hash: hash::combine(path, hash::combine(query, encoding)), is_anonymous })
+    }
+}
+
+impl MicroCache {
+    /// A cache that holds `most_bytes` at most, keys and overhead included.
+    #[must_use]
+    pub fn new(most_bytes: usize) -> Self {
+        Self { entries: BTreeMap::new(), fetches: BTreeMap::new(), bytes: 0, most_bytes, hand: 0 }
+    }
+
+    /// Looks for an answer. `stale_s`: seconds beyond freshness for which a plan allows to serve.
+    pub fn find(&mut self, key: Key, request: &Request<'_>, stale_s: u32, now: Timestamp) -> Found {
+        let Some(entry) = self.entries.get_mut(&key.hash) else { return self.fetch(key, now) };
+        if !is_named(&entry.name, request) || !(entry.is_public || key.is_anonymous) {
+            return Found::Fetch;
+        }
+        let stale_until = entry.fresh_until.plus_ns(i64::from(stale_s) * 1_000_000_000);
+        let is_fresh = now < entry.fresh_until;
+        let is_fetched = entry.fetching_since.is_some_and(|since| now.since_ns(since) < FETCH_NS);
+        if !is_fresh && now >= stale_until {
+            if is_fetched {
+                return Found::Wait;
+            }
+            entry.fetching_since = Some(now);
+            return Found::Fetch;
+        }
+        entry.was_asked_again = true;
+        let fetch = !is_fresh && !is_fetched;
+        if fetch {
+            entry.fetching_since = Some(now);
+        }
+        let age_s = now.since_s(entry.since).max(0.0) as u32;
+        Found::Hit { stored: entry.stored.clone(), age_s, fetch }
+    }
+
+    /// The answer to a fetch. Returns whether it was stored; those who wait for it may be served
+    /// it only then, and must fetch for themselves otherwise.
+    pub fn store(
+        &mut self,
+        key: Key,
+        request: &Request<'_>,
+        storing: &Storing<'_>,
+        stored: Stored,
+        now: Timestamp,
+    ) -> bool {
+        let Some((fresh_s, is_public)) = storable(storing, key) else {
+            self.not_stored(key);
+            return false;
+        };
+        let name = name_of(request);
+        let cost = OVERHEAD_BYTES + name.len() + stored.fields.len() + stored.body.len();
+        self.fetches.remove(&key.hash);
+        self.remove(key.hash);
+        if cost > self.most_bytes / LARGEST_SHARE {
+            return false;
+        }
+        self.make_room(cost);
+        self.bytes += cost;
+        let entry = Entry {
+            name,
+            stored,
+            since: now,
+            fresh_until: now.plus_ns(i64::from(fresh_s) * 1_000_000_000),
+            is_public,
+            was_asked_again: false,
+            fetching_since: None,
+        };
+        self.entries.insert(key.hash, entry);
+        true
+    }
+
+    /// A fetch failed, or its answer is for one visitor alone. What is stored stays, to be served
+    /// stale.
+    pub fn not_stored(&mut self, key: Key) {
+        self.fetches.remove(&key.hash);
+        if let Some(entry) = self.entries.get_mut(&key.hash) {
+            entry.fetching_since = None;
+        }
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn fetch(&mut self, key: Key, now: Timestamp) -> Found {
+        match self.fetches.get(&key.hash) {
+            // Only those whom nothing tells apart can hope for one answer.
+            Some(since) if key.is_anonymous && now.since_ns(*since) < FETCH_NS => Found::Wait,
+            _ => {
+                if self.fetches.len() >= MOST_FETCHES {
+                    self.fetches.retain(|_, since| now.since_ns(*since) < FETCH_NS);
+                }
+                if self.fetches.len() < MOST_FETCHES {
+                    self.fetches.insert(key.hash, now);
+                }
+                Found::Fetch
+            }
+        }
+    }
+
+    fn remove(&mut self, hash: u64) {
+        if let Some(old) = self.entries.remove(&hash) {
+            self.bytes -= OVERHEAD_BYTES + old.name.len() + old.stored.fields.len() + old.stored.body.len();
+        }
+    }
+
+    fn make_room(&mut self, cost: usize) {
+        while self.bytes + cost > self.most_bytes {
+            let next = self
+                .entries
+                .range_mut((std::ops::Bound::Excluded(self.hand), std::ops::Bound::Unbounded))
+                .next();
+            let Some((hash, entry)) = next else {
+                if self.hand == 0 {
+                    return;
+                }
+                self.hand = 0;
+                continue;
+            };
+            let hash = *hash;
+            self.hand = hash;
+            if !std::mem::take(&mut entry.was_asked_again) {
+                self.remove(hash);
+            }
+        }
+    }
+}
+
+fn name_of(request: &Request<'_>) -> Box<[u8]> {
+    let mark: &[u8] = if request.query.is_some() { b"?" } else { b"" };
+    [request.host, request.path, mark, request.query.unwrap_or(b"")].concat().into()
+}
+
+/// Whether the stored name is the request's: equal hashes are not enough to hand out an answer.
+fn is_named(name: &[u8], request: &Request<'_>) -> bool {
+    let Some(rest) = name.strip_prefix(request.host).and_then(|r| r.strip_prefix(request.path)) else {
+        return false;
+    };
+    match request.query {
+        Some(query) => rest.strip_prefix(b"?") == Some(query),
+        None => rest.is_empty(),
+    }
+}
+
+/// Seconds for which an answer is fresh, and whether visitors with cookies may share it.
+fn storable(storing: &Storing<'_>, key: Key) -> Option<(u32, bool)> {
+    let is_kind = matches!(storing.status, 200 | 203 | 301 | 404 | 410);
+    if !is_kind || storing.sets_cookie || !varies_by_encoding_only(storing.vary) {
+        return None;
+    }
+    let mut explicit = None;
+    let mut is_public = false;
+    for directive in storing.cache_control.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+        let (name, value) = match directive.iter().position(|b| *b == b'=') {
+            Some(at) => (&directive[..at], Some(&directive[at + 1..])),
+            None => (directive, None),
+        };
+        if [b"private".as_slice(), b"no-store", b"no-cache"].iter().any(|n| name.eq_ignore_ascii_case(n)) {
+            return None;
+        }
+        is_public |= name.eq_ignore_ascii_case(b"public");
+        let is_shared = name.eq_ignore_ascii_case(b"s-maxage");
+        if is_shared || (name.eq_ignore_ascii_case(b"max-age") && explicit.is_none()) {
+            explicit = Some(seconds(value?)?);
+        }
+        is_public |= is_shared;
+    }
+    match explicit {
+        Some(0) => None,
+        Some(fresh_s) => {
+            Some((fresh_s.min(LONGEST_FRESH_S), is_public)).filter(|_| is_public || key.is_anonymous)
+        }
+        None if storing.plan_s > 0 && key.is_anonymous => {
+            Some((storing.plan_s.min(LONGEST_FRESH_S), is_public))
+        }
+        None => None,
+    }
+}
+
+fn seconds(value: &[u8]) -> Option<u32> {
+    std::str::from_utf8(value).ok()?.trim_matches('"').parse().ok()
+}
+
+fn varies_by_encoding_only(vary: &[u8]) -> bool {
+    vary.split(|b| *b == b',')
+        .map(<[u8]>::trim_ascii)
+        .all(|name| name.is_empty() || name.eq_ignore_ascii_case(b"accept-encoding"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+    const PLAN: Storing<'static> =
+        Storing { status: 200, cache_control: b"", vary: b"", sets_cookie: false, plan_s: 5 };
+
+    fn at(s: i64) -> Timestamp {
+        NOW.plus_ns(s * 1_000_000_000)
+    }
+
+    fn get(path: &'static str) -> Request<'static> {
+        let client = IpAddr::from([192, 0, 2, 1]);
+        Request { host: b"shop.example", path: path.as_bytes(), ..Request::new(client) }
+    }
+
+    fn answer(bytes: usize) -> Stored {
+        Stored { status: 200, fields: Bytes::new(), body: vec![b'x'; bytes].into() }
+    }
+
+    fn find(cache: &mut MicroCache, request: &Request<'_>, stale_s: u32, now: Timestamp) -> Found {
+        cache.find(Key::of(request, 0).unwrap(), request, stale_s, now)
+    }
+
+    fn store(cache: &mut MicroCache, request: &Request<'_>, storing: &Storing<'_>, now: Timestamp) -> bool {
+        cache.store(Key::of(request, 0).unwrap(), request, storing, answer(100), now)
+    }
+
+    #[test]
+    fn what_many_ask_for_at_once_is_fetched_once() {
+        let mut cache = MicroCache::new(1 << 20);
+        assert!(matches!(find(&mut cache, &get("/"), 0, NOW), Found::Fetch));
+        assert!(matches!(find(&mut cache, &get("/"), 0, NOW), Found::Wait));
+        assert!(store(&mut cache, &get("/"), &PLAN, NOW));
+        assert!(matches!(find(&mut cache, &get("/"), 0, at(2)), Found::Hit { age_s: 2, fetch: false, .. }));
+        assert!(matches!(find(&mut cache, &get("/"), 0, at(6)), Found::Fetch));
+        assert!(matches!(find(&mut cache, &get("/"), 0, at(6)), Found::Wait));
+    }
+
+    #[test]
+    fn a_lost_fetch_is_tried_by_another() {
+        let mut cache = MicroCache::new(1 << 20);
+        assert!(matches!(find(&mut cache, &get("/"), 0, NOW), Found::Fetch));
+        assert!(matches!(find(&mut cache, &get("/"), 0, at(4)), Found::Wait));
+        assert!(matches!(find(&mut cache, &get("/"), 0, at(5)), Found::Fetch));
+    }
+
+    #[test]
+    fn stale_answers_are_served_while_one_fetches() {
+        let mut cache = MicroCache::new(1 << 20);
+        store(&mut cache, &get("/"), &PLAN, NOW);
+        assert!(matches!(find(&mut cache, &get("/"), 30, at(10)), Found::Hit { fetch: true, .. }));
+        assert!(matches!(find(&mut cache, &get("/"), 30, at(10)), Found::Hit { fetch: false, .. }));
+        cache.not_stored(Key::of(&get("/"), 0).unwrap());
+        assert!(matches!(find(&mut cache, &get("/"), 30, at(11)), Found::Hit { fetch: true, .. }));
+        assert!(matches!(find(&mut cache, &get("/"), 30, at(36)), Found::Fetch));
+    }
+
+    #[test]
+    fn what_is_private_is_never_stored() {
+        for cache_control in
+            ["private", "no-store", "max-age=9, no-cache", "PRIVATE", "max-age=0", "max-age=x"]
+        {
+            let storing = Storing { cache_control: cache_control.as_bytes(), ..PLAN };
+            assert!(!store(&mut MicroCache::new(1 << 20), &get("/"), &storing, NOW), "{cache_control}");
+        }
+        for storing in [
+            Storing { sets_cookie: true, ..PLAN },
+            Storing { vary: b"Cookie", ..PLAN },
+            Storing { vary: b"*", ..PLAN },
+            Storing { vary: b"Accept-Encoding, Accept-Language", ..PLAN },
+            Storing { status: 500, ..PLAN },
+            Storing { plan_s: 0, ..PLAN },
+        ] {
+            assert!(!store(&mut MicroCache::new(1 << 20), &get("/"), &storing, NOW), "{storing:?}");
+        }
+        let post = Request { method: Method::Post, ..get("/") };
+        let authorised = Request { authorization: b"Bearer x", ..get("/") };
+        assert!(Key::of(&post, 0).is_none() && Key::of(&authorised, 0).is_none());
+    }
+
+    #[test]
+    fn visitors_with_cookies_share_only_what_is_public() {
+        let mut cache = MicroCache::new(1 << 20);
+        let with = Request { cookie: b"session=1", ..get("/") };
+        assert!(!store(&mut cache, &with, &PLAN, NOW), "made for one visitor");
+        store(&mut cache, &get("/"), &PLAN, NOW);
+        assert!(matches!(find(&mut cache, &with, 0, NOW), Found::Fetch));
+        let public = Storing { cache_control: b"public, max-age=30", vary: b"accept-encoding", ..PLAN };
+        assert!(store(&mut cache, &with, &public, NOW));
+        assert!(matches!(find(&mut cache, &with, 0, at(20)), Found::Hit { .. }));
+        let ours = Request { cookie: b"seawall=abc", ..get("/") };
+        assert!(Key::of(&ours, 0).unwrap().is_anonymous);
+    }
+
+    #[test]
+    fn names_that_occur_once_do_not_wash_out_what_is_read() {
+        let mut cache = MicroCache::new(100_000);
+        store(&mut cache, &get("/home"), &PLAN, NOW);
+        for n in 0..5_000_u32 {
+            let query = n.to_string();
+            let busting = Request { query: Some(query.as_bytes()), ..get("/") };
+            assert!(matches!(find(&mut cache, &busting, 0, NOW), Found::Fetch));
+            store(&mut cache, &busting, &PLAN, NOW);
+            if n % 20 == 0 {
+                assert!(matches!(find(&mut cache, &get("/home"), 0, NOW), Found::Hit { .. }), "{n}");
+            }
+            assert!(cache.bytes() <= 100_000);
+        }
+    }
+
+    #[test]
+    fn bytes_are_accounted_to_the_last() {
+        let mut cache = MicroCache::new(1 << 20);
+        for path in ["/a", "/b", "/a"] {
+            store(&mut cache, &get(path), &PLAN, NOW);
+        }
+        let each = OVERHEAD_BYTES + "shop.example/a".len() + 100;
+        assert_eq!(cache.bytes(), 2 * each);
+        let request = get("/large");
+        let key = Key::of(&request, 0).unwrap();
+        assert!(!cache.store(key, &request, &PLAN, answer(1 << 17), NOW));
+    }
+
+    #[test]
+    fn a_query_is_part_of_the_name() {
+        let mut cache = MicroCache::new(1 << 20);
+        store(&mut cache, &get("/a"), &PLAN, NOW);
+        let empty = Request { query: Some(b""), ..get("/a") };
+        assert!(matches!(find(&mut cache, &empty, 0, NOW), Found::Fetch));
+    }
+}
