@@ -104,6 +104,16 @@ def web_login(scene):
                   server=f"location /private/ {{ auth_basic staff; auth_basic_user_file {scene.tmp}/users; }}")
 
 
+def telnet_server(scene):
+    scene.lab.srv("python3", servers.CLIENTS / "telnet_server.py", SERVICE)
+    servers.until(scene.lab, 23)
+
+
+def cache_server(scene):
+    scene.lab.srv("redis-server", "--bind", SERVICE, "--requirepass", "a-long-secret", "--save", "")
+    servers.until(scene.lab, 6379)
+
+
 # Name: command, server, seconds, capture words, held; {users} and {words} become files.
 GUESSES = {
     "hydra-ssh": (("hydra", "-q", "-I", "-t", "4", "-L", "{users}", "-P", "{words}", f"ssh://{SERVICE}"), ssh_server, 25, "alone", False),
@@ -111,6 +121,10 @@ GUESSES = {
     "medusa-ssh": (("medusa", "-h", SERVICE, "-U", "{users}", "-P", "{words}", "-M", "ssh", "-t", "4"), ssh_server, 14, "alone ng", True),
     "hydra-ftp": (("hydra", "-q", "-I", "-t", "6", "-L", "{users}", "-P", "{words}", f"ftp://{SERVICE}"), ftp_server, 25, "alone", False),
     "medusa-ftp": (("medusa", "-h", SERVICE, "-U", "{users}", "-P", "{words}", "-M", "ftp", "-t", "3"), ftp_server, 12, "alone", True),
+    "hydra-ssh-far": (("hydra", "-q", "-I", "-t", "4", "-L", "{users}", "-P", "{words}", f"ssh://{SERVICE}"), ssh_server, 20, "alone wan", True),
+    "hydra-ftp-far": (("hydra", "-q", "-I", "-t", "8", "-L", "{users}", "-P", "{words}", f"ftp://{SERVICE}"), ftp_server, 20, "wan alone", True),
+    "hydra-telnet": (("hydra", "-q", "-I", "-t", "4", "-l", "root", "-P", "{words}", f"telnet://{SERVICE}"), telnet_server, 14, "alone", False),
+    "hydra-redis": (("hydra", "-q", "-I", "-t", "4", "-P", "{words}", f"redis://{SERVICE}"), cache_server, 10, "alone wan", True),
     "hydra-basic": (("hydra", "-q", "-I", "-t", "8", "-l", "admin", "-P", "{words}", f"http-get://{SERVICE}/private/"), web_login, 10, "", False),
     "hydra-form": (("hydra", "-q", "-I", "-t", "8", "-l", "admin", "-P", "{words}", SERVICE, "http-post-form", "/app/login:user=^USER^&pass=^PASS^:S=302"), web_login, 10, "", True),
     "medusa-basic": (("medusa", "-h", SERVICE, "-u", "admin", "-P", "{words}", "-M", "http", "-m", "DIR:/private/", "-t", "4"), web_login, 10, "", True),

@@ -24,6 +24,8 @@ FAR = {
     "wrk": ("attack", "http-flood", ("wrk", "-t1", "-c60", "-d5s", CLEAR + "/"), 6, "wan snap128", 5, True),
     "ab": ("attack", "http-flood,connection-flood", ("ab", "-q", "-n", "4000", "-c", "60", CLEAR + "/page2.html"), 6, "wan", 5, False),
     "slowloris": ("attack", "slow-http", own("slow-headers", "--workers", 300, "--seconds", 12), 13, "wan", 5, False),
+    "slowloris-patient": ("attack", "slow-http", ("slowhttptest", "-c", "160", "-H", "-i", "10", "-r", "20", "-l", "60", "-u", CLEAR + "/", "-x", "20"), 62, "wan alone", 5, False),
+    "slowloris-patient-visited": ("attack", "slow-http", ("slowhttptest", "-c", "120", "-H", "-i", "15", "-r", "15", "-l", "60", "-u", CLEAR + "/", "-x", "20"), 62, "wan", 2, True),
     "slow-body": ("attack", "slow-http", own("slow-body", "--workers", 200, "--sources", 30, "--seconds", 12), 13, "lossy", 5, True),
     "slow-read": ("attack", "slow-http", ("slowhttptest", "-c", "200", "-X", "-r", "80", "-w", "8", "-y", "16", "-n", "4", "-z", "16", "-l", "12", "-u", CLEAR + "/large.bin"),
                   14, "wan", 5, False),
