@@ -83,7 +83,7 @@ def ssh_server(scene):
     pathlib.Path("/run/sshd").mkdir(exist_ok=True)
     (scene.tmp / "sshd_config").write_text(
         f"Port 22\nListenAddress {SERVICE}\nHostKey {key}\nPidFile {scene.tmp}/sshd.pid\nPasswordAuthentication yes\nUsePAM no\n"
-        "MaxStartups 200:30:300\nMaxAuthTries 6\nLoginGraceTime 20\n")
+        "MaxStartups 200:30:300\nMaxAuthTries 100\nLoginGraceTime 20\n")
     scene.lab.srv("/usr/sbin/sshd", "-D", "-e", "-f", scene.tmp / "sshd_config")
     servers.until(scene.lab, 22)
 
@@ -116,12 +116,12 @@ def cache_server(scene):
 
 # Name: command, server, seconds, capture words, held; {users} and {words} become files.
 GUESSES = {
-    "hydra-ssh": (("hydra", "-q", "-I", "-t", "4", "-L", "{users}", "-P", "{words}", f"ssh://{SERVICE}"), ssh_server, 25, "alone", False),
+    "hydra-ssh": (("sh", "-c", "hydra -V -I -t 4 -L {users} -P {words} ssh://" + SERVICE + " | cat > said"), ssh_server, 25, "alone", False),
     "ncrack-ssh": (("ncrack", "-p", "22", "-U", "{users}", "-P", "{words}", "-g", "cl=3,at=4", SERVICE), ssh_server, 14, "alone", True),
     "medusa-ssh": (("medusa", "-h", SERVICE, "-U", "{users}", "-P", "{words}", "-M", "ssh", "-t", "4"), ssh_server, 14, "alone ng", True),
     "hydra-ftp": (("hydra", "-q", "-I", "-t", "6", "-L", "{users}", "-P", "{words}", f"ftp://{SERVICE}"), ftp_server, 25, "alone", False),
     "medusa-ftp": (("medusa", "-h", SERVICE, "-U", "{users}", "-P", "{words}", "-M", "ftp", "-t", "3"), ftp_server, 12, "alone", True),
-    "hydra-ssh-far": (("hydra", "-q", "-I", "-t", "4", "-L", "{users}", "-P", "{words}", f"ssh://{SERVICE}"), ssh_server, 20, "alone wan", True),
+    "hydra-ssh-far": (("hydra", "-V", "-I", "-t", "4", "-L", "{users}", "-P", "{words}", f"ssh://{SERVICE}"), ssh_server, 20, "alone wan", True),
     "hydra-ftp-far": (("hydra", "-q", "-I", "-t", "8", "-L", "{users}", "-P", "{words}", f"ftp://{SERVICE}"), ftp_server, 20, "wan alone", True),
     "hydra-telnet": (("hydra", "-q", "-I", "-t", "4", "-l", "root", "-P", "{words}", f"telnet://{SERVICE}"), telnet_server, 14, "alone", False),
     "hydra-redis": (("hydra", "-q", "-I", "-t", "4", "-P", "{words}", f"redis://{SERVICE}"), cache_server, 10, "alone wan", True),
