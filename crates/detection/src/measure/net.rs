@@ -24,11 +24,13 @@ const ANSWERS_PER_MESSAGE: f64 = 8.0;
 /// where there are this many times more of them.
 const UNREAD_MESSAGES: u64 = 3;
 /// Fewer segments say nothing of what the network loses.
-const SEGMENTS_LEAST: u64 = 100;
+const SEGMENTS_LEAST: u64 = 1_000;
 /// A packet to a service that is a question has such a length, in the mean.
 const QUESTION_LENGTH_BYTES: std::ops::RangeInclusive<u64> = 44..=110;
 /// TLS records before any message: the change of cipher, alerts, handshakes (RFC 8446 section 5.1).
 const TLS_SETTING_UP: [u8; 3] = [20, 21, 22];
+/// A source this fast does not wait for what it might learn: random ports are those of a flood.
+const SCAN_PACKETS_PER_S: f64 = 4_000.0;
 /// A source that fails on this many ports or hosts fans out.
 const FAN_OUT_LEAST: f64 = 8.0;
 
@@ -319,12 +321,13 @@ fn messages(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     }
 }
 
-/// Opens much in vain: most attempts unanswered or refused.
+/// Opens much in vain: most attempts unanswered or refused, at a rate that leaves time to listen.
 fn probing(h: &HostProfile) -> bool {
     let failed = h.refused + h.half_open;
     let opened = h.established + h.refused + h.half_open;
     let one_way_only = h.established == 0 && (h.two_way + h.answered) * 4 < h.packets;
-    one_way_only || (opened > 0 && failed * 2 >= opened)
+    let hurried = f64::from(h.peak_per_s) >= SCAN_PACKETS_PER_S;
+    !hurried && (one_way_only || (opened > 0 && failed * 2 >= opened))
 }
 
 /// Unanswered UDP to one host with one and the same payload, as tools fill their packets. Streams, of which

@@ -274,14 +274,14 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendTimeSkew Rises(1.8, 5.0), 1.5 "one server is slow and the others are not";
     }
     NetworkFault prior -3.0
-        needs [HandshakeTime Rises(2.0, 5.0), PageRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.03, 0.1), RetransmissionShare AboveUnexpected(0.02, 0.06), ClientAbortShare Exceeds(0.1, 0.3), AssetTimeRatio Above(1.6, 4.0)]
+        needs [HandshakeTime Rises(2.0, 5.0), PageRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), ClientAbortShare Exceeds(0.1, 0.3), AssetTimeRatio Above(1.6, 4.0)]
     {
         PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
         PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
         ClientCount Falls(0.6, 0.2), 1.0 "clients disappeared";
         TwoWayShare Above(0.6, 0.95), 1.0 "conversations go on, and it is they that suffer";
-        RetransmissionShare Above(0.025, 0.1), 4.5 "much has to be sent again";
-        RetransmissionShare Exceeds(0.02, 0.08), 2.0 "hardly anything had to be sent again before";
+        RetransmissionShare Above(0.04, 0.2), 4.0 "much has to be sent again";
+        RetransmissionShare Exceeds(0.04, 0.15), 2.5 "hardly anything had to be sent again before";
         HandshakeTime Rises(1.8, 5.0), 2.0 "connections take longer to open than before";
         UnansweredUdpRate Above(80.0, 800.0), -3.0 "a flood fills the way";
         ReflectedRate Above(30.0, 300.0), -3.0 "a flood fills the way";

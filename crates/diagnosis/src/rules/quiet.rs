@@ -68,8 +68,8 @@ pub const TABLE: &[CauseRules] = causes! {
         StrayTcpRate Above(60.0, 1000.0), -1.0 "packets of connections that do not exist";
         ConnectionRate Above(60.0, 500.0), -1.0 "connections are opened at a high rate";
         TlsAbandonedShare Above(0.4, 0.9), -1.0 "handshakes are abandoned";
-        RetransmissionShare Above(0.03, 0.1), -4.0 "much has to be sent again";
-        RetransmissionShare Exceeds(0.03, 0.1), -1.5 "hardly anything had to be sent again before";
+        RetransmissionShare Above(0.08, 0.25), -3.0 "much has to be sent again";
+        RetransmissionShare Exceeds(0.05, 0.15), -2.0 "hardly anything had to be sent again before";
         DnsRecursionShare Exceeds(0.2, 0.6), -1.5 "other programs ask for names than before";
         DnsQueryRate Rises(3.0, 10.0), -1.5 "far more queries than before";
         DnsUnansweredShare AboveUnexpected(0.1, 0.3), -2.0 "queries stay unanswered";
