@@ -1,5 +1,6 @@
 //! The step function and the state that it owns.
 
+use crate::coarse::Coarse;
 use crate::conclude::{self, Conclusion};
 use crate::episode::{Concluded, Episode, Watched};
 use crate::timeline::Timeline;
@@ -71,6 +72,7 @@ pub struct Engine {
     pub(crate) quiet: Window,
     pub(crate) detectors: Vec<Cusum>,
     pub(crate) share_detectors: Vec<ShareCusum>,
+    pub(crate) coarse: Coarse,
     pub(crate) episode: Option<Box<Episode>>,
     pub(crate) concluded: Vec<Concluded>,
     /// What dropped out of `concluded`, so that the whole stays whole.
@@ -91,6 +93,7 @@ impl Engine {
             quiet: Window::default(),
             detectors: SERIES.iter().map(|s| Cusum::new(s.scale())).collect(),
             share_detectors: SHARES.iter().map(|_| ShareCusum::default()).collect(),
+            coarse: Coarse::default(),
             episode: None,
             concluded: Vec::new(),
             dropped: Window::default(),
@@ -192,7 +195,7 @@ impl Engine {
         for (detector, series) in self.detectors.iter_mut().zip(SERIES) {
             let value = match (series.value(window), series.scale()) {
                 (Some(value), _) => value,
-                (None, Scale::Count) => 0.0,
+                (None, Scale::Count | Scale::Sum) => 0.0,
                 (None, Scale::Level) => continue,
             };
             match detector.step(second, value, learn) {
@@ -203,6 +206,8 @@ impl Engine {
                 Shift::Down | Shift::None => {}
             }
         }
+        let risen = self.coarse.add(second, window, learn);
+        shifted.extend(risen.into_iter().map(|(series, since)| (Watched::Sum(series), since)));
         shifted
     }
 
@@ -270,11 +275,13 @@ impl Engine {
         if adopted {
             self.detectors.iter_mut().for_each(Cusum::relearn);
             self.share_detectors.iter_mut().for_each(ShareCusum::relearn);
+            self.coarse.relearn();
         }
     }
 
     /// It was nothing: the detectors learn from it, or they would call it again and again.
     fn learn_from(&mut self, episode: &Episode) {
+        self.coarse.adopt(&episode.watched);
         for second in &episode.watched {
             for (detector, value) in self.detectors.iter_mut().zip(&second.rates) {
                 value.iter().for_each(|v| detector.adopt(*v));
@@ -292,6 +299,7 @@ impl Engine {
                 let value = series.value(window);
                 detector.zip(value).is_none_or(|(d, v)| d.is_calm(v))
             }
+            Watched::Sum(series) => self.coarse.is_calm(series),
             Watched::Share(series) => {
                 let detector = SHARES.iter().position(|s| *s == series).map(|at| &self.share_detectors[at]);
                 let value = series.value(window);
@@ -354,6 +362,7 @@ impl Engine {
         }
         self.detectors.iter_mut().for_each(Cusum::settle);
         self.share_detectors.iter_mut().for_each(ShareCusum::settle);
+        self.coarse.settle();
         let during = std::mem::take(&mut episode.during);
         let concluded = Concluded { findings, diagnosis, named: episode.named, during };
         if concluded.diagnosis.verdict.class == Class::Normal {

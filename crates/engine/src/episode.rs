@@ -35,6 +35,8 @@ const WATCH_GROWTH: f64 = 1.25;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Watched {
     Rate(Series),
+    /// Sums over steps of some seconds.
+    Sum(Series),
     Share(ShareSeries),
 }
 

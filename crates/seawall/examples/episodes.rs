@@ -75,7 +75,7 @@ fn explain(episode: &Episode) {
     let mut subject = EngineSubject::new(Policy::default());
     let mut changes = episode.changes.iter().peekable();
     let mut next = episode.start.floor_to(TICK_NS).plus_ns(TICK_NS);
-    let mut last = Cause::Normal;
+    let mut last = None;
     let mut position = 0u64;
     let mut course: Vec<u32> = Vec::new();
     episode.generate(&mut |observation, _| {
@@ -103,14 +103,14 @@ fn explain(episode: &Episode) {
     }
 }
 
-fn tell(subject: &EngineSubject, last: Cause, after_s: f64) -> Cause {
-    let Some(diagnosis) = subject.diagnosis() else { return last };
+fn tell(subject: &EngineSubject, last: Option<Cause>, after_s: f64) -> Option<Cause> {
+    let diagnosis = subject.diagnosis()?;
     let cause = diagnosis.verdict.cause;
-    if cause != last {
+    if last != Some(cause) {
         println!("{after_s:>8.1} s  {}", line(&diagnosis.verdict));
         evidence(diagnosis);
     }
-    cause
+    Some(cause)
 }
 
 fn line(verdict: &Verdict) -> String {

@@ -16,8 +16,9 @@ use seawall_model::Timestamp;
 use seawall_model::math;
 use serde::{Deserialize, Serialize};
 
-/// Values that only teach.
+/// Values that only teach; of sums, fewer.
 const WARM_UP: u32 = 8;
+const WARM_UP_SUMS: u32 = 4;
 /// Up to this many values the mean is the plain mean; afterwards it forgets.
 const MEMORY: u32 = 300;
 /// Drift allowed per value, in spreads.
@@ -26,8 +27,11 @@ const SLACK: f64 = 1.5;
 const LARGEST_STEP: f64 = 12.0;
 /// Sum at which a change is called.
 const THRESHOLD: f64 = 10.0;
+/// The same for sums, which come more rarely.
+const THRESHOLD_SUMS: f64 = 6.0;
 /// Sum from which on values are not learnt.
 const LEARNING: f64 = 5.0;
+const LEARNING_SUMS: f64 = 2.0;
 /// Values are learnt as if no further from the mean than this, in spreads.
 const LEARNT: f64 = 4.0;
 /// Back to normal below this many spreads from the mean.
@@ -38,6 +42,8 @@ const CALM: f64 = 3.0;
 pub enum Scale {
     /// Things per second.
     Count,
+    /// Things per step of some seconds, of which fewer are needed to know what is usual.
+    Sum,
     /// A positive quantity such as a time.
     Level,
 }
@@ -82,7 +88,7 @@ impl Cusum {
     /// known to be wrong.
     pub fn step(&mut self, time: Timestamp, value: f64, learn: bool) -> Shift {
         let y = self.transform(value);
-        if self.seen < WARM_UP {
+        if self.seen < self.warm_up() {
             self.learn(y);
             return Shift::None;
         }
@@ -91,13 +97,13 @@ impl Cusum {
         accumulate(&mut self.down, &mut self.down_since, -z, time);
         // A value that is far off says little of what is usual, and a change that is building up
         // must not be learnt before it is called.
-        if learn && self.up.max(self.down) < LEARNING {
+        if learn && self.up.max(self.down) < self.learning() {
             let reach = LEARNT * self.spread();
             self.learn(y.clamp(self.mean - reach, self.mean + reach));
         }
-        if self.up > THRESHOLD {
+        if self.up > self.threshold() {
             Shift::Up
-        } else if self.down > THRESHOLD {
+        } else if self.down > self.threshold() {
             Shift::Down
         } else {
             Shift::None
@@ -134,7 +140,7 @@ impl Cusum {
     /// Whether a value is what the series used to be.
     #[must_use]
     pub fn is_calm(&self, value: f64) -> bool {
-        self.seen < WARM_UP || self.surprise(self.transform(value)).abs() < CALM
+        self.seen < self.warm_up() || self.surprise(self.transform(value)).abs() < CALM
     }
 
     /// Forgets the sums, so that a change must build up anew.
@@ -147,9 +153,30 @@ impl Cusum {
         *self = Self::new(self.scale);
     }
 
+    fn warm_up(&self) -> u32 {
+        match self.scale {
+            Scale::Count | Scale::Level => WARM_UP,
+            Scale::Sum => WARM_UP_SUMS,
+        }
+    }
+
+    fn threshold(&self) -> f64 {
+        match self.scale {
+            Scale::Count | Scale::Level => THRESHOLD,
+            Scale::Sum => THRESHOLD_SUMS,
+        }
+    }
+
+    fn learning(&self) -> f64 {
+        match self.scale {
+            Scale::Count | Scale::Level => LEARNING,
+            Scale::Sum => LEARNING_SUMS,
+        }
+    }
+
     fn transform(&self, value: f64) -> f64 {
         match self.scale {
-            Scale::Count => 2.0 * math::sqrt(value.max(0.0) + 0.375),
+            Scale::Count | Scale::Sum => 2.0 * math::sqrt(value.max(0.0) + 0.375),
             Scale::Level => math::ln(value.max(1.0)),
         }
     }
@@ -161,7 +188,7 @@ impl Cusum {
     /// How far values usually lie from the mean.
     fn spread(&self) -> f64 {
         let floor = match self.scale {
-            Scale::Count => (0.12 * self.mean).max(1.0),
+            Scale::Count | Scale::Sum => (0.12 * self.mean).max(1.0),
             Scale::Level => 0.25,
         };
         // What few values say of the spread is little.

@@ -48,6 +48,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ReturningShare Above(0.35, 0.75), -4.0 "most of it comes from clients that were here before";
         CrawlerShare Above(0.4, 0.8), -5.0 "most say which crawler they are";
         LoginAttemptShare Above(0.2, 0.6), -3.0 "they try to log in";
+        GuesserShare Above(0.3, 0.8), -3.0 "its clients do nothing but log in, and are refused";
         ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
         SequentialWalkShare Above(0.3, 0.8), -3.0 "they walk through the items in order";
         TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
@@ -55,7 +56,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
         SlowConnectionShare Above(0.2, 0.6), -5.0 "the connections are slow, not many";
         DisguisedRequests Above(9.0, 40.0), 3.0 "one request is sent again and again under other names";
-        OwnProgramExcess Above(0.4, 0.9), -4.0 "a program that always came here sends what came on top";
+        OwnProgramExcess Above(0.4, 0.9), -5.0 "a program that always came here sends what came on top";
         NewAgentExcess Above(0.5, 0.95), 1.5 "what came on top has user agents never seen here";
         CopierShare Above(0.3, 0.8), -3.0 "its clients read page after page, each once";
         HiddenClientShare Above(0.3, 0.8), -2.0 "many visitors stand behind one address";
@@ -225,7 +226,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ProberShare Above(0.15, 0.5), -3.0 "scanners cause them";
         MachineClientShare Above(0.3, 0.8), -1.5 "most requests come from programs";
         ServerDownEvents Above(0.2, 1.0), -2.5 "a server is down";
-        ClientAbortShare Exceeds(0.03, 0.15), -2.0 "clients went away, nobody refused them";
+        ClientAbortShare Exceeds(0.03, 0.15), -4.0 "clients went away, nobody refused them";
         LoginAttemptShare Above(0.2, 0.6), -1.5 "failed log-ins cause them";
         BrokenShare Above(0.04, 0.25), 2.0 "what used to succeed fails";
         BrokenShare Below(0.03, 0.0), -2.5 "what used to succeed still does";
@@ -247,6 +248,7 @@ pub const TABLE: &[CauseRules] = causes! {
         GatewayErrorShare Exceeds(0.05, 0.4), 1.0 "the proxy gives up waiting";
         UpstreamFailureEvents Above(2.0, 20.0), 1.5 "the server's own log says that its supplier fails";
         AssetTimeRatio Above(1.6, 4.0), -4.0 "what needs no work is slow too, so the way is slow and not the service";
+        BackendTimeSkew Rises(3.0, 10.0), -2.5 "one server is slow and the others are not";
         AssetTimeRatio Below(1.6, 1.1), 1.0 "what needs no work is as fast as ever";
         QueueTime Rises(2.0, 10.0), 1.0 "requests queue for a server";
         CostPathRise Above(1.6, 5.0), -3.0 "the slow path is asked for far more often";
@@ -258,7 +260,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendSkew Above(0.06, 0.3), -3.5 "one server fails and the others do not";
     }
     LoadBalancerFault prior -2.5
-        needs [ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.05, 0.15), UpstreamFailureShare Above(0.05, 0.2), GatewayErrorShare Exceeds(0.05, 0.2), GatewayErrorShare AboveUnexpected(0.2, 0.5)]
+        needs [BackendTimeSkew Rises(3.0, 10.0), ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.05, 0.15), UpstreamFailureShare Above(0.05, 0.2), GatewayErrorShare Exceeds(0.05, 0.2), GatewayErrorShare AboveUnexpected(0.2, 0.5)]
     {
         ServerDownEvents Above(0.2, 2.0), 3.5 "the balancer says that servers are down";
         BackendSkew Above(0.06, 0.3), 4.0 "one server fails and the others do not";
@@ -271,7 +273,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DurationMedian AboveUnexpected(3e6, 1e7), -1.5 "answers take seconds";
         PageRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
         MachineClientShare Above(0.3, 0.8), -1.0 "most requests come from programs";
-        BackendTimeSkew Rises(1.8, 5.0), 1.5 "one server is slow and the others are not";
+        BackendTimeSkew Rises(1.8, 8.0), 2.5 "one server is slow and the others are not";
     }
     NetworkFault prior -3.0
         needs [HandshakeTime Rises(2.0, 5.0), PageRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), ClientAbortShare Exceeds(0.1, 0.3), AssetTimeRatio Above(1.6, 4.0)]
@@ -290,6 +292,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SlowConnectionShare Above(0.1, 0.5), -3.0 "clients hold connections open";
         FanOutShare Above(0.3, 0.9), -2.0 "most of it is a scan";
         ResetShare Exceeds(0.1, 0.4), 1.5 "connections break";
+        PageRate Falls(0.7, 0.3), 1.0 "requests stopped arriving";
         ClientAbortShare Exceeds(0.08, 0.3), 1.5 "clients go away unanswered";
         AssetTimeRatio Above(1.6, 4.0), 4.0 "what needs no work is slow too, so the way is slow and not the service";
         ServiceTimeRatio Below(1.4, 1.0), 1.0 "what arrives is answered as fast as ever";
@@ -307,12 +310,12 @@ pub const TABLE: &[CauseRules] = causes! {
         TopPathShare Above(0.4, 0.9), 1.0 "it repeats one request";
         TopPathShare Exceeds(0.15, 0.5), 1.0 "it repeats one request";
         ReturningShare Above(0.3, 0.8), 3.0 "its clients were here before";
-        ReturningShare Below(0.2, 0.02), -2.5 "its clients were never seen before";
+        ReturningShare Below(0.2, 0.02), -1.5 "its clients were never seen before";
         RequestsPerClient Rises(1.5, 5.0), 2.0 "each client sends more than it used to";
         ServerErrorShare Exceeds(0.05, 0.3), 1.0 "it repeats what failed";
         RandomTextShare Above(0.3, 0.8), -2.0 "paths or queries are drawn at random";
         UserAgentRotation Above(0.2, 0.6), -2.0 "clients change their user agent as they go";
-        OwnProgramExcess Above(0.4, 0.9), 3.5 "a program that always came here sends what came on top";
+        OwnProgramExcess Above(0.4, 0.9), 4.5 "a program that always came here sends what came on top";
         OwnProgramExcess Below(0.3, 0.05), -2.0 "what came on top is sent by others than the programs known here";
         RepeatedExcess Above(0.3, 0.8), 2.0 "what came on top repeats one request";
         BatchShare Above(0.4, 0.8), -5.0 "it works through a list, which is no fault";
