@@ -28,12 +28,13 @@ const LARGEST_STEP: f64 = 12.0;
 /// Sum at which a change is called.
 const THRESHOLD: f64 = 10.0;
 /// The same for sums, which come more rarely.
-const THRESHOLD_SUMS: f64 = 6.0;
+const THRESHOLD_SUMS: f64 = 5.0;
 /// Sum from which on values are not learnt.
 const LEARNING: f64 = 5.0;
 const LEARNING_SUMS: f64 = 2.0;
 /// Values are learnt as if no further from the mean than this, in spreads.
 const LEARNT: f64 = 4.0;
+const LEARNT_SUMS: f64 = 2.0;
 /// Back to normal below this many spreads from the mean.
 const CALM: f64 = 3.0;
 
@@ -98,7 +99,7 @@ impl Cusum {
         // A value that is far off says little of what is usual, and a change that is building up
         // must not be learnt before it is called.
         if learn && self.up.max(self.down) < self.learning() {
-            let reach = LEARNT * self.spread();
+            let reach = self.reach();
             self.learn(y.clamp(self.mean - reach, self.mean + reach));
         }
         if self.up > self.threshold() {
@@ -174,6 +175,15 @@ impl Cusum {
         }
     }
 
+    /// How far from the mean a value is learnt at most. Sums are few: one that is far off would
+    /// teach a spread in which the next ones are nothing special.
+    fn reach(&self) -> f64 {
+        match self.scale {
+            Scale::Count | Scale::Level => LEARNT * self.spread(),
+            Scale::Sum => LEARNT_SUMS * math::sqrt(self.variance).max(1.0),
+        }
+    }
+
     fn transform(&self, value: f64) -> f64 {
         match self.scale {
             Scale::Count | Scale::Sum => 2.0 * math::sqrt(value.max(0.0) + 0.375),
@@ -192,8 +202,11 @@ impl Cusum {
             Scale::Level => 0.25,
         };
         // What few values say of the spread is little.
-        let doubt = 1.0 + 6.0 / f64::from(self.seen.max(1));
-        math::sqrt(self.variance).max(floor) * doubt
+        let doubt = match self.scale {
+            Scale::Count | Scale::Level => 6.0,
+            Scale::Sum => 3.0,
+        };
+        math::sqrt(self.variance).max(floor) * (1.0 + doubt / f64::from(self.seen.max(1)))
     }
 
     fn learn(&mut self, y: f64) {
