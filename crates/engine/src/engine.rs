@@ -264,7 +264,8 @@ impl Engine {
                 .diagnosis
                 .as_ref()
                 .is_some_and(|d| !matches!(d.verdict.class, Class::Attack | Class::Abuse | Class::Fault));
-        let false_alarm = episode.is_false_alarm(self.quiet.seconds() <= COLD_START_S);
+        let false_alarm =
+            episode.is_false_alarm(self.reference().is_some(), self.quiet.seconds() <= COLD_START_S);
         if false_alarm {
             self.learn_from(&episode);
         }

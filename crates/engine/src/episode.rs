@@ -21,7 +21,9 @@ const EARLY_FALSE_ALARM_DIAGNOSES: u32 = 3;
 /// So many later: what only begins to rise looks normal for some seconds.
 const FALSE_ALARM_DIAGNOSES: u32 = 15;
 /// And while it grows: a crowd gathers within a minute.
-const GROWING_FALSE_ALARM_DIAGNOSES: u32 = 40;
+const GROWING_FALSE_ALARM_DIAGNOSES: u32 = 25;
+/// While little is known and it goes on unlike before.
+const COLD_FALSE_ALARM_DIAGNOSES: u32 = 8;
 /// It grows if these many seconds hold so many times the requests of as many before.
 const GROWTH_SECONDS: usize = 8;
 const GROWTH: f64 = 1.15;
@@ -145,12 +147,18 @@ impl Episode {
 
     /// Whether it has turned out to be nothing. What still grows, or goes on unlike before, gets
     /// more time to show what it is.
-    pub(crate) fn is_false_alarm(&self, early: bool) -> bool {
+    /// But an alarm while nothing is known yet (`knows_normal` is false) is soon dismissed: until
+    /// then nothing can be compared.
+    pub(crate) fn is_false_alarm(&self, knows_normal: bool, early: bool) -> bool {
         let calm = !self.tail.is_empty();
-        let patience = match (early && calm, self.is_growing()) {
-            (true, _) => EARLY_FALSE_ALARM_DIAGNOSES,
-            (false, false) => FALSE_ALARM_DIAGNOSES,
-            (false, true) => GROWING_FALSE_ALARM_DIAGNOSES,
+        let patience = if !knows_normal || (early && calm) {
+            EARLY_FALSE_ALARM_DIAGNOSES
+        } else if self.is_growing() {
+            GROWING_FALSE_ALARM_DIAGNOSES
+        } else if early {
+            COLD_FALSE_ALARM_DIAGNOSES
+        } else {
+            FALSE_ALARM_DIAGNOSES
         };
         self.normal_in_a_row >= patience
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// Values that only teach; of sums, fewer.
 const WARM_UP: u32 = 8;
-const WARM_UP_SUMS: u32 = 4;
+const WARM_UP_SUMS: u32 = 5;
 /// Up to this many values the mean is the plain mean; afterwards it forgets.
 const MEMORY: u32 = 300;
 /// Drift allowed per value, in spreads.

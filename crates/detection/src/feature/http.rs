@@ -254,7 +254,8 @@ pub struct ClientProfile {
     pub not_found: u32,
     pub client_errors: u32,
     pub server_errors: u32,
-    pub posts: u32,
+    /// Requests that change something: neither GET nor HEAD nor OPTIONS.
+    pub writes: u32,
     pub logins: u32,
     pub probes: u32,
     pub referrers: u32,
@@ -294,7 +295,7 @@ impl ClientProfile {
             PathKind::Asset => self.assets += 1,
             PathKind::Api => self.api += 1,
         }
-        self.posts += u32::from(r.method == Method::Post);
+        self.writes += u32::from(!matches!(r.method, Method::Get | Method::Head | Method::Options));
         self.logins += u32::from(login);
         self.referrers += u32::from(!r.referrer.is_empty());
         self.paths |= bit_of(hashes.path);
@@ -330,7 +331,7 @@ impl ClientProfile {
 
     fn count_number(&mut self, path: &[u8], query: Option<&[u8]>) {
         // `/item.php?id=17` counts items as well as `/item/17` does.
-        let Some(number) = trailing_number(path).or_else(|| trailing_number(query?)) else { return };
+        let Some(number) = trailing_number(path).or_else(|| numbered_parameter(query?)) else { return };
         if self.numbered == 0 {
             (self.number_low, self.number_high) = (number, number);
         }
@@ -352,6 +353,14 @@ impl ClientProfile {
     pub fn is(&self, kind: AgentKind) -> bool {
         self.agent == Some(kind as u8)
     }
+}
+
+/// The value of the first parameter that is a number (`page=17&per_page=100`).
+fn numbered_parameter(query: &[u8]) -> Option<u64> {
+    query.split(|&b| b == b'&').find_map(|pair| {
+        let value = &pair[pair.iter().position(|&b| b == b'=')? + 1..];
+        trailing_number(value).filter(|_| value.iter().all(u8::is_ascii_digit))
+    })
 }
 
 /// The last run of digits in the last segment of a path (`/item/17`, `/p/17.html`).
@@ -381,7 +390,7 @@ impl Profile for ClientProfile {
         self.not_found += other.not_found;
         self.client_errors += other.client_errors;
         self.server_errors += other.server_errors;
-        self.posts += other.posts;
+        self.writes += other.writes;
         self.logins += other.logins;
         self.probes += other.probes;
         self.referrers += other.referrers;
@@ -438,5 +447,7 @@ mod tests {
         assert_eq!(trailing_number(b"/p/0042.html"), Some(42));
         assert_eq!(trailing_number(b"/2024/archive/x"), None);
         assert_eq!(trailing_number(b"/about"), None);
+        assert_eq!(numbered_parameter(b"sort=name&page=17&per_page=100"), Some(17));
+        assert_eq!(numbered_parameter(b"q=top10"), None);
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
     let asked = p.asked();
     let along = f64::from(p.requests) - asked;
     let own_s = p.last.since_s(p.first).max(1.0).min(seconds.max(1.0));
-    asked >= 15.0 && along * 10.0 < asked && (p.peak_per_s >= 4.0 || asked / own_s >= 1.0)
+    asked >= 15.0 && along * 10.0 < asked && (p.peak_per_s >= 4.0 || asked / own_s >= 1.5)
 }
 
 /// Slower than this, in requests per second, a walk is indistinguishable from a faithful reader's.
@@ -28,6 +28,8 @@ pub(super) fn walks(p: &ClientProfile) -> bool {
     let own_s = p.last.since_s(p.first).max(1.0);
     p.numbered >= 20
         && !is_shared(p)
+        && !p.is(AgentKind::Crawler)
+        && p.writes * 5 < p.requests
         && bits_as_count(p.paths | p.queries.rotate_left(17)) >= 0.5 * f64::from(p.requests.min(60))
         && f64::from(p.requests) >= WALK_PER_S * own_s
         && p.api * 2 < p.requests
@@ -97,12 +99,13 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
     let different = distinct_paths(p);
     !p.is(AgentKind::Crawler)
         && !is_shared(p)
-        && asked >= 20.0
+        // Who sends referrers follows links, as people do.
+        && asked >= if p.referrers * 2 < p.requests { 30.0 } else { 60.0 }
         && f64::from(p.assets) * 10.0 < asked
         && different >= 0.7 * asked.min(60.0)
         && p.client_errors * 5 < p.requests
         && p.api * 2 < p.requests
-        && p.posts * 5 < p.requests
+        && p.writes * 5 < p.requests
         && p.logins == 0
         && p.probes * 10 < p.requests
 }
@@ -111,8 +114,9 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
 /// import, a synchronisation, a batch.
 pub(super) fn is_batch(p: &ClientProfile) -> bool {
     let different = distinct_paths(p);
-    (p.is(AgentKind::Tool) || p.is(AgentKind::Application))
-        && p.api * 10 >= p.requests * 7
+    !p.is(AgentKind::Browser)
+        && !p.is(AgentKind::Crawler)
+        && (p.api * 10 >= p.requests * 7 || p.writes * 2 >= p.requests)
         && p.requests >= 10
         && different >= 0.7 * f64::from(p.requests.min(60))
         && (p.client_errors + p.server_errors) * 20 <= p.requests

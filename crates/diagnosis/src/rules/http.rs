@@ -13,6 +13,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [PageRate Above(1.5, 8.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [BatchShare Below(0.8, 0.4), MessageRate Above(8.0, 40.0)]
+        needs [MessageRate Above(8.0, 40.0), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
         needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(20.0, 80.0), UniformMessageShare Above(0.4, 0.8)]
     {
         MessageRate Above(15.0, 300.0), 3.0 "many messages a second to web services";
@@ -57,7 +58,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SlowConnectionShare Above(0.2, 0.6), -5.0 "the connections are slow, not many";
         DisguisedRequests Above(9.0, 40.0), 3.0 "one request is sent again and again under other names";
         OwnProgramExcess Above(0.4, 0.9), -5.0 "a program that always came here sends what came on top";
-        NewAgentExcess Above(0.5, 0.95), 1.5 "what came on top has user agents never seen here";
+        NewAgentExcess Above(0.7, 1.0), 0.75 "what came on top has user agents never seen here";
         CopierShare Above(0.3, 0.8), -3.0 "its clients read page after page, each once";
         HiddenClientShare Above(0.3, 0.8), -2.0 "many visitors stand behind one address";
         TypingShare Above(0.2, 0.6), -2.0 "people type, and the page asks at every key";
@@ -349,7 +350,6 @@ pub const TABLE: &[CauseRules] = causes! {
         CrawlerShare Exceeds(0.15, 0.5), -2.5 "they say that they are crawlers";
         ReferrerRotation Above(0.25, 0.6), -2.0 "referrers are drawn at random";
         OwnProgramExcess Above(0.4, 0.9), 2.0 "they use the program that visitors always used";
-        NewAgentExcess Above(0.5, 0.95), -1.5 "what came on top has user agents never seen here";
         CopierShare Above(0.2, 0.7), -2.5 "they read page after page and nothing else";
         BatchShare Above(0.3, 0.8), -2.0 "one program works through a list";
     }
