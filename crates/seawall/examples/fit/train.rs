@@ -13,6 +13,8 @@ const RATE: f64 = 0.03;
 const HOLD: f64 = 4e-4;
 /// No single rule counts for more.
 const HEAVIEST: f64 = 5.0;
+/// A last word counts at least so much; the first seconds count less.
+const LAST_WORD_WEIGHT: f64 = 1.0;
 /// A wrong attack costs as much more.
 const INNOCENT_WEIGHT: f64 = 2.0;
 
@@ -109,8 +111,16 @@ fn add(sample: &Prepared, weights: &Weights, importance: f64, sum: &mut Weights)
     }
 }
 
-/// Prints accuracy, innocents called attack, calibration, and the commonest mistakes.
+/// Prints accuracy, innocents called attack, calibration, and the commonest mistakes, once for
+/// all moments and once for the last words.
 pub fn tell(title: &str, weights: &Weights, samples: &[Prepared]) {
+    let (last, all): (Vec<&Prepared>, Vec<&Prepared>) =
+        (samples.iter().filter(|s| s.weight >= LAST_WORD_WEIGHT).collect(), samples.iter().collect());
+    tell_of(&format!("{title}, all moments"), weights, &all);
+    tell_of(&format!("{title}, last words"), weights, &last);
+}
+
+fn tell_of(title: &str, weights: &Weights, samples: &[&Prepared]) {
     let mut tally = Tally::default();
     let mut mistakes: BTreeMap<(Cause, Cause), f64> = BTreeMap::new();
     for sample in samples {
@@ -133,7 +143,7 @@ pub fn tell(title: &str, weights: &Weights, samples: &[Prepared]) {
     println!("    ruled out by necessary conditions: {ruled_out:.1?}");
     let mut mistakes: Vec<_> = mistakes.into_iter().collect();
     mistakes.sort_by(|a, b| b.1.total_cmp(&a.1));
-    for ((truth, named), weight) in mistakes.into_iter().take(12) {
+    for ((truth, named), weight) in mistakes.into_iter().take(14) {
         println!("    {weight:>7.1}  {truth} called {named}");
     }
 }
