@@ -32,9 +32,9 @@ fn main() {
             Ok(())
         }
         ["cases", index] => cases::collect(Path::new(index)),
-        ["train", files @ ..] => sample::read(files).map(|s| drop(fit(&s))),
-        ["suggest", files @ ..] => sample::read(files).map(|s| suggest::suggest(&s)),
-        ["write", files @ ..] => sample::read(files).and_then(|s| table::write(&fit(&s))),
+        ["train", files @ ..] => checked(files).map(|s| drop(fit(&s))),
+        ["suggest", files @ ..] => checked(files).map(|s| suggest::suggest(&s)),
+        ["write", files @ ..] => checked(files).and_then(|s| table::write(&fit(&s))),
         _ => Err(
             "usage: fit collect EPISODES SEED | cases INDEX.tsv | train FILE… | suggest FILE… | write FILE…"
                 .to_owned(),
@@ -44,6 +44,12 @@ fn main() {
         eprintln!("{error}");
         std::process::exit(2);
     }
+}
+
+fn checked(files: &[&str]) -> Result<Vec<Sample>, String> {
+    let samples = sample::read(files)?;
+    model::check(&samples)?;
+    Ok(samples)
 }
 
 fn number(text: &str) -> u64 {

@@ -2,9 +2,11 @@
 
 use crate::sample::Sample;
 use seawall_diagnosis::confidence::TEMPERATURE;
+use seawall_diagnosis::diagnose;
 use seawall_diagnosis::rules::{ALL, change_evidence};
 use seawall_diagnosis::weigh::{ALONE, GROUP_CAP, GROUP_SPEAKS, HALF_MET, NORMAL_CAP};
 use seawall_model::metric::Group;
+use seawall_model::policy::Policy;
 use seawall_model::{Cause, Class, math};
 
 /// Weights of all rules and priors of all causes, in the order of the tables.
@@ -35,8 +37,10 @@ impl Weights {
 pub struct Candidate {
     /// Place of the cause in the tables.
     pub at: usize,
-    /// What half-met conditions and changes add.
-    constant: f64,
+    /// What half-met conditions take away.
+    half_met: f64,
+    /// What a change shortly before adds.
+    change: f64,
     /// Rule, group and strength of all evidence.
     evidence: Vec<(usize, usize, f64)>,
 }
@@ -70,7 +74,8 @@ fn prepare_one(sample: &Sample) -> Prepared {
         });
         candidates.push(Candidate {
             at,
-            constant: change - (1.0 - gate) * HALF_MET,
+            half_met: (1.0 - gate) * HALF_MET,
+            change,
             evidence: evidence.collect(),
         });
     }
@@ -93,17 +98,13 @@ pub fn score(weights: &Weights, candidate: &Candidate) -> (f64, Vec<bool>) {
         let weight = rules[*rule] * strength;
         sums[*group][usize::from(weight < 0.0)] += weight;
     }
-    let mut score = weights.priors[candidate.at] + candidate.constant;
-    let mut speaking = 0;
+    let mut score = weights.priors[candidate.at] - candidate.half_met + candidate.change;
+    let mut speaking = u32::from(candidate.change >= GROUP_SPEAKS);
     let mut moves = [[true; 2]; Group::ALL.len()];
+    let cap = if normal { NORMAL_CAP } else { GROUP_CAP };
     for (group, [for_it, against]) in sums.iter().enumerate() {
-        if normal && *for_it > NORMAL_CAP {
-            moves[group][0] = false;
-        }
-        let sum = if normal { for_it.min(NORMAL_CAP) } else { *for_it } + against;
-        if sum.abs() > GROUP_CAP {
-            moves[group] = [false; 2];
-        }
+        let sum = for_it.min(cap) + against;
+        moves[group] = [*for_it <= cap && sum.abs() <= GROUP_CAP, sum.abs() <= GROUP_CAP];
         score += sum.clamp(-GROUP_CAP, GROUP_CAP);
         speaking += u32::from(sum >= GROUP_SPEAKS);
     }
@@ -113,6 +114,23 @@ pub fn score(weights: &Weights, candidate: &Candidate) -> (f64, Vec<bool>) {
     let moves_by =
         candidate.evidence.iter().map(|(rule, group, _)| moves[*group][usize::from(rules[*rule] < 0.0)]);
     (score, moves_by.collect())
+}
+
+/// Whether this arithmetic is that of `diagnosis::diagnose`, on the first samples.
+pub fn check(samples: &[Sample]) -> Result<(), String> {
+    let weights = Weights::written();
+    for sample in samples.iter().take(500) {
+        let prepared = prepare_one(sample);
+        for hypothesis in diagnose(&sample.findings, &Policy::default()).hypotheses {
+            let ours = prepared.candidates.iter().find(|c| ALL[c.at].cause == hypothesis.cause);
+            let ours = ours.map(|c| score(&weights, c).0);
+            if ours.is_none_or(|ours| (ours - hypothesis.score).abs() > 0.02) {
+                let (name, cause, theirs) = (&sample.name, hypothesis.cause, hypothesis.score);
+                return Err(format!("{name}, {cause}: scored {ours:?} here and {theirs} by the diagnosis"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Probability of each candidate.
