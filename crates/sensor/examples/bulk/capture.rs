@@ -146,7 +146,7 @@ impl Talk {
                 self.datagram(microseconds, step == 0, 53, &message, out)
             }
             Protocol::Stream => {
-                let upward = step % 3 == 0;
+                let upward = step.is_multiple_of(3);
                 self.datagram(microseconds, upward, 4_500, &[0x40; 900][..if upward { 60 } else { 900 }], out)
             }
             Protocol::Http | Protocol::Tls => self.tcp_step(step, microseconds, out),

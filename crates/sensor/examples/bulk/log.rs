@@ -170,7 +170,7 @@ impl View<'_> {
         page(&mut path, number);
         let base = path.len();
         self.query(&mut path);
-        let version = if self.client % 4 == 0 { "HTTP/1.1" } else { "HTTP/2.0" };
+        let version = if self.client.is_multiple_of(4) { "HTTP/1.1" } else { "HTTP/2.0" };
         let line = Line { client: address, version, agent: self.agent, ..Line::default() };
         let status = match self.random.below(100) {
             0..=1 => 404,
@@ -184,7 +184,7 @@ impl View<'_> {
             ["-", "https://www.google.com/", "https://shop.example/"][self.random.below(3) as usize];
         Line { method, path: &path, status, bytes, referrer: came_from, ..line }
             .write(clock.time(at), out)?;
-        if status != 200 || self.client % 17 == 0 {
+        if status != 200 || self.client.is_multiple_of(17) {
             return Ok(1);
         }
         let referrer = format!("https://shop.example{}", &path[..base]);
