@@ -51,6 +51,22 @@ pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
         Some(best) if best.is_named() => episodes.remove(0),
         _ => whole(engine, &mut episodes),
     };
+    amounts_to(engine, chosen, &episodes)
+}
+
+/// What the open episode amounts to so far.
+pub(crate) fn present(engine: &Engine) -> Option<Conclusion> {
+    let episode = engine.episode.as_ref()?;
+    let chosen = Concluded {
+        findings: engine.episode_findings(episode),
+        diagnosis: episode.diagnosis.clone()?,
+        named: episode.named,
+        during: episode.during.clone(),
+    };
+    Some(amounts_to(engine, chosen, &[]))
+}
+
+fn amounts_to(engine: &Engine, chosen: Concluded, others: &[Concluded]) -> Conclusion {
     let reference = engine.reference().filter(|_| chosen.findings.reference_s > 0.0);
     Conclusion {
         rankings: measure::rankings(&chosen.during, reference),
@@ -59,7 +75,7 @@ pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
         series: engine.timeline.series(),
         changes: engine.changes.clone(),
         normal: reference.map(normal_traffic).unwrap_or_default(),
-        episodes: episodes.iter().filter(|e| e.is_named()).map(as_report).collect(),
+        episodes: others.iter().filter(|e| e.is_named()).map(as_report).collect(),
         findings: chosen.findings,
         diagnosis: chosen.diagnosis,
     }

@@ -130,6 +130,19 @@ impl Engine {
         self.episode.as_ref().map(|episode| self.episode_findings(episode))
     }
 
+    /// What the present disturbance amounts to so far, in full; `None` while nothing is going on,
+    /// or nothing can be said of it yet.
+    #[must_use]
+    pub fn present(&self) -> Option<Conclusion> {
+        conclude::present(self)
+    }
+
+    /// When the present disturbance began.
+    #[must_use]
+    pub fn onset(&self) -> Option<Timestamp> {
+        self.episode.as_ref().map(|episode| episode.onset)
+    }
+
     fn take_change(&mut self, change: Change) {
         if self.changes.len() < CHANGES_KEPT {
             self.changes.push(change);

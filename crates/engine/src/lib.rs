@@ -13,6 +13,7 @@ mod coarse;
 mod conclude;
 mod engine;
 mod episode;
+pub mod goodput;
 mod normal;
 mod timeline;
 

@@ -5,10 +5,24 @@
 //! mode = "observe"
 //! protected-clients = ["192.0.2.10", "2001:db8::/48"]
 //! max-baseline-share = 0.01
+//!
+//! [guard]
+//! state-folder = "/var/lib/seawall"
+//!
+//! [limits]
+//! header-deadline-ms = 10000
+//!
+//! [[site]]
+//! listen = "0.0.0.0:443"
+//! upstreams = ["http://10.0.0.5:3000", "http://10.0.0.6:3000"]
+//! certificates = [{ chain = "/etc/seawall/shop.pem", key = "/etc/seawall/shop.key" }]
 //! ```
+
+mod guard;
 
 use crate::report::text;
 use anyhow::Context;
+pub use guard::{GuardConfig, SiteConfig, site};
 use seawall_model::Prefix;
 use seawall_model::policy::{Mode, Policy};
 use std::fmt;
@@ -24,6 +38,9 @@ const LARGEST_FILE_BYTES: u64 = 1 << 20;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     pub policy: Policy,
+    /// The file says which mode; otherwise `seawall guard` enforces, and the rest observes.
+    pub is_mode_given: bool,
+    pub guard: GuardConfig,
 }
 
 /// One mistake.
@@ -76,19 +93,28 @@ pub fn parse(source: &str) -> Result<Config, Mistakes> {
     let mut config = Config::default();
     for (key, value) in document.get_ref() {
         match (key.get_ref().as_ref(), value.get_ref()) {
-            ("policy", DeValue::Table(table)) => reader.policy(table, &mut config.policy),
-            ("policy", _) => reader.mistake(key.span().start, "policy is a table: write [policy]".into()),
-            (name, _) => reader.unknown(key.span().start, name, &["policy"]),
+            ("policy", DeValue::Table(table)) => {
+                config.is_mode_given = table.contains_key("mode");
+                reader.table(table, &mut config.policy, &POLICY);
+            }
+            ("guard", DeValue::Table(table)) => reader.table(table, &mut config.guard, &guard::GUARD),
+            ("limits", DeValue::Table(table)) => guard::limits(&mut reader, table, &mut config.guard),
+            ("site", DeValue::Array(list)) => guard::sites(&mut reader, list, &mut config.guard),
+            ("site", _) => reader.mistake(key.span().start, "sites are a list: write [[site]]".into()),
+            (name @ ("policy" | "guard" | "limits"), _) => {
+                reader.mistake(key.span().start, format!("{name} is a table: write [{name}]"));
+            }
+            (name, _) => reader.unknown(key.span().start, name, &["policy", "guard", "limits", "site"]),
         }
     }
     reader.mistakes.sort_by_key(|m| m.line);
     if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
 }
 
-/// Sets one value of the policy, or says what it should have been.
-type Setter = fn(&mut Policy, &DeValue<'_>) -> Result<(), String>;
+/// Sets one value, or says what it should have been.
+type Setter<T> = fn(&mut T, &DeValue<'_>) -> Result<(), String>;
 
-const POLICY: [(&str, Setter); 10] = [
+const POLICY: [(&str, Setter<Policy>); 10] = [
     ("mode", |p, v| set(&mut p.mode, mode(v))),
     ("protected-clients", |p, v| set(&mut p.protected_clients, prefixes(v))),
     ("owned-prefixes", |p, v| set(&mut p.owned_prefixes, prefixes(v))),
@@ -111,13 +137,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn policy(&mut self, table: &DeTable<'_>, policy: &mut Policy) {
+    fn table<T, const N: usize>(
+        &mut self,
+        table: &DeTable<'_>,
+        values: &mut T,
+        setters: &[(&str, Setter<T>); N],
+    ) {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
-            match POLICY.iter().find(|(known, _)| *known == name) {
-                None => self.unknown(key.span().start, name, &POLICY.map(|(known, _)| known)),
+            match setters.iter().find(|(known, _)| *known == name) {
+                None => self.unknown(key.span().start, name, &setters.map(|(known, _)| known)),
                 Some((_, setter)) => {
-                    if let Err(reason) = setter(policy, value.get_ref()) {
+                    if let Err(reason) = setter(values, value.get_ref()) {
                         self.mistake(value.span().start, format!("{name}: {reason}"));
                     }
                 }

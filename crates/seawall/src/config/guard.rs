@@ -1,0 +1,247 @@
+//! The parts of a configuration that `seawall guard` uses: `[guard]`, `[limits]`, `[[site]]`.
+
+use super::{Reader, Setter, prefixes, set, whole};
+use crate::report::text;
+use seawall_http_edge::tls::CertificateFiles;
+use seawall_http_edge::{Limits, LogFormat, Upstream};
+use seawall_model::Prefix;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use toml::de::{DeArray, DeTable, DeValue};
+
+/// Sites of one file.
+const MOST_SITES: usize = 1_000;
+
+/// What `seawall guard` is told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GuardConfig {
+    pub sites: Vec<SiteConfig>,
+    pub limits: Limits,
+    pub trusted_proxies: Vec<Prefix>,
+    /// Without it, one for each core.
+    pub threads: Option<usize>,
+    /// Without it, nothing is kept.
+    pub state_folder: Option<PathBuf>,
+    pub admin_socket: Option<PathBuf>,
+    pub access_log: Option<PathBuf>,
+    pub access_log_format: Option<LogFormat>,
+}
+
+/// One `[[site]]`, or one `--http LISTEN=UPSTREAM`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteConfig {
+    pub listen: SocketAddr,
+    pub upstreams: Vec<Upstream>,
+    pub certificates: Vec<CertificateFiles>,
+    pub proxy_protocol: bool,
+    pub health_path: Option<String>,
+}
+
+pub(super) const GUARD: [(&str, Setter<GuardConfig>); 6] = [
+    ("trusted-proxies", |g, v| set(&mut g.trusted_proxies, prefixes(v))),
+    ("threads", |g, v| set(&mut g.threads, whole(v, 1, 1_024).map(|n| Some(n as usize)))),
+    ("state-folder", |g, v| set(&mut g.state_folder, path(v).map(Some))),
+    ("admin-socket", |g, v| set(&mut g.admin_socket, path(v).map(Some))),
+    ("access-log", |g, v| set(&mut g.access_log, path(v).map(Some))),
+    ("access-log-format", |g, v| set(&mut g.access_log_format, log_format(v).map(Some))),
+];
+
+/// A site as the raw file has it, until all of it is there.
+#[derive(Default)]
+struct RawSite {
+    listen: Option<SocketAddr>,
+    upstreams: Vec<Upstream>,
+    certificates: Vec<CertificateFiles>,
+    proxy_protocol: bool,
+    health_path: Option<String>,
+}
+
+const SITE: [(&str, Setter<RawSite>); 5] = [
+    ("listen", |s, v| set(&mut s.listen, string(v).and_then(|w| listen(w)).map(Some))),
+    ("upstreams", |s, v| set(&mut s.upstreams, upstreams(v))),
+    ("certificates", |s, v| set(&mut s.certificates, certificates(v))),
+    ("proxy-protocol", |s, v| {
+        set(&mut s.proxy_protocol, v.as_bool().ok_or_else(|| "true or false is expected".into()))
+    }),
+    ("health-path", |s, v| set(&mut s.health_path, string(v).and_then(health_path).map(Some))),
+];
+
+pub(super) fn limits(reader: &mut Reader<'_>, table: &DeTable<'_>, guard: &mut GuardConfig) {
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        let word = name.replace('-', "_");
+        let range = Limits::RANGES.iter().find(|(known, ..)| *known == word && !name.contains('_'));
+        let Some((_, least, most)) = range else {
+            let known: Vec<String> = Limits::RANGES.iter().map(|(n, ..)| n.replace('_', "-")).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            reader.unknown(key.span().start, name, &known);
+            continue;
+        };
+        let most = i64::try_from(*most).unwrap_or(i64::MAX);
+        match (whole(value.get_ref(), *least as i64, most), guard.limits.by_name(&word)) {
+            (Ok(n), Some(limit)) => *limit = n as u64,
+            (Err(reason), _) => reader.mistake(value.span().start, format!("{name}: {reason}")),
+            (Ok(_), None) => {}
+        }
+    }
+}
+
+pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut GuardConfig) {
+    for item in list.iter().take(MOST_SITES) {
+        let DeValue::Table(table) = item.get_ref() else {
+            reader.mistake(item.span().start, "a site is a table: write [[site]]".into());
+            continue;
+        };
+        let mut raw = RawSite::default();
+        let before = reader.mistakes.len();
+        reader.table(table, &mut raw, &SITE);
+        if reader.mistakes.len() > before {
+            continue;
+        }
+        match raw {
+            RawSite { listen: Some(listen), upstreams, .. } if !upstreams.is_empty() => {
+                guard.sites.push(SiteConfig {
+                    listen,
+                    upstreams,
+                    certificates: raw.certificates,
+                    proxy_protocol: raw.proxy_protocol,
+                    health_path: raw.health_path,
+                });
+            }
+            RawSite { listen: None, .. } => {
+                reader.mistake(item.span().start, "listen is missing: where does the site listen?".into());
+            }
+            _ => reader.mistake(item.span().start, "upstreams is missing: who answers for the site?".into()),
+        }
+    }
+}
+
+/// The site of `--http LISTEN=UPSTREAM`; several upstreams are joined by commas.
+///
+/// # Errors
+/// What is wrong with it, as a clause.
+pub fn site(word: &str) -> Result<SiteConfig, String> {
+    let Some((here, there)) = word.split_once('=') else {
+        return Err(format!("`{}` has no `=`: write LISTEN=UPSTREAM", text::clip(word, 80)));
+    };
+    let upstreams = there.split(',').map(upstream).collect::<Result<Vec<_>, _>>()?;
+    Ok(SiteConfig {
+        listen: listen(here)?,
+        upstreams,
+        certificates: Vec::new(),
+        proxy_protocol: false,
+        health_path: None,
+    })
+}
+
+fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
+    value.as_str().ok_or_else(|| "text in quotes is expected".into())
+}
+
+fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
+    string(value).map(PathBuf::from)
+}
+
+fn log_format(value: &DeValue<'_>) -> Result<LogFormat, String> {
+    match string(value)? {
+        "combined" => Ok(LogFormat::Combined),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("\"combined\" or \"json\" is expected".into()),
+    }
+}
+
+fn health_path(word: &str) -> Result<String, String> {
+    let is_path = word.starts_with('/') && word.bytes().all(|b| b.is_ascii_graphic());
+    is_path.then(|| word.to_owned()).ok_or_else(|| "a path that begins with `/` is expected".into())
+}
+
+fn listen(word: &str) -> Result<SocketAddr, String> {
+    word.parse().map_err(|_| {
+        format!("`{}` is no address with a port, such as 0.0.0.0:8080 or [::]:8080", text::clip(word, 60))
+    })
+}
+
+fn upstreams(value: &DeValue<'_>) -> Result<Vec<Upstream>, String> {
+    let list = value.as_array().ok_or("a list such as [\"http://127.0.0.1:3000\"] is expected")?;
+    list.iter().map(|item| string(item.get_ref()).and_then(upstream)).collect()
+}
+
+/// `http://HOST:PORT`, or without the scheme. A name is looked up once, here.
+fn upstream(word: &str) -> Result<Upstream, String> {
+    let shown = text::clip(word, 80);
+    if word.starts_with("https://") {
+        return Err(format!("`{shown}`: upstreams are spoken to in plain HTTP; write http://"));
+    }
+    let host = word.strip_prefix("http://").unwrap_or(word).trim_end_matches('/');
+    if host.contains('/') {
+        return Err(format!("`{shown}` has a path; an upstream is only http://HOST:PORT"));
+    }
+    let with_port = if has_port(host) { host.to_owned() } else { format!("{host}:80") };
+    let mut found = with_port
+        .to_socket_addrs()
+        .map_err(|_| format!("`{shown}` is no upstream that can be found; write http://HOST:PORT"))?;
+    let address = found.next().ok_or_else(|| format!("`{shown}` has no address"))?;
+    Ok(Upstream { name: with_port, address })
+}
+
+fn has_port(host: &str) -> bool {
+    host.rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn certificates(value: &DeValue<'_>) -> Result<Vec<CertificateFiles>, String> {
+    let expected = "a list such as [{ chain = \"a.pem\", key = \"a.key\" }] is expected";
+    let list = value.as_array().ok_or(expected)?;
+    let pair = |item: &DeValue<'_>| {
+        let DeValue::Table(table) = item else { return Err(expected.to_owned()) };
+        let file = |name: &str| {
+            table.get(name).and_then(|v| v.get_ref().as_str()).map(PathBuf::from).ok_or(expected)
+        };
+        if table.len() != 2 {
+            return Err(expected.to_owned());
+        }
+        Ok(CertificateFiles { chain: file("chain")?, key: file("key")? })
+    };
+    list.iter().map(|item| pair(item.get_ref())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Mistakes, parse};
+
+    #[test]
+    fn a_whole_guard_is_read() {
+        let source = "[guard]\nthreads = 2\nstate-folder = \"/var/lib/seawall\"\n\
+                      access-log-format = \"json\"\n[limits]\nheader-deadline-ms = 500\n[[site]]\n\
+                      listen = \"127.0.0.1:8443\"\nupstreams = [\"http://127.0.0.1:3000\", \"127.0.0.1\"]\n\
+                      certificates = [{ chain = \"a.pem\", key = \"a.key\" }]\nproxy-protocol = true\n\
+                      health-path = \"/up\"\n";
+        let config = parse(source).expect("valid").guard;
+        assert_eq!((config.threads, config.limits.header_deadline_ms), (Some(2), 500));
+        let site = &config.sites[0];
+        assert_eq!(site.upstreams[0].address.to_string(), "127.0.0.1:3000");
+        assert_eq!(site.upstreams[1].name, "127.0.0.1:80");
+        assert!(site.proxy_protocol && site.certificates.len() == 1);
+    }
+
+    #[test]
+    fn mistakes_of_all_sections_are_told_at_once() {
+        let source = "[limits]\nheader-deadline = 5\nidle-timeout-ms = 0\n[[site]]\nlisten = \"8080\"\n\
+                      upstreams = [\"https://a\"]\n[[site]]\nlisten = \"127.0.0.1:1\"\n[guard]\nthread = 1\n";
+        let Mistakes(mistakes) = parse(source).expect_err("six mistakes");
+        let lines: Vec<usize> = mistakes.iter().map(|m| m.line).collect();
+        assert_eq!(lines, [2, 3, 5, 6, 7, 10], "{mistakes:?}");
+        assert!(mistakes[0].text.contains("did you mean `header-deadline-ms`?"), "{mistakes:?}");
+        assert!(mistakes[3].text.contains("plain HTTP"), "{mistakes:?}");
+        assert!(mistakes[5].text.contains("did you mean `threads`?"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_site_of_the_command_line_has_one_or_more_upstreams() {
+        let found = site("0.0.0.0:80=http://127.0.0.1:3000,http://127.0.0.1:3001").expect("valid");
+        assert_eq!(found.upstreams.len(), 2);
+        assert!(site("0.0.0.0:80").is_err_and(|e| e.contains("LISTEN=UPSTREAM")));
+        assert!(site("80=http://127.0.0.1").is_err_and(|e| e.contains("no address with a port")));
+    }
+}
