@@ -64,6 +64,11 @@ impl<W: Write> FrameWriter<W> {
         self.out.write_all(&packed)
     }
 
+    /// Hands everything so far to the writer below.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     pub fn finish(mut self) -> io::Result<W> {
         self.out.flush()?;
         Ok(self.out)

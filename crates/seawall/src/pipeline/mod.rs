@@ -16,6 +16,7 @@ pub mod subject;
 pub use learn::{Baseline, Part, learn};
 pub use replay::replay;
 pub use run::triage;
+pub(crate) use run::{planned, report};
 pub use simulate::simulate;
 
 use seawall_model::policy::Policy;

@@ -72,6 +72,14 @@ impl Recorder {
         self.put(&FrameRef::Step(now, input))
     }
 
+    /// Hands everything so far to the system, so that it survives the end of this process.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn flush(&mut self) -> Result<(), TriageError> {
+        self.frames.flush().map_err(|source| TriageError::Write { path: self.path.clone(), source })
+    }
+
     /// Ends the recording with what was read.
     ///
     /// # Errors

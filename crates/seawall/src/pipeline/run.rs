@@ -195,7 +195,7 @@ struct ChangeRow {
 }
 
 /// Plans, and puts the report together.
-pub(super) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> TriageReport {
+pub(crate) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> TriageReport {
     let now = inputs.iter().filter_map(|i| i.last).max().unwrap_or_default();
     let (plan, plan_report) = planned(&conclusion, policy, now);
     let rules = plan.as_ref().map(|plan| render::render(plan, &policy.protected_clients)).unwrap_or_default();
@@ -226,7 +226,11 @@ pub(super) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputR
 }
 
 /// Plans, and has the plan checked by the program that did not make it.
-fn planned(conclusion: &Conclusion, policy: &Policy, now: Timestamp) -> (Option<Approved>, PlanReport) {
+pub(crate) fn planned(
+    conclusion: &Conclusion,
+    policy: &Policy,
+    now: Timestamp,
+) -> (Option<Approved>, PlanReport) {
     let Conclusion { findings, diagnosis, rankings, signatures, normal, .. } = conclusion;
     let (plan, report) = seawall_planning::plan(&PlanInput {
         diagnosis,

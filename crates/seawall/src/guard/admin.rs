@@ -1,0 +1,259 @@
+//! The admin socket: a small HTTP server on a Unix socket with a thread of its own, so that it
+//! answers while the data plane is saturated.
+
+use seawall_http_edge::Edge;
+use seawall_http_edge::counters::Counter;
+use seawall_http_edge::http1::head::{self, Scanner};
+use seawall_http_edge::http1::{Framing, HeadLimits};
+use seawall_model::change::{Change, ChangeKind};
+use seawall_model::observation::Method;
+use seawall_model::{Prefix, Timestamp};
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Longest that one client may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Commands that wait for the control loop.
+const COMMANDS: usize = 16;
+const LIMITS: HeadLimits = HeadLimits { head_bytes: 8_192, target_bytes: 1_024, fields: 50 };
+const BODY_BYTES: usize = 8_192;
+
+/// What the control loop shows, as JSON, renewed every second.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    pub state: String,
+    pub plan: String,
+    pub incidents: String,
+    pub protected: String,
+}
+
+/// What the control loop is asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    Undo,
+    Change { kind: ChangeKind, text: String },
+    Protect(Prefix),
+}
+
+impl Order {
+    /// The change that an order tells of.
+    #[must_use]
+    pub fn as_change(&self, time: Timestamp) -> Option<Change> {
+        match self {
+            Self::Change { kind, text } => Some(Change { time, kind: *kind, text: text.clone() }),
+            _ => None,
+        }
+    }
+}
+
+/// The socket's side that the control loop holds.
+#[derive(Debug)]
+pub struct Admin {
+    pub shown: Arc<Mutex<Shown>>,
+    /// Orders, each with where to say that it was carried out.
+    pub orders: Receiver<(Order, SyncSender<String>)>,
+}
+
+struct Server {
+    shown: Arc<Mutex<Shown>>,
+    orders: SyncSender<(Order, SyncSender<String>)>,
+    edge: Arc<Edge>,
+}
+
+struct Answer {
+    status: &'static str,
+    content_type: &'static str,
+    body: String,
+}
+
+/// Listens on a socket that only its owner may use. A socket left by a program that is gone is
+/// replaced; one that answers is not.
+///
+/// # Errors
+/// If another guard listens there, or the socket cannot be made.
+pub fn listen(path: &Path, edge: Arc<Edge>) -> io::Result<Admin> {
+    if UnixStream::connect(path).is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another guard listens there"));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    let (sender, orders) = sync_channel(COMMANDS);
+    let shown = Arc::<Mutex<Shown>>::default();
+    let server = Server { shown: Arc::clone(&shown), orders: sender, edge };
+    std::thread::Builder::new().name("admin".into()).spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // A client that goes away harms nobody but itself.
+            let _ = server.serve(stream);
+        }
+    })?;
+    Ok(Admin { shown, orders })
+}
+
+/// Asks a running guard. Returns status and body.
+///
+/// # Errors
+/// If nothing answers on the socket.
+pub fn ask(path: &Path, method: &str, target: &str, body: &str) -> io::Result<(u16, String)> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(2 * PATIENCE))?;
+    let length = body.len();
+    write!(stream, "{method} {target} HTTP/1.1\r\nHost: seawall\r\nContent-Length: {length}\r\n\r\n{body}")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let status = text.get(9..12).and_then(|s| s.parse().ok());
+    let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    status.zip(body).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+impl Server {
+    fn serve(&self, mut stream: UnixStream) -> io::Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let answer = match read(&mut stream)? {
+            Some((method, path, body)) => self.answer(method, &path, &body),
+            None => error("400 Bad Request", "this is no request"),
+        };
+        let Answer { status, content_type, body } = answer;
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    fn answer(&self, method: Method, path: &str, body: &[u8]) -> Answer {
+        let shown = || self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (method, path) {
+            (Method::Get, "/v1/state") => json(shown().state),
+            (Method::Get, "/v1/plan") => json(shown().plan),
+            (Method::Get, "/v1/incidents") => json(shown().incidents),
+            (Method::Get, "/v1/protected") => json(shown().protected),
+            (Method::Get, "/metrics") => Answer {
+                status: "200 OK",
+                content_type: "text/plain; version=0.0.4; charset=utf-8",
+                body: metrics(&self.edge),
+            },
+            (Method::Post, "/v1/undo") => self.order(Order::Undo),
+            (Method::Post, "/v1/changes") => match serde_json::from_slice::<ChangeRow>(body) {
+                Ok(row) => self.order(Order::Change { kind: ChangeKind::parse(&row.kind), text: row.text }),
+                Err(e) => error("400 Bad Request", &format!("{{\"kind\", \"text\"}} is expected: {e}")),
+            },
+            (Method::Post, "/v1/protected") => match protected(body) {
+                Ok(prefix) => self.order(Order::Protect(prefix)),
+                Err(reason) => error("400 Bad Request", &reason),
+            },
+            (_, "/v1/state" | "/v1/plan" | "/v1/incidents" | "/v1/protected" | "/v1/undo" | "/v1/changes" | "/metrics") => {
+                error("405 Method Not Allowed", "this address takes another method")
+            }
+            _ => error("404 Not Found", "known are /v1/state, /v1/plan, /v1/incidents, /v1/protected, /v1/changes, /v1/undo and /metrics"),
+        }
+    }
+
+    fn order(&self, order: Order) -> Answer {
+        let (done, answer) = sync_channel(1);
+        if self.orders.try_send((order, done)).is_err() {
+            return error("503 Service Unavailable", "too many orders wait");
+        }
+        match answer.recv_timeout(PATIENCE) {
+            Ok(text) => json(text),
+            Err(_) => error("503 Service Unavailable", "the control loop did not answer in time"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeRow {
+    #[serde(default)]
+    kind: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProtectedRow {
+    prefix: String,
+}
+
+fn protected(body: &[u8]) -> Result<Prefix, String> {
+    let row: ProtectedRow =
+        serde_json::from_slice(body).map_err(|e| format!("{{\"prefix\"}} is expected: {e}"))?;
+    if let Ok(address) = row.prefix.parse::<IpAddr>() {
+        return Ok(Prefix::host(address));
+    }
+    row.prefix.parse().map_err(|_| "prefix: an address or prefix is expected".to_owned())
+}
+
+/// Reads one request: method, path, body.
+fn read(stream: &mut UnixStream) -> io::Result<Option<(Method, String, Vec<u8>)>> {
+    let (mut buffer, mut scanner) = (Vec::new(), Scanner::default());
+    let mut part = [0; 1_024];
+    let end = loop {
+        match scanner.find_end(&buffer, &LIMITS) {
+            Ok(Some(end)) => break end,
+            Ok(None) => {}
+            Err(_) => return Ok(None),
+        }
+        match stream.read(&mut part)? {
+            0 => return Ok(None),
+            n => buffer.extend_from_slice(&part[..n]),
+        }
+    };
+    let Ok(head) = head::request(&buffer, end, &LIMITS, &mut Vec::new()) else { return Ok(None) };
+    let length = match head.framing {
+        Framing::None => 0,
+        Framing::Length(length) if length <= BODY_BYTES as u64 => length as usize,
+        _ => return Ok(None),
+    };
+    while buffer.len() < end + length {
+        match stream.read(&mut part)? {
+            0 => return Ok(None),
+            n => buffer.extend_from_slice(&part[..n]),
+        }
+    }
+    let path = String::from_utf8_lossy(head.path.of(&buffer)).into_owned();
+    Ok(Some((head.method, path, buffer[end..end + length].to_vec())))
+}
+
+fn json(body: String) -> Answer {
+    Answer { status: "200 OK", content_type: "application/json", body: body + "\n" }
+}
+
+fn error(status: &'static str, reason: &str) -> Answer {
+    let body = serde_json::json!({ "error": reason }).to_string() + "\n";
+    Answer { status, content_type: "application/json", body }
+}
+
+/// All counters and gauges in the text format of Prometheus.
+fn metrics(edge: &Edge) -> String {
+    let mut out = String::new();
+    let mut metric = |name: &str, kind: &str, help: &str, value: u64| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "# HELP seawall_{name} {help}\n# TYPE seawall_{name} {kind}\nseawall_{name} {value}");
+    };
+    for counter in Counter::ALL {
+        metric(&format!("{}_total", counter.name()), "counter", counter.help().trim(), edge.count(*counter));
+    }
+    metric("connections_open", "gauge", "connections open now", u64::from(edge.open_connections()));
+    metric("requests_active", "gauge", "requests under way", u64::from(edge.active()));
+    let up = |out: &mut String| {
+        out.push_str("# HELP seawall_upstream_up whether the upstream is up\n# TYPE seawall_upstream_up gauge\n");
+        for (site, name, is_up) in edge.upstreams() {
+            let _ = writeln!(out, "seawall_upstream_up{{site=\"{site}\",upstream=\"{name}\"}} {}", u8::from(is_up));
+        }
+    };
+    up(&mut out);
+    out
+}

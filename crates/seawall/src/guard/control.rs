@@ -1,0 +1,390 @@
+//! The control loop: windows of all threads go to the engine once a second; what the engine says
+//! becomes a plan; the plan is checked, compiled, put into force, watched, and withdrawn.
+//!
+//! It owns the engine and the plan. The edge owns the traffic, the admin socket what is shown.
+
+use super::store::Store;
+use crate::pipeline;
+use seawall_detection::Window;
+use seawall_engine::goodput::{self, Goodput, KnownSecond};
+use seawall_engine::{Conclusion, Effect, Engine, Input};
+use seawall_http_edge::{Counter, Edge};
+use seawall_model::change::Change;
+use seawall_model::plan::{Action, Measure, Plan, Scope};
+use seawall_model::policy::{Mode, Policy};
+use seawall_model::report::{InputReport, TriageReport};
+use seawall_model::time::SECOND_NS;
+use seawall_model::{Class, Prefix, Timestamp};
+use seawall_planning::Approved;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A plan is not replaced by another before this, so that its effect can be seen.
+const PLAN_LEAST_S: f64 = 3.0;
+/// The report of an open incident is written this often, for whoever finds it after a crash.
+const KEEP_EVERY_S: i64 = 5;
+/// Measures withdrawn for harm that are remembered; more is no plan at all.
+const MOST_VETOED: usize = 64;
+
+/// Something that the operator is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// Traffic is unlike before.
+    Opened(Timestamp),
+    /// The trouble has a (new) name.
+    Named(Box<TriageReport>),
+    /// These measures are in force, or would be (`observe`).
+    Engaged { plan: Plan, observe: bool },
+    /// The measures are withdrawn, and why.
+    Withdrawn(String),
+    /// It is over. `folder`: where it is written up.
+    Ended { report: Box<TriageReport>, folder: Option<PathBuf> },
+    /// Something of our own went wrong; the guard goes on.
+    Failed(String),
+}
+
+/// The loop's state.
+#[derive(Debug)]
+pub struct Control {
+    edge: Arc<Edge>,
+    engine: Engine,
+    policy: Policy,
+    store: Option<Store>,
+    goodput: Goodput,
+    known: KnownSecond,
+    plan: Option<Plan>,
+    generation: u64,
+    /// Measures that did harm in this incident.
+    vetoed: Vec<String>,
+    /// Somebody has undone the measures: none until the incident is over.
+    suspended: bool,
+    incident: Option<Incident>,
+    second: Option<Timestamp>,
+    gathered: Window,
+    requests_per_s: f64,
+    told: Vec<Told>,
+}
+
+#[derive(Debug)]
+struct Incident {
+    name: String,
+    report: Option<Box<TriageReport>>,
+    kept: Option<Timestamp>,
+}
+
+impl Control {
+    #[must_use]
+    pub fn new(edge: Arc<Edge>, policy: Policy, store: Option<Store>) -> Self {
+        Self {
+            engine: Engine::new(policy.clone(), None),
+            edge,
+            policy,
+            store,
+            goodput: Goodput::default(),
+            known: KnownSecond::default(),
+            plan: None,
+            generation: 0,
+            vetoed: Vec::new(),
+            suspended: false,
+            incident: None,
+            second: None,
+            gathered: Window::default(),
+            requests_per_s: 0.0,
+            told: Vec::new(),
+        }
+    }
+
+    /// Called every tick. Returns what the operator is told.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Told> {
+        let window = self.edge.take_window();
+        if !window.is_empty() {
+            self.gathered.merge(&window);
+        }
+        let second = now.floor_to(SECOND_NS);
+        match self.second {
+            None => self.second = Some(second),
+            Some(current) if current < second => {
+                let window = std::mem::take(&mut self.gathered);
+                self.requests_per_s = window.http.as_ref().map_or(0.0, |h| h.counters.requests as f64);
+                let mut effects = self.step(current, Input::Window { tick: current, window: Box::new(window) });
+                // The next second begins empty, which closes this one at once.
+                effects.extend(self.step(second, Input::Window { tick: second, window: Box::default() }));
+                self.second = Some(second);
+                self.follow(effects, now);
+                self.look_at_plan(now);
+            }
+            Some(_) => {}
+        }
+        std::mem::take(&mut self.told)
+    }
+
+    /// A change that somebody tells of.
+    pub fn change(&mut self, change: Change) {
+        let time = change.time;
+        let effects = self.step(time, Input::Change(change));
+        self.follow(effects, time);
+    }
+
+    /// Withdraws all measures; no others follow before the incident is over.
+    pub fn undo(&mut self) -> bool {
+        self.suspended = self.incident.is_some();
+        let was_on = self.plan.is_some();
+        self.withdraw("undone by hand");
+        was_on
+    }
+
+    /// Protects clients from now on; measures in force spare them at once.
+    pub fn protect(&mut self, prefix: Prefix, now: Timestamp) {
+        if !self.policy.protected_clients.contains(&prefix) {
+            self.policy.protected_clients.push(prefix);
+        }
+        if let Some(plan) = self.plan.clone() {
+            self.enforce(plan, now);
+        } else {
+            self.edge.lift(&self.policy);
+        }
+    }
+
+    /// The end of the program: what is open is written down as it stands.
+    pub fn finish(&mut self, now: Timestamp) -> Vec<Told> {
+        if self.incident.is_some() {
+            self.close(now);
+        }
+        std::mem::take(&mut self.told)
+    }
+
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    #[must_use]
+    pub fn report(&self) -> Option<&TriageReport> {
+        self.incident.as_ref()?.report.as_deref()
+    }
+
+    #[must_use]
+    pub fn requests_per_s(&self) -> f64 {
+        self.requests_per_s
+    }
+
+    #[must_use]
+    pub fn incidents(&self) -> Vec<(String, bool)> {
+        self.store.as_ref().map(Store::incidents).unwrap_or_default()
+    }
+
+    fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        let engine = &self.engine;
+        let reference = || engine.known_normal().map(|w| Input::Baseline(Box::new(w.clone())));
+        if let Some(store) = &mut self.store
+            && let Err(error) = store.record(now, &input, reference)
+        {
+            // Guarding goes on without a recording.
+            self.told.push(Told::Failed(format!("{error:#}; recording has stopped")));
+            self.store = None;
+        }
+        self.engine.step(now, input)
+    }
+
+    fn follow(&mut self, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
+            match effect {
+                Effect::Opened { onset } => {
+                    self.edge.trouble(Some(onset));
+                    let name = onset.to_string().replace(':', "").trim_end_matches('Z').to_owned();
+                    self.incident = Some(Incident { name, report: None, kept: None });
+                    self.told.push(Told::Opened(onset));
+                }
+                Effect::Diagnosed(_) => {
+                    self.describe(now);
+                    if let Some(report) = self.incident.as_ref().and_then(|i| i.report.clone()) {
+                        self.told.push(Told::Named(report));
+                    }
+                }
+                Effect::Closed { end } => self.close(end),
+                Effect::Concluded(_) => {}
+            }
+        }
+    }
+
+    /// Brings the report of the open incident up to date.
+    fn describe(&mut self, now: Timestamp) -> Option<Conclusion> {
+        let conclusion = self.engine.present()?;
+        let mut report = pipeline::report(conclusion.clone(), &self.policy, vec![live_input(&conclusion, now)]);
+        if self.plan.is_some() {
+            report.plan.clone_from(&self.plan);
+        }
+        self.incident.as_mut()?.report = Some(Box::new(report));
+        Some(conclusion)
+    }
+
+    fn close(&mut self, end: Timestamp) {
+        self.withdraw("the disturbance is over");
+        self.edge.trouble(None);
+        self.goodput.released();
+        self.vetoed.clear();
+        self.suspended = false;
+        let Some(Incident { name, report: Some(mut report), .. }) = self.incident.take() else { return };
+        report.verdict.end = Some(end);
+        // A stir that turned out to be nothing is not an incident.
+        let is_news = report.verdict.class != Class::Normal;
+        let folder = match &mut self.store {
+            Some(store) if is_news => store.finish(&name, &report).map(Some),
+            _ => Ok(None),
+        };
+        match folder {
+            Ok(folder) => self.told.push(Told::Ended { report, folder }),
+            Err(error) => self.told.push(Told::Failed(format!("{error:#}"))),
+        }
+    }
+
+    /// Once a second: is the plan good, and should it be another?
+    fn look_at_plan(&mut self, now: Timestamp) {
+        let harm = self.goodput.second(self.known_second());
+        match harm {
+            goodput::Effect::Refuses { share } => self.veto(&format!(
+                "{:.0} % of the requests of clients known from before were refused",
+                100.0 * share
+            )),
+            goodput::Effect::Lowers { before_per_s, after_per_s } => self.veto(&format!(
+                "good answers to clients known from before fell from {before_per_s:.0} to {after_per_s:.0} a second"
+            )),
+            goodput::Effect::Open | goodput::Effect::Harmless => {}
+        }
+        if self.plan.as_ref().is_some_and(|p| p.expires <= now) {
+            self.withdraw("its time is over");
+        }
+        let Some(conclusion) = self.describe(now) else { return };
+        self.keep(now);
+        if !self.suspended {
+            self.plan_for(&conclusion, now);
+        }
+    }
+
+    fn keep(&mut self, now: Timestamp) {
+        let (Some(store), Some(incident)) = (&self.store, &mut self.incident) else { return };
+        let is_due = incident.kept.is_none_or(|at| now.since_ns(at) >= KEEP_EVERY_S * SECOND_NS);
+        let Some(report) = incident.report.as_ref().filter(|r| is_due && r.verdict.class != Class::Normal) else {
+            return;
+        };
+        incident.kept = Some(now);
+        if let Err(error) = store.keep(&incident.name, report) {
+            self.told.push(Told::Failed(format!("{error:#}")));
+        }
+    }
+
+    /// What clients that were known before the onset met with since the last call.
+    fn known_second(&mut self) -> KnownSecond {
+        let total = KnownSecond {
+            requests: self.edge.count(Counter::known_requests),
+            good: self.edge.count(Counter::known_good),
+            refused: self.edge.count(Counter::known_refused),
+        };
+        let before = std::mem::replace(&mut self.known, total);
+        KnownSecond {
+            requests: total.requests.saturating_sub(before.requests),
+            good: total.good.saturating_sub(before.good),
+            refused: total.refused.saturating_sub(before.refused),
+        }
+    }
+
+    fn plan_for(&mut self, conclusion: &Conclusion, now: Timestamp) {
+        let (approved, _) = pipeline::planned(conclusion, &self.policy, now);
+        let Some(mut plan) = approved.map(Approved::into_plan) else { return };
+        plan.measures.retain(|m| is_ours(&m.action) && !self.vetoed.contains(&key(m)));
+        if plan.measures.is_empty() {
+            return;
+        }
+        if let Some(present) = &self.plan {
+            let is_same = keys(present) == keys(&plan);
+            let is_young = now.since_s(present.created) < PLAN_LEAST_S;
+            let is_fresh = present.expires.since_s(now) > f64::from(self.policy.measure_lifetime_s) / 2.0;
+            if is_young || (is_same && is_fresh) {
+                return;
+            }
+        }
+        self.enforce(plan, now);
+    }
+
+    fn enforce(&mut self, mut plan: Plan, now: Timestamp) {
+        let is_renewal = self.plan.as_ref().is_some_and(|p| keys(p) == keys(&plan));
+        self.generation += 1;
+        plan.generation = self.generation;
+        plan.parent = self.plan.as_ref().map(|p| p.generation);
+        if let Err(errors) = self.edge.enforce(&plan, &self.policy, now) {
+            self.told.push(Told::Failed(format!("a plan cannot be enforced: {errors}")));
+            return;
+        }
+        if !is_renewal {
+            self.goodput.engaged(plan.generation, now);
+            let observe = self.policy.mode == Mode::Observe;
+            self.told.push(Told::Engaged { plan: plan.clone(), observe });
+        }
+        self.plan = Some(plan);
+    }
+
+    /// The present plan did harm: it goes, and its measures do not come back in this incident.
+    fn veto(&mut self, why: &str) {
+        if let Some(plan) = &self.plan {
+            self.vetoed.extend(keys(plan));
+            self.vetoed.truncate(MOST_VETOED);
+        }
+        self.withdraw(why);
+    }
+
+    fn withdraw(&mut self, why: &str) {
+        if self.plan.take().is_some() {
+            self.edge.lift(&self.policy);
+            self.goodput.released();
+            self.told.push(Told::Withdrawn(why.to_owned()));
+        }
+    }
+}
+
+/// Whether the edge carries a measure out.
+fn is_ours(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::WaitingRoom { .. }
+            | Action::ServeStale { .. }
+            | Action::Shed { .. }
+            | Action::RateLimit { .. }
+            | Action::Challenge
+            | Action::HeaderDeadline { .. }
+            | Action::Block { .. }
+    )
+}
+
+/// What makes two measures the same: what is done to whom, whatever the estimates.
+fn key(measure: &Measure) -> String {
+    let scope = match &measure.scope {
+        Scope::All => "all".to_owned(),
+        Scope::Signature(signature) => signature.to_string(),
+        Scope::Sources(prefixes) => prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    };
+    format!("{} {scope}", measure.action.name())
+}
+
+fn keys(plan: &Plan) -> Vec<String> {
+    plan.measures.iter().map(key).collect()
+}
+
+fn live_input(conclusion: &Conclusion, now: Timestamp) -> InputReport {
+    InputReport {
+        path: "live".to_owned(),
+        kind: "requests through the edge".to_owned(),
+        first: conclusion.findings.onset,
+        last: Some(now),
+        ..InputReport::default()
+    }
+}
