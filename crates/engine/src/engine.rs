@@ -137,10 +137,10 @@ impl Engine {
         conclude::present(self)
     }
 
-    /// When the present disturbance began.
+    /// What is known to be normal; `None` while too little has been seen.
     #[must_use]
-    pub fn onset(&self) -> Option<Timestamp> {
-        self.episode.as_ref().map(|episode| episode.onset)
+    pub fn known_normal(&self) -> Option<&Window> {
+        self.reference()
     }
 
     fn take_change(&mut self, change: Change) {

@@ -110,12 +110,16 @@ counters! {
     rule_challenged
     /// requests answered with the waiting room
     rule_waiting
-    /// requests answered from the cache by a rule
-    rule_stale
     /// requests held back by a rule
     rule_delayed
     /// requests shed because the upstream was full
     rule_shed
+    /// requests of clients that were known before the present trouble
+    known_requests
+    /// such requests that were answered without an error
+    known_good
+    /// such requests that a measure refused or put off
+    known_refused
     /// lines of the access log dropped because they were not written in time
     access_log_dropped
 }

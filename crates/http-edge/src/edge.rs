@@ -1,6 +1,8 @@
 //! The edge as a whole: listeners, threads, health checks, and what the program asks of it.
 
 use crate::accept;
+use crate::act::CompileErrors;
+use crate::acting::Acting;
 use crate::counters::Counter;
 use crate::gate::Gate;
 use crate::settings::{Settings, Site, ms};
@@ -9,12 +11,14 @@ use crate::upstream::Health;
 use seawall_detection::Window;
 use seawall_model::Timestamp;
 use seawall_model::observation::BackendEventKind;
+use seawall_model::plan::Plan;
+use seawall_model::policy::Policy;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,18 +37,19 @@ const HEALTH_EVERY: Duration = Duration::from_secs(1);
 pub struct Edge {
     common: Common,
     shared: Vec<Arc<Shared>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     stop: watch::Sender<bool>,
     addresses: Vec<SocketAddr>,
 }
 
 impl Edge {
-    /// Binds all listeners and starts all threads. `now` is the wall time, `seed` a number that
-    /// nobody outside can know.
+    /// Binds all listeners and starts all threads. `now` is the wall time; `secret` signs what
+    /// clients are given, and keeps them from choosing what collides.
     ///
     /// # Errors
     /// If a listener cannot be bound or a thread not be started.
-    pub fn start(settings: Settings, now: Timestamp, seed: u64) -> io::Result<Self> {
+    pub fn start(settings: Settings, policy: &Policy, now: Timestamp, secret: &[u8; 32]) -> io::Result<Self> {
+        let seed = seawall_model::hash::bytes(secret);
         let settings = Arc::new(settings);
         let threads = settings.threads.max(1);
         let mut addresses = Vec::new();
@@ -67,12 +72,13 @@ impl Edge {
                 .map(|s| s.upstreams.iter().map(|_| Arc::default()).collect())
                 .collect(),
             draining: Arc::new(AtomicBool::new(false)),
+            acting: Arc::new(Acting::new(settings.sites.len(), policy, secret, seed, now)),
             settings,
             seed,
             start: now,
         };
         let (stop, stopped) = watch::channel(false);
-        let mut edge = Self { common, shared: Vec::new(), threads: Vec::new(), stop, addresses };
+        let mut edge = Self { common, shared: Vec::new(), threads: Mutex::default(), stop, addresses };
         for (number, own) in listeners.into_iter().enumerate() {
             edge.start_thread(number, own, stopped.clone())?;
         }
@@ -93,7 +99,8 @@ impl Edge {
             let local = tokio::task::LocalSet::new();
             runtime.block_on(local.run_until(run(common, shared, number, listeners, stopped)));
         };
-        self.threads.push(std::thread::Builder::new().name(format!("edge-{number}")).spawn(work)?);
+        let handle = std::thread::Builder::new().name(format!("edge-{number}")).spawn(work)?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
         Ok(())
     }
 
@@ -147,6 +154,35 @@ impl Edge {
         })
     }
 
+    /// Puts a plan into force on all threads at once.
+    ///
+    /// # Errors
+    /// If it cannot be enforced here; what was in force stays.
+    pub fn enforce(&self, plan: &Plan, policy: &Policy, now: Timestamp) -> Result<(), CompileErrors> {
+        self.common.acting.enforce(plan, policy, now)?;
+        self.follow_plan();
+        Ok(())
+    }
+
+    /// Takes all measures away.
+    pub fn lift(&self, policy: &Policy) {
+        self.common.acting.lift(policy);
+        self.follow_plan();
+    }
+
+    /// Trouble began then, or is over: who was here before counts as known.
+    pub fn trouble(&self, onset: Option<Timestamp>) {
+        self.common.acting.trouble(onset);
+    }
+
+    fn follow_plan(&self) {
+        let settings = &self.common.settings;
+        let planned = self.common.acting.header_deadline().filter(|_| settings.enforce);
+        let per_source = settings.limits.connections_per_source;
+        let planned = planned.map_or(per_source, |(_, n)| per_source.min(u64::from(n)));
+        self.common.gate.set_per_source(planned);
+    }
+
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.common.settings
@@ -154,11 +190,12 @@ impl Edge {
 
     /// Takes no more connections, and lets the exchanges under way end; what still runs after the
     /// `drain-ms` limit is cut.
-    pub fn drain(mut self) {
+    pub fn drain(&self) {
         self.common.draining.store(true, Ordering::Relaxed);
         // The threads see to the rest. None listening means that all have ended.
         let _ = self.stop.send(true);
-        for thread in self.threads.drain(..) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
             // A thread that panicked has ended as well.
             let _ = thread.join();
         }

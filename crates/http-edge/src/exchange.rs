@@ -5,7 +5,7 @@ use crate::alarm::{Alarm, TooLate};
 use crate::buffer::Buffer;
 use crate::counters::Counter;
 use crate::http1::head::{self, ResponseHead, Scanner};
-use crate::http1::{Body, Field, Refusal, Step};
+use crate::http1::{Body, Field, Kind, Refusal, Step};
 use crate::settings::{Limits, ms};
 use crate::stream;
 use crate::thread::Thread;
@@ -209,6 +209,8 @@ pub struct Download<'a> {
     /// When a request that still waits is counted as such.
     pub slow_at: Instant,
     pub count_slow: &'a dyn Fn(),
+    /// Told of each cookie that the site sets.
+    pub on_cookie: &'a dyn Fn(&[u8]),
 }
 
 impl Download<'_> {
@@ -234,6 +236,9 @@ impl Download<'_> {
             buffer.consume(head.bytes);
         };
         self.progress.status.set(head.status);
+        for field in fields.iter().filter(|f| f.kind == Kind::SetCookie) {
+            (self.on_cookie)(field.value(buffer.filled()));
+        }
         sink.head(buffer.filled(), &head, fields).await?;
         buffer.consume(head.bytes);
         if head.status == 101 {

@@ -16,7 +16,7 @@ const SLOTS: usize = 1 << 16;
 pub struct Gate {
     rows: [Box<[AtomicU32]>; 2],
     total: AtomicU32,
-    per_source: u32,
+    per_source: AtomicU32,
     most: u32,
     /// From the process's seed, so that nobody can choose addresses that collide.
     seed: u64,
@@ -37,7 +37,7 @@ impl Gate {
         Self {
             rows: [row(), row()],
             total: AtomicU32::new(0),
-            per_source: clamp(per_source),
+            per_source: AtomicU32::new(clamp(per_source)),
             most: clamp(most),
             seed,
         }
@@ -57,11 +57,16 @@ impl Gate {
             return Ok(());
         }
         let before = self.slots(source).map(|slot| slot.fetch_add(1, Ordering::Relaxed));
-        if before[0].min(before[1]) >= self.per_source {
+        if before[0].min(before[1]) >= self.per_source.load(Ordering::Relaxed) {
             self.leave(source, true);
             return Err(Full::Source);
         }
         Ok(())
+    }
+
+    /// Sets how many connections one source may have from now on.
+    pub fn set_per_source(&self, most: u64) {
+        self.per_source.store(u32::try_from(most).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     pub fn leave(&self, source: IpAddr, counts: bool) {

@@ -2,6 +2,9 @@
 //! and how it is told of when it is over.
 
 use crate::Request;
+use crate::act::Standing;
+use crate::act::page::OWN_PREFIX;
+use crate::acting::{Entry, Pass};
 use crate::client;
 use crate::counters::Counter;
 use crate::exchange::{self, Download, Fault, Progress};
@@ -13,6 +16,7 @@ use crate::sense::{Outcome, SLOW_MS};
 use crate::settings::ms;
 use crate::thread::Thread;
 use seawall_model::observation::{ConnectionEvent, Ending, HttpVersion};
+use std::cell::Cell;
 use std::net::IpAddr;
 use tokio::time::Instant;
 
@@ -54,6 +58,10 @@ pub struct Job<'a> {
     /// The client speaks HTTP/1.0.
     pub is_old: bool,
     pub progress: Progress,
+    /// How its client stands, once that has been looked up.
+    pub standing: Cell<Standing>,
+    /// A measure refused it or put it off.
+    denied: Cell<bool>,
 }
 
 impl<'a> Job<'a> {
@@ -82,7 +90,18 @@ impl<'a> Job<'a> {
             keep_alive: head.keep_alive,
             is_old: head.version == HttpVersion::Http10,
             progress: Progress::default(),
+            standing: Cell::new(Standing::Unknown),
+            denied: Cell::new(false),
         }
+    }
+
+    /// Asks what is to be done with the request.
+    pub async fn enter(&self) -> Entry<'a> {
+        let thread = self.thread;
+        let now = thread.clock.timestamp(self.began);
+        let entry = thread.acting.enter(thread, self.origin.site, &self.request, now, &self.standing).await;
+        self.denied.set(!matches!(entry, Entry::Go(_)) && !self.request.path.starts_with(OWN_PREFIX));
+        entry
     }
 
     /// Writes the head as the upstream gets it.
@@ -108,19 +127,33 @@ impl<'a> Job<'a> {
     }
 
     #[must_use]
-    pub fn download<'d>(&'d self, count_slow: &'d dyn Fn()) -> Download<'d> {
+    pub fn download<'d>(&'d self, count_slow: &'d dyn Fn(), on_cookie: &'d dyn Fn(&[u8])) -> Download<'d> {
         Download {
             method: self.head.method,
             limits: &self.thread.settings.limits,
             progress: &self.progress,
             slow_at: self.began + ms(SLOW_MS),
             count_slow,
+            on_cookie,
         }
     }
 
     /// The request is over: counts and logs it.
-    pub fn finish(&self, server: &str, fault: Option<Fault>) {
+    pub fn finish(&self, server: &str, fault: Option<Fault>, pass: Option<Pass<'_>>) {
         let progress = &self.progress;
+        let status = progress.status.get();
+        let failed = fault.is_some_and(|f| f.ending() != Ending::ClientAborted) || status >= 500;
+        if let Some(pass) = pass.filter(|_| status != 0) {
+            let answered = progress.first_byte.get().unwrap_or_else(Instant::now);
+            pass.done(answered - self.began, failed, self.thread.clock.timestamp(Instant::now()));
+        }
+        if self.standing.get() >= Standing::Known {
+            self.thread.counters.add(Counter::known_requests, 1);
+            self.thread
+                .counters
+                .add(Counter::known_good, u64::from((200..400).contains(&status) && !self.denied.get()));
+            self.thread.counters.add(Counter::known_refused, u64::from(self.denied.get()));
+        }
         if let Some(fault) = fault {
             self.thread.counters.add(fault.counter(), 1);
         }
@@ -130,10 +163,11 @@ impl<'a> Job<'a> {
             let event = if taking { ConnectionEvent::SlowRead } else { ConnectionEvent::SlowRequest };
             self.thread.connection(event, self.origin.peer, self.origin.local);
         }
-        let ending = fault.map_or(Ending::Normal, Fault::ending);
+        let well = if self.denied.get() { Ending::Denied } else { Ending::Normal };
+        let ending = fault.map_or(well, Fault::ending);
         let outcome = Outcome {
             time: self.thread.clock.timestamp(self.began),
-            status: progress.status.get(),
+            status,
             response_bytes: progress.response_bytes.get(),
             request_bytes: progress.request_bytes.get(),
             duration_us: exchange::microseconds(self.began.elapsed()),

@@ -9,6 +9,7 @@
 mod accept;
 mod access_log;
 pub mod act;
+mod acting;
 mod alarm;
 mod buffer;
 mod client;

@@ -1,5 +1,7 @@
 //! A client's HTTP/1 connection: one exchange after the other.
 
+use crate::act::Page;
+use crate::acting::{Entry, Pass, page_fields};
 use crate::alarm::{Alarm, Pace, TooLate};
 use crate::buffer::{BUFFER_BYTES, Buffer};
 use crate::counters::Counter;
@@ -117,7 +119,9 @@ impl Connection {
             }
             self.thread.stock.lend(&mut self.input);
         }
-        let deadline = Instant::now() + self.patience(limits.header_deadline_ms);
+        let planned = self.thread.acting.header_deadline().filter(|_| self.thread.settings.enforce);
+        let longest = planned.map_or(u64::MAX, |(seconds, _)| 1_000 * u64::from(seconds));
+        let deadline = Instant::now() + self.patience(limits.header_deadline_ms.min(longest));
         let head_limits = limits.head();
         loop {
             if let Some(end) = scanner.find_end(self.input.filled(), &head_limits)? {
@@ -168,28 +172,46 @@ impl Connection {
         let mut job = Job::new(&thread, &origin, head, &bytes, &fields, head.version);
         job.keep_alive = head.keep_alive && !is_last && !thread.is_draining();
         let server = Cell::new("");
-        let result = self.carry(&job, &server).await;
-        let next = match result {
-            Ok(next) => next,
-            Err(fault) => self.answer_fault(fault, &job).await,
+        let (next, fault, pass) = match job.enter().await {
+            Entry::Go(pass) => {
+                let result = self.carry(&job, &server, &pass).await;
+                let next = match result {
+                    Ok(next) => next,
+                    Err(fault) => self.answer_fault(fault, &job).await,
+                };
+                (next, result.err(), Some(pass))
+            }
+            Entry::Answer(page) => (self.answer_page(&page, &job).await, None, None),
+            Entry::Close => (Next::Close, None, None),
         };
-        job.finish(server.get(), result.err());
+        job.finish(server.get(), fault, pass);
         (self.head, self.fields) = (bytes, fields);
         next
     }
 
     /// Carries the request to an upstream and the answer back.
-    async fn carry<'t>(&mut self, job: &Job<'t>, server: &Cell<&'t str>) -> Result<Next, Fault> {
+    async fn carry<'t>(
+        &mut self,
+        job: &Job<'t>,
+        server: &Cell<&'t str>,
+        pass: &Pass<'_>,
+    ) -> Result<Next, Fault> {
         let mut out = job.thread.stock.vector();
         job.write_head(&mut out);
         let site = job.origin.site;
-        let attempt = async |opened| self.attempt(job, opened, &out).await;
+        let attempt = async |opened| self.attempt(job, opened, &out, pass).await;
         let result = exchange::with_upstream(job.thread, site, job.is_repeatable(), server, attempt).await;
         job.thread.stock.keep(out);
         result
     }
 
-    async fn attempt(&mut self, job: &Job<'_>, opened: Opened, out: &[u8]) -> Result<Next, Fault> {
+    async fn attempt(
+        &mut self,
+        job: &Job<'_>,
+        opened: Opened,
+        out: &[u8],
+        pass: &Pass<'_>,
+    ) -> Result<Next, Fault> {
         let thread = job.thread;
         let limits = &thread.settings.limits;
         let Opened { at, stream: mut upstream, .. } = opened;
@@ -205,7 +227,8 @@ impl Connection {
         let (mut from_upstream, mut to_upstream) = upstream.split();
         let mut sink = ToClient::new(Half(&client), job, limits);
         let count_slow = || job.count_slow();
-        let download = job.download(&count_slow);
+        let on_cookie = |value: &[u8]| pass.cookie_set(value, thread.clock.timestamp(job.began));
+        let download = job.download(&count_slow, &on_cookie);
         let mut upload = Upload {
             client: Half(&client),
             input: &mut self.input,
@@ -269,6 +292,16 @@ impl Connection {
         }
     }
 
+    /// Answers a request with a page of our own.
+    async fn answer_page(&mut self, page: &Page, job: &Job<'_>) -> Next {
+        job.progress.status.set(page.status);
+        let retry_after = page.retry_after_s.to_string();
+        let fields = page_fields(page, &retry_after);
+        let answer = OwnAnswer { status: page.status, fields: &fields, body: &page.body };
+        job.progress.response_bytes.set(page.body.len() as u64);
+        self.answer_own(&answer, job).await
+    }
+
     /// Answers a request that was not carried through, if there is still a way to.
     async fn answer_fault(&mut self, fault: Fault, job: &Job<'_>) -> Next {
         let progress = &job.progress;
@@ -276,11 +309,14 @@ impl Connection {
             return Next::Close;
         }
         progress.status.set(fault.status());
+        self.answer_own(&job::fault_answer(fault), job).await
+    }
+
+    async fn answer_own(&mut self, answer: &OwnAnswer<'_>, job: &Job<'_>) -> Next {
         let clean = job.keep_alive && job.head.framing == Framing::None;
-        let answer = job::fault_answer(fault);
         let reply = Reply { framing: Framing::None, keep_alive: clean, is_old: job.is_old };
         let with_body = job.head.method != Method::Head;
-        match self.send_own(&answer, reply, with_body).await {
+        match self.send_own(answer, reply, with_body).await {
             true if clean => Next::Request,
             true => Next::Linger,
             false => Next::Close,

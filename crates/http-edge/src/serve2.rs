@@ -1,6 +1,8 @@
 //! A client's HTTP/2 connection (RFC 9113): each stream is brought to the form of HTTP/1, judged
 //! by the same strict reader, and carried like any other request.
 
+use crate::act::Page;
+use crate::acting::{Entry, Pass, page_fields};
 use crate::alarm::{Alarm, Pace, TooLate};
 use crate::buffer::Buffer;
 use crate::counters::Counter;
@@ -154,11 +156,24 @@ async fn one_request(
         Ok(head) => {
             let job = Job::new(thread, origin, &head, &bytes, &fields, HttpVersion::Http2);
             let server = Cell::new("");
-            let result = carry(&job, &server, body, &to_client).await;
-            if let Err(fault) = result {
-                answer_fault(fault, &job, &to_client);
-            }
-            job.finish(server.get(), result.err());
+            let (fault, pass) = match job.enter().await {
+                Entry::Go(pass) => {
+                    let result = carry(&job, &server, body, &to_client, &pass).await;
+                    if let Err(fault) = result {
+                        answer_fault(fault, &job, &to_client);
+                    }
+                    (result.err(), Some(pass))
+                }
+                Entry::Answer(page) => {
+                    answer_page(&page, &job, &to_client);
+                    (None, None)
+                }
+                Entry::Close => {
+                    to_client.borrow_mut().reset(Reason::REFUSED_STREAM);
+                    (None, None)
+                }
+            };
+            job.finish(server.get(), fault, pass);
         }
         Err(refusal) => {
             let text = write::reason(refusal.status);
@@ -220,10 +235,11 @@ async fn carry<'t>(
     server: &Cell<&'t str>,
     mut body: RecvStream,
     to_client: &RefCell<Outgoing>,
+    pass: &Pass<'_>,
 ) -> Result<(), Fault> {
     let mut out = job.thread.stock.vector();
     job.write_head(&mut out);
-    let attempt = async |opened| attempt(job, opened, &out, &mut body, to_client).await;
+    let attempt = async |opened| attempt(job, opened, &out, &mut body, to_client, pass).await;
     let result =
         exchange::with_upstream(job.thread, job.origin.site, job.is_repeatable(), server, attempt).await;
     job.thread.stock.keep(out);
@@ -236,6 +252,7 @@ async fn attempt(
     out: &[u8],
     body: &mut RecvStream,
     to_client: &RefCell<Outgoing>,
+    pass: &Pass<'_>,
 ) -> Result<(), Fault> {
     let thread = job.thread;
     let limits = &thread.settings.limits;
@@ -252,7 +269,8 @@ async fn attempt(
     let (mut from_upstream, mut to_upstream) = upstream.split();
     let mut sink = ToStream { outgoing: to_client, pace: Pace::new(limits), left: None };
     let count_slow = || job.count_slow();
-    let download = job.download(&count_slow);
+    let on_cookie = |value: &[u8]| pass.cookie_set(value, thread.clock.timestamp(job.began));
+    let download = job.download(&count_slow, &on_cookie);
     let run = download.run(&mut from_upstream, &mut buffer, &mut fields, &mut sink, &mut alarm);
     let upload = upload(job, body, &mut to_upstream, to_client);
     let end = exchange::alongside(run, upload).await;
@@ -341,6 +359,15 @@ async fn carry_body<W: AsyncWrite + Unpin>(
         upstream.write_all(&out).await.map_err(|_| Fault::Closed)?;
     }
     Ok(())
+}
+
+fn answer_page(page: &Page, job: &Job<'_>, to_client: &RefCell<Outgoing>) {
+    job.progress.status.set(page.status);
+    job.progress.response_bytes.set(page.body.len() as u64);
+    let retry_after = page.retry_after_s.to_string();
+    let fields = page_fields(page, &retry_after);
+    let answer = OwnAnswer { status: page.status, fields: &fields, body: &page.body };
+    to_client.borrow_mut().own_answer(&answer, job.head.method != Method::Head);
 }
 
 fn answer_fault(fault: Fault, job: &Job<'_>, to_client: &RefCell<Outgoing>) {

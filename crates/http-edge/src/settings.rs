@@ -16,6 +16,8 @@ pub struct Settings {
     /// Threads, each with its own listeners, upstream connections and windows.
     pub threads: usize,
     pub access_log: Option<LogFormat>,
+    /// Whether measures and shedding act; without it they are only counted.
+    pub enforce: bool,
 }
 
 /// One listener and what is behind it.

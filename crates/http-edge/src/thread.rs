@@ -3,6 +3,8 @@
 
 use crate::Request;
 use crate::access_log;
+use crate::act;
+use crate::acting::Acting;
 use crate::buffer::Stock;
 use crate::clock::Clock;
 use crate::counters::{Counter, Counters};
@@ -55,6 +57,8 @@ pub struct Thread {
     pub counters: CountersRef,
     pub shared: Arc<Shared>,
     pub draining: Arc<AtomicBool>,
+    pub acting: Arc<Acting>,
+    pub act_state: RefCell<act::State>,
     sense: RefCell<Sense>,
     log: RefCell<Vec<u8>>,
 }
@@ -77,6 +81,7 @@ pub struct Common {
     pub gate: Arc<Gate>,
     pub health: Vec<Vec<Arc<crate::upstream::Health>>>,
     pub draining: Arc<AtomicBool>,
+    pub acting: Arc<Acting>,
     pub seed: u64,
     /// Wall time at the start.
     pub start: seawall_model::Timestamp,
@@ -102,6 +107,8 @@ impl Thread {
             counters: CountersRef(Arc::clone(&shared)),
             shared,
             draining: Arc::clone(&common.draining),
+            acting: Arc::clone(&common.acting),
+            act_state: RefCell::default(),
             sense: RefCell::new(Sense::new(number)),
             log: RefCell::default(),
         }

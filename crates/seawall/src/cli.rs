@@ -19,6 +19,9 @@ const EXIT_STATUS: &str = "Exit status: 0: no attack; 1: attack; 2: could not ru
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Triage(TriageArgs),
+    Guard(GuardArgs),
+    Undo(AdminArgs),
+    Change(ChangeArgs),
     Learn(LearnArgs),
     Replay(ReplayArgs),
     #[command(subcommand)]
@@ -90,6 +93,56 @@ pub enum Format {
     Json,
     /// For a ticket or a mail
     Markdown,
+}
+
+/// Stand in front of a site: pass requests on, name trouble within seconds, act on it
+///
+/// Takes HTTP/1.1 and HTTP/2, measures every request, and says what is wrong as soon as something
+/// is. When the cause is an attack, measures against it are put into force, watched, and withdrawn
+/// when they harm clients that were there before. A SIGTERM drains, a SIGHUP reads certificates
+/// again.
+#[derive(Args, Clone, Debug)]
+pub struct GuardArgs {
+    /// Listen here and pass on to there, such as `0.0.0.0:8080=http://127.0.0.1:3000`; several
+    /// upstreams are joined by commas
+    #[arg(long, value_name = "LISTEN=UPSTREAM")]
+    pub http: Vec<String>,
+    /// Configuration with `[[site]]`, `[guard]`, `[limits]` and `[policy]`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Measure, explain and propose; change nothing
+    #[arg(long)]
+    pub observe: bool,
+    /// Write a line for each request here
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub access_log: Option<PathBuf>,
+    /// Folder for the recording and the incidents; without it nothing is kept
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// Withdraw every measure of the running guard, now
+#[derive(Args, Clone, Debug)]
+pub struct AdminArgs {
+    /// The guard's admin socket [default: `seawall.sock` in the runtime folder]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub admin_socket: Option<PathBuf>,
+}
+
+/// Tell the running guard of a change, so that it can be weighed as a cause
+#[derive(Args, Clone, Debug)]
+pub struct ChangeArgs {
+    /// What was changed, such as "deploy 1.4.2"
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    /// What kind of change: deploy, configuration, load-balancer, scaling, database, network or
+    /// campaign [default: the first word of the text]
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    #[command(flatten)]
+    pub admin: AdminArgs,
 }
 
 /// Learn what is normal from old logs or captures

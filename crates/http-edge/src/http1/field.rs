@@ -50,8 +50,7 @@ pub enum Kind {
     Accept,
     AcceptLanguage,
     Authorization,
-    CacheControl,
-    Date,
+    SetCookie,
 }
 
 impl Kind {
@@ -85,8 +84,7 @@ impl Kind {
             b"accept" => Self::Accept,
             b"accept-language" => Self::AcceptLanguage,
             b"authorization" => Self::Authorization,
-            b"cache-control" => Self::CacheControl,
-            b"date" => Self::Date,
+            b"set-cookie" => Self::SetCookie,
             _ => Self::Other,
         }
     }

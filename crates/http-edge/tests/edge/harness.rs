@@ -4,6 +4,7 @@
 
 use seawall_http_edge::{Edge, Limits, Settings, Site, Upstream};
 use seawall_model::Timestamp;
+use seawall_model::policy::Policy;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -170,11 +171,13 @@ pub fn settings(upstreams: &[SocketAddr]) -> Settings {
         trusted_proxies: Vec::new(),
         threads: 1,
         access_log: None,
+        enforce: true,
     }
 }
 
 pub fn start(settings: Settings) -> Edge {
-    Edge::start(settings, Timestamp::from_seconds(1_700_000_000), 7).expect("an edge")
+    Edge::start(settings, &Policy::default(), Timestamp::from_seconds(1_700_000_000), &[7; 32])
+        .expect("an edge")
 }
 
 /// An edge with other limits before an upstream.

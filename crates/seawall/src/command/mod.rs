@@ -2,6 +2,7 @@
 
 mod check_config;
 mod drill;
+mod guard;
 mod incident;
 mod learn;
 mod progress;
@@ -67,6 +68,9 @@ fn dispatch(
 ) -> anyhow::Result<Status> {
     match command {
         Command::Triage(args) => triage::run(&args, console, out, err),
+        Command::Guard(args) => guard::run(&args, console, out, err),
+        Command::Undo(args) => guard::undo(&args, out),
+        Command::Change(args) => guard::change(&args, out),
         Command::Learn(args) => learn::run(&args, console, out, err),
         Command::Replay(args) => replay::run(&args, console, out, err),
         Command::Drill(command) => drill::run(&command, out),

@@ -154,10 +154,15 @@ impl Server {
                 Ok(prefix) => self.order(Order::Protect(prefix)),
                 Err(reason) => error("400 Bad Request", &reason),
             },
-            (_, "/v1/state" | "/v1/plan" | "/v1/incidents" | "/v1/protected" | "/v1/undo" | "/v1/changes" | "/metrics") => {
-                error("405 Method Not Allowed", "this address takes another method")
-            }
-            _ => error("404 Not Found", "known are /v1/state, /v1/plan, /v1/incidents, /v1/protected, /v1/changes, /v1/undo and /metrics"),
+            (
+                _,
+                "/v1/state" | "/v1/plan" | "/v1/incidents" | "/v1/protected" | "/v1/undo" | "/v1/changes"
+                | "/metrics",
+            ) => error("405 Method Not Allowed", "this address takes another method"),
+            _ => error(
+                "404 Not Found",
+                "known are /v1/state, /v1/plan, /v1/incidents, /v1/protected, /v1/changes, /v1/undo and /metrics",
+            ),
         }
     }
 
@@ -241,7 +246,10 @@ fn metrics(edge: &Edge) -> String {
     let mut out = String::new();
     let mut metric = |name: &str, kind: &str, help: &str, value: u64| {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "# HELP seawall_{name} {help}\n# TYPE seawall_{name} {kind}\nseawall_{name} {value}");
+        let _ = writeln!(
+            out,
+            "# HELP seawall_{name} {help}\n# TYPE seawall_{name} {kind}\nseawall_{name} {value}"
+        );
     };
     for counter in Counter::ALL {
         metric(&format!("{}_total", counter.name()), "counter", counter.help().trim(), edge.count(*counter));
@@ -249,9 +257,15 @@ fn metrics(edge: &Edge) -> String {
     metric("connections_open", "gauge", "connections open now", u64::from(edge.open_connections()));
     metric("requests_active", "gauge", "requests under way", u64::from(edge.active()));
     let up = |out: &mut String| {
-        out.push_str("# HELP seawall_upstream_up whether the upstream is up\n# TYPE seawall_upstream_up gauge\n");
+        out.push_str(
+            "# HELP seawall_upstream_up whether the upstream is up\n# TYPE seawall_upstream_up gauge\n",
+        );
         for (site, name, is_up) in edge.upstreams() {
-            let _ = writeln!(out, "seawall_upstream_up{{site=\"{site}\",upstream=\"{name}\"}} {}", u8::from(is_up));
+            let _ = writeln!(
+                out,
+                "seawall_upstream_up{{site=\"{site}\",upstream=\"{name}\"}} {}",
+                u8::from(is_up)
+            );
         }
     };
     up(&mut out);

@@ -63,6 +63,8 @@ pub struct Control {
     gathered: Window,
     requests_per_s: f64,
     told: Vec<Told>,
+    /// The last failure that was told.
+    failed: Option<String>,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl Control {
             gathered: Window::default(),
             requests_per_s: 0.0,
             told: Vec::new(),
+            failed: None,
         }
     }
 
@@ -106,7 +109,8 @@ impl Control {
             Some(current) if current < second => {
                 let window = std::mem::take(&mut self.gathered);
                 self.requests_per_s = window.http.as_ref().map_or(0.0, |h| h.counters.requests as f64);
-                let mut effects = self.step(current, Input::Window { tick: current, window: Box::new(window) });
+                let mut effects =
+                    self.step(current, Input::Window { tick: current, window: Box::new(window) });
                 // The next second begins empty, which closes this one at once.
                 effects.extend(self.step(second, Input::Window { tick: second, window: Box::default() }));
                 self.second = Some(second);
@@ -250,8 +254,8 @@ impl Control {
 
     /// Once a second: is the plan good, and should it be another?
     fn look_at_plan(&mut self, now: Timestamp) {
-        let harm = self.goodput.second(self.known_second());
-        match harm {
+        let known = self.known_second();
+        match self.goodput.second(known) {
             goodput::Effect::Refuses { share } => self.veto(&format!(
                 "{:.0} % of the requests of clients known from before were refused",
                 100.0 * share
@@ -274,7 +278,8 @@ impl Control {
     fn keep(&mut self, now: Timestamp) {
         let (Some(store), Some(incident)) = (&self.store, &mut self.incident) else { return };
         let is_due = incident.kept.is_none_or(|at| now.since_ns(at) >= KEEP_EVERY_S * SECOND_NS);
-        let Some(report) = incident.report.as_ref().filter(|r| is_due && r.verdict.class != Class::Normal) else {
+        let Some(report) = incident.report.as_ref().filter(|r| is_due && r.verdict.class != Class::Normal)
+        else {
             return;
         };
         incident.kept = Some(now);
@@ -322,7 +327,7 @@ impl Control {
         plan.generation = self.generation;
         plan.parent = self.plan.as_ref().map(|p| p.generation);
         if let Err(errors) = self.edge.enforce(&plan, &self.policy, now) {
-            self.told.push(Told::Failed(format!("a plan cannot be enforced: {errors}")));
+            self.tell_once(format!("a plan cannot be enforced: {errors}"));
             return;
         }
         if !is_renewal {
@@ -331,6 +336,14 @@ impl Control {
             self.told.push(Told::Engaged { plan: plan.clone(), observe });
         }
         self.plan = Some(plan);
+    }
+
+    /// Tells of a failure that may repeat every second.
+    fn tell_once(&mut self, what: String) {
+        if self.failed.as_ref() != Some(&what) {
+            self.told.push(Told::Failed(what.clone()));
+            self.failed = Some(what);
+        }
     }
 
     /// The present plan did harm: it goes, and its measures do not come back in this incident.

@@ -49,8 +49,13 @@ impl Store {
             fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
         let last = segments(folder).last().map_or(0, |(number, _)| *number);
-        let mut store =
-            Self { folder: folder.to_owned(), policy: policy.clone(), segment: last, steps: 0, recorder: None };
+        let mut store = Self {
+            folder: folder.to_owned(),
+            policy: policy.clone(),
+            segment: last,
+            steps: 0,
+            recorder: None,
+        };
         let cut_off = store.write_up_cut_off()?;
         store.next_segment()?;
         Ok((store, cut_off))
@@ -61,7 +66,12 @@ impl Store {
     ///
     /// # Errors
     /// If the segment cannot be written.
-    pub fn record(&mut self, now: Timestamp, input: &Input, reference: impl FnOnce() -> Option<Input>) -> anyhow::Result<()> {
+    pub fn record(
+        &mut self,
+        now: Timestamp,
+        input: &Input,
+        reference: impl FnOnce() -> Option<Input>,
+    ) -> anyhow::Result<()> {
         if self.steps >= SEGMENT_STEPS {
             self.next_segment()?;
             if let (Some(reference), Some(recorder)) = (reference(), &mut self.recorder) {
@@ -95,7 +105,8 @@ impl Store {
         // The segment that holds its end; what came before it is still in `flight`.
         let present = self.segment_path(self.segment);
         self.next_segment()?;
-        fs::copy(&present, folder.join("recording.swr")).with_context(|| format!("cannot copy {}", present.display()))?;
+        fs::copy(&present, folder.join("recording.swr"))
+            .with_context(|| format!("cannot copy {}", present.display()))?;
         write_up(&folder, report)?;
         Ok(folder)
     }
@@ -106,7 +117,9 @@ impl Store {
         let Ok(entries) = fs::read_dir(self.folder.join("incidents")) else { return Vec::new() };
         let mut all: Vec<(String, bool)> = entries
             .flatten()
-            .filter_map(|e| Some((e.file_name().into_string().ok()?, e.path().join("postmortem.md").exists())))
+            .filter_map(|e| {
+                Some((e.file_name().into_string().ok()?, e.path().join("postmortem.md").exists()))
+            })
             .collect();
         all.sort();
         all

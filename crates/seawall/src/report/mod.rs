@@ -14,7 +14,7 @@ mod plot;
 mod story;
 mod terminal;
 pub mod text;
-mod words;
+pub(crate) mod words;
 
 pub use html::postmortem_html;
 pub use json::json;

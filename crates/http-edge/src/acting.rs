@@ -1,0 +1,310 @@
+//! What is done to a request before it goes to an upstream: the plan's rules, the waiting room and
+//! the shedder, asked in their order. One for all threads; nothing in it is locked.
+
+use crate::Request;
+use crate::act::{
+    self, Answer, CompileContext, CompileErrors, Gate, Memory, Page, Place, Priority, Room, RuleIndex,
+    RuleTable, Shedder, Sighting, Standing, TokenKeys, Verdict, WaitingRoom, is_navigation, page, part_of,
+};
+use crate::counters::Counter;
+use crate::thread::Thread;
+use arc_swap::ArcSwap;
+use seawall_model::plan::Plan;
+use seawall_model::policy::Policy;
+use seawall_model::time::SECOND_NS;
+use seawall_model::{Timestamp, hash};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Memory of clients: 16 bytes each, for about a million.
+const MEMORY_BYTES: usize = 16 << 20;
+const MEMORY_DAYS: u32 = 30;
+/// State of rate limits.
+const LIMITS_BYTES: usize = 4 << 20;
+/// Requests at once that the shedder begins with, and never goes beyond.
+const AT_ONCE: (u32, u32) = (256, 4_096);
+/// Leading zero bits of each of a challenge's puzzles: a telephone solves all in about a second.
+const LEVEL: u8 = 12;
+/// How often a request that waits for room asks again.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+/// What acts on requests.
+#[derive(Debug)]
+pub struct Acting {
+    rules: ArcSwap<RuleTable>,
+    limits: act::Limits,
+    memory: Memory,
+    gate: Gate,
+    sites: Vec<(WaitingRoom, Shedder)>,
+    seed: u64,
+    nonces: AtomicU64,
+    in_trouble: AtomicBool,
+}
+
+/// What happens to a request.
+pub enum Entry<'a> {
+    Go(Pass<'a>),
+    /// It is answered by us.
+    Answer(Box<Page>),
+    /// The connection ends without an answer.
+    Close,
+}
+
+/// A request that was let through. Dropping it without [`Pass::done`] gives its places back.
+pub struct Pass<'a> {
+    shedder: &'a Shedder,
+    memory: &'a Memory,
+    sighting: Sighting,
+    part: u8,
+    cap: Option<(Arc<RuleTable>, RuleIndex)>,
+    holds: bool,
+}
+
+impl Pass<'_> {
+    /// The request was answered, `latency` after it was let through.
+    pub fn done(mut self, latency: Duration, failed: bool, now: Timestamp) {
+        let latency_ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        self.holds = false;
+        self.shedder.done(&Answer { part: self.part, latency_ns, failed }, now);
+        if !failed {
+            self.memory.answered(&self.sighting, now);
+        }
+    }
+
+    /// The site gave its client a cookie.
+    pub fn cookie_set(&self, value: &[u8], now: Timestamp) {
+        let pair = value.split(|b| *b == b';').next().unwrap_or_default();
+        self.memory.cookie_set(pair.trim_ascii(), now);
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if self.holds {
+            self.shedder.abandoned();
+        }
+        if let Some((rules, cap)) = &self.cap {
+            rules.leave(*cap);
+        }
+    }
+}
+
+impl Acting {
+    #[must_use]
+    pub fn new(sites: usize, policy: &Policy, secret: &[u8; 32], seed: u64, now: Timestamp) -> Self {
+        let site = |_| (WaitingRoom::new(now), Shedder::new(AT_ONCE.0, AT_ONCE.1, now));
+        Self {
+            rules: ArcSwap::from_pointee(RuleTable::empty(policy, seed)),
+            limits: act::Limits::new(LIMITS_BYTES, seed),
+            memory: Memory::new(MEMORY_BYTES, MEMORY_DAYS, seed, now.plus_ns(-SECOND_NS)),
+            gate: Gate::new(TokenKeys::new(secret)),
+            sites: (0..sites).map(site).collect(),
+            seed,
+            nonces: AtomicU64::new(0),
+            in_trouble: AtomicBool::new(false),
+        }
+    }
+
+    /// Puts a plan into force, whole.
+    ///
+    /// # Errors
+    /// If it cannot be enforced here; what was in force stays.
+    pub fn enforce(&self, plan: &Plan, policy: &Policy, now: Timestamp) -> Result<(), CompileErrors> {
+        let table = RuleTable::compile(plan, policy, &CompileContext { now, seed: self.seed })?;
+        self.install(table);
+        Ok(())
+    }
+
+    /// Takes all measures away.
+    pub fn lift(&self, policy: &Policy) {
+        self.install(RuleTable::empty(policy, self.seed));
+    }
+
+    /// Seconds for a header, and connections per source, while a plan asks for it.
+    #[must_use]
+    pub fn header_deadline(&self) -> Option<(u32, u32)> {
+        self.rules.load().site().header_deadline
+    }
+
+    /// Trouble began then, or is over.
+    pub fn trouble(&self, onset: Option<Timestamp>) {
+        self.in_trouble.store(onset.is_some(), Ordering::Relaxed);
+        match onset {
+            Some(onset) => self.memory.trouble(onset),
+            None => self.memory.calm(),
+        }
+        self.sites.iter().for_each(|(_, shedder)| shedder.set_trouble(onset.is_some()));
+    }
+
+    /// Decides about a request, and waits for room where it must. `standing` is told how its
+    /// client stands.
+    pub async fn enter<'a>(
+        &'a self,
+        thread: &Thread,
+        site: usize,
+        request: &Request<'_>,
+        now: Timestamp,
+        standing: &std::cell::Cell<Standing>,
+    ) -> Entry<'a> {
+        let (room, shedder) = &self.sites[site];
+        let clearance = self.gate.clearance(request, now);
+        let sighting = self.memory.sight(request, clearance, now);
+        let rules = self.rules.load_full();
+        let is_protected = rules.is_protected(request.client);
+        standing.set(if is_protected { Standing::Protected } else { sighting.standing });
+        if let Some(page) = page::own(&self.gate, request, now) {
+            return Entry::Answer(Box::new(page));
+        }
+        let decision = {
+            let state = &mut *thread.act_state.borrow_mut();
+            rules.decide(state, &self.limits, now, request, standing.get())
+        };
+        match decision.verdict {
+            Verdict::Pass => {}
+            Verdict::Delay { ms } => {
+                thread.counters.add(Counter::rule_delayed, 1);
+                tokio::time::sleep(Duration::from_millis(u64::from(ms))).await;
+            }
+            verdict => {
+                if let Some(entry) = self.hold(thread, room, &rules, verdict, request, now) {
+                    return entry;
+                }
+            }
+        }
+        let cap = decision.cap.map(|cap| (Arc::clone(&rules), cap));
+        if let Some((rules, cap)) = &cap
+            && !rules.enter(*cap)
+        {
+            thread.counters.add(Counter::rule_refused, 1);
+            return Entry::Answer(Box::new(refusal(503, 2)));
+        }
+        let mut pass = Pass {
+            shedder,
+            memory: &self.memory,
+            part: part_of(request.path, sighting.kind),
+            sighting,
+            cap,
+            holds: false,
+        };
+        let is_let_in =
+            !thread.settings.enforce || self.wait_for_room(thread, shedder, standing.get(), now).await;
+        if !is_let_in {
+            thread.counters.add(Counter::rule_shed, 1);
+            return Entry::Answer(Box::new(self.come_back(shedder, request, now)));
+        }
+        pass.holds = thread.settings.enforce;
+        self.memory.admit(&pass.sighting, now);
+        Entry::Go(pass)
+    }
+
+    fn install(&self, table: RuleTable) {
+        for (_, shedder) in &self.sites {
+            shedder.set_ceiling(table.site().shed_concurrency.unwrap_or(AT_ONCE.1));
+        }
+        self.rules.store(Arc::new(table));
+    }
+
+    /// Carries out a verdict that does not let the request through; `None` lets it through.
+    fn hold<'a>(
+        &self,
+        thread: &Thread,
+        room: &WaitingRoom,
+        rules: &RuleTable,
+        verdict: Verdict,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Option<Entry<'a>> {
+        let (counter, page) = match verdict {
+            Verdict::CloseSilently => {
+                thread.counters.add(Counter::rule_closed, 1);
+                return Some(Entry::Close);
+            }
+            Verdict::Refuse { status, retry_after_s } => {
+                (Counter::rule_refused, refusal(status, retry_after_s))
+            }
+            Verdict::Challenge => {
+                let nonce = hash::combine(self.seed, self.nonces.fetch_add(1, Ordering::Relaxed));
+                let puzzle = self.gate.pose(request, LEVEL, nonce, now);
+                let ticket = self.gate.ticket(request, nonce, now);
+                (Counter::rule_challenged, page::challenge(request, &puzzle, LEVEL, &ticket))
+            }
+            Verdict::Wait => {
+                let admitted_per_s = rules.site().admitted_per_s?;
+                let shown = act::gate::cookie_value(request.cookie);
+                let number = shown.and_then(|ticket| self.gate.place(request, ticket, now).ok());
+                let number = number.unwrap_or_else(|| room.arrive());
+                let ahead = match room.show(number, admitted_per_s, now) {
+                    Place::Come => return None,
+                    Place::Ahead(ahead) => ahead,
+                };
+                let ticket = self.gate.ticket(request, number, now);
+                (Counter::rule_waiting, page::waiting(request, &ticket, ahead))
+            }
+            Verdict::Pass | Verdict::Delay { .. } => return None,
+        };
+        thread.counters.add(counter, 1);
+        Some(Entry::Answer(Box::new(page)))
+    }
+
+    async fn wait_for_room(
+        &self,
+        thread: &Thread,
+        shedder: &Shedder,
+        standing: Standing,
+        now: Timestamp,
+    ) -> bool {
+        let priority = Priority::from(standing);
+        match shedder.ask(priority, now) {
+            Room::Go => return true,
+            Room::Full => return false,
+            Room::Queue => {}
+        }
+        loop {
+            tokio::time::sleep(ASK_AGAIN).await;
+            let later = thread.clock.timestamp(tokio::time::Instant::now());
+            match shedder.again(priority, now, later) {
+                Room::Go => return true,
+                Room::Full => return false,
+                Room::Queue => {}
+            }
+        }
+    }
+
+    /// There is no room: a browser is asked to come back, which floods do not.
+    fn come_back(&self, shedder: &Shedder, request: &Request<'_>, now: Timestamp) -> Page {
+        if is_navigation(request) {
+            let number = hash::combine(!self.seed, self.nonces.fetch_add(1, Ordering::Relaxed));
+            return page::waiting(request, &self.gate.ticket(request, number, now), 0);
+        }
+        refusal(503, shedder.retry_after_s(hash::address(request.client)))
+    }
+}
+
+fn refusal(status: u16, retry_after_s: u32) -> Page {
+    Page {
+        status,
+        retry_after_s,
+        content_type: "text/plain; charset=utf-8",
+        cache_control: "no-store",
+        content_security_policy: "",
+        set_cookie: None,
+        location: None,
+        body: crate::http1::write::reason(status).as_bytes().to_vec(),
+    }
+}
+
+/// The fields of a page, as they are sent.
+#[must_use]
+pub fn page_fields<'p>(page: &'p Page, retry_after: &'p str) -> Vec<(&'static str, &'p str)> {
+    let mut fields = vec![("Content-Type", page.content_type), ("Cache-Control", page.cache_control)];
+    if page.retry_after_s > 0 {
+        fields.push(("Retry-After", retry_after));
+    }
+    if !page.content_security_policy.is_empty() {
+        fields.push(("Content-Security-Policy", page.content_security_policy));
+    }
+    fields.extend(page.set_cookie.as_deref().map(|value| ("Set-Cookie", value)));
+    fields.extend(page.location.as_deref().map(|value| ("Location", value)));
+    fields
+}

@@ -1,0 +1,278 @@
+//! `seawall guard`, `seawall undo` and `seawall change`.
+
+use super::Status;
+use crate::cli::{AdminArgs, ChangeArgs, GuardArgs};
+use crate::config::{self, Config, GuardConfig, SiteConfig};
+use crate::console::Console;
+use crate::guard::control::Control;
+use crate::guard::live::Live;
+use crate::guard::store::Store;
+use crate::guard::{self, admin, clock};
+use anyhow::{Context, bail, ensure};
+use seawall_http_edge::tls::Certificates;
+use seawall_http_edge::{Edge, LogFormat, Settings, Site};
+use seawall_model::policy::{Mode, Policy};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often the control loop looks at everything.
+const TICK: Duration = Duration::from_millis(100);
+/// Ticks of a second.
+const TICKS_PER_S: u32 = 10;
+/// Descriptors that are not for connections: upstream connections need as many again.
+const SPARE_DESCRIPTORS: u64 = 256;
+
+pub fn run(
+    args: &GuardArgs,
+    console: &Console,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> anyhow::Result<Status> {
+    let (guard, policy) = resolve(args)?;
+    let settings = settings(&guard, policy.mode)?;
+    let secret = secret()?;
+    let (store, cut_off) = match &guard.state_folder {
+        Some(folder) => Store::open(folder, &policy).map(|(store, cut_off)| (Some(store), cut_off))?,
+        None => (None, Vec::new()),
+    };
+    let edge = Arc::new(Edge::start(settings, &policy, clock::now(), &secret)?);
+    let socket = guard.admin_socket.clone().unwrap_or_else(default_socket);
+    let admin = admin::listen(&socket, Arc::clone(&edge))
+        .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
+    let log = guard.access_log.as_deref().map(open_log).transpose()?;
+    let mut live = Live { console: *console, out, err };
+    greet(&mut live, &edge, &socket, policy.mode, &cut_off)?;
+    let control = Control::new(Arc::clone(&edge), policy, store);
+    let mut session = Session { edge, admin, control, live, log, signals: Signals::catch()? };
+    let ended = session.work();
+    // Somebody else's socket by now, or gone: either is fine.
+    let _ = std::fs::remove_file(&socket);
+    ended.map(|()| Status::Quiet)
+}
+
+/// `seawall undo`: withdraws every measure of a running guard.
+pub fn undo(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
+    let answer = ask(args, "POST", "/v1/undo", "")?;
+    let was_on = answer["withdrawn"].as_bool().unwrap_or(false);
+    let text = if was_on { "all measures are withdrawn" } else { "no measures were in force" };
+    writeln!(out, "{text}")?;
+    Ok(Status::Quiet)
+}
+
+/// `seawall change`: tells a running guard of a change.
+pub fn change(args: &ChangeArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
+    let kind =
+        args.kind.clone().unwrap_or_else(|| args.text.split(' ').next().unwrap_or_default().to_owned());
+    let body = serde_json::json!({ "kind": kind, "text": args.text }).to_string();
+    ask(&args.admin, "POST", "/v1/changes", &body)?;
+    writeln!(out, "noted")?;
+    Ok(Status::Quiet)
+}
+
+fn ask(args: &AdminArgs, method: &str, path: &str, body: &str) -> anyhow::Result<serde_json::Value> {
+    let socket = args.admin_socket.clone().unwrap_or_else(default_socket);
+    let (status, text) = admin::ask(&socket, method, path, body).with_context(|| {
+        format!("no guard answers on {}; name its socket with --admin-socket", socket.display())
+    })?;
+    let answer: serde_json::Value =
+        serde_json::from_str(&text).context("the guard's answer makes no sense")?;
+    if status != 200 {
+        bail!("the guard refused: {}", answer["error"].as_str().unwrap_or("it did not say why"));
+    }
+    Ok(answer)
+}
+
+/// Everything that the loop works with.
+struct Session<'a> {
+    edge: Arc<Edge>,
+    admin: admin::Admin,
+    control: Control,
+    live: Live<'a>,
+    log: Option<File>,
+    signals: Signals,
+}
+
+impl Session<'_> {
+    /// Works until somebody asks for the end.
+    fn work(&mut self) -> anyhow::Result<()> {
+        let mut ticks = 0_u32;
+        while !self.signals.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(TICK);
+            let now = clock::now();
+            guard::obey(&self.admin, &mut self.control, now);
+            for told in self.control.tick(now) {
+                self.live.tell(&told, now)?;
+            }
+            self.write_log()?;
+            if self.signals.reload.swap(false, Ordering::Relaxed) {
+                self.reload();
+            }
+            ticks = ticks.wrapping_add(1);
+            if ticks.is_multiple_of(TICKS_PER_S) {
+                guard::show(&self.admin, &self.control, &self.edge);
+                self.live.line(&self.control, &self.edge, now);
+            }
+        }
+        self.edge.drain();
+        self.write_log()?;
+        let now = clock::now();
+        for told in self.control.finish(now) {
+            self.live.tell(&told, now)?;
+        }
+        Ok(())
+    }
+
+    fn write_log(&mut self) -> anyhow::Result<()> {
+        let lines = self.edge.take_log();
+        match &mut self.log {
+            Some(log) if !lines.is_empty() => log.write_all(&lines).context("cannot write the access log"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads certificates again; those that cannot be read stay as they were.
+    fn reload(&mut self) {
+        for site in &self.edge.settings().sites {
+            if let Some(certificates) = &site.tls
+                && let Err(error) = certificates.reload()
+            {
+                let now = clock::now();
+                let told = guard::control::Told::Failed(format!("certificates stay as they were: {error}"));
+                // Whoever reads along has gone; the guard goes on.
+                let _ = self.live.tell(&told, now);
+            }
+        }
+    }
+}
+
+/// What the operator asks for by signal.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn catch() -> anyhow::Result<Self> {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let (stop, reload) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        for signal in [SIGINT, SIGTERM] {
+            // The second one ends the program at once.
+            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
+            signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        }
+        signal_hook::flag::register(SIGHUP, Arc::clone(&reload))?;
+        Ok(Self { stop, reload })
+    }
+}
+
+/// Configuration and command line together; the command line has the last word.
+fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
+    let Config { mut policy, is_mode_given, mut guard } =
+        args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
+    for word in &args.http {
+        let site = config::site(word).map_err(|reason| anyhow::anyhow!("--http: {reason}"))?;
+        guard.sites.push(site);
+    }
+    ensure!(
+        !guard.sites.is_empty(),
+        "nothing to guard: give --http LISTEN=UPSTREAM, or --config with a [[site]]"
+    );
+    if args.observe {
+        policy.mode = Mode::Observe;
+    } else if !is_mode_given {
+        policy.mode = Mode::Enforce;
+    }
+    guard.access_log = args.access_log.clone().or(guard.access_log);
+    guard.state_folder = args.state.clone().or(guard.state_folder);
+    guard.admin_socket = args.admin.admin_socket.clone().or(guard.admin_socket);
+    Ok((guard, policy))
+}
+
+fn settings(guard: &GuardConfig, mode: Mode) -> anyhow::Result<Settings> {
+    let mut limits = guard.limits;
+    if let Some(descriptors) = descriptors() {
+        limits.connections = limits.connections.min(descriptors.saturating_sub(SPARE_DESCRIPTORS) / 2).max(1);
+    }
+    let threads =
+        guard.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let format = guard.access_log_format.unwrap_or(LogFormat::Combined);
+    Ok(Settings {
+        sites: guard.sites.iter().map(site).collect::<anyhow::Result<_>>()?,
+        limits,
+        trusted_proxies: guard.trusted_proxies.clone(),
+        threads,
+        access_log: guard.access_log.as_ref().map(|_| format),
+        enforce: mode == Mode::Enforce,
+    })
+}
+
+fn site(site: &SiteConfig) -> anyhow::Result<Site> {
+    let tls = match &site.certificates[..] {
+        [] => None,
+        files => Some(Certificates::load(files.to_vec())?),
+    };
+    Ok(Site {
+        listen: site.listen,
+        upstreams: site.upstreams.clone(),
+        tls,
+        proxy_protocol: site.proxy_protocol,
+        health_path: site.health_path.clone(),
+    })
+}
+
+/// How many descriptors this process may open, where the system says so.
+fn descriptors() -> Option<u64> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find(|l| l.starts_with("Max open files"))?;
+    line.split_whitespace().nth(3)?.parse().ok()
+}
+
+/// A secret of this run: what it signs is void after a restart.
+fn secret() -> anyhow::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut secret))
+        .context("cannot read /dev/urandom")?;
+    Ok(secret)
+}
+
+fn open_log(path: &Path) -> anyhow::Result<File> {
+    let mut options = OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
+    options.create(true).append(true).open(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Where guard and orders meet without being told: the user's runtime folder, or the one for
+/// temporary files.
+fn default_socket() -> PathBuf {
+    let folder = std::env::var_os("XDG_RUNTIME_DIR").filter(|f| !f.is_empty());
+    folder.map_or_else(std::env::temp_dir, PathBuf::from).join("seawall.sock")
+}
+
+fn greet(
+    live: &mut Live<'_>,
+    edge: &Edge,
+    socket: &Path,
+    mode: Mode,
+    cut_off: &[String],
+) -> anyhow::Result<()> {
+    for (address, site) in edge.addresses().iter().zip(&edge.settings().sites) {
+        let names: Vec<&str> = site.upstreams.iter().map(|u| u.name.as_str()).collect();
+        let scheme = if site.tls.is_some() { "https" } else { "http" };
+        writeln!(live.out, "guarding {scheme}://{address} in front of {}", names.join(", "))?;
+    }
+    let does = match mode {
+        Mode::Observe => "observing: measures are proposed, none is taken",
+        Mode::Enforce => "measures are taken when an attack is named; `seawall undo` withdraws them",
+    };
+    writeln!(live.out, "{does}\nadmin socket {}", socket.display())?;
+    for name in cut_off {
+        writeln!(live.out, "incident {name} was cut off by the end of the program; it is written up now")?;
+    }
+    live.out.flush()?;
+    Ok(())
+}

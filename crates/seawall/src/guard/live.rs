@@ -1,0 +1,99 @@
+//! What the operator sees while the guard runs: a calm line that renews itself on a terminal, and
+//! the story when something happens.
+
+use super::control::{Control, Told};
+use crate::console::Console;
+use crate::report::{self, moment, text, words};
+use seawall_http_edge::Edge;
+use seawall_model::plan::Plan;
+use seawall_model::{Class, Timestamp};
+use std::io::{self, Write};
+
+/// Writes the story to one stream and the calm line to the other.
+pub struct Live<'a> {
+    pub console: Console,
+    pub out: &'a mut dyn Write,
+    pub err: &'a mut dyn Write,
+}
+
+impl Live<'_> {
+    /// Renews the calm line, on a terminal only.
+    pub fn line(&mut self, control: &Control, edge: &Edge, now: Timestamp) {
+        if !self.console.progress {
+            return;
+        }
+        let (up, all) =
+            edge.upstreams().fold((0, 0), |(up, all), (.., is_up)| (up + u32::from(is_up), all + 1));
+        let what = control.report().filter(|r| r.verdict.class != Class::Normal);
+        let what = what.map_or_else(|| "normal".to_owned(), |r| words::verdict(&r.verdict));
+        let line = format!(
+            "{}  {:.0} requests/s  {} connections  {up}/{all} upstreams up  {what}",
+            time(now),
+            control.requests_per_s(),
+            edge.open_connections(),
+        );
+        let line = text::clip(&text::visible(&line), self.console.width);
+        // A line that cannot be drawn is no reason to stop.
+        let _ = write!(self.err, "\r\x1b[K{line}");
+        let _ = self.err.flush();
+    }
+
+    /// Tells what has happened.
+    ///
+    /// # Errors
+    /// If nobody can be told any more.
+    pub fn tell(&mut self, told: &Told, now: Timestamp) -> io::Result<()> {
+        if self.console.progress {
+            let _ = write!(self.err, "\r\x1b[K");
+        }
+        let at = time(now);
+        match told {
+            Told::Opened(onset) => {
+                writeln!(self.out, "{at}  traffic is unlike before since {}", time(*onset))
+            }
+            Told::Named(report) if report.verdict.class == Class::Normal => {
+                writeln!(self.out, "{at}  it looks normal")
+            }
+            Told::Named(report) => {
+                let story = report::terminal(report, &self.console, false);
+                writeln!(
+                    self.out,
+                    "{at}  named: {}\n\n{story}",
+                    text::visible(&words::verdict(&report.verdict))
+                )
+            }
+            Told::Engaged { plan, observe } => self.measures(&at, plan, *observe),
+            Told::Withdrawn(why) => writeln!(self.out, "{at}  measures withdrawn: {why}"),
+            Told::Ended { report, folder } => {
+                writeln!(self.out, "{at}  over: {}", text::visible(&words::verdict(&report.verdict)))?;
+                match folder {
+                    Some(folder) => writeln!(self.out, "          written up in {}", folder.display()),
+                    None => Ok(()),
+                }
+            }
+            Told::Failed(what) => writeln!(self.err, "seawall: {}", text::visible(what)),
+        }?;
+        self.out.flush()
+    }
+
+    fn measures(&mut self, at: &str, plan: &Plan, observe: bool) -> io::Result<()> {
+        let head = if observe { "would do (observing only)" } else { "measures in force" };
+        writeln!(self.out, "{at}  {head}:")?;
+        for measure in &plan.measures {
+            let what = words::action(&measure.action);
+            let whom = words::scope(&measure.scope, measure.target.as_deref());
+            writeln!(
+                self.out,
+                "          {} {}: {}",
+                measure.id,
+                text::visible(&what),
+                text::visible(&whom)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn time(t: Timestamp) -> String {
+    moment::Clock::for_times(&[]).short(t)
+}

@@ -1,0 +1,74 @@
+//! `seawall guard`: the edge, the engine, and what is between them.
+//!
+//! ```text
+//! edge threads ── windows ──→ control ── plan ──→ edge threads
+//!                               │  ↑
+//!                     incidents │  │ orders
+//!                               ↓  │
+//!                            store  admin socket
+//! ```
+
+pub mod admin;
+pub mod clock;
+pub mod control;
+pub mod live;
+pub mod store;
+
+use admin::{Admin, Order, Shown};
+use control::Control;
+use seawall_http_edge::Edge;
+use seawall_model::Timestamp;
+use serde_json::json;
+use std::sync::PoisonError;
+
+/// Carries out what waits at the admin socket.
+pub fn obey(admin: &Admin, control: &mut Control, now: Timestamp) {
+    while let Ok((order, done)) = admin.orders.try_recv() {
+        let answer = match &order {
+            Order::Undo => json!({ "withdrawn": control.undo() }),
+            Order::Protect(prefix) => {
+                control.protect(*prefix, now);
+                json!({ "protected": prefix.to_string() })
+            }
+            Order::Change { text, .. } => {
+                if let Some(change) = order.as_change(now) {
+                    control.change(change);
+                }
+                json!({ "noted": text })
+            }
+        };
+        // Whoever asked may have gone.
+        let _ = done.try_send(answer.to_string());
+    }
+}
+
+/// Renews what the admin socket shows.
+pub fn show(admin: &Admin, control: &Control, edge: &Edge) {
+    let report = control.report();
+    let upstreams: Vec<_> =
+        edge.upstreams().map(|(site, name, up)| json!({ "site": site, "name": name, "up": up })).collect();
+    let incidents: Vec<_> = control
+        .incidents()
+        .into_iter()
+        .map(|(name, ended)| json!({ "name": name, "ended": ended }))
+        .collect();
+    let protected: Vec<String> = control.policy().protected_clients.iter().map(ToString::to_string).collect();
+    let shown = Shown {
+        state: json!({
+            "schema": "seawall.guard/1",
+            "mode": control.policy().mode,
+            "verdict": report.map(|r| &r.verdict),
+            "measures": control.plan().map_or(0, |p| p.measures.len()),
+            "suspended": control.is_suspended(),
+            "requests_per_s": control.requests_per_s(),
+            "open_connections": edge.open_connections(),
+            "active_requests": edge.active(),
+            "upstreams": upstreams,
+        })
+        .to_string(),
+        plan: json!({ "plan": control.plan(), "report": report.map(|r| &r.plan_report) }).to_string(),
+        incidents: json!({ "incidents": incidents }).to_string(),
+        protected: json!({ "protected": protected }).to_string(),
+    };
+    *admin.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+}
