@@ -224,7 +224,8 @@ impl Control {
     /// Brings the report of the open incident up to date.
     fn describe(&mut self, now: Timestamp) -> Option<Conclusion> {
         let conclusion = self.engine.present()?;
-        let mut report = pipeline::report(conclusion.clone(), &self.policy, vec![live_input(&conclusion, now)]);
+        let mut report =
+            pipeline::report(conclusion.clone(), &self.policy, vec![live_input(&conclusion, now)]);
         if self.plan.is_some() {
             report.plan.clone_from(&self.plan);
         }
