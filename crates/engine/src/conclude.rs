@@ -3,17 +3,19 @@
 use crate::engine::Engine;
 use crate::episode::Concluded;
 use crate::normal::normal_traffic;
+use crate::origin;
 use seawall_detection::{Window, measure};
 use seawall_diagnosis::diagnose;
 use seawall_model::cause::Class;
 use seawall_model::change::Change;
 use seawall_model::diagnosis::Diagnosis;
 use seawall_model::finding::{Findings, Rankings};
+use seawall_model::place::Places;
 use seawall_model::report::{Episode as EpisodeReport, Series, TimelineEntry};
 use seawall_model::signature::{Layer, Signature};
 use seawall_model::{Cause, Timestamp};
 use seawall_planning::NormalTraffic;
-use seawall_signature::{Contrast, Limits, Sample};
+use seawall_signature::{Contrast, Limits, NetworkLookup, Sample};
 
 /// So many of an episode's likeliest causes may be what the whole input names.
 const CONSIDERED: usize = 2;
@@ -68,9 +70,11 @@ pub(crate) fn present(engine: &Engine) -> Option<Conclusion> {
 
 fn amounts_to(engine: &Engine, chosen: Concluded, others: &[Concluded]) -> Conclusion {
     let reference = engine.reference().filter(|_| chosen.findings.reference_s > 0.0);
+    let mut rankings = measure::rankings(&chosen.during, reference);
+    origin::rank(&mut rankings, &chosen.during, reference, &engine.places);
     Conclusion {
-        rankings: measure::rankings(&chosen.during, reference),
-        signatures: signatures(&chosen, reference),
+        rankings,
+        signatures: signatures(&chosen, reference, &engine.places),
         timeline: timeline(engine, &chosen),
         series: engine.timeline.series(),
         changes: engine.changes.clone(),
@@ -133,12 +137,13 @@ fn layer(cause: Cause, during: &Window) -> Option<Layer> {
 }
 
 /// Signatures of the unwanted part of the chosen episode.
-fn signatures(chosen: &Concluded, reference: Option<&Window>) -> Vec<Signature> {
+fn signatures(chosen: &Concluded, reference: Option<&Window>, places: &Places) -> Vec<Signature> {
     let cause = chosen.diagnosis.verdict.cause;
     let Some(layer) = layer(cause, &chosen.during) else { return Vec::new() };
     let normal_share = normal_share(layer, &chosen.during, reference);
     let contrast = |unwanted: Sample<'_>, normal: Sample<'_>| {
-        let contrast = Contrast { unwanted, normal, normal_share, cause, networks: None };
+        let networks = (!places.is_empty()).then_some(places as &dyn NetworkLookup);
+        let contrast = Contrast { unwanted, normal, normal_share, cause, networks };
         seawall_signature::mine(&contrast, &Limits::default())
     };
     match layer {

@@ -3,6 +3,7 @@
 use crate::coarse::Coarse;
 use crate::conclude::{self, Conclusion};
 use crate::episode::{Concluded, Episode, Watched};
+use crate::origin;
 use crate::timeline::Timeline;
 use seawall_detection::Window;
 use seawall_detection::detector::{Cusum, SERIES, SHARES, Scale, Series, ShareCusum, Shift};
@@ -13,10 +14,12 @@ use seawall_model::change::Change;
 use seawall_model::diagnosis::Diagnosis;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
+use seawall_model::place::Places;
 use seawall_model::policy::Policy;
 use seawall_model::time::{SECOND_NS, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 /// Quiet seconds that are kept apart, so that an onset can be dated back into them.
 const RING_SECONDS: usize = 64;
@@ -43,6 +46,8 @@ pub enum Input {
     Change(Change),
     /// What is normal from now on, in place of any earlier baseline: it differs by time of day.
     Baseline(Box<Window>),
+    /// Where the addresses are that [`Engine::addresses`] names.
+    Places(Places),
     /// The input ends: everything open is concluded.
     Finish,
 }
@@ -79,6 +84,7 @@ pub struct Engine {
     pub(crate) dropped: Window,
     pub(crate) timeline: Timeline,
     pub(crate) changes: Vec<Change>,
+    pub(crate) places: Places,
 }
 
 impl Engine {
@@ -99,6 +105,7 @@ impl Engine {
             dropped: Window::default(),
             timeline: Timeline::default(),
             changes: Vec::new(),
+            places: Places::default(),
         }
     }
 
@@ -110,6 +117,7 @@ impl Engine {
             Input::Window { tick, window } => self.take_window(tick.max(now), *window, &mut effects),
             Input::Change(change) => self.take_change(change),
             Input::Baseline(window) => self.baseline = Some(*window),
+            Input::Places(places) => self.places = places,
             Input::Finish => {
                 self.close_second(&mut effects);
                 effects.push(Effect::Concluded(Box::new(conclude::conclude(self))));
@@ -141,6 +149,12 @@ impl Engine {
     #[must_use]
     pub fn known_normal(&self) -> Option<&Window> {
         self.reference()
+    }
+
+    /// The addresses whose places would help the conclusion, ascending.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        origin::addresses(self)
     }
 
     fn take_change(&mut self, change: Change) {

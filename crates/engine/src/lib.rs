@@ -15,6 +15,7 @@ mod engine;
 mod episode;
 pub mod goodput;
 mod normal;
+mod origin;
 mod timeline;
 
 pub use conclude::Conclusion;

@@ -16,6 +16,7 @@ pub mod hash;
 pub mod math;
 pub mod metric;
 pub mod observation;
+pub mod place;
 pub mod plan;
 pub mod policy;
 pub mod record;

@@ -62,6 +62,9 @@ pub struct TriageArgs {
     /// Also write a postmortem to send: HTML, or Markdown if the name ends in `.md`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
+    /// Databases of countries and networks to look addresses up in (MaxMind DB, .mmdb)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, num_args = 1..)]
+    pub geo: Vec<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,
 }

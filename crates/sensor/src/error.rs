@@ -44,7 +44,7 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoInputs => f.write_str("no input: name at least one file, or - for standard input"),
-            Self::Open { path, source } => open_text(f, path, source),
+            Self::Open { path, source } => write!(f, "{path}: {}", not_opened(source)),
             Self::Directory { path } => {
                 write!(f, "{path}: is a directory: name the files in it, such as {path}/*.log")
             }
@@ -68,13 +68,16 @@ impl fmt::Display for ReadError {
     }
 }
 
-fn open_text(f: &mut fmt::Formatter<'_>, path: &str, source: &io::Error) -> fmt::Result {
+/// Why a file could not be opened, and what to do.
+#[must_use]
+pub fn not_opened(source: &io::Error) -> String {
     match source.kind() {
-        io::ErrorKind::NotFound => write!(f, "{path}: no such file: check the name"),
+        io::ErrorKind::NotFound => "no such file: check the name".to_owned(),
         io::ErrorKind::PermissionDenied => {
-            write!(f, "{path}: no permission to read it: run as a user who may, or copy the file")
+            "no permission to read it: run as a user who may, or copy the file".to_owned()
         }
-        _ => write!(f, "{path}: cannot be opened: {source}"),
+        io::ErrorKind::IsADirectory => "is a directory: name a file in it".to_owned(),
+        _ => format!("cannot be opened: {source}"),
     }
 }
 

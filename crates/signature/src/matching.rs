@@ -2,6 +2,7 @@
 
 use crate::view::RequestView;
 use seawall_model::observation::{Fragment, protocol};
+use seawall_model::place::Places;
 use seawall_model::record::{DnsRecord, PacketRecord};
 use seawall_model::signature::{RecordRef, Signature, Test};
 use seawall_model::text::{fits_query_shape, fits_template, referrer_origin};
@@ -13,6 +14,16 @@ pub trait NetworkLookup {
     fn country(&self, address: IpAddr) -> Option<String>;
     /// Autonomous system number.
     fn network_number(&self, address: IpAddr) -> Option<u32>;
+}
+
+impl NetworkLookup for Places {
+    fn country(&self, address: IpAddr) -> Option<String> {
+        self.get(address)?.country.clone()
+    }
+
+    fn network_number(&self, address: IpAddr) -> Option<u32> {
+        self.get(address)?.network_number
+    }
 }
 
 /// Whether every test of the signature holds for the record. Tests of another layer, and of

@@ -248,6 +248,9 @@ fn one_test(test: &Test) -> Result<String, String> {
         Test::HttpVersion(HttpVersion::Http2) => "req.ver 2.0".to_owned(),
         Test::Cookie(presence) => return presence_of("cookie", *presence),
         Test::AcceptLanguage(presence) => return presence_of("accept-language", *presence),
+        Test::SourceCountry(_) | Test::SourceNetworkNumber(_) => {
+            return Err("HAProxy needs a map file of the prefixes of this country or network, which no file here can bring".to_owned());
+        }
         other => {
             return Err(format!("HAProxy does not know this of a request: {}", plain(&other.to_string())));
         }

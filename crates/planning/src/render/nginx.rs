@@ -276,6 +276,9 @@ fn one_test(test: &Test, variable: &str) -> Result<String, String> {
         }
         Test::Cookie(presence) => ("$http_cookie", presence_pattern(*presence)?),
         Test::AcceptLanguage(presence) => ("$http_accept_language", presence_pattern(*presence)?),
+        Test::SourceCountry(_) | Test::SourceNetworkNumber(_) => {
+            return Err("nginx needs its GeoIP2 module and a database for countries and networks, which no file here can bring".to_owned());
+        }
         other => return Err(format!("nginx does not know this of a request: {}", plain(&other.to_string()))),
     };
     if pattern.len() > MAX_PATTERN_BYTES {

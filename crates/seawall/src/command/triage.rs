@@ -72,6 +72,7 @@ fn request(args: &TriageArgs) -> anyhow::Result<TriageRequest> {
         changes: args.changes.clone(),
         policy: policy(args.policy.as_deref())?,
         log_format: args.log_format.clone(),
+        geo: args.geo.clone(),
         record: args.record.clone(),
     })
 }

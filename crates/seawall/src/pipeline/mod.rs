@@ -5,6 +5,7 @@
 //! ```
 
 mod frames;
+mod geo;
 mod layout;
 mod learn;
 pub mod recording;
@@ -32,6 +33,8 @@ pub struct TriageRequest {
     pub baseline: Vec<PathBuf>,
     pub changes: Option<PathBuf>,
     pub policy: Policy,
+    /// Databases of networks (MaxMind DB), for countries and network numbers.
+    pub geo: Vec<PathBuf>,
     /// nginx `log_format` or Apache `LogFormat` string.
     pub log_format: Option<String>,
     /// Where to record the inputs of the engine.
@@ -95,7 +98,9 @@ pub enum TriageError {
 impl fmt::Display for TriageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read { path, .. } => write!(f, "cannot read {}", path.display()),
+            Self::Read { path, source } => {
+                write!(f, "{}: {}", path.display(), seawall_sensor::error::not_opened(source))
+            }
             Self::Write { path, .. } => write!(f, "cannot write {}", path.display()),
             Self::Content { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::Sensor { source } => write!(f, "{source}"),
@@ -107,9 +112,9 @@ impl fmt::Display for TriageError {
 impl std::error::Error for TriageError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Read { source, .. } | Self::Write { source, .. } => Some(source),
-            Self::Sensor { source } => source.source(),
-            Self::Content { .. } | Self::LogFormat { .. } => None,
+            Self::Write { source, .. } => Some(source),
+            // These tell their cause themselves.
+            Self::Read { .. } | Self::Sensor { .. } | Self::Content { .. } | Self::LogFormat { .. } => None,
         }
     }
 }

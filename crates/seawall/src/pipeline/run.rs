@@ -1,5 +1,6 @@
 //! Triage: reads the inputs, drives the engine, plans, and assembles the report.
 
+use super::geo::Databases;
 use super::learn::{Baseline, Part};
 use super::recording::Recorder;
 use super::{Progress, ProgressSink, TriageError, TriageRequest};
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If a file cannot be read or holds nothing that Seawall knows.
 pub fn triage(request: &TriageRequest, progress: ProgressSink<'_>) -> Result<TriageReport, TriageError> {
+    let databases = Databases::open(&request.geo)?;
     let baseline = Baseline::read(&request.baseline, request.log_format.as_deref(), progress)?;
     let mut driver = Driver::begin(request, baseline)?;
     for change in changes(request.changes.as_deref())? {
@@ -38,7 +40,7 @@ pub fn triage(request: &TriageRequest, progress: ProgressSink<'_>) -> Result<Tri
     for change in pending {
         driver.step(Input::Change(change));
     }
-    let conclusion = driver.finish(&inputs)?;
+    let conclusion = driver.finish(&inputs, &databases)?;
     Ok(report(conclusion, &request.policy, inputs))
 }
 
@@ -86,11 +88,15 @@ impl Driver {
     }
 
     /// The input as a whole is compared with all hours that it covers.
-    fn finish(mut self, inputs: &[InputReport]) -> Result<Conclusion, TriageError> {
+    fn finish(mut self, inputs: &[InputReport], databases: &Databases) -> Result<Conclusion, TriageError> {
         if self.parts.len() > 1
             && let Some(normal) = self.baseline.over(&self.parts)
         {
             self.step(Input::Baseline(Box::new(normal)));
+        }
+        if !databases.is_empty() {
+            let places = databases.places(&self.engine.addresses())?;
+            self.step(Input::Places(places));
         }
         if let Some(recorder) = self.recorder.take() {
             recorder.finish(inputs)?;

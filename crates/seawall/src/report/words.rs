@@ -157,6 +157,7 @@ pub fn dimension(name: &str) -> String {
     match shown.as_str() {
         "status" => "answers".into(),
         "country" => "countries".into(),
+        "network number" => "networks (AS)".into(),
         "suffix" => "suffixes".into(),
         shown if shown.ends_with('s') => shown.into(),
         shown => format!("{shown}s"),
