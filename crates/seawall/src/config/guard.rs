@@ -57,7 +57,7 @@ struct RawSite {
 }
 
 const SITE: [(&str, Setter<RawSite>); 5] = [
-    ("listen", |s, v| set(&mut s.listen, string(v).and_then(|w| listen(w)).map(Some))),
+    ("listen", |s, v| set(&mut s.listen, string(v).and_then(listen).map(Some))),
     ("upstreams", |s, v| set(&mut s.upstreams, upstreams(v))),
     ("certificates", |s, v| set(&mut s.certificates, certificates(v))),
     ("proxy-protocol", |s, v| {
