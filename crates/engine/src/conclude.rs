@@ -53,7 +53,11 @@ pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
         Some(best) if best.is_named() => episodes.remove(0),
         _ => whole(engine, &mut episodes),
     };
-    amounts_to(engine, chosen, &episodes)
+    let found = if chosen.is_named() { None } else { in_hindsight(engine) };
+    match found {
+        Some((stretch, quiet)) => amounts_to(engine, stretch, Some(&quiet), &episodes),
+        None => amounts_to(engine, chosen, engine.reference(), &episodes),
+    }
 }
 
 /// What the open episode amounts to so far.
@@ -65,11 +69,16 @@ pub(crate) fn present(engine: &Engine) -> Option<Conclusion> {
         named: episode.named,
         during: episode.during.clone(),
     };
-    Some(amounts_to(engine, chosen, &[]))
+    Some(amounts_to(engine, chosen, engine.reference(), &[]))
 }
 
-fn amounts_to(engine: &Engine, chosen: Concluded, others: &[Concluded]) -> Conclusion {
-    let reference = engine.reference().filter(|_| chosen.findings.reference_s > 0.0);
+fn amounts_to(
+    engine: &Engine,
+    chosen: Concluded,
+    reference: Option<&Window>,
+    others: &[Concluded],
+) -> Conclusion {
+    let reference = reference.filter(|_| chosen.findings.reference_s > 0.0);
     let mut rankings = measure::rankings(&chosen.during, reference);
     origin::rank(&mut rankings, &chosen.during, reference, &engine.places);
     Conclusion {
@@ -116,6 +125,23 @@ fn outweighs(whole: &Concluded, episode: &Concluded) -> bool {
     }
     let seconds = |c: &Concluded| c.during.seconds();
     whole.diagnosis.verdict.class == Class::Normal && seconds(episode) < LEAST_PART * seconds(whole)
+}
+
+/// A stretch that passed every alarm, and has a name when it is compared with what was quiet.
+fn in_hindsight(engine: &Engine) -> Option<(Concluded, Window)> {
+    if engine.baseline.is_some() {
+        return None;
+    }
+    engine.parts.stretches().iter().find_map(|stretch| {
+        let (during, quiet) = engine.parts.windows(stretch);
+        let span = during.span?;
+        let mut findings = measure::findings(&during, Some(&quiet), Some(span.first));
+        findings.end = Some(span.last);
+        findings.changes = engine.changes_near(span.first);
+        let diagnosis = diagnose(&findings, &engine.policy);
+        let concluded = Concluded { findings, diagnosis, named: None, during };
+        concluded.is_named().then_some((concluded, quiet))
+    })
 }
 
 fn as_report(episode: &Concluded) -> EpisodeReport {

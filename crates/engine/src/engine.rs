@@ -3,6 +3,7 @@
 use crate::coarse::Coarse;
 use crate::conclude::{self, Conclusion};
 use crate::episode::{Concluded, Episode, Watched};
+use crate::hindsight::Parts;
 use crate::origin;
 use crate::timeline::Timeline;
 use seawall_detection::Window;
@@ -83,6 +84,8 @@ pub struct Engine {
     /// What dropped out of `concluded`, so that the whole stays whole.
     pub(crate) dropped: Window,
     pub(crate) timeline: Timeline,
+    /// All that was seen, in parts, for hindsight.
+    pub(crate) parts: Parts,
     pub(crate) changes: Vec<Change>,
     pub(crate) places: Places,
 }
@@ -104,6 +107,7 @@ impl Engine {
             concluded: Vec::new(),
             dropped: Window::default(),
             timeline: Timeline::default(),
+            parts: Parts::default(),
             changes: Vec::new(),
             places: Places::default(),
         }
@@ -145,13 +149,6 @@ impl Engine {
         conclude::present(self)
     }
 
-    /// How long the present disturbance has been quiet again, in seconds; `None` while nothing is
-    /// going on. It is over only after some more of them.
-    #[must_use]
-    pub fn quiet_s(&self) -> Option<f64> {
-        self.episode.as_ref().map(|episode| episode.quiet_s())
-    }
-
     /// What is known to be normal; `None` while too little has been seen.
     #[must_use]
     pub fn known_normal(&self) -> Option<&Window> {
@@ -187,6 +184,7 @@ impl Engine {
         let Some((second, mut window)) = self.second.take() else { return };
         window.seal(1.0);
         self.timeline.add(second, &window);
+        self.parts.add(second, &window);
         self.pass_silence(second, effects);
         let shifted = self.watch(second, &window);
         match self.episode.take() {
@@ -271,7 +269,6 @@ impl Engine {
             }
         }
         episode.add(second, window, false);
-        episode.note_loudness(second, true);
         effects.push(Effect::Opened { onset });
         self.diagnose_episode(&mut episode, second, effects);
         self.episode = Some(Box::new(episode));
@@ -289,15 +286,6 @@ impl Engine {
             episode.note_moved(series, since.max(episode.onset));
         }
         let calm = episode.moved.iter().all(|(watched, _)| self.is_calm(*watched, &window));
-        // Sums over several seconds come back late: they keep an episode open, and no measures on.
-        let by_second = episode.moved.iter().filter(|(watched, _)| !matches!(watched, Watched::Sum(_)));
-        let mut by_second = by_second.peekable();
-        let loud = if by_second.peek().is_none() {
-            !calm
-        } else {
-            by_second.any(|(watched, _)| !self.is_calm(*watched, &window))
-        };
-        episode.note_loudness(second, loud);
         episode.add(second, window, calm);
         let over = episode.is_over(second);
         if !over && episode.diagnosis_due(second) {

@@ -14,6 +14,7 @@ mod conclude;
 mod engine;
 mod episode;
 pub mod goodput;
+mod hindsight;
 mod normal;
 mod origin;
 mod timeline;

@@ -60,10 +60,8 @@ pub struct Job<'a> {
     pub progress: Progress,
     /// How its client stands, once that has been looked up.
     pub standing: Cell<Standing>,
-    /// It was refused or put off.
+    /// A measure refused it or put it off.
     denied: Cell<bool>,
-    /// It was a measure that did so, and not want of room.
-    by_rule: Cell<bool>,
 }
 
 impl<'a> Job<'a> {
@@ -94,7 +92,6 @@ impl<'a> Job<'a> {
             progress: Progress::default(),
             standing: Cell::new(Standing::Unknown),
             denied: Cell::new(false),
-            by_rule: Cell::new(false),
         }
     }
 
@@ -103,9 +100,7 @@ impl<'a> Job<'a> {
         let thread = self.thread;
         let now = thread.clock.timestamp(self.began);
         let entry = thread.acting.enter(thread, self.origin.site, &self.request, now, &self.standing).await;
-        let is_denied = !matches!(entry, Entry::Go(_)) && !self.request.path.starts_with(OWN_PREFIX);
-        self.denied.set(is_denied);
-        self.by_rule.set(is_denied && !matches!(entry, Entry::Full(_)));
+        self.denied.set(!matches!(entry, Entry::Go(_)) && !self.request.path.starts_with(OWN_PREFIX));
         entry
     }
 
@@ -157,7 +152,7 @@ impl<'a> Job<'a> {
             self.thread
                 .counters
                 .add(Counter::known_good, u64::from((200..400).contains(&status) && !self.denied.get()));
-            self.thread.counters.add(Counter::known_refused, u64::from(self.by_rule.get()));
+            self.thread.counters.add(Counter::known_refused, u64::from(self.denied.get()));
         }
         if let Some(fault) = fault {
             self.thread.counters.add(fault.counter(), 1);

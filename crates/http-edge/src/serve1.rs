@@ -3,7 +3,7 @@
 use crate::act::Page;
 use crate::acting::{Entry, Pass, page_fields};
 use crate::alarm::{Alarm, Pace, TooLate};
-use crate::buffer::{BUFFER_BYTES, Buffer, Stock};
+use crate::buffer::{BUFFER_BYTES, Buffer};
 use crate::counters::Counter;
 use crate::exchange::{self, End, Fault, Opened, Progress, Sink};
 use crate::http1::body::Framing;
@@ -23,8 +23,6 @@ use tokio::time::Instant;
 
 /// Answers are gathered up to this size before they are written.
 const GATHER_BYTES: usize = 8 * 1024;
-/// A head that is not whole after this is told of as slow, long before its deadline.
-const SLOW_HEAD_MS: u64 = 2_000;
 /// What is read of a refused client before its connection is closed, so that it sees the answer.
 const LINGER_BYTES: usize = 64 * 1024;
 const LINGER_MS: u64 = 1_000;
@@ -100,14 +98,12 @@ impl Connection {
         let limits = self.thread.settings.limits;
         let mut scanner = Scanner::default();
         if self.input.is_empty() {
+            self.thread.stock.take_back(&mut self.input);
             let patience =
                 self.patience(if is_first { limits.header_deadline_ms } else { limits.idle_timeout_ms });
-            let stock = &self.thread.stock;
-            stock.take_back(&mut self.input);
-            let first = first_bytes(&mut self.stream, &mut self.input, stock);
-            match self.alarm.guard(Instant::now() + patience, first).await {
-                Ok(Ok(n)) if n > 0 => {}
-                Ok(_) => return Ok(None),
+            match self.alarm.guard(Instant::now() + patience, readable(&self.stream)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Ok(None),
                 Err(TooLate) => {
                     let (counter, event) = if is_first {
                         (Counter::header_deadline, ConnectionEvent::SlowRequest)
@@ -121,32 +117,24 @@ impl Connection {
                     return Ok(None);
                 }
             }
+            self.thread.stock.lend(&mut self.input);
         }
         let planned = self.thread.acting.header_deadline().filter(|_| self.thread.settings.enforce);
         let longest = planned.map_or(u64::MAX, |(seconds, _)| 1_000 * u64::from(seconds));
-        let began = Instant::now();
-        let deadline = began + self.patience(limits.header_deadline_ms.min(longest));
-        // Also where the deadline comes sooner, so that each slow head is told of once.
-        let slow_at = deadline.min(began + ms(SLOW_HEAD_MS));
-        let mut is_told = false;
+        let deadline = Instant::now() + self.patience(limits.header_deadline_ms.min(longest));
         let head_limits = limits.head();
         loop {
             if let Some(end) = scanner.find_end(self.input.filled(), &head_limits)? {
                 return Ok(Some(end));
             }
             let read = stream::fill(&mut self.stream, &mut self.input, head_limits.head_bytes + 1);
-            match self.alarm.guard(if is_told { deadline } else { slow_at }, read).await {
+            match self.alarm.guard(deadline, read).await {
                 Ok(Ok(n)) if n > 0 => {}
                 Ok(_) => return Ok(None),
                 Err(TooLate) => {
-                    if !std::mem::replace(&mut is_told, true) {
-                        let event = ConnectionEvent::SlowRequest;
-                        self.thread.connection(event, self.origin.peer, self.origin.local);
-                    }
-                    if Instant::now() >= deadline {
-                        self.thread.counters.add(Counter::header_deadline, 1);
-                        return Err(Refusal::with(408, "header-deadline"));
-                    }
+                    self.thread.counters.add(Counter::header_deadline, 1);
+                    self.thread.connection(ConnectionEvent::SlowRequest, self.origin.peer, self.origin.local);
+                    return Err(Refusal::with(408, "header-deadline"));
                 }
             }
         }
@@ -193,7 +181,7 @@ impl Connection {
                 };
                 (next, result.err(), Some(pass))
             }
-            Entry::Answer(page) | Entry::Full(page) => (self.answer_page(&page, &job).await, None, None),
+            Entry::Answer(page) => (self.answer_page(&page, &job).await, None, None),
             Entry::Close => (Next::Close, None, None),
         };
         job.finish(server.get(), fault, pass);
@@ -374,25 +362,7 @@ impl Connection {
     }
 }
 
-/// Waits for the first bytes of a head, and holds no buffer meanwhile. 0: the stream has ended.
-async fn first_bytes(stream: &mut Stream, input: &mut Buffer, stock: &Stock) -> std::io::Result<usize> {
-    loop {
-        readable(stream).await?;
-        stock.lend(input);
-        let read = {
-            let read = std::pin::pin!(stream::fill(stream, input, BUFFER_BYTES));
-            exchange::poll_once(read).await
-        };
-        if let Some(read) = read {
-            return read;
-        }
-        // A new connection counts as readable before anything has come.
-        stock.take_back(input);
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Waits until there is something to read.
+/// Waits until there is something to read, without holding a buffer.
 async fn readable(stream: &Stream) -> std::io::Result<()> {
     match stream {
         Stream::Plain(tcp) => tcp.readable().await,

@@ -7,7 +7,7 @@ use seawall_model::{Cause, Class, hash};
 use std::path::{Path, PathBuf};
 
 /// A real case counts as much as so many simulated ones.
-const WEIGHT: f64 = 4.0;
+const WEIGHT: f64 = 12.0;
 
 /// Triages each case of an index and prints what was found under its label.
 pub fn collect(index: &Path) -> Result<(), String> {

@@ -9,10 +9,12 @@
 //! cargo run --release --example fit -- cases INDEX.tsv > cases.jsonl     labelled captures and logs
 //! cargo run --release --example fit -- train episodes.jsonl cases.jsonl  how well, before and after
 //! cargo run --release --example fit -- suggest episodes.jsonl cases.jsonl  evidence that no table has
+//! cargo run --release --example fit -- conditions episodes.jsonl cases.jsonl  why the truth was ruled out
 //! cargo run --release --example fit -- write episodes.jsonl cases.jsonl  and writes the tables
 //! ```
 
 mod cases;
+mod conditions;
 mod episodes;
 mod model;
 mod sample;
@@ -34,9 +36,10 @@ fn main() {
         ["cases", index] => cases::collect(Path::new(index)),
         ["train", files @ ..] => checked(files).map(|s| drop(fit(&s))),
         ["suggest", files @ ..] => checked(files).map(|s| suggest::suggest(&s)),
+        ["conditions", files @ ..] => checked(files).map(|s| conditions::tell(&s)),
         ["write", files @ ..] => checked(files).and_then(|s| table::write(&fit(&s))),
         _ => Err(
-            "usage: fit collect EPISODES SEED | cases INDEX.tsv | train FILE… | suggest FILE… | write FILE…"
+            "usage: fit collect EPISODES SEED | cases INDEX.tsv | train FILE… | suggest FILE… | conditions FILE… | write FILE…"
                 .to_owned(),
         ),
     };
@@ -56,13 +59,23 @@ fn number(text: &str) -> u64 {
     text.parse().unwrap_or(1)
 }
 
-/// Fits on three quarters of the groups of samples, tells how the rest fares, then fits on all.
+/// Parts of the samples; each is judged by weights fitted on the others.
+const FOLDS: u64 = 4;
+
+/// Tells how weights fare on samples that they were not fitted on, then fits on all.
 fn fit(samples: &[Sample]) -> model::Weights {
-    let (held, kept): (Vec<&Sample>, Vec<&Sample>) = samples.iter().partition(|s| s.group % 4 == 0);
     let written = model::Weights::written();
-    train::tell("held out, as written", &written, &model::prepare(&held));
-    let fitted = train::fit(&model::prepare(&kept), &written);
-    train::tell("fitted on", &fitted, &model::prepare(&kept));
-    train::tell("held out, fitted", &fitted, &model::prepare(&held));
-    train::fit(&model::prepare(&samples.iter().collect::<Vec<_>>()), &written)
+    let all = model::prepare(&samples.iter().collect::<Vec<_>>());
+    let mut before = train::Tallies::default();
+    all.iter().for_each(|sample| before.add(&written, sample));
+    println!("as written\n{before}");
+    let mut after = train::Tallies::default();
+    for fold in 0..FOLDS {
+        let (held, kept): (Vec<&Sample>, Vec<&Sample>) =
+            samples.iter().partition(|s| s.group % FOLDS == fold);
+        let fitted = train::fit(&model::prepare(&kept), &written);
+        model::prepare(&held).iter().for_each(|sample| after.add(&fitted, sample));
+    }
+    println!("fitted, on what was held out\n{after}");
+    train::fit(&all, &written)
 }

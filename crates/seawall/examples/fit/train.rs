@@ -10,11 +10,13 @@ use std::collections::BTreeMap;
 const STEPS: i32 = 400;
 const RATE: f64 = 0.03;
 /// How strongly weights are held where they were written, per mean sample.
-const HOLD: f64 = 4e-4;
+const HOLD: f64 = 1e-3;
 /// No single rule counts for more.
 const HEAVIEST: f64 = 5.0;
-/// A last word counts at least so much; the first seconds count less.
+/// A last word counts so much; the first seconds count less, a labelled case more.
 const LAST_WORD_WEIGHT: f64 = 1.0;
+/// So many kinds of mistakes are shown.
+const MISTAKES: usize = 20;
 /// A wrong attack costs as much more.
 const INNOCENT_WEIGHT: f64 = 2.0;
 
@@ -111,40 +113,32 @@ fn add(sample: &Prepared, weights: &Weights, importance: f64, sum: &mut Weights)
     }
 }
 
-/// Prints accuracy, innocents called attack, calibration, and the commonest mistakes, once for
-/// all moments and once for the last words.
-pub fn tell(title: &str, weights: &Weights, samples: &[Prepared]) {
-    let (last, all): (Vec<&Prepared>, Vec<&Prepared>) =
-        (samples.iter().filter(|s| s.weight >= LAST_WORD_WEIGHT).collect(), samples.iter().collect());
-    tell_of(&format!("{title}, all moments"), weights, &all);
-    tell_of(&format!("{title}, last words"), weights, &last);
-}
+/// How weights fare on early moments, on the last words of simulated episodes, and on labelled cases.
+#[derive(Default)]
+pub struct Tallies([Tally; 3]);
 
-fn tell_of(title: &str, weights: &Weights, samples: &[&Prepared]) {
-    let mut tally = Tally::default();
-    let mut mistakes: BTreeMap<(Cause, Cause), f64> = BTreeMap::new();
-    for sample in samples {
+impl Tallies {
+    pub fn add(&mut self, weights: &Weights, sample: &Prepared) {
         let scores: Vec<f64> = sample.candidates.iter().map(|c| score(weights, c).0).collect();
         let p = probabilities(&scores);
         let best = verdict(sample, &p);
-        let named = ALL[sample.candidates[best].at].cause;
-        let right = sample.right.contains(&best);
-        tally.add(sample, named, right, p[best]);
-        if !right {
-            *mistakes.entry((sample.right_cause, named)).or_default() += sample.weight;
-        }
+        let kind =
+            usize::from(sample.weight >= LAST_WORD_WEIGHT) + usize::from(sample.weight > LAST_WORD_WEIGHT);
+        self.0[kind].add(
+            sample,
+            ALL[sample.candidates[best].at].cause,
+            sample.right.contains(&best),
+            p[best],
+        );
     }
-    println!("{title}: {tally}");
-    let mut ruled_out: BTreeMap<Cause, f64> = BTreeMap::new();
-    samples
-        .iter()
-        .filter(|s| s.right.is_empty())
-        .for_each(|s| *ruled_out.entry(s.right_cause).or_default() += s.weight);
-    println!("    ruled out by necessary conditions: {ruled_out:.1?}");
-    let mut mistakes: Vec<_> = mistakes.into_iter().collect();
-    mistakes.sort_by(|a, b| b.1.total_cmp(&a.1));
-    for ((truth, named), weight) in mistakes.into_iter().take(14) {
-        println!("    {weight:>7.1}  {truth} called {named}");
+}
+
+impl std::fmt::Display for Tallies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (name, tally) in ["early moments", "last words", "labelled cases"].iter().zip(&self.0) {
+            writeln!(f, "{name}: {tally}")?;
+        }
+        Ok(())
     }
 }
 
@@ -157,6 +151,8 @@ struct Tally {
     innocent: f64,
     accused: f64,
     bins: [(f64, f64, f64); 10],
+    /// Right cause, whether it was ruled out, and what was named in its place.
+    mistakes: BTreeMap<(Cause, bool, Cause), f64>,
 }
 
 impl Tally {
@@ -167,6 +163,9 @@ impl Tally {
         let truth = sample.right_cause.class();
         self.right_class += if right || named.class() == truth { weight } else { 0.0 };
         self.ruled_out += if sample.right.is_empty() { weight } else { 0.0 };
+        if !right {
+            *self.mistakes.entry((sample.right_cause, sample.right.is_empty(), named)).or_default() += weight;
+        }
         if !matches!(truth, Class::Attack | Class::Abuse) {
             self.innocent += weight;
             self.accused += if named.class() == Class::Attack { weight } else { 0.0 };
@@ -189,6 +188,13 @@ impl std::fmt::Display for Tally {
             100.0 * self.ruled_out / self.all,
             100.0 * self.accused / self.innocent.max(1e-9),
             error / self.all
-        )
+        )?;
+        let mut mistakes: Vec<_> = self.mistakes.iter().collect();
+        mistakes.sort_by(|a, b| b.1.total_cmp(a.1));
+        for ((truth, ruled_out, named), weight) in mistakes.into_iter().take(MISTAKES) {
+            let ruled_out = if *ruled_out { ", ruled out" } else { "" };
+            write!(f, "\n    {weight:>7.1}  {truth} called {named}{ruled_out}")?;
+        }
+        Ok(())
     }
 }
