@@ -31,6 +31,10 @@ const LISTED_SCORE: f64 = -4.0;
 pub fn diagnose(findings: &Findings, policy: &Policy) -> Diagnosis {
     let mut hypotheses: Vec<Hypothesis> =
         rules::ALL.iter().filter_map(|rules| weigh(rules, findings)).collect();
+    if findings.findings.is_empty() {
+        // Where nothing was measured, nothing is known to be normal.
+        hypotheses.clear();
+    }
     confidence::assign(&mut hypotheses);
     hypotheses.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.cause.cmp(&b.cause)));
     let verdict = verdict(&hypotheses, findings, policy);

@@ -1,7 +1,9 @@
 //! The one table of commands and options; help, man page and completions are made from it.
 
 use crate::console::ColorChoice;
+use crate::pipeline::Reading;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Says in seconds whether your service is under attack, overrun or broken, with evidence
@@ -53,9 +55,8 @@ pub struct TriageArgs {
     /// Configuration with the `[policy]` that rules are made under
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub policy: Option<PathBuf>,
-    /// The nginx `log_format` or Apache `LogFormat` string of the logs, where they are unusual
-    #[arg(long, value_name = "STRING")]
-    pub log_format: Option<String>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Also record what was read, for `seawall replay`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
@@ -67,6 +68,24 @@ pub struct TriageArgs {
     pub geo: Vec<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// How to read files.
+#[derive(Args, Clone, Debug)]
+pub struct ReadingArgs {
+    /// The nginx `log_format` or Apache `LogFormat` string of the logs, where they are unusual
+    #[arg(long, value_name = "STRING")]
+    pub log_format: Option<String>,
+    /// Threads to read with, instead of one for each core; the report is the same
+    #[arg(long, value_name = "COUNT")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl ReadingArgs {
+    #[must_use]
+    pub fn resolve(&self) -> Reading {
+        Reading { log_format: self.log_format.clone(), threads: self.threads }
+    }
 }
 
 /// How to print a report.
@@ -157,9 +176,8 @@ pub struct LearnArgs {
     /// Where to write the baseline
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: PathBuf,
-    /// The nginx `log_format` or Apache `LogFormat` string of the logs, where they are unusual
-    #[arg(long, value_name = "STRING")]
-    pub log_format: Option<String>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
 }
 
 /// Run a recording again, under the same or another policy

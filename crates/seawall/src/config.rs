@@ -20,6 +20,7 @@
 
 mod guard;
 
+use crate::pipeline::TriageError;
 use crate::report::text;
 use anyhow::Context;
 pub use guard::{GuardConfig, SiteConfig, site};
@@ -33,6 +34,9 @@ use toml::de::{DeTable, DeValue};
 
 /// A configuration is a page or two; more is some other file.
 const LARGEST_FILE_BYTES: u64 = 1 << 20;
+
+/// A file with more mistakes than this is hardly a configuration at all.
+const MISTAKES_SHOWN: usize = 20;
 
 /// A valid configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,11 +61,14 @@ pub struct Mistakes(pub Vec<Mistake>);
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, mistake) in self.0.iter().enumerate() {
+        for (i, mistake) in self.0.iter().take(MISTAKES_SHOWN).enumerate() {
             let separator = if i > 0 { "; " } else { "" };
             write!(f, "{separator}line {}: {}", mistake.line, mistake.text)?;
         }
-        Ok(())
+        match self.0.len().checked_sub(MISTAKES_SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, "; and {more} more"),
+        }
     }
 }
 
@@ -76,7 +83,7 @@ pub fn load(path: &Path) -> anyhow::Result<Config> {
     let mut source = String::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(LARGEST_FILE_BYTES).read_to_string(&mut source))
-        .with_context(|| format!("cannot read {shown}"))?;
+        .map_err(|source| TriageError::Read { path: path.to_owned(), source })?;
     parse(&source).with_context(|| format!("{shown} is not valid"))
 }
 

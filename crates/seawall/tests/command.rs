@@ -67,7 +67,7 @@ fn errors_say_where_and_why_in_one_line() {
     let missing = folder.path("missing.json");
     let said = seawall(&["incident", "show", &missing]);
     assert_eq!(said.status, Status::CouldNotRun);
-    assert!(said.err.starts_with(&format!("seawall: cannot read {missing}: ")), "{}", said.err);
+    assert!(said.err.starts_with(&format!("seawall: {missing}: no such file")), "{}", said.err);
     assert_eq!(said.err.lines().count(), 1);
 
     let garbage = folder.write("garbage\x1b[31m.json", "{\"schema\": 1");

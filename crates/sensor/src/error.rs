@@ -6,8 +6,8 @@ use std::io;
 
 /// What can be read, for those whose input cannot.
 const SUPPORTED: &str = "pcap and pcapng captures, access logs (common, combined, nginx and Apache formats, \
-                         HAProxy, Traefik, Caddy, Envoy, JSON lines, AWS, IIS), plain or packed with gzip, \
-                         zstd, xz, bzip2 or lz4";
+                         HAProxy, Traefik, Caddy, Envoy, JSON lines, AWS, IIS, Squid), error, login, \
+                         firewall and DNS query logs, plain or packed with gzip, zstd, xz, bzip2 or lz4";
 
 /// An input that could not be read.
 #[derive(Debug)]
@@ -34,6 +34,10 @@ pub enum ReadError {
         beginning: String,
         binary: bool,
     },
+    /// The same file was named before.
+    Twice {
+        path: String,
+    },
     /// Packed more often than is unpacked.
     PackedTooDeep {
         path: String,
@@ -48,24 +52,47 @@ impl fmt::Display for ReadError {
             Self::Directory { path } => {
                 write!(f, "{path}: is a directory: name the files in it, such as {path}/*.log")
             }
-            Self::Read { path, layer: "", source } => write!(f, "{path}: cannot be read: {source}"),
+            Self::Read { path, layer: "", source } => {
+                write!(f, "{}: cannot be read: {source}", shown(path))
+            }
+            Self::Read { path, layer, source } if needs_memory(source) => write!(
+                f,
+                "{}: unpacking this {layer} would take more memory than Seawall gives it: unpack it with \
+                 {layer} itself",
+                shown(path)
+            ),
             Self::Read { path, layer, source } => write!(
                 f,
-                "{path}: begins as {layer} but cannot be unpacked: {source}: the file is damaged or cut, \
-                 fetch it again"
+                "{}: begins as {layer} but cannot be unpacked: {source}: the file is damaged or cut, fetch \
+                 it again",
+                shown(path)
             ),
+            Self::Twice { path } => {
+                write!(f, "{}: named twice, which would count it double: name it once", shown(path))
+            }
             Self::Unrecognised { path, beginning, binary } => {
                 let hint = if *binary { "" } else { ": give an unusual log's format with --log-format" };
                 write!(
                     f,
-                    "{path}: not recognised: begins with '{beginning}': supported are {SUPPORTED}{hint}"
+                    "{}: not recognised: begins with '{beginning}': supported are {SUPPORTED}{hint}",
+                    shown(path)
                 )
             }
             Self::PackedTooDeep { path } => {
-                write!(f, "{path}: packed more than twice: unpack it and name what is inside")
+                write!(f, "{}: packed more than twice: unpack it and name what is inside", shown(path))
             }
         }
     }
+}
+
+/// Whether a packer asks for more memory than it may have.
+fn needs_memory(source: &io::Error) -> bool {
+    let xz = source.get_ref().and_then(|e| e.downcast_ref::<liblzma::stream::Error>());
+    source.kind() == io::ErrorKind::OutOfMemory || xz == Some(&liblzma::stream::Error::MemLimit)
+}
+
+fn shown(path: &str) -> &str {
+    if path == "-" { "standard input" } else { path }
 }
 
 /// Why a file could not be opened, and what to do.

@@ -61,7 +61,7 @@ fn request(folder: &Path, files: &str, flags: &str) -> TriageRequest {
         match pair {
             ["--changes", file] => request.changes = Some(folder.join(file)),
             ["--baseline", file] => request.baseline.push(folder.join(file)),
-            ["--log-format", format] => request.log_format = Some((*format).to_owned()),
+            ["--log-format", format] => request.reading.log_format = Some((*format).to_owned()),
             _ => eprintln!("left out: {}", pair.join(" ")),
         }
     }

@@ -3,6 +3,7 @@
 use super::{Status, triage};
 use crate::cli::{IncidentCommand, Stage};
 use crate::console::Console;
+use crate::pipeline::TriageError;
 use crate::report;
 use crate::report::text;
 use anyhow::{Context, ensure};
@@ -50,7 +51,7 @@ fn load(path: &Path) -> anyhow::Result<TriageReport> {
     } else {
         std::fs::File::open(path).and_then(|file| file.take(LARGEST_REPORT_BYTES).read_to_string(&mut text))
     };
-    read.with_context(|| format!("cannot read {shown}"))?;
+    read.map_err(|source| TriageError::Read { path: path.to_owned(), source })?;
     let report: TriageReport = serde_json::from_str(&text)
         .with_context(|| format!("{shown} is no report of `seawall triage --format json`"))?;
     ensure!(report.schema == SCHEMA, "{shown} has schema {}, this program reads {SCHEMA}", report.schema);

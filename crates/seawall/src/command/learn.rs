@@ -16,7 +16,7 @@ pub fn run(
     let request = LearnRequest {
         files: args.files.clone(),
         output: args.output.clone(),
-        log_format: args.log_format.clone(),
+        reading: args.reading.resolve(),
     };
     let mut meter = Meter::new(err, console.progress);
     let said = pipeline::learn(&request, &mut |progress| meter.show(progress))?;

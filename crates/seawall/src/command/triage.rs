@@ -7,7 +7,6 @@ use crate::config;
 use crate::console::Console;
 use crate::pipeline::{self, TriageRequest};
 use crate::report;
-use anyhow::Context;
 use seawall_model::Class;
 use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
@@ -24,10 +23,10 @@ pub fn run(
     let mut meter = Meter::new(err, console.progress);
     let report = pipeline::triage(&request, &mut |progress| meter.show(progress))?;
     drop(meter);
-    if let Some(path) = &args.report {
-        write_postmortem(path, &report)?;
-    }
-    print(&report, args.output, console, out)
+    // A file that cannot be written is no reason to keep the verdict to oneself.
+    let written = args.report.as_deref().map_or(Ok(()), |path| write_postmortem(path, &report));
+    let status = print(&report, args.output, console, out)?;
+    written.map(|()| status)
 }
 
 /// Prints the report in the form asked for; the status is the verdict's even if the reader left.
@@ -57,7 +56,8 @@ pub fn write_postmortem(path: &Path, report: &TriageReport) -> anyhow::Result<()
     } else {
         report::postmortem_html(&postmortem, report)
     };
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    let told = |source| pipeline::TriageError::Write { path: path.to_owned(), source };
+    Ok(std::fs::write(path, text).map_err(told)?)
 }
 
 /// The policy of a configuration file, or the default.
@@ -71,7 +71,7 @@ fn request(args: &TriageArgs) -> anyhow::Result<TriageRequest> {
         baseline: args.baseline.clone(),
         changes: args.changes.clone(),
         policy: policy(args.policy.as_deref())?,
-        log_format: args.log_format.clone(),
+        reading: args.reading.resolve(),
         geo: args.geo.clone(),
         record: args.record.clone(),
     })

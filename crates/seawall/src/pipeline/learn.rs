@@ -5,7 +5,7 @@
 //! two beside it, and the whole only where those have seen too little.
 
 use super::frames::{FrameError, FrameReader, FrameWriter};
-use super::{LearnRequest, ProgressSink, TriageError, layout, run};
+use super::{LearnRequest, ProgressSink, Reading, TriageError, layout, run};
 use seawall_detection::Window;
 use seawall_detection::feature::Span;
 use seawall_model::Timestamp;
@@ -83,7 +83,7 @@ impl Baseline {
     /// If a file cannot be read, or is a baseline of another version.
     pub fn read(
         files: &[PathBuf],
-        log_format: Option<&str>,
+        reading: &Reading,
         progress: ProgressSink<'_>,
     ) -> Result<Self, TriageError> {
         let mut sum = Self::default();
@@ -95,7 +95,7 @@ impl Baseline {
             }
         }
         if !raw.is_empty() {
-            sum.merge(&learnt(&raw, log_format, progress)?);
+            sum.merge(&learnt(&raw, reading, progress)?);
         }
         Ok(sum)
     }
@@ -160,13 +160,9 @@ fn condensed(slot: Slot) -> Option<Window> {
 }
 
 /// Counts raw files, second by second.
-fn learnt(
-    files: &[PathBuf],
-    log_format: Option<&str>,
-    progress: ProgressSink<'_>,
-) -> Result<Baseline, TriageError> {
+fn learnt(files: &[PathBuf], reading: &Reading, progress: ProgressSink<'_>) -> Result<Baseline, TriageError> {
     let mut counter = Counter::default();
-    run::read(files, log_format, &mut |tick, window| counter.add(tick, &window), &mut |_| {}, progress)?;
+    run::read(files, reading, &mut |tick, window| counter.add(tick, &window), &mut |_| {}, progress)?;
     Ok(counter.finish())
 }
 
@@ -225,7 +221,7 @@ struct Header {
 /// # Errors
 /// If a file cannot be read or the baseline cannot be written.
 pub fn learn(request: &LearnRequest, progress: ProgressSink<'_>) -> Result<String, TriageError> {
-    let baseline = Baseline::read(&request.files, request.log_format.as_deref(), progress)?;
+    let baseline = Baseline::read(&request.files, &request.reading, progress)?;
     let told = |source| TriageError::Write { path: request.output.clone(), source };
     let file = File::create(&request.output).map_err(told)?;
     write(&baseline, BufWriter::new(file)).map_err(told)?;

@@ -4,6 +4,7 @@
 //! files → sensor → windows → engine → conclusion → planning → TriageReport
 //! ```
 
+mod doubt;
 mod frames;
 mod geo;
 mod layout;
@@ -23,7 +24,17 @@ pub use simulate::simulate;
 use seawall_model::policy::Policy;
 use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+
+/// How files are to be read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// nginx `log_format` or Apache `LogFormat` string.
+    pub log_format: Option<String>,
+    /// `None`: as many as there are cores.
+    pub threads: Option<NonZeroUsize>,
+}
 
 /// What `seawall triage` was asked for.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +46,7 @@ pub struct TriageRequest {
     pub policy: Policy,
     /// Databases of networks (MaxMind DB), for countries and network numbers.
     pub geo: Vec<PathBuf>,
-    /// nginx `log_format` or Apache `LogFormat` string.
-    pub log_format: Option<String>,
+    pub reading: Reading,
     /// Where to record the inputs of the engine.
     pub record: Option<PathBuf>,
 }
@@ -46,7 +56,7 @@ pub struct TriageRequest {
 pub struct LearnRequest {
     pub files: Vec<PathBuf>,
     pub output: PathBuf,
-    pub log_format: Option<String>,
+    pub reading: Reading,
 }
 
 /// What `seawall replay` was asked for.
@@ -101,7 +111,7 @@ impl fmt::Display for TriageError {
             Self::Read { path, source } => {
                 write!(f, "{}: {}", path.display(), seawall_sensor::error::not_opened(source))
             }
-            Self::Write { path, .. } => write!(f, "cannot write {}", path.display()),
+            Self::Write { path, source } => write!(f, "{}: {}", path.display(), not_written(source)),
             Self::Content { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::Sensor { source } => write!(f, "{source}"),
             Self::LogFormat { source } => write!(f, "--log-format: {source}"),
@@ -109,12 +119,15 @@ impl fmt::Display for TriageError {
     }
 }
 
-impl std::error::Error for TriageError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Write { source, .. } => Some(source),
-            // These tell their cause themselves.
-            Self::Read { .. } | Self::Sensor { .. } | Self::Content { .. } | Self::LogFormat { .. } => None,
-        }
+/// Why a file could not be written, and what to do.
+fn not_written(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::NotFound => "cannot be written: its folder does not exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "cannot be written: no permission to".to_owned(),
+        io::ErrorKind::IsADirectory => "cannot be written: is a directory: name a file in it".to_owned(),
+        _ => format!("cannot be written: {source}"),
     }
 }
+
+// Each tells its cause itself, as what to do about it; a chain would tell it twice.
+impl std::error::Error for TriageError {}

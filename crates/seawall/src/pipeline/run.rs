@@ -1,9 +1,10 @@
 //! Triage: reads the inputs, drives the engine, plans, and assembles the report.
 
+use super::doubt;
 use super::geo::Databases;
 use super::learn::{Baseline, Part};
 use super::recording::Recorder;
-use super::{Progress, ProgressSink, TriageError, TriageRequest};
+use super::{Progress, ProgressSink, Reading, TriageError, TriageRequest};
 use seawall_detection::Window;
 use seawall_engine::{Conclusion, Effect, Engine, Input};
 use seawall_model::Timestamp;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// If a file cannot be read or holds nothing that Seawall knows.
 pub fn triage(request: &TriageRequest, progress: ProgressSink<'_>) -> Result<TriageReport, TriageError> {
     let databases = Databases::open(&request.geo)?;
-    let baseline = Baseline::read(&request.baseline, request.log_format.as_deref(), progress)?;
+    let baseline = Baseline::read(&request.baseline, &request.reading, progress)?;
     let mut driver = Driver::begin(request, baseline)?;
     for change in changes(request.changes.as_deref())? {
         driver.step(Input::Change(change));
@@ -32,7 +33,7 @@ pub fn triage(request: &TriageRequest, progress: ProgressSink<'_>) -> Result<Tri
     let mut pending: Vec<Change> = Vec::new();
     let inputs = read(
         &request.files,
-        request.log_format.as_deref(),
+        &request.reading,
         &mut |tick, window| driver.window(tick, window),
         &mut |change| pending.push(change),
         progress,
@@ -135,14 +136,15 @@ impl Tally for Counted {
 /// Reads files into windows, in order of time.
 pub(super) fn read(
     files: &[PathBuf],
-    log_format: Option<&str>,
+    reading: &Reading,
     on_window: &mut dyn FnMut(Timestamp, Window),
     on_change: &mut dyn FnMut(Change),
     progress: ProgressSink<'_>,
 ) -> Result<Vec<InputReport>, TriageError> {
     let paths: Vec<String> = files.iter().map(|p| p.to_string_lossy().into_owned()).collect();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let formats = log_format.map(given_format).transpose()?.into_iter().collect();
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = reading.threads.map_or_else(cores, usize::from);
+    let formats = reading.log_format.as_deref().map(given_format).transpose()?.into_iter().collect();
     let options = Options { threads, formats, ..Options::default() };
     seawall_sensor::read(
         &paths,
@@ -224,7 +226,7 @@ pub(crate) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputR
         series,
         changes,
         episodes,
-        missing: diagnosis.missing,
+        missing: doubt::clauses(&inputs).into_iter().chain(diagnosis.missing).collect(),
         inputs,
     };
     round(&mut report);
@@ -238,6 +240,10 @@ pub(crate) fn planned(
     now: Timestamp,
 ) -> (Option<Approved>, PlanReport) {
     let Conclusion { findings, diagnosis, rankings, signatures, normal, .. } = conclusion;
+    if findings.findings.is_empty() {
+        // Nothing was read: there is nothing to act on.
+        return (None, PlanReport::default());
+    }
     let (plan, report) = seawall_planning::plan(&PlanInput {
         diagnosis,
         findings,

@@ -3,11 +3,13 @@
 //! Packed files are unpacked as streams, at most two layers deep, and only ever a buffer's worth
 //! at a time, so that what a file claims about its size costs no memory.
 
+mod backwards;
 mod unpack;
 
 use crate::error::ReadError;
 use crate::report::printable;
-use seawall_wire::log::{Format, Parser};
+use seawall_model::Timestamp;
+use seawall_wire::log::{Format, Line, Parser};
 use seawall_wire::packet::capture;
 use std::fs::File;
 use std::io::{self, Read};
@@ -42,6 +44,8 @@ pub struct Input {
     pub size_bytes: Option<u64>,
     /// Bytes read of the file as stored.
     pub position: Arc<AtomicU64>,
+    /// The log begins with its newest record.
+    pub newest_first: bool,
     content: Content,
 }
 
@@ -64,8 +68,21 @@ impl Input {
         let counted = Counted { inner: file, position: Arc::clone(&position) };
         let Unpacked { layers, sample, rest } = unpack_all(path, Box::new(counted))?;
         let kind = recognise(path, &sample, formats)?;
+        let newest_first = matches!(&kind, Kind::Log(format) if is_newest_first(format, &sample));
         let content = Content::Stream { sample, rest };
-        Ok(Self { path: path.to_owned(), kind, layers, size_bytes, position, content })
+        let mut input =
+            Self { path: path.to_owned(), kind, layers, size_bytes, position, newest_first, content };
+        if input.is_turned() {
+            input.content = input.opened_again()?;
+        }
+        Ok(input)
+    }
+
+    /// Whether the lines are read from the last to the first: those of a plain file can be, if none
+    /// of them says how others are to be read.
+    fn is_turned(&self) -> bool {
+        let by_itself = matches!(&self.kind, Kind::Log(format) if format.is_stateless());
+        self.newest_first && by_itself && self.layers.is_empty() && self.size_bytes.is_some()
     }
 
     /// What the input is, for reports.
@@ -106,14 +123,26 @@ impl Input {
     pub fn stream(&mut self) -> Result<Box<dyn Read + Send>, ReadError> {
         match std::mem::replace(&mut self.content, Content::Closed) {
             Content::Stream { sample, rest } => Ok(Box::new(io::Cursor::new(sample).chain(rest))),
-            Content::Closed => {
-                let (file, _) = open_file(&self.path)?;
-                self.position.store(0, Ordering::Relaxed);
-                let counted = Counted { inner: file, position: Arc::clone(&self.position) };
-                let Unpacked { sample, rest, .. } = unpack_all(&self.path, Box::new(counted))?;
-                Ok(Box::new(io::Cursor::new(sample).chain(rest)))
-            }
+            Content::Closed => match self.opened_again()? {
+                Content::Stream { sample, rest } => Ok(Box::new(io::Cursor::new(sample).chain(rest))),
+                Content::Closed => Ok(Box::new(io::empty())),
+            },
         }
+    }
+
+    /// The content of a regular file from its beginning, or turned round.
+    fn opened_again(&self) -> Result<Content, ReadError> {
+        self.position.store(0, Ordering::Relaxed);
+        let file: Box<dyn Read + Send> = if self.is_turned() {
+            let told = |source| ReadError::Open { path: self.path.clone(), source };
+            let file = File::open(&self.path).map_err(told)?;
+            Box::new(backwards::Backwards::open(file).map_err(told)?)
+        } else {
+            open_file(&self.path)?.0
+        };
+        let counted = Counted { inner: file, position: Arc::clone(&self.position) };
+        let Unpacked { sample, rest, .. } = unpack_all(&self.path, Box::new(counted))?;
+        Ok(Content::Stream { sample, rest })
     }
 }
 
@@ -211,6 +240,21 @@ fn best_of<'f>(formats: &'f [Format], sample: &[u8]) -> Option<&'f Format> {
         }
     }
     best.map(|(_, format)| format)
+}
+
+/// Lines of a sample whose times are looked at.
+const TIMED_LINES: usize = 200;
+
+fn is_newest_first(format: &Format, sample: &[u8]) -> bool {
+    let mut parser = Parser::new(format.clone());
+    let lines = sample.split(|&b| b == b'\n').take(TIMED_LINES);
+    let times: Vec<Timestamp> = lines
+        .filter_map(|line| match parser.parse(line) {
+            Ok(Line::Observation(observation)) => Some(observation.time()),
+            _ => None,
+        })
+        .collect();
+    backwards::is_newest_first(&times)
 }
 
 /// Tells how far reading has come.

@@ -1,5 +1,6 @@
 //! Packings, recognised by their first bytes and unpacked as streams.
 
+use ruzstd::decoding::errors::FrameDecoderError;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// Memory that unpacking xz may take: the dictionary of `xz -9` is half of it.
@@ -93,8 +94,11 @@ impl Zstd {
                 Some(_) => break,
             }
         }
-        let frame =
-            Frame::new(packed).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e.to_string()))?;
+        let frame = Frame::new(packed).map_err(|e| {
+            let is_large = matches!(e, FrameDecoderError::WindowSizeTooBig { .. });
+            let kind = if is_large { io::ErrorKind::OutOfMemory } else { io::ErrorKind::InvalidData };
+            io::Error::new(kind, e.to_string())
+        })?;
         self.frame = Some(Box::new(frame));
         Ok(true)
     }

@@ -9,6 +9,8 @@ use std::sync::Mutex;
 
 /// Room before the bytes of a buffer for what is left of the other.
 const HEADROOM_BYTES: usize = 256 * 1024;
+/// A buffer grows by at least this much.
+const STEP_BYTES: usize = 64 * 1024;
 
 /// A stream and the bytes of it that are not yet used.
 pub(super) struct Feed {
@@ -73,7 +75,8 @@ impl Feed {
         }
         let missing = wanted.saturating_sub(self.window.bytes().len());
         let Ahead { stream, broken, .. } = ahead;
-        self.window.read(stream, missing, broken);
+        // The first window takes over nothing, so that a short input costs little.
+        self.window.read(stream, missing, 0, broken);
         self.ended = stream.is_none();
     }
 
@@ -84,7 +87,7 @@ impl Feed {
             let Ahead { stream, window, broken } = &mut *ahead;
             let spare = self.bytes().len().saturating_sub(wanted);
             let missing = wanted.saturating_sub(spare + window.bytes().len());
-            window.read(stream, missing, broken);
+            window.read(stream, missing, HEADROOM_BYTES, broken);
         }
     }
 
@@ -130,16 +133,27 @@ impl Window {
         (self.start, self.end) = (front, front + length);
     }
 
-    fn read(&mut self, stream: &mut Option<Box<dyn Read + Send>>, count: usize, broken: &mut Option<String>) {
+    /// Reads `count` more bytes, if there are as many; an empty window keeps so much room in front.
+    fn read(
+        &mut self,
+        stream: &mut Option<Box<dyn Read + Send>>,
+        count: usize,
+        headroom_bytes: usize,
+        broken: &mut Option<String>,
+    ) {
         if self.end == 0 {
-            (self.start, self.end) = (HEADROOM_BYTES, HEADROOM_BYTES);
+            (self.start, self.end) = (headroom_bytes, headroom_bytes);
+            self.buffer.resize(self.buffer.len().max(headroom_bytes), 0);
         }
         let until = self.end + count;
-        if self.buffer.len() < until {
-            self.buffer.resize(until, 0);
-        }
         while let Some(open) = stream.as_mut().filter(|_| self.end < until) {
-            match open.read(&mut self.buffer[self.end..until]) {
+            if self.end == self.buffer.len() {
+                // Grows with what comes, so that a short input costs little.
+                let grown = (self.buffer.len() * 2).max(self.end + STEP_BYTES);
+                self.buffer.resize(grown.min(until), 0);
+            }
+            let room = until.min(self.buffer.len());
+            match open.read(&mut self.buffer[self.end..room]) {
                 Ok(0) => *stream = None,
                 Ok(n) => self.end += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

@@ -19,9 +19,14 @@ use seawall_model::change::Change;
 use seawall_model::observation::Observation;
 use seawall_model::time::{MILLISECOND_NS, SECOND_NS};
 use seawall_wire::log::Format;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use ticks::{Part, Tick};
 use timeline::Timeline;
+
+/// The oddity of a log that begins with its newest record.
+pub const NEWEST_FIRST: &str = "newest-first";
 
 /// What counts the observations of one tick.
 pub trait Tally: Send {
@@ -97,6 +102,7 @@ pub fn read<T: Tally>(
     if paths.is_empty() {
         return Err(ReadError::NoInputs);
     }
+    named_once(paths)?;
     let mut inputs = Vec::with_capacity(paths.len());
     for path in paths {
         let mut input = Input::open(path, &options.formats)?;
@@ -122,6 +128,19 @@ pub fn read<T: Tally>(
         hand_out(&mut inputs, limit.unwrap_or(Timestamp::MAX), on_tick, on_change);
     }
     Ok(inputs.into_iter().map(|(_, lane)| lane.finish()).collect())
+}
+
+/// What is read twice counts double, and looks like twice the traffic.
+fn named_once(paths: &[String]) -> Result<(), ReadError> {
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        // What cannot be resolved is told when it is opened.
+        let file = if path == "-" { None } else { std::fs::canonicalize(path).ok() };
+        if !seen.insert(file.unwrap_or_else(|| PathBuf::from(path))) {
+            return Err(ReadError::Twice { path: path.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// The live input that is furthest behind in time.
@@ -197,8 +216,9 @@ impl<T: Tally> Lane<T> {
             }
             Kind::Empty => (options.log_tick_ns, 0, None),
         };
-        let report =
+        let mut report =
             InputReport { path: input.path.clone(), kind: input.kind_name(), ..InputReport::default() };
+        report.odd(NEWEST_FIRST, u64::from(input.newest_first));
         let mut timeline = Timeline::new(width_ns, lag_ns);
         if let Some(first) = first {
             timeline.begin(first);

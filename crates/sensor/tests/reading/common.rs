@@ -7,6 +7,32 @@ use seawall_sensor::{InputReport, Options, Tally};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// A folder for one test, gone when it ends.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        // Many small files are written: in memory, where the system has such a folder.
+        let memory = PathBuf::from("/dev/shm");
+        let root = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        let path = root.join(format!("seawall-sensor-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Counts observations by kind, and keeps those of the lowest priority, as a real tally would.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Count {

@@ -1,35 +1,11 @@
 //! Inputs of every packing, merged, damaged, odd in time: what is read, and what is said.
 
-use super::common::{Everything, read, read_with};
+use super::common::{Everything, Folder, read, read_with};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use seawall_sensor::flow::Limits;
 use seawall_sensor::{Options, ReadError};
 use std::io::Write;
-use std::path::PathBuf;
-
-/// A folder for one test, gone when it ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("seawall-sensor-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path.to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A line of a log at so many seconds after 10 October 2023, 08:00.
 fn line(second: u32) -> String {
@@ -191,9 +167,49 @@ fn errors_say_which_file_and_what_to_do() {
     assert!(binary.contains("not recognised: begins with '\\u{0}\\u{1}\\u{2}\\u{7f}ELF'"), "{binary}");
     let broken = said(folder.write("broken.xz", b"\xFD7zXZ\x00no"));
     assert!(broken.contains("begins as xz but cannot be unpacked"), "{broken}");
+    let log = folder.write("log", log(0..9).as_bytes());
+    let again = folder.0.join(".").join("log").to_string_lossy().into_owned();
+    let twice = read(&[log, again], 1).unwrap_err().to_string();
+    assert!(twice.ends_with("log: named twice, which would count it double: name it once"), "{twice}");
     assert!(read(&[], 1).unwrap_err().to_string().starts_with("no input"));
     let empty = read(&[folder.write("empty", b"")], 1).unwrap();
     assert_eq!((empty.reports[0].records, empty.reports[0].kind.as_str()), (0, "empty"));
+}
+
+/// Frame headers that ask for a window of 2 GB, and for a dictionary of 4 GB.
+#[test]
+fn packers_that_ask_for_gigabytes_are_refused_with_what_to_do() {
+    let folder = Folder::new("window");
+    let zstd = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 0xA8, 0x01, 0x00, 0x00];
+    let mut xz = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+    xz.dict_size(1 << 30);
+    let mut filters = liblzma::stream::Filters::new();
+    filters.lzma2(&xz);
+    let stream = liblzma::stream::Stream::new_stream_encoder(&filters, liblzma::stream::Check::Crc32);
+    let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream.unwrap());
+    encoder.write_all(log(0..99).as_bytes()).unwrap();
+    for (name, packed) in [("zstd", zstd.to_vec()), ("xz", encoder.finish().unwrap())] {
+        let said = read(&[folder.write(name, &packed)], 1).unwrap_err().to_string();
+        let expected = format!(": unpacking this {name} would take more memory than Seawall gives it");
+        assert!(said.contains(&expected), "{said}");
+    }
+}
+
+#[test]
+fn a_long_log_with_its_newest_record_first_is_the_same_turned_round() {
+    let folder = Folder::new("newest-first");
+    let text = log(0..20_000);
+    let newest_first: String = text.lines().rev().map(|line| format!("{line}\n")).collect();
+    let (whole, turned) =
+        (one(folder.write("a", text.as_bytes())), one(folder.write("b", newest_first.as_bytes())));
+    let times = |e: &Everything| e.ticks.iter().map(|(t, _, c)| (*t, c.requests)).collect::<Vec<_>>();
+    assert!(times(&whole) == times(&turned));
+    assert_eq!(turned.reports[0].oddities.get("newest-first"), Some(&1));
+    assert_eq!((turned.reports[0].time_jumps, turned.reports[0].out_of_order), (0, 0));
+    // What cannot be turned round is told.
+    let packed = read(&[folder.write("c.gz", &gzip(newest_first.as_bytes()))], 1).unwrap();
+    assert_eq!(packed.total.requests, 20_000);
+    assert_eq!(packed.reports[0].oddities.get("newest-first"), Some(&1));
 }
 
 #[test]

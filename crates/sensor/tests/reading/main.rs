@@ -1,5 +1,6 @@
 //! Reading whole inputs: packed, merged, damaged, odd in time, and real ones.
 
 mod common;
+mod damage;
 mod input;
 mod material;

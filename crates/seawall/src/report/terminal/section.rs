@@ -104,7 +104,7 @@ fn alternatives(page: &mut Page, story: &Story<'_>) {
 /// The evidence for the verdict, then what speaks against it.
 pub fn why(page: &mut Page, story: &Story<'_>, verbose: bool) {
     let class = story.report.verdict.class;
-    let Some(leading) = story.leading() else {
+    let Some(leading) = story.leading().filter(|l| !l.evidence.is_empty()) else {
         return looked_at(page, story, verbose);
     };
     let title = match class {

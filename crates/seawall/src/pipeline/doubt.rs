@@ -1,0 +1,59 @@
+//! What is doubtful about the times of an input, for the part of a report that says what is not
+//! known.
+
+use seawall_model::report::InputReport;
+use seawall_sensor::read::NEWEST_FIRST;
+
+/// Fewer records than this may well bear one time.
+const FEW_RECORDS: u64 = 100;
+/// More than one record in so many with a doubtful time is more than a stray.
+const STRAY_ONE_IN: u64 = 100;
+
+/// A clause for each doubt.
+pub fn clauses(inputs: &[InputReport]) -> Vec<String> {
+    inputs.iter().filter_map(clause).collect()
+}
+
+fn clause(input: &InputReport) -> Option<String> {
+    let InputReport { path, records, out_of_order, time_jumps, .. } = input;
+    let path = if path == "-" { "standard input" } else { path };
+    let doubtful = out_of_order.saturating_add(*time_jumps);
+    if input.oddities.contains_key(NEWEST_FIRST) && doubtful > 0 {
+        return Some(format!(
+            "what came after what: {path} begins with its newest record; turn it round with tac, unpacked"
+        ));
+    }
+    if *records >= FEW_RECORDS && input.first == input.last {
+        return Some(format!("how fast it came: all {records} records of {path} bear the same time"));
+    }
+    (*records >= FEW_RECORDS && doubtful > records / STRAY_ONE_IN).then(|| {
+        format!("when it was: the times of {path} jump ({doubtful} of {records} records do not fit their neighbours)")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Timestamp;
+
+    fn input(records: u64, last_s: i64, out_of_order: u64, newest_first: bool) -> InputReport {
+        let mut input = InputReport { path: "a.log".into(), records, out_of_order, ..InputReport::default() };
+        input.saw(Timestamp::from_seconds(0));
+        input.saw(Timestamp::from_seconds(last_s));
+        input.odd(NEWEST_FIRST, u64::from(newest_first));
+        input
+    }
+
+    #[test]
+    fn doubtful_times_are_told_and_strays_are_not() {
+        let told =
+            |i: InputReport| clauses(&[i]).first().map(|c| c.split(':').next().unwrap_or("").to_owned());
+        assert_eq!(told(input(5_000, 60, 0, false)), None);
+        assert_eq!(told(input(5_000, 60, 3, false)), None);
+        assert_eq!(told(input(5_000, 60, 300, false)), Some("when it was".into()));
+        assert_eq!(told(input(5_000, 0, 0, false)), Some("how fast it came".into()));
+        assert_eq!(told(input(5, 0, 0, false)), None);
+        assert_eq!(told(input(5_000, 60, 9, true)), Some("what came after what".into()));
+        assert_eq!(told(input(5_000, 60, 0, true)), None, "it could be turned round");
+    }
+}
