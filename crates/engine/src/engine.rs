@@ -149,6 +149,13 @@ impl Engine {
         conclude::present(self)
     }
 
+    /// How long the present disturbance has been quiet again, in seconds; `None` while nothing is
+    /// going on. It is over only after some more of them.
+    #[must_use]
+    pub fn quiet_s(&self) -> Option<f64> {
+        self.episode.as_ref().map(|episode| episode.quiet_s())
+    }
+
     /// What is known to be normal; `None` while too little has been seen.
     #[must_use]
     pub fn known_normal(&self) -> Option<&Window> {
@@ -269,6 +276,7 @@ impl Engine {
             }
         }
         episode.add(second, window, false);
+        episode.note_loudness(second, true);
         effects.push(Effect::Opened { onset });
         self.diagnose_episode(&mut episode, second, effects);
         self.episode = Some(Box::new(episode));
@@ -286,6 +294,15 @@ impl Engine {
             episode.note_moved(series, since.max(episode.onset));
         }
         let calm = episode.moved.iter().all(|(watched, _)| self.is_calm(*watched, &window));
+        // Sums over several seconds come back late: they keep an episode open, and no measures on.
+        let by_second = episode.moved.iter().filter(|(watched, _)| !matches!(watched, Watched::Sum(_)));
+        let mut by_second = by_second.peekable();
+        let loud = if by_second.peek().is_none() {
+            !calm
+        } else {
+            by_second.any(|(watched, _)| !self.is_calm(*watched, &window))
+        };
+        episode.note_loudness(second, loud);
         episode.add(second, window, calm);
         let over = episode.is_over(second);
         if !over && episode.diagnosis_due(second) {

@@ -55,6 +55,9 @@ pub(crate) struct Episode {
     /// When the present verdict was first reached.
     pub named: Option<Timestamp>,
     pub last_active: Timestamp,
+    /// The last second in which what is watched by the second had not come back.
+    pub last_loud: Timestamp,
+    last_second: Timestamp,
     /// The watched values of its seconds, in the order of the detectors.
     pub watched: Vec<SecondValues>,
     diagnosed: Option<Timestamp>,
@@ -87,6 +90,8 @@ impl Episode {
             diagnosis: None,
             named: None,
             last_active: onset,
+            last_loud: onset,
+            last_second: onset,
             watched: Vec::new(),
             diagnosed: None,
             normal_in_a_row: 0,
@@ -114,6 +119,19 @@ impl Episode {
     pub(crate) fn is_over(&self, second: Timestamp) -> bool {
         let calm_s = second.since_ns(self.last_active) / SECOND_NS;
         calm_s > SPARSE_CALM_S || (calm_s > CALM_S && self.calm_requests() >= CALM_REQUESTS)
+    }
+
+    /// Notes whether what is watched by the second is back.
+    pub(crate) fn note_loudness(&mut self, second: Timestamp, loud: bool) {
+        if loud {
+            self.last_loud = second;
+        }
+        self.last_second = second;
+    }
+
+    /// Seconds at the end in which all that is watched by the second was back.
+    pub(crate) fn quiet_s(&self) -> f64 {
+        self.last_second.since_s(self.last_loud).max(0.0)
     }
 
     /// Requests in the calm seconds at the end; without end where the input is no HTTP.

@@ -3,7 +3,9 @@
 //! The obvious figure, good answers in all, is of no use: a flood that is answered looks like
 //! success, and a measure that stops it like harm. So only clients that were known before the
 //! onset are counted, and two things about them: the share of their requests that the measures
-//! refused, and the rate at which they get good answers, compared with just before the measures.
+//! refused, and their good answers, compared with just before the measures. These must have fallen
+//! both by the second and as a part of what they ask for: known clients end their visits, so that
+//! the rate alone falls by itself.
 //!
 //! One call per second. Cold start: with fewer than [`LEAST_REQUESTS`] requests of known clients
 //! since the measures began there is no judgement. Evaded by an attacker who visited before; then
@@ -25,6 +27,8 @@ const LEAST_REQUESTS: u64 = 10;
 const MAX_REFUSED_SHARE: f64 = 0.05;
 /// Rate of good answers, as a part of the rate before, below which a plan made things worse.
 const LEAST_RATE_PART: f64 = 0.6;
+/// Share of good answers, as a part of the share before, below which a plan made things worse.
+const LEAST_SHARE_PART: f64 = 0.8;
 /// Good answers a second before, from which their rate says something.
 const LEAST_RATE_PER_S: f64 = 3.0;
 
@@ -67,6 +71,7 @@ struct Engaged {
     generation: u64,
     since: Timestamp,
     before_per_s: f64,
+    before_share: f64,
     seconds: u32,
     requests: u64,
     refusing: u32,
@@ -78,10 +83,12 @@ impl Goodput {
     pub fn engaged(&mut self, generation: u64, now: Timestamp) {
         let n = self.before.len().max(1) as f64;
         let good: u64 = self.before.iter().map(|s| s.good).sum();
+        let requests: u64 = self.before.iter().map(|s| s.requests).sum();
         self.plan = Some(Engaged {
             generation,
             since: now,
             before_per_s: good as f64 / n,
+            before_share: good as f64 / requests.max(1) as f64,
             seconds: 0,
             requests: 0,
             refusing: 0,
@@ -118,8 +125,10 @@ impl Goodput {
         let share = known.refused as f64 / known.requests.max(1) as f64;
         let good_per_s = known.good as f64;
         let refuses = share > MAX_REFUSED_SHARE;
-        let lowers =
-            plan.before_per_s >= LEAST_RATE_PER_S && good_per_s < LEAST_RATE_PART * plan.before_per_s;
+        let good_share = known.good as f64 / known.requests.max(1) as f64;
+        let lowers = plan.before_per_s >= LEAST_RATE_PER_S
+            && good_per_s < LEAST_RATE_PART * plan.before_per_s
+            && good_share < LEAST_SHARE_PART * plan.before_share;
         plan.refusing = if refuses { plan.refusing + 1 } else { 0 };
         plan.lowered = if lowers { plan.lowered + 1 } else { 0 };
         if plan.requests < LEAST_REQUESTS {
@@ -182,6 +191,12 @@ mod tests {
         }
         let mut quiet = under_attack(0);
         assert!((0..4).all(|_| quiet.second(known(2, 0, 2)) == Effect::Open));
+    }
+
+    #[test]
+    fn known_clients_that_end_their_visits_are_no_harm() {
+        let mut goodput = under_attack(30);
+        assert!((0..20).all(|_| !matches!(goodput.second(known(8, 8, 0)), Effect::Lowers { .. })));
     }
 
     #[test]

@@ -45,8 +45,10 @@ pub struct Acting {
 /// What happens to a request.
 pub enum Entry<'a> {
     Go(Pass<'a>),
-    /// It is answered by us.
+    /// It is answered by us: a rule says so, or it asked for a page of ours.
     Answer(Box<Page>),
+    /// There is no room for it, whatever the rules say; it is answered by us.
+    Full(Box<Page>),
     /// The connection ends without an answer.
     Close,
 }
@@ -191,7 +193,7 @@ impl Acting {
             !thread.settings.enforce || self.wait_for_room(thread, shedder, standing.get(), now).await;
         if !is_let_in {
             thread.counters.add(Counter::rule_shed, 1);
-            return Entry::Answer(Box::new(self.come_back(shedder, request, now)));
+            return Entry::Full(Box::new(self.come_back(shedder, request, now)));
         }
         pass.holds = thread.settings.enforce;
         self.memory.admit(&pass.sighting, now);

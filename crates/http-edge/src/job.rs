@@ -60,8 +60,10 @@ pub struct Job<'a> {
     pub progress: Progress,
     /// How its client stands, once that has been looked up.
     pub standing: Cell<Standing>,
-    /// A measure refused it or put it off.
+    /// It was refused or put off.
     denied: Cell<bool>,
+    /// It was a measure that did so, and not want of room.
+    by_rule: Cell<bool>,
 }
 
 impl<'a> Job<'a> {
@@ -92,6 +94,7 @@ impl<'a> Job<'a> {
             progress: Progress::default(),
             standing: Cell::new(Standing::Unknown),
             denied: Cell::new(false),
+            by_rule: Cell::new(false),
         }
     }
 
@@ -100,7 +103,9 @@ impl<'a> Job<'a> {
         let thread = self.thread;
         let now = thread.clock.timestamp(self.began);
         let entry = thread.acting.enter(thread, self.origin.site, &self.request, now, &self.standing).await;
-        self.denied.set(!matches!(entry, Entry::Go(_)) && !self.request.path.starts_with(OWN_PREFIX));
+        let is_denied = !matches!(entry, Entry::Go(_)) && !self.request.path.starts_with(OWN_PREFIX);
+        self.denied.set(is_denied);
+        self.by_rule.set(is_denied && !matches!(entry, Entry::Full(_)));
         entry
     }
 
@@ -152,7 +157,7 @@ impl<'a> Job<'a> {
             self.thread
                 .counters
                 .add(Counter::known_good, u64::from((200..400).contains(&status) && !self.denied.get()));
-            self.thread.counters.add(Counter::known_refused, u64::from(self.denied.get()));
+            self.thread.counters.add(Counter::known_refused, u64::from(self.by_rule.get()));
         }
         if let Some(fault) = fault {
             self.thread.counters.add(fault.counter(), 1);

@@ -23,6 +23,8 @@ use tokio::time::Instant;
 
 /// Answers are gathered up to this size before they are written.
 const GATHER_BYTES: usize = 8 * 1024;
+/// A head that is not whole after this is told of as slow, long before its deadline.
+const SLOW_HEAD_MS: u64 = 2_000;
 /// What is read of a refused client before its connection is closed, so that it sees the answer.
 const LINGER_BYTES: usize = 64 * 1024;
 const LINGER_MS: u64 = 1_000;
@@ -121,20 +123,29 @@ impl Connection {
         }
         let planned = self.thread.acting.header_deadline().filter(|_| self.thread.settings.enforce);
         let longest = planned.map_or(u64::MAX, |(seconds, _)| 1_000 * u64::from(seconds));
-        let deadline = Instant::now() + self.patience(limits.header_deadline_ms.min(longest));
+        let began = Instant::now();
+        let deadline = began + self.patience(limits.header_deadline_ms.min(longest));
+        // Also where the deadline comes sooner, so that each slow head is told of once.
+        let slow_at = deadline.min(began + ms(SLOW_HEAD_MS));
+        let mut is_told = false;
         let head_limits = limits.head();
         loop {
             if let Some(end) = scanner.find_end(self.input.filled(), &head_limits)? {
                 return Ok(Some(end));
             }
             let read = stream::fill(&mut self.stream, &mut self.input, head_limits.head_bytes + 1);
-            match self.alarm.guard(deadline, read).await {
+            match self.alarm.guard(if is_told { deadline } else { slow_at }, read).await {
                 Ok(Ok(n)) if n > 0 => {}
                 Ok(_) => return Ok(None),
                 Err(TooLate) => {
-                    self.thread.counters.add(Counter::header_deadline, 1);
-                    self.thread.connection(ConnectionEvent::SlowRequest, self.origin.peer, self.origin.local);
-                    return Err(Refusal::with(408, "header-deadline"));
+                    if !std::mem::replace(&mut is_told, true) {
+                        let event = ConnectionEvent::SlowRequest;
+                        self.thread.connection(event, self.origin.peer, self.origin.local);
+                    }
+                    if Instant::now() >= deadline {
+                        self.thread.counters.add(Counter::header_deadline, 1);
+                        return Err(Refusal::with(408, "header-deadline"));
+                    }
                 }
             }
         }
@@ -181,7 +192,7 @@ impl Connection {
                 };
                 (next, result.err(), Some(pass))
             }
-            Entry::Answer(page) => (self.answer_page(&page, &job).await, None, None),
+            Entry::Answer(page) | Entry::Full(page) => (self.answer_page(&page, &job).await, None, None),
             Entry::Close => (Next::Close, None, None),
         };
         job.finish(server.get(), fault, pass);

@@ -164,7 +164,7 @@ async fn one_request(
                     }
                     (result.err(), Some(pass))
                 }
-                Entry::Answer(page) => {
+                Entry::Answer(page) | Entry::Full(page) => {
                     answer_page(&page, &job, &to_client);
                     (None, None)
                 }

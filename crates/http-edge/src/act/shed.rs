@@ -15,6 +15,10 @@
 //!   is lost capacity, a fault of ours (Little's law): then people wait, and nobody is refused for
 //!   it before the ceiling.
 //!
+//! A limit that nobody has used says nothing of what the upstream can bear. So in calm times it
+//! comes down to some times what was used at once, and while more is needed and answers are as
+//! fast as ever it grows by a quarter a window, until there is trouble.
+//!
 //! Who goes first: four classes by [`Standing`], a better one always before a worse one. A class
 //! waits as long as its patience; strangers do not wait behind a queue that stands (K. Nichols,
 //! V. Jacobson, "Controlling Queue Delay", 2012), they are asked to come back, which is what tells
@@ -50,6 +54,15 @@ const YOUNG: u64 = 32;
 /// Answers over which a part's normal moves.
 const MEMORY: f64 = 512.0;
 const LEAST: f64 = 4.0;
+/// In calm times the limit comes down to so many times the most that were at once of late, but not
+/// below what a small site may need when it becomes slow.
+const KEPT_OVER_USED: f64 = 8.0;
+const KEPT: f64 = 32.0;
+/// How fast it comes down, and how fast the most of late is forgotten, per window.
+const EASE: f64 = 0.95;
+const FORGET: f64 = 0.999;
+/// Growth per window where no answer has become slow for it.
+const START_GROWTH: f64 = 1.25;
 /// Nanoseconds after which a waiting request of a class is given up.
 const PATIENCE_NS: [i64; CLASSES] = [1_500_000_000, 1_000_000_000, 250_000_000, 0];
 /// Nanoseconds for which a class may be waited in before newcomers are sent away.
@@ -114,6 +127,8 @@ pub struct Shedder {
     normal: [AtomicU64; PARTS],
     /// Bits of an `f64`: arrivals per second in calm times; 0: not known.
     calm_arrivals: AtomicU64,
+    /// Bits of an `f64`: the most requests at once of late, in calm times.
+    used: AtomicU64,
     in_trouble: AtomicBool,
     /// Whether the last window was a lesson in what is normal.
     is_lesson: AtomicBool,
@@ -155,6 +170,7 @@ impl Shedder {
             window: Window::new(now),
             normal: [const { AtomicU64::new(0) }; PARTS],
             calm_arrivals: AtomicU64::new(0),
+            used: AtomicU64::new(0),
             in_trouble: AtomicBool::new(false),
             is_lesson: AtomicBool::new(true),
             abnormal_windows: AtomicU32::new(0),
@@ -330,11 +346,11 @@ impl Shedder {
         let waits = self.waiting.iter().any(|n| n.load(Relaxed) > 0);
         let is_full = f64::from(closed.peak) + 1.0 > self.allowed();
         self.is_overloaded.store(closed.sent_away > 0 || (waits && is_full), Relaxed);
-        self.judge_lesson(ratio, arrivals_per_s, closed.sent_away > 0 || is_full);
+        self.judge_lesson(ratio, arrivals_per_s, closed.sent_away > 0 || is_full, closed.peak);
         self.adjust(ratio, arrivals_per_s, closed.peak);
     }
 
-    fn judge_lesson(&self, ratio: f64, arrivals_per_s: f64, was_full: bool) {
+    fn judge_lesson(&self, ratio: f64, arrivals_per_s: f64, was_full: bool, peak: u32) {
         if self.in_trouble.load(Relaxed) {
             return;
         }
@@ -347,6 +363,8 @@ impl Shedder {
             let old = f64::from_bits(self.calm_arrivals.load(Relaxed));
             let new = if old == 0.0 { arrivals_per_s } else { old + (arrivals_per_s - old) / 256.0 };
             self.calm_arrivals.store(new.to_bits(), Relaxed);
+            let used = f64::from_bits(self.used.load(Relaxed)) * FORGET;
+            self.used.store(used.max(f64::from(peak)).to_bits(), Relaxed);
         }
     }
 
@@ -356,14 +374,20 @@ impl Shedder {
         let calm = f64::from_bits(self.calm_arrivals.load(Relaxed));
         let is_demand = calm == 0.0 || arrivals_per_s > calm * DEMAND;
         let room = 0.5 * math::sqrt(limit);
-        let target = if ratio <= TOLERANCE || !is_demand {
-            let is_used = f64::from(peak) * 2.0 >= limit;
-            if is_used { limit + room } else { limit }
+        let in_trouble = self.in_trouble.load(Relaxed);
+        let kept = (f64::from_bits(self.used.load(Relaxed)) * KEPT_OVER_USED).max(KEPT);
+        let is_used = f64::from(peak) * 2.0 >= limit;
+        let next = if ratio > TOLERANCE && is_demand {
+            let target = limit * (TOLERANCE / ratio).max(0.5) + room;
+            limit + (target - limit) * if target < limit { 0.5 } else { 0.3 }
+        } else if is_used {
+            if in_trouble && is_demand { limit + room * 0.3 } else { limit * START_GROWTH }
+        } else if !in_trouble && limit > kept {
+            (limit * EASE).max(kept)
         } else {
-            limit * (TOLERANCE / ratio).max(0.5) + room
+            limit
         };
-        let step = if target < limit { 0.5 } else { 0.3 };
-        let next = (limit + (target - limit) * step).clamp(LEAST.min(ceiling), ceiling);
+        let next = next.clamp(LEAST.min(ceiling), ceiling);
         self.limit.store(next.to_bits(), Relaxed);
     }
 }
@@ -487,6 +511,17 @@ mod tests {
             }
         }
         assert!(shedder.view().limit >= limit, "{:?}", shedder.view());
+    }
+
+    #[test]
+    fn a_limit_that_nobody_used_comes_down_and_grows_within_a_second_where_it_is_needed() {
+        let shedder = Shedder::new(256, 4_000, START);
+        let t = drive(&shedder, 0, 30_000, 100, 1_000, 25);
+        let kept = shedder.view().limit;
+        assert!((32.0..40.0).contains(&kept), "{kept}");
+        // A hundred times the arrivals, and answers are as fast as ever.
+        drive(&shedder, t, 1_000, 10_000, 1_000, 25);
+        assert!(shedder.view().limit > 250.0, "{:?}", shedder.view());
     }
 
     #[test]

@@ -100,10 +100,11 @@ impl Session<'_> {
     /// Works until somebody asks for the end.
     fn work(&mut self) -> anyhow::Result<()> {
         let mut ticks = 0_u32;
+        guard::show(&self.admin, &self.control, &self.edge);
         while !self.signals.stop.load(Ordering::Relaxed) {
             std::thread::sleep(TICK);
             let now = clock::now();
-            guard::obey(&self.admin, &mut self.control, now);
+            guard::obey(&self.admin, &mut self.control, &self.edge, now);
             for told in self.control.tick(now) {
                 self.live.tell(&told, now)?;
             }

@@ -10,17 +10,28 @@ use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input};
 use seawall_http_edge::{Counter, Edge};
 use seawall_model::change::Change;
+use seawall_model::diagnosis::Verdict;
 use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::report::{InputReport, TriageReport};
 use seawall_model::time::SECOND_NS;
-use seawall_model::{Class, Prefix, Timestamp};
+use seawall_model::{Cause, Class, Prefix, Timestamp};
 use seawall_planning::Approved;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A plan is not replaced by another before this, so that its effect can be seen.
 const PLAN_LEAST_S: f64 = 3.0;
+/// A name is replaced by another that was found so many times in a row, a second apart: sooner
+/// while the trouble is young, and little of it has been seen.
+const RENAME_YOUNG: u32 = 2;
+const RENAME: u32 = 4;
+const YOUNG_S: f64 = 6.0;
+/// The same for a name that is given up: what was clear and is not any more.
+const UNNAME: u32 = 8;
+/// Seconds of calm after which measures rest. They are back with the first second that is not calm,
+/// so that pulses gain nothing.
+const REST_AFTER_CALM_S: f64 = 4.0;
 /// The report of an open incident is written this often, for whoever finds it after a crash.
 const KEEP_EVERY_S: i64 = 5;
 /// Measures withdrawn for harm that are remembered; more is no plan at all.
@@ -53,6 +64,8 @@ pub struct Control {
     goodput: Goodput,
     known: KnownSecond,
     plan: Option<Plan>,
+    /// What was in force when it became calm.
+    resting: Option<Plan>,
     generation: u64,
     /// Measures that did harm in this incident.
     vetoed: Vec<String>,
@@ -70,8 +83,37 @@ pub struct Control {
 #[derive(Debug)]
 struct Incident {
     name: String,
+    onset: Timestamp,
     report: Option<Box<TriageReport>>,
     kept: Option<Timestamp>,
+    /// What the operator was told.
+    cause: Option<Cause>,
+    /// What is found instead, and how many times in a row.
+    rival: Option<(Cause, u32)>,
+}
+
+impl Incident {
+    /// Whether a verdict is the incident's name, or has been found often enough to become it: our
+    /// own measures change what is seen, and a name that changes every second helps nobody.
+    fn accepts(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
+        let is_open = |cause: Cause| matches!(cause.class(), Class::Normal | Class::Undecided);
+        let Some(present) = self.cause else { return true };
+        if present == verdict.cause || is_open(present) {
+            self.rival = None;
+            return true;
+        }
+        let times = match self.rival {
+            Some((cause, times)) if cause == verdict.cause => times + 1,
+            _ => 1,
+        };
+        self.rival = Some((verdict.cause, times));
+        let needed = match now.since_s(self.onset) {
+            _ if is_open(verdict.cause) => UNNAME,
+            age_s if age_s <= YOUNG_S => RENAME_YOUNG,
+            _ => RENAME,
+        };
+        times >= needed
+    }
 }
 
 impl Control {
@@ -85,6 +127,7 @@ impl Control {
             goodput: Goodput::default(),
             known: KnownSecond::default(),
             plan: None,
+            resting: None,
             generation: 0,
             vetoed: Vec::new(),
             suspended: false,
@@ -114,7 +157,7 @@ impl Control {
                 // The next second begins empty, which closes this one at once.
                 effects.extend(self.step(second, Input::Window { tick: second, window: Box::default() }));
                 self.second = Some(second);
-                self.follow(effects, now);
+                self.follow(effects);
                 self.look_at_plan(now);
             }
             Some(_) => {}
@@ -126,13 +169,14 @@ impl Control {
     pub fn change(&mut self, change: Change) {
         let time = change.time;
         let effects = self.step(time, Input::Change(change));
-        self.follow(effects, time);
+        self.follow(effects);
     }
 
     /// Withdraws all measures; no others follow before the incident is over.
     pub fn undo(&mut self) -> bool {
         self.suspended = self.incident.is_some();
         let was_on = self.plan.is_some();
+        self.resting = None;
         self.withdraw("undone by hand");
         was_on
     }
@@ -200,41 +244,60 @@ impl Control {
         self.engine.step(now, input)
     }
 
-    fn follow(&mut self, effects: Vec<Effect>, now: Timestamp) {
+    fn follow(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Opened { onset } => {
                     self.edge.trouble(Some(onset));
                     let name = onset.to_string().replace(':', "").trim_end_matches('Z').to_owned();
-                    self.incident = Some(Incident { name, report: None, kept: None });
+                    self.incident =
+                        Some(Incident { name, onset, report: None, kept: None, cause: None, rival: None });
                     self.told.push(Told::Opened(onset));
                 }
-                Effect::Diagnosed(_) => {
-                    self.describe(now);
-                    if let Some(report) = self.incident.as_ref().and_then(|i| i.report.clone()) {
-                        self.told.push(Told::Named(report));
-                    }
-                }
                 Effect::Closed { end } => self.close(end),
-                Effect::Concluded(_) => {}
+                // What is open is looked at every second.
+                Effect::Diagnosed(_) | Effect::Concluded(_) => {}
             }
         }
     }
 
-    /// Brings the report of the open incident up to date.
+    /// Brings the report of the open incident up to date. `None` where there is none, or where
+    /// what is found now is not yet believed.
     fn describe(&mut self, now: Timestamp) -> Option<Conclusion> {
         let conclusion = self.engine.present()?;
+        let verdict = &conclusion.diagnosis.verdict;
+        if !self.incident.as_mut()?.accepts(verdict, now) {
+            return None;
+        }
         let mut report =
             pipeline::report(conclusion.clone(), &self.policy, vec![live_input(&conclusion, now)]);
         if self.plan.is_some() {
             report.plan.clone_from(&self.plan);
         }
-        self.incident.as_mut()?.report = Some(Box::new(report));
+        let incident = self.incident.as_mut()?;
+        let report = Box::new(report);
+        incident.report = Some(report.clone());
+        let cause = report.verdict.cause;
+        if incident.cause.replace(cause) != Some(cause) {
+            incident.rival = None;
+            self.told.push(Told::Named(report));
+            self.withdraw_if_innocent(cause);
+        }
         Some(conclusion)
+    }
+
+    /// The name has changed to one that is nobody's attack: measures against an attack go.
+    fn withdraw_if_innocent(&mut self, cause: Cause) {
+        let is_hostile = |c: Cause| matches!(c.class(), Class::Attack | Class::Abuse);
+        let was_hostile = self.plan.as_ref().is_some_and(|p| is_hostile(p.cause));
+        if was_hostile && !is_hostile(cause) {
+            self.withdraw(&format!("it is no attack but {}", cause.title()));
+        }
     }
 
     fn close(&mut self, end: Timestamp) {
         self.withdraw("the disturbance is over");
+        self.resting = None;
         self.edge.trouble(None);
         self.goodput.released();
         self.vetoed.clear();
@@ -269,11 +332,37 @@ impl Control {
         if self.plan.as_ref().is_some_and(|p| p.expires <= now) {
             self.withdraw("its time is over");
         }
-        let Some(conclusion) = self.describe(now) else { return };
+        let conclusion = self.describe(now);
         self.keep(now);
-        if !self.suspended {
-            self.plan_for(&conclusion, now);
+        match self.engine.quiet_s() {
+            Some(quiet_s) if quiet_s >= REST_AFTER_CALM_S => self.rest(quiet_s),
+            Some(quiet_s) if quiet_s > 0.0 || self.suspended => {}
+            _ => {
+                self.resume(now);
+                if let Some(conclusion) = conclusion {
+                    self.plan_for(&conclusion, now);
+                }
+            }
         }
+    }
+
+    /// It is calm: the measures rest, and are kept in case it begins again.
+    fn rest(&mut self, calm_s: f64) {
+        if let Some(plan) = self.plan.clone() {
+            self.withdraw(&format!("it has been calm for {calm_s:.0} s"));
+            self.resting = Some(plan);
+        }
+    }
+
+    /// It has begun again: what helped before is in force at once, for as long as a new plan.
+    fn resume(&mut self, now: Timestamp) {
+        let Some(mut plan) = self.resting.take() else { return };
+        plan.created = now;
+        plan.expires = now.plus_ns(i64::from(self.policy.measure_lifetime_s) * SECOND_NS);
+        for measure in &mut plan.measures {
+            measure.expires = plan.expires;
+        }
+        self.enforce(plan, now);
     }
 
     fn keep(&mut self, now: Timestamp) {
@@ -370,7 +459,6 @@ fn is_ours(action: &Action) -> bool {
     matches!(
         action,
         Action::WaitingRoom { .. }
-            | Action::ServeStale { .. }
             | Action::Shed { .. }
             | Action::RateLimit { .. }
             | Action::Challenge

@@ -22,7 +22,7 @@ use serde_json::json;
 use std::sync::PoisonError;
 
 /// Carries out what waits at the admin socket.
-pub fn obey(admin: &Admin, control: &mut Control, now: Timestamp) {
+pub fn obey(admin: &Admin, control: &mut Control, edge: &Edge, now: Timestamp) {
     while let Ok((order, done)) = admin.orders.try_recv() {
         let answer = match &order {
             Order::Undo => json!({ "withdrawn": control.undo() }),
@@ -37,6 +37,8 @@ pub fn obey(admin: &Admin, control: &mut Control, now: Timestamp) {
                 json!({ "noted": text })
             }
         };
+        // Whoever asked sees what came of it, also by a second question.
+        show(admin, control, edge);
         // Whoever asked may have gone.
         let _ = done.try_send(answer.to_string());
     }

@@ -1,0 +1,121 @@
+//! What the operator can do with a running guard.
+
+use super::guard::{Folder, Guard};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+/// A site that answers everything at once.
+fn site() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut part = [0; 4_096];
+                // A request comes in one piece here; the end of the connection ends the loop.
+                while stream.read(&mut part).is_ok_and(|n| n > 0) {
+                    if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Requests over one connection, as fast as they are answered, until one is not.
+fn hammer(guard: &Guard, requests: u32) -> u32 {
+    let mut stream = TcpStream::connect(guard.address()).expect("a connection");
+    let mut part = [0; 4_096];
+    for done in 0..requests {
+        let sent = stream.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+        if sent.is_err() || !matches!(stream.read(&mut part), Ok(n) if n > 0) {
+            return done;
+        }
+    }
+    requests
+}
+
+fn attacked(folder: &Folder) -> Guard {
+    let upstream = format!("http://{}", site());
+    let state = folder.path().join("state");
+    let guard = Guard::start(folder, &upstream, &["--state", state.to_str().expect("a plain path")]);
+    let stop = std::time::Instant::now() + std::time::Duration::from_secs(4);
+    while std::time::Instant::now() < stop
+        && guard.lines_with("measures in force", stop - std::time::Duration::from_secs(9)).is_empty()
+    {
+        hammer(&guard, 500);
+    }
+    guard.wait_for("measures in force");
+    guard
+}
+
+#[test]
+fn measures_are_undone_in_one_order_and_stay_away() {
+    let folder = Folder::new("undo");
+    let guard = attacked(&folder);
+    let undone = guard.order(&["undo"]);
+    assert_eq!(String::from_utf8_lossy(&undone.stdout), "all measures are withdrawn\n");
+    guard.wait_for("measures withdrawn: undone by hand");
+    assert_eq!(hammer(&guard, 300), 300);
+    assert!(guard.ask("GET", "/v1/plan", "").contains("\"plan\":null"));
+    let again = guard.order(&["undo"]);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), "no measures were in force\n");
+}
+
+#[test]
+fn an_incident_survives_a_crash_and_is_written_up_at_the_next_start() {
+    let folder = Folder::new("crash");
+    let guard = attacked(&folder);
+    let incidents = folder.path().join("state/incidents");
+    let report = || {
+        let entry = std::fs::read_dir(&incidents).ok()?.flatten().next()?.path();
+        entry.join("report.json").exists().then_some(entry)
+    };
+    let incident = super::guard::eventually("a report is kept", report);
+    assert!(!incident.join("postmortem.md").exists());
+    guard.kill();
+    let upstream = format!("http://{}", site());
+    let state = folder.path().join("state");
+    let guard = Guard::start(&folder, &upstream, &["--state", state.to_str().expect("a plain path")]);
+    let name = incident.file_name().expect("a name").to_string_lossy().into_owned();
+    guard.wait_for(&format!("incident {name} was cut off"));
+    let postmortem = std::fs::read_to_string(incident.join("postmortem.md")).expect("a postmortem");
+    assert!(postmortem.contains("HTTP flood"), "{postmortem}");
+    assert!(guard.ask("GET", "/v1/incidents", "").contains(&name));
+}
+
+#[test]
+fn protecting_a_client_spares_it_at_once() {
+    let folder = Folder::new("protect");
+    let guard = attacked(&folder);
+    let answer = guard.ask("POST", "/v1/protected", r#"{"prefix":"127.0.0.1"}"#);
+    assert!(answer.contains("127.0.0.1/32"), "{answer}");
+    let refused = guard.metric("seawall_rule_refused_total");
+    assert_eq!(hammer(&guard, 300), 300);
+    assert_eq!(guard.metric("seawall_rule_refused_total"), refused);
+    assert!(guard.ask("POST", "/v1/protected", "{}").contains("is expected"));
+}
+
+#[test]
+fn observing_proposes_and_refuses_nobody() {
+    let folder = Folder::new("observe");
+    let guard = Guard::start(&folder, &format!("http://{}", site()), &["--observe"]);
+    let from = std::time::Instant::now();
+    while guard.lines_with("would do (observing only)", from).is_empty() {
+        assert!(from.elapsed() < super::guard::PATIENCE, "nothing proposed:\n{}", guard.story_text());
+        assert_eq!(hammer(&guard, 300), 300);
+    }
+    assert_eq!(guard.metric("seawall_rule_refused_total"), 0);
+    assert_eq!(guard.metric("seawall_answers_4xx_total"), 0);
+}
+
+#[test]
+fn a_term_signal_drains_and_ends_well() {
+    let folder = Folder::new("term");
+    let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
+    assert_eq!(hammer(&guard, 3), 3);
+    guard.signal("TERM");
+    assert_eq!(guard.wait(), Some(0));
+}
