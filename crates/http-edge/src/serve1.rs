@@ -3,7 +3,7 @@
 use crate::act::Page;
 use crate::acting::{Entry, Pass, page_fields};
 use crate::alarm::{Alarm, Pace, TooLate};
-use crate::buffer::{BUFFER_BYTES, Buffer};
+use crate::buffer::{BUFFER_BYTES, Buffer, Stock};
 use crate::counters::Counter;
 use crate::exchange::{self, End, Fault, Opened, Progress, Sink};
 use crate::http1::body::Framing;
@@ -100,12 +100,14 @@ impl Connection {
         let limits = self.thread.settings.limits;
         let mut scanner = Scanner::default();
         if self.input.is_empty() {
-            self.thread.stock.take_back(&mut self.input);
             let patience =
                 self.patience(if is_first { limits.header_deadline_ms } else { limits.idle_timeout_ms });
-            match self.alarm.guard(Instant::now() + patience, readable(&self.stream)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Ok(None),
+            let stock = &self.thread.stock;
+            stock.take_back(&mut self.input);
+            let first = first_bytes(&mut self.stream, &mut self.input, stock);
+            match self.alarm.guard(Instant::now() + patience, first).await {
+                Ok(Ok(n)) if n > 0 => {}
+                Ok(_) => return Ok(None),
                 Err(TooLate) => {
                     let (counter, event) = if is_first {
                         (Counter::header_deadline, ConnectionEvent::SlowRequest)
@@ -119,7 +121,6 @@ impl Connection {
                     return Ok(None);
                 }
             }
-            self.thread.stock.lend(&mut self.input);
         }
         let planned = self.thread.acting.header_deadline().filter(|_| self.thread.settings.enforce);
         let longest = planned.map_or(u64::MAX, |(seconds, _)| 1_000 * u64::from(seconds));
@@ -373,7 +374,25 @@ impl Connection {
     }
 }
 
-/// Waits until there is something to read, without holding a buffer.
+/// Waits for the first bytes of a head, and holds no buffer meanwhile. 0: the stream has ended.
+async fn first_bytes(stream: &mut Stream, input: &mut Buffer, stock: &Stock) -> std::io::Result<usize> {
+    loop {
+        readable(stream).await?;
+        stock.lend(input);
+        let read = {
+            let read = std::pin::pin!(stream::fill(stream, input, BUFFER_BYTES));
+            exchange::poll_once(read).await
+        };
+        if let Some(read) = read {
+            return read;
+        }
+        // A new connection counts as readable before anything has come.
+        stock.take_back(input);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits until there is something to read.
 async fn readable(stream: &Stream) -> std::io::Result<()> {
     match stream {
         Stream::Plain(tcp) => tcp.readable().await,

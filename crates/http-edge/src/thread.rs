@@ -13,7 +13,7 @@ use crate::sense::{Outcome, Sense};
 use crate::settings::Settings;
 use crate::upstream::Pool;
 use seawall_detection::Window;
-use seawall_model::observation::{BackendEventKind, ConnectionEvent};
+use seawall_model::observation::{BackendEventKind, ConnectionEvent, Ending};
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -158,6 +158,9 @@ impl Thread {
         let mut sense = self.sense.borrow_mut();
         if counted {
             sense.answer(request, outcome)
+        } else if outcome.ending == Ending::Denied {
+            // What we refuse says nothing of the site: it is counted as asked for, and no more.
+            sense.arrival(request, outcome.time)
         } else {
             sense.request(request, outcome)
         }

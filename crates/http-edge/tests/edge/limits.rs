@@ -1,1 +1,180 @@
-//! The limits.
+//! Each limit with the attack that it is for, and its metric.
+
+use crate::harness::{PATIENCE, connect, eventually, get, limited, read_to_end, read_until};
+use seawall_http_edge::{Counter, Edge};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A connection from another source, with a small window to receive into.
+fn connect_from(edge: &Edge, source: [u8; 4]) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((source, 0)).into()).expect("a source");
+    socket.set_recv_buffer_size(4_096).expect("a small window");
+    socket.connect(&edge.addresses()[0].into()).expect("a connection");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+/// Sends bytes one by one, a pause between them, until the other side ends; then what it said.
+fn drip(stream: &mut TcpStream, pause: Duration) -> String {
+    stream.set_nonblocking(true).expect("a mode");
+    let (start, mut said, mut part) = (Instant::now(), Vec::new(), [0; 1_024]);
+    while start.elapsed() < PATIENCE {
+        let sent = stream.write(b"a");
+        match stream.read(&mut part) {
+            Ok(0) => return String::from_utf8_lossy(&said).into_owned(),
+            Ok(n) => said.extend_from_slice(&part[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock && sent.is_ok() => std::thread::sleep(pause),
+            Err(_) => return String::from_utf8_lossy(&said).into_owned(),
+        }
+    }
+    panic!("a drip goes on after {PATIENCE:?}");
+}
+
+/// Whether the other side has closed without a word.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    matches!(stream.read(&mut [0; 16]), Ok(0)) || stream.take_error().is_ok_and(|e| e.is_some())
+}
+
+#[test]
+fn a_dripped_head_is_cut_at_its_deadline() {
+    let (edge, origin) = limited(|l| l.header_deadline_ms = 300);
+    let mut client = connect(&edge);
+    let start = Instant::now();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").expect("sent");
+    let answer = drip(&mut client, Duration::from_millis(10));
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
+    assert_eq!(edge.count(Counter::header_deadline), 1);
+    assert!(origin.seen().is_empty());
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed_at_the_deadline() {
+    let (edge, _origin) = limited(|l| l.header_deadline_ms = 200);
+    assert_eq!(read_to_end(&mut connect(&edge)), "");
+    assert_eq!(edge.count(Counter::header_deadline), 1);
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_its_time() {
+    let (edge, _origin) = limited(|l| l.idle_timeout_ms = 200);
+    let mut client = connect(&edge);
+    client.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    assert!(read_to_end(&mut client).ends_with("/a"));
+    assert_eq!(edge.count(Counter::idle_timeout), 1);
+}
+
+#[test]
+fn a_dripped_body_is_cut_below_the_least_rate() {
+    let (edge, _origin) = limited(|l| (l.rate_grace_ms, l.min_rate_bytes_per_s) = (200, 10_000));
+    let mut client = connect(&edge);
+    client.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n").expect("sent");
+    let answer = drip(&mut client, Duration::from_millis(10));
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert_eq!(edge.count(Counter::min_rate), 1);
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_cut_below_the_least_rate() {
+    let (edge, _origin) = limited(|l| (l.rate_grace_ms, l.min_rate_bytes_per_s) = (300, 1_000_000_000));
+    let mut client = connect_from(&edge, [127, 0, 0, 3]);
+    client.write_all(b"GET /huge HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    eventually("the slow reader is cut", || edge.count(Counter::min_rate) == 1);
+    eventually("its place is free", || edge.open_connections() == 0);
+    drop(client);
+}
+
+#[test]
+fn heads_beyond_their_limits_are_refused() {
+    let (edge, origin) = limited(|l| (l.head_bytes, l.target_bytes, l.fields) = (2_000, 300, 8));
+    let many = "X: y\r\n".repeat(9);
+    let table = [
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(300)), 414),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 431),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(2_000)), 431),
+    ];
+    for (request, status) in &table {
+        let answer = crate::harness::talk(&edge, request.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {answer}");
+    }
+    assert_eq!(edge.count(Counter::head_limits), table.len() as u64);
+    assert!(origin.seen().is_empty());
+}
+
+#[test]
+fn a_source_has_so_many_connections_and_others_have_theirs() {
+    let (edge, _origin) = limited(|l| l.connections_per_source = 3);
+    let mut held: Vec<TcpStream> = (0..3).map(|_| connect(&edge)).collect();
+    eventually("three are in", || edge.open_connections() == 3);
+    assert!(is_closed(&mut connect(&edge)));
+    assert_eq!(edge.count(Counter::connections_per_source_refused), 1);
+    let mut other = connect_from(&edge, [127, 0, 0, 2]);
+    other.write_all(b"GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("sent");
+    assert!(read_to_end(&mut other).ends_with("/b"));
+    held.pop();
+    eventually("one has gone", || edge.open_connections() == 2);
+    assert!(get(&edge, "/c").ends_with("/c"));
+}
+
+#[test]
+fn connections_in_all_are_limited() {
+    let (edge, _origin) = limited(|l| l.connections = 2);
+    let held: Vec<TcpStream> = (0..2_u8).map(|n| connect_from(&edge, [127, 0, 0, 10 + n])).collect();
+    eventually("two are in", || edge.open_connections() == 2);
+    assert!(is_closed(&mut connect(&edge)));
+    assert_eq!(edge.count(Counter::connections_refused), 1);
+    drop(held);
+    eventually("they have gone", || edge.open_connections() == 0);
+    assert!(get(&edge, "/c").ends_with("/c"));
+}
+
+#[test]
+fn a_connection_ends_after_its_requests() {
+    let (edge, _origin) = limited(|l| l.requests_per_connection = 2);
+    let mut client = connect(&edge);
+    client.write_all(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    assert!(!read_until(&mut client, "\r\n\r\n/1").contains("Connection: close"));
+    client.write_all(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    assert!(read_to_end(&mut client).contains("Connection: close"));
+    assert_eq!(edge.count(Counter::requests_per_connection), 1);
+}
+
+#[test]
+fn a_silent_tunnel_is_closed() {
+    let (edge, _origin) = limited(|l| l.tunnel_idle_ms = 200);
+    let mut client = connect(&edge);
+    client
+        .write_all(b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        .expect("sent");
+    read_until(&mut client, "\r\n\r\nhi");
+    assert_eq!(read_to_end(&mut client), "");
+}
+
+#[test]
+fn an_upstream_that_says_nothing_is_answered_for() {
+    let (edge, _origin) = limited(|l| l.upstream_timeout_ms = 200);
+    let answer = get(&edge, "/silent");
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+    assert_eq!(edge.count(Counter::upstream_timeouts), 1);
+}
+
+#[test]
+fn thousands_of_dripping_connections_leave_room_for_people() {
+    let (edge, _origin) = limited(|l| (l.connections, l.header_deadline_ms) = (400, 2_000));
+    let mut held = Vec::new();
+    for n in 0..390_u16 {
+        let [high, low] = n.to_be_bytes();
+        let mut stream = connect_from(&edge, [127, 1, high, low.max(1)]);
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").expect("sent");
+        held.push(stream);
+        if n % 50 == 0 {
+            assert!(get(&edge, "/person").ends_with("/person"));
+        }
+    }
+    assert!(get(&edge, "/person").ends_with("/person"));
+    // With little room they are waited for a quarter of the time.
+    eventually("they are cut", || edge.open_connections() == 0);
+}

@@ -30,8 +30,9 @@ const YOUNG_S: f64 = 6.0;
 /// The same for a name that is given up: what was clear and is not any more.
 const UNNAME: u32 = 8;
 /// Seconds of calm after which measures rest. They are back with the first second that is not calm,
-/// so that pulses gain nothing.
-const REST_AFTER_CALM_S: f64 = 4.0;
+/// so that pulses gain nothing; each time they had to come back they stay twice as long.
+const REST_AFTER_S: f64 = 4.0;
+const REST_AFTER_MOST_S: f64 = 32.0;
 /// The report of an open incident is written this often, for whoever finds it after a crash.
 const KEEP_EVERY_S: i64 = 5;
 /// Measures withdrawn for harm that are remembered; more is no plan at all.
@@ -66,6 +67,7 @@ pub struct Control {
     plan: Option<Plan>,
     /// What was in force when it became calm.
     resting: Option<Plan>,
+    rest_after_s: f64,
     generation: u64,
     /// Measures that did harm in this incident.
     vetoed: Vec<String>,
@@ -128,6 +130,7 @@ impl Control {
             known: KnownSecond::default(),
             plan: None,
             resting: None,
+            rest_after_s: REST_AFTER_S,
             generation: 0,
             vetoed: Vec::new(),
             suspended: false,
@@ -261,13 +264,17 @@ impl Control {
         }
     }
 
-    /// Brings the report of the open incident up to date. `None` where there is none, or where
-    /// what is found now is not yet believed.
+    /// Brings the report of the open incident up to date, and says what to plan for. `None` where
+    /// there is no incident, or what is found now is not yet believed.
     fn describe(&mut self, now: Timestamp) -> Option<Conclusion> {
         let conclusion = self.engine.present()?;
         let verdict = &conclusion.diagnosis.verdict;
-        if !self.incident.as_mut()?.accepts(verdict, now) {
-            return None;
+        let incident = self.incident.as_mut()?;
+        if !incident.accepts(verdict, now) {
+            // Whatever kind of attack it turns out to be, one that nothing is done about is not
+            // waited with.
+            let is_attack = is_hostile(verdict.cause) && incident.cause.is_some_and(is_hostile);
+            return (is_attack && self.plan.is_none()).then_some(conclusion);
         }
         let mut report =
             pipeline::report(conclusion.clone(), &self.policy, vec![live_input(&conclusion, now)]);
@@ -288,7 +295,6 @@ impl Control {
 
     /// The name has changed to one that is nobody's attack: measures against an attack go.
     fn withdraw_if_innocent(&mut self, cause: Cause) {
-        let is_hostile = |c: Cause| matches!(c.class(), Class::Attack | Class::Abuse);
         let was_hostile = self.plan.as_ref().is_some_and(|p| is_hostile(p.cause));
         if was_hostile && !is_hostile(cause) {
             self.withdraw(&format!("it is no attack but {}", cause.title()));
@@ -298,6 +304,7 @@ impl Control {
     fn close(&mut self, end: Timestamp) {
         self.withdraw("the disturbance is over");
         self.resting = None;
+        self.rest_after_s = REST_AFTER_S;
         self.edge.trouble(None);
         self.goodput.released();
         self.vetoed.clear();
@@ -335,7 +342,7 @@ impl Control {
         let conclusion = self.describe(now);
         self.keep(now);
         match self.engine.quiet_s() {
-            Some(quiet_s) if quiet_s >= REST_AFTER_CALM_S => self.rest(quiet_s),
+            Some(quiet_s) if quiet_s >= self.rest_after_s => self.rest(quiet_s),
             Some(quiet_s) if quiet_s > 0.0 || self.suspended => {}
             _ => {
                 self.resume(now);
@@ -362,6 +369,7 @@ impl Control {
         for measure in &mut plan.measures {
             measure.expires = plan.expires;
         }
+        self.rest_after_s = (2.0 * self.rest_after_s).min(REST_AFTER_MOST_S);
         self.enforce(plan, now);
     }
 
@@ -465,6 +473,10 @@ fn is_ours(action: &Action) -> bool {
             | Action::HeaderDeadline { .. }
             | Action::Block { .. }
     )
+}
+
+fn is_hostile(cause: Cause) -> bool {
+    matches!(cause.class(), Class::Attack | Class::Abuse)
 }
 
 /// What makes two measures the same: what is done to whom, whatever the estimates.

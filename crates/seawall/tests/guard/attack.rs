@@ -5,7 +5,7 @@ use super::scene::Dice;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::spawn_local;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +37,7 @@ fn source(dice: &mut Dice, among: u32) -> IpAddr {
 pub async fn run(attack: Attack, guard: SocketAddr, seed: u64) {
     let mut dice = Dice(seed);
     let started = Instant::now();
+    let mut all = JoinSet::new();
     match attack {
         Attack::Distributed { per_s } => flood(guard, &mut dice, per_s, 50_000, item, |_| true).await,
         Attack::Pulses { per_s, on_s, off_s } => {
@@ -53,20 +54,20 @@ pub async fn run(attack: Attack, guard: SocketAddr, seed: u64) {
         }
         Attack::Loud { sources, per_s_each } => {
             for number in 0..sources {
-                spawn_local(loud(guard, number, per_s_each, Dice(seed + u64::from(number))));
+                all.spawn_local(loud(guard, number, per_s_each, Dice(seed + u64::from(number))));
             }
             std::future::pending::<()>().await;
         }
         Attack::SlowHeaders { connections } => {
             for _ in 0..connections {
-                spawn_local(drip(guard, source(&mut dice, 400)));
+                all.spawn_local(drip(guard, source(&mut dice, 400)));
                 sleep(Duration::from_millis(2)).await;
             }
             std::future::pending::<()>().await;
         }
         Attack::Idle { connections } => {
             for _ in 0..connections {
-                spawn_local(idle(guard, source(&mut dice, 400)));
+                all.spawn_local(idle(guard, source(&mut dice, 400)));
                 sleep(Duration::from_millis(2)).await;
             }
             std::future::pending::<()>().await;
@@ -87,16 +88,18 @@ async fn flood(
     is_on: impl Fn(Instant) -> bool,
 ) {
     let (mut next, step) = (Instant::now(), Duration::from_secs_f64(1.0 / per_s));
+    let mut all = JoinSet::new();
     loop {
         next += step;
         sleep_until(next).await;
+        while all.try_join_next().is_some() {}
         if !is_on(next) {
             continue;
         }
         let agent = AGENTS[dice.below(AGENTS.len() as u64) as usize];
         let mut browser = Browser::new(source(dice, sources), agent);
         let path = path(dice);
-        spawn_local(async move {
+        all.spawn_local(async move {
             let _ = browser.get(guard, &path, "").await;
         });
     }

@@ -68,21 +68,21 @@ fn a_few_loud_sources() {
 #[ignore = "half a minute of real time"]
 fn cache_busting() {
     let outcome = under("busting", Attack::CacheBusting { per_s: 3.0 * PAGES_PER_S });
-    holds(&outcome, &["cache-busting", "HTTP flood"], 0.95);
+    holds(&outcome, &["cache-busting HTTP flood", "HTTP flood"], 0.95);
 }
 
 #[test]
 #[ignore = "half a minute of real time"]
 fn a_dear_search() {
     let outcome = under("search", Attack::DearSearch { per_s: 60.0 });
-    holds(&outcome, &["attack on expensive", "expensive", "HTTP flood"], 0.95);
+    holds(&outcome, &["flood of costly requests", "HTTP flood"], 0.95);
 }
 
 #[test]
 #[ignore = "half a minute of real time"]
 fn slow_headers() {
     let outcome = under("slow", Attack::SlowHeaders { connections: 1_000 });
-    holds(&outcome, &["slow"], 0.99);
+    holds(&outcome, &["slow HTTP attack"], 0.99);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_sale() {
 fn a_broken_release() {
     let outcome = play("release", script(Happening::BrokenRelease(60)));
     outcome.print("release");
-    is_innocent(&outcome, &["release"]);
+    is_innocent(&outcome, &["broken release"]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_broken_release() {
 fn a_slow_upstream() {
     let outcome = play("upstream", script(Happening::SlowUpstream(12)));
     outcome.print("upstream");
-    is_innocent(&outcome, &["slow"]);
+    is_innocent(&outcome, &["slow back end"]);
 }
 
 #[test]
