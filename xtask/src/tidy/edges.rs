@@ -36,6 +36,8 @@ const CRATES: &[Allowed] = &[
     world("sensor", &["model", "wire"]),
     // It counts what it sees and does what a plan says; it does not diagnose, plan or decide.
     world("http-edge", &["model", "wire", "detection", "signature"]),
+    // It drops what a plan says and hands up what it saw; it does not diagnose, plan or decide.
+    world("kernel", &["model", "planning", "wire"]),
     // It judges the detector, so it knows nothing of it.
     world("drill", &["model"]),
     world(
@@ -51,6 +53,7 @@ const CRATES: &[Allowed] = &[
             "engine",
             "sensor",
             "http-edge",
+            "kernel",
             "drill",
         ],
     ),

@@ -1,0 +1,76 @@
+/* The kernel filter of Seawall: XDP on the way in, a classifier that only samples on the way out,
+ * and the canary, which says of a packet what the generation being prepared would do with it.
+ *
+ * Order: protected sources pass; blocked prefixes; signature rules with their limits. Whatever
+ * cannot be read, or goes wrong, passes. */
+#include "sample.h"
+#include "signature.h"
+
+const char licence[] SECTION("license") = "Dual MIT/GPL";
+
+INLINE void count(struct totals *sums, int parsed, const struct decision *decision, int by_block)
+{
+	if (parsed == NOT_IP)
+		sums->not_ip++;
+	else if (parsed == UNREADABLE)
+		sums->unreadable++;
+	if (decision->is_protected == YES)
+		sums->protected_packets++;
+	if (decision->verdict == XDP_DROP) {
+		sums->dropped_bytes += decision->wire_bytes;
+		if (by_block)
+			sums->dropped_by_block++;
+		else
+			sums->dropped_by_rule++;
+	} else if (decision->would_drop) {
+		sums->would_drop++;
+	}
+}
+
+SECTION("xdp")
+int seawall(struct xdp_md *context)
+{
+	u32 zero = 0;
+	const struct control *state = map_lookup(&control, &zero);
+	struct totals *sums = map_lookup(&totals, &zero);
+	if (!state || !sums)
+		return XDP_PASS;
+	u64 active = state->active;
+	struct facts facts = {};
+	struct decision decision = {};
+	decision.verdict = XDP_PASS;
+	decision.bank = active & (BANKS - 1);
+	decision.generation = active >> 8;
+	decision.wire_bytes = context->data_end - context->data;
+	sums->packets++;
+	sums->bytes += decision.wire_bytes;
+	u32 one_in = is_sampled(sums, state->samples_per_s);
+	int by_block = 0;
+	int parsed = parse(context, &facts);
+	if (likely(parsed == PARSED)) {
+		by_block = blocked(&facts, &decision);
+		if (!by_block)
+			matched(context, &facts, &decision);
+	}
+	count(sums, parsed, &decision, by_block);
+	if (one_in)
+		give_sample(sums, (const void *)(u64)context->data, (const void *)(u64)context->data_end,
+			    decision.wire_bytes, one_in, decision.verdict, DIRECTION_IN);
+	return decision.verdict;
+}
+
+SECTION("xdp")
+int seawall_canary(struct xdp_md *context)
+{
+	u32 zero = 0;
+	const struct control *state = map_lookup(&control, &zero);
+	struct canary *answer = map_lookup(&canaries, &zero);
+	struct facts facts = {};
+	/* The labels are not needed here: a program's maps are found through the program. */
+	if (!state || !answer || !map_lookup(&labels, &zero))
+		return XDP_PASS;
+	answer->rules = 0;
+	if (parse(context, &facts) == PARSED)
+		answer->rules = holding(context, &facts, (state->active + 1) & (BANKS - 1));
+	return XDP_PASS;
+}

@@ -1,0 +1,414 @@
+//! What user space and the program tell each other, byte for byte as `bpf/layout.h` has it.
+//! Written and read field by field: no memory is reinterpreted.
+
+use crate::rule::{Act, Conjunction, Kind, Rule, rate};
+use crate::slots::Slot;
+use seawall_model::Prefix;
+use seawall_model::observation::Fragment;
+use seawall_model::plan::RateKey;
+use std::net::IpAddr;
+
+/// Banks of rules, tables and filter: one in force, one being written.
+pub(crate) const BANKS: u32 = 2;
+pub(crate) const RULES: u32 = 64;
+pub(crate) const COUNTERS: u32 = 256;
+/// Words in a chunk of the filter, and chunks in a bank of it.
+pub(crate) const CHUNK_WORDS: u32 = 512;
+pub(crate) const CHUNKS: u32 = 1024;
+pub(crate) const SAMPLE_BYTES: usize = 128;
+/// Prefix lengths that have hash tables; those of others are split, or go to the trie.
+pub(crate) const V4_LENGTHS: [u8; 3] = [32, 24, 16];
+pub(crate) const V6_LENGTHS: [u8; 5] = [128, 64, 56, 48, 32];
+/// A block that no later generation ends.
+pub(crate) const NO_END: u32 = u32::MAX;
+
+pub(crate) type ControlBytes = [u8; 16];
+pub(crate) type RuleBytes = [u8; 168];
+pub(crate) type BlockBytes = [u8; 24];
+pub(crate) type CountsBytes = [u8; 32];
+pub(crate) type TotalsBytes = [u8; 128];
+pub(crate) type MasksBytes = [u8; 21_120];
+pub(crate) type Chunk = [u64; CHUNK_WORDS as usize];
+
+/// Bits of `tests` in a rule.
+pub(crate) mod test_bits {
+    pub(crate) const PROTOCOL: u32 = 1 << 0;
+    pub(crate) const SOURCE_PORT: u32 = 1 << 1;
+    pub(crate) const DESTINATION_PORT: u32 = 1 << 2;
+    pub(crate) const LENGTH: u32 = 1 << 3;
+    pub(crate) const TTL: u32 = 1 << 4;
+    pub(crate) const TCP_FLAGS: u32 = 1 << 5;
+    pub(crate) const TCP_WINDOW: u32 = 1 << 6;
+    pub(crate) const TCP_OPTIONS: u32 = 1 << 7;
+    pub(crate) const FRAGMENT: u32 = 1 << 8;
+    pub(crate) const ICMP_TYPE: u32 = 1 << 9;
+    pub(crate) const PAYLOAD: u32 = 1 << 10;
+    pub(crate) const SOURCE: u32 = 1 << 11;
+    pub(crate) const DESTINATION: u32 = 1 << 12;
+}
+
+/// Fields one after the other.
+struct Writer<const N: usize> {
+    bytes: [u8; N],
+    at: usize,
+}
+
+impl<const N: usize> Writer<N> {
+    fn new() -> Self {
+        Self { bytes: [0; N], at: 0 }
+    }
+
+    fn put(&mut self, field: &[u8]) {
+        self.bytes[self.at..self.at + field.len()].copy_from_slice(field);
+        self.at += field.len();
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.put(&value.to_ne_bytes());
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.put(&value.to_ne_bytes());
+    }
+
+    fn u16(&mut self, value: u16) {
+        self.put(&value.to_ne_bytes());
+    }
+
+    fn range16(&mut self, range: Option<(u16, u16)>) {
+        let (low, high) = range.unwrap_or((0, u16::MAX));
+        self.u16(low);
+        self.u16(high);
+    }
+
+    /// All fields are written: the layouts agree in size at least.
+    fn done(self) -> [u8; N] {
+        debug_assert_eq!(self.at, N);
+        self.bytes
+    }
+}
+
+/// A word of `bytes`, zero beyond their end.
+pub(crate) fn word(bytes: &[u8], at: usize) -> u64 {
+    let mut field = [0; 8];
+    if let Some(found) = bytes.get(at..at + 8) {
+        field.copy_from_slice(found);
+    }
+    u64::from_ne_bytes(field)
+}
+
+/// What puts a generation in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Control {
+    pub generation: u32,
+    pub bank: u32,
+    pub samples_per_s: u64,
+}
+
+impl Control {
+    pub(crate) fn encode(self) -> ControlBytes {
+        let mut w = Writer::new();
+        w.u64(u64::from(self.generation) << 8 | u64::from(self.bank));
+        w.u64(self.samples_per_s);
+        w.done()
+    }
+
+    pub(crate) fn decode(bytes: &ControlBytes) -> Self {
+        let active = word(bytes, 0);
+        Self {
+            generation: (active >> 8) as u32,
+            bank: active as u32 & (BANKS - 1),
+            samples_per_s: word(bytes, 8),
+        }
+    }
+}
+
+/// An entry of a table of blocked prefixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlockEntry {
+    pub expires_ns: u64,
+    pub from_generation: u32,
+    pub last_generation: u32,
+    pub share: u16,
+    pub counter: u16,
+    pub enforce: bool,
+}
+
+impl BlockEntry {
+    pub(crate) fn encode(self) -> BlockBytes {
+        let mut w = Writer::new();
+        w.u64(self.expires_ns);
+        w.u32(self.from_generation);
+        w.u32(self.last_generation);
+        w.u16(self.share);
+        w.u16(self.counter);
+        w.put(&[u8::from(self.enforce), 0, 0, 0]);
+        w.done()
+    }
+}
+
+/// 16 bytes as the program has them, IPv4 as ::ffff:a.b.c.d.
+pub(crate) fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+fn prefix_words(prefix: Option<Prefix>) -> ([u8; 16], [u8; 16]) {
+    let Some(prefix) = prefix else { return ([0; 16], [0; 16]) };
+    let bits = u32::from(prefix.length_bits()) + if prefix.address().is_ipv4() { 96 } else { 0 };
+    let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+    (octets(prefix.address()), mask.to_be_bytes())
+}
+
+/// A conjunction with what it does, as the program tests it.
+pub(crate) fn encode_rule(
+    rule: &Rule,
+    conjunction: &Conjunction,
+    act: Act,
+    expires_ns: u64,
+    slot: Slot,
+) -> RuleBytes {
+    let c = conjunction;
+    let (source, source_mask) = prefix_words(c.source);
+    let (destination, destination_mask) = prefix_words(c.destination);
+    let (mut payload, mut payload_mask) = ([0; 16], [0; 16]);
+    payload[..c.payload.len()].copy_from_slice(&c.payload);
+    payload_mask[..c.payload.len()].fill(255);
+    let (interval_ns, burst_ns, key) = match act {
+        Act::Drop => (0, 0, 0),
+        Act::Limit { key, per_s, burst } => {
+            let (interval, run) = rate(per_s, burst);
+            (interval, run, limit_key(key))
+        }
+    };
+    let (length_low, length_high) = c.length_bytes.unwrap_or((0, u32::MAX));
+    let (ttl_low, ttl_high) = c.ttl.unwrap_or((0, u8::MAX));
+    let mut w = Writer::new();
+    w.u64(expires_ns);
+    for words in [source, source_mask, destination, destination_mask, payload, payload_mask] {
+        w.put(&words);
+    }
+    w.u64(c.tcp_options.unwrap_or(0));
+    w.u64(interval_ns);
+    w.u64(burst_ns);
+    w.u32(tests(c));
+    w.u32(length_low);
+    w.u32(length_high);
+    w.range16(c.source_port);
+    w.range16(c.destination_port);
+    w.u16(c.tcp_window.unwrap_or(0));
+    w.u16(rule.share);
+    w.u16(slot.counter);
+    w.put(&[
+        ttl_low,
+        ttl_high,
+        c.protocol.unwrap_or(0),
+        c.tcp_flags.unwrap_or(0),
+        c.icmp_type.unwrap_or(0),
+        c.fragment.map_or(0, fragment_number),
+        c.family().unwrap_or(0),
+        c.payload.len() as u8,
+        u8::from(act != Act::Drop),
+        key,
+        u8::from(rule.enforce),
+        0,
+    ]);
+    w.u16(slot.epoch);
+    w.done()
+}
+
+fn tests(c: &Conjunction) -> u32 {
+    use test_bits::*;
+    [
+        (PROTOCOL, c.protocol.is_some()),
+        (SOURCE_PORT, c.source_port.is_some()),
+        (DESTINATION_PORT, c.destination_port.is_some()),
+        (LENGTH, c.length_bytes.is_some()),
+        (TTL, c.ttl.is_some()),
+        (TCP_FLAGS, c.tcp_flags.is_some()),
+        (TCP_WINDOW, c.tcp_window.is_some()),
+        (TCP_OPTIONS, c.tcp_options.is_some()),
+        (FRAGMENT, c.fragment.is_some()),
+        (ICMP_TYPE, c.icmp_type.is_some()),
+        (PAYLOAD, !c.payload.is_empty()),
+        (SOURCE, c.source.is_some()),
+        (DESTINATION, c.destination.is_some()),
+    ]
+    .into_iter()
+    .filter(|(_, is_set)| *is_set)
+    .fold(0, |bits, (bit, _)| bits | bit)
+}
+
+impl Conjunction {
+    /// The family that its addresses ask for: 0 IPv4, 1 IPv6.
+    fn family(&self) -> Option<u8> {
+        self.source.or(self.destination).map(|p| u8::from(p.address().is_ipv6()))
+    }
+}
+
+pub(crate) fn fragment_number(fragment: Fragment) -> u8 {
+    match fragment {
+        Fragment::Whole => 0,
+        Fragment::First => 1,
+        Fragment::Later => 2,
+    }
+}
+
+fn limit_key(key: RateKey) -> u8 {
+    match key {
+        RateKey::Source => 1,
+        RateKey::Network => 2,
+        RateKey::Destination => 3,
+        RateKey::Total | RateKey::Path => 0,
+    }
+}
+
+/// Which lengths and tries the present blocks use, and the mask of the filter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BlockShape {
+    pub v4_lengths: u32,
+    pub v6_lengths: u32,
+    pub v4_trie: bool,
+    pub v6_trie: bool,
+    pub filter_mask: u32,
+}
+
+/// The tables that leave of 64 rules the few that a packet's values make possible.
+pub(crate) fn encode_masks(rules: &[&Rule], shape: BlockShape) -> Box<MasksBytes> {
+    let conjunctions: Vec<&Conjunction> = rules
+        .iter()
+        .filter_map(|r| match &r.kind {
+            Kind::Match(conjunction, _) => Some(conjunction),
+            Kind::Block(_) => None,
+        })
+        .collect();
+    let which = |holds: &dyn Fn(&Conjunction) -> bool| {
+        conjunctions.iter().enumerate().filter(|(_, c)| holds(c)).fold(0_u64, |mask, (i, _)| mask | 1 << i)
+    };
+    let mut w = Writer::<{ size_of::<MasksBytes>() }>::new();
+    w.u64(which(&|_| true));
+    w.u64(which(&|c| !c.has_ports()));
+    w.u64(which(&|c| !c.has_tcp()));
+    w.u64(which(&|c| c.icmp_type.is_none()));
+    w.u64(which(&|c| c.payload.is_empty()));
+    w.u64(which(&|c| !c.payload.is_empty()));
+    w.u64(which(&|c| c.tcp_options.is_some()));
+    for family in 0..2 {
+        w.u64(which(&|c| c.family().is_none_or(|f| f == family)));
+    }
+    for fragment in [Fragment::Whole, Fragment::First, Fragment::Later, Fragment::Later] {
+        w.u64(which(&|c| c.fragment.is_none_or(|f| f == fragment)));
+    }
+    for value in 0..=255_u8 {
+        w.u64(which(&|c| c.protocol.is_none_or(|p| p == value)));
+    }
+    for value in 0..=255_u8 {
+        w.u64(which(&|c| c.ttl.is_none_or(|(l, h)| l <= value && value <= h)));
+    }
+    for value in 0..64_u8 {
+        w.u64(which(&|c| c.tcp_flags.is_none_or(|f| f == value)));
+    }
+    for value in 0..=255_u8 {
+        w.u64(which(&|c| c.icmp_type.is_none_or(|k| k == value)));
+    }
+    halves(&mut w, &conjunctions, |c| c.source_port.map(|(l, h)| (u32::from(l), u32::from(h))));
+    halves(&mut w, &conjunctions, |c| c.destination_port.map(|(l, h)| (u32::from(l), u32::from(h))));
+    halves(&mut w, &conjunctions, |c| c.length_bytes);
+    for value in 0..=255_u8 {
+        w.u64(which(&|c| c.payload.first().is_none_or(|b| *b == value)));
+    }
+    for field in [
+        shape.v4_lengths,
+        shape.v6_lengths,
+        u32::from(shape.v4_trie),
+        u32::from(shape.v6_trie),
+        shape.filter_mask,
+        0,
+    ] {
+        w.u32(field);
+    }
+    Box::new(w.done())
+}
+
+/// Tables for a value of 16 bits by its upper and lower byte. The lower byte narrows only where
+/// the range lies within one upper byte.
+fn halves<const N: usize>(
+    w: &mut Writer<N>,
+    conjunctions: &[&Conjunction],
+    range: impl Fn(&Conjunction) -> Option<(u32, u32)>,
+) {
+    let which = |holds: &dyn Fn(u32, u32) -> bool| {
+        conjunctions.iter().enumerate().fold(0_u64, |mask, (i, c)| {
+            let (low, high) = range(c).unwrap_or((0, u32::MAX));
+            mask | u64::from(holds(low, high)) << i
+        })
+    };
+    for upper in 0..=255_u32 {
+        w.u64(which(&|low, high| low >> 8 <= upper && upper <= high >> 8));
+    }
+    for lower in 0..=255_u32 {
+        w.u64(which(&|low, high| low >> 8 != high >> 8 || (low & 255 <= lower && lower <= high & 255)));
+    }
+}
+
+/// What one measure has met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub matched_packets: u64,
+    pub matched_bytes: u64,
+    pub dropped_packets: u64,
+    pub dropped_bytes: u64,
+}
+
+impl Counts {
+    /// Adds up what the processors counted.
+    pub(crate) fn sum<'a>(parts: impl Iterator<Item = &'a CountsBytes>) -> Self {
+        parts.fold(Self::default(), |sum, bytes| Self {
+            matched_packets: sum.matched_packets + word(bytes, 0),
+            matched_bytes: sum.matched_bytes + word(bytes, 8),
+            dropped_packets: sum.dropped_packets + word(bytes, 16),
+            dropped_bytes: sum.dropped_bytes + word(bytes, 24),
+        })
+    }
+}
+
+/// What one direction has seen, all processors together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub packets: u64,
+    /// Bytes of frames.
+    pub bytes: u64,
+    /// Frames that carry no IP packet, and those whose IP header cannot be read. Both pass.
+    pub not_ip: u64,
+    pub unreadable: u64,
+    /// Packets that a rule or block met, and that passed because their source is protected.
+    pub protected: u64,
+    pub dropped_by_block: u64,
+    pub dropped_by_rule: u64,
+    pub dropped_bytes: u64,
+    /// Packets that would have been dropped, had the rule not only observed.
+    pub would_drop: u64,
+    pub samples: u64,
+    /// Samples for which the ring had no room.
+    pub samples_lost: u64,
+}
+
+impl Totals {
+    pub(crate) fn sum<'a>(parts: impl Iterator<Item = &'a TotalsBytes>) -> Self {
+        parts.fold(Self::default(), |sum, bytes| Self {
+            packets: sum.packets + word(bytes, 0),
+            bytes: sum.bytes + word(bytes, 8),
+            not_ip: sum.not_ip + word(bytes, 16),
+            unreadable: sum.unreadable + word(bytes, 24),
+            protected: sum.protected + word(bytes, 32),
+            dropped_by_block: sum.dropped_by_block + word(bytes, 40),
+            dropped_by_rule: sum.dropped_by_rule + word(bytes, 48),
+            dropped_bytes: sum.dropped_bytes + word(bytes, 56),
+            would_drop: sum.would_drop + word(bytes, 64),
+            samples: sum.samples + word(bytes, 72),
+            samples_lost: sum.samples_lost + word(bytes, 80),
+        })
+    }
+}

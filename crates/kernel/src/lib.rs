@@ -1,0 +1,29 @@
+//! The kernel filter: drops at the first instruction what a plan names, and sees packets.
+//!
+//! ```text
+//! Approved plan → compile → rules → XDP program (xdp)
+//!                                 → model of the program (for tests, and for readers)
+//! ```
+//!
+//! The program lies in `bpf/`, one file per concern, with the object that `bpf/build` makes of it.
+//! Everything fails open: what cannot be read, loaded or written lets traffic pass.
+
+mod clock;
+mod compile;
+mod error;
+pub mod forge;
+mod key;
+mod layout;
+pub mod model;
+mod rule;
+mod sieve;
+mod slots;
+mod tables;
+mod xdp;
+
+pub use clock::Moment;
+pub use compile::{Refusal, compile, conjunction};
+pub use error::KernelError;
+pub use layout::{Counts, Totals};
+pub use rule::{Act, Conjunction, Kind, RULE_LIMIT, Rule, WHOLE_SHARE, rate};
+pub use xdp::{Attachment, BLOCK_LIMIT, Sample, XdpFilter};

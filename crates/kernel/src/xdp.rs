@@ -1,0 +1,495 @@
+//! The XDP back end: the program on an interface, and generations of rules in its tables.
+//!
+//! A generation is prepared beside the one in force: rules, masks and filter in the other bank,
+//! blocked prefixes in the same tables, tagged with the generation that they begin with. One write
+//! of one word then puts it in force. Whatever fails before leaves the former in force.
+
+use crate::clock::Moment;
+use crate::error::KernelError;
+use crate::key::{self, Key};
+use crate::layout::{
+    BANKS, BlockBytes, BlockEntry, BlockShape, CHUNKS, COUNTERS, Control, Counts, NO_END, RULES,
+    SAMPLE_BYTES, Totals, V4_LENGTHS, V6_LENGTHS, encode_masks, encode_rule, word,
+};
+use crate::rule::{Kind, Rule};
+use crate::sieve::Sieve;
+use crate::slots::{self, Slots};
+use crate::tables::{Label, Tables, failed, ring};
+use aya::Ebpf;
+use aya::maps::lpm_trie::Key as TrieKey;
+use aya::maps::{MapData, RingBuf};
+use aya::programs::{TestRun, TestRunOptions, Xdp, XdpMode};
+use seawall_model::{Prefix, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// The program, as `bpf/build` made it.
+const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/filter.o");
+/// Blocked prefixes that each family has room for.
+pub const BLOCK_LIMIT: usize = 1 << 20;
+/// Bytes of an Ethernet header: no shorter frame can be tried.
+const SHORTEST_FRAME_BYTES: usize = 14;
+
+/// How the program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// By the driver, before the kernel makes anything of a packet.
+    Native,
+    /// By the kernel's generic path: the driver cannot do it. Costs more a packet.
+    Generic,
+    /// Loaded only, to be tried with packets.
+    None,
+}
+
+/// A packet's head as the program sampled it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// By the machine's monotonic clock.
+    pub monotonic_ns: u64,
+    /// How many packets it stands for.
+    pub one_in: u32,
+    pub wire_bytes: u32,
+    pub is_dropped: bool,
+    pub is_outgoing: bool,
+    pub head: Vec<u8>,
+}
+
+/// What is in a table, with the wall's time of its expiry.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Placed {
+    entry: BlockEntry,
+    expires: Timestamp,
+}
+
+/// The program with its tables.
+pub struct XdpFilter {
+    ebpf: Ebpf,
+    tables: Tables,
+    samples: RingBuf<MapData>,
+    control: Control,
+    blocks: BTreeMap<Key, Placed>,
+    rules: Vec<Rule>,
+    protected: BTreeSet<Prefix>,
+    slots: Slots,
+    attachment: Attachment,
+}
+
+impl XdpFilter {
+    /// Loads the program, with nothing in force.
+    ///
+    /// # Errors
+    /// If the kernel refuses it.
+    pub fn load() -> Result<Self, KernelError> {
+        let mut ebpf = Ebpf::load(OBJECT).map_err(|e| KernelError::Load(chain(&e)))?;
+        for name in ["seawall", "seawall_canary"] {
+            program(&mut ebpf, name)?.load().map_err(|e| KernelError::Load(chain(&e)))?;
+        }
+        let tables = Tables::open(&mut |name| ebpf.take_map(name))?;
+        let missing = || KernelError::Table { table: "samples", reason: "it is not there".to_owned() };
+        let samples = ring(ebpf.take_map("samples").ok_or_else(missing)?)?;
+        let mut filter = Self {
+            ebpf,
+            tables,
+            samples,
+            control: Control { generation: 0, bank: 0, samples_per_s: 0 },
+            blocks: BTreeMap::new(),
+            rules: Vec::new(),
+            protected: BTreeSet::new(),
+            slots: Slots::default(),
+            attachment: Attachment::None,
+        };
+        filter.write_control(filter.control)?;
+        Ok(filter)
+    }
+
+    /// Attaches the program: natively, or generically where the driver cannot.
+    ///
+    /// It goes with this value, however the process ends.
+    ///
+    /// # Errors
+    /// If there is no such interface, or another program is on it.
+    pub fn attach(&mut self, interface: &str) -> Result<Attachment, KernelError> {
+        let failed = |reason: String| KernelError::Attach { interface: interface.to_owned(), reason };
+        if interface == "lo" {
+            return Err(failed("the machine talks to itself there".to_owned()));
+        }
+        if interface.contains('\0') {
+            return Err(failed("that is no name".to_owned()));
+        }
+        let xdp = program(&mut self.ebpf, "seawall")?;
+        let native = xdp.attach(interface, XdpMode::Driver).map(|_| Attachment::Native);
+        let attached = match native {
+            Ok(attachment) => Ok(attachment),
+            Err(first) => match xdp.attach(interface, XdpMode::Skb) {
+                Ok(_) => Ok(Attachment::Generic),
+                Err(_) => Err(failed(chain(&first))),
+            },
+        };
+        self.attachment = attached?;
+        Ok(self.attachment)
+    }
+
+    /// How the program is attached.
+    #[must_use]
+    pub fn attachment(&self) -> Attachment {
+        self.attachment
+    }
+
+    /// Samples that each processor may take a second; 0: none.
+    ///
+    /// # Errors
+    /// If the table cannot be written.
+    pub fn sample(&mut self, per_s: u64) -> Result<(), KernelError> {
+        self.write_control(Control { samples_per_s: per_s, ..self.control })
+    }
+
+    /// Lets these sources pass, whatever rules say, and no others any more.
+    ///
+    /// # Errors
+    /// If the table cannot be written. Those added before stay.
+    pub fn protect(&mut self, prefixes: &[Prefix]) -> Result<(), KernelError> {
+        let wanted: BTreeSet<Prefix> = prefixes.iter().copied().collect();
+        for prefix in wanted.difference(&self.protected.clone()) {
+            self.write_protected(*prefix)?;
+            self.protected.insert(*prefix);
+        }
+        for prefix in self.protected.clone().difference(&wanted) {
+            let bits = u32::from(prefix.length_bits());
+            match prefix.address() {
+                IpAddr::V4(v4) => self.tables.v4_protected.remove(&TrieKey::new(bits, v4.octets())),
+                IpAddr::V6(v6) => self.tables.v6_protected.remove(&TrieKey::new(bits, v6.octets())),
+            }
+            .map_err(failed("protected"))?;
+            self.protected.remove(prefix);
+        }
+        Ok(())
+    }
+
+    /// Puts these rules in force in place of all others, at once.
+    ///
+    /// # Errors
+    /// If there are too many, or a table cannot be written. The former rules stay in force.
+    pub fn apply(&mut self, rules: &[Rule], now: Moment) -> Result<(), KernelError> {
+        self.prepare(rules, now)?;
+        self.engage(rules)
+    }
+
+    /// Writes these rules beside those in force.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub(crate) fn prepare(&mut self, rules: &[Rule], now: Moment) -> Result<(), KernelError> {
+        let names = rules.iter().map(slots::name);
+        let full = KernelError::Full { what: "measures", limit: COUNTERS as usize };
+        for (counter, name) in self.slots.assign(names).ok_or(full)? {
+            self.begin_counter(counter, &name.0)?;
+        }
+        let wanted = self.wanted_blocks(rules, now)?;
+        self.write_blocks(&wanted, now)?;
+        self.write_bank(rules, &wanted, now)
+    }
+
+    /// Puts what was prepared in force, and clears away what no longer is.
+    ///
+    /// # Errors
+    /// If the table cannot be written.
+    pub(crate) fn engage(&mut self, rules: &[Rule]) -> Result<(), KernelError> {
+        let next = Control {
+            generation: self.control.generation + 1,
+            bank: (self.control.bank + 1) % BANKS,
+            ..self.control
+        };
+        self.write_control(next)?;
+        self.rules = rules.to_vec();
+        let over: Vec<Key> =
+            self.blocks.iter().filter(|(_, p)| p.entry.last_generation != NO_END).map(|(k, _)| *k).collect();
+        for key in over {
+            self.remove_block(key)?;
+            self.blocks.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// Which rules of the prepared generation hold for a frame, one bit each in order.
+    ///
+    /// # Errors
+    /// If the kernel does not run the program.
+    pub(crate) fn canary(&mut self, frame: &[u8]) -> Result<u64, KernelError> {
+        self.run("seawall_canary", frame, 1)?;
+        self.tables.canaries.get(&0, 0).map_err(failed("canaries"))
+    }
+
+    /// Runs the program on a frame `repeat` times, as if it had come in, and tells whether it is
+    /// dropped, and how long one run took on average, in nanoseconds. It counts like any other.
+    ///
+    /// # Errors
+    /// If the kernel does not run the program: it wants 14 bytes at least.
+    pub fn try_frame(&mut self, frame: &[u8], repeat: u32) -> Result<(bool, u64), KernelError> {
+        const XDP_DROP: u32 = 1;
+        let (returned, took_ns) = self.run("seawall", frame, repeat)?;
+        Ok((returned == XDP_DROP, took_ns))
+    }
+
+    fn run(&mut self, name: &str, frame: &[u8], repeat: u32) -> Result<(u32, u64), KernelError> {
+        let failed = |reason| KernelError::Load(format!("it cannot be tried: {reason}"));
+        if frame.len() < SHORTEST_FRAME_BYTES {
+            return Err(failed("the frame has no Ethernet header".to_owned()));
+        }
+        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
+        let result = program(&mut self.ebpf, name)?.test_run(options).map_err(|e| failed(chain(&e)))?;
+        Ok((result.return_value, result.duration.as_nanos() as u64))
+    }
+
+    /// What each measure has met, by name.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn counts(&self) -> Result<Vec<(String, Counts)>, KernelError> {
+        self.slots.iter().map(|(name, slot)| Ok((name.to_owned(), self.count(slot)?))).collect()
+    }
+
+    fn count(&self, slot: u16) -> Result<Counts, KernelError> {
+        let parts = self.tables.counters.get(&u32::from(slot), 0).map_err(failed("counters"))?;
+        Ok(Counts::sum(parts.iter()))
+    }
+
+    /// What came in, and what became of it.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn totals(&self) -> Result<Totals, KernelError> {
+        let parts = self.tables.totals.get(&0, 0).map_err(failed("totals"))?;
+        Ok(Totals::sum(parts.iter()))
+    }
+
+    /// The next sample, if there is one.
+    pub fn next_sample(&mut self) -> Option<Sample> {
+        let item = self.samples.next()?;
+        decode_sample(&item)
+    }
+
+    /// The generation in force; each [`Self::apply`] makes a new one.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.control.generation
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    fn write_control(&mut self, control: Control) -> Result<(), KernelError> {
+        self.tables.control.set(0, control.encode(), 0).map_err(failed("control"))?;
+        self.control = control;
+        Ok(())
+    }
+
+    fn write_protected(&mut self, prefix: Prefix) -> Result<(), KernelError> {
+        let bits = u32::from(prefix.length_bits());
+        match prefix.address() {
+            IpAddr::V4(v4) => self.tables.v4_protected.insert(&TrieKey::new(bits, v4.octets()), 1, 0),
+            IpAddr::V6(v6) => self.tables.v6_protected.insert(&TrieKey::new(bits, v6.octets()), 1, 0),
+        }
+        .map_err(failed("protected"))
+    }
+
+    fn begin_counter(&mut self, slot: u16, name: &str) -> Result<(), KernelError> {
+        let slot = u32::from(slot);
+        let processors = self.tables.counters.get(&slot, 0).map_err(failed("counters"))?.len();
+        let zero = aya::maps::PerCpuValues::try_from(vec![[0; 32]; processors])
+            .map_err(|e| KernelError::Table { table: "counters", reason: e.to_string() })?;
+        self.tables.counters.set(slot, zero, 0).map_err(failed("counters"))?;
+        let mut label: Label = [0; 64];
+        for (place, byte) in label.iter_mut().zip(name.bytes()) {
+            *place = byte;
+        }
+        self.tables.labels.set(slot, label, 0).map_err(failed("labels"))
+    }
+
+    /// The entries that the rules want. Where two want the same, the one that lasts longer.
+    fn wanted_blocks(&self, rules: &[Rule], now: Moment) -> Result<BTreeMap<Key, Placed>, KernelError> {
+        let mut wanted: BTreeMap<Key, Placed> = BTreeMap::new();
+        for rule in rules.iter().filter(|r| r.expires > now.wall) {
+            let Kind::Block(prefixes) = &rule.kind else { continue };
+            let entry = BlockEntry {
+                expires_ns: now.monotonic_at(rule.expires),
+                from_generation: self.control.generation + 1,
+                last_generation: NO_END,
+                share: rule.share,
+                counter: self.slots.of(rule).counter,
+                enforce: rule.enforce,
+            };
+            for key in prefixes.iter().flat_map(|p| key::split(*p)) {
+                let placed = Placed { entry, expires: rule.expires };
+                let kept = wanted.entry(key).or_insert(placed);
+                if kept.expires < rule.expires {
+                    *kept = placed;
+                }
+            }
+        }
+        if wanted.len() > BLOCK_LIMIT {
+            return Err(KernelError::Full { what: "blocked prefixes", limit: BLOCK_LIMIT });
+        }
+        Ok(wanted)
+    }
+
+    /// Adds what is new, and marks what is to end with the present generation.
+    fn write_blocks(&mut self, wanted: &BTreeMap<Key, Placed>, now: Moment) -> Result<(), KernelError> {
+        for (key, placed) in wanted {
+            let mut placed = *placed;
+            if let Some(before) = self.blocks.get(key) {
+                // Already in force: it stays so, with what has changed.
+                placed.entry.from_generation = before.entry.from_generation;
+                if before.expires == placed.expires {
+                    placed.entry.expires_ns = before.entry.expires_ns;
+                }
+                if *before == placed {
+                    continue;
+                }
+            }
+            self.write_block(*key, placed.entry)?;
+            self.blocks.insert(*key, placed);
+        }
+        let ending: Vec<(Key, Placed)> = self
+            .blocks
+            .iter()
+            .filter(|(key, p)| p.entry.last_generation == NO_END && !wanted.contains_key(key))
+            .map(|(key, placed)| (*key, *placed))
+            .collect();
+        for (key, mut placed) in ending {
+            placed.entry.last_generation = self.control.generation;
+            // What has expired need not wait to be cleared away.
+            if placed.expires > now.wall {
+                self.write_block(key, placed.entry)?;
+            }
+            self.blocks.insert(key, placed);
+        }
+        Ok(())
+    }
+
+    fn write_block(&mut self, key: Key, entry: BlockEntry) -> Result<(), KernelError> {
+        let value: BlockBytes = entry.encode();
+        let bits = |p: Prefix| u32::from(p.length_bits());
+        match key {
+            Key::Hashed(p) if p.address().is_ipv4() => {
+                self.tables.v4_blocks.insert(key::v4_bytes(p), value, 0).map_err(failed("v4_blocks"))
+            }
+            Key::Hashed(p) => {
+                self.tables.v6_blocks.insert(key::v6_bytes(p), value, 0).map_err(failed("v6_blocks"))
+            }
+            Key::Rest(p) => match p.address() {
+                IpAddr::V4(v4) => self.tables.v4_rest.insert(&TrieKey::new(bits(p), v4.octets()), value, 0),
+                IpAddr::V6(v6) => self.tables.v6_rest.insert(&TrieKey::new(bits(p), v6.octets()), value, 0),
+            }
+            .map_err(failed("rest")),
+        }
+    }
+
+    fn remove_block(&mut self, key: Key) -> Result<(), KernelError> {
+        let bits = |p: Prefix| u32::from(p.length_bits());
+        let removed = match key {
+            Key::Hashed(p) if p.address().is_ipv4() => self.tables.v4_blocks.remove(&key::v4_bytes(p)),
+            Key::Hashed(p) => self.tables.v6_blocks.remove(&key::v6_bytes(p)),
+            Key::Rest(p) => match p.address() {
+                IpAddr::V4(v4) => self.tables.v4_rest.remove(&TrieKey::new(bits(p), v4.octets())),
+                IpAddr::V6(v6) => self.tables.v6_rest.remove(&TrieKey::new(bits(p), v6.octets())),
+            },
+        };
+        match removed {
+            // Somebody else was faster.
+            Err(error) if is_missing(&error) => Ok(()),
+            other => other.map_err(failed("blocks")),
+        }
+    }
+
+    /// Writes rules, masks and filter into the bank that is not in force.
+    fn write_bank(
+        &mut self,
+        rules: &[Rule],
+        wanted: &BTreeMap<Key, Placed>,
+        now: Moment,
+    ) -> Result<(), KernelError> {
+        let bank = (self.control.bank + 1) % BANKS;
+        let mut shape = BlockShape::default();
+        let hashed = wanted.keys().filter(|k| matches!(k, Key::Hashed(_))).count();
+        let mut sieve = Sieve::with_room_for(hashed);
+        for key in wanted.keys() {
+            note(&mut shape, *key);
+            if let Key::Hashed(prefix) = key {
+                sieve.add(key::sieve_hash(*prefix));
+            }
+        }
+        shape.filter_mask = sieve.mask();
+        for (index, chunk) in sieve.chunks().enumerate() {
+            self.tables.filter.set(bank * CHUNKS + index as u32, chunk, 0).map_err(failed("filter"))?;
+        }
+        let matches: Vec<&Rule> = rules.iter().filter(|r| matches!(r.kind, Kind::Match(..))).collect();
+        if matches.len() > RULES as usize {
+            return Err(KernelError::Full { what: "signatures", limit: RULES as usize });
+        }
+        for (index, rule) in matches.iter().enumerate() {
+            let Kind::Match(conjunction, act) = &rule.kind else { continue };
+            let slot = self.slots.of(rule);
+            let bytes = encode_rule(rule, conjunction, *act, now.monotonic_at(rule.expires), slot);
+            self.tables.rules.set(bank * RULES + index as u32, bytes, 0).map_err(failed("rules"))?;
+        }
+        self.tables.masks.set(bank, *encode_masks(&matches, shape), 0).map_err(failed("rule_masks"))
+    }
+}
+
+/// Notes which tables a key makes necessary.
+fn note(shape: &mut BlockShape, key: Key) {
+    let place = |lengths: &[u8], prefix: Prefix| {
+        lengths.iter().position(|l| *l == prefix.length_bits()).map_or(0, |i| 1 << i)
+    };
+    match key {
+        Key::Hashed(p) if p.address().is_ipv4() => shape.v4_lengths |= place(&V4_LENGTHS, p),
+        Key::Hashed(p) => shape.v6_lengths |= place(&V6_LENGTHS, p),
+        Key::Rest(p) if p.address().is_ipv4() => shape.v4_trie = true,
+        Key::Rest(_) => shape.v6_trie = true,
+    }
+}
+
+fn decode_sample(bytes: &[u8]) -> Option<Sample> {
+    const HEADER_BYTES: usize = 24;
+    const DROPPED: u8 = 1;
+    let head = bytes.get(HEADER_BYTES..)?;
+    let rates = word(bytes, 8);
+    let captured = usize::from(u16::from_ne_bytes([bytes[16], bytes[17]]));
+    Some(Sample {
+        monotonic_ns: word(bytes, 0),
+        one_in: rates as u32,
+        wire_bytes: (rates >> 32) as u32,
+        is_dropped: bytes[18] == DROPPED,
+        is_outgoing: bytes[19] != 0,
+        head: head[..captured.min(SAMPLE_BYTES).min(head.len())].to_vec(),
+    })
+}
+
+fn program<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Xdp, KernelError> {
+    let missing = || KernelError::Load(format!("the object has no program {name}"));
+    ebpf.program_mut(name).ok_or_else(missing)?.try_into().map_err(|_| missing())
+}
+
+fn is_missing(error: &aya::maps::MapError) -> bool {
+    use aya::maps::MapError;
+    const NO_ENTRY: i32 = 2;
+    match error {
+        MapError::KeyNotFound | MapError::ElementNotFound => true,
+        MapError::SyscallError(error) => error.io_error.raw_os_error() == Some(NO_ENTRY),
+        _ => false,
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

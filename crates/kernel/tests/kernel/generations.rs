@@ -1,0 +1,57 @@
+//! Generations in the running kernel.
+
+use seawall_kernel::forge::Forged;
+use seawall_kernel::{Kind, Moment, Rule, WHOLE_SHARE, XdpFilter};
+use seawall_model::Prefix;
+use seawall_model::time::SECOND_NS;
+
+fn block(prefixes: &[&str], now: Moment, seconds: i64) -> Rule {
+    Rule {
+        measure: "m1".to_owned(),
+        kind: Kind::Block(prefixes.iter().map(|p| p.parse::<Prefix>().expect("a prefix")).collect()),
+        expires: now.wall.plus_ns(seconds * SECOND_NS),
+        share: WHOLE_SHARE,
+        enforce: true,
+    }
+}
+
+fn is_dropped(filter: &mut XdpFilter, source: &str) -> bool {
+    let source: std::net::IpAddr = source.parse().expect("an address");
+    let destination = if source.is_ipv4() { "192.0.2.1" } else { "2001:db8::1" };
+    let frame = Forged::udp(source, destination.parse().expect("an address")).frame();
+    filter.try_frame(&frame, 1).expect("a run").0
+}
+
+#[test]
+fn a_blocked_source_is_dropped_until_its_time_and_others_pass() {
+    let Some(mut filter) = crate::loaded() else { return };
+    let now = Moment::now();
+    assert!(!is_dropped(&mut filter, "198.51.100.7"));
+    filter.apply(&[block(&["198.51.100.7/32", "2001:db8:7::/48"], now, 60)], now).expect("rules");
+    assert!(is_dropped(&mut filter, "198.51.100.7"));
+    assert!(is_dropped(&mut filter, "2001:db8:7::9"));
+    assert!(!is_dropped(&mut filter, "198.51.100.8"));
+    // As if the block had been made sixty seconds before its end, and nobody had come since: the
+    // entry is there, and no longer counts.
+    let past = Moment { monotonic_ns: now.monotonic_ns.saturating_sub(61 * SECOND_NS as u64), ..now };
+    filter.apply(&[], now).expect("no rules");
+    filter.apply(&[block(&["198.51.100.7/32"], now, 60)], past).expect("rules");
+    assert!(!is_dropped(&mut filter, "198.51.100.7"));
+}
+
+#[test]
+fn a_generation_takes_the_place_of_the_one_before_it() {
+    let Some(mut filter) = crate::loaded() else { return };
+    let now = Moment::now();
+    filter.apply(&[block(&["198.51.100.0/24", "203.0.113.1"], now, 60)], now).expect("rules");
+    filter.apply(&[block(&["198.51.100.0/24", "203.0.113.2"], now, 60)], now).expect("rules");
+    assert!(is_dropped(&mut filter, "198.51.100.9"));
+    assert!(!is_dropped(&mut filter, "203.0.113.1"));
+    assert!(is_dropped(&mut filter, "203.0.113.2"));
+    let counts = filter.counts().expect("counts");
+    assert_eq!(counts[0].1.dropped_packets, 2);
+    filter.protect(&["198.51.100.9".parse().expect("a prefix")]).expect("protected");
+    assert!(!is_dropped(&mut filter, "198.51.100.9"));
+    filter.apply(&[], now).expect("no rules");
+    assert!(!is_dropped(&mut filter, "203.0.113.2"));
+}

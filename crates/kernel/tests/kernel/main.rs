@@ -1,0 +1,22 @@
+//! Tests in the running kernel. They need root and a kernel that takes the program; elsewhere each
+//! says in one line that it is skipped.
+
+mod agreement;
+mod generations;
+mod random;
+
+use seawall_kernel::XdpFilter;
+
+/// The filter, loaded; `None` where this machine does not allow it.
+fn loaded() -> Option<XdpFilter> {
+    match XdpFilter::load() {
+        Ok(filter) => Some(filter),
+        Err(error) if std::env::var_os("SEAWALL_KERNEL_TESTS").is_some() => {
+            panic!("asked for, and not possible: {error}")
+        }
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            None
+        }
+    }
+}
