@@ -36,16 +36,12 @@ INLINE int may_hold(const struct masks *masks, u32 bank, u64 hash)
 	return (chunk->words[word & (FILTER_WORDS - 1)] & wanted) == wanted;
 }
 
-/* Whether the packet ends here. */
-STAGE int apply_block(const struct block *block, const struct facts *facts, struct decision *decision)
+/* Whether a block is in force for the packet's flow. */
+INLINE int is_in_force(const struct block *block, const struct facts *facts, const struct decision *decision)
 {
-	if (!block || !facts || !decision)
-		return 0;
-	if (decision->generation < block->from_generation || decision->generation > block->last_generation)
-		return 0;
-	if (now_ns(decision) >= block->expires_ns || is_protected(facts, decision))
-		return 0;
-	return deny(facts, decision, block->counter, block->share, block->enforce, 1);
+	return block && decision->generation >= block->from_generation &&
+	       decision->generation <= block->last_generation && decision->now_ns < block->expires_ns &&
+	       (block->share >= WHOLE_SHARE || flow_part(facts) < block->share);
 }
 
 INLINE struct block *find_v4(const struct masks *masks, u32 bank, u32 address, u32 i)
@@ -76,31 +72,37 @@ INLINE struct block *find_rest(const struct masks *masks, const struct facts *fa
 	return masks->v6_trie ? map_lookup(&v6_rest, &key) : 0;
 }
 
-/* Whether the packet ends at a blocked prefix. */
-STAGE int blocked(const struct facts *facts, struct decision *decision)
+/* The narrowest block that is in force for the packet. */
+INLINE const struct block *find_block(const struct masks *masks, const struct facts *facts,
+				      const struct decision *decision)
 {
-	if (!facts || !decision)
-		return 0;
-	u32 bank = decision->bank & (BANKS - 1);
-	const struct masks *masks = map_lookup(&rule_masks, &bank);
-	if (!masks)
-		return 0;
+	const struct block *block;
+	u32 bank = decision->bank;
 	if (facts->family == FAMILY_V4) {
 		u32 address = facts->source[1] >> 32;
 #pragma unroll
 		for (u32 i = 0; i < V4_LENGTHS; i++) {
-			struct block *block = find_v4(masks, bank, address, i);
-			if (block && apply_block(block, facts, decision))
-				return 1;
+			block = find_v4(masks, bank, address, i);
+			if (is_in_force(block, facts, decision))
+				return block;
 		}
 	} else {
 #pragma unroll
 		for (u32 i = 0; i < V6_LENGTHS; i++) {
-			struct block *block = find_v6(masks, bank, facts->source, i);
-			if (block && apply_block(block, facts, decision))
-				return 1;
+			block = find_v6(masks, bank, facts->source, i);
+			if (is_in_force(block, facts, decision))
+				return block;
 		}
 	}
-	struct block *block = find_rest(masks, facts);
-	return block && apply_block(block, facts, decision);
+	block = find_rest(masks, facts);
+	return is_in_force(block, facts, decision) ? block : 0;
+}
+
+/* Whether the packet ends at a blocked prefix. */
+INLINE int blocked(const struct masks *masks, const struct facts *facts, struct decision *decision)
+{
+	const struct block *block = find_block(masks, facts, decision);
+	if (likely(!block) || is_protected(facts, decision))
+		return 0;
+	return deny(facts, decision, block->counter, WHOLE_SHARE, block->enforce, 1);
 }

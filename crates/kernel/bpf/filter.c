@@ -27,8 +27,7 @@ INLINE void count(struct totals *sums, int parsed, const struct decision *decisi
 	}
 }
 
-SECTION("xdp")
-int seawall(struct xdp_md *context)
+INLINE int judge_frame(struct xdp_md *context)
 {
 	u32 zero = 0;
 	const struct control *state = map_lookup(&control, &zero);
@@ -39,24 +38,32 @@ int seawall(struct xdp_md *context)
 	struct facts facts = {};
 	struct decision decision = {};
 	decision.verdict = XDP_PASS;
+	decision.now_ns = now_ns(state);
 	decision.bank = active & (BANKS - 1);
 	decision.generation = active >> 8;
 	decision.wire_bytes = context->data_end - context->data;
 	sums->packets++;
 	sums->bytes += decision.wire_bytes;
-	u32 one_in = is_sampled(sums, state->samples_per_s);
+	u32 one_in = is_sampled(sums, state->samples_per_s, decision.now_ns);
 	int by_block = 0;
 	int parsed = parse(context, &facts);
-	if (likely(parsed == PARSED)) {
-		by_block = blocked(&facts, &decision);
+	const struct masks *masks = map_lookup(&rule_masks, &decision.bank);
+	if (likely(parsed == PARSED && masks)) {
+		by_block = blocked(masks, &facts, &decision);
 		if (!by_block)
-			matched(context, &facts, &decision);
+			matched(context, masks, &facts, &decision);
 	}
 	count(sums, parsed, &decision, by_block);
 	if (one_in)
 		give_sample(sums, (const void *)(u64)context->data, (const void *)(u64)context->data_end,
 			    decision.wire_bytes, one_in, decision.verdict, DIRECTION_IN);
 	return decision.verdict;
+}
+
+SECTION("xdp")
+int seawall(struct xdp_md *context)
+{
+	return judge_frame(context);
 }
 
 SECTION("xdp")
@@ -69,8 +76,12 @@ int seawall_canary(struct xdp_md *context)
 	/* The labels are not needed here: a program's maps are found through the program. */
 	if (!state || !answer || !map_lookup(&labels, &zero))
 		return XDP_PASS;
+	u32 bank = (state->active + 1) & (BANKS - 1);
+	const struct masks *masks = map_lookup(&rule_masks, &bank);
 	answer->rules = 0;
-	if (parse(context, &facts) == PARSED)
-		answer->rules = holding(context, &facts, (state->active + 1) & (BANKS - 1));
+	answer->jiffies = jiffies();
+	answer->time_ns = time_ns();
+	if (masks && parse(context, &facts) == PARSED)
+		answer->rules = holding(context, masks, &facts, bank);
 	return XDP_PASS;
 }

@@ -22,6 +22,11 @@ struct control {
 	u64 active;
 	/* Samples a second that each processor may give out. */
 	u64 samples_per_s;
+	/* The kernel's tick and the monotonic clock at one instant, and the length of a tick: telling
+	 * the time costs a load instead of a call. */
+	u64 base_jiffies;
+	u64 base_ns;
+	u64 tick_ns;
 };
 
 enum { FAMILY_V4 = 0, FAMILY_V6 = 1 };
@@ -176,9 +181,16 @@ struct totals {
 	u64 period_samples;
 };
 
-/* What the canary program found of one packet. */
+/* What the canary program found of one packet, and what the clocks were. */
 struct canary {
 	u64 rules;
+	u64 jiffies;
+	u64 time_ns;
+};
+
+/* By the first 16 bits of an address, one bit each: whether a protected prefix may be there. */
+struct guard {
+	u64 words[1024];
 };
 
 struct bucket_key {

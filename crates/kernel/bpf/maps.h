@@ -85,6 +85,14 @@ struct {
 } v6_protected SECTION(".maps");
 
 struct {
+	MAP_TYPE(MAP_ARRAY);
+	/* By family. */
+	MAP_ENTRIES(2);
+	MAP_KEY(u32);
+	MAP_VALUE(struct guard);
+} guards SECTION(".maps");
+
+struct {
 	MAP_TYPE(MAP_LRU_HASH);
 	MAP_ENTRIES(1 << 16);
 	MAP_KEY(struct bucket_key);

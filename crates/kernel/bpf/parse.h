@@ -118,23 +118,20 @@ INLINE void icmp(const void *data, const void *end, u32 at, u32 bytes, struct fa
 }
 
 /* What lies at `at` in the frame, `bytes` of it. */
-STAGE int transport(struct xdp_md *context, struct facts *facts, u32 at, u32 bytes)
+INLINE void transport(struct xdp_md *context, struct facts *facts, u32 at, u32 bytes)
 {
 	const void *data = (const void *)(u64)context->data;
 	const void *end = (const void *)(u64)context->data_end;
-	if (!facts)
-		return 0;
 	facts->payload_at = at;
 	facts->payload_bytes = bytes;
 	if (facts->fragment == FRAGMENT_LATER)
-		return 0;
+		return;
 	if (facts->protocol == PROTOCOL_TCP)
 		tcp(data, end, at, bytes, facts);
 	else if (facts->protocol == PROTOCOL_UDP)
 		udp(data, end, at, bytes, facts);
 	else if (facts->protocol == PROTOCOL_ICMP || facts->protocol == PROTOCOL_ICMPV6)
 		icmp(data, end, at, bytes, facts);
-	return 0;
 }
 
 /* The packet's own length, unless the frame is too short for it. */
@@ -245,11 +242,11 @@ INLINE int parse_v6(struct xdp_md *context, u32 at, struct facts *facts)
 }
 
 /* Fills `facts`, which must be zero. */
-STAGE int parse(struct xdp_md *context, struct facts *facts)
+INLINE int parse(struct xdp_md *context, struct facts *facts)
 {
 	const void *data = (const void *)(u64)context->data;
 	const void *end = (const void *)(u64)context->data_end;
-	if (!facts || data + 14 > end)
+	if (data + 14 > end)
 		return UNREADABLE;
 	u16 kind = *(const u16 *)(data + 12);
 	u32 at = 14;

@@ -3,7 +3,7 @@
  * any other. */
 #pragma once
 
-#include "maps.h"
+#include "verdict.h"
 
 #define PERIOD_NS 100000000ULL
 #define PERIODS_PER_S 10
@@ -16,9 +16,8 @@ INLINE u64 draw_gap(u64 one_in)
 	return one_in <= 1 ? 1 : 1 + random_u32() % (2 * one_in - 1);
 }
 
-INLINE void adapt(struct totals *totals, u64 samples_per_s)
+INLINE void adapt(struct totals *totals, u64 samples_per_s, u64 now)
 {
-	u64 now = coarse_time_ns();
 	u64 budget = samples_per_s / PERIODS_PER_S;
 	u64 before = totals->one_in;
 	if (!budget)
@@ -37,18 +36,18 @@ INLINE void adapt(struct totals *totals, u64 samples_per_s)
 }
 
 /* Whether this packet is one of the sample; if so, `one_in` is what it stands for. */
-INLINE u32 is_sampled(struct totals *totals, u64 samples_per_s)
+INLINE u32 is_sampled(struct totals *totals, u64 samples_per_s, u64 now)
 {
 	if (totals->countdown > 1) {
 		totals->countdown--;
 		if (!(totals->packets & LOOK_EVERY))
-			adapt(totals, samples_per_s);
+			adapt(totals, samples_per_s, now);
 		return 0;
 	}
 	if (!samples_per_s)
 		return 0;
 	u32 one_in = totals->one_in ? totals->one_in : 1;
-	adapt(totals, samples_per_s);
+	adapt(totals, samples_per_s, now);
 	totals->countdown = draw_gap(totals->one_in);
 	totals->period_samples++;
 	return one_in;

@@ -75,10 +75,8 @@ INLINE int differs(const u64 *value, const u64 *wanted, const u64 *mask)
 }
 
 /* The tests that tables do not answer exactly. */
-STAGE int holds(const struct rule *rule, const struct facts *facts, const struct details *details)
+INLINE int holds(const struct rule *rule, const struct facts *facts, const struct details *details)
 {
-	if (!rule || !facts || !details)
-		return 0;
 	u32 tests = rule->tests;
 	if (tests & TEST_SOURCE_PORT &&
 	    is_outside(facts->source_port, rule->source_port_low, rule->source_port_high))
@@ -123,21 +121,17 @@ INLINE const struct rule *rule_at(u32 bank, u32 index)
 	return map_lookup(&rules, &key);
 }
 
-/* One bit for each rule that holds. */
-STAGE u64 holding(struct xdp_md *context, const struct facts *facts, u32 bank)
+/* Those of the possible rules that hold, one bit each. */
+STAGE u64 confirm(struct xdp_md *context, const struct facts *facts, u32 bank, u64 left)
 {
 	const void *data = (const void *)(u64)context->data;
 	const void *end = (const void *)(u64)context->data_end;
 	bank &= BANKS - 1;
 	const struct masks *masks = map_lookup(&rule_masks, &bank);
-	if (!facts || !masks || !masks->all)
-		return 0;
-	int first_byte = facts->payload_bytes ? byte_at(data, end, facts->payload_at) : -1;
-	u64 left = possible(masks, facts, first_byte);
 	u64 found = 0;
-	if (!left)
-		return 0;
 	struct details details = {};
+	if (!facts || !masks)
+		return 0;
 	if (left & masks->needs_payload)
 		read_payload(data, end, facts, &details);
 	if (left & masks->needs_options)
@@ -152,25 +146,32 @@ STAGE u64 holding(struct xdp_md *context, const struct facts *facts, u32 bank)
 	return found;
 }
 
-/* Whether the packet ends at this rule, which holds. */
-STAGE int apply_rule(const struct rule *rule, const struct facts *facts, struct decision *decision)
+/* One bit for each rule that holds. */
+INLINE u64 holding(struct xdp_md *context, const struct masks *masks, const struct facts *facts, u32 bank)
 {
-	if (!rule || !facts || !decision || now_ns(decision) >= rule->expires_ns)
+	const void *data = (const void *)(u64)context->data;
+	const void *end = (const void *)(u64)context->data_end;
+	if (!masks->all)
 		return 0;
-	u8 is_over = rule->action == ACTION_DROP || is_over_limit(rule, facts);
-	return deny(facts, decision, rule->counter, rule->share, rule->enforce, is_over);
+	int first_byte = facts->payload_bytes ? byte_at(data, end, facts->payload_at) : -1;
+	u64 left = possible(masks, facts, first_byte);
+	return left ? confirm(context, facts, bank, left) : 0;
 }
 
 /* Whether the packet ends at a rule. */
-INLINE int matched(struct xdp_md *context, const struct facts *facts, struct decision *decision)
+INLINE int matched(struct xdp_md *context, const struct masks *masks, const struct facts *facts,
+		   struct decision *decision)
 {
-	u64 found = holding(context, facts, decision->bank);
+	u64 found = holding(context, masks, facts, decision->bank);
 	if (likely(!found) || is_protected(facts, decision))
 		return 0;
 	for (int i = 0; i < RULES && found; i++) {
 		const struct rule *rule = rule_at(decision->bank, lowest_bit(found));
 		found &= found - 1;
-		if (rule && apply_rule(rule, facts, decision))
+		if (!rule || decision->now_ns >= rule->expires_ns)
+			continue;
+		u8 is_over = rule->action == ACTION_DROP || is_over_limit(rule, facts);
+		if (deny(facts, decision, rule->counter, rule->share, rule->enforce, is_over))
 			return 1;
 	}
 	return 0;

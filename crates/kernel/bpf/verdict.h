@@ -12,7 +12,6 @@ enum { UNKNOWN = 0, YES = 1, NO = 2 };
 
 /* One packet on its way to a verdict. No pointers: stages get it from each other. */
 struct decision {
-	/* 0: not asked for yet. */
 	u64 now_ns;
 	/* What is in force. */
 	u32 bank;
@@ -24,11 +23,10 @@ struct decision {
 	u8 reserved;
 };
 
-INLINE u64 now_ns(struct decision *decision)
+/* The monotonic clock, to a tick. */
+INLINE u64 now_ns(const struct control *state)
 {
-	if (!decision->now_ns)
-		decision->now_ns = coarse_time_ns();
-	return decision->now_ns;
+	return state->base_ns + (jiffies() - state->base_jiffies) * state->tick_ns;
 }
 
 /* Neighbour discovery (RFC 4861), whose hop limit proves that it comes from the same link: without
@@ -44,7 +42,14 @@ INLINE int is_protected(const struct facts *facts, struct decision *decision)
 {
 	if (decision->is_protected != UNKNOWN)
 		return decision->is_protected == YES;
-	void *found;
+	void *found = 0;
+	u32 family = facts->family & 1;
+	u32 first = be16(family == FAMILY_V4 ? facts->source[1] >> 32 : facts->source[0]);
+	const struct guard *guard = map_lookup(&guards, &family);
+	if (guard && !(guard->words[first >> 6 & 1023] >> (first & 63) & 1) && !is_neighbour_discovery(facts)) {
+		decision->is_protected = NO;
+		return 0;
+	}
 	if (facts->family == FAMILY_V4) {
 		struct v4_trie_key key = { 32, facts->source[1] >> 32 };
 		found = map_lookup(&v4_protected, &key);

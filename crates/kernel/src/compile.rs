@@ -161,7 +161,7 @@ fn add(all: &mut Conjunction, test: &Test) -> Result<(), String> {
 fn bytes(hex: &str) -> Result<Vec<u8>, String> {
     let bad = || format!("its payload prefix is no hexadecimal text of 1 to {PAYLOAD_LIMIT_BYTES} bytes");
     let is_hex = hex.bytes().all(|b| b.is_ascii_hexdigit());
-    if hex.is_empty() || hex.len() > 2 * PAYLOAD_LIMIT_BYTES || hex.len() % 2 != 0 || !is_hex {
+    if hex.is_empty() || hex.len() > 2 * PAYLOAD_LIMIT_BYTES || !hex.len().is_multiple_of(2) || !is_hex {
         return Err(bad());
     }
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).map_err(|_| bad())).collect()

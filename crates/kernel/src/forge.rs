@@ -114,7 +114,7 @@ impl Forged {
                 header.extend(self.ports.0.to_be_bytes());
                 header.extend(self.ports.1.to_be_bytes());
                 header.extend([0; 8]);
-                header.extend([((20 + options.len()) / 4 << 4) as u8, self.tcp_flags]);
+                header.extend([(((20 + options.len()) / 4) << 4) as u8, self.tcp_flags]);
                 header.extend(self.tcp_window.to_be_bytes());
                 header.extend([0; 4]);
                 header.extend(options);

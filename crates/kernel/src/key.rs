@@ -33,7 +33,7 @@ fn parts(prefix: Prefix, length: u8) -> impl Iterator<Item = Prefix> {
     let count = 1_u128 << (length - prefix.length_bits());
     (0..count).filter_map(move |n| {
         let address = match prefix.address() {
-            IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) | (n as u32) << (32 - length) % 32).into()),
+            IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) | (n as u32) << ((32 - length) % 32)).into()),
             IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) | n << ((128 - length) % 128)).into()),
         };
         Prefix::new(address, length)

@@ -22,12 +22,15 @@ pub(crate) const V6_LENGTHS: [u8; 5] = [128, 64, 56, 48, 32];
 /// A block that no later generation ends.
 pub(crate) const NO_END: u32 = u32::MAX;
 
-pub(crate) type ControlBytes = [u8; 16];
+pub(crate) type ControlBytes = [u8; 40];
 pub(crate) type RuleBytes = [u8; 168];
 pub(crate) type BlockBytes = [u8; 24];
 pub(crate) type CountsBytes = [u8; 32];
 pub(crate) type TotalsBytes = [u8; 128];
 pub(crate) type MasksBytes = [u8; 21_120];
+pub(crate) type CanaryBytes = [u8; 24];
+/// By the first 16 bits of an address, one bit each.
+pub(crate) type Guard = [u64; 1024];
 pub(crate) type Chunk = [u64; CHUNK_WORDS as usize];
 
 /// Bits of `tests` in a rule.
@@ -103,6 +106,15 @@ pub(crate) struct Control {
     pub generation: u32,
     pub bank: u32,
     pub samples_per_s: u64,
+    pub ticks: Ticks,
+}
+
+/// How the kernel's tick and its monotonic clock go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ticks {
+    pub base_jiffies: u64,
+    pub base_ns: u64,
+    pub tick_ns: u64,
 }
 
 impl Control {
@@ -110,6 +122,9 @@ impl Control {
         let mut w = Writer::new();
         w.u64(u64::from(self.generation) << 8 | u64::from(self.bank));
         w.u64(self.samples_per_s);
+        w.u64(self.ticks.base_jiffies);
+        w.u64(self.ticks.base_ns);
+        w.u64(self.ticks.tick_ns);
         w.done()
     }
 
@@ -119,6 +134,11 @@ impl Control {
             generation: (active >> 8) as u32,
             bank: active as u32 & (BANKS - 1),
             samples_per_s: word(bytes, 8),
+            ticks: Ticks {
+                base_jiffies: word(bytes, 16),
+                base_ns: word(bytes, 24),
+                tick_ns: word(bytes, 32),
+            },
         }
     }
 }

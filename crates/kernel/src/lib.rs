@@ -2,19 +2,23 @@
 //!
 //! ```text
 //! Approved plan → compile → rules → XDP program (xdp)
+//!                                 → nftables, where that cannot be loaded (nft)
 //!                                 → model of the program (for tests, and for readers)
 //! ```
 //!
 //! The program lies in `bpf/`, one file per concern, with the object that `bpf/build` makes of it.
 //! Everything fails open: what cannot be read, loaded or written lets traffic pass.
 
+mod canary;
 mod clock;
 mod compile;
 mod error;
+mod filter;
 pub mod forge;
 mod key;
 mod layout;
 pub mod model;
+mod nft;
 mod rule;
 mod sieve;
 mod slots;
@@ -24,6 +28,7 @@ mod xdp;
 pub use clock::Moment;
 pub use compile::{Refusal, compile, conjunction};
 pub use error::KernelError;
+pub use filter::{Applied, Carrier, Hits, KernelFilter, Settings};
 pub use layout::{Counts, Totals};
 pub use rule::{Act, Conjunction, Kind, RULE_LIMIT, Rule, WHOLE_SHARE, rate};
-pub use xdp::{Attachment, BLOCK_LIMIT, Sample, XdpFilter};
+pub use xdp::{Attachment, BLOCK_LIMIT, Deviations, Sample, XdpFilter};

@@ -1,7 +1,9 @@
 //! The program's maps by name and type.
 
 use crate::error::KernelError;
-use crate::layout::{BlockBytes, Chunk, ControlBytes, CountsBytes, MasksBytes, RuleBytes, TotalsBytes};
+use crate::layout::{
+    BlockBytes, CanaryBytes, Chunk, ControlBytes, CountsBytes, Guard, MasksBytes, RuleBytes, TotalsBytes,
+};
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, RingBuf};
 
 pub(crate) type V4Key = [u8; 8];
@@ -24,7 +26,8 @@ pub(crate) struct Tables {
     pub counters: PerCpuArray<MapData, CountsBytes>,
     pub totals: PerCpuArray<MapData, TotalsBytes>,
     pub labels: Array<MapData, Label>,
-    pub canaries: Array<MapData, u64>,
+    pub guards: Array<MapData, Guard>,
+    pub canaries: Array<MapData, CanaryBytes>,
 }
 
 impl Tables {
@@ -54,6 +57,7 @@ impl Tables {
             counters: one(take, "counters")?,
             totals: one(take, "totals")?,
             labels: one(take, "labels")?,
+            guards: one(take, "guards")?,
             canaries: one(take, "canaries")?,
         })
     }

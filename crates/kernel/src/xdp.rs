@@ -4,12 +4,17 @@
 //! blocked prefixes in the same tables, tagged with the generation that they begin with. One write
 //! of one word then puts it in force. Whatever fails before leaves the former in force.
 
+mod audit;
+
+pub use audit::Deviations;
+
 use crate::clock::Moment;
 use crate::error::KernelError;
 use crate::key::{self, Key};
 use crate::layout::{
-    BANKS, BlockBytes, BlockEntry, BlockShape, CHUNKS, COUNTERS, Control, Counts, NO_END, RULES,
-    SAMPLE_BYTES, Totals, V4_LENGTHS, V6_LENGTHS, encode_masks, encode_rule, word,
+    BANKS, BlockBytes, BlockEntry, BlockShape, CHUNKS, COUNTERS, CanaryBytes, Chunk, Control, Counts,
+    MasksBytes, NO_END, RULES, RuleBytes, SAMPLE_BYTES, Ticks, Totals, V4_LENGTHS, V6_LENGTHS, encode_masks,
+    encode_rule, word,
 };
 use crate::rule::{Kind, Rule};
 use crate::sieve::Sieve;
@@ -25,6 +30,9 @@ use std::net::IpAddr;
 
 /// The program, as `bpf/build` made it.
 const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/filter.o");
+/// Names of its programs.
+const FILTER: &str = "seawall";
+const CANARY: &str = "seawall_canary";
 /// Blocked prefixes that each family has room for.
 pub const BLOCK_LIMIT: usize = 1 << 20;
 /// Bytes of an Ethernet header: no shorter frame can be tried.
@@ -54,6 +62,14 @@ pub struct Sample {
     pub head: Vec<u8>,
 }
 
+/// What one bank holds.
+#[derive(Clone, Default)]
+struct Bank {
+    rules: Vec<RuleBytes>,
+    masks: Option<Box<MasksBytes>>,
+    filter: Vec<Chunk>,
+}
+
 /// What is in a table, with the wall's time of its expiry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Placed {
@@ -69,8 +85,12 @@ pub struct XdpFilter {
     control: Control,
     blocks: BTreeMap<Key, Placed>,
     rules: Vec<Rule>,
+    /// What the bank in force holds, and what the other one does.
+    banks: [Bank; BANKS as usize],
     protected: BTreeSet<Prefix>,
     slots: Slots,
+    /// The last block that an audit looked at, if it did not get to the end.
+    audited: Option<Key>,
     attachment: Attachment,
 }
 
@@ -80,8 +100,17 @@ impl XdpFilter {
     /// # Errors
     /// If the kernel refuses it.
     pub fn load() -> Result<Self, KernelError> {
-        let mut ebpf = Ebpf::load(OBJECT).map_err(|e| KernelError::Load(chain(&e)))?;
-        for name in ["seawall", "seawall_canary"] {
+        Self::load_object(OBJECT, &[FILTER, CANARY])
+    }
+
+    /// Loads these programs of another object that has the same tables: benchmarks wrap the
+    /// program to draw their packets.
+    ///
+    /// # Errors
+    /// If the kernel refuses one, or a table is of another shape.
+    pub fn load_object(object: &[u8], programs: &[&str]) -> Result<Self, KernelError> {
+        let mut ebpf = Ebpf::load(object).map_err(|e| KernelError::Load(chain(&e)))?;
+        for name in programs {
             program(&mut ebpf, name)?.load().map_err(|e| KernelError::Load(chain(&e)))?;
         }
         let tables = Tables::open(&mut |name| ebpf.take_map(name))?;
@@ -91,13 +120,16 @@ impl XdpFilter {
             ebpf,
             tables,
             samples,
-            control: Control { generation: 0, bank: 0, samples_per_s: 0 },
+            control: Control { generation: 0, bank: 0, samples_per_s: 0, ticks: Ticks::default() },
             blocks: BTreeMap::new(),
             rules: Vec::new(),
+            banks: Default::default(),
             protected: BTreeSet::new(),
             slots: Slots::default(),
+            audited: None,
             attachment: Attachment::None,
         };
+        filter.control.ticks.tick_ns = filter.measure_tick()?;
         filter.write_control(filter.control)?;
         Ok(filter)
     }
@@ -116,7 +148,7 @@ impl XdpFilter {
         if interface.contains('\0') {
             return Err(failed("that is no name".to_owned()));
         }
-        let xdp = program(&mut self.ebpf, "seawall")?;
+        let xdp = program(&mut self.ebpf, FILTER)?;
         let native = xdp.attach(interface, XdpMode::Driver).map(|_| Attachment::Native);
         let attached = match native {
             Ok(attachment) => Ok(attachment),
@@ -148,11 +180,8 @@ impl XdpFilter {
     /// # Errors
     /// If the table cannot be written. Those added before stay.
     pub fn protect(&mut self, prefixes: &[Prefix]) -> Result<(), KernelError> {
+        self.protect_also(prefixes)?;
         let wanted: BTreeSet<Prefix> = prefixes.iter().copied().collect();
-        for prefix in wanted.difference(&self.protected.clone()) {
-            self.write_protected(*prefix)?;
-            self.protected.insert(*prefix);
-        }
         for prefix in self.protected.clone().difference(&wanted) {
             let bits = u32::from(prefix.length_bits());
             match prefix.address() {
@@ -162,7 +191,7 @@ impl XdpFilter {
             .map_err(failed("protected"))?;
             self.protected.remove(prefix);
         }
-        Ok(())
+        self.write_guards()
     }
 
     /// Puts these rules in force in place of all others, at once.
@@ -215,8 +244,31 @@ impl XdpFilter {
     /// # Errors
     /// If the kernel does not run the program.
     pub(crate) fn canary(&mut self, frame: &[u8]) -> Result<u64, KernelError> {
-        self.run("seawall_canary", frame, 1)?;
+        Ok(word(&self.ask_canary(frame)?, 0))
+    }
+
+    fn ask_canary(&mut self, frame: &[u8]) -> Result<CanaryBytes, KernelError> {
+        self.run(CANARY, frame, 1)?;
         self.tables.canaries.get(&0, 0).map_err(failed("canaries"))
+    }
+
+    /// The kernel's tick and clock at this instant.
+    fn tick(&mut self) -> Result<(u64, u64), KernelError> {
+        let answer = self.ask_canary(&[0; SHORTEST_FRAME_BYTES])?;
+        Ok((word(&answer, 8), word(&answer, 16)))
+    }
+
+    /// The length of a tick in nanoseconds: that of the usual rate nearest to what is measured.
+    fn measure_tick(&mut self) -> Result<u64, KernelError> {
+        /// Values that the kernel's configuration offers (CONFIG_HZ), on any architecture.
+        const RATES_HZ: [u64; 9] = [24, 48, 100, 128, 250, 300, 500, 1_000, 1_024];
+        const MEASURED: std::time::Duration = std::time::Duration::from_millis(60);
+        let (ticks, ns) = self.tick()?;
+        std::thread::sleep(MEASURED);
+        let (ticks_after, ns_after) = self.tick()?;
+        let hz = (ticks_after - ticks) * 1_000_000_000 / (ns_after - ns).max(1);
+        let nearest = RATES_HZ.iter().min_by_key(|rate| rate.abs_diff(hz)).unwrap_or(&RATES_HZ[4]);
+        Ok(1_000_000_000 / nearest)
     }
 
     /// Runs the program on a frame `repeat` times, as if it had come in, and tells whether it is
@@ -226,11 +278,16 @@ impl XdpFilter {
     /// If the kernel does not run the program: it wants 14 bytes at least.
     pub fn try_frame(&mut self, frame: &[u8], repeat: u32) -> Result<(bool, u64), KernelError> {
         const XDP_DROP: u32 = 1;
-        let (returned, took_ns) = self.run("seawall", frame, repeat)?;
+        let (returned, took_ns) = self.run(FILTER, frame, repeat)?;
         Ok((returned == XDP_DROP, took_ns))
     }
 
-    fn run(&mut self, name: &str, frame: &[u8], repeat: u32) -> Result<(u32, u64), KernelError> {
+    /// Runs one of the loaded programs on a frame `repeat` times, and tells what it returned the
+    /// last time, and how long one run took on average, in nanoseconds.
+    ///
+    /// # Errors
+    /// If the kernel does not run the program: it wants 14 bytes at least.
+    pub fn run(&mut self, name: &str, frame: &[u8], repeat: u32) -> Result<(u32, u64), KernelError> {
         let failed = |reason| KernelError::Load(format!("it cannot be tried: {reason}"));
         if frame.len() < SHORTEST_FRAME_BYTES {
             return Err(failed("the frame has no Ethernet header".to_owned()));
@@ -280,10 +337,23 @@ impl XdpFilter {
         &self.rules
     }
 
-    fn write_control(&mut self, control: Control) -> Result<(), KernelError> {
+    /// Writes the word that puts a generation in force, with the clocks set anew.
+    fn write_control(&mut self, mut control: Control) -> Result<(), KernelError> {
+        (control.ticks.base_jiffies, control.ticks.base_ns) = self.tick()?;
         self.tables.control.set(0, control.encode(), 0).map_err(failed("control"))?;
         self.control = control;
         Ok(())
+    }
+
+    /// Lets these sources pass too.
+    pub(crate) fn protect_also(&mut self, prefixes: &[Prefix]) -> Result<(), KernelError> {
+        for prefix in prefixes {
+            if !self.protected.contains(prefix) {
+                self.write_protected(*prefix)?;
+                self.protected.insert(*prefix);
+            }
+        }
+        self.write_guards()
     }
 
     fn write_protected(&mut self, prefix: Prefix) -> Result<(), KernelError> {
@@ -293,6 +363,25 @@ impl XdpFilter {
             IpAddr::V6(v6) => self.tables.v6_protected.insert(&TrieKey::new(bits, v6.octets()), 1, 0),
         }
         .map_err(failed("protected"))
+    }
+
+    /// Marks where protected prefixes may be, so that a packet from elsewhere need not be looked up.
+    fn write_guards(&mut self) -> Result<(), KernelError> {
+        let mut guards = [Box::new([0_u64; 1024]), Box::new([0_u64; 1024])];
+        for prefix in &self.protected {
+            let (family, first) = match prefix.address() {
+                IpAddr::V4(v4) => (0, (u32::from(v4) >> 16) as usize),
+                IpAddr::V6(v6) => (1, usize::from(v6.segments()[0])),
+            };
+            let count = 1_usize << 16_u8.saturating_sub(prefix.length_bits());
+            for place in first..(first + count).min(1 << 16) {
+                guards[family][place / 64] |= 1 << (place % 64);
+            }
+        }
+        for (family, guard) in guards.into_iter().enumerate() {
+            self.tables.guards.set(family as u32, *guard, 0).map_err(failed("guards"))?;
+        }
+        Ok(())
     }
 
     fn begin_counter(&mut self, slot: u16, name: &str) -> Result<(), KernelError> {
@@ -422,20 +511,33 @@ impl XdpFilter {
             }
         }
         shape.filter_mask = sieve.mask();
-        for (index, chunk) in sieve.chunks().enumerate() {
-            self.tables.filter.set(bank * CHUNKS + index as u32, chunk, 0).map_err(failed("filter"))?;
-        }
+        let mut image = Bank { filter: sieve.chunks().collect(), ..Bank::default() };
         let matches: Vec<&Rule> = rules.iter().filter(|r| matches!(r.kind, Kind::Match(..))).collect();
         if matches.len() > RULES as usize {
             return Err(KernelError::Full { what: "signatures", limit: RULES as usize });
         }
-        for (index, rule) in matches.iter().enumerate() {
+        for rule in &matches {
             let Kind::Match(conjunction, act) = &rule.kind else { continue };
             let slot = self.slots.of(rule);
-            let bytes = encode_rule(rule, conjunction, *act, now.monotonic_at(rule.expires), slot);
-            self.tables.rules.set(bank * RULES + index as u32, bytes, 0).map_err(failed("rules"))?;
+            image.rules.push(encode_rule(rule, conjunction, *act, now.monotonic_at(rule.expires), slot));
         }
-        self.tables.masks.set(bank, *encode_masks(&matches, shape), 0).map_err(failed("rule_masks"))
+        image.masks = Some(encode_masks(&matches, shape));
+        self.write_image(bank, &image)?;
+        self.banks[bank as usize] = image;
+        Ok(())
+    }
+
+    fn write_image(&mut self, bank: u32, image: &Bank) -> Result<(), KernelError> {
+        for (index, chunk) in (bank * CHUNKS..).zip(&image.filter) {
+            self.tables.filter.set(index, chunk, 0).map_err(failed("filter"))?;
+        }
+        for (index, rule) in (bank * RULES..).zip(&image.rules) {
+            self.tables.rules.set(index, rule, 0).map_err(failed("rules"))?;
+        }
+        match &image.masks {
+            Some(masks) => self.tables.masks.set(bank, masks.as_ref(), 0).map_err(failed("rule_masks")),
+            None => Ok(()),
+        }
     }
 }
 

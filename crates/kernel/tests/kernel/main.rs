@@ -3,6 +3,7 @@
 
 mod agreement;
 mod generations;
+mod network;
 mod random;
 
 use seawall_kernel::XdpFilter;

@@ -11,7 +11,7 @@ pub mod haproxy;
 pub mod nftables;
 pub mod nginx;
 mod pattern;
-mod tcp_options;
+pub mod tcp_options;
 
 use crate::approval::Approved;
 use seawall_model::Prefix;

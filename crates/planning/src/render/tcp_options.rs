@@ -16,7 +16,8 @@ const MAX_BYTES: usize = 40;
 
 /// The layout with this hash, as kinds with their offsets in bytes from the first option, and the
 /// header's length in 32-bit words. `None`: no common layout has it.
-pub(crate) fn layout(wanted: u64) -> Option<(Vec<(u8, usize)>, usize)> {
+#[must_use]
+pub fn layout(wanted: u64) -> Option<(Vec<(u8, usize)>, usize)> {
     if wanted == 0 {
         return Some((Vec::new(), 5));
     }

@@ -1,0 +1,49 @@
+/* The filter with a source drawn for each packet, so that nothing of it is in the processor's
+ * cache, and the drawing alone, to be taken off. */
+#include "filter.c"
+
+/* Blocked addresses are spread like this, so that a number gives one. */
+INLINE u32 spread(u32 number)
+{
+	return number * 2654435761U;
+}
+
+INLINE int draw(struct xdp_md *context, u32 address)
+{
+	u8 *data = (u8 *)(u64)context->data;
+	const u8 *end = (const u8 *)(u64)context->data_end;
+	if (data + 34 > end)
+		return 0;
+	*(u32 *)(data + 26) = address;
+	return 1;
+}
+
+SECTION("xdp")
+int draw_any(struct xdp_md *context)
+{
+	return draw(context, random_u32()) ? XDP_PASS : XDP_DROP;
+}
+
+SECTION("xdp")
+int cold_any(struct xdp_md *context)
+{
+	return draw(context, random_u32()) ? judge_frame(context) : XDP_DROP;
+}
+
+SECTION("xdp")
+int cold_blocked(struct xdp_md *context)
+{
+	return draw(context, be32(spread(random_u32() & 0xFFFFF))) ? judge_frame(context) : XDP_DROP;
+}
+
+SECTION("xdp")
+int plain_pass(struct xdp_md *context)
+{
+	return context->data < context->data_end ? XDP_PASS : XDP_DROP;
+}
+
+SECTION("xdp")
+int plain_drop(struct xdp_md *context)
+{
+	return context->data < context->data_end ? XDP_DROP : XDP_PASS;
+}

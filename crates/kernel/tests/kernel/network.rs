@@ -1,0 +1,257 @@
+//! The filter on a real interface: a pair of virtual ones between two network namespaces that go
+//! with the processes in them. The test starts itself again inside.
+
+use seawall_kernel::{Attachment, Carrier, KernelFilter, Moment, Settings};
+use seawall_model::observation::Fragment;
+use seawall_model::plan::{Action, Measure, Plan, PlanReport, Scope};
+use seawall_model::policy::{Mode, Policy};
+use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
+use seawall_model::time::SECOND_NS;
+use seawall_model::{Cause, Prefix};
+use seawall_planning::{Approved, CheckContext, approve};
+use std::net::{IpAddr, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Set in the process that runs inside.
+const INSIDE: &str = "SEAWALL_TEST_INSIDE";
+
+/// Runs this test again in a network namespace of its own. Returns whether it is inside already;
+/// `None`: this machine does not allow it.
+fn inside(test: &str) -> Option<bool> {
+    if std::env::var_os(INSIDE).is_some() {
+        return Some(true);
+    }
+    crate::loaded()?;
+    for tool in ["unshare", "nsenter", "ip", "nft", "bpftool", "python3"] {
+        let path = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin";
+        let is_there = path.split(':').any(|folder| std::path::Path::new(folder).join(tool).exists());
+        if !is_there {
+            eprintln!("skipped: no {tool} on this machine");
+            return None;
+        }
+    }
+    let me = std::env::current_exe().expect("the test's own path");
+    let status = Command::new("unshare")
+        .args(["--net", "--fork", "--kill-child"])
+        .arg(me)
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .status()
+        .expect("unshare runs");
+    assert!(status.success(), "{test} inside its namespace");
+    Some(false)
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{program} {arguments:?}: {told}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Another host: 192.0.2.2 and 192.0.2.3, with 192.0.2.1 here on the interface `near`.
+struct Peer {
+    holder: Child,
+    socket: UdpSocket,
+}
+
+impl Peer {
+    fn new() -> Self {
+        let holder = Command::new("unshare")
+            .args(["--net", "--fork", "--kill-child", "cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("unshare runs");
+        let pid = format!("/proc/{}/task/{}/children", holder.id(), holder.id());
+        let child = wait_for(|| {
+            let children = std::fs::read_to_string(&pid).ok()?;
+            children.split_whitespace().next().map(str::to_owned)
+        });
+        let there = |arguments: &[&str]| {
+            run("nsenter", &[&["--net", "--target", child.as_str()], arguments].concat());
+        };
+        run("ip", &["link", "add", "near", "type", "veth", "peer", "name", "far"]);
+        // The child unshares after it was made; until then the move would go nowhere.
+        wait_for(|| {
+            let own = std::fs::read_link("/proc/self/ns/net").ok()?;
+            let other = std::fs::read_link(format!("/proc/{child}/ns/net")).ok()?;
+            (own != other).then_some(())
+        });
+        run("ip", &["link", "set", "far", "netns", &child]);
+        run("ip", &["address", "add", "192.0.2.1/24", "dev", "near"]);
+        run("ip", &["link", "set", "near", "up"]);
+        there(&["ip", "address", "add", "192.0.2.2/24", "dev", "far"]);
+        there(&["ip", "address", "add", "192.0.2.3/24", "dev", "far"]);
+        there(&["ip", "link", "set", "far", "up"]);
+        let socket = UdpSocket::bind("192.0.2.1:4000").expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_millis(700))).expect("a deadline");
+        let peer = Self { holder, socket };
+        wait_for(|| peer.hears("192.0.2.3", &child).then_some(()));
+        peer
+    }
+
+    fn child(&self) -> String {
+        let path = format!("/proc/{0}/task/{0}/children", self.holder.id());
+        std::fs::read_to_string(path).expect("children").trim().to_owned()
+    }
+
+    /// Whether a datagram from there arrives here.
+    fn arrives(&self, source: &str) -> bool {
+        self.hears(source, &self.child())
+    }
+
+    fn hears(&self, source: &str, child: &str) -> bool {
+        let script = format!(
+            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('{source}', 0)); s.sendto(b'hello', ('192.0.2.1', 4000))"
+        );
+        run("nsenter", &["--net", "--target", child, "python3", "-c", &script]);
+        let mut buffer = [0; 64];
+        matches!(self.socket.recv_from(&mut buffer), Ok((5, from)) if from.ip().to_string() == source)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+fn wait_for<T>(mut ready: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..200 {
+        if let Some(value) = ready() {
+            return value;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it did not come about in two seconds")
+}
+
+fn share(share: f64) -> ShareEstimate {
+    ShareEstimate { share, low: share, high: share }
+}
+
+fn plan(now: Moment, policy: &Policy, cause: Cause, measures: Vec<(Action, Scope)>) -> Approved {
+    let expires = now.wall.plus_ns(60 * SECOND_NS);
+    let measures = measures
+        .into_iter()
+        .enumerate()
+        .map(|(n, (action, scope))| Measure {
+            id: format!("m{}", n + 1),
+            action,
+            scope,
+            target: None,
+            predicted_effect: share(1.0),
+            predicted_harm: Some(share(0.0)),
+            expires,
+            initial_share: 1.0,
+        })
+        .collect();
+    let plan = Plan { generation: 1, parent: None, cause, created: now.wall, expires, measures };
+    let proven: Vec<IpAddr> = vec!["192.0.2.2".parse().expect("an address")];
+    let context = CheckContext { now: now.wall, confidence: 1.0, vectors: &[], proven_sources: &proven };
+    let (approved, report) = approve(plan, PlanReport::default(), policy, &context);
+    approved.unwrap_or_else(|| panic!("not approved: {report:?}"))
+}
+
+fn blocks(now: Moment, policy: &Policy) -> Approved {
+    let source: Prefix = "192.0.2.2".parse().expect("a prefix");
+    plan(now, policy, Cause::HttpFlood, vec![(Action::DropInKernel, Scope::Sources(vec![source]))])
+}
+
+fn policy() -> Policy {
+    Policy { mode: Mode::Enforce, ..Policy::default() }
+}
+
+fn start(session: &[&str]) -> KernelFilter {
+    KernelFilter::start(&Settings {
+        interface: "near".to_owned(),
+        session: session.iter().map(|a| a.parse().expect("an address")).collect(),
+        samples_per_s: 1_000,
+    })
+    .expect("the filter starts")
+}
+
+#[test]
+fn a_block_holds_on_the_wire_until_it_is_undone_and_nothing_is_left_behind() {
+    if inside("network::a_block_holds_on_the_wire_until_it_is_undone_and_nothing_is_left_behind")
+        != Some(true)
+    {
+        return;
+    }
+    let peer = Peer::new();
+    let (now, policy) = (Moment::now(), policy());
+    let mut filter = start(&[]);
+    assert_eq!(*filter.carrier(), Carrier::Xdp(Attachment::Native));
+    assert!(peer.arrives("192.0.2.2"));
+    let applied = filter.apply(&blocks(now, &policy), &policy, now).expect("the plan");
+    assert_eq!((applied.measures, applied.refused), (vec!["m1".to_owned()], Vec::new()));
+    assert!(!peer.arrives("192.0.2.2"), "blocked");
+    assert!(peer.arrives("192.0.2.3"), "others pass");
+    let hits = filter.hits().expect("hits");
+    assert!(hits[0].counts.dropped_packets >= 1, "{hits:?}");
+    let sampled = std::iter::from_fn(|| filter.next_sample()).filter(|s| s.is_dropped).count();
+    assert!(sampled >= 1, "what is dropped is seen all the same");
+    assert_eq!(filter.audit(now).expect("an audit"), Vec::<String>::new());
+    filter.undo(now).expect("undone");
+    assert!(peer.arrives("192.0.2.2"), "undone");
+    drop(filter);
+    assert!(!run("ip", &["-d", "link", "show", "near"]).contains("xdp"), "detached");
+}
+
+#[test]
+fn the_operators_session_is_never_blocked() {
+    if inside("network::the_operators_session_is_never_blocked") != Some(true) {
+        return;
+    }
+    let peer = Peer::new();
+    let (now, policy) = (Moment::now(), policy());
+    let mut filter = start(&["192.0.2.2"]);
+    let applied = filter.apply(&blocks(now, &policy), &policy, now).expect("the plan");
+    assert_eq!(applied.refused.len(), 1, "{applied:?}");
+    let signature = Signature {
+        layer: Layer::Packet,
+        tests: vec![
+            Test::Protocol(17),
+            Test::DestinationPort { low: 4_000, high: 4_000 },
+            Test::Fragment(Fragment::Whole),
+        ],
+        attack: share(1.0),
+        baseline: Some(share(0.0)),
+        baseline_clients: Some(share(0.0)),
+        examples: Vec::new(),
+    };
+    let flood =
+        plan(now, &policy, Cause::UdpFlood, vec![(Action::DropInKernel, Scope::Signature(signature))]);
+    let applied = filter.apply(&flood, &policy, now).expect("the plan");
+    assert_eq!((applied.measures.len(), applied.untried), (1, Vec::new()));
+    assert!(!peer.arrives("192.0.2.3"));
+    assert!(peer.arrives("192.0.2.2"), "the session passes what the rule is about");
+}
+
+#[test]
+fn what_somebody_changes_is_put_right() {
+    if inside("network::what_somebody_changes_is_put_right") != Some(true) {
+        return;
+    }
+    let _peer = Peer::new();
+    let (now, policy) = (Moment::now(), policy());
+    let mut filter = start(&[]);
+    filter.apply(&blocks(now, &policy), &policy, now).expect("the plan");
+    let maps = run("bpftool", &["map", "show", "name", "v4_blocks"]);
+    let newest = maps.lines().filter_map(|l| l.split(':').next()?.trim().parse::<u32>().ok()).max();
+    let id = newest.expect("the table").to_string();
+    run("bpftool", &["map", "delete", "id", &id, "key", "192", "0", "2", "2", "32", "0", "0", "0"]);
+    let stranger = ["10", "9", "8", "7", "32", "0", "0", "0"];
+    let value = ["0"; 24];
+    run("bpftool", &[&["map", "update", "id", &id, "key"], &stranger[..], &["value"], &value[..]].concat());
+    let found = filter.audit(now).expect("an audit");
+    assert_eq!(found, ["1 blocked prefixes were missing or changed", "1 blocked prefixes were not ours"]);
+    assert_eq!(filter.audit(now).expect("an audit"), Vec::<String>::new());
+}
