@@ -85,3 +85,20 @@ int seawall_canary(struct xdp_md *context)
 		answer->rules = holding(context, masks, &facts, bank);
 	return XDP_PASS;
 }
+
+SECTION("classifier")
+int seawall_out(struct __sk_buff *packet)
+{
+	u32 zero = 0, direction = DIRECTION_OUT;
+	const struct control *state = map_lookup(&control, &zero);
+	struct totals *sums = map_lookup(&totals, &direction);
+	if (!state || !sums)
+		return TC_PASS_ON;
+	sums->packets++;
+	sums->bytes += packet->len;
+	u32 one_in = is_sampled(sums, state->samples_per_s, now_ns(state));
+	if (one_in)
+		give_sample(sums, (const void *)(u64)packet->data, (const void *)(u64)packet->data_end, packet->len,
+			    one_in, XDP_PASS, DIRECTION_OUT);
+	return TC_PASS_ON;
+}

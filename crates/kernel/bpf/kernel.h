@@ -49,6 +49,14 @@ struct xdp_md {
 	u32 egress_ifindex;
 };
 
+/* What the classifier gets. */
+struct __sk_buff {
+	u32 len;
+	u32 unused[18];
+	u32 data;
+	u32 data_end;
+};
+
 static void *(*const map_lookup)(const void *map, const void *key) = (void *)1;
 static long (*const map_update)(const void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static u64 (*const time_ns)(void) = (void *)5;

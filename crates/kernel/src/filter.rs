@@ -27,7 +27,11 @@ pub struct Settings {
 /// What carries the rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Carrier {
-    Xdp(Attachment),
+    Xdp {
+        attachment: Attachment,
+        /// Whether outgoing packets are sampled too (Linux 6.6).
+        sees_answers: bool,
+    },
     /// With why the XDP program is not used. Nothing is sampled.
     Nftables(String),
 }
@@ -71,7 +75,9 @@ impl KernelFilter {
     pub fn start(settings: &Settings) -> Result<Self, KernelError> {
         let session: Vec<Prefix> = settings.session.iter().map(|a| Prefix::host(*a)).collect();
         let (back_end, carrier) = match start_xdp(settings, &session) {
-            Ok((filter, attachment)) => (BackEnd::Xdp(Box::new(filter)), Carrier::Xdp(attachment)),
+            Ok((filter, attachment, sees_answers)) => {
+                (BackEnd::Xdp(Box::new(filter)), Carrier::Xdp { attachment, sees_answers })
+            }
             Err(error @ KernelError::Attach { .. }) if !exists(&settings.interface) => return Err(error),
             Err(error) => (BackEnd::Nftables(NftFilter::start()?), Carrier::Nftables(error.to_string())),
         };
@@ -165,7 +171,7 @@ impl KernelFilter {
     /// If the kernel refuses.
     pub fn totals(&self) -> Result<Option<Totals>, KernelError> {
         match &self.back_end {
-            BackEnd::Xdp(filter) => filter.totals().map(Some),
+            BackEnd::Xdp(filter) => filter.totals(false).map(Some),
             BackEnd::Nftables(_) => Ok(None),
         }
     }
@@ -188,12 +194,14 @@ impl Drop for KernelFilter {
     }
 }
 
-fn start_xdp(settings: &Settings, session: &[Prefix]) -> Result<(XdpFilter, Attachment), KernelError> {
+fn start_xdp(settings: &Settings, session: &[Prefix]) -> Result<(XdpFilter, Attachment, bool), KernelError> {
     let mut filter = XdpFilter::load()?;
     filter.protect(session)?;
     filter.sample(settings.samples_per_s)?;
     let attachment = filter.attach(&settings.interface)?;
-    Ok((filter, attachment))
+    // Without it, answers are not seen: less is known, nothing is lost.
+    let sees_answers = filter.attach_outgoing(&settings.interface).is_ok();
+    Ok((filter, attachment, sees_answers))
 }
 
 fn exists(interface: &str) -> bool {

@@ -23,7 +23,8 @@ use crate::tables::{Label, Tables, failed, ring};
 use aya::Ebpf;
 use aya::maps::lpm_trie::Key as TrieKey;
 use aya::maps::{MapData, RingBuf};
-use aya::programs::{TestRun, TestRunOptions, Xdp, XdpMode};
+use aya::programs::tc::TcAttachOptions;
+use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode};
 use seawall_model::{Prefix, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -33,6 +34,7 @@ const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/filter.o");
 /// Names of its programs.
 const FILTER: &str = "seawall";
 const CANARY: &str = "seawall_canary";
+const OUTGOING: &str = "seawall_out";
 /// Blocked prefixes that each family has room for.
 pub const BLOCK_LIMIT: usize = 1 << 20;
 /// Bytes of an Ethernet header: no shorter frame can be tried.
@@ -159,6 +161,24 @@ impl XdpFilter {
         };
         self.attachment = attached?;
         Ok(self.attachment)
+    }
+
+    /// Samples what leaves by the interface too. It needs Linux 6.6: what earlier kernels offer
+    /// would stay behind if this process were killed.
+    ///
+    /// # Errors
+    /// If the kernel does not offer it.
+    pub fn attach_outgoing(&mut self, interface: &str) -> Result<(), KernelError> {
+        let failed = |reason: String| KernelError::Attach { interface: interface.to_owned(), reason };
+        let missing = || KernelError::Load(format!("the object has no program {OUTGOING}"));
+        let program = self.ebpf.program_mut(OUTGOING).ok_or_else(missing)?;
+        let program: &mut SchedClassifier = program.try_into().map_err(|_| missing())?;
+        program.load().map_err(|e| KernelError::Load(chain(&e)))?;
+        let options = TcAttachOptions::TcxOrder(LinkOrder::default());
+        program
+            .attach_with_options(interface, TcAttachType::Egress, options)
+            .map(|_| ())
+            .map_err(|e| failed(chain(&e)))
     }
 
     /// How the program is attached.
@@ -310,12 +330,12 @@ impl XdpFilter {
         Ok(Counts::sum(parts.iter()))
     }
 
-    /// What came in, and what became of it.
+    /// What came in, and what became of it; or what left.
     ///
     /// # Errors
     /// If the table cannot be read.
-    pub fn totals(&self) -> Result<Totals, KernelError> {
-        let parts = self.tables.totals.get(&0, 0).map_err(failed("totals"))?;
+    pub fn totals(&self, is_outgoing: bool) -> Result<Totals, KernelError> {
+        let parts = self.tables.totals.get(&u32::from(is_outgoing), 0).map_err(failed("totals"))?;
         Ok(Totals::sum(parts.iter()))
     }
 

@@ -188,7 +188,7 @@ fn a_block_holds_on_the_wire_until_it_is_undone_and_nothing_is_left_behind() {
     let peer = Peer::new();
     let (now, policy) = (Moment::now(), policy());
     let mut filter = start(&[]);
-    assert_eq!(*filter.carrier(), Carrier::Xdp(Attachment::Native));
+    assert_eq!(*filter.carrier(), Carrier::Xdp { attachment: Attachment::Native, sees_answers: true });
     assert!(peer.arrives("192.0.2.2"));
     let applied = filter.apply(&blocks(now, &policy), &policy, now).expect("the plan");
     assert_eq!((applied.measures, applied.refused), (vec!["m1".to_owned()], Vec::new()));
@@ -196,8 +196,10 @@ fn a_block_holds_on_the_wire_until_it_is_undone_and_nothing_is_left_behind() {
     assert!(peer.arrives("192.0.2.3"), "others pass");
     let hits = filter.hits().expect("hits");
     assert!(hits[0].counts.dropped_packets >= 1, "{hits:?}");
-    let sampled = std::iter::from_fn(|| filter.next_sample()).filter(|s| s.is_dropped).count();
-    assert!(sampled >= 1, "what is dropped is seen all the same");
+    peer.socket.send_to(b"answer", "192.0.2.3:9").expect("a datagram leaves");
+    let sampled = std::iter::from_fn(|| filter.next_sample()).collect::<Vec<_>>();
+    assert!(sampled.iter().any(|s| s.is_dropped), "what is dropped is seen all the same");
+    assert!(sampled.iter().any(|s| s.is_outgoing), "and what leaves");
     assert_eq!(filter.audit(now).expect("an audit"), Vec::<String>::new());
     filter.undo(now).expect("undone");
     assert!(peer.arrives("192.0.2.2"), "undone");
