@@ -305,6 +305,8 @@ pub const TABLE: &[CauseRules] = causes! {
     ClientFault prior -3.0
         needs [OwnClientShare Above(0.25, 0.6), ReturningShare Above(0.45, 0.8), OwnProgramExcess Above(0.3, 0.7)]
         needs [PageRate Rises(1.3, 3.0), PeakRequestsPerClient Above(4.0, 20.0)]
+        needs [RequestCount Above(30.0, 120.0)]
+        needs [RequestRate Above(1.2, 4.0)]
     {
         OwnClientShare Exceeds(0.15, 0.5), 1.5 "one program that always came here sends most of it";
         OwnClientShare AboveUnexpected(0.5, 0.9), 1.0 "one program sends most of it";
@@ -325,7 +327,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [PageRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
         needs [RequestCount Above(40.0, 150.0)]
         needs [ClientCount Above(12.0, 40.0)]
-        needs [PageRate Above(0.8, 2.5)]
+        needs [PageRate Above(1.2, 4.0)]
     {
         PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";

@@ -76,8 +76,8 @@ pub const TABLE: &[CauseRules] = causes! {
         TwoWayShare Above(0.5, 0.9), -2.5 "most packets belong to conversations";
     }
     SynFlood prior -2.0
-        needs [HalfOpenCount Above(10.0, 50.0)]
-        needs [HalfOpenRate Above(3.0, 25.0)]
+        needs [HalfOpenCount Above(10.0, 50.0), SynShare Above(0.4, 0.8)]
+        needs [HalfOpenRate Above(3.0, 25.0), SynRate Above(100.0, 1000.0)]
     {
         HalfOpenRate Above(20.0, 400.0), 3.0 "hundreds of connections a second are opened and left";
         HalfOpenRate Rises(3.0, 20.0), 1.5 "there were far fewer before";

@@ -28,6 +28,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ServerErrorShare Below(0.05, 0.0), 0.5 "the service answers";
         HandshakeCompletion Above(0.7, 0.95), 1.0 "connections complete";
         HalfOpenRate Above(10.0, 200.0), -2.5 "connections are opened and left";
+        SynShare Above(0.4, 0.9), -2.0 "hardly anything but openings";
         UnansweredUdpRate Below(300.0, 20.0), 0.5 "little that nobody answers";
         DnsQueryRate Below(100.0, 5.0), 1.0 "few queries a second";
         DnsFailureShare Below(0.5, 0.1), 0.75 "names exist";
