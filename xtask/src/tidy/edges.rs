@@ -38,6 +38,8 @@ const CRATES: &[Allowed] = &[
     world("http-edge", &["model", "wire", "detection", "signature"]),
     // It drops what a plan says and hands up what it saw; it does not diagnose, plan or decide.
     world("kernel", &["model", "planning", "wire"]),
+    // It answers by what it knows of names; it does not diagnose, plan or decide.
+    world("dns-edge", &["model", "detection"]),
     // It judges the detector, so it knows nothing of it.
     world("drill", &["model"]),
     world(

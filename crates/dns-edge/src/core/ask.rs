@@ -1,0 +1,418 @@
+//! The ladder: what becomes of a query. Each step that holds ends it.
+//!
+//! 1. malformed: dropped
+//! 2. not for us (operation, class, transfer, signature): refused
+//! 3. known to the cache: served
+//! 4. provably absent: said so
+//! 5. existing, by the zone or because it answered before: passed on
+//! 6. unknown, and the pool has room: passed on
+//! 7. unknown and proven: a token of its source opens the reserve
+//! 8. unknown and unproven: told to show a cookie or to come over TCP, as far as bytes that came
+//!    in pay for it; else dropped
+//!
+//! No source is blocked at any step. What is held back is questions for names of which nothing is
+//! known, and only while the servers cannot take them.
+
+use super::{Ask, Asker, Core, Due, Outbox, outbox::ToBackend};
+use crate::backend::{Leg, Waiter};
+use crate::cache::Asked;
+use crate::cookie::Shown;
+use crate::counters::Counter;
+use crate::exist::Existence;
+use crate::limit::Prefixes;
+use crate::message::write::{self, Opt};
+use crate::message::{CLASS_IN, Key, Query, code, flag, kind, opcode};
+use crate::outbound::Mood;
+
+/// While it is loud without being strict, so many times the repeats are taken: many clients of one
+/// network may ask for what all ask for.
+const LOUD_REPEATS: u64 = 50;
+
+/// What may be sent of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    Full,
+    /// Header and question, with the TC bit.
+    Short,
+    Nothing,
+}
+
+/// Why a query is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Existing,
+    Learnt,
+    Unknown,
+}
+
+impl Core {
+    /// Takes a message from a client.
+    pub fn query(&mut self, asker: &Asker, message: &[u8], out: &mut Outbox) {
+        self.add(Counter::queries, 1);
+        if asker.via.is_tcp() {
+            self.add(Counter::queries_tcp, 1);
+        } else {
+            self.add(Counter::query_bytes, message.len() as u64);
+            let was = self.ledger.mood();
+            self.ledger.take(self.now.us, message.len());
+            self.add(Counter::loud, u64::from(was == Mood::Calm && self.ledger.mood() > was));
+        }
+        let Ok(query) = Query::parse(message) else {
+            self.add(Counter::malformed, 1);
+            return self.sense.malformed(self.now.wall, asker, message.len());
+        };
+        let key = Key::of(query.name);
+        self.sense.query(self.now.wall, asker, &query);
+        let shown = self.cookies.look(
+            query.edns.and_then(|e| e.cookie),
+            asker.address.ip(),
+            self.now.wall.seconds() as u32,
+        );
+        let (is_proven, cookie) = match shown {
+            Shown::Proven(cookie) => (true, Some(cookie)),
+            Shown::Unproven(cookie) => (asker.via.is_tcp(), Some(cookie)),
+            Shown::Nothing | Shown::Malformed => (asker.via.is_tcp(), None),
+        };
+        self.add(Counter::proven, u64::from(matches!(shown, Shown::Proven(_))));
+        let asked = Asked::of(&query);
+        let name_hash = key.hash(self.seed);
+        let hash = asked.hash(name_hash);
+        let ask = Ask { asker, message, query, key, name_hash, asked, hash, is_proven, cookie };
+        if shown == Shown::Malformed {
+            self.add(Counter::refused, 1);
+            return self.say(&ask, code::FORMAT_ERROR, out);
+        }
+        if let Some(code) = self.refusal(&ask) {
+            self.add(Counter::refused, 1);
+            return self.say(&ask, code, out);
+        }
+        self.climb(&ask, out);
+    }
+
+    /// The code that a query is refused with, if it is.
+    fn refusal(&mut self, ask: &Ask<'_>) -> Option<u16> {
+        let query = &ask.query;
+        if query.edns.is_some_and(|e| e.version > 0) {
+            return Some(code::BAD_VERSION);
+        }
+        match query.opcode() {
+            opcode::QUERY => {}
+            opcode::NOTIFY => return Some(self.notified(ask)),
+            opcode::UPDATE => return Some(code::REFUSED),
+            _ => return Some(code::NOT_IMPLEMENTED),
+        }
+        let is_refused = query.qclass != CLASS_IN
+            || query.is_signed
+            || matches!(query.qtype, kind::AXFR | kind::IXFR | kind::TKEY | kind::OPT | 0);
+        is_refused.then_some(code::REFUSED)
+    }
+
+    /// A primary says that a zone has changed (RFC 1996): it is asked for its serial number soon.
+    /// A forged one costs one small question.
+    fn notified(&self, ask: &Ask<'_>) -> u16 {
+        let source = ask.asker.address.ip();
+        let is_ours = |z: &crate::settings::ZoneSource| {
+            *z.apex == *ask.key.as_bytes() && z.primary.ip().to_canonical() == source.to_canonical()
+        };
+        if self.settings.zones.iter().any(is_ours) {
+            self.zones_cell.notify();
+            code::NO_ERROR
+        } else {
+            code::REFUSED
+        }
+    }
+
+    fn climb(&mut self, ask: &Ask<'_>, out: &mut Outbox) {
+        if ask.query.qtype != kind::ANY && self.serve_cached(ask, true, out) {
+            return;
+        }
+        let zones = std::sync::Arc::clone(&self.zones);
+        let reason = match zones.look(&ask.key, ask.query.qtype) {
+            // Who asks for proof of absence gets it from a server that can sign it.
+            Existence::Absent(zone) if !(zone.is_signed && ask.query.dnssec_ok()) => {
+                return self.say_absent(ask, zone, out);
+            }
+            Existence::Possible => Reason::Existing,
+            Existence::Unknown if self.learnt.knows(ask.name_hash) => Reason::Learnt,
+            Existence::Unknown | Existence::Absent(_) => Reason::Unknown,
+        };
+        if ask.query.qtype == kind::ANY {
+            return self.say_any(ask, out);
+        }
+        if self.join(ask) {
+            return;
+        }
+        let Some(pool) = self.pool_of(&ask.key) else {
+            self.add(Counter::refused, 1);
+            return self.say(ask, code::REFUSED, out);
+        };
+        if !self.pools[pool].has_up() && self.serve_cached(ask, false, out) {
+            return;
+        }
+        match reason {
+            Reason::Existing => self.add(Counter::existing, 1),
+            Reason::Learnt => self.add(Counter::learnt, 1),
+            Reason::Unknown if self.find_room(ask, pool) => self.add(Counter::unknown, 1),
+            Reason::Unknown => {
+                self.add(Counter::unknown_held_back, 1);
+                return self.hold_back(ask, out);
+            }
+        }
+        self.pass_on(ask, pool, reason == Reason::Unknown, out);
+    }
+
+    /// Serves from the cache, if the answer is there; a stale one only if it must not be fresh.
+    pub(super) fn serve_cached(&mut self, ask: &Ask<'_>, fresh: bool, out: &mut Outbox) -> bool {
+        // An answer may be for the named network only, so that it is not kept for others.
+        if ask.query.edns.is_some_and(|e| e.has_client_subnet) {
+            return false;
+        }
+        let now_s = self.now.second();
+        let start = out.bytes.len();
+        let mut cache = self.cache.of(ask.hash);
+        let Some(entry) = cache.find(ask.hash, &ask.key, ask.asked, now_s) else { return false };
+        let is_fresh = entry.is_fresh(now_s);
+        if fresh && !is_fresh {
+            return false;
+        }
+        let bytes = entry.bytes() + write::opt_bytes(&ask.query, &ask.opt());
+        let has_room = ask.asker.via.is_tcp() || bytes <= write::room_bytes(&ask.query);
+        if has_room {
+            entry.write(&mut out.bytes, ask.message, &ask.query, now_s);
+        }
+        drop(cache);
+        self.add(if is_fresh { Counter::cached } else { Counter::stale }, 1);
+        if !has_room {
+            self.say_short(ask, out);
+            return true;
+        }
+        match self.size(ask, bytes) {
+            Size::Full => {
+                write::finish(&mut out.bytes, start, &ask.query, &ask.opt());
+                self.send(ask, start, None, out);
+            }
+            less => {
+                out.bytes.truncate(start);
+                self.say_less(ask, less, out);
+            }
+        }
+        true
+    }
+
+    /// What may be sent of an answer of so many bytes.
+    #[inline]
+    pub(super) fn size(&mut self, ask: &Ask<'_>, bytes: usize) -> Size {
+        if ask.is_proven || self.ledger.mood() == Mood::Calm {
+            return Size::Full;
+        }
+        self.size_when_loud(ask, bytes)
+    }
+
+    fn size_when_loud(&mut self, ask: &Ask<'_>, bytes: usize) -> Size {
+        let source = Prefixes::of(ask.asker.address.ip());
+        let count = self.repeats.count(source, ask.hash, self.now.second());
+        let usual = if self.ledger.mood() == Mood::Strict { 1 } else { LOUD_REPEATS };
+        let is_repeated = u64::from(count) > usual * self.settings.limits.repeats_per_network;
+        self.add(Counter::repeated, u64::from(is_repeated));
+        if !self.settings.enforce {
+            return Size::Full;
+        }
+        if !is_repeated && self.ledger.may_send(bytes) {
+            return Size::Full;
+        }
+        self.add(Counter::outbound_held_back, 1);
+        let short = ask.query.question_end() + write::opt_bytes(&ask.query, &Opt::default());
+        if self.ledger.has_credit(short) { Size::Short } else { Size::Nothing }
+    }
+
+    /// Waits for a question that is already asked.
+    fn join(&mut self, ask: &Ask<'_>) -> bool {
+        let Some(at) = self.flights.same(ask.hash, &ask.key, ask.asked) else { return false };
+        let most = self.settings.limits.waiters as usize;
+        let flight = self.flights.get_mut(at);
+        if ask.query.edns.is_some_and(|e| e.has_client_subnet) {
+            return false;
+        }
+        // The same client asks again because it waits: one answer will do.
+        let is_again = |w: &Waiter| w.asker == *ask.asker && w.message[..2] == ask.message[..2];
+        if flight.waiters.len() >= most {
+            self.add(Counter::dropped, 1);
+        } else if !flight.waiters.iter().any(is_again) {
+            flight.waiters.push(waiter(ask, self.now.us));
+            self.add(Counter::joined, 1);
+        }
+        true
+    }
+
+    /// Room for an unknown name.
+    fn find_room(&mut self, ask: &Ask<'_>, pool: usize) -> bool {
+        let room = &mut self.pools[pool].room;
+        let may = if ask.is_proven && room.is_tight() {
+            let source = Prefixes::of(ask.asker.address.ip());
+            self.buckets.take(source, self.now.ms() as u32) && room.enter(true)
+        } else {
+            room.enter(false)
+        };
+        if !may && !self.settings.enforce {
+            self.add(Counter::unknown_held_back, 1);
+            self.pools[pool].room.enter_beyond();
+            return true;
+        }
+        may
+    }
+
+    /// There is no room for an unknown name.
+    fn hold_back(&mut self, ask: &Ask<'_>, out: &mut Outbox) {
+        if ask.is_proven {
+            // Over TCP an answer is cheap, and silence would keep the connection waiting.
+            if ask.asker.via.is_tcp() {
+                self.add(Counter::failed, 1);
+                return self.say(ask, code::SERVER_FAILURE, out);
+            }
+            return self.add(Counter::dropped, 1);
+        }
+        let bytes = ask.query.question_end() + write::opt_bytes(&ask.query, &ask.opt());
+        if !self.ledger.has_credit(bytes) {
+            return self.add(Counter::dropped, 1);
+        }
+        if ask.cookie.is_some() {
+            self.add(Counter::bad_cookie, 1);
+            return self.say(ask, code::BAD_COOKIE, out);
+        }
+        self.say_short(ask, out);
+    }
+
+    fn pass_on(&mut self, ask: &Ask<'_>, pool: usize, has_room: bool, out: &mut Outbox) {
+        let member = self.pools[pool].choose(self.now.ms(), None);
+        let Some((at, member)) = self.flights.begin().zip(member) else {
+            if has_room {
+                self.pools[pool].room.leave();
+            }
+            self.add(Counter::outstanding_full, 1);
+            if !self.serve_cached(ask, false, out) {
+                self.add(Counter::dropped, 1);
+            }
+            return;
+        };
+        let is_shared = !ask.query.edns.is_some_and(|e| e.has_client_subnet);
+        let flight = self.flights.get_mut(at);
+        flight.key = ask.key;
+        flight.name_hash = ask.name_hash;
+        flight.hash = ask.hash;
+        flight.asked = ask.asked;
+        flight.pool = pool as u16;
+        flight.question_end = ask.query.question_end();
+        flight.has_room = has_room;
+        flight.waiters.push(waiter(ask, self.now.us));
+        write::forwarded(&mut flight.query, ask.message, &ask.query, 0);
+        let generation = flight.generation;
+        if is_shared {
+            self.flights.share(at);
+        }
+        let timeout_us = self.settings.limits.backend_timeout_ms * 1_000;
+        let hedge_us = self.pools[pool].hedge_us(member);
+        self.late.push_back(Due { at_us: self.now.us + hedge_us, flight: at, generation });
+        self.given_up.push_back(Due { at_us: self.now.us + timeout_us, flight: at, generation });
+        self.depart(at, 0, member, false, out);
+    }
+
+    /// Sends a flight's question to a member of its pool.
+    pub(super) fn depart(&mut self, at: u32, leg: usize, member: usize, over_tcp: bool, out: &mut Outbox) {
+        let flight = self.flights.get(at);
+        let pool = &mut self.pools[usize::from(flight.pool)];
+        pool.sent(member, leg == 0);
+        let backend = pool.members[member].backend;
+        // A connection over TCP is known by its back end alone.
+        let socket = if over_tcp { 0 } else { self.socket };
+        let new = Leg { id: 0, backend, socket, over_tcp, sent_us: self.now.us };
+        self.flights.add_leg(at, leg, new, &mut self.random);
+        let start = out.bytes.len() as u32;
+        out.bytes.extend_from_slice(&self.flights.get(at).query);
+        let range = start..out.bytes.len() as u32;
+        out.backends.push(ToBackend { backend, over_tcp, range });
+        self.shared.counters.add(Counter::backend_queries, 1);
+    }
+
+    fn say_absent(&mut self, ask: &Ask<'_>, zone: &crate::exist::Zone, out: &mut Outbox) {
+        self.add(Counter::absent, 1);
+        let start = out.bytes.len();
+        let mut is_short = self.settings.enforce && !ask.is_proven && self.ledger.mood() > Mood::Calm;
+        let full = ask.query.question_end() + zone.soa.len() + write::opt_bytes(&ask.query, &ask.opt());
+        is_short |= !ask.asker.via.is_tcp() && full > write::room_bytes(&ask.query);
+        let (flags, code) = (flag::AUTHORITATIVE, code::NO_SUCH_NAME);
+        if is_short {
+            // Without the SOA record nobody keeps it, but it is no longer than the question.
+            let opt = Opt::default();
+            let bytes = ask.query.question_end() + write::opt_bytes(&ask.query, &opt);
+            if !self.ledger.has_credit(bytes) {
+                return self.add(Counter::dropped, 1);
+            }
+            write::short(&mut out.bytes, ask.message, &ask.query, code, flags, &opt);
+        } else {
+            write::head(&mut out.bytes, ask.message, &ask.query, code, flags);
+            out.bytes[start + 9] = 1;
+            out.bytes.extend_from_slice(&zone.soa);
+            write::finish(&mut out.bytes, start, &ask.query, &ask.opt());
+        }
+        self.send(ask, start, None, out);
+    }
+
+    fn say_any(&mut self, ask: &Ask<'_>, out: &mut Outbox) {
+        self.add(Counter::any, 1);
+        let start = out.bytes.len();
+        write::any(&mut out.bytes, ask.message, &ask.query, &ask.opt());
+        match self.size(ask, out.bytes.len() - start) {
+            Size::Full => self.send(ask, start, None, out),
+            less => {
+                out.bytes.truncate(start);
+                self.say_less(ask, less, out);
+            }
+        }
+    }
+
+    pub(super) fn say_less(&mut self, ask: &Ask<'_>, size: Size, out: &mut Outbox) {
+        match size {
+            Size::Full | Size::Short => self.say_short(ask, out),
+            Size::Nothing => self.add(Counter::dropped, 1),
+        }
+    }
+
+    /// Tells a client to come over TCP.
+    pub(super) fn say_short(&mut self, ask: &Ask<'_>, out: &mut Outbox) {
+        self.add(Counter::truncated, 1);
+        let start = out.bytes.len();
+        let opt = if ask.is_proven { ask.opt() } else { Opt::default() };
+        write::short(&mut out.bytes, ask.message, &ask.query, code::NO_ERROR, flag::TRUNCATED, &opt);
+        self.send(ask, start, None, out);
+    }
+
+    /// Answers with a code alone.
+    pub(super) fn say(&mut self, ask: &Ask<'_>, code: u16, out: &mut Outbox) {
+        let start = out.bytes.len();
+        write::short(&mut out.bytes, ask.message, &ask.query, code, 0, &ask.opt());
+        let bytes = out.bytes.len() - start;
+        if !ask.is_proven && self.ledger.mood() > Mood::Calm && !self.ledger.has_credit(bytes) {
+            out.bytes.truncate(start);
+            return self.add(Counter::dropped, 1);
+        }
+        self.send(ask, start, None, out);
+    }
+
+    /// Sends what was written from `start`. `took_us`: it had to wait so long.
+    pub(super) fn send(&mut self, ask: &Ask<'_>, start: usize, took_us: Option<u64>, out: &mut Outbox) {
+        let answer = &out.bytes[start..];
+        self.add(Counter::answers, 1);
+        if !ask.asker.via.is_tcp() {
+            self.add(Counter::answer_bytes, answer.len() as u64);
+            if !ask.is_proven {
+                self.ledger.give(answer.len());
+            }
+        }
+        self.sense.answer(self.now.wall, ask.asker, &ask.query, answer, took_us);
+        out.to_client(ask.asker, start);
+    }
+}
+
+fn waiter(ask: &Ask<'_>, asked_us: u64) -> Waiter {
+    Waiter { asker: *ask.asker, message: ask.message.into(), asked_us }
+}

@@ -1,0 +1,340 @@
+//! What one thread does with messages, apart from sockets and clocks: the time is told, messages
+//! go in, and what is to be sent comes out.
+//!
+//! ```text
+//! query ─→ ask: the ladder ─→ cache, zone, or a flight ─→ back end
+//!                                                            │
+//! client ←─────────── reply: for each that waits ←───────────┘
+//! ```
+
+mod ask;
+pub mod outbox;
+pub mod reply;
+
+pub use outbox::Outbox;
+
+use crate::backend::{Flights, Health, Pool};
+use crate::cache::{Asked, Lifetimes, SharedCache};
+use crate::cookie::{COOKIE_BYTES, Cookies};
+use crate::counters::{Counter, Counters};
+use crate::exist::{Learnt, Zones};
+use crate::limit::{Buckets, Repeats};
+use crate::message::write::Opt;
+use crate::message::{Key, Query};
+use crate::outbound::Ledger;
+use crate::random::Random;
+use crate::sense::Sense;
+use crate::settings::Settings;
+use seawall_detection::Window;
+use seawall_model::observation::BackendEventKind;
+use seawall_model::{Timestamp, hash};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Who asked, and where the answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    pub address: SocketAddr,
+    pub via: Via,
+}
+
+/// The way that a query came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    Udp {
+        listener: u16,
+        /// The address it was sent to, where the listener has several.
+        local: Option<IpAddr>,
+    },
+    Tcp {
+        connection: u64,
+    },
+}
+
+impl Via {
+    #[inline]
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        matches!(self, Self::Tcp { .. })
+    }
+}
+
+/// The present.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// Microseconds since the edge started.
+    pub us: u64,
+    pub wall: Timestamp,
+}
+
+impl Now {
+    fn second(self) -> u32 {
+        // A second after the start is 1, so that nothing began at 0.
+        (self.us / 1_000_000) as u32 + 1
+    }
+
+    fn ms(self) -> u64 {
+        self.us / 1_000
+    }
+}
+
+/// What all threads share.
+#[derive(Clone, Debug)]
+pub struct Common {
+    pub settings: Arc<Settings>,
+    pub healths: Vec<Arc<Health>>,
+    pub cache: Arc<SharedCache>,
+    pub learnt: Arc<Learnt>,
+    pub zones: Arc<ZonesCell>,
+    pub cookies: Cookies,
+    /// For each pool, a question that was answered lately: what a check asks.
+    pub samples: Arc<[Mutex<Box<[u8]>>]>,
+    /// A number that nobody outside can know.
+    pub seed: u64,
+}
+
+impl Common {
+    /// What threads share at the start. `secret`: what nobody outside can know.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, secret: &[u8; 32]) -> Self {
+        let limits = &settings.limits;
+        let lifetimes = Lifetimes {
+            stale_s: limits.stale_s as u32,
+            negative_s: limits.negative_ttl_s as u32,
+            failure_s: limits.failure_ttl_s as u32,
+        };
+        let backends = settings.pools.iter().map(|p| p.backends.len()).sum();
+        Self {
+            healths: (0..backends).map(|_| Arc::<Health>::default()).collect(),
+            cache: Arc::new(SharedCache::new(limits.cache_bytes as usize, lifetimes)),
+            learnt: Arc::new(Learnt::new(limits.learnt_names as usize)),
+            zones: Arc::<ZonesCell>::default(),
+            cookies: Cookies::new(std::array::from_fn(|i| secret[i])),
+            samples: settings.pools.iter().map(|_| Mutex::default()).collect(),
+            seed: hash::bytes(&secret[16..]),
+            settings,
+        }
+    }
+}
+
+/// The zones that are known now; threads look for a newer set now and then.
+#[derive(Debug, Default)]
+pub struct ZonesCell {
+    generation: AtomicU64,
+    zones: Mutex<Arc<Zones>>,
+    /// Zones of which a NOTIFY came.
+    notified: AtomicU64,
+}
+
+impl ZonesCell {
+    pub fn set(&self, zones: Zones) {
+        *self.zones.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(zones);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    #[must_use]
+    pub fn get(&self) -> Arc<Zones> {
+        Arc::clone(&self.zones.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Somebody said that a zone has changed.
+    pub fn notify(&self) {
+        self.notified.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn notified(&self) -> u64 {
+        self.notified.load(Ordering::Relaxed)
+    }
+}
+
+/// What a thread shows to others.
+#[derive(Debug, Default)]
+pub struct Shared {
+    pub counters: Counters,
+    /// What was seen and not yet fetched. Locked ten times a second, never for a query.
+    window: Mutex<Window>,
+}
+
+impl Shared {
+    /// Everything seen since the last call.
+    pub fn take_window(&self) -> Window {
+        std::mem::take(&mut self.window.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A query with all that is made of it once.
+struct Ask<'a> {
+    asker: &'a Asker,
+    message: &'a [u8],
+    query: Query<'a>,
+    key: Key,
+    name_hash: u64,
+    asked: Asked,
+    hash: u64,
+    /// Its address is not forged.
+    is_proven: bool,
+    cookie: Option<[u8; COOKIE_BYTES]>,
+}
+
+impl Ask<'_> {
+    fn opt(&self) -> Opt<'_> {
+        Opt { cookie: self.cookie.as_ref().map(<[u8; COOKIE_BYTES]>::as_slice), code: 0 }
+    }
+}
+
+/// A time at which a flight is looked at again.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at_us: u64,
+    flight: u32,
+    generation: u32,
+}
+
+/// All state of one thread.
+#[derive(Debug)]
+pub struct Core {
+    settings: Arc<Settings>,
+    shared: Arc<Shared>,
+    learnt: Arc<Learnt>,
+    zones_cell: Arc<ZonesCell>,
+    zones_generation: u64,
+    zones: Arc<Zones>,
+    names: Vec<String>,
+    cookies: Cookies,
+    seed: u64,
+    now: Now,
+    /// The port that questions leave by in this round.
+    socket: u32,
+    cache: Arc<SharedCache>,
+    pools: Vec<Pool>,
+    flights: Flights,
+    /// Flights by when they are late, and by when they are given up.
+    late: VecDeque<Due>,
+    given_up: VecDeque<Due>,
+    ledger: Ledger,
+    buckets: Buckets,
+    repeats: Repeats,
+    random: Random,
+    sense: Sense,
+    scratch: Vec<u8>,
+    /// Questions for checks that were found since the last tick, by pool.
+    samples: Vec<Option<Box<[u8]>>>,
+    shared_samples: Arc<[Mutex<Box<[u8]>>]>,
+    /// The pools' places in the settings: here they are sorted.
+    order: Vec<usize>,
+}
+
+impl Core {
+    #[must_use]
+    pub fn new(common: &Common, shared: Arc<Shared>, number: u64) -> Self {
+        let settings = &common.settings;
+        let limits = &settings.limits;
+        let seed = hash::combine(common.seed, number);
+        let mut pools = Vec::new();
+        let mut first = 0;
+        for (at, pool) in settings.pools.iter().enumerate() {
+            pools.push((at, Pool::new(pool, first, &common.healths, limits)));
+            first += pool.backends.len() as u16;
+        }
+        // The longest suffix is found first.
+        pools.sort_by_key(|(_, p)| std::cmp::Reverse(p.suffix.len()));
+        let (order, pools): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
+        Self {
+            shared,
+            learnt: Arc::clone(&common.learnt),
+            zones_generation: common.zones.generation.load(Ordering::Acquire),
+            zones: common.zones.get(),
+            zones_cell: Arc::clone(&common.zones),
+            names: settings.pools.iter().flat_map(|p| &p.backends).map(|b| b.name.clone()).collect(),
+            cookies: common.cookies,
+            seed: common.seed,
+            now: Now::default(),
+            socket: 0,
+            cache: Arc::clone(&common.cache),
+            samples: vec![None; pools.len()],
+            shared_samples: Arc::clone(&common.samples),
+            order,
+            pools,
+            flights: Flights::new(limits.outstanding as usize),
+            late: VecDeque::new(),
+            given_up: VecDeque::new(),
+            ledger: Ledger::new(limits.loud_bytes_per_s),
+            buckets: Buckets::new(limits.unknown_per_source, seed),
+            repeats: Repeats::new(seed),
+            random: Random::default(),
+            sense: Sense::new(number),
+            scratch: Vec::new(),
+            settings: Arc::clone(settings),
+        }
+    }
+
+    /// Begins a round of work: what the time is, and by which port questions leave.
+    pub fn begin(&mut self, now: Now, socket: u32) {
+        self.now = now;
+        self.socket = socket;
+    }
+
+    /// The present, as it was told.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The port of this round.
+    #[must_use]
+    pub fn socket(&self) -> u32 {
+        self.socket
+    }
+
+    /// Questions that wait for a back end.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// A random number, for whoever chooses ports.
+    pub fn random(&mut self) -> u16 {
+        self.random.u16()
+    }
+
+    /// Hands over what was seen, and takes what is new. Called every tick.
+    pub fn publish(&mut self) {
+        let window = self.sense.take();
+        if !window.is_empty() {
+            self.shared.window.lock().unwrap_or_else(PoisonError::into_inner).merge(&window);
+        }
+        for (sample, at) in self.samples.iter_mut().zip(&self.order) {
+            if let (Some(sample), Some(shared)) = (sample.take(), self.shared_samples.get(*at)) {
+                *shared.lock().unwrap_or_else(PoisonError::into_inner) = sample;
+            }
+        }
+        let generation = self.zones_cell.generation.load(Ordering::Acquire);
+        if generation != self.zones_generation {
+            self.zones_generation = generation;
+            self.zones = self.zones_cell.get();
+        }
+    }
+
+    /// A back end is up or down, by the word of whoever checks it.
+    pub fn tell_backend(&mut self, kind: BackendEventKind, backend: u16) {
+        let name = self.names.get(usize::from(backend)).map_or("", String::as_str);
+        self.sense.backend(self.now.wall, kind, name);
+    }
+
+    fn add(&self, counter: Counter, n: u64) {
+        self.shared.counters.add(counter, n);
+    }
+
+    /// The place of the pool that answers for a name.
+    fn pool_of(&self, key: &Key) -> Option<usize> {
+        if let [only] = &self.pools[..]
+            && only.suffix.len() == 1
+        {
+            return Some(0);
+        }
+        self.pools.iter().position(|p| crate::message::name::is_within(key.as_bytes(), &p.suffix))
+    }
+}

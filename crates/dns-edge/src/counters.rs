@@ -1,0 +1,154 @@
+//! Counters of one thread, read by others. Only the owner adds, so that no cache line is fought
+//! over; a reader sums all threads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])* $name:ident)*) => {
+        /// What can be counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(non_camel_case_types, reason = "named as in the metrics")]
+        #[repr(usize)]
+        pub enum Counter { $($(#[doc = $doc])* $name,)* }
+
+        impl Counter {
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The metric's name without `seawall_dns_` and `_total`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// What it counts, as help text of the metric.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*),)* }
+            }
+        }
+
+        const COUNTERS: usize = [$(Counter::$name),*].len();
+    };
+}
+
+counters! {
+    /// messages from clients, before anything was done about them
+    queries
+    /// of them over TCP
+    queries_tcp
+    /// bytes of messages from clients over UDP
+    query_bytes
+    /// answers to clients
+    answers
+    /// bytes of answers to clients over UDP
+    answer_bytes
+    /// messages dropped because they are no queries
+    malformed
+    /// queries refused by policy: operations, transfers, signatures, classes
+    refused
+    /// questions for all types of a name
+    any
+    /// queries that showed a cookie of ours
+    proven
+    /// answers from the cache
+    cached
+    /// answers from the cache after their time
+    stale
+    /// answers that a name does not exist, by the zone
+    absent
+    /// queries passed to a back end because the name exists, by the zone
+    existing
+    /// queries passed to a back end because the name has answered before
+    learnt
+    /// queries passed to a back end for names of which nothing is known
+    unknown
+    /// queries for unknown names that had to wait in vain for room
+    unknown_held_back
+    /// clients told to show a cookie
+    bad_cookie
+    /// clients told to come over TCP
+    truncated
+    /// queries dropped without an answer
+    dropped
+    /// questions repeated by one network beyond repeats-per-network
+    repeated
+    /// queries that wait for an answer that is already asked for
+    joined
+    /// queries not passed on because too many wait
+    outstanding_full
+    /// messages sent to back ends
+    backend_queries
+    /// answers of back ends that were taken
+    backend_answers
+    /// messages on the ports of back ends that answer nothing that was asked
+    backend_unmatched
+    /// answers of back ends that cannot be read
+    backend_broken
+    /// queries that no back end answered in time
+    backend_timeouts
+    /// second attempts
+    hedged
+    /// second attempts not made because the budget was spent
+    hedge_budget_spent
+    /// second attempts that answered first
+    hedge_won
+    /// questions asked again over TCP
+    backend_tcp
+    /// back ends taken out because they did not answer
+    ejected
+    /// clients told that the servers failed
+    failed
+    /// TCP connections accepted
+    connections
+    /// TCP connections refused because there are too many, in all or of the source
+    connections_refused
+    /// TCP connections closed after idle-timeout or for making room
+    connections_idle
+    /// datagrams that the system did not take
+    send_failed
+    /// slots of a hundred milliseconds that were loud
+    loud
+    /// answers cut short so that no more goes out than came in
+    outbound_held_back
+}
+
+/// Counters of one thread.
+#[derive(Debug)]
+pub struct Counters {
+    values: [AtomicU64; COUNTERS],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { values: [const { AtomicU64::new(0) }; COUNTERS] }
+    }
+}
+
+impl Counters {
+    /// Adds; by the owning thread only.
+    #[inline]
+    pub fn add(&self, counter: Counter, n: u64) {
+        let cell = &self.values[counter as usize];
+        cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.values[counter as usize].load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_told_with_its_help() {
+        let counters = Counters::default();
+        for counter in Counter::ALL {
+            counters.add(*counter, 2);
+            assert_eq!(counters.get(*counter), 2, "{}", counter.name());
+            assert!(!counter.help().is_empty());
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The edge as a whole: sockets, threads, and what the program asks of it.
+
+use crate::core::{Common, Shared};
+use crate::counters::Counter;
+use crate::io::clock::Clock;
+use crate::io::thread::{Listeners, Thread};
+use crate::io::{self as sockets, socket};
+use crate::settings::Settings;
+use seawall_detection::Window;
+use seawall_model::Timestamp;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// A running edge. Dropping it stops it.
+#[derive(Debug)]
+pub struct Edge {
+    common: Common,
+    shared: Vec<Arc<Shared>>,
+    threads: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    addresses: Vec<SocketAddr>,
+    /// What the keeper saw.
+    kept: Arc<Mutex<Window>>,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Edge {
+    /// Binds all listeners and starts all threads. `now` is the wall time, `secret` what nobody
+    /// outside can know: cookies are made with it.
+    ///
+    /// # Errors
+    /// If a listener cannot be bound or a thread not be started.
+    pub fn start(settings: Settings, now: Timestamp, secret: &[u8; 32]) -> io::Result<Self> {
+        let clock = Clock::anchored(now);
+        let settings = Arc::new(settings);
+        let threads = settings.threads.max(1);
+        let (addresses, listeners) = bind(&settings.listeners, threads)?;
+        let common = Common::new(settings, secret);
+        let mut edge = Self {
+            common,
+            shared: Vec::new(),
+            threads: Vec::new(),
+            stop: Arc::default(),
+            addresses,
+            kept: Arc::default(),
+            said: Arc::default(),
+        };
+        for (number, own) in (0..).zip(listeners) {
+            edge.start_thread(number, own, clock)?;
+        }
+        edge.start_keepers(clock)?;
+        Ok(edge)
+    }
+
+    fn start_thread(&mut self, number: u64, listeners: Listeners, clock: Clock) -> io::Result<()> {
+        let shared = Arc::<Shared>::default();
+        self.shared.push(Arc::clone(&shared));
+        let mut thread = Thread::new(&self.common, shared, number, listeners, clock)?;
+        let (stop, said) = (Arc::clone(&self.stop), Arc::clone(&self.said));
+        let work = move || {
+            if let Err(error) = thread.run(&stop) {
+                let line = format!("thread {number} of the DNS edge has ended: {error}");
+                said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        };
+        self.threads.push(std::thread::Builder::new().name(format!("dns-{number}")).spawn(work)?);
+        Ok(())
+    }
+
+    fn start_keepers(&mut self, clock: Clock) -> io::Result<()> {
+        let (common, stop, kept) = (self.common.clone(), Arc::clone(&self.stop), Arc::clone(&self.kept));
+        let keep = move || sockets::keep(&common, &clock, &kept, &stop);
+        self.threads.push(std::thread::Builder::new().name("dns-keeper".into()).spawn(keep)?);
+        let (common, stop, said) = (self.common.clone(), Arc::clone(&self.stop), Arc::clone(&self.said));
+        let follow = move || sockets::follow(&common, &clock, &said, &stop);
+        self.threads.push(std::thread::Builder::new().name("dns-zones".into()).spawn(follow)?);
+        Ok(())
+    }
+
+    /// Where it listens, in the order of the settings.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What all threads have seen since the last call.
+    #[must_use]
+    pub fn take_window(&self) -> Window {
+        let mut all = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        for shared in &self.shared {
+            let window = shared.take_window();
+            if !window.is_empty() {
+                all.merge(&window);
+            }
+        }
+        all
+    }
+
+    /// What an operator should know since the last call, one line each.
+    #[must_use]
+    pub fn take_said(&self) -> Vec<String> {
+        std::mem::take(&mut self.said.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A counter over all threads.
+    #[must_use]
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.shared.iter().map(|s| s.counters.get(counter)).sum()
+    }
+
+    /// Each back end's name, and whether it is up.
+    pub fn backends(&self) -> impl Iterator<Item = (&str, bool)> {
+        let backends = self.common.settings.pools.iter().flat_map(|p| &p.backends);
+        backends.zip(&self.common.healths).map(|(b, health)| (b.name.as_str(), health.is_up()))
+    }
+
+    /// Zones that are known now: name, serial number and count of names.
+    #[must_use]
+    pub fn zones(&self) -> Vec<(String, u32, usize)> {
+        let zones = self.common.zones.get();
+        let known = self.common.settings.zones.iter().filter_map(|z| zones.of(&z.apex));
+        known.map(|z| (crate::message::name::text(&z.apex), z.serial, z.names())).collect()
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.common.settings
+    }
+
+    /// Stops all threads and waits for them.
+    pub fn stop(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has ended as well.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Binds each address for each thread, over UDP and TCP.
+fn bind(listen: &[SocketAddr], threads: usize) -> io::Result<(Vec<SocketAddr>, Vec<Listeners>)> {
+    let mut addresses = Vec::new();
+    let mut all: Vec<Listeners> =
+        (0..threads).map(|_| Listeners { udp: Vec::new(), tcp: Vec::new() }).collect();
+    for wanted in listen {
+        let mut address = *wanted;
+        let told =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {wanted}: {error}"));
+        for own in &mut all {
+            let udp = socket::listener(address).map_err(told)?;
+            address = udp.local_addr().map_err(told)?;
+            own.tcp.push(socket::tcp_listener(address).map_err(told)?);
+            own.udp.push(udp);
+        }
+        addresses.push(address);
+    }
+    Ok((addresses, all))
+}

@@ -1,0 +1,8 @@
+//! Knowing what exists: zones that were transferred in, and names that answered before.
+
+pub mod learnt;
+pub mod transfer;
+pub mod zone;
+
+pub use learnt::Learnt;
+pub use zone::{Existence, Zone, Zones};

@@ -1,0 +1,448 @@
+//! Many datagrams with one system call: `recvmmsg` and `sendmmsg`, which neither the standard
+//! library nor the safe wrappers in use offer with the destination address of each datagram.
+//!
+//! All `unsafe` of this crate is here. What the kernel reads and writes are the arrays of the two
+//! types below; the pointers to them are made anew for each call, so that moving a value between
+//! calls is harmless.
+
+#![allow(unsafe_code, reason = "recvmmsg and sendmmsg take pointers; see the head of the file")]
+
+use std::io;
+use std::mem::{MaybeUninit, size_of, zeroed};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::AsRawFd;
+
+/// Datagrams of one call.
+pub const BATCH: usize = 64;
+/// Room for the address that a datagram was sent to.
+const CONTROL_WORDS: usize = 8;
+
+type Control = [u64; CONTROL_WORDS];
+
+/// A datagram that was received.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    pub from: SocketAddr,
+    /// The address it was sent to, where the socket tells it.
+    pub to: Option<IpAddr>,
+    pub bytes: &'a [u8],
+    /// It was longer than the buffer.
+    pub is_cut: bool,
+}
+
+/// Buffers for receiving.
+pub struct Receiver {
+    bytes: Box<[u8]>,
+    each: usize,
+    names: Box<[libc::sockaddr_storage; BATCH]>,
+    controls: Box<[Control; BATCH]>,
+    headers: Box<[libc::mmsghdr; BATCH]>,
+    vectors: Box<[libc::iovec; BATCH]>,
+}
+
+impl std::fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receiver").field("each", &self.each).finish_non_exhaustive()
+    }
+}
+
+// SAFETY: the pointers are null, or point into arrays that the value owns on the heap, or (in a
+// sender) at datagrams of a call that is over. They are followed during a call only, which begins by
+// setting them anew.
+unsafe impl Send for Receiver {}
+// SAFETY: as above.
+unsafe impl Send for Sender {}
+
+impl Receiver {
+    /// Buffers of `each` bytes.
+    #[must_use]
+    pub fn new(each: usize) -> Self {
+        // SAFETY: all four are plain C structures (or arrays of numbers), for which zero is a
+        // value: null pointers with lengths of zero.
+        unsafe {
+            Self {
+                bytes: vec![0; each * BATCH].into(),
+                each,
+                names: Box::new(zeroed()),
+                controls: Box::new(zeroed()),
+                headers: Box::new(zeroed()),
+                vectors: Box::new(zeroed()),
+            }
+        }
+    }
+
+    /// Takes what is there, up to a batch; 0 if nothing is. `with_to`: the socket tells where
+    /// each datagram was sent to.
+    ///
+    /// # Errors
+    /// If the socket has failed.
+    pub fn receive(&mut self, socket: &UdpSocket, with_to: bool) -> io::Result<usize> {
+        for (i, header) in self.headers.iter_mut().enumerate() {
+            let bytes = &mut self.bytes[i * self.each..(i + 1) * self.each];
+            self.vectors[i] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: self.each };
+            let h = &mut header.msg_hdr;
+            h.msg_name = (&raw mut self.names[i]).cast();
+            h.msg_namelen = size_of::<libc::sockaddr_storage>() as u32;
+            h.msg_iov = &raw mut self.vectors[i];
+            h.msg_iovlen = 1;
+            h.msg_control = if with_to { self.controls[i].as_mut_ptr().cast() } else { std::ptr::null_mut() };
+            h.msg_controllen = if with_to { size_of::<Control>() } else { 0 };
+            h.msg_flags = 0;
+        }
+        // SAFETY: `headers` holds BATCH headers, each of which points to buffers of the lengths
+        // that it names, all borrowed mutably for this call and owned by `self`. The descriptor is
+        // open as long as `socket` is borrowed. No timeout is given.
+        let taken = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                BATCH as u32,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut(),
+            )
+        };
+        match usize::try_from(taken) {
+            Ok(taken) => Ok(taken.min(BATCH)),
+            Err(_) => match io::Error::last_os_error() {
+                e if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
+                e => Err(e),
+            },
+        }
+    }
+
+    /// A datagram of the last batch; `None` if its sender's address is none.
+    #[must_use]
+    pub fn get(&self, i: usize) -> Option<Received<'_>> {
+        let header = self.headers.get(i)?;
+        let from = address(&self.names[i])?;
+        let length = (header.msg_len as usize).min(self.each);
+        let is_cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+        let bytes = &self.bytes[i * self.each..i * self.each + length];
+        Some(Received { from, to: destination(&header.msg_hdr, &self.controls[i]), bytes, is_cut })
+    }
+}
+
+/// A datagram to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// `None`: to where the socket is connected.
+    pub to: Option<SocketAddr>,
+    /// The address it must come from.
+    pub from: Option<IpAddr>,
+    pub bytes: &'a [u8],
+}
+
+/// Sends datagrams in batches.
+pub struct Sender {
+    names: Box<[libc::sockaddr_storage; BATCH]>,
+    controls: Box<[Control; BATCH]>,
+    headers: Box<[libc::mmsghdr; BATCH]>,
+    vectors: Box<[libc::iovec; BATCH]>,
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+impl Default for Sender {
+    fn default() -> Self {
+        // SAFETY: plain C structures and numbers, for which zero is a value.
+        unsafe {
+            Self {
+                names: Box::new(zeroed()),
+                controls: Box::new(zeroed()),
+                headers: Box::new(zeroed()),
+                vectors: Box::new(zeroed()),
+            }
+        }
+    }
+}
+
+impl Sender {
+    /// Sends all; returns how many the system did not take. What it does not take is gone: a
+    /// datagram that waits is worth less than the next.
+    pub fn send<'a>(
+        &mut self,
+        socket: &UdpSocket,
+        mut datagrams: impl Iterator<Item = Datagram<'a>>,
+    ) -> usize {
+        let mut failed = 0;
+        loop {
+            let mut filled = 0;
+            for datagram in datagrams.by_ref().take(BATCH) {
+                self.fill(filled, &datagram);
+                filled += 1;
+            }
+            if filled == 0 {
+                return failed;
+            }
+            failed += self.send_filled(socket, filled);
+            if filled < BATCH {
+                return failed;
+            }
+        }
+    }
+
+    fn fill(&mut self, i: usize, datagram: &Datagram<'_>) {
+        self.vectors[i] = libc::iovec {
+            // Only read by the kernel.
+            iov_base: datagram.bytes.as_ptr().cast_mut().cast(),
+            iov_len: datagram.bytes.len(),
+        };
+        let h = &mut self.headers[i].msg_hdr;
+        h.msg_iovlen = 1;
+        h.msg_namelen = datagram.to.map_or(0, |to| write_address(&mut self.names[i], to));
+        h.msg_controllen = datagram.from.map_or(0, |from| write_source(&mut self.controls[i], from));
+    }
+
+    fn send_filled(&mut self, socket: &UdpSocket, filled: usize) -> usize {
+        for i in 0..filled {
+            let h = &mut self.headers[i].msg_hdr;
+            h.msg_iov = &raw mut self.vectors[i];
+            let has_name = h.msg_namelen > 0;
+            h.msg_name = if has_name { (&raw mut self.names[i]).cast() } else { std::ptr::null_mut() };
+            let has_control = h.msg_controllen > 0;
+            h.msg_control =
+                if has_control { self.controls[i].as_mut_ptr().cast() } else { std::ptr::null_mut() };
+        }
+        let (mut at, mut failed) = (0, 0);
+        while at < filled {
+            // SAFETY: `headers[at..filled]` point to names, controls and vectors of `self`, set
+            // above, and the vectors to the bytes of datagrams that outlive this call: they are
+            // borrowed for `'a` by the caller's iterator, whose items live as long as `'a`.
+            let sent = unsafe {
+                libc::sendmmsg(
+                    socket.as_raw_fd(),
+                    self.headers[at..filled].as_mut_ptr(),
+                    (filled - at) as u32,
+                    libc::MSG_DONTWAIT,
+                )
+            };
+            match usize::try_from(sent) {
+                Ok(sent) if sent > 0 => at += sent,
+                // The first one cannot be sent; those after it may be.
+                _ => {
+                    failed += 1;
+                    at += 1;
+                }
+            }
+        }
+        failed
+    }
+}
+
+/// Has a socket tell where each datagram was sent to.
+///
+/// # Errors
+/// If the system does not know how.
+pub fn tell_destination(socket: &impl AsRawFd, is_ipv4: bool) -> io::Result<()> {
+    let (level, option) = if is_ipv4 {
+        (libc::IPPROTO_IP, libc::IP_PKTINFO)
+    } else {
+        (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
+    };
+    set_option(socket, level, option, 1)
+}
+
+/// Has a socket send without regard to what others say of the path's MTU: forged messages about it
+/// would have answers fragmented, and fragments can be forged (RFC 9715).
+pub fn ignore_path_mtu(socket: &impl AsRawFd, is_ipv4: bool) {
+    let (level, option, omit) = if is_ipv4 {
+        (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT)
+    } else {
+        (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_OMIT)
+    };
+    // A kernel without it is no worse than before.
+    let _ = set_option(socket, level, option, omit);
+}
+
+fn set_option(socket: &impl AsRawFd, level: i32, option: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the option's value is an integer that lives until the call returns, and its size is
+    // given.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of::<i32>() as u32,
+        )
+    };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    match i32::from(name.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says that the kernel wrote a `sockaddr_in`, which is smaller
+            // than the storage and has no greater alignment.
+            let v4 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above, with `sockaddr_in6`.
+            let v6 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            Some(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id).into())
+        }
+        _ => None,
+    }
+}
+
+/// Writes an address; returns its length.
+fn write_address(name: &mut libc::sockaddr_storage, to: SocketAddr) -> u32 {
+    match to {
+        SocketAddr::V4(v4) => {
+            // SAFETY: the storage is larger than a `sockaddr_in` and aligned for every address.
+            let place = unsafe { &mut *(&raw mut *name).cast::<libc::sockaddr_in>() };
+            place.sin_family = libc::AF_INET as u16;
+            place.sin_port = v4.port().to_be();
+            place.sin_addr.s_addr = u32::from(*v4.ip()).to_be();
+            size_of::<libc::sockaddr_in>() as u32
+        }
+        SocketAddr::V6(v6) => {
+            // SAFETY: as above, with `sockaddr_in6`.
+            let place = unsafe { &mut *(&raw mut *name).cast::<libc::sockaddr_in6>() };
+            place.sin6_family = libc::AF_INET6 as u16;
+            place.sin6_port = v6.port().to_be();
+            place.sin6_flowinfo = 0;
+            place.sin6_addr.s6_addr = v6.ip().octets();
+            place.sin6_scope_id = v6.scope_id();
+            size_of::<libc::sockaddr_in6>() as u32
+        }
+    }
+}
+
+/// The address that a datagram was sent to, from its first control message.
+fn destination(header: &libc::msghdr, control: &Control) -> Option<IpAddr> {
+    let head = size_of::<libc::cmsghdr>();
+    if header.msg_controllen < head {
+        return None;
+    }
+    // SAFETY: the kernel wrote at least a `cmsghdr` into `control`, which is aligned for it.
+    let first = unsafe { control.as_ptr().cast::<libc::cmsghdr>().read() };
+    // SAFETY: the data follows the head, which is a multiple of the alignment; `control` has room
+    // for either structure behind it, and the lengths are checked before they are read.
+    unsafe {
+        let data = control.as_ptr().cast::<u8>().add(head);
+        match (first.cmsg_level, first.cmsg_type) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO)
+                if first.cmsg_len >= head + size_of::<libc::in_pktinfo>() =>
+            {
+                let info = data.cast::<libc::in_pktinfo>().read_unaligned();
+                Some(IpAddr::V4(Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr))))
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO)
+                if first.cmsg_len >= head + size_of::<libc::in6_pktinfo>() =>
+            {
+                let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
+                Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Writes the control message that sets a datagram's source; returns its length.
+fn write_source(control: &mut Control, from: IpAddr) -> usize {
+    let head = size_of::<libc::cmsghdr>();
+    // SAFETY: `control` is larger than either message and aligned for its head; zero is a value of
+    // all structures here.
+    unsafe {
+        let mut first: libc::cmsghdr = zeroed();
+        let data = control.as_mut_ptr().cast::<u8>().add(head);
+        let length = match from {
+            IpAddr::V4(v4) => {
+                let mut info: libc::in_pktinfo = MaybeUninit::zeroed().assume_init();
+                info.ipi_spec_dst.s_addr = u32::from(v4).to_be();
+                data.cast::<libc::in_pktinfo>().write_unaligned(info);
+                (first.cmsg_level, first.cmsg_type) = (libc::IPPROTO_IP, libc::IP_PKTINFO);
+                size_of::<libc::in_pktinfo>()
+            }
+            IpAddr::V6(v6) => {
+                let mut info: libc::in6_pktinfo = MaybeUninit::zeroed().assume_init();
+                info.ipi6_addr.s6_addr = v6.octets();
+                data.cast::<libc::in6_pktinfo>().write_unaligned(info);
+                (first.cmsg_level, first.cmsg_type) = (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO);
+                size_of::<libc::in6_pktinfo>()
+            }
+        };
+        first.cmsg_len = head + length;
+        control.as_mut_ptr().cast::<libc::cmsghdr>().write(first);
+        // Padded to a multiple of the word, as CMSG_SPACE has it.
+        head + length.next_multiple_of(size_of::<usize>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::socket;
+
+    fn wait_for(receiver: &mut Receiver, socket: &UdpSocket, with_to: bool, wanted: usize) -> usize {
+        let mut all = 0;
+        for _ in 0..1_000_000 {
+            all = receiver.receive(socket, with_to).expect("receives");
+            if all >= wanted {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        all
+    }
+
+    fn both_ways(listen: &str) {
+        let listen: SocketAddr = listen.parse().expect("an address");
+        let server = socket::listener(listen).expect("binds");
+        let port = server.local_addr().expect("bound").port();
+        let local: IpAddr = if listen.is_ipv4() { [127, 0, 0, 9].into() } else { Ipv6Addr::LOCALHOST.into() };
+        let client = UdpSocket::bind(SocketAddr::new(
+            if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { local },
+            0,
+        ))
+        .expect("binds");
+        let sent: Vec<Vec<u8>> = (0..70_u8).map(|i| vec![i; usize::from(i) + 1]).collect();
+        let mut sender = Sender::default();
+        let to = Some(SocketAddr::new(local, port));
+        let datagrams = |range: std::ops::Range<usize>| {
+            sent[range].iter().map(|bytes| Datagram { to, from: None, bytes })
+        };
+        assert_eq!(sender.send(&client, datagrams(0..70)), 0);
+        let mut receiver = Receiver::new(64);
+        assert_eq!(wait_for(&mut receiver, &server, true, BATCH), BATCH);
+        for i in 0..BATCH {
+            let got = receiver.get(i).expect("a datagram");
+            assert_eq!((got.from, got.to), (client.local_addr().expect("bound"), Some(local)));
+            assert_eq!((got.bytes, got.is_cut), (&sent[i][..sent[i].len().min(64)], sent[i].len() > 64));
+        }
+        let (from, to) = (Some(local), Some(client.local_addr().expect("bound")));
+        let answer = Datagram { to, from, bytes: b"answer" };
+        assert_eq!(sender.send(&server, std::iter::once(answer)), 0);
+        assert_eq!(wait_for(&mut receiver, &client, false, 1), 1);
+        let got = receiver.get(0).expect("a datagram");
+        assert_eq!((got.from, got.bytes), (SocketAddr::new(local, port), &b"answer"[..]));
+    }
+
+    #[test]
+    fn an_answer_comes_from_the_address_that_was_asked() {
+        both_ways("0.0.0.0:0");
+        both_ways("[::]:0");
+    }
+
+    #[test]
+    fn a_datagram_that_cannot_be_sent_does_not_hold_up_the_next() {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        let good = socket.local_addr().expect("bound");
+        let too_long = vec![0; 70_000];
+        let mut sender = Sender::default();
+        let datagrams =
+            [&b"one"[..], &too_long, b"two"].map(|bytes| Datagram { to: Some(good), from: None, bytes });
+        assert_eq!(sender.send(&socket, datagrams.into_iter()), 1);
+        let mut receiver = Receiver::new(64);
+        assert_eq!(wait_for(&mut receiver, &socket, false, 2), 2);
+        assert_eq!(receiver.get(1).expect("a datagram").bytes, b"two");
+    }
+}

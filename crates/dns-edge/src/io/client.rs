@@ -1,0 +1,238 @@
+//! Clients over TCP (RFC 7766): many questions on one connection, answered as they come.
+//!
+//! Everything of a connection is bounded: what it has sent of a message, what waits to be sent to
+//! it, how many answers it waits for, and how long it may be silent. When there are too many
+//! connections, the one that has been silent for longest makes room.
+
+use super::thread::Token;
+use crate::counters::{Counter, Counters};
+use crate::settings::Limits;
+use rustix::event::epoll;
+use seawall_model::hash;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+
+/// The longest question that is taken.
+const MESSAGE_BYTES: usize = 4_096;
+/// Bytes that wait to be sent to one client.
+const OUT_BYTES: usize = 256 << 10;
+/// A connection that is silent for less does not make room for another.
+const SETTLED_MS: u64 = 500;
+/// Counters of connections by source.
+const SOURCES: usize = 1 << 12;
+
+#[derive(Debug)]
+struct Client {
+    stream: TcpStream,
+    address: SocketAddr,
+    incoming: Vec<u8>,
+    out: Vec<u8>,
+    /// Questions that were taken, less answers that were given.
+    waiting: u32,
+    active_ms: u64,
+    is_reading: bool,
+}
+
+#[derive(Debug)]
+pub struct Clients {
+    places: Vec<(u32, Option<Client>)>,
+    free: Vec<u32>,
+    sources: Box<[u16]>,
+    limits: Limits,
+    seed: u64,
+}
+
+impl Clients {
+    #[must_use]
+    pub fn new(limits: Limits, seed: u64) -> Self {
+        Self { places: Vec::new(), free: Vec::new(), sources: vec![0; SOURCES].into(), limits, seed }
+    }
+
+    /// Takes a new connection, if there is room for it.
+    pub fn accept(
+        &mut self,
+        stream: TcpStream,
+        address: SocketAddr,
+        now_ms: u64,
+        epoll: &OwnedFd,
+        counters: &Counters,
+    ) {
+        let source = self.source(address.ip());
+        let is_full = self.places.len() - self.free.len() >= self.limits.connections as usize;
+        let has_many = u64::from(self.sources[source]) >= self.limits.connections_per_source;
+        if has_many || (is_full && !self.make_room(now_ms, counters)) || stream.set_nonblocking(true).is_err()
+        {
+            return counters.add(Counter::connections_refused, 1);
+        }
+        let _ = stream.set_nodelay(true);
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.places.push((0, None));
+            self.places.len() as u32 - 1
+        });
+        let (generation, place) = &mut self.places[at as usize];
+        let token = Token::Client { at, generation: *generation };
+        if epoll::add(epoll, &stream, token.data(), epoll::EventFlags::IN).is_err() {
+            self.free.push(at);
+            return counters.add(Counter::connections_refused, 1);
+        }
+        *place = Some(Client {
+            stream,
+            address,
+            incoming: Vec::new(),
+            out: Vec::new(),
+            waiting: 0,
+            active_ms: now_ms,
+            is_reading: true,
+        });
+        self.sources[source] = self.sources[source].saturating_add(1);
+        counters.add(Counter::connections, 1);
+    }
+
+    /// Reads what a client has sent; `take` gets its address and each whole message.
+    pub fn read(
+        &mut self,
+        connection: u64,
+        now_ms: u64,
+        epoll: &OwnedFd,
+        mut take: impl FnMut(SocketAddr, &[u8]),
+    ) {
+        let pipelined = self.limits.pipelined as u32;
+        let Some(client) = self.get(connection) else { return };
+        let mut chunk = [0; MESSAGE_BYTES];
+        match client.stream.read(&mut chunk) {
+            Ok(0) => return self.close(connection),
+            Ok(n) => client.incoming.extend_from_slice(&chunk[..n]),
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
+            Err(_) => return self.close(connection),
+        }
+        let mut at = 0;
+        let mut is_wrong = false;
+        while let Some(head) = client.incoming[at..].first_chunk::<2>() {
+            let length = usize::from(u16::from_be_bytes(*head));
+            is_wrong = !(crate::message::HEADER_BYTES..=MESSAGE_BYTES).contains(&length);
+            let Some(message) = client.incoming.get(at + 2..at + 2 + length).filter(|_| !is_wrong) else {
+                break;
+            };
+            client.waiting += 1;
+            // Only a whole question counts as a sign of life: drops of one are none.
+            client.active_ms = now_ms;
+            take(client.address, message);
+            at += 2 + length;
+        }
+        client.incoming.drain(..at);
+        if is_wrong {
+            return self.close(connection);
+        }
+        if client.waiting >= pipelined || client.out.len() > OUT_BYTES / 2 {
+            client.is_reading = false;
+            self.want(connection, epoll);
+        }
+    }
+
+    /// Sends an answer.
+    pub fn send(&mut self, connection: u64, message: &[u8], now_ms: u64, epoll: &OwnedFd) {
+        let Some(client) = self.get(connection) else { return };
+        client.waiting = client.waiting.saturating_sub(1);
+        client.active_ms = now_ms;
+        let Ok(length) = u16::try_from(message.len()) else { return };
+        if client.out.len() + message.len() + 2 > OUT_BYTES {
+            return self.close(connection);
+        }
+        client.out.extend(length.to_be_bytes());
+        client.out.extend_from_slice(message);
+        self.write(connection, epoll);
+    }
+
+    /// Sends what waits.
+    pub fn write(&mut self, connection: u64, epoll: &OwnedFd) {
+        let pipelined = self.limits.pipelined as u32;
+        let Some(client) = self.get(connection) else { return };
+        while !client.out.is_empty() {
+            match client.stream.write(&client.out) {
+                Ok(n) if n > 0 => drop(client.out.drain(..n)),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                    return self.want(connection, epoll);
+                }
+                _ => return self.close(connection),
+            }
+        }
+        if !client.is_reading && client.waiting < pipelined {
+            client.is_reading = true;
+            self.want(connection, epoll);
+        }
+    }
+
+    /// Closes what has been silent for too long.
+    pub fn sweep(&mut self, now_ms: u64, counters: &Counters) {
+        let limit_ms = self.limits.idle_timeout_ms;
+        for at in 0..self.places.len() {
+            let (generation, place) = &self.places[at];
+            if place.as_ref().is_some_and(|c| now_ms.saturating_sub(c.active_ms) > limit_ms) {
+                let connection = number(at as u32, *generation);
+                self.close(connection);
+                counters.add(Counter::connections_idle, 1);
+            }
+        }
+    }
+
+    /// The number of the connection that an event is for.
+    #[must_use]
+    pub fn number(at: u32, generation: u32) -> u64 {
+        number(at, generation)
+    }
+
+    fn make_room(&mut self, now_ms: u64, counters: &Counters) -> bool {
+        let oldest = self
+            .places
+            .iter()
+            .enumerate()
+            .filter_map(|(at, (generation, place))| Some((place.as_ref()?.active_ms, at, *generation)))
+            .min();
+        let Some((active_ms, at, generation)) = oldest else { return false };
+        if now_ms.saturating_sub(active_ms) < SETTLED_MS {
+            return false;
+        }
+        self.close(number(at as u32, generation));
+        counters.add(Counter::connections_idle, 1);
+        true
+    }
+
+    fn get(&mut self, connection: u64) -> Option<&mut Client> {
+        let (generation, place) = self.places.get_mut(connection as u32 as usize)?;
+        place.as_mut().filter(|_| *generation == (connection >> 32) as u32)
+    }
+
+    fn want(&mut self, connection: u64, epoll: &OwnedFd) {
+        let Some(client) = self.get(connection) else { return };
+        let mut interest = epoll::EventFlags::empty();
+        interest.set(epoll::EventFlags::IN, client.is_reading);
+        interest.set(epoll::EventFlags::OUT, !client.out.is_empty());
+        let token = Token::Client { at: connection as u32, generation: (connection >> 32) as u32 };
+        if epoll::modify(epoll, &client.stream, token.data(), interest).is_err() {
+            self.close(connection);
+        }
+    }
+
+    fn close(&mut self, connection: u64) {
+        let Some((generation, place)) = self.places.get_mut(connection as u32 as usize) else { return };
+        if *generation != (connection >> 32) as u32 {
+            return;
+        }
+        if let Some(client) = place.take() {
+            *generation = (*generation + 1) & 0xFF_FFFF;
+            self.free.push(connection as u32);
+            let source = self.source(client.address.ip());
+            self.sources[source] = self.sources[source].saturating_sub(1);
+        }
+    }
+
+    fn source(&self, address: IpAddr) -> usize {
+        let key = crate::limit::Prefixes::of(address.to_canonical()).host;
+        hash::combine(self.seed, key) as usize % SOURCES
+    }
+}
+
+fn number(at: u32, generation: u32) -> u64 {
+    u64::from(generation) << 32 | u64::from(at)
+}

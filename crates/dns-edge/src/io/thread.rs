@@ -1,0 +1,374 @@
+//! One thread's loop: waits for sockets, takes datagrams in batches, sends in batches.
+
+use super::batch::{BATCH, Datagram, Receiver, Sender};
+use super::client::Clients;
+use super::clock::Clock;
+use super::ports::Ports;
+use super::upstream::Upstreams;
+use crate::core::outbox::{ToBackend, ToClient};
+use crate::core::reply::From;
+use crate::core::{Asker, Common, Core, Outbox, Shared, Via};
+use crate::counters::Counter;
+use rustix::event::{Timespec, epoll};
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often a thread hands over what it saw.
+const TICK_US: u64 = 100_000;
+/// How often a port is replaced and silent connections are looked for.
+const CHORE_US: u64 = 1_000_000;
+/// How long questions leave by the same port, so that the answers to those of one moment come in
+/// together.
+const PORT_US: u64 = 2_000;
+/// Under load a thread rests for so long before it looks for more: some datagrams taken together
+/// cost less than each one's waking up.
+const REST: Duration = Duration::from_micros(50);
+/// Queries in a tick from which on it is load.
+const LOAD: u64 = 500;
+/// Datagrams of a round that are worth going on without a rest.
+const FULL_ROUND: usize = 16;
+/// The longest datagram that is taken from a client: longer ones are no queries.
+const QUERY_BYTES: usize = 2_048;
+/// The longest that is taken from a back end; it was told of less.
+const ANSWER_BYTES: usize = 4_096;
+/// Batches taken from one socket before others have their turn.
+const TURNS: usize = 4;
+/// Connections accepted before others have their turn.
+const ACCEPTS: usize = 32;
+
+/// What an event is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    Udp { listener: u16 },
+    Tcp { listener: u16 },
+    Client { at: u32, generation: u32 },
+    Port { number: u32, backend: u16 },
+    Upstream { backend: u16 },
+}
+
+impl Token {
+    #[must_use]
+    pub fn data(self) -> epoll::EventData {
+        let of = |kind: u64, high: u32, low: u32| {
+            epoll::EventData::new_u64(kind << 56 | u64::from(high & 0xFF_FFFF) << 32 | u64::from(low))
+        };
+        match self {
+            Self::Udp { listener } => of(0, 0, listener.into()),
+            Self::Tcp { listener } => of(1, 0, listener.into()),
+            Self::Client { at, generation } => of(2, generation, at),
+            Self::Port { number, backend } => of(3, backend.into(), number),
+            Self::Upstream { backend } => of(4, 0, backend.into()),
+        }
+    }
+
+    fn read(data: u64) -> Option<Self> {
+        let (high, low) = ((data >> 32) as u32 & 0xFF_FFFF, data as u32);
+        match data >> 56 {
+            0 => Some(Self::Udp { listener: low as u16 }),
+            1 => Some(Self::Tcp { listener: low as u16 }),
+            2 => Some(Self::Client { at: low, generation: high }),
+            3 => Some(Self::Port { number: low, backend: high as u16 }),
+            4 => Some(Self::Upstream { backend: low as u16 }),
+            _ => None,
+        }
+    }
+}
+
+/// The sockets of one thread.
+#[derive(Debug)]
+pub struct Listeners {
+    pub udp: Vec<UdpSocket>,
+    pub tcp: Vec<TcpListener>,
+}
+
+/// A thread at work.
+#[derive(Debug)]
+pub struct Thread {
+    core: Core,
+    shared: Arc<Shared>,
+    clock: Clock,
+    listeners: Listeners,
+    /// Listeners that tell the address of each datagram.
+    is_wild: Vec<bool>,
+    epoll: OwnedFd,
+    ports: Ports,
+    upstreams: Upstreams,
+    clients: Clients,
+    queries: Receiver,
+    answers: Receiver,
+    sender: Sender,
+    out: Outbox,
+    next_tick_us: u64,
+    next_chore_us: u64,
+    next_port_us: u64,
+    /// Datagrams taken in this round, in this tick, and whether the last tick was full of them.
+    round: usize,
+    taken: u64,
+    is_loaded: bool,
+}
+
+impl Thread {
+    /// # Errors
+    /// If the system has no more descriptors or ports.
+    pub fn new(
+        common: &Common,
+        shared: Arc<Shared>,
+        number: u64,
+        listeners: Listeners,
+        clock: Clock,
+    ) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let backends: Vec<SocketAddr> =
+            common.settings.pools.iter().flat_map(|p| &p.backends).map(|b| b.address).collect();
+        for (at, socket) in (0..).zip(&listeners.udp) {
+            epoll::add(&epoll, socket, Token::Udp { listener: at }.data(), epoll::EventFlags::IN)?;
+        }
+        for (at, socket) in (0..).zip(&listeners.tcp) {
+            epoll::add(&epoll, socket, Token::Tcp { listener: at }.data(), epoll::EventFlags::IN)?;
+        }
+        let is_wild = listeners.udp.iter().map(|s| s.local_addr().is_ok_and(|a| a.ip().is_unspecified()));
+        Ok(Self {
+            core: Core::new(common, Arc::clone(&shared), number),
+            clock,
+            is_wild: is_wild.collect(),
+            ports: Ports::open(backends.clone(), &epoll)?,
+            upstreams: Upstreams::new(backends),
+            clients: Clients::new(common.settings.limits, common.seed ^ number),
+            queries: Receiver::new(QUERY_BYTES),
+            answers: Receiver::new(ANSWER_BYTES),
+            sender: Sender::default(),
+            out: Outbox::default(),
+            next_tick_us: 0,
+            next_chore_us: 0,
+            next_port_us: 0,
+            round: 0,
+            taken: 0,
+            is_loaded: false,
+            shared,
+            listeners,
+            epoll,
+        })
+    }
+
+    /// Works until told to stop.
+    ///
+    /// # Errors
+    /// If the system can no longer wait for sockets.
+    pub fn run(&mut self, stop: &AtomicBool) -> io::Result<()> {
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(256);
+        while !stop.load(Ordering::Relaxed) {
+            events.clear();
+            if self.is_loaded && self.round < FULL_ROUND {
+                std::thread::sleep(REST);
+            }
+            self.round = 0;
+            let timeout = self.timeout();
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+            self.begin();
+            for event in &events {
+                if let Some(token) = Token::read(event.data.u64()) {
+                    self.ready(token, event.flags);
+                }
+            }
+            self.core.expire(&mut self.out);
+            self.flush();
+            self.chores();
+        }
+        self.core.publish();
+        Ok(())
+    }
+
+    fn begin(&mut self) {
+        let now = self.clock.now();
+        let mut port = self.core.socket();
+        if now.us >= self.next_port_us {
+            self.next_port_us = now.us + PORT_US;
+            port = self.ports.choose(self.core.random());
+        }
+        self.core.begin(now, port);
+    }
+
+    fn count(&mut self, taken: usize) {
+        self.round += taken;
+        self.taken += taken as u64;
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.core.now().us / 1_000
+    }
+
+    fn timeout(&mut self) -> Timespec {
+        let due_us = self.core.next_due_us().map_or(self.next_tick_us, |due| due.min(self.next_tick_us));
+        let wait_us = due_us.saturating_sub(self.core.now().us);
+        Timespec { tv_sec: (wait_us / 1_000_000) as i64, tv_nsec: (wait_us % 1_000_000) as i64 * 1_000 }
+    }
+
+    fn ready(&mut self, token: Token, flags: epoll::EventFlags) {
+        match token {
+            Token::Udp { listener } => self.take_queries(listener),
+            Token::Tcp { listener } => self.accept(listener),
+            Token::Client { at, generation } => {
+                let connection = Clients::number(at, generation);
+                if flags.intersects(epoll::EventFlags::OUT) {
+                    self.clients.write(connection, &self.epoll);
+                }
+                if flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::ERR | epoll::EventFlags::HUP) {
+                    self.read_client(connection);
+                }
+            }
+            Token::Port { number, backend } => self.take_answers(number, backend),
+            Token::Upstream { backend } => {
+                let (core, out) = (&mut self.core, &mut self.out);
+                let from = From { backend, socket: 0, over_tcp: true };
+                if self.upstreams.ready(backend, |message| core.answer(from, message, out)).is_err() {
+                    self.core.stream_failed(backend, &mut self.out);
+                }
+                self.flush();
+            }
+        }
+    }
+
+    fn take_queries(&mut self, listener: u16) {
+        let is_wild = self.is_wild[usize::from(listener)];
+        for _ in 0..TURNS {
+            let socket = &self.listeners.udp[usize::from(listener)];
+            // A socket that fails for one call, for want of memory, works at the next.
+            let taken = self.queries.receive(socket, is_wild).unwrap_or(0);
+            for received in (0..taken).filter_map(|i| self.queries.get(i)) {
+                let via = Via::Udp { listener, local: received.to };
+                let asker = Asker { address: received.from, via };
+                // What was cut cannot be read, and is counted so.
+                let message = if received.is_cut { &[] } else { received.bytes };
+                self.core.query(&asker, message, &mut self.out);
+            }
+            self.count(taken);
+            if taken > 0 {
+                self.flush();
+            }
+            if taken < BATCH {
+                return;
+            }
+            self.begin();
+        }
+    }
+
+    fn take_answers(&mut self, number: u32, backend: u16) {
+        for _ in 0..TURNS {
+            let Some(slot) = self.ports.get(number) else { return };
+            // A refused connection shows as an error here: the check will tell.
+            let taken = self.answers.receive(&slot.sockets[usize::from(backend)], false).unwrap_or(0);
+            let from = From { backend, socket: number, over_tcp: false };
+            for received in (0..taken).filter_map(|i| self.answers.get(i)) {
+                let message = if received.is_cut { &[] } else { received.bytes };
+                self.core.answer(from, message, &mut self.out);
+            }
+            self.count(taken);
+            if taken > 0 {
+                self.flush();
+            }
+            if taken < BATCH {
+                return;
+            }
+        }
+    }
+
+    fn accept(&mut self, listener: u16) {
+        for _ in 0..ACCEPTS {
+            match self.listeners.tcp[usize::from(listener)].accept() {
+                Ok((stream, address)) => {
+                    let now_ms = self.now_ms();
+                    self.clients.accept(stream, address, now_ms, &self.epoll, &self.shared.counters);
+                }
+                // None waits, or there are no descriptors left: later.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn read_client(&mut self, connection: u64) {
+        let (core, out) = (&mut self.core, &mut self.out);
+        let now_ms = core.now().us / 1_000;
+        self.clients.read(connection, now_ms, &self.epoll, |address, message| {
+            core.query(&Asker { address, via: Via::Tcp { connection } }, message, out);
+        });
+        self.flush();
+    }
+
+    /// Sends everything that was written. What fails over TCP writes more, over UDP or to clients.
+    fn flush(&mut self) {
+        while !self.out.bytes.is_empty() {
+            self.flush_clients();
+            let failed = self.flush_backends();
+            let now_ms = self.now_ms();
+            for message in &self.out.streams {
+                let bytes = &self.out.bytes[message.range.start as usize..message.range.end as usize];
+                self.clients.send(message.connection, bytes, now_ms, &self.epoll);
+            }
+            self.out.clear();
+            for backend in failed {
+                self.core.stream_failed(backend, &mut self.out);
+            }
+        }
+    }
+
+    fn flush_clients(&mut self) {
+        let Outbox { bytes, clients, .. } = &self.out;
+        for same in clients.chunk_by(|a, b| a.listener == b.listener) {
+            let socket = &self.listeners.udp[usize::from(same[0].listener)];
+            let datagram = |d: &ToClient| Datagram {
+                to: Some(d.to),
+                from: d.from,
+                bytes: &bytes[d.range.start as usize..d.range.end as usize],
+            };
+            let failed = self.sender.send(socket, same.iter().map(datagram));
+            self.shared.counters.add(Counter::send_failed, failed as u64);
+        }
+    }
+
+    /// Returns the back ends whose TCP connections failed.
+    fn flush_backends(&mut self) -> Vec<u16> {
+        let mut failed = Vec::new();
+        let Outbox { bytes, backends, .. } = &self.out;
+        if backends.is_empty() {
+            return failed;
+        }
+        let bytes = |b: &ToBackend| &bytes[b.range.start as usize..b.range.end as usize];
+        if let Some(slot) = self.ports.get(self.core.socket()) {
+            for (backend, socket) in (0..).zip(&slot.sockets) {
+                let mine = backends.iter().filter(|b| b.backend == backend && !b.over_tcp);
+                let datagrams = mine.map(|b| Datagram { to: None, from: None, bytes: bytes(b) });
+                let lost = self.sender.send(socket, datagrams);
+                self.shared.counters.add(Counter::send_failed, lost as u64);
+            }
+        }
+        for message in backends.iter().filter(|b| b.over_tcp) {
+            if self.upstreams.send(message.backend, bytes(message), &self.epoll).is_err() {
+                failed.push(message.backend);
+            }
+        }
+        failed
+    }
+
+    fn chores(&mut self) {
+        let now = self.core.now();
+        if now.us >= self.next_tick_us {
+            self.next_tick_us = now.us + TICK_US;
+            self.is_loaded = self.taken > LOAD;
+            self.taken = 0;
+            self.core.publish();
+        }
+        if now.us >= self.next_chore_us {
+            self.next_chore_us = now.us + CHORE_US;
+            self.ports.rotate(now.us, &self.epoll);
+            self.next_port_us = 0;
+            self.clients.sweep(now.us / 1_000, &self.shared.counters);
+        }
+    }
+}

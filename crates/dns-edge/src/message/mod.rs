@@ -1,0 +1,79 @@
+//! DNS messages (RFC 1035, EDNS by RFC 6891) on the hot path: read in place, written once.
+//!
+//! Stricter than a server has to be: what no real client sends is not passed on.
+
+pub mod answer;
+pub mod name;
+pub mod query;
+pub mod write;
+
+pub use answer::Answer;
+pub use name::Key;
+pub use query::{Edns, Malformed, Query};
+
+/// Length of the message header.
+pub const HEADER_BYTES: usize = 12;
+/// The largest datagram to a client that does not speak EDNS (RFC 1035 section 4.2.1).
+pub const PLAIN_UDP_BYTES: usize = 512;
+
+/// Bits of the flags in bytes 2 and 3 of the header.
+pub mod flag {
+    pub const RESPONSE: u16 = 0x8000;
+    pub const OPCODE: u16 = 0x7800;
+    pub const AUTHORITATIVE: u16 = 0x0400;
+    pub const TRUNCATED: u16 = 0x0200;
+    pub const RECURSION_DESIRED: u16 = 0x0100;
+    pub const CHECKING_DISABLED: u16 = 0x0010;
+    pub const CODE: u16 = 0x000F;
+}
+
+/// Kinds of operation (RFC 1035, RFC 1996, RFC 2136).
+pub mod opcode {
+    pub const QUERY: u8 = 0;
+    pub const NOTIFY: u8 = 4;
+    pub const UPDATE: u8 = 5;
+}
+
+/// Types of records and questions, by their IANA numbers.
+pub mod kind {
+    pub const NS: u16 = 2;
+    pub const SOA: u16 = 6;
+    pub const HINFO: u16 = 13;
+    pub const SIG: u16 = 24;
+    pub const DNAME: u16 = 39;
+    pub const OPT: u16 = 41;
+    pub const DS: u16 = 43;
+    pub const RRSIG: u16 = 46;
+    pub const TKEY: u16 = 249;
+    pub const TSIG: u16 = 250;
+    pub const IXFR: u16 = 251;
+    pub const AXFR: u16 = 252;
+    pub const ANY: u16 = 255;
+}
+
+/// The internet's class.
+pub const CLASS_IN: u16 = 1;
+
+/// Codes of answers, with the bits that EDNS adds.
+pub mod code {
+    pub const NO_ERROR: u16 = 0;
+    pub const FORMAT_ERROR: u16 = 1;
+    pub const SERVER_FAILURE: u16 = 2;
+    pub const NO_SUCH_NAME: u16 = 3;
+    pub const NOT_IMPLEMENTED: u16 = 4;
+    pub const REFUSED: u16 = 5;
+    pub const BAD_VERSION: u16 = 16;
+    pub const BAD_COOKIE: u16 = 23;
+}
+
+/// Sixteen bits at `at`, if there are so many.
+#[inline]
+pub(crate) fn be16(message: &[u8], at: usize) -> Option<u16> {
+    message.get(at..)?.first_chunk().map(|b| u16::from_be_bytes(*b))
+}
+
+/// Thirty-two bits at `at`, if there are so many.
+#[inline]
+pub(crate) fn be32(message: &[u8], at: usize) -> Option<u32> {
+    message.get(at..)?.first_chunk().map(|b| u32::from_be_bytes(*b))
+}

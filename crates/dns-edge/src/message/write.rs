@@ -1,0 +1,195 @@
+//! Writes answers of our own, and queries to back ends.
+//!
+//! The question is copied as the client sent it, so that the case of its letters is kept (the
+//! "0x20" bits, by which resolvers tell forged answers from true ones).
+
+use super::query::{Edns, Query};
+use super::{CLASS_IN, HEADER_BYTES, PLAIN_UDP_BYTES, flag, kind};
+
+/// Length of an OPT record without options.
+pub const OPT_BYTES: usize = 11;
+/// The largest datagram that we send or ask for: what passes everywhere unfragmented (DNS flag
+/// day 2020).
+pub const UDP_BYTES: u16 = 1232;
+const OPTION_COOKIE: u16 = 10;
+
+/// What is said in the OPT record of an answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opt<'a> {
+    /// The client's cookie and ours (RFC 7873).
+    pub cookie: Option<&'a [u8]>,
+    /// Bits of the code above the header's four.
+    pub code: u16,
+}
+
+/// The largest answer that a client takes in one datagram.
+#[inline]
+#[must_use]
+pub fn room_bytes(query: &Query<'_>) -> usize {
+    query.edns.map_or(PLAIN_UDP_BYTES, |e| usize::from(e.udp_bytes.clamp(PLAIN_UDP_BYTES as u16, UDP_BYTES)))
+}
+
+/// Writes an answer with a code and no records; `flags` are added to the header's.
+pub fn short(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, code: u16, flags: u16, opt: &Opt<'_>) {
+    let start = out.len();
+    head(out, message, query, code, flags);
+    finish(out, start, query, &Opt { code, ..*opt });
+}
+
+/// Writes header and question. The records are to follow, and [`finish`].
+pub fn head(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, code: u16, flags: u16) {
+    let kept = query.flags & (flag::OPCODE | flag::RECURSION_DESIRED | flag::CHECKING_DISABLED);
+    out.extend(query.id.to_be_bytes());
+    out.extend((flag::RESPONSE | kept | flags | code & flag::CODE).to_be_bytes());
+    out.extend([0, 1, 0, 0, 0, 0, 0, 0]);
+    out.extend(&message[HEADER_BYTES..query.question_end()]);
+}
+
+/// Adds the OPT record, if the client speaks EDNS, to the answer that begins at `start`.
+#[inline]
+pub fn finish(out: &mut Vec<u8>, start: usize, query: &Query<'_>, opt: &Opt<'_>) {
+    let Some(edns) = &query.edns else { return };
+    add_opt(out, UDP_BYTES, opt.code, edns.dnssec_ok, opt.cookie);
+    let count = u16::from_be_bytes([out[start + 10], out[start + 11]]).saturating_add(1);
+    out[start + 10..start + 12].copy_from_slice(&count.to_be_bytes());
+}
+
+/// Length of the OPT record that [`finish`] adds.
+#[inline]
+#[must_use]
+pub fn opt_bytes(query: &Query<'_>, opt: &Opt<'_>) -> usize {
+    if query.edns.is_none() {
+        return 0;
+    }
+    OPT_BYTES + opt.cookie.map_or(0, |c| 4 + c.len())
+}
+
+/// Writes the answer to a question for all types of a name (RFC 8482 section 4.2): one HINFO
+/// record that says why there is no more.
+pub fn any(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, opt: &Opt<'_>) {
+    const DATA: &[u8] = b"\x07RFC8482\x00";
+    const TTL_S: u32 = 3_600;
+    let start = out.len();
+    head(out, message, query, super::code::NO_ERROR, flag::AUTHORITATIVE);
+    out[start + 7] = 1;
+    out.extend([0xC0, HEADER_BYTES as u8]);
+    out.extend(kind::HINFO.to_be_bytes());
+    out.extend(CLASS_IN.to_be_bytes());
+    out.extend(TTL_S.to_be_bytes());
+    out.extend((DATA.len() as u16).to_be_bytes());
+    out.extend(DATA);
+    finish(out, start, query, opt);
+}
+
+/// Writes the query that a back end gets in place of the client's: the same question and bits,
+/// and an OPT record of ours. `subnet`: the client's own OPT record is passed on, for what it says
+/// of its network.
+pub fn forwarded(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, id: u16) {
+    out.extend(id.to_be_bytes());
+    out.extend(query.flags.to_be_bytes());
+    out.extend([0, 1, 0, 0, 0, 0, 0, 1]);
+    out.extend(&message[HEADER_BYTES..query.question_end()]);
+    match &query.edns {
+        Some(Edns { has_client_subnet: true, .. }) => {
+            // Other options than the subnet go along; a cookie of ours says nothing there.
+            let opt = &message[query.question_end()..];
+            copy_opt(out, opt);
+        }
+        edns => add_opt(out, UDP_BYTES, 0, edns.is_some_and(|e| e.dnssec_ok), None),
+    }
+}
+
+fn add_opt(out: &mut Vec<u8>, udp_bytes: u16, code: u16, dnssec_ok: bool, cookie: Option<&[u8]>) {
+    out.push(0);
+    out.extend(kind::OPT.to_be_bytes());
+    out.extend(udp_bytes.to_be_bytes());
+    out.extend([(code >> 4) as u8, 0, u8::from(dnssec_ok) << 7, 0]);
+    let length = cookie.map_or(0, |c| 4 + c.len());
+    out.extend((length as u16).to_be_bytes());
+    if let Some(cookie) = cookie {
+        out.extend(OPTION_COOKIE.to_be_bytes());
+        out.extend((cookie.len() as u16).to_be_bytes());
+        out.extend(cookie);
+    }
+}
+
+/// Copies an OPT record that was read before, without its cookie and with our size.
+fn copy_opt(out: &mut Vec<u8>, opt: &[u8]) {
+    let start = out.len();
+    out.extend(&opt[..OPT_BYTES]);
+    out[start + 3..start + 5].copy_from_slice(&UDP_BYTES.to_be_bytes());
+    let mut rest = &opt[OPT_BYTES..];
+    let mut left = usize::from(u16::from_be_bytes([opt[9], opt[10]]));
+    while left >= 4 {
+        let length = 4 + usize::from(u16::from_be_bytes([rest[2], rest[3]]));
+        if u16::from_be_bytes([rest[0], rest[1]]) != OPTION_COOKIE {
+            out.extend(&rest[..length]);
+        }
+        rest = &rest[length..];
+        left -= length;
+    }
+    let length = (out.len() - start - OPT_BYTES) as u16;
+    out[start + 9..start + 11].copy_from_slice(&length.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::code;
+
+    fn query(options: &[u8]) -> Vec<u8> {
+        let mut m = vec![0x12, 0x34, 1, 0x10, 0, 1, 0, 0, 0, 0, 0, 1];
+        m.extend(b"\x03wWw\x07Example\x04test\x00\x00\xFF\x00\x01");
+        m.extend(b"\x00\x00\x29\x10\x00\x00\x00\x80\x00");
+        m.extend((options.len() as u16).to_be_bytes());
+        m.extend(options);
+        m
+    }
+
+    #[test]
+    fn a_refusal_keeps_the_question_as_sent_and_is_no_longer_than_it() {
+        let asked = query(b"");
+        let q = Query::parse(&asked).expect("a query");
+        let mut out = Vec::new();
+        short(&mut out, &asked, &q, code::REFUSED, 0, &Opt::default());
+        assert_eq!(out.len(), asked.len());
+        assert_eq!(out[..4], [0x12, 0x34, 0x81, 0x15]);
+        assert_eq!(out[12..q.question_end()], asked[12..q.question_end()]);
+    }
+
+    #[test]
+    fn a_code_above_fifteen_is_in_the_opt_record() {
+        let asked = query(b"");
+        let q = Query::parse(&asked).expect("a query");
+        let mut out = Vec::new();
+        short(&mut out, &asked, &q, code::BAD_COOKIE, 0, &Opt { cookie: Some(&[7; 24]), code: 0 });
+        let answer = super::super::Answer::parse(&out, q.question_end()).expect("an answer");
+        assert_eq!(answer.code, code::BAD_COOKIE);
+        assert_eq!(out.len(), q.question_end() + OPT_BYTES + 4 + 24);
+        assert_eq!(opt_bytes(&q, &Opt { cookie: Some(&[7; 24]), code: 0 }), OPT_BYTES + 28);
+    }
+
+    #[test]
+    fn a_question_for_everything_gets_one_record() {
+        let asked = query(b"");
+        let q = Query::parse(&asked).expect("a query");
+        let mut out = Vec::new();
+        any(&mut out, &asked, &q, &Opt::default());
+        let answer = super::super::Answer::parse(&out, q.question_end()).expect("an answer");
+        assert_eq!((answer.answers, answer.code, answer.least_ttl_s), (1, 0, Some(3_600)));
+    }
+
+    #[test]
+    fn a_back_end_gets_the_clients_network_but_not_its_cookie() {
+        let subnet = b"\0\x08\0\x07\0\x01\x18\0\xC0\0\x02";
+        let asked = query(&[&b"\0\x0A\0\x08ABCDEFGH"[..], subnet].concat());
+        let q = Query::parse(&asked).expect("a query");
+        let mut out = Vec::new();
+        forwarded(&mut out, &asked, &q, 7);
+        let sent = Query::parse(&out).expect("a query");
+        let edns = sent.edns.expect("EDNS");
+        assert!(edns.has_client_subnet && edns.dnssec_ok && edns.cookie.is_none());
+        assert_eq!((sent.id, sent.name, edns.udp_bytes), (7, q.name, UDP_BYTES));
+        assert!(out.ends_with(subnet));
+    }
+}

@@ -1,0 +1,134 @@
+//! Back ends that are slow, silent, failing, cut short.
+
+use crate::bench::{Setup, answer, query, tcp, udp};
+use seawall_dns_edge::core::reply::From;
+use seawall_dns_edge::{Counter, Limits};
+
+#[test]
+fn a_late_answer_is_asked_for_elsewhere_and_the_first_one_counts() {
+    let mut bench = Setup { backends: 2, ..Setup::default() }.bench();
+    let (_, first) = bench.ask(&udp(1), &query("www.example.org", b""));
+    bench.pass_ms(19);
+    assert!(bench.expire().1.is_empty());
+    bench.pass_ms(1);
+    let (_, second) = bench.expire();
+    assert_eq!(second.len(), 1);
+    assert_ne!(first[0].backend, second[0].backend);
+    assert_ne!(first[0].bytes[..2], second[0].bytes[..2], "another id");
+    let (sent, _) = bench.say(second[0].backend, &answer(&second[0].bytes, 0));
+    assert_eq!(sent.len(), 1);
+    let (sent, _) = bench.say(first[0].backend, &answer(&first[0].bytes, 0));
+    assert!(sent.is_empty(), "the other one comes too late");
+    assert_eq!((bench.count(Counter::hedge_won), bench.count(Counter::backend_unmatched)), (1, 1));
+}
+
+#[test]
+fn a_back_end_that_fails_is_not_the_last_word() {
+    let mut bench = Setup { backends: 3, ..Setup::default() }.bench();
+    for code in [2, 5] {
+        let name = format!("w{code}.example.org");
+        let (_, first) = bench.ask(&udp(1), &query(&name, b""));
+        let (sent, second) = bench.say(first[0].backend, &answer(&first[0].bytes, code));
+        assert!(sent.is_empty());
+        let (sent, _) = bench.say(second[0].backend, &answer(&second[0].bytes, 0));
+        assert_eq!(sent[0].answers(), 1);
+    }
+}
+
+#[test]
+fn a_silent_back_end_is_taken_out_and_its_questions_are_asked_elsewhere() {
+    let mut bench = Setup { backends: 2, ..Setup::default() }.bench();
+    let mut served = 0;
+    for i in 0..200 {
+        let (_, passed) = bench.ask(&udp(i), &query(&format!("w{i}.example.org"), b""));
+        let mut waiting = passed;
+        for _ in 0..30 {
+            bench.pass_ms(1);
+            for p in std::mem::take(&mut waiting).iter().filter(|p| p.backend == 1) {
+                served += bench.say(1, &answer(&p.bytes, 0)).0.len();
+            }
+            waiting = bench.expire().1;
+        }
+        served += waiting.iter().map(|p| bench.say(1, &answer(&p.bytes, 0)).0.len()).sum::<usize>();
+    }
+    assert_eq!(served, 200);
+    assert!(!bench.common.healths[0].is_up() && bench.common.healths[1].is_up());
+    assert_eq!(bench.count(Counter::ejected), 1);
+    assert!(bench.count(Counter::hedged) <= 6, "few had to wait for it");
+}
+
+#[test]
+fn when_no_back_end_answers_what_is_stale_is_served() {
+    let mut bench = Setup::default().bench();
+    bench.served(&udp(1), &query("www.example.org", b""), 0);
+    bench.pass_ms(400_000);
+    let (sent, passed) = bench.ask(&udp(2), &query("www.example.org", b""));
+    assert!(sent.is_empty() && passed.len() == 1, "it is past its time");
+    bench.pass_ms(1_500);
+    let (sent, _) = bench.expire();
+    assert_eq!((sent[0].answers(), sent[0].code()), (1, 0));
+    assert_eq!(u32::from_be_bytes(sent[0].bytes[39..43].try_into().expect("four")), 30);
+    let (sent, passed) = bench.ask(&udp(3), &query("www.example.org", b""));
+    assert!(passed.is_empty() && sent.len() == 1, "not asked again at once");
+    let (_, passed) = bench.ask(&udp(3), &query("other.example.org", b""));
+    assert_eq!(passed.len(), 1);
+    bench.pass_ms(1_500);
+    assert_eq!(bench.expire().0[0].code(), 2, "what was never known has failed");
+}
+
+#[test]
+fn with_all_back_ends_out_the_stale_answer_comes_at_once() {
+    let mut bench = Setup { backends: 2, ..Setup::default() }.bench();
+    bench.served(&udp(1), &query("www.example.org", b""), 0);
+    bench.pass_ms(400_000);
+    bench.common.healths.iter().for_each(|h| assert!(h.eject()));
+    let (sent, passed) = bench.ask(&udp(2), &query("www.example.org", b""));
+    assert!(passed.is_empty() && sent[0].answers() == 1);
+}
+
+#[test]
+fn clients_that_ask_the_same_wait_for_one_question() {
+    let limits = Limits { waiters: 10, ..Limits::default() };
+    let mut bench = Setup { limits, ..Setup::default() }.bench();
+    let (_, passed) = bench.ask(&udp(0), &query("www.example.org", b""));
+    for i in 0..20 {
+        let mut message = query("www.example.org", b"");
+        message[0] = i as u8;
+        message[13] = if i % 2 == 0 { b'W' } else { b'w' };
+        assert!(bench.ask(&udp(i % 15), &message).1.is_empty());
+    }
+    bench.ask(&udp(0), &query("www.example.org", b""));
+    let (sent, _) = bench.say(0, &answer(&passed[0].bytes, 0));
+    assert_eq!(sent.len(), 10, "as many as may wait");
+    assert_eq!((sent[1].bytes[0], sent[1].bytes[13]), (0, b'W'), "each gets its own id and letters");
+}
+
+#[test]
+fn an_answer_cut_short_is_asked_for_over_tcp_for_those_who_came_over_tcp() {
+    let mut bench = Setup::default().bench();
+    let (_, passed) = bench.ask(&udp(1), &query("big.example.org", b""));
+    bench.ask(&tcp(2), &query("big.example.org", b""));
+    let mut cut = answer(&passed[0].bytes, 0);
+    cut[2] |= 2;
+    let (sent, again) = bench.say(0, &cut);
+    assert!(sent.len() == 1 && sent[0].is_truncated() && sent[0].to == udp(1).address);
+    assert!(again.len() == 1 && again[0].over_tcp);
+    let whole = answer(&again[0].bytes, 0);
+    assert!(bench.say(0, &whole).0.is_empty(), "over UDP it is no answer to that");
+    let (sent, _) = bench.say_from(From { backend: 0, socket: 0, over_tcp: true }, &whole);
+    assert!(sent.len() == 1 && !sent[0].is_truncated());
+}
+
+#[test]
+fn a_broken_tcp_connection_fails_what_was_asked_over_it() {
+    let mut bench = Setup::default().bench();
+    let (_, passed) = bench.ask(&tcp(2), &query("big.example.org", b""));
+    let mut cut = answer(&passed[0].bytes, 0);
+    cut[2] |= 2;
+    assert!(bench.say(0, &cut).1[0].over_tcp);
+    let mut out = seawall_dns_edge::core::Outbox::default();
+    bench.core.stream_failed(0, &mut out);
+    assert_eq!(out.backends.len(), 1, "asked once more");
+    bench.pass_ms(1_500);
+    assert_eq!(bench.expire().0[0].code(), 2);
+}

@@ -1,0 +1,6 @@
+//! One thread's core in virtual time: queries go in, what is sent comes out, no socket is touched.
+
+mod backends;
+mod bench;
+mod hostile;
+mod ladder;

@@ -1,0 +1,213 @@
+//! Real name servers in folders of their own, and an edge in front of them.
+
+use seawall_dns_edge::message::name;
+use seawall_dns_edge::{Backend, Edge, Limits, Pool, Settings, ZoneSource};
+use seawall_model::Timestamp;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const ZONE: &str = "$ORIGIN example.org.
+$TTL 300
+@ IN SOA ns1 admin 7 3600 600 86400 60
+@ NS ns1
+ns1 A 127.0.0.1
+www A 192.0.2.1
+www AAAA 2001:db8::1
+short 1 A 192.0.2.5
+*.wild A 192.0.2.7
+_sip._tcp SRV 0 0 5060 www
+";
+/// Attempts of anything that takes a while, a hundredth of a second apart.
+const ATTEMPTS: u32 = 1_500;
+const PAUSE: Duration = Duration::from_millis(10);
+
+static FOLDERS: AtomicU32 = AtomicU32::new(0);
+
+/// Tries until it is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..ATTEMPTS {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    panic!("not within {ATTEMPTS} attempts: {what}");
+}
+
+/// A real server that serves `example.org`.
+pub struct Server {
+    pub name: &'static str,
+    pub address: SocketAddr,
+    process: Child,
+    folder: PathBuf,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.pause(false);
+        // Its children end with it.
+        let _ = self.signal("-TERM");
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Server {
+    /// `None`: not installed.
+    pub fn start_nsd() -> Option<Self> {
+        Self::start("nsd", |folder, port| {
+            format!(
+                "server:\n ip-address: 127.0.0.1@{port}\n server-count: 1\n username: \"\"\n chroot: \"\"\n \
+                 database: \"\"\n rrl-ratelimit: 0\n zonesdir: \"{folder}\"\n pidfile: \"{folder}/pid\"\n \
+                 xfrdfile: \"{folder}/xfrd\"\n zonelistfile: \"{folder}/list\"\n xfrdir: \"{folder}\"\n\
+                 remote-control:\n control-enable: no\nzone:\n name: example.org\n zonefile: zone\n \
+                 provide-xfr: 127.0.0.1 NOKEY\n"
+            )
+        })
+    }
+
+    /// `None`: not installed.
+    pub fn start_knot() -> Option<Self> {
+        Self::start("knotd", |folder, port| {
+            format!(
+                "server:\n  listen: 127.0.0.1@{port}\n  rundir: \"{folder}\"\n  udp-workers: 1\n  \
+                 tcp-workers: 1\n  background-workers: 1\ndatabase:\n  storage: \"{folder}\"\nacl:\n  - id: x\n    \
+                 address: 127.0.0.1\n    action: transfer\nzone:\n  - domain: example.org\n    \
+                 file: \"{folder}/zone\"\n    acl: x\n"
+            )
+        })
+    }
+
+    fn start(name: &'static str, config: fn(&str, u16) -> String) -> Option<Self> {
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("seawall-dns-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let mut zone = ZONE.to_owned();
+        (0..50).for_each(|i| zone.push_str(&format!("host{i} A 192.0.2.{}\n", i + 10)));
+        zone.push_str(&format!("big TXT{}\n", format!(" \"{}\"", "x".repeat(200)).repeat(15)));
+        fs::write(folder.join("zone"), zone).expect("a zone");
+        // Free now, and hardly taken by others in the moment until the server binds it.
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let text = config(&folder.display().to_string(), port);
+        fs::write(folder.join("conf"), text).expect("a configuration");
+        let mut command = Command::new(name);
+        if name == "nsd" {
+            command.arg("-d");
+        }
+        command.arg("-c").arg(folder.join("conf")).stdin(Stdio::null());
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{path}:/usr/sbin")).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(process) = command.spawn() else {
+            let _ = fs::remove_dir_all(&folder);
+            println!("{name} is not installed: not tried");
+            return None;
+        };
+        let server = Self { name, address: ([127, 0, 0, 1], port).into(), process, folder };
+        until("the server answers", || try_udp(server.address, "www.example.org", 1).is_some());
+        Some(server)
+    }
+
+    /// Stops it where it stands, or lets it go on.
+    pub fn pause(&self, is_paused: bool) {
+        let signal = if is_paused { "-STOP" } else { "-CONT" };
+        assert!(self.signal(signal), "a signal is sent");
+    }
+
+    /// NSD answers in a child of a child.
+    fn signal(&self, signal: &str) -> bool {
+        let mut all = vec![self.process.id()];
+        let mut at = 0;
+        while let Some(parent) = all.get(at).copied() {
+            let path = format!("/proc/{parent}/task/{parent}/children");
+            let children = fs::read_to_string(path).unwrap_or_default();
+            all.extend(children.split_whitespace().filter_map(|c| c.parse::<u32>().ok()));
+            at += 1;
+        }
+        let ids = all.iter().map(ToString::to_string);
+        Command::new("kill").arg(signal).args(ids).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+    }
+}
+
+/// An edge on a port that the system chose.
+pub struct Lab {
+    pub edge: Edge,
+    pub address: SocketAddr,
+}
+
+impl Lab {
+    pub fn start(servers: &[&Server], primary: Option<&Server>, limits: Limits) -> Self {
+        let backend = |s: &&Server| Backend { name: s.name.to_owned(), address: s.address, weight: 1 };
+        let apex = || name::parse("example.org").expect("a name");
+        let settings = Settings {
+            listeners: vec![([127, 0, 0, 1], 0).into()],
+            pools: vec![Pool { suffix: Box::new([0]), backends: servers.iter().map(backend).collect() }],
+            zones: primary.iter().map(|p| ZoneSource { apex: apex(), primary: p.address }).collect(),
+            limits,
+            threads: 2,
+            enforce: true,
+        };
+        let now = Timestamp::from_seconds(1_700_000_000);
+        let edge = Edge::start(settings, now, &[7; 32]).expect("the edge starts");
+        let address = edge.addresses()[0];
+        Self { edge, address }
+    }
+}
+
+/// The code of an answer.
+pub fn code(answer: &[u8]) -> u8 {
+    answer[3] & 15
+}
+
+/// Whether an answer has a record with this address.
+pub fn has(answer: &[u8], address: [u8; 4]) -> bool {
+    let record = [&[0, 4][..], &address].concat();
+    answer.windows(record.len()).any(|w| w == record)
+}
+
+/// A query that keeps the case of its letters.
+fn query(asked: &str, kind: u16) -> Vec<u8> {
+    let mut message = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in asked.split('.') {
+        message.push(label.len() as u8);
+        message.extend(label.bytes());
+    }
+    message.push(0);
+    message.extend(kind.to_be_bytes());
+    message.extend([0, 1]);
+    message
+}
+
+fn try_udp(server: SocketAddr, name: &str, kind: u16) -> Option<Vec<u8>> {
+    let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+    socket.connect(server).ok()?;
+    socket.send(&query(name, kind)).ok()?;
+    let mut answer = vec![0; 4_096];
+    let length = socket.recv(&mut answer).ok()?;
+    answer.truncate(length);
+    Some(answer)
+}
+
+pub fn ask_udp(server: SocketAddr, name: &str, kind: u16) -> Vec<u8> {
+    (0..5).find_map(|_| try_udp(server, name, kind)).expect("an answer over UDP")
+}
+
+pub fn ask_tcp(server: SocketAddr, name: &str, kind: u16) -> Vec<u8> {
+    let mut stream = TcpStream::connect(server).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    let message = query(name, kind);
+    let framed = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+    // In two pieces, as a slow client sends.
+    stream.write_all(&framed[..5]).expect("sends");
+    stream.write_all(&framed[5..]).expect("sends");
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).expect("an answer over TCP");
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut answer).expect("a whole answer over TCP");
+    answer
+}

@@ -1,0 +1,91 @@
+//! The edge over real sockets in front of real name servers (NSD and Knot). Where a server is not
+//! installed, its tests say so in one line and pass.
+
+mod lab;
+
+use lab::{Lab, Server, ask_tcp, ask_udp, code, has, until};
+use seawall_dns_edge::{Counter, Limits};
+
+fn servers() -> Vec<Server> {
+    [Server::start_nsd(), Server::start_knot()].into_iter().flatten().collect()
+}
+
+#[test]
+fn names_are_served_over_udp_and_tcp_in_front_of_each_server() {
+    for server in servers() {
+        let lab = Lab::start(&[&server], None, Limits::default());
+        let www = ask_udp(lab.address, "wWw.example.org", 1);
+        assert!(has(&www, [192, 0, 2, 1]), "{}: {www:?}", server.name);
+        assert_eq!(www[12..16], *b"\x03wWw");
+        let answer = ask_tcp(lab.address, "www.example.org", 1);
+        assert!(has(&answer, [192, 0, 2, 1]));
+        assert_eq!(code(&ask_udp(lab.address, "nope.example.org", 1)), 3);
+        let cut = ask_udp(lab.address, "big.example.org", 16);
+        assert_eq!(cut[2] & 2, 2, "{}: 3000 bytes do not fit into a datagram", server.name);
+        assert!(ask_tcp(lab.address, "big.example.org", 16).len() > 3_000);
+        assert_eq!(lab.edge.count(Counter::backend_tcp), 1);
+        assert!(lab.edge.count(Counter::cached) >= 1);
+    }
+}
+
+#[test]
+fn a_zone_is_transferred_and_absent_names_no_longer_reach_the_server() {
+    for server in servers() {
+        let lab = Lab::start(&[&server], Some(&server), Limits::default());
+        until("the zone is known", || lab.edge.zones().iter().any(|(name, _, _)| name == "example.org"));
+        let mut names = 0;
+        // Threads look for new zones ten times a second.
+        until("the zone is used", || {
+            names += 1;
+            let _ = ask_udp(lab.address, &format!("nope{names}.example.org"), 1);
+            lab.edge.count(Counter::absent) > 0
+        });
+        let before = lab.edge.count(Counter::backend_queries);
+        let answer = ask_udp(lab.address, "x1.example.org", 1);
+        assert_eq!((code(&answer), answer[9]), (3, 1), "{}", server.name);
+        assert_eq!(code(&ask_tcp(lab.address, "x2.example.org", 1)), 3);
+        assert_eq!(lab.edge.count(Counter::backend_queries), before);
+        assert!(has(&ask_udp(lab.address, "y.wild.example.org", 1), [192, 0, 2, 7]));
+        assert_eq!(code(&ask_udp(lab.address, "_tcp.example.org", 1)), 0, "an empty non-terminal");
+    }
+}
+
+#[test]
+fn a_server_that_dies_is_taken_out_and_one_that_returns_comes_back() {
+    let all = servers();
+    let [nsd, knot] = &all[..] else { return println!("needs NSD and Knot: not tried") };
+    let lab = Lab::start(&[nsd, knot], None, Limits::default());
+    let up = || lab.edge.backends().filter(|(_, up)| *up).count();
+    for i in 0..20 {
+        assert_eq!(code(&ask_udp(lab.address, &format!("host{i}.example.org"), 1)), 0);
+    }
+    nsd.pause(true);
+    until("it is taken out", || {
+        assert_eq!(code(&ask_udp(lab.address, "www.example.org", 28)), 0, "nobody sees a failure");
+        up() == 1
+    });
+    for i in 20..40 {
+        assert_eq!(code(&ask_udp(lab.address, &format!("host{i}.example.org"), 1)), 0);
+    }
+    nsd.pause(false);
+    until("it is back", || up() == 2);
+    assert_eq!(lab.edge.count(Counter::failed), 0);
+}
+
+#[test]
+fn what_was_known_is_served_when_all_servers_are_gone() {
+    let all = servers();
+    let Some(server) = all.first() else { return };
+    let limits = Limits { backend_timeout_ms: 200, ..Limits::default() };
+    let lab = Lab::start(&[server], None, limits);
+    let short = ask_udp(lab.address, "short.example.org", 1);
+    assert!(has(&short, [192, 0, 2, 5]));
+    server.pause(true);
+    // Its time to live is one second.
+    until("it is stale", || {
+        assert!(has(&ask_udp(lab.address, "short.example.org", 1), [192, 0, 2, 5]));
+        lab.edge.count(Counter::stale) > 0 || lab.edge.count(Counter::backend_timeouts) > 0
+    });
+    assert_eq!(code(&ask_udp(lab.address, "never.example.org", 1)), 2);
+    server.pause(false);
+}
