@@ -1,8 +1,9 @@
 //! The one table of commands and options; help, man page and completions are made from it.
 
 use crate::console::ColorChoice;
-use crate::pipeline::Reading;
+use crate::pipeline::{Addresses, Reading};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use seawall_model::Prefix;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -79,12 +80,43 @@ pub struct ReadingArgs {
     /// Threads to read with, instead of one for each core; the report is the same
     #[arg(long, value_name = "COUNT")]
     pub threads: Option<NonZeroUsize>,
+    /// Proxies to believe when they name the client, beside private addresses and known CDNs
+    #[arg(long, value_name = "PREFIX", num_args = 1..)]
+    pub trusted_proxy: Vec<Prefix>,
+    /// How to tell addresses of clients, in reports and recordings
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub addresses: AddressForm,
+    /// Secret to encrypt addresses with: any file of at least 16 bytes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_if_eq("addresses", "encrypted"))]
+    pub address_key: Option<PathBuf>,
+}
+
+/// How addresses are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AddressForm {
+    /// As they are
+    #[default]
+    Full,
+    /// Their network only (/24, /48); clients of one network count as one
+    Cut,
+    /// Encrypted, networks staying networks: the same verdict with figures that hardly differ
+    Encrypted,
 }
 
 impl ReadingArgs {
-    #[must_use]
-    pub fn resolve(&self) -> Reading {
-        Reading { log_format: self.log_format.clone(), threads: self.threads }
+    /// The arguments with the key read.
+    ///
+    /// # Errors
+    /// If the key cannot be read or is too short.
+    pub fn resolve(&self) -> anyhow::Result<Reading> {
+        let addresses = match (self.addresses, &self.address_key) {
+            (AddressForm::Full, _) => Addresses::Full,
+            (AddressForm::Cut, _) => Addresses::Cut,
+            (AddressForm::Encrypted, None) => anyhow::bail!("--addresses encrypted needs --address-key"),
+            (AddressForm::Encrypted, Some(path)) => Addresses::from_key_file(path)?,
+        };
+        let proxies = self.trusted_proxy.clone();
+        Ok(Reading { log_format: self.log_format.clone(), threads: self.threads, proxies, addresses })
     }
 }
 

@@ -110,6 +110,32 @@ fn a_reader_that_went_away_is_no_error() {
 }
 
 #[test]
+fn proxies_that_the_user_names_speak_for_their_clients() {
+    let folder = Folder::new("proxies");
+    let lines: String = (0..200)
+        .map(|n| format!("203.0.113.7 - - [12/Mar/2026:10:00:{:02} +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"x\" \"81.2.69.{}\"\n", n / 4, n % 50))
+        .collect();
+    let log = folder.write("access.log", &lines);
+    let clients = |more: &[&str]| {
+        let said = seawall(&[&["triage", &log, "--format", "json"], more].concat());
+        let report: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+        report["rankings"]["dimensions"][0][1].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((clients(&[]), clients(&["--trusted-proxy", "203.0.113.0/24"])), (1, 10));
+}
+
+#[test]
+fn a_secret_for_addresses_is_asked_for_and_must_be_one() {
+    let folder = Folder::new("secret");
+    let (log, key) = (folder.write("access.log", ""), folder.write("key", "short"));
+    let said = seawall(&["triage", &log, "--addresses", "encrypted"]);
+    assert_eq!(said.status, Status::CouldNotRun);
+    assert!(said.err.contains("--address-key"), "{}", said.err);
+    let said = seawall(&["triage", &log, "--addresses", "encrypted", "--address-key", &key]);
+    assert!(said.err.contains("is too short to keep addresses secret: 5 bytes"), "{}", said.err);
+}
+
+#[test]
 fn manual_pages_and_completions_come_from_the_command_table() {
     let page = seawall(&["man"]).out;
     assert!(page.contains(".TH") && page.contains("triage"), "{page}");

@@ -16,7 +16,7 @@ pub fn run(
     let request = LearnRequest {
         files: args.files.clone(),
         output: args.output.clone(),
-        reading: args.reading.resolve(),
+        reading: args.reading.resolve()?,
     };
     let mut meter = Meter::new(err, console.progress);
     let said = pipeline::learn(&request, &mut |progress| meter.show(progress))?;

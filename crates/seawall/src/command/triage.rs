@@ -71,7 +71,7 @@ fn request(args: &TriageArgs) -> anyhow::Result<TriageRequest> {
         baseline: args.baseline.clone(),
         changes: args.changes.clone(),
         policy: policy(args.policy.as_deref())?,
-        reading: args.reading.resolve(),
+        reading: args.reading.resolve()?,
         geo: args.geo.clone(),
         record: args.record.clone(),
     })

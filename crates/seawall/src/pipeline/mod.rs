@@ -4,6 +4,7 @@
 //! files → sensor → windows → engine → conclusion → planning → TriageReport
 //! ```
 
+mod addresses;
 mod doubt;
 mod frames;
 mod geo;
@@ -15,12 +16,14 @@ mod run;
 mod simulate;
 pub mod subject;
 
+pub use addresses::Addresses;
 pub use learn::{Baseline, Part, learn};
 pub use replay::replay;
 pub use run::triage;
 pub(crate) use run::{planned, report};
 pub use simulate::simulate;
 
+use seawall_model::Prefix;
 use seawall_model::policy::Policy;
 use std::fmt;
 use std::io;
@@ -34,6 +37,10 @@ pub struct Reading {
     pub log_format: Option<String>,
     /// `None`: as many as there are cores.
     pub threads: Option<NonZeroUsize>,
+    /// Proxies to believe when they name the client.
+    pub proxies: Vec<Prefix>,
+    /// How addresses of clients are told, in reports and recordings.
+    pub addresses: Addresses,
 }
 
 /// What `seawall triage` was asked for.
@@ -101,6 +108,8 @@ pub enum TriageError {
     Content { path: PathBuf, reason: String },
     /// An input could not be read; the sensor says which, why and what to do.
     Sensor { source: seawall_sensor::ReadError },
+    /// Encrypted addresses have no place that a database could know.
+    EncryptedPlaces,
     /// A format given by the user is none.
     LogFormat { source: seawall_wire::log::TemplateError },
 }
@@ -114,6 +123,9 @@ impl fmt::Display for TriageError {
             Self::Write { path, source } => write!(f, "{}: {}", path.display(), not_written(source)),
             Self::Content { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::Sensor { source } => write!(f, "{source}"),
+            Self::EncryptedPlaces => f.write_str(
+                "--geo cannot look up encrypted addresses: use --addresses cut, or leave out --geo",
+            ),
             Self::LogFormat { source } => write!(f, "--log-format: {source}"),
         }
     }

@@ -1,10 +1,11 @@
 //! Triage: reads the inputs, drives the engine, plans, and assembles the report.
 
+use super::addresses;
 use super::doubt;
 use super::geo::Databases;
 use super::learn::{Baseline, Part};
 use super::recording::Recorder;
-use super::{Progress, ProgressSink, Reading, TriageError, TriageRequest};
+use super::{Addresses, Progress, ProgressSink, Reading, TriageError, TriageRequest};
 use seawall_detection::Window;
 use seawall_engine::{Conclusion, Effect, Engine, Input};
 use seawall_model::Timestamp;
@@ -24,6 +25,9 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If a file cannot be read or holds nothing that Seawall knows.
 pub fn triage(request: &TriageRequest, progress: ProgressSink<'_>) -> Result<TriageReport, TriageError> {
+    if matches!(request.reading.addresses, Addresses::Encrypted(_)) && !request.geo.is_empty() {
+        return Err(TriageError::EncryptedPlaces);
+    }
     let databases = Databases::open(&request.geo)?;
     let baseline = Baseline::read(&request.baseline, &request.reading, progress)?;
     let mut driver = Driver::begin(request, baseline)?;
@@ -117,19 +121,27 @@ pub(super) fn finish(engine: &mut Engine, now: Timestamp) -> Conclusion {
     }
 }
 
-struct Counted(Window);
+/// Counts into a window, with addresses as they may be told.
+struct Counted<'a> {
+    window: Window,
+    addresses: &'a Addresses,
+}
 
-impl Tally for Counted {
+impl Tally for Counted<'_> {
     fn observe(&mut self, observation: &Observation<'_>, priority: u64) {
-        self.0.observe(observation, priority);
+        if self.addresses.are_full() {
+            self.window.observe(observation, priority);
+        } else {
+            self.window.observe(&self.addresses.of(observation), priority);
+        }
     }
 
     fn merge(&mut self, other: Self) {
-        self.0.merge(&other.0);
+        self.window.merge(&other.window);
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.window.is_empty()
     }
 }
 
@@ -145,12 +157,13 @@ pub(super) fn read(
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = reading.threads.map_or_else(cores, usize::from);
     let formats = reading.log_format.as_deref().map(given_format).transpose()?.into_iter().collect();
-    let options = Options { threads, formats, ..Options::default() };
-    seawall_sensor::read(
+    let proxies = reading.proxies.iter().copied().collect();
+    let options = Options { threads, formats, proxies, ..Options::default() };
+    let mut inputs = seawall_sensor::read(
         &paths,
         &options,
-        || Counted(Window::default()),
-        &mut |tick, _, counted: Counted| on_window(tick, counted.0),
+        || Counted { window: Window::default(), addresses: &reading.addresses },
+        &mut |tick, _, counted: Counted<'_>| on_window(tick, counted.window),
         on_change,
         &mut |p| {
             progress(&Progress {
@@ -161,7 +174,9 @@ pub(super) fn read(
             });
         },
     )
-    .map_err(|error| TriageError::Sensor { source: error })
+    .map_err(|error| TriageError::Sensor { source: error })?;
+    reading.addresses.clean(&mut inputs);
+    Ok(inputs)
 }
 
 /// A format as the user's server has it: nginx writes variables with `$`, Apache with `%`, and
@@ -206,7 +221,9 @@ struct ChangeRow {
 pub(crate) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> TriageReport {
     let now = inputs.iter().filter_map(|i| i.last).max().unwrap_or_default();
     let (plan, plan_report) = planned(&conclusion, policy, now);
-    let rules = plan.as_ref().map(|plan| render::render(plan, &policy.protected_clients)).unwrap_or_default();
+    let mut rules =
+        plan.as_ref().map(|plan| render::render(plan, &policy.protected_clients)).unwrap_or_default();
+    addresses::clean_rules(&mut rules, &inputs);
     let Conclusion {
         findings, diagnosis, rankings, signatures, mut timeline, series, changes, episodes, ..
     } = conclusion;

@@ -9,7 +9,7 @@ use seawall_model::change::Change;
 use seawall_model::{Timestamp, hash};
 use seawall_wire::log::{Format, LINE_LIMIT_BYTES, Line, Parser};
 use std::io::Read;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Blocks that a pull is cut into, whatever the number of threads.
 const BLOCKS: usize = 16;
@@ -40,14 +40,12 @@ pub(super) struct LogReader {
 }
 
 impl LogReader {
-    pub(super) fn new(
-        input: usize,
-        format: Format,
-        stream: Box<dyn Read + Send>,
-        _options: &Options,
-    ) -> Self {
+    pub(super) fn new(input: usize, format: Format, stream: Box<dyn Read + Send>, options: &Options) -> Self {
         let count = if format.is_stateless() { BLOCKS } else { 1 };
-        let parsers = (0..count).map(|_| Mutex::new(Parser::new(format.clone()))).collect();
+        let parsers = (0..count)
+            .map(|_| Parser::new(format.clone()).with_proxies(Arc::clone(&options.proxies)))
+            .map(Mutex::new)
+            .collect();
         let feed = Feed::new(stream);
         Self { input, feed, parsers, pull_bytes: SMALLEST_PULL_BYTES, in_long_line: false }
     }

@@ -14,13 +14,14 @@ use crate::error::ReadError;
 use crate::flow::Limits;
 use crate::input::{Input, Kind};
 use crate::report::InputReport;
-use seawall_model::Timestamp;
 use seawall_model::change::Change;
 use seawall_model::observation::Observation;
 use seawall_model::time::{MILLISECOND_NS, SECOND_NS};
+use seawall_model::{Prefix, Timestamp};
 use seawall_wire::log::Format;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use ticks::{Part, Tick};
 use timeline::Timeline;
@@ -48,6 +49,8 @@ pub struct Options {
     pub threads: usize,
     /// Formats given by the user, preferred to recognised ones where they fit.
     pub formats: Vec<Format>,
+    /// Proxies to believe, beside private addresses and known CDNs, when they name the client.
+    pub proxies: Arc<[Prefix]>,
     /// How late a record of a log may be and still be counted into its own tick.
     pub log_lag_ns: i64,
     /// The same for captures; events of connections are told up to 5 seconds late.
@@ -62,6 +65,7 @@ impl Default for Options {
             capture_tick_ns: 100 * MILLISECOND_NS,
             threads: 1,
             formats: Vec::new(),
+            proxies: Arc::default(),
             log_lag_ns: 60 * SECOND_NS,
             capture_lag_ns: 8 * SECOND_NS,
             flow: Limits::default(),

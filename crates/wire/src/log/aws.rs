@@ -18,7 +18,7 @@ pub(super) fn application<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Reque
         return Err(LineError { reason: "no protocol in front", at_byte: 0 });
     }
     let time = time(dates, &mut cursor)?;
-    let mut draft = balanced(&mut cursor)?;
+    let mut draft = balanced(dates, &mut cursor)?;
     draft.time = Some(time);
     let at_byte = cursor.at();
     let request = cursor.quoted().ok_or(LineError { reason: "no quoted request", at_byte })?;
@@ -51,7 +51,7 @@ pub(super) fn application<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Reque
 pub(super) fn classic<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Line<'a>, LineError> {
     let mut cursor = Cursor::new(line);
     let time = time(dates, &mut cursor)?;
-    let mut draft = balanced(&mut cursor)?;
+    let mut draft = balanced(dates, &mut cursor)?;
     draft.time = Some(time);
     let at_byte = cursor.at();
     let request = cursor.quoted().ok_or(LineError { reason: "no quoted request", at_byte })?;
@@ -102,7 +102,7 @@ fn time(dates: &mut Dates, cursor: &mut Cursor<'_>) -> Result<Timestamp, LineErr
 
 /// `balancer client:port target:port request-s target-s response-s status target-status received
 /// sent`, which both HTTP balancers share. -1 is "not known".
-fn balanced<'a>(cursor: &mut Cursor<'a>) -> Result<Draft<'a>, LineError> {
+fn balanced<'a>(dates: &Dates, cursor: &mut Cursor<'a>) -> Result<Draft<'a>, LineError> {
     let at_byte = cursor.at();
     let mut columns: [&[u8]; 10] = [b""; 10];
     for column in &mut columns {
@@ -112,7 +112,7 @@ fn balanced<'a>(cursor: &mut Cursor<'a>) -> Result<Draft<'a>, LineError> {
     if address_and_port(client).is_none() {
         return Err(LineError { reason: "no client address", at_byte });
     }
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     draft.peer = client;
     let r = &mut draft.request;
     r.backend = balancer;

@@ -226,8 +226,9 @@ mod tests {
     use seawall_model::observation::{Ending, HttpVersion, Method, Request};
 
     fn request<'a>(layout: &Layout, line: &'a str) -> Request<'a> {
-        let mut draft = Draft::new();
-        read(&mut draft, &mut Dates::default(), layout, line.as_bytes()).unwrap();
+        let mut dates = Dates::default();
+        let mut draft = Draft::new(&dates);
+        read(&mut draft, &mut dates, layout, line.as_bytes()).unwrap();
         draft.request
     }
 
@@ -324,7 +325,8 @@ mod tests {
             ("1.2.3.4 - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\"", "line ends before the status"),
             ("??? - - [17/May/2015:10:05:03 +0000] \"GET / HTTP/1.1\" 200 1", "no client before the date"),
         ] {
-            let (mut draft, mut dates) = (Draft::new(), Dates::default());
+            let mut dates = Dates::default();
+            let mut draft = Draft::new(&dates);
             let error = read(&mut draft, &mut dates, &Layout::default(), line.as_bytes()).unwrap_err();
             assert_eq!(error.reason, reason, "{line}");
         }

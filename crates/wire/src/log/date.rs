@@ -1,8 +1,9 @@
 //! Dates as logs write them, to instants. Local times without a zone are taken as UTC.
 
 use super::scan::{decimal, integer};
-use seawall_model::Timestamp;
 use seawall_model::time::{Civil, SECOND_NS};
+use seawall_model::{Prefix, Timestamp};
+use std::sync::Arc;
 
 /// Bytes of `17/May/2015:10:05:03 +0000`.
 pub(super) const CLF_BYTES: usize = 26;
@@ -11,7 +12,8 @@ pub(super) const CLF_BYTES: usize = 26;
 const MINUTE_BYTES: usize = 18;
 
 /// Reads dates and remembers two things between lines: the last minute and zone, since most lines
-/// of a busy log repeat them, and a reference instant for stamps that lack the year.
+/// of a busy log repeat them, and a reference instant for stamps that lack the year. Beside them it
+/// hands on what else holds for all lines: the proxies to believe.
 #[derive(Clone, Debug)]
 pub(super) struct Dates {
     last_minute: [u8; MINUTE_BYTES],
@@ -21,19 +23,30 @@ pub(super) struct Dates {
     reference: Timestamp,
     /// Whether the reference comes from a date in the log.
     has_read: bool,
+    /// Addresses that may speak for others, beside those that are known to.
+    proxies: Option<Arc<[Prefix]>>,
 }
 
 impl Default for Dates {
     /// Without any known year, stamps lie in 1970: their distances are right, their year is not.
     fn default() -> Self {
         let (minute, reference) = (Timestamp(0), Timestamp(0));
-        let mut dates = Self { last_minute: [0; MINUTE_BYTES], minute, reference, has_read: false };
+        let last_minute = [0; MINUTE_BYTES];
+        let mut dates = Self { last_minute, minute, reference, has_read: false, proxies: None };
         dates.set_year(1970);
         dates
     }
 }
 
 impl Dates {
+    pub(super) fn trust(&mut self, proxies: Arc<[Prefix]>) {
+        self.proxies = Some(proxies).filter(|p| !p.is_empty());
+    }
+
+    pub(super) fn proxies(&self) -> Option<Arc<[Prefix]>> {
+        self.proxies.clone()
+    }
+
     /// Stamps without a year lie in or near this one until a full date is read.
     pub(super) fn set_year(&mut self, year: i64) {
         let middle = Civil { year: year.clamp(1678, 2261), month: 7, day: 1, hour: 0, minute: 0, second: 0 };

@@ -54,7 +54,7 @@ pub(super) fn read<'a>(table: &Table, dates: &mut Dates, line: &'a [u8]) -> Resu
     if line == table.header {
         return Ok(Line::Nothing);
     }
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     let mut rest = Some(line);
     for field in &table.fields {
         let Some(text) = rest else { break };

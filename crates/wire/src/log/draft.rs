@@ -5,11 +5,12 @@ use super::LineError;
 use super::date::{self, Dates};
 use super::scan::{address_and_port, decimal, given, integer, trim};
 use super::{cdn, target};
-use seawall_model::Timestamp;
 use seawall_model::address::{for_name, is_public};
 use seawall_model::observation::{CacheResult, Ending, HttpVersion, Method, Presence, Request};
 use seawall_model::time::SECOND_NS;
+use seawall_model::{Prefix, Timestamp};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// A request that takes longer began on another day.
 const DAY_S: i64 = 86_400;
@@ -115,7 +116,7 @@ fn written_span(text: &[u8]) -> Option<u64> {
 }
 
 /// A request in the making.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Draft<'a> {
     pub(super) request: Request<'a>,
     pub(super) time: Option<Timestamp>,
@@ -125,13 +126,14 @@ pub(super) struct Draft<'a> {
     client: &'a [u8],
     forwarded: &'a [u8],
     real_address: &'a [u8],
+    proxies: Option<Arc<[Prefix]>>,
     day: Option<Timestamp>,
     of_day_ns: Option<i64>,
     start: Option<Timestamp>,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(dates: &Dates) -> Self {
         Self {
             request: Request::new(Timestamp(0), IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             time: None,
@@ -140,6 +142,7 @@ impl<'a> Draft<'a> {
             client: b"",
             forwarded: b"",
             real_address: b"",
+            proxies: dates.proxies(),
             day: None,
             of_day_ns: None,
             start: None,
@@ -243,6 +246,15 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        let is_named = |p: &Arc<[Prefix]>| p.iter().any(|prefix| prefix.contains(address));
+        is_known_proxy(address) || self.proxies.as_ref().is_some_and(is_named)
+    }
+
+    fn forwarded_by(&self) -> Option<IpAddr> {
+        behind(self.forwarded, |address| self.is_proxy(address))
+    }
+
     fn choose_client(&mut self) -> Result<(), LineError> {
         let read = |text| address_and_port(text).map(|(address, _)| address);
         let peer = self.peer_address.or_else(|| read(self.peer));
@@ -250,8 +262,8 @@ impl<'a> Draft<'a> {
             if self.client.is_empty() { (self.peer, peer) } else { (self.client, read(self.client)) };
         let is_told = !(self.forwarded.is_empty() && self.real_address.is_empty());
         if is_told
-            && known.map_or_else(|| is_local_name(written), is_proxy)
-            && let Some(behind) = forwarded_client(self.forwarded).or_else(|| read(trim(self.real_address)))
+            && known.map_or_else(|| is_local_name(written), |address| self.is_proxy(address))
+            && let Some(behind) = self.forwarded_by().or_else(|| read(trim(self.real_address)))
         {
             self.request.client = behind;
             self.request.peer = peer.or(known).filter(|p| *p != behind);
@@ -273,7 +285,7 @@ impl<'a> Draft<'a> {
 }
 
 /// Whether a connection from here may speak for others: our own network or a known CDN.
-fn is_proxy(address: IpAddr) -> bool {
+fn is_known_proxy(address: IpAddr) -> bool {
     !is_public(address) || cdn::operator(address).is_some()
 }
 
@@ -285,6 +297,10 @@ fn is_local_name(name: &[u8]) -> bool {
 /// The client that a chain of proxies names: the right-most address that is public and no CDN's,
 /// since a client can write anything further left; without one the right-most address of all.
 pub(super) fn forwarded_client(list: &[u8]) -> Option<IpAddr> {
+    behind(list, is_known_proxy)
+}
+
+fn behind(list: &[u8], is_proxy: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
     if list.is_empty() {
         return None;
     }
@@ -379,8 +395,13 @@ mod tests {
     use super::*;
 
     fn client(peer: &str, forwarded: &str) -> (String, Option<String>) {
+        client_behind(&[], peer, forwarded)
+    }
+
+    fn client_behind(proxies: &[&str], peer: &str, forwarded: &str) -> (String, Option<String>) {
         let mut dates = Dates::default();
-        let mut draft = Draft::new();
+        dates.trust(proxies.iter().map(|p| p.parse().unwrap()).collect());
+        let mut draft = Draft::new(&dates);
         draft.set(Field::Time, b"0", &mut dates);
         draft.set(Field::Peer, peer.as_bytes(), &mut dates);
         draft.set(Field::ForwardedFor, forwarded.as_bytes(), &mut dates);
@@ -406,6 +427,21 @@ mod tests {
         );
         assert_eq!(client("10.0.0.1", "10.9.9.9"), found("10.9.9.9", Some("10.0.0.1")));
         assert_eq!(client("10.0.0.1", "unknown, nonsense"), found("10.0.0.1", None));
+    }
+
+    #[test]
+    fn proxies_that_the_user_names_are_believed() {
+        let found = |c: &str, p: Option<&str>| (c.to_owned(), p.map(ToOwned::to_owned));
+        let ours = ["203.0.113.0/28", "2001:db8::/64"];
+        assert_eq!(
+            client_behind(&ours, "203.0.113.7", "198.51.100.7"),
+            found("198.51.100.7", Some("203.0.113.7"))
+        );
+        assert_eq!(
+            client_behind(&ours, "10.0.0.1", "6.6.6.6, 198.51.100.7, 2001:db8::9"),
+            found("198.51.100.7", Some("10.0.0.1"))
+        );
+        assert_eq!(client_behind(&ours, "203.0.113.77", "198.51.100.7"), found("203.0.113.77", None));
     }
 
     #[test]

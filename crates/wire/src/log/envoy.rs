@@ -38,7 +38,7 @@ pub(super) fn read<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Request<'a>,
     let time = cursor.until(b']').and_then(date::iso).ok_or(error("no [start time]", &cursor))?;
     dates.saw(time);
     cursor.skip_spaces();
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     draft.time = Some(time);
     let request = cursor.quoted().ok_or(error("no quoted request after the date", &cursor))?;
     super::target::request_line(&mut draft.request, request);

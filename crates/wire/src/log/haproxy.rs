@@ -64,7 +64,7 @@ fn http<'a>(
     cursor: &mut Cursor<'a>,
     dates: &mut Dates,
 ) -> Result<Line<'a>, LineError> {
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     draft.time = Some(opening.time);
     draft.peer = opening.client;
     let r = &mut draft.request;

@@ -112,7 +112,7 @@ fn build<'a>(
     saw_headers: bool,
     inner: &'a mut Vec<u8>,
 ) -> Result<Line<'a>, LineError> {
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     draft.time = carried;
     let mut message = None;
     let mut told = [false; 2];

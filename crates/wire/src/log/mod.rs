@@ -43,9 +43,11 @@ pub use w3c::W3c;
 
 use date::Dates;
 use draft::Draft;
+use seawall_model::Prefix;
 use seawall_model::change::Change;
 use seawall_model::observation::{Observation, Request};
 use std::fmt;
+use std::sync::Arc;
 
 /// Bytes of one line that are read; a longer line is an error.
 pub const LINE_LIMIT_BYTES: usize = 64 * 1024;
@@ -205,6 +207,14 @@ impl Parser {
         Self { format, dates: Dates::default(), scratch: json::Scratch::default(), changed, spare }
     }
 
+    /// Believes these addresses when they say for whom they speak, beside private ones and known
+    /// CDNs: the user's own proxies.
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Arc<[Prefix]>) -> Self {
+        self.dates.trust(proxies);
+        self
+    }
+
     /// For stamps that lack the year (syslog): the year of the file's beginning. A full date in
     /// the log overrules it; without either, such stamps lie in 1970. Readers of parts of a file
     /// give it to every part.
@@ -229,7 +239,7 @@ impl Parser {
         let Self { format, dates, scratch, changed, spare } = self;
         let read = match format {
             Format::Combined(layout) => {
-                let mut draft = Draft::new();
+                let mut draft = Draft::new(dates);
                 match common::read(&mut draft, dates, layout, line) {
                     Ok(()) => return Ok(request(draft.request)),
                     Err(error) => Err(error),

@@ -72,7 +72,7 @@ fn refused<'a>(time: Timestamp, details: &Details<'a>, dates: &mut Dates) -> Lin
     if details.says(b"dry run") {
         return Line::Nothing;
     }
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     draft.time = Some(time);
     draft.peer = details.client();
     draft.request.ending = Ending::Denied;

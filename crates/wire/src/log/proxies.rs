@@ -15,7 +15,7 @@ use seawall_model::observation::Request;
 pub(super) fn date_first<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Request<'a>, LineError> {
     let dated = find_date(line).filter(|d| d.head.is_empty());
     let dated = dated.ok_or(LineError { reason: "no [date] in front", at_byte: 0 })?;
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     draft.time = dates.clf(dated.date);
     let rest = &line[dated.after..];
     let quote = memchr(b'"', rest).ok_or(LineError { reason: "no quoted request", at_byte: dated.after })?;
@@ -90,7 +90,7 @@ pub(super) fn squid<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Request<'a>
     let mut cursor = Cursor::new(line);
     let stamp = cursor.token().filter(|t| t.len() == 14 && t[10] == b'.');
     let time = stamp.and_then(date::epoch).ok_or(LineError { reason: "no epoch in front", at_byte: 0 })?;
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     draft.time = Some(time);
     let at_byte = cursor.at();
     let short = LineError { reason: "line ends before the URL", at_byte };
@@ -115,7 +115,7 @@ pub(super) fn squid<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Request<'a>
 pub(super) fn zoraxy<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Request<'a>, LineError> {
     let at = memmem::find(line, b"] [router:").ok_or(LineError { reason: "no [router:", at_byte: 0 })?;
     let open = memchr::memrchr(b'[', &line[..at]).unwrap_or(0);
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     draft.set(Field::Time, &line[open + 1..at], dates);
     let mut cursor = Cursor::new(&line[at + 2..]);
     while cursor.peek() == Some(b'[') {

@@ -69,7 +69,7 @@ fn with_clf_date<'a>(dates: &mut Dates, text: &'a [u8]) -> Option<(Kind, Line<'a
         return Some(found);
     }
     if text.get(dated.after) == Some(&b'"') {
-        let mut draft = Draft::new();
+        let mut draft = Draft::new(dates);
         let read = common::read(&mut draft, dates, &Layout::default(), text);
         return request(Kind::Combined, read.map(|()| draft.request));
     }

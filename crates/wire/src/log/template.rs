@@ -90,7 +90,7 @@ impl Template {
 
     /// Reads one line.
     pub(super) fn read<'a>(&self, dates: &mut Dates, line: &'a [u8]) -> Result<Request<'a>, LineError> {
-        let mut draft = Draft::new();
+        let mut draft = Draft::new(dates);
         let mut at = 0;
         let mut pieces = self.pieces.iter().peekable();
         while let Some(piece) = pieces.next() {

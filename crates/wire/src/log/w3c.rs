@@ -116,7 +116,7 @@ pub(super) fn read<'a>(
         decode(columns[shifted(index)], state.is_cloudfront, agent);
     }
     let agent: &'a [u8] = agent;
-    let mut draft = Draft::new();
+    let mut draft = Draft::new(dates);
     for (index, field) in state.fields.iter().enumerate() {
         let text = if agent_at == Some(index) { agent } else { columns[shifted(index)] };
         draft.set(*field, text, dates);
