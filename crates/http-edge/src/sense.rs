@@ -95,6 +95,7 @@ impl Sense {
             BackendEventKind::ServerDown => format!("{server} is down"),
             BackendEventKind::ServerUp => format!("{server} is up"),
             BackendEventKind::PoolEmpty => "no upstream is up".to_owned(),
+            BackendEventKind::ServerSlow => format!("{server} does not answer in time"),
             BackendEventKind::ConnectFailed => format!("cannot connect to {server}"),
             _ => format!("{server} did not answer in time"),
         };

@@ -142,6 +142,7 @@ metrics! {
     AssetsPerPage What Ratio "assets-per-page" "assets fetched per page";
     AssetlessClientShare What Share "assetless-client-share" "clients that fetch pages and no assets";
     TopPathShare What Share "top-path-share" "requests for the commonest path";
+    TopUrlShare What Share "top-url-share" "requests for the commonest path and query";
     PathEntropy What Entropy "path-entropy" "spread of requests over paths";
     DistinctQueryShare What Share "distinct-query-share" "requests whose query was never repeated";
     DistinctPathShare What Share "distinct-path-share" "requests whose path was never repeated";
@@ -201,13 +202,21 @@ metrics! {
     OddProtocolRate Rate PerSecond "odd-protocol-rate" "packets per second of protocols that hosts here do not speak";
     MessageRate Rate PerSecond "message-rate" "small messages per second to web services";
     Http2AbuseRate Rate PerSecond "http2-abuse-rate" "HTTP/2 streams reset at once or control-frame floods, per second";
+    StrayNewRate Rate PerSecond "stray-new-rate" "stray TCP packets per second that each claim another connection";
+    HalfOpenPerHost Rate PerSecond "half-open-per-host" "connection attempts per second to the busiest host that never completed";
     StrayTcpRate Rate PerSecond "stray-tcp-rate" "TCP packets per second that belong to no connection";
     FragmentRate Rate PerSecond "fragment-rate" "fragments per second";
     IcmpRate Rate PerSecond "icmp-rate" "ICMP packets per second";
     ConnectionCount Rate Count "connection-count" "connections opened";
     DhcpRequestRate Rate PerSecond "dhcp-request-rate" "requests for an address (DHCP) per second";
+    BackendTroubleRate Rate PerSecond "backend-trouble-rate" "log lines per second of servers and upstreams that fail";
+    ReferenceTime Rate Seconds "reference-time" "how long the traffic is that this is compared with";
     AdminLoginRate Rate PerSecond "admin-login-rate" "short connections per second to terminals and desktops";
     // packets: who
+    LoginGuesserShare Who Share "login-guesser-share" "failed log-ins of clients that hardly ever succeed";
+    GuessedNames Who Count "guessed-names" "user names that one such client tried";
+    LossyClientShare Who Share "lossy-client-share" "clients that must send much of what they say again";
+    MissingClients Who Ratio "missing-clients" "clients fewer than expected, in standard errors";
     ReflectorCount Who Count "reflector-count" "distinct sources of unasked answers";
     SourceCount Who Count "source-count" "distinct source addresses";
     PacketsPerSource Who Ratio "packets-per-source" "packets per source address";
@@ -225,6 +234,7 @@ metrics! {
     SourcePortEntropy Who Entropy "source-port-entropy" "spread of source ports";
     // packets: what
     TwoWayShare What Share "two-way-share" "packets of flows in which both sides speak";
+    SilentHostCount What Count "silent-host-count" "destinations of traffic that hardly anybody answers";
     UnansweredUdpShare What Share "unanswered-udp-share" "UDP packets that nobody answers or asked for";
     UdpNewShare What Share "udp-new-share" "such UDP packets that are each the first between their ports";
     OddProtocolShare What Share "odd-protocol-share" "packets of protocols that hosts here do not speak";
@@ -256,11 +266,12 @@ metrics! {
     ConnectionsPerClient Who Ratio "connections-per-client" "connections per client";
     Http2AbuseEvents What Count "http2-abuse-events" "HTTP/2 streams reset at once or control-frame floods";
     LoginConnections What Count "login-connections" "short connections of one client to a log-in service";
-    RetransmissionShare Probe Share "retransmission-share" "TCP segments sent again";
-    ResetShare Probe Share "reset-share" "connections that ended by reset";
+    RetransmissionShare Probe Share "retransmission-share" "TCP segments sent again, of the direction that loses more";
+    ResetShare Probe Share "reset-share" "connections reset by the side that was asked, before it answered";
+    OpeningsRepeatedShare Probe Share "openings-repeated-share" "connection attempts sent again for want of an answer";
     HandshakeTime Capacity Microseconds "handshake-time" "median time to open a connection";
     EmptyConnectionShare What Share "empty-connection-share" "connections on which the client said nothing";
-    FanOutShare What Share "fan-out-share" "failed connection attempts of sources that try many ports or hosts";
+    FanOutShare What Share "fan-out-share" "flows begun by sources that try many ports or hosts";
     UniformMessageShare What Share "uniform-message-share" "small messages to web services of one and the same length";
     UniformPayloadShare What Share "uniform-payload-share" "unanswered UDP packets with one and the same payload";
     UnansweredUdpBytes What Bytes "unanswered-udp-bytes" "mean length of UDP packets that nobody answers or asked for";

@@ -336,7 +336,8 @@ pub struct Packet<'a> {
     /// Transport payload length on the wire.
     pub payload_bytes: u32,
     pub flow: FlowState,
-    /// A TCP segment that carries bytes which its sender had sent before.
+    /// A TCP segment that carries bytes which its sender had sent before, or an opening that was
+    /// sent again for want of an answer.
     pub repeats: bool,
     /// How many packets stand for this one (1 unless sampled).
     pub sampling: u32,
@@ -366,6 +367,8 @@ pub enum ConnectionEvent {
     /// A client reset an HTTP/2 stream soon after opening it, or flooded control frames
     /// (only where the stream is not encrypted or the sensor terminates TLS).
     Http2Abuse,
+    /// The server's side reset the connection when it was its turn to speak.
+    Reset,
 }
 
 /// An event of a TCP connection, with what is known of it by then.
@@ -432,6 +435,8 @@ pub enum BackendEventKind {
     UpstreamTimedOut,
     /// The server says it is out of connections, workers or memory.
     Exhausted,
+    /// A server was taken out because it accepts connections and does not answer in time.
+    ServerSlow,
 }
 
 /// A line in which a proxy speaks of its own back ends.

@@ -4,10 +4,13 @@
 //! cargo run --release --example episodes -- score 300 7            families that may be tuned on
 //! cargo run --release --example episodes -- score 300 7 http-flood those whose name or cause holds the text
 //! cargo run --release --example episodes -- explain NAME SEED      one episode, from verdict to verdict
+//! cargo run --release --example episodes -- course RECORDING       the same for what `triage --record` wrote
 //! ```
 
+use seawall::pipeline::recording::Recording;
 use seawall::pipeline::subject::EngineSubject;
 use seawall_drill::{Episode, EpisodeScore, Family, Subject, TICK_NS, catalogue, run, summarise};
+use seawall_engine::{Effect, Engine, Input};
 use seawall_model::diagnosis::{Diagnosis, Direction, Verdict};
 use seawall_model::policy::Policy;
 use seawall_model::{Cause, hash};
@@ -25,7 +28,8 @@ fn main() {
             Some(family) => explain(&family.episode(number(seed))),
             None => eprintln!("there is no family '{family}'"),
         },
-        _ => eprintln!("usage: episodes score EPISODES SEED [TEXT] | episodes explain FAMILY SEED"),
+        ["course", recording] => course(recording),
+        _ => eprintln!("usage: episodes score N SEED [TEXT] | explain FAMILY SEED | course RECORDING"),
     }
 }
 
@@ -59,6 +63,33 @@ fn score(episodes: u64, seed: u64, text: &str) {
         println!("{:<34} {:>20}  {:<20} {:.2} {alarm}", s.family, s.seed, named, s.confidence);
     }
     println!("{}", summarise(&scores));
+}
+
+/// Prints when the engine saw something begin and end in recorded inputs, and what it called it.
+fn course(path: &str) {
+    let recording = match Recording::open(path.as_ref()) {
+        Ok(recording) => recording,
+        Err(why) => return eprintln!("{path}: {why}"),
+    };
+    let mut engine = Engine::new(recording.policy.clone(), None);
+    let mut first = None;
+    recording.play(|now, input, _| {
+        if matches!(input, Input::Finish) {
+            return;
+        }
+        let after_s = now.since_s(*first.get_or_insert(now));
+        for effect in engine.step(now, input) {
+            match effect {
+                Effect::Opened { onset } => println!("{after_s:>8.1} s  opened, since {onset}"),
+                Effect::Diagnosed(diagnosis) => {
+                    println!("{after_s:>8.1} s  {}", line(&diagnosis.verdict));
+                    evidence(&diagnosis);
+                }
+                Effect::Closed { end } => println!("{after_s:>8.1} s  closed, over since {end}"),
+                Effect::Concluded(_) => {}
+            }
+        }
+    });
 }
 
 fn seed_of(seed: u64, index: u64) -> u64 {

@@ -101,7 +101,7 @@ impl Series {
             Self::Packets => net(|n| n.volumes.all.packets),
             // Kilobytes, so that the square root's spread means something.
             Self::Bytes => net(|n| n.volumes.all.bytes / 1_000),
-            Self::OneWayPackets => net(|n| n.volumes.all.packets.saturating_sub(n.volumes.two_way.packets)),
+            Self::OneWayPackets => net(|n| n.volumes.one_way()),
             Self::HalfOpen => net(|n| n.event(ConnectionEvent::HalfOpenExpired)),
             Self::Connections => net(|n| n.event(ConnectionEvent::Established)),
             Self::SlowConnections => {
@@ -127,10 +127,16 @@ pub enum ShareSeries {
     DnsFailures,
     Unanswered,
     Repeated,
+    /// Segments sent again by the sides that ask: answers are so many more that they drown these.
+    AskedAgain,
+    /// Openings sent again.
+    OpenedAgain,
+    /// Server errors among what is not fetched along: the many files of a page hardly ever fail.
+    AskedErrors,
 }
 
 /// Every watched share, in the order of their detectors.
-pub const SHARES: [ShareSeries; 9] = [
+pub const SHARES: [ShareSeries; 12] = [
     ShareSeries::ServerErrors,
     ShareSeries::ClientErrors,
     ShareSeries::Abandoned,
@@ -140,6 +146,9 @@ pub const SHARES: [ShareSeries; 9] = [
     ShareSeries::DnsFailures,
     ShareSeries::Unanswered,
     ShareSeries::Repeated,
+    ShareSeries::AskedAgain,
+    ShareSeries::OpenedAgain,
+    ShareSeries::AskedErrors,
 ];
 
 impl ShareSeries {
@@ -171,10 +180,20 @@ impl ShareSeries {
                 .net
                 .as_ref()
                 .map(|n| (n.volumes.repeated.packets as f64, n.volumes.segments.packets as f64)),
-            Self::Unanswered => second.net.as_ref().map(|n| {
-                let one_way = n.volumes.all.packets.saturating_sub(n.volumes.two_way.packets);
-                (one_way as f64, n.volumes.all.packets as f64)
+            Self::AskedAgain => second.net.as_ref().map(|n| {
+                (n.volumes.asking_repeated.packets as f64, n.volumes.asking_segments.packets as f64)
             }),
+            Self::OpenedAgain => second
+                .net
+                .as_ref()
+                .map(|n| (n.volumes.syn_repeated.packets as f64, n.volumes.syn.packets as f64)),
+            Self::AskedErrors => second
+                .http
+                .as_ref()
+                .map(|h| (h.counters.asked_server_error as f64, h.counters.asked() as f64)),
+            Self::Unanswered => {
+                second.net.as_ref().map(|n| (n.volumes.one_way() as f64, n.volumes.unrefusing() as f64))
+            }
         }
     }
 }

@@ -103,7 +103,7 @@ pub fn is_login_path(path: &[u8]) -> bool {
 }
 
 /// Text that people's browsers do not ask a site for, and scanners do.
-const PROBE_WORDS: [&[u8]; 58] = [
+const PROBE_WORDS: [&[u8]; 70] = [
     b"/.env",
     b"/.git",
     b"/.svn",
@@ -162,6 +162,18 @@ const PROBE_WORDS: [&[u8]; 58] = [
     b"w00tw00t",
     b"/sqlmap",
     b"/nmap",
+    b"union%20all%20select",
+    b"union+all+select",
+    b"information_schema",
+    b"pg_sleep(",
+    b"waitfor%20delay",
+    b"extractvalue(",
+    b"xp_cmdshell",
+    b"%3cscript",
+    b"php://",
+    b"wlwmanifest.xml",
+    b"/.vscode",
+    b"/.idea",
 ];
 
 /// Remembers the last answers by the hash of the text. Traffic repeats the same few agents and

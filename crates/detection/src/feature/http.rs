@@ -12,6 +12,9 @@ use std::net::IpAddr;
 /// The time of a larger answer says how fast its reader's line is.
 pub(crate) const LARGE_ANSWER_BYTES: u64 = 1_000_000;
 
+/// What HAProxy writes in place of a server where it chose none.
+const NO_SERVER: &[u8] = b"<NOSRV>";
+
 /// Counters, sketches and samples of HTTP requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HttpWindow {
@@ -55,6 +58,15 @@ counters! {
     client_aborted client_timed_out client_invalid denied upstream_failed upstream_timed_out
     queue_timed_out no_upstream
     queued queue_us cache_known cache_hits proxied
+    asked_server_error asked_client_error
+}
+
+impl Counters {
+    /// Requests that were not fetched along with a page.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.pages + self.api
+    }
 }
 
 impl HttpWindow {
@@ -79,6 +91,8 @@ impl HttpWindow {
         self.count_ending(r);
         if kind != PathKind::Asset {
             self.time(r);
+            self.counters.asked_server_error += u64::from((500..600).contains(&r.status));
+            self.counters.asked_client_error += u64::from((400..500).contains(&r.status));
         }
         self.count_server(r);
     }
@@ -97,8 +111,7 @@ impl HttpWindow {
         self.count(r, kind);
         self.sample.offer(priority, |out| codec::encode_request(r, out));
         let profile = self.profiles.entry(client)?;
-        let login = r.method == Method::Post && classify::is_login_path(r.path);
-        profile.count(r, kind, login, &Hashes { agent, path, query });
+        profile.count(r, kind, &Hashes { agent, path, query });
         Some(profile)
     }
 
@@ -189,7 +202,7 @@ impl HttpWindow {
     }
 
     fn count_server(&mut self, r: &Request<'_>) {
-        if r.server.is_empty() {
+        if r.server.is_empty() || r.server == NO_SERVER {
             return;
         }
         let key = hash::combine(hash::bytes(r.backend), hash::bytes(r.server));
@@ -281,7 +294,7 @@ pub struct ClientProfile {
 }
 
 impl ClientProfile {
-    fn count(&mut self, r: &Request<'_>, kind: PathKind, login: bool, hashes: &Hashes) {
+    fn count(&mut self, r: &Request<'_>, kind: PathKind, hashes: &Hashes) {
         if self.requests == 0 {
             self.client = Some(r.client);
             (self.first, self.last) = (r.time, r.time);
@@ -296,7 +309,7 @@ impl ClientProfile {
             PathKind::Api => self.api += 1,
         }
         self.writes += u32::from(!matches!(r.method, Method::Get | Method::Head | Method::Options));
-        self.logins += u32::from(login);
+        self.logins += u32::from(is_login(r));
         self.referrers += u32::from(!r.referrer.is_empty());
         self.paths |= bit_of(hashes.path);
         self.queries |= if r.query.is_some() { bit_of(hashes.query) } else { 0 };
@@ -314,6 +327,9 @@ impl ClientProfile {
         self.not_found += u32::from(r.status == 404);
         self.client_errors += u32::from((400..500).contains(&r.status));
         self.server_errors += u32::from(r.status >= 500);
+        // Where there is nothing to log in to, and where nothing was said, nobody tried.
+        let in_vain = is_login(r) && matches!(r.status, 404 | 405 | 408);
+        self.logins = self.logins.saturating_sub(u32::from(in_vain));
         self.response_bytes = self.response_bytes.saturating_add(r.response_bytes);
     }
 
@@ -355,6 +371,10 @@ impl ClientProfile {
     }
 }
 
+fn is_login(r: &Request<'_>) -> bool {
+    r.method == Method::Post && classify::is_login_path(r.path)
+}
+
 /// The value of the first parameter that is a number (`page=17&per_page=100`).
 fn numbered_parameter(query: &[u8]) -> Option<u64> {
     query.split(|&b| b == b'&').find_map(|pair| {
@@ -367,7 +387,9 @@ fn numbered_parameter(query: &[u8]) -> Option<u64> {
 fn trailing_number(path: &[u8]) -> Option<u64> {
     let end = path.iter().rposition(u8::is_ascii_digit)? + 1;
     let start = path[..end].iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |i| i + 1);
-    if path[end..].contains(&b'/') || end - start > 12 {
+    // In random text digits stand among the letters before them too.
+    let before = path[..start].rsplit(|&b| b == b'/').next().unwrap_or(b"");
+    if path[end..].contains(&b'/') || end - start > 12 || before.iter().any(u8::is_ascii_digit) {
         return None;
     }
     std::str::from_utf8(&path[start..end]).ok()?.parse().ok()
@@ -447,6 +469,8 @@ mod tests {
         assert_eq!(trailing_number(b"/p/0042.html"), Some(42));
         assert_eq!(trailing_number(b"/2024/archive/x"), None);
         assert_eq!(trailing_number(b"/about"), None);
+        assert_eq!(trailing_number(b"/photo-17.jpg"), Some(17));
+        assert_eq!(trailing_number(b"/x7f3ab2"), None);
         assert_eq!(numbered_parameter(b"sort=name&page=17&per_page=100"), Some(17));
         assert_eq!(numbered_parameter(b"q=top10"), None);
     }

@@ -12,8 +12,9 @@ use std::net::IpAddr;
 
 /// A connection that carried at most this much from the client is short.
 const SHORT_CONNECTION_BYTES: u64 = 400;
-/// A log-in attempt's connection carries at most this much from the client.
-const LOGIN_CONNECTION_BYTES: u64 = 6_000;
+/// A log-in attempt's connection carries at most this much either way: guessers try some passwords
+/// on one connection, whoever is let in reads and writes more.
+const LOGIN_CONNECTION_BYTES: u64 = 12_000;
 /// And at least this much: a connection on which nothing is said tries no password.
 const LOGIN_LEAST_BYTES: u64 = 16;
 /// A question's payload carries at most this much, as far as size tells.
@@ -66,8 +67,9 @@ volumes! {
     messages message_answers
     /// UDP of flows in which only one side has spoken, to ports that are no service's.
     udp_one_way
-    /// Those and questions, where they are the first packet of their flow.
-    udp_new
+    /// Those and questions, where they are the first packet of their flow; and where no flow table
+    /// was asked, as in sampled input.
+    udp_new udp_unknown
     /// The same to ports of services: questions, if they are answered.
     udp_questions
     /// UDP from ports of services in flows that the other side opened.
@@ -76,6 +78,8 @@ volumes! {
     udp_multicast
     /// Packets of flows in which both sides have spoken.
     two_way
+    /// Resets and unreachables that answer: they make no conversation of what they refuse.
+    refusals tcp_refusals
     syn syn_ack rst fin
     /// TCP without SYN, of no connection that was seen to open or to be answered.
     stray
@@ -89,8 +93,26 @@ volumes! {
     icmp_echo icmp_echo_reply icmp_unreachable
     /// TCP segments with payload that a flow table has seen, and those that were sent again.
     segments repeated
+    /// The same of the side that opened the connection, which sends the questions.
+    asking_segments asking_repeated
+    /// Openings sent again for want of an answer.
+    syn_repeated
     /// Questions of machines for an address (RFC 2131), DHCP for IPv6 included.
     dhcp_requests
+}
+
+impl Volumes {
+    /// Packets that belong to no conversation, and answer nothing.
+    #[must_use]
+    pub fn one_way(&self) -> u64 {
+        self.all.packets.saturating_sub(self.two_way.packets + self.refusals.packets)
+    }
+
+    /// Packets that do not merely refuse others.
+    #[must_use]
+    pub fn unrefusing(&self) -> u64 {
+        self.all.packets.saturating_sub(self.refusals.packets)
+    }
 }
 
 /// Counters, sketches and samples of packets and connections.
@@ -100,7 +122,7 @@ pub struct NetWindow {
     /// One-way UDP by source port, in the order of [`service::SERVICES`].
     pub reflected: Vec<Volume>,
     /// Connection events, indexed by [`ConnectionEvent`] in its order.
-    pub events: [u64; 10],
+    pub events: [u64; 11],
     pub short_connections: u64,
     /// Closed connections on which the client said nothing.
     pub empty_connections: u64,
@@ -129,15 +151,25 @@ impl NetWindow {
         self.sources.insert(source);
         self.destinations.insert(hash::address(p.destination));
         self.volumes.all.add(weight, bytes);
-        let two_way = matches!(p.flow, FlowState::Answering | FlowState::Asking);
+        let answers = matches!(p.flow, FlowState::Answering | FlowState::Asking);
+        let refuses = answers && is_refusal(p);
+        let two_way = answers && !refuses;
         if two_way {
             self.volumes.two_way.add(weight, bytes);
+        }
+        if refuses {
+            self.volumes.refusals.add(weight, bytes);
         }
         if p.fragment != Fragment::Whole {
             self.volumes.fragments.add(weight, bytes);
         }
         match p.protocol {
             _ if p.fragment == Fragment::Later => self.volumes.later_fragments.add(weight, bytes),
+            protocol::TCP if refuses => {
+                self.volumes.tcp.add(weight, bytes);
+                self.volumes.rst.add(weight, bytes);
+                self.volumes.tcp_refusals.add(weight, bytes);
+            }
             protocol::TCP => self.observe_tcp(p, two_way, weight, bytes),
             protocol::UDP => self.observe_udp(p, two_way, weight, bytes),
             protocol::ICMP | protocol::ICMPV6 => self.observe_icmp(p, weight, bytes),
@@ -158,7 +190,7 @@ impl NetWindow {
             asker.answered += 1;
         }
         self.sample.offer(priority, |out| codec::encode_packet(p, out));
-        if !two_way {
+        if !answers {
             self.one_way_sample.offer(priority, |out| codec::encode_packet(p, out));
         }
     }
@@ -171,6 +203,9 @@ impl NetWindow {
         let syn = flags & SYN != 0;
         if syn && flags & (ACK | RST | FIN) == 0 {
             v.syn.add(weight, bytes);
+            if p.repeats {
+                v.syn_repeated.add(weight, bytes);
+            }
         } else if syn && flags & ACK != 0 {
             v.syn_ack.add(weight, bytes);
         }
@@ -185,6 +220,12 @@ impl NetWindow {
             v.segments.add(weight, bytes);
             if p.repeats {
                 v.repeated.add(weight, bytes);
+            }
+            if p.flow == FlowState::Asking {
+                v.asking_segments.add(weight, bytes);
+                if p.repeats {
+                    v.asking_repeated.add(weight, bytes);
+                }
             }
         }
         if flags & RST != 0 {
@@ -232,6 +273,9 @@ impl NetWindow {
             self.volumes.udp_multicast.add(weight, bytes);
             return;
         }
+        if p.flow == FlowState::Unknown {
+            self.volumes.udp_unknown.add(weight, bytes);
+        }
         if p.flow == FlowState::New {
             self.volumes.udp_new.add(weight, bytes);
         } else if service::is_collector_port(p.destination_port) {
@@ -273,7 +317,7 @@ impl NetWindow {
         self.short_connections += u64::from(short);
         self.empty_connections += u64::from(closed && c.client_bytes == 0);
         let said = LOGIN_LEAST_BYTES..=LOGIN_CONNECTION_BYTES;
-        let brief = closed && said.contains(&c.client_bytes);
+        let brief = closed && said.contains(&c.client_bytes) && c.server_bytes <= LOGIN_CONNECTION_BYTES;
         let admin = brief && service::is_admin_port(c.server_port);
         self.admin_logins += u64::from(admin);
         if c.event == ConnectionEvent::Established && c.duration_us > 0 {
@@ -294,7 +338,7 @@ impl NetWindow {
             }
             ConnectionEvent::TlsHello => host.tls_hellos += 1,
             ConnectionEvent::TlsAbandoned => host.tls_abandoned += 1,
-            ConnectionEvent::Http2Abuse => {}
+            ConnectionEvent::Http2Abuse | ConnectionEvent::Reset => {}
         }
         host.ports |= bit_of(hash::mix(u64::from(c.server_port)));
         host.hosts |= bit_of(hash::address(c.server));
@@ -323,8 +367,7 @@ impl NetWindow {
 
     pub(super) fn seal(&mut self, width_s: f64) {
         self.peak_packets_per_s = self.volumes.all.packets as f64 / width_s;
-        let one_way = self.volumes.all.packets - self.volumes.two_way.packets.min(self.volumes.all.packets);
-        self.peak_one_way_per_s = one_way as f64 / width_s;
+        self.peak_one_way_per_s = self.volumes.one_way() as f64 / width_s;
         self.hosts.for_each(|h| {
             h.peak_per_s = (f64::from(h.packets) / width_s) as f32;
             h.peak_messages_per_s = (f64::from(h.messages) / width_s) as f32;
@@ -375,6 +418,23 @@ fn is_message(p: &Packet<'_>) -> bool {
     service::is_web_port(p.destination_port)
         && !service::is_service_port(p.source_port)
         && p.payload_bytes <= MESSAGE_BYTES
+        && !holds_window_updates(p.payload)
+}
+
+/// A TLS record of the length of one or two HTTP/2 frames of 13 bytes (RFC 9113 section 6.9), by
+/// which whoever downloads asks for more of the same: plus 17 bytes in TLS 1.3, 24 before.
+fn holds_window_updates(payload: &[u8]) -> bool {
+    matches!(payload, [23, 3, _, 0, 30 | 37 | 43 | 50, ..])
+}
+
+/// A reset, or a message that a host or a port cannot be reached.
+fn is_refusal(p: &Packet<'_>) -> bool {
+    match p.protocol {
+        protocol::TCP => p.fragment != Fragment::Later && p.tcp_flags & tcp_flags::RST != 0,
+        protocol::ICMP => p.icmp_type == 3,
+        protocol::ICMPV6 => p.icmp_type == 1,
+        _ => false,
+    }
 }
 
 fn is_echo_request(p: &Packet<'_>) -> bool {
@@ -425,9 +485,17 @@ pub struct HostProfile {
     pub admin_logins: u32,
     pub tls_hellos: u32,
     pub tls_abandoned: u32,
-    /// Bitmaps of hashed destination ports and hosts that it opened or sent one-way packets to.
+    /// Flows that it began.
+    pub flows: u32,
+    /// What it said as the side that asks (openings and segments with payload), and how much of
+    /// that it had to say again.
+    pub said: u32,
+    pub said_again: u32,
+    /// Bitmaps of hashed destination ports and hosts that it opened or sent one-way packets to,
+    /// and of the ports from which it did.
     pub ports: u64,
     pub hosts: u64,
+    pub source_ports: u64,
     pub first: Timestamp,
     pub last: Timestamp,
     /// Packets per second in its busiest tick.
@@ -452,6 +520,11 @@ impl HostProfile {
         let opens =
             p.protocol == protocol::TCP && p.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
         self.syn += u32::from(opens);
+        let asks_by_tcp = opens || p.payload_bytes > 0 && p.flow == FlowState::Asking;
+        let says = p.protocol == protocol::TCP && p.flow != FlowState::Unknown && asks_by_tcp;
+        self.said += u32::from(says);
+        self.said_again += u32::from(says && p.repeats);
+        self.flows = self.flows.saturating_add(u32::from(p.flow == FlowState::New));
         // Without SYN, ACK and RST no packet belongs to a connection: scanners send such.
         let tries = p.protocol == protocol::TCP
             && p.fragment != Fragment::Later
@@ -460,6 +533,7 @@ impl HostProfile {
         if opens || tries || asks || is_echo_request(p) && !two_way {
             self.ports |= bit_of(hash::mix(u64::from(p.destination_port)));
             self.hosts |= bit_of(hash::address(p.destination));
+            self.source_ports |= bit_of(hash::mix(u64::from(p.source_port)));
         }
     }
 }
@@ -488,8 +562,12 @@ impl Profile for HostProfile {
         self.admin_logins += other.admin_logins;
         self.tls_hellos += other.tls_hellos;
         self.tls_abandoned += other.tls_abandoned;
+        self.flows = self.flows.saturating_add(other.flows);
+        self.said = self.said.saturating_add(other.said);
+        self.said_again = self.said_again.saturating_add(other.said_again);
         self.ports |= other.ports;
         self.hosts |= other.hosts;
+        self.source_ports |= other.source_ports;
         self.peak_per_s = self.peak_per_s.max(other.peak_per_s);
         self.peak_messages_per_s = self.peak_messages_per_s.max(other.peak_messages_per_s);
     }

@@ -7,7 +7,7 @@ use crate::feature::http::ClientProfile;
 
 /// No person's browser: many pages and none of what pages are made of, faster than anyone reads.
 pub(super) fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
-    if is_shared(p) || is_batch(p) {
+    if is_shared(p) || is_batch(p) || is_scanner(p) {
         return false;
     }
     let asked = p.asked();
@@ -39,6 +39,11 @@ pub(super) fn walks(p: &ClientProfile) -> bool {
         && range >= 0.6 * f64::from(p.numbered)
 }
 
+/// Looks for holes, by its own word or by what it asks for: however fast, it wants the answers.
+pub(super) fn is_scanner(p: &ClientProfile) -> bool {
+    (p.probes >= 3 && u64::from(p.probes) * 4 >= u64::from(p.requests)) || (p.hostile_tool && p.requests >= 3)
+}
+
 /// Asks for what is not there, or only scanners know: many different paths, mostly failing.
 pub(super) fn is_prober(p: &ClientProfile) -> bool {
     let different = bits_as_count(p.paths).min(f64::from(p.requests));
@@ -46,8 +51,7 @@ pub(super) fn is_prober(p: &ClientProfile) -> bool {
     if is_guesser(p) {
         return false;
     }
-    (p.probes >= 3 && u64::from(p.probes) * 4 >= u64::from(p.requests))
-        || (p.hostile_tool && p.requests >= 3)
+    is_scanner(p)
         || (p.requests >= 10
             // A browser whose pages are refused fetches their assets all the same.
             && p.assets * 3 < p.requests

@@ -47,8 +47,16 @@ fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
     let n = c.requests as f64;
     push_share(out, Metric::UnauthorisedShare, c.unauthorised as f64, n);
     push_share(out, Metric::NotFoundShare, c.not_found as f64, n);
-    push_share(out, Metric::ClientErrorShare, c.client_error as f64, n);
-    push_share(out, Metric::ServerErrorShare, c.server_error as f64, n);
+    // The many files of a page hardly ever fail and must not drown the pages that do.
+    let asked = c.asked() as f64;
+    let worse = |all: u64, of_asked: u64| {
+        let (share, of_asked) = (all as f64 / n.max(1.0), of_asked as f64 / asked.max(1.0));
+        if of_asked > share { (of_asked, asked) } else { (share, n) }
+    };
+    let (share, support) = worse(c.client_error, c.asked_client_error);
+    push(out, Metric::ClientErrorShare, share, support);
+    let (share, support) = worse(c.server_error, c.asked_server_error);
+    push(out, Metric::ServerErrorShare, share, support);
     let gateway = c.bad_gateway + c.unavailable + c.gateway_timeout;
     push_share(out, Metric::GatewayErrorShare, gateway as f64, n);
     push_share(out, Metric::ClientAbortShare, (c.client_closed + c.client_aborted) as f64, n);
@@ -71,7 +79,7 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     let scale = http.counters.requests as f64 / requests.max(1.0);
     let busiest = profiles().map(|p| p.requests).max().unwrap_or(0);
     push_share(out, Metric::TopClientShare, f64::from(busiest), http.counters.requests as f64);
-    let single = profiles().filter(|p| !client::is_shared(p));
+    let single = profiles().filter(|p| !client::is_shared(p) && !client::is_scanner(p));
     let peak = single.map(|p| f64::from(p.peak_per_s)).fold(0.0, f64::max);
     push(out, Metric::PeakRequestsPerClient, peak, known);
     let asked: f64 = profiles().map(ClientProfile::asked).sum();
@@ -143,6 +151,13 @@ fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
     let asked: Vec<&RequestRecord> = records.iter().filter(|r| kind(r) != PathKind::Asset).collect();
     let paths = spread(asked.iter().map(|r| hash::bytes(r.path.as_bytes())).collect());
     push(out, Metric::TopPathShare, paths.top, asked.len() as f64);
+    let url = |r: &&RequestRecord| {
+        hash::combine(
+            hash::bytes(r.path.as_bytes()),
+            r.query.as_ref().map_or(0, |q| hash::bytes(q.as_bytes())),
+        )
+    };
+    push(out, Metric::TopUrlShare, spread(asked.iter().map(url).collect()).top, asked.len() as f64);
     push(out, Metric::PathEntropy, paths.entropy, asked.len() as f64);
     push(out, Metric::DistinctPathShare, paths.once, asked.len() as f64);
     let queries: Vec<u64> =
@@ -254,6 +269,8 @@ fn timed(r: &RequestRecord) -> Option<(u64, u64)> {
 
 /// Added to times before they are compared: what a timer of milliseconds cannot tell is no change.
 const TIMER_US: u64 = 2_000;
+/// So many requests of the same kinds must stand behind a statement about all.
+const SAME_REQUESTS_LEAST: f64 = 20.0;
 /// So many requests for assets must stand behind a statement about the way.
 const ASSETS_TIMED: f64 = 20.0;
 
@@ -355,7 +372,8 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
     }
-    if let Some((ratio, support)) = service_time_ratio(&now_records, &before_records) {
+    let service = service_time_ratio(&now_records, &before_records);
+    if let Some((ratio, support)) = service {
         add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
     }
     if let Some((ratio, support)) =
@@ -371,6 +389,20 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     if let Some((share, usual)) = costliest_shares(&now_records, &before_records) {
         let rise = share * rate(during, now) / (usual * rate(reference, before)).max(1e-3);
         add(Metric::CostPathRise, rise, Some(1.0), clients);
+    }
+    if let Some((ratio, support)) = service {
+        expect_median_of_same_requests(findings, ratio, support);
+    }
+}
+
+/// Expects of the median what it would be for the requests of now at the times of before: a program
+/// that came or went changes the median and makes nothing slower.
+fn expect_median_of_same_requests(findings: &mut Findings, ratio: f64, support: f64) {
+    let is_median = |f: &&mut Finding| f.metric == Metric::DurationMedian && f.expected.is_some();
+    if support >= SAME_REQUESTS_LEAST
+        && let Some(median) = findings.findings.iter_mut().find(is_median)
+    {
+        median.expected = Some(median.observed / ratio);
     }
 }
 
@@ -433,12 +465,21 @@ fn unit_cost(class: u64, records: &[RequestRecord]) -> Option<f64> {
     Some(mean(true)? / mean(false)?)
 }
 
+/// Whether an answer took the service some work: what fails at once says nothing of how fast it is.
+fn worked(r: &&RequestRecord) -> bool {
+    r.status < 500 || r.status == 504
+}
+
 /// What the requests of kinds that both periods have cost now, against what the same requests
 /// cost before. Weighing by cost lets the slow kinds speak: a site's many assets stay fast.
 fn service_time_ratio(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
     let medians = |records: &[RequestRecord]| {
-        let mut timed: Vec<(u64, u64)> =
-            records.iter().filter_map(timed).map(|(class, us)| (class, us + TIMER_US)).collect();
+        let mut timed: Vec<(u64, u64)> = records
+            .iter()
+            .filter(worked)
+            .filter_map(timed)
+            .map(|(class, us)| (class, us + TIMER_US))
+            .collect();
         timed.sort_unstable();
         timed
             .chunk_by(|a, b| a.0 == b.0)

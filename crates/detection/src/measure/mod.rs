@@ -11,6 +11,7 @@ mod rank;
 pub use rank::rankings;
 
 use crate::Window;
+use crate::feature::{LoginProfile, bits_as_count};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::math;
 use seawall_model::metric::{Metric, Unit};
@@ -54,9 +55,30 @@ pub fn findings(during: &Window, reference: Option<&Window>, onset: Option<Times
     if let Some(reference) = reference {
         http::compare(during, reference, &mut findings);
         net::compare(during, reference, &mut findings);
+        missing_clients(during, reference, &mut findings);
         dns::compare(during, reference, &mut findings);
     }
     findings
+}
+
+/// How many clients fewer there are than the reference lets expect, in standard errors of their
+/// number, and how long that reference is. A fault of the way stops everybody; when one busy
+/// client has finished its work, rates fall as much and hardly anybody is missing.
+fn missing_clients(during: &Window, reference: &Window, findings: &mut Findings) {
+    let clients = |w: &Window| match (&w.http, &w.net) {
+        (Some(http), _) => http.clients.count(),
+        (None, Some(net)) => net.sources.count(),
+        (None, None) => 0.0,
+    };
+    // Clients that come back are counted once in either, so that a longer reference expects fewer.
+    let expected = clients(reference) * (during.seconds() / reference.seconds().max(1.0)).min(1.0);
+    let missing = (expected - clients(during)) / math::sqrt(expected.max(1.0));
+    for (metric, observed) in
+        [(Metric::MissingClients, missing.max(0.0)), (Metric::ReferenceTime, reference.seconds())]
+    {
+        let onset = findings.onset;
+        findings.insert(Finding { metric, observed, expected: None, surprise: 0.0, support: 1.0, onset });
+    }
 }
 
 fn finding(value: Value, normal: Option<&Value>, onset: Option<Timestamp>) -> Finding {
@@ -110,18 +132,37 @@ fn measure_logins(window: &Window, out: &mut Vec<Value>) {
     let support = logins.attempts as f64;
     push(out, Metric::FailedLogins, logins.failures as f64, support);
     push(out, Metric::LoginFailureRate, logins.failures as f64 / window.seconds().max(1.0), support);
+    let clients = logins.clients.sorted();
+    let failures = |of: &dyn Fn(&LoginProfile) -> bool| -> f64 {
+        clients.iter().map(|(_, p)| p).filter(|p| of(p)).map(|p| f64::from(p.failures)).sum()
+    };
+    push_share(out, Metric::LoginGuesserShare, failures(&is_guesser), failures(&|_| true));
+    let names = clients.iter().map(|(_, p)| p).filter(|p| is_guesser(p)).map(|p| bits_as_count(p.users));
+    push(out, Metric::GuessedNames, names.fold(0.0, f64::max), support);
     push(out, Metric::LoginAttemptRate, support / window.seconds().max(1.0), support);
+}
+
+/// Fails again and again and hardly ever succeeds, as nobody does who knows the password.
+fn is_guesser(p: &LoginProfile) -> bool {
+    const TRIES: u32 = 4;
+    p.failures >= TRIES && (p.attempts - p.failures.min(p.attempts)) * 5 <= p.failures
 }
 
 fn measure_backends(window: &Window, out: &mut Vec<Value>) {
     use seawall_model::observation::BackendEventKind::{
-        ConnectFailed, PoolEmpty, ServerDown, UpstreamTimedOut,
+        ConnectFailed, Exhausted, PoolEmpty, ServerDown, ServerSlow, UpstreamTimedOut,
     };
     let Some(backends) = &window.backends else { return };
-    let down = backends.count(ServerDown) + backends.count(PoolEmpty);
+    // One slow server is its own trouble; where all of a pool are slow, they wait for the same.
+    let (slow, emptied) = (backends.count(ServerSlow), backends.count(PoolEmpty));
+    let common = slow > 0 && emptied > 0;
+    let down = backends.count(ServerDown) + if common { 0 } else { slow + emptied };
+    let slow = if common { slow } else { 0 };
     push(out, Metric::ServerDownEvents, down as f64, 1.0);
-    let failed = backends.count(ConnectFailed) + backends.count(UpstreamTimedOut);
+    let failed = backends.count(ConnectFailed) + backends.count(UpstreamTimedOut) + slow;
     push(out, Metric::UpstreamFailureEvents, failed as f64, 1.0);
+    let trouble = down + failed + backends.count(Exhausted);
+    push(out, Metric::BackendTroubleRate, trouble as f64 / window.seconds().max(1.0), 1.0);
 }
 
 /// Adds a value that is a number; a share of nothing is not measured.

@@ -9,7 +9,7 @@ use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::{ConnectionEvent, Fragment, protocol, tcp_flags};
 use seawall_model::record::PacketRecord;
-use seawall_model::{Cause, Prefix, hash};
+use seawall_model::{Cause, Prefix, hash, math};
 use std::net::IpAddr;
 
 /// A known service's unasked answers make a vector of their own from this share of the largest.
@@ -18,19 +18,36 @@ const SECOND_VECTOR_SHARE: f64 = 0.15;
 const UNIFORM_FLAGS: f64 = 0.95;
 /// Fewer packets say nothing about uniformity, however many each stands for.
 const UNIFORM_LEAST: usize = 20;
-/// Packets back for each small message, up to which both count as in step.
-const ANSWERS_PER_MESSAGE: f64 = 8.0;
+/// Packets back for each small message, up to which both count as in step: the page of a site is
+/// some twenty kilobytes at most.
+const ANSWERS_PER_MESSAGE: f64 = 16.0;
 /// Messages that may be read as requests count as such: the outside of messages is looked at only
 /// where there are this many times more of them.
 const UNREAD_MESSAGES: u64 = 3;
-/// Fewer segments say nothing of what the network loses.
-const SEGMENTS_LEAST: u64 = 1_000;
+/// Fewer segments say nothing of what the network loses; of questions, which are small and many
+/// clients', fewer are needed.
+const SEGMENTS_LEAST: u64 = 60;
+/// What few segments say is believed up to so many standard errors.
+const BELIEVED_ERRORS: f64 = 2.0;
+/// A client loses much if it says a quarter again, and does so more than once or twice.
+const SAID_AGAIN_LEAST: u32 = 3;
+/// What fewer clients suffer may be their own trouble.
+const ASKING_LEAST: u64 = 6;
+/// Fewer openings say nothing of how many are sent again.
+const OPENINGS_LEAST: u64 = 20;
 /// A packet to a service that is a question has such a length, in the mean.
 const QUESTION_LENGTH_BYTES: std::ops::RangeInclusive<u64> = 44..=110;
 /// TLS records before any message: the change of cipher, alerts, handshakes (RFC 8446 section 5.1).
 const TLS_SETTING_UP: [u8; 3] = [20, 21, 22];
 /// A source this fast does not wait for what it might learn: random ports are those of a flood.
 const SCAN_PACKETS_PER_S: f64 = 4_000.0;
+/// Those of one program that keeps its own port are the probes of a scanner, which reads what comes
+/// back to that port.
+const SCANNER_PORTS: f64 = 3.0;
+/// Destinations are silent where less than this part of the traffic is conversation.
+const SILENCE: f64 = 0.1;
+/// Whoever looks for hosts knocks at each more rarely than this.
+const KNOCKS_PER_S: f64 = 2.0;
 /// A source that fails on this many ports or hosts fans out.
 const FAN_OUT_LEAST: f64 = 8.0;
 
@@ -44,10 +61,12 @@ pub(super) fn measure(
 ) {
     let one_way = net.one_way_records();
     volumes(net, seconds, out);
+    silent_hosts(net, &one_way, seconds, out);
     protocols(net, seconds, out);
     reflection(net, &one_way, seconds, out, structure);
     tcp(net, &one_way, seconds, out);
     connections(net, seconds, out);
+    lossy_clients(net, out);
     hosts(net, out);
     if net.volumes.messages.packets > UNREAD_MESSAGES * requests {
         messages(net, seconds, out);
@@ -67,7 +86,24 @@ fn volumes(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::SourceCount, net.sources.count(), n);
     push(out, Metric::DestinationCount, net.destinations.count(), n);
     push(out, Metric::PacketsPerSource, n / net.sources.count().max(1.0), n);
-    push_share(out, Metric::TwoWayShare, net.volumes.two_way.packets as f64, n);
+    let unrefusing = net.volumes.unrefusing() as f64;
+    push_share(out, Metric::TwoWayShare, net.volumes.two_way.packets as f64, unrefusing);
+}
+
+/// Hosts at which somebody knocks now and then and that never answer, as those of an unused network.
+fn silent_hosts(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
+    let knocks = |r: &&PacketRecord| match r.protocol {
+        protocol::TCP => r.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN,
+        protocol::UDP => !service::is_service_port(r.source_port) && !r.destination.is_multicast(),
+        protocol::ICMP => r.icmp_type == 8,
+        protocol::ICMPV6 => r.icmp_type == 128,
+        _ => false,
+    };
+    let hosts = spread(one_way.iter().filter(knocks).map(|r| hash::address(r.destination)).collect());
+    let silent = net.volumes.two_way.packets as f64 <= SILENCE * net.volumes.unrefusing() as f64;
+    let rarely = net.volumes.one_way() as f64 <= KNOCKS_PER_S * seconds * hosts.distinct as f64;
+    let count = if silent && rarely { hosts.distinct as f64 } else { 0.0 };
+    push(out, Metric::SilentHostCount, count, hosts.total as f64);
 }
 
 fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
@@ -88,7 +124,9 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     let ignored = ignored_questions(net);
     let unanswered = (v.udp_one_way.packets + ignored.packets) as f64;
     let bytes = (v.udp_one_way.bytes + ignored.bytes) as f64;
-    push_share(out, Metric::UdpNewShare, v.udp_new.packets.min(unanswered as u64) as f64, unanswered);
+    if v.udp_unknown.packets as f64 * 2.0 <= unanswered {
+        push_share(out, Metric::UdpNewShare, v.udp_new.packets.min(unanswered as u64) as f64, unanswered);
+    }
     push_share(out, Metric::OddProtocolShare, v.odd_protocol.packets as f64, n);
     push(out, Metric::OddProtocolRate, v.odd_protocol.packets as f64 / seconds, n);
     push_share(out, Metric::UnansweredUdpShare, unanswered, n);
@@ -115,7 +153,7 @@ fn ignored_questions(net: &NetWindow) -> Volume {
 /// The rate of something that makes up most one-way packets, in the busiest second: a short flood
 /// is no slower for the quiet time around it.
 fn busiest(net: &NetWindow, packets: f64, seconds: f64) -> f64 {
-    let one_way = net.volumes.all.packets.saturating_sub(net.volumes.two_way.packets) as f64;
+    let one_way = net.volumes.one_way() as f64;
     let part = if one_way > 0.0 { (packets / one_way).min(1.0) } else { 0.0 };
     let mean = packets / seconds;
     if part > 0.5 { mean.max(part * net.peak_one_way_per_s.min(packets)) } else { mean }
@@ -177,12 +215,13 @@ fn reflection(
 
 fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let v = &net.volumes;
-    let tcp = v.tcp.packets as f64;
+    let tcp = v.tcp.packets.saturating_sub(v.tcp_refusals.packets) as f64;
     push(out, Metric::SynRate, v.syn.packets as f64 / seconds, tcp);
     push_share(out, Metric::SynShare, v.syn.packets as f64, tcp);
     push_share(out, Metric::StrayTcpShare, v.stray.packets as f64, tcp);
     push(out, Metric::StrayTcpRate, busiest(net, v.stray.packets as f64, seconds), tcp);
     push_share(out, Metric::SynAckStrayShare, (v.stray_syn_ack.packets + v.stray_rst.packets) as f64, tcp);
+    push(out, Metric::StrayNewRate, busiest(net, v.stray_new.packets as f64, seconds), tcp);
     let known = v.stray.packets.saturating_sub(v.stray_unknown.packets) as f64;
     if 2.0 * known >= v.stray.packets as f64 {
         push_share(out, Metric::StrayNewShare, v.stray_new.packets as f64, known);
@@ -191,10 +230,38 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
     }
     push_share(out, Metric::StraySynAckShare, v.stray_syn_ack.packets as f64, v.stray.packets as f64);
     push_share(out, Metric::ImpossibleFlagShare, v.impossible_flags.packets as f64, tcp);
-    if v.segments.packets >= SEGMENTS_LEAST {
-        let (again, segments) = (v.repeated.packets as f64, v.segments.packets as f64);
-        push_share(out, Metric::RetransmissionShare, again, segments);
+    let worst = [(v.repeated, v.segments), (v.asking_repeated, v.asking_segments)]
+        .iter()
+        .filter(|(_, segments)| segments.packets >= SEGMENTS_LEAST)
+        .map(|(again, segments)| (at_least(again.packets, segments.packets), segments.packets))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some((share, segments)) = worst {
+        push(out, Metric::RetransmissionShare, share, segments as f64);
     }
+    if v.syn.packets >= OPENINGS_LEAST {
+        push_share(out, Metric::OpeningsRepeatedShare, v.syn_repeated.packets as f64, v.syn.packets as f64);
+    }
+}
+
+/// Clients that must say again much of what they say: where a part of the clients suffers, shares of
+/// all segments hide it.
+fn lossy_clients(net: &NetWindow, out: &mut Vec<Value>) {
+    let lossy = |h: &&HostProfile| h.said_again >= SAID_AGAIN_LEAST && h.said_again * 4 >= h.said;
+    let sorted = net.hosts.sorted();
+    let asking = || sorted.iter().map(|(_, h)| h).filter(|h| h.said >= SAID_AGAIN_LEAST);
+    let (some, all) = (asking().filter(lossy).count() as u64, asking().count() as u64);
+    if all >= ASKING_LEAST {
+        push(out, Metric::LossyClientShare, at_least(some, all), all as f64);
+    }
+}
+
+/// The least share that is compatible with so many of so many (the lower end of Wilson's interval).
+fn at_least(hits: u64, trials: u64) -> f64 {
+    let (n, z) = (trials.max(1) as f64, BELIEVED_ERRORS);
+    let share = hits as f64 / n;
+    let center = share + z * z / (2.0 * n);
+    let reach = z * math::sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n));
+    ((center - reach) / (1.0 + z * z / n)).max(0.0)
 }
 
 /// What stands for "each packet claims another connection" in sampled input, where no flow table
@@ -222,8 +289,8 @@ fn uniform_and_unanswered(one_way: &[PacketRecord]) -> f64 {
 
 fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     use ConnectionEvent::{
-        Closed, Established, HalfOpenExpired, Http2Abuse, Idle, Refused, SlowRead, SlowRequest, TlsAbandoned,
-        TlsHello,
+        Closed, Established, HalfOpenExpired, Http2Abuse, Idle, Refused, Reset, SlowRead, SlowRequest,
+        TlsAbandoned, TlsHello,
     };
     let count = |event| net.event(event) as f64;
     let attempts = count(Established) + count(HalfOpenExpired) + count(Refused);
@@ -236,6 +303,7 @@ fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::ConnectionRate, opened / seconds, opened);
     push(out, Metric::ConnectionCount, opened, opened);
     push_share(out, Metric::ShortConnectionShare, net.short_connections as f64, count(Closed));
+    push_share(out, Metric::ResetShare, count(Reset), count(Established));
     push_share(out, Metric::EmptyConnectionShare, net.empty_connections as f64, count(Closed));
     push(out, Metric::AdminLoginRate, net.admin_logins as f64 / seconds, opened);
     if let Some(median) = net.handshake_us.quantile(0.5) {
@@ -271,17 +339,17 @@ fn hosts(net: &NetWindow, out: &mut Vec<Value>) {
     push(out, Metric::LoginConnections, logins, n);
 }
 
-/// Sources whose attempts fail, and how many of the attempts are one source's on many places.
+/// Sources whose attempts fail, and how much of what is begun are one source's tries at many places.
 fn openers(net: &NetWindow, sorted: &[&(u64, HostProfile)], out: &mut Vec<Value>) {
     let hosts = || sorted.iter().map(|(_, h)| h);
     let n = hosts().count() as f64;
     let failed = |h: &HostProfile| h.half_open + h.refused;
     let fans_out =
         |h: &HostProfile| probing(h) && bits_as_count(h.ports).max(bits_as_count(h.hosts)) >= FAN_OUT_LEAST;
-    let sum = |of: &dyn Fn(&HostProfile) -> bool| {
-        hosts().filter(|h| of(h)).map(|h| f64::from(failed(h))).sum::<f64>()
+    let begun = |of: &dyn Fn(&HostProfile) -> bool| {
+        hosts().filter(|h| of(h)).map(|h| f64::from(h.flows)).sum::<f64>()
     };
-    push_share(out, Metric::FanOutShare, sum(&fans_out), sum(&|_| true));
+    push_share(out, Metric::FanOutShare, begun(&fans_out), begun(&|_| true));
     // The profiles are a sample of the sources.
     let all = |of: &dyn Fn(&HostProfile) -> bool| {
         let kept = hosts().filter(|h| of(h)).count() as f64;
@@ -326,7 +394,8 @@ fn probing(h: &HostProfile) -> bool {
     let failed = h.refused + h.half_open;
     let opened = h.established + h.refused + h.half_open;
     let one_way_only = h.established == 0 && (h.two_way + h.answered) * 4 < h.packets;
-    let hurried = f64::from(h.peak_per_s) >= SCAN_PACKETS_PER_S;
+    let listens = h.syn.saturating_mul(2) >= h.packets && bits_as_count(h.source_ports) < SCANNER_PORTS;
+    let hurried = f64::from(h.peak_per_s) >= SCAN_PACKETS_PER_S && !listens;
     !hurried && (one_way_only || (opened > 0 && failed * 2 >= opened))
 }
 
@@ -353,6 +422,10 @@ fn destinations(net: &NetWindow, one_way: &[PacketRecord], out: &mut Vec<Value>,
     let n = unicast.len() as f64;
     let hosts = spread(unicast.iter().map(|r| hash::address(r.destination)).collect());
     push(out, Metric::TopDestinationShare, hosts.top, n);
+    let half_open = out.iter().find(|v| v.metric == Metric::HalfOpenRate).map(|v| v.value);
+    if let Some(half_open) = half_open.filter(|rate| *rate > 0.0) {
+        push(out, Metric::HalfOpenPerHost, half_open * hosts.top, n);
+    }
     let with_ports: Vec<&&PacketRecord> =
         unicast.iter().filter(|r| r.fragment != Fragment::Later && r.destination_port != 0).collect();
     let ports = spread(with_ports.iter().map(|r| u64::from(r.destination_port)).collect());
@@ -368,8 +441,7 @@ fn destinations(net: &NetWindow, one_way: &[PacketRecord], out: &mut Vec<Value>,
             structure.vectors.push((cause, "carpet".to_owned()));
         }
     }
-    let all_one_way = net.volumes.all.packets.saturating_sub(net.volumes.two_way.packets);
-    if all_one_way * 2 > net.volumes.all.packets {
+    if net.volumes.one_way() * 2 > net.volumes.unrefusing() {
         structure.target = describe(&unicast, &with_ports, carpet);
     }
 }

@@ -27,6 +27,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsDataTypeShare Above(0.3, 0.8), -1.0 "types that carry data";
     }
     DnsFlood prior -2.0
+        needs [DnsQueryCount Above(80.0, 300.0)]
         needs [DnsServerCount Below(40.0, 10.0)]
         needs [DnsQueryRate Above(10.0, 50.0)]
         needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(60.0, 400.0), DnsUnansweredShare Above(0.15, 0.4)]
@@ -86,6 +87,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DnsServerCount Below(40.0, 10.0)]
         needs [DnsQueryCount Above(20.0, 60.0)]
         needs [DnsAmplifyingShare Above(0.2, 0.5)]
+        needs [DnsQueryRate Above(1.5, 10.0)]
     {
         DnsAmplifyingShare Above(0.3, 0.8), 3.0 "queries ask for the largest answers there are";
         DnsAmplifyingShare Exceeds(0.2, 0.6), 1.0 "such queries were rare before";

@@ -13,7 +13,8 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [PageRate Above(1.5, 8.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [BatchShare Below(0.8, 0.4), MessageRate Above(8.0, 40.0)]
-        needs [MessageRate Above(8.0, 40.0), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
+        needs [RequestTimeoutShare Below(0.5, 0.2), MessageRate Above(8.0, 40.0)]
+        needs [MessageRate Above(8.0, 40.0), FamiliarExcess Below(0.2, 0.03), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
         needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(20.0, 80.0), UniformMessageShare Above(0.4, 0.8)]
     {
         MessageRate Above(15.0, 300.0), 3.0 "many messages a second to web services";
@@ -55,6 +56,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
         DistinctQueryShare Above(0.6, 0.9), -1.0 "random queries make it a flood past the cache";
         RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
+        RequestTimeoutShare Exceeds(0.04, 0.12), -3.0 "requests used to be finished";
         SlowConnectionShare Above(0.2, 0.6), -5.0 "the connections are slow, not many";
         DisguisedRequests Above(9.0, 40.0), 3.0 "one request is sent again and again under other names";
         OwnProgramExcess Above(0.4, 0.9), -5.0 "a program that always came here sends what came on top";
@@ -82,6 +84,7 @@ pub const TABLE: &[CauseRules] = causes! {
         PeakRequestsPerClient Above(6.0, 40.0), 2.0 "no person asks for so many pages in one second";
         MachineClientShare Above(0.2, 0.8), 2.0 "its clients fetch pages and nothing that pages are made of";
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
+        SequentialWalkShare Above(0.3, 0.8), -4.0 "they walk through the items in order";
         CacheHitShare Lacks(0.1, 0.5), 2.0 "the cache stopped helping";
         NewClientShare Above(0.6, 0.95), 1.0 "nearly all clients were never seen before";
         UserAgentRotation Above(0.15, 0.6), 1.0 "clients change their user agent as they go";
@@ -95,6 +98,7 @@ pub const TABLE: &[CauseRules] = causes! {
     ExpensiveEndpoint prior -2.5
         needs [RequestCount Above(25.0, 60.0)]
         needs [CostConcentration Above(0.4, 0.7)]
+        needs [RequestTimeoutShare Below(0.5, 0.2)]
         needs [CostPathRise Above(1.3, 2.5), CostConcentration AboveUnexpected(0.7, 0.95)]
         needs [CostPathWeight Above(1.5, 4.0), DurationMedian AboveUnexpected(1e5, 4e5)]
         needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6)]
@@ -106,6 +110,7 @@ pub const TABLE: &[CauseRules] = causes! {
         CostPathRise Above(1.6, 5.0), 2.5 "the costliest path is asked for far more often";
         CostPathWeight Above(2.0, 8.0), 1.5 "it costs far more than other requests";
         RequestTimeoutShare Above(0.1, 0.3), -4.0 "requests are begun and never finished";
+        RequestTimeoutShare Exceeds(0.04, 0.12), -3.0 "requests used to be finished";
         SlowConnectionShare Above(0.2, 0.6), -2.5 "the connections are slow, not many";
         RandomTextShare Above(0.4, 0.8), -2.0 "random text makes it a flood past the cache";
         AssetsPerPage Above(1.0, 2.5), -3.0 "clients fetch assets, as browsers do";
@@ -130,8 +135,9 @@ pub const TABLE: &[CauseRules] = causes! {
         CopierShare Above(0.3, 0.8), -2.0 "its clients read page after page, each once";
     }
     SlowHttp prior -2.0
-        needs [SlowConnections Above(4.0, 25.0), RequestTimeoutShare Above(0.08, 0.3)]
+        needs [SlowConnections Above(4.0, 25.0), RequestTimeoutShare Above(0.08, 0.3), RequestTimeoutShare Exceeds(0.02, 0.08)]
     {
+        RequestTimeoutShare Exceeds(0.03, 0.12), 3.0 "requests used to be finished";
         SlowConnections Above(8.0, 100.0), 3.5 "connections are held open by requests that never end";
         SlowConnectionShare Above(0.1, 0.6), 2.0 "most connections are of that kind";
         RequestTimeoutShare Above(0.05, 0.3), 4.0 "requests are begun and never finished";
@@ -152,6 +158,8 @@ pub const TABLE: &[CauseRules] = causes! {
         AdminClientCount Above(4.0, 30.0), 1.5 "many addresses do nothing else";
         EmptyConnectionShare Above(0.3, 0.8), -3.0 "nothing is said on them";
         FailedLogins Above(4.0, 25.0), 3.5 "log-in after log-in fails";
+        LoginGuesserShare Above(0.3, 0.8), 2.5 "those who fail hardly ever succeed";
+        GuessedNames Above(3.0, 12.0), 1.0 "one address tries name after name";
         GuesserRequests Above(5.0, 30.0), 3.0 "log-in after log-in by clients that do nothing else";
         GuesserCount Above(0.0, 1.0), 1.0 "some clients do nothing but log in";
         GuesserShare Above(0.1, 0.6), 2.0 "most traffic is log-ins";
@@ -165,6 +173,7 @@ pub const TABLE: &[CauseRules] = causes! {
         PortFanOut Above(10.0, 40.0), -2.0 "port after port is tried";
         ProberShare Above(0.5, 0.9), -1.0 "they look for holes";
         RequestTimeoutShare Above(0.1, 0.3), -3.0 "requests are begun and never finished";
+        RequestTimeoutShare Exceeds(0.04, 0.12), -2.0 "requests used to be finished";
         LoginFailureRate Above(0.2, 3.0), 1.5 "log-ins fail faster than people mistype";
         LoginFailureRate Rises(3.0, 12.0), 1.5 "more log-ins fail than before";
         OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
@@ -180,7 +189,7 @@ pub const TABLE: &[CauseRules] = causes! {
         MachineClientShare Above(0.2, 0.8), 1.5 "its clients fetch pages and nothing that pages are made of";
         DistinctPathShare Above(0.4, 0.9), 1.5 "hardly a page is asked for twice";
         DistinctPathShare Exceeds(0.15, 0.5), 1.0 "pages are read that hardly anyone reads";
-        TopPathShare Above(0.3, 0.8), -3.0 "one page draws the requests; copying takes them all";
+        TopUrlShare Above(0.3, 0.8), -3.0 "one page draws the requests; copying takes them all";
         NotFoundShare Above(0.3, 0.8), -2.0 "what they ask for is not there";
         RandomTextShare Above(0.4, 0.8), -2.5 "paths or queries are drawn at random";
         PeakRequestsPerClient Above(60.0, 400.0), -2.0 "copying needs no such rate";
@@ -251,6 +260,7 @@ pub const TABLE: &[CauseRules] = causes! {
         AssetTimeRatio Above(1.6, 4.0), -4.0 "what needs no work is slow too, so the way is slow and not the service";
         BackendTimeSkew Rises(3.0, 10.0), -2.5 "one server is slow and the others are not";
         AssetTimeRatio Below(1.6, 1.1), 1.0 "what needs no work is as fast as ever";
+        BackendTroubleRate Above(0.02, 0.3), 2.5 "that is reported again and again";
         QueueTime Rises(2.0, 10.0), 1.0 "requests queue for a server";
         CostPathRise Above(1.6, 5.0), -3.0 "the slow path is asked for far more often";
         DurationLead Above(0.5, 10.0), 1.5 "answers slowed first";
@@ -265,6 +275,8 @@ pub const TABLE: &[CauseRules] = causes! {
     {
         ServerDownEvents Above(0.2, 2.0), 3.5 "the balancer says that servers are down";
         BackendSkew Above(0.06, 0.3), 4.0 "one server fails and the others do not";
+        BackendTroubleRate Above(0.02, 0.3), 2.5 "that is reported again and again";
+        UpstreamFailureEvents Above(2.0, 10.0), -2.0 "servers are reached and do not answer in time";
         UpstreamFailureShare Above(0.05, 0.4), 2.0 "the balancer finds no server to answer";
         GatewayErrorShare Above(0.05, 0.4), 1.5 "the errors are the balancer's own";
         PageRate Flat(1.6), 1.0 "no more requests than before";
@@ -277,10 +289,14 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendTimeSkew Rises(1.8, 8.0), 2.5 "one server is slow and the others are not";
     }
     NetworkFault prior -3.0
-        needs [HandshakeTime Rises(2.0, 5.0), PageRate Falls(0.7, 0.4), PacketRate Falls(0.7, 0.4), ResetShare Exceeds(0.1, 0.4), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), ClientAbortShare Exceeds(0.1, 0.3), AssetTimeRatio Above(1.6, 4.0)]
+        needs [HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0)]
     {
         PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
         PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
+        LossyClientShare Above(0.05, 0.3), 3.0 "clients have to say again what they said";
+        MissingClients Above(2.5, 8.0), 2.0 "clients of all kinds are missing, more than chance explains";
+        OpeningsRepeatedShare Above(0.1, 0.5), 3.0 "connections are tried again for want of an answer";
+        ResetShare AboveUnexpected(0.15, 0.5), 2.0 "connections break";
         ClientCount Falls(0.6, 0.2), 1.0 "clients disappeared";
         TwoWayShare Above(0.6, 0.95), 1.0 "conversations go on, and it is they that suffer";
         RetransmissionShare Above(0.04, 0.2), 4.0 "much has to be sent again";
@@ -328,6 +344,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [RequestCount Above(40.0, 150.0)]
         needs [ClientCount Above(12.0, 40.0)]
         needs [PageRate Above(1.2, 4.0)]
+        needs [ReferenceTime Above(5.0, 12.0)]
     {
         PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
@@ -410,6 +427,7 @@ mod tests {
                 (Metric::ClientRate, clients / 60.0, Some(0.007)),
                 (Metric::AssetsPerPage, 7.0, Some(7.0)),
                 (Metric::MachineClientShare, 0.0, Some(0.0)),
+                (Metric::ReferenceTime, 60.0, None),
             ])
         };
         assert_eq!(rise(0.4, 5.0), Cause::Normal);
@@ -430,5 +448,48 @@ mod tests {
         };
         assert_eq!(slow(15.0), Cause::NetworkFault);
         assert_eq!(slow(1.0), Cause::SlowBackend);
+    }
+
+    #[test]
+    fn a_client_that_has_finished_its_work_is_no_fault_of_the_way() {
+        let fallen = |missing: f64| {
+            verdict(&[
+                (Metric::PageRate, 0.5, Some(10.0)),
+                (Metric::RequestRate, 0.6, Some(11.0)),
+                (Metric::ClientCount, 16.0, Some(110.0)),
+                (Metric::ServiceTimeRatio, 1.0, Some(1.0)),
+                (Metric::MissingClients, missing, None),
+                (Metric::MachineClientShare, 0.0, Some(0.0)),
+            ])
+        };
+        assert_eq!(fallen(9.0), Cause::NetworkFault);
+        assert_eq!(fallen(1.0), Cause::Normal);
+    }
+
+    #[test]
+    fn log_ins_that_fail_in_the_system_log_are_guesses() {
+        let guesses = [
+            (Metric::FailedLogins, 1_700.0, None),
+            (Metric::LoginFailureRate, 0.05, None),
+            (Metric::LoginGuesserShare, 0.97, None),
+            (Metric::GuessedNames, 40.0, None),
+        ];
+        assert_eq!(verdict(&guesses), Cause::CredentialAbuse);
+    }
+
+    #[test]
+    fn servers_that_all_wait_are_told_from_one_that_is_down() {
+        let failing = |down: f64, slow: f64| {
+            verdict(&[
+                (Metric::PageRate, 17.0, Some(18.0)),
+                (Metric::ServerDownEvents, down, None),
+                (Metric::UpstreamFailureEvents, slow, None),
+                (Metric::BackendTroubleRate, 0.25, None),
+                (Metric::UpstreamFailureShare, 0.5, Some(0.0)),
+                (Metric::GatewayErrorShare, 0.5, Some(0.0)),
+            ])
+        };
+        assert_eq!(failing(3.0, 0.0), Cause::LoadBalancerFault);
+        assert_eq!(failing(0.0, 6.0), Cause::SlowBackend);
     }
 }

@@ -78,7 +78,9 @@ pub const TABLE: &[CauseRules] = causes! {
     SynFlood prior -2.0
         needs [HalfOpenCount Above(10.0, 50.0), SynShare Above(0.4, 0.8)]
         needs [HalfOpenRate Above(3.0, 25.0), SynRate Above(100.0, 1000.0)]
+        needs [HalfOpenPerHost Above(0.3, 3.0), SynRate Above(100.0, 1000.0)]
     {
+        OpeningsRepeatedShare Above(0.1, 0.4), -4.0 "they are sent again, as systems do that wait for an answer";
         HalfOpenRate Above(20.0, 400.0), 3.0 "hundreds of connections a second are opened and left";
         HalfOpenRate Rises(3.0, 20.0), 1.5 "there were far fewer before";
         HandshakeCompletion Below(0.6, 0.15), 3.0 "people's connections complete";
@@ -93,7 +95,7 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     TcpFlagFlood prior -2.0
         needs [StrayTcpRate Above(10.0, 60.0)]
-        needs [StrayTcpShare Above(0.2, 0.6), ImpossibleFlagShare Above(0.1, 0.4)]
+        needs [StrayTcpShare Above(0.2, 0.6), ImpossibleFlagShare Above(0.1, 0.4), StrayNewRate Above(40.0, 250.0)]
     {
         StrayTcpRate Above(30.0, 600.0), 3.0 "many packets a second for connections that do not exist";
         StrayTcpRate Rises(3.0, 20.0), 2.0 "there were far fewer before";
@@ -136,7 +138,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ConnectionsPerClient Above(20.0, 200.0), 1.5 "nobody opens so many";
         ConnectionsPerClient Rises(3.0, 15.0), 1.0 "no client opened so many before";
         SourceCount Above(100.0, 1000.0), 1.0 "they come from many addresses";
-        RequestRate Above(5.0, 50.0), -3.0 "they carry requests";
+        ShortConnectionShare Below(0.35, 0.1), -3.0 "they carry requests";
         TlsHelloRate Above(5.0, 50.0), -2.0 "they begin TLS";
         LoginConnections Above(8.0, 30.0), -2.5 "they go to a service that asks for a password";
         AdminLoginRate Above(0.5, 4.0), -3.0 "they go to a service that asks for a password, and something is said";
@@ -166,11 +168,13 @@ pub const TABLE: &[CauseRules] = causes! {
         PacketRate Above(50.0, 1000.0), 1.0 "the connection never rests";
     }
     Scan prior -2.0
-        needs [PortFanOut Above(8.0, 30.0), HostFanOut Above(8.0, 30.0), ProberShare Above(0.02, 0.1), ProbePathShare Above(0.05, 0.3)]
+        needs [PortFanOut Above(8.0, 30.0), HostFanOut Above(8.0, 30.0), SilentHostCount Above(25.0, 80.0), ProberShare Above(0.02, 0.1), ProbePathShare Above(0.05, 0.3)]
     {
         PortFanOut Above(10.0, 60.0), 4.0 "one source tries port after port";
         HostFanOut Above(10.0, 60.0), 4.0 "one source tries host after host";
-        FanOutShare Above(0.3, 0.9), 3.0 "the attempts that fail are those of such sources";
+        SilentHostCount Above(25.0, 100.0), 3.5 "host after host is tried where nobody answers, each now and then";
+        HalfOpenPerHost Below(2.0, 0.3), 2.0 "no host is tried so often that it would suffer";
+        FanOutShare Above(0.3, 0.9), 3.0 "most of what is begun is begun by such sources";
         ImpossibleFlagShare Above(0.1, 0.5), 2.0 "flags that no system sends, to see how it answers";
         RefusedShare Above(0.2, 0.7), 2.0 "what it tries is mostly closed";
         HandshakeCompletion Below(0.5, 0.1), 1.0 "it does not want to talk";
@@ -254,6 +258,41 @@ mod tests {
             (HandshakeCompletion, 0.97),
         ];
         assert_eq!(verdict(&seen), Cause::ConnectionFlood);
+    }
+
+    #[test]
+    fn openings_that_are_sent_again_are_those_of_a_broken_way() {
+        let seen = [
+            (HalfOpenCount, 140.0),
+            (HalfOpenRate, 14.0),
+            (HalfOpenPerHost, 14.0),
+            (HandshakeCompletion, 0.1),
+            (SynShare, 0.6),
+            (FailedOpenerCount, 70.0),
+            (TwoWayShare, 0.5),
+            (RetransmissionShare, 0.3),
+            (LossyClientShare, 0.6),
+            (OpeningsRepeatedShare, 0.6),
+        ];
+        assert_eq!(verdict(&seen), Cause::NetworkFault);
+        let forged: Vec<_> = seen[..6].to_vec();
+        assert_eq!(verdict(&forged), Cause::SynFlood);
+    }
+
+    #[test]
+    fn worms_that_knock_at_an_unused_network_are_no_flood() {
+        let seen = [
+            (HalfOpenCount, 6_000.0),
+            (HalfOpenRate, 20.0),
+            (HalfOpenPerHost, 0.17),
+            (HandshakeCompletion, 0.0),
+            (SynShare, 1.0),
+            (FailedOpenerCount, 2_300.0),
+            (SilentHostCount, 254.0),
+            (TopSourceShare, 0.001),
+            (PacketRate, 20.0),
+        ];
+        assert_eq!(verdict(&seen), Cause::Scan);
     }
 
     #[test]

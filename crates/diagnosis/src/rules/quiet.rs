@@ -53,6 +53,15 @@ pub const TABLE: &[CauseRules] = causes! {
         SequentialWalkShare Above(0.3, 0.8), -1.5 "clients take item after item";
         DurationMedian Rises(1.6, 4.0), -2.0 "answers take longer than before";
         GatewayErrorShare Above(0.05, 0.3), -2.0 "the proxy finds no server to answer";
+        UpstreamFailureEvents Above(10.0, 200.0), -3.0 "the server's own log says that its supplier fails";
+        OpeningsRepeatedShare Above(0.1, 0.4), -2.5 "connections are tried again for want of an answer";
+        ResetShare Exceeds(0.1, 0.4), -2.0 "connections break";
+        MissingClients Above(3.0, 8.0), -1.5 "clients of all kinds are missing";
+        StrayNewRate Above(30.0, 300.0), -2.5 "packet after packet claims a connection that does not exist";
+        SilentHostCount Above(25.0, 100.0), -2.0 "host after host is tried where nobody answers";
+        EmptyConnectionShare Above(0.4, 0.8), -2.0 "connections carry nothing";
+        LossyClientShare Above(0.06, 0.3), -2.5 "clients have to say again what they said";
+        IcmpRate Above(60.0, 600.0), -2.0 "no diagnosis needs this much ICMP";
         ServerDownEvents Above(0.2, 2.0), -3.0 "servers are reported down";
         UpstreamFailureShare Above(0.05, 0.3), -2.0 "servers do not answer";
         PageRate Rises(1.6, 4.0), -2.5 "far more requests than before";

@@ -36,7 +36,9 @@ pub(super) struct Connection {
     first_upward: bool,
     both: bool,
     finished: [bool; 2],
-    told: [bool; 3],
+    /// The server's side has reset it.
+    reset: bool,
+    told: [bool; 4],
     client_scale: u8,
     opened: Timestamp,
     established: Timestamp,
@@ -140,7 +142,8 @@ impl Connection {
             first_upward: client_upward,
             both: false,
             finished: [false; 2],
-            told: [false; 3],
+            reset: false,
+            told: [false; 4],
             client_scale: 0,
             opened: time,
             established: time,
@@ -233,6 +236,7 @@ impl Connection {
             }
         }
         self.finished[direction] |= packet.tcp_flags & tcp_flags::FIN != 0;
+        self.note_reset(frame, from_client, means.sink);
         if packet.tcp_flags & tcp_flags::RST != 0 || self.finished == [true; 2] {
             self.close(packet.time, means.budget, means.sink);
         }
@@ -345,6 +349,21 @@ impl Connection {
         if self.crumbs.are_trickle() {
             self.tell_once(0, ConnectionEvent::SlowRequest, now, sink);
         }
+    }
+
+    /// A reset in the server's name is trouble if it was the server's turn to speak, or if the server
+    /// knows nothing of it and goes on: then something on the way has sent it.
+    fn note_reset(&mut self, frame: &Frame<'_>, from_client: bool, sink: &mut impl Sink) {
+        let packet = &frame.packet;
+        if from_client || !self.handshake {
+            return;
+        }
+        let goes_on = self.reset && packet.payload_bytes > 0;
+        let resets = packet.tcp_flags & tcp_flags::RST != 0;
+        if goes_on || resets && !self.closed && self.crumbs.segments > 0 {
+            self.tell_once(3, ConnectionEvent::Reset, packet.time, sink);
+        }
+        self.reset |= resets;
     }
 
     fn tell_once(&mut self, which: usize, event: ConnectionEvent, now: Timestamp, sink: &mut impl Sink) {

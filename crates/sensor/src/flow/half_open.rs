@@ -27,6 +27,9 @@ pub(super) struct HalfOpen {
     live: bool,
 }
 
+/// No system sends an opening again before this (RFC 6298 section 2.1 asks for a second).
+const RETRY_NS: i64 = SECOND_NS / 2;
+
 impl HalfOpen {
     pub(super) fn new(flow: &Flow, key: Key, time: Timestamp, sequence: u32, client_scale: u8) -> Self {
         Self {
@@ -39,6 +42,12 @@ impl HalfOpen {
             answered: false,
             live: true,
         }
+    }
+
+    /// Whether an opening of this sequence number at `time` is the same one sent again, as systems
+    /// do that wait for an answer. Tools that forge openings wait for none.
+    pub(super) fn is_sent_again(&self, sequence: u32, time: Timestamp) -> bool {
+        !self.answered && sequence == self.sequence && time.since_ns(self.time) >= RETRY_NS
     }
 
     /// Address and port of the opener and of the other side.

@@ -229,7 +229,8 @@ impl Table {
             (true, true) => FlowState::Asking,
             (true, false) => FlowState::OneWay,
         };
-        tell_packet(frame, state, sink);
+        let again = from_client && has(tcp_flags::SYN) && open.is_sent_again(frame.sequence, packet.time);
+        sink.observe(&Observation::Packet(Packet { flow: state, repeats: again, ..frame.packet }));
         if has(tcp_flags::RST) {
             let open = self.half_open.remove(slot);
             let event = if from_client { ConnectionEvent::HalfOpenExpired } else { ConnectionEvent::Refused };

@@ -65,8 +65,11 @@ fn server_event(text: &[u8]) -> Option<Event<'_>> {
     let slash = memchr(b'/', &rest[..space])?;
     let what = &rest[space + 1..];
     let says = |words: &[u8]| memmem::find(&what[..what.len().min(60)], words).is_some();
+    let slow: [&[u8]; 2] = [b"Layer7 timeout", b"Layer6 timeout"];
     let kind = if says(b"is UP") || says(b"is READY") {
         BackendEventKind::ServerUp
+    } else if says(b"DOWN") && slow.iter().any(|reason| says(reason)) {
+        BackendEventKind::ServerSlow
     } else if says(b"DOWN") || says(b"maintenance") || says(b"is stopping") || says(b"is now DRAINING") {
         BackendEventKind::ServerDown
     } else {
@@ -142,6 +145,12 @@ mod tests {
             (
                 r#"Server app/web1 is DOWN, reason: Layer4 connection problem, info: "Connection refused", check duration: 0ms. 1 active and 0 backup servers left."#,
                 BackendEventKind::ServerDown,
+                "app",
+                "web1",
+            ),
+            (
+                "Server app/web1 is DOWN, reason: Layer7 timeout, check duration: 701ms.",
+                BackendEventKind::ServerSlow,
                 "app",
                 "web1",
             ),
