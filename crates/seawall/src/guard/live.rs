@@ -55,7 +55,7 @@ impl Live<'_> {
                 writeln!(self.out, "{at}  it looks normal")
             }
             Told::Named(report) => {
-                let story = report::terminal(report, &self.console, false);
+                let story = report::named(report, &self.console);
                 writeln!(
                     self.out,
                     "{at}  named: {}\n\n{story}",
@@ -64,6 +64,7 @@ impl Live<'_> {
             }
             Told::Engaged { plan, observe } => self.measures(&at, plan, *observe),
             Told::Withdrawn(why) => writeln!(self.out, "{at}  measures withdrawn: {why}"),
+            Told::Ended { report, folder: None } if report.verdict.class == Class::Normal => Ok(()),
             Told::Ended { report, folder } => {
                 writeln!(self.out, "{at}  over: {}", text::visible(&words::verdict(&report.verdict)))?;
                 match folder {

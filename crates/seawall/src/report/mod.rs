@@ -19,4 +19,4 @@ pub(crate) mod words;
 pub use html::postmortem_html;
 pub use json::json;
 pub use markdown::{markdown, postmortem_markdown};
-pub use terminal::terminal;
+pub use terminal::{named, terminal};

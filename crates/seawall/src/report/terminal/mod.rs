@@ -32,6 +32,20 @@ pub fn terminal(report: &TriageReport, console: &Console, verbose: bool) -> Stri
     page.finish()
 }
 
+/// What a running guard tells when it has a name: the verdict, the reasons, and who it is. What to
+/// do it does itself, and tells apart.
+#[must_use]
+pub fn named(report: &TriageReport, console: &Console) -> String {
+    let story = Story::of(report);
+    let mut page = Page::new(console);
+    verdict(&mut page, &story);
+    section::in_common(&mut page, &story, false);
+    section::why(&mut page, &story, false);
+    section::why_not(&mut page, &story, false);
+    section::who_and_what(&mut page, &story, false);
+    page.finish()
+}
+
 fn verdict(page: &mut Page, story: &Story<'_>) {
     let verdict = &story.report.verdict;
     let style = match verdict.class {
