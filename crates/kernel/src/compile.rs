@@ -5,7 +5,6 @@ use seawall_model::Prefix;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::signature::{Layer, Signature, Test};
-use seawall_planning::Approved;
 
 /// A measure that the kernel filter cannot take, or must not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,13 +13,9 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// The rules of an approved plan. In observe mode they count and drop nothing.
+/// The rules of a plan that the checker let pass. In observe mode they count and drop nothing.
 #[must_use]
-pub fn compile(plan: &Approved, policy: &Policy) -> (Vec<Rule>, Vec<Refusal>) {
-    rules(plan.plan(), policy)
-}
-
-pub(crate) fn rules(plan: &Plan, policy: &Policy) -> (Vec<Rule>, Vec<Refusal>) {
+pub fn compile(plan: &Plan, policy: &Policy) -> (Vec<Rule>, Vec<Refusal>) {
     let mut rules: Vec<Rule> = Vec::new();
     let mut refusals = Vec::new();
     let mut conjunctions = 0;
@@ -42,7 +37,8 @@ pub(crate) fn rules(plan: &Plan, policy: &Policy) -> (Vec<Rule>, Vec<Refusal>) {
 
 /// Whether a measure is one that a packet filter could take: denials by address, and denials and
 /// limits of packets. Everything else belongs to other enforcers.
-fn concerns_packets(plan: &Plan, measure: &Measure) -> bool {
+#[must_use]
+pub fn concerns_packets(plan: &Plan, measure: &Measure) -> bool {
     let layer = match &measure.scope {
         Scope::Signature(signature) => signature.layer,
         Scope::All | Scope::Sources(_) => plan.cause.layer(),

@@ -3,15 +3,15 @@
 
 use crate::canary;
 use crate::clock::Moment;
-use crate::compile::{Refusal, rules};
+use crate::compile::{Refusal, compile};
 use crate::error::KernelError;
 use crate::layout::{Counts, Totals};
 use crate::nft::NftFilter;
 use crate::rule::Rule;
 use crate::xdp::{Attachment, Sample, XdpFilter};
 use seawall_model::Prefix;
+use seawall_model::plan::Plan;
 use seawall_model::policy::{Mode, Policy};
-use seawall_planning::Approved;
 use std::net::IpAddr;
 
 /// What the filter is set up with.
@@ -90,15 +90,15 @@ impl KernelFilter {
         &self.carrier
     }
 
-    /// Puts a plan in force in place of the former one, at once. Measures that packets cannot be
+    /// Puts a plan that the checker let pass in force in place of the former one, at once. Measures that packets cannot be
     /// judged by, or that touch whom the policy protects, are refused one by one.
     ///
     /// # Errors
     /// If a rule does not do what its plan says, or the kernel refuses. The former plan stays.
-    pub fn apply(&mut self, plan: &Approved, policy: &Policy, now: Moment) -> Result<Applied, KernelError> {
+    pub fn apply(&mut self, plan: &Plan, policy: &Policy, now: Moment) -> Result<Applied, KernelError> {
         let mut guarded = policy.clone();
         guarded.protected_clients.extend(&self.session);
-        let (wanted, mut refused) = rules(plan.plan(), &guarded);
+        let (wanted, mut refused) = compile(plan, &guarded);
         self.mode = policy.mode;
         match &mut self.back_end {
             BackEnd::Xdp(filter) => {

@@ -26,7 +26,7 @@ mod tables;
 mod xdp;
 
 pub use clock::Moment;
-pub use compile::{Refusal, compile, conjunction};
+pub use compile::{Refusal, compile, concerns_packets, conjunction};
 pub use error::KernelError;
 pub use filter::{Applied, Carrier, Hits, KernelFilter, Settings};
 pub use layout::{Counts, Totals};

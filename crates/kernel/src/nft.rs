@@ -6,7 +6,6 @@ use crate::clock::Moment;
 use crate::error::KernelError;
 use seawall_model::Prefix;
 use seawall_model::plan::Plan;
-use seawall_planning::Approved;
 use seawall_planning::render::nftables;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -41,12 +40,12 @@ impl NftFilter {
     /// If `nft` refuses; the former table stays.
     pub(crate) fn apply(
         &mut self,
-        plan: &Approved,
+        plan: &Plan,
         protected: &[Prefix],
         allowed: &[&str],
         now: Moment,
     ) -> Result<Vec<String>, KernelError> {
-        let mut plan = plan.plan().clone();
+        let mut plan = plan.clone();
         plan.measures.retain(|m| allowed.contains(&m.id.as_str()));
         self.write(plan, protected.to_vec(), now)
     }

@@ -161,6 +161,9 @@ pub struct GuardArgs {
     /// upstreams are joined by commas
     #[arg(long, value_name = "LISTEN=UPSTREAM")]
     pub http: Vec<String>,
+    /// See the packets of this interface, and let the kernel drop what a plan names; as root
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
     /// Configuration with `[[site]]`, `[guard]`, `[limits]` and `[policy]`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,

@@ -8,7 +8,7 @@ use seawall_model::policy::{Mode, Policy};
 use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Prefix};
-use seawall_planning::{Approved, CheckContext, approve};
+use seawall_planning::{CheckContext, approve};
 use std::net::{IpAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -137,7 +137,7 @@ fn share(share: f64) -> ShareEstimate {
     ShareEstimate { share, low: share, high: share }
 }
 
-fn plan(now: Moment, policy: &Policy, cause: Cause, measures: Vec<(Action, Scope)>) -> Approved {
+fn plan(now: Moment, policy: &Policy, cause: Cause, measures: Vec<(Action, Scope)>) -> Plan {
     let expires = now.wall.plus_ns(60 * SECOND_NS);
     let measures = measures
         .into_iter()
@@ -157,10 +157,10 @@ fn plan(now: Moment, policy: &Policy, cause: Cause, measures: Vec<(Action, Scope
     let proven: Vec<IpAddr> = vec!["192.0.2.2".parse().expect("an address")];
     let context = CheckContext { now: now.wall, confidence: 1.0, vectors: &[], proven_sources: &proven };
     let (approved, report) = approve(plan, PlanReport::default(), policy, &context);
-    approved.unwrap_or_else(|| panic!("not approved: {report:?}"))
+    approved.unwrap_or_else(|| panic!("not approved: {report:?}")).into_plan()
 }
 
-fn blocks(now: Moment, policy: &Policy) -> Approved {
+fn blocks(now: Moment, policy: &Policy) -> Plan {
     let source: Prefix = "192.0.2.2".parse().expect("a prefix");
     plan(now, policy, Cause::HttpFlood, vec![(Action::DropInKernel, Scope::Sources(vec![source]))])
 }

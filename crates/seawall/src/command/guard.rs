@@ -5,12 +5,16 @@ use crate::cli::{AdminArgs, ChangeArgs, GuardArgs};
 use crate::config::{self, Config, GuardConfig, SiteConfig};
 use crate::console::Console;
 use crate::guard::control::Control;
+use crate::guard::hands::Hands;
 use crate::guard::live::Live;
+use crate::guard::packets::Packets;
 use crate::guard::store::Store;
 use crate::guard::{self, admin, clock};
+use crate::report::text;
 use anyhow::{Context, bail, ensure};
 use seawall_http_edge::tls::Certificates;
 use seawall_http_edge::{Edge, LogFormat, Settings, Site};
+use seawall_kernel::{Attachment, Carrier};
 use seawall_model::policy::{Mode, Policy};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -45,8 +49,10 @@ pub fn run(
         .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
     let log = guard.access_log.as_deref().map(open_log).transpose()?;
     let mut live = Live { console: *console, out, err };
-    greet(&mut live, &edge, &socket, policy.mode, &cut_off)?;
-    let control = Control::new(Arc::clone(&edge), policy, store);
+    let packets = guard.interface.as_deref().map(Packets::start).transpose()?;
+    greet(&mut live, &edge, &socket, policy.mode, &cut_off, packets.as_ref())?;
+    let hands = Hands::new(Arc::clone(&edge), packets);
+    let control = Control::new(hands, policy, store);
     let mut session = Session { edge, admin, control, live, log, signals: Signals::catch()? };
     let ended = session.work();
     // Somebody else's socket by now, or gone: either is fine.
@@ -179,14 +185,15 @@ fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
         guard.sites.push(site);
     }
     ensure!(
-        !guard.sites.is_empty(),
-        "nothing to guard: give --http LISTEN=UPSTREAM, or --config with a [[site]]"
+        !guard.sites.is_empty() || guard.interface.is_some(),
+        "nothing to guard: give --http LISTEN=UPSTREAM or --interface NAME, or --config with a [[site]]"
     );
     if args.observe {
         policy.mode = Mode::Observe;
     } else if !is_mode_given {
         policy.mode = Mode::Enforce;
     }
+    guard.interface = args.interface.clone().or(guard.interface);
     guard.access_log = args.access_log.clone().or(guard.access_log);
     guard.state_folder = args.state.clone().or(guard.state_folder);
     guard.admin_socket = args.admin.admin_socket.clone().or(guard.admin_socket);
@@ -260,7 +267,11 @@ fn greet(
     socket: &Path,
     mode: Mode,
     cut_off: &[String],
+    packets: Option<&Packets>,
 ) -> anyhow::Result<()> {
+    if let Some(packets) = packets {
+        writeln!(live.out, "{}", carried(packets.carrier()))?;
+    }
     for (address, site) in edge.addresses().iter().zip(&edge.settings().sites) {
         let names: Vec<&str> = site.upstreams.iter().map(|u| u.name.as_str()).collect();
         let scheme = if site.tls.is_some() { "https" } else { "http" };
@@ -276,4 +287,20 @@ fn greet(
     }
     live.out.flush()?;
     Ok(())
+}
+
+/// How packets are seen and dropped, in a sentence.
+fn carried(carrier: &Carrier) -> String {
+    let way = match carrier {
+        Carrier::Nftables(why) => {
+            return format!("packets are dropped by nftables and not seen, because {}", text::visible(why));
+        }
+        Carrier::Xdp { attachment: Attachment::Native, .. } => "XDP in the driver",
+        Carrier::Xdp { .. } => "XDP in the kernel's generic path, because the driver cannot",
+    };
+    let answers = match carrier {
+        Carrier::Xdp { sees_answers: false, .. } => ", incoming only: this kernel is older than Linux 6.6",
+        _ => "",
+    };
+    format!("packets are seen and dropped by {way}{answers}")
 }

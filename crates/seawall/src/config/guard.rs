@@ -23,6 +23,8 @@ pub struct GuardConfig {
     /// Without it, nothing is kept.
     pub state_folder: Option<PathBuf>,
     pub admin_socket: Option<PathBuf>,
+    /// Whose packets are seen and dropped.
+    pub interface: Option<String>,
     pub access_log: Option<PathBuf>,
     pub access_log_format: Option<LogFormat>,
 }
@@ -37,7 +39,8 @@ pub struct SiteConfig {
     pub health_path: Option<String>,
 }
 
-pub(super) const GUARD: [(&str, Setter<GuardConfig>); 6] = [
+pub(super) const GUARD: [(&str, Setter<GuardConfig>); 7] = [
+    ("interface", |g, v| set(&mut g.interface, string(v).map(|s| Some(s.to_owned())))),
     ("trusted-proxies", |g, v| set(&mut g.trusted_proxies, prefixes(v))),
     ("threads", |g, v| set(&mut g.threads, whole(v, 1, 1_024).map(|n| Some(n as usize)))),
     ("state-folder", |g, v| set(&mut g.state_folder, path(v).map(Some))),

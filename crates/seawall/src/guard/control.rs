@@ -3,22 +3,21 @@
 //!
 //! It owns the engine and the plan. The edge owns the traffic, the admin socket what is shown.
 
+use super::hands::Hands;
 use super::store::Store;
 use crate::pipeline;
 use seawall_detection::Window;
 use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input};
-use seawall_http_edge::{Counter, Edge};
 use seawall_model::change::Change;
 use seawall_model::diagnosis::Verdict;
-use seawall_model::plan::{Action, Measure, Plan, Scope};
+use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::report::{InputReport, TriageReport};
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Class, Prefix, Timestamp};
 use seawall_planning::Approved;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// A plan is not replaced by another before this, so that its effect can be seen.
 const PLAN_LEAST_S: f64 = 3.0;
@@ -56,9 +55,8 @@ pub enum Told {
 }
 
 /// The loop's state.
-#[derive(Debug)]
 pub struct Control {
-    edge: Arc<Edge>,
+    hands: Hands,
     engine: Engine,
     policy: Policy,
     store: Option<Store>,
@@ -120,10 +118,10 @@ impl Incident {
 
 impl Control {
     #[must_use]
-    pub fn new(edge: Arc<Edge>, policy: Policy, store: Option<Store>) -> Self {
+    pub fn new(hands: Hands, policy: Policy, store: Option<Store>) -> Self {
         Self {
             engine: Engine::new(policy.clone(), None),
-            edge,
+            hands,
             policy,
             store,
             goodput: Goodput::default(),
@@ -145,7 +143,7 @@ impl Control {
 
     /// Called every tick. Returns what the operator is told.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Told> {
-        let window = self.edge.take_window();
+        let window = self.hands.take_window(now);
         if !window.is_empty() {
             self.gathered.merge(&window);
         }
@@ -161,6 +159,9 @@ impl Control {
                 effects.extend(self.step(second, Input::Window { tick: second, window: Box::default() }));
                 self.second = Some(second);
                 self.follow(effects);
+                for what in self.hands.look_after() {
+                    self.tell_once(what);
+                }
                 self.look_at_plan(now);
             }
             Some(_) => {}
@@ -192,7 +193,7 @@ impl Control {
         if let Some(plan) = self.plan.clone() {
             self.enforce(plan, now);
         } else {
-            self.edge.lift(&self.policy);
+            self.lift();
         }
     }
 
@@ -251,7 +252,7 @@ impl Control {
         for effect in effects {
             match effect {
                 Effect::Opened { onset } => {
-                    self.edge.trouble(Some(onset));
+                    self.hands.trouble(Some(onset));
                     let name = onset.to_string().replace(':', "").trim_end_matches('Z').to_owned();
                     self.incident =
                         Some(Incident { name, onset, report: None, kept: None, cause: None, rival: None });
@@ -305,7 +306,7 @@ impl Control {
         self.withdraw("the disturbance is over");
         self.resting = None;
         self.rest_after_s = REST_AFTER_S;
-        self.edge.trouble(None);
+        self.hands.trouble(None);
         self.goodput.released();
         self.vetoed.clear();
         self.suspended = false;
@@ -342,7 +343,9 @@ impl Control {
         let conclusion = self.describe(now);
         self.keep(now);
         match self.engine.quiet_s() {
-            Some(quiet_s) if quiet_s >= self.rest_after_s => self.rest(quiet_s),
+            Some(quiet_s) if quiet_s >= self.rest_after_s && !self.hands.is_dropping() => {
+                self.rest(quiet_s);
+            }
             Some(quiet_s) if quiet_s > 0.0 || self.suspended => {}
             _ => {
                 self.resume(now);
@@ -388,11 +391,7 @@ impl Control {
 
     /// What clients that were known before the onset met with since the last call.
     fn known_second(&mut self) -> KnownSecond {
-        let total = KnownSecond {
-            requests: self.edge.count(Counter::known_requests),
-            good: self.edge.count(Counter::known_good),
-            refused: self.edge.count(Counter::known_refused),
-        };
+        let total = self.hands.known();
         let before = std::mem::replace(&mut self.known, total);
         KnownSecond {
             requests: total.requests.saturating_sub(before.requests),
@@ -404,7 +403,8 @@ impl Control {
     fn plan_for(&mut self, conclusion: &Conclusion, now: Timestamp) {
         let (approved, _) = pipeline::planned(conclusion, &self.policy, now);
         let Some(mut plan) = approved.map(Approved::into_plan) else { return };
-        plan.measures.retain(|m| is_ours(&m.action) && !self.vetoed.contains(&key(m)));
+        let all = plan.clone();
+        plan.measures.retain(|m| self.hands.carries(&all, m) && !self.vetoed.contains(&key(m)));
         if plan.measures.is_empty() {
             return;
         }
@@ -424,7 +424,7 @@ impl Control {
         self.generation += 1;
         plan.generation = self.generation;
         plan.parent = self.plan.as_ref().map(|p| p.generation);
-        if let Err(errors) = self.edge.enforce(&plan, &self.policy, now) {
+        if let Err(errors) = self.hands.enforce(&plan, &self.policy, now) {
             self.tell_once(format!("a plan cannot be enforced: {errors}"));
             return;
         }
@@ -453,26 +453,19 @@ impl Control {
         self.withdraw(why);
     }
 
+    fn lift(&mut self) {
+        if let Err(why) = self.hands.lift(&self.policy) {
+            self.tell_once(why);
+        }
+    }
+
     fn withdraw(&mut self, why: &str) {
         if self.plan.take().is_some() {
-            self.edge.lift(&self.policy);
+            self.lift();
             self.goodput.released();
             self.told.push(Told::Withdrawn(why.to_owned()));
         }
     }
-}
-
-/// Whether the edge carries a measure out.
-fn is_ours(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::WaitingRoom { .. }
-            | Action::Shed { .. }
-            | Action::RateLimit { .. }
-            | Action::Challenge
-            | Action::HeaderDeadline { .. }
-            | Action::Block { .. }
-    )
 }
 
 fn is_hostile(cause: Cause) -> bool {

@@ -11,7 +11,9 @@
 pub mod admin;
 pub mod clock;
 pub mod control;
+pub mod hands;
 pub mod live;
+pub mod packets;
 pub mod store;
 
 use admin::{Admin, Order, Shown};

@@ -1,0 +1,150 @@
+//! Packets for the control loop: the kernel filter's samples become observations, plans become its
+//! rules.
+
+use seawall_detection::Window;
+use seawall_kernel::{Carrier, KernelError, KernelFilter, Moment, Settings};
+use seawall_model::observation::{FlowState, Observation, Packet};
+use seawall_model::plan::Plan;
+use seawall_model::policy::Policy;
+use seawall_model::{Timestamp, hash};
+use seawall_sensor::flow::{Flow, Limits, Sink, Table};
+use seawall_wire::packet::frame;
+use std::net::IpAddr;
+
+/// Samples that each processor may take a second: a small site's packets are all seen.
+const SAMPLES_PER_S: u64 = 20_000;
+/// Samples that are read at once; the ring holds fewer.
+const MOST_SAMPLES: usize = 30_000;
+/// Link type of Ethernet.
+const ETHERNET: u16 = 1;
+
+/// The filter on one interface, and the flows that its samples are of.
+pub struct Packets {
+    filter: KernelFilter,
+    table: Table,
+    samples: u64,
+    dropped: u64,
+    is_dropping: bool,
+}
+
+impl Packets {
+    /// Attaches the filter to an interface. The session of whoever starts this is protected.
+    ///
+    /// # Errors
+    /// If neither XDP nor nftables is to be had.
+    pub fn start(interface: &str) -> Result<Self, KernelError> {
+        let filter = KernelFilter::start(&Settings {
+            interface: interface.to_owned(),
+            session: session(std::env::var("SSH_CONNECTION").ok().as_deref()).into_iter().collect(),
+            samples_per_s: SAMPLES_PER_S,
+        })?;
+        let table = Table::new(&Limits::default(), 1);
+        Ok(Self { filter, table, samples: 0, dropped: 0, is_dropping: false })
+    }
+
+    /// What carries the rules.
+    #[must_use]
+    pub fn carrier(&self) -> &Carrier {
+        self.filter.carrier()
+    }
+
+    /// What the samples since the last call show.
+    pub fn take_window(&mut self, now: Timestamp) -> Window {
+        let mut counting = Counting { window: Window::default(), priority: 0, sampling: 1 };
+        let moment = Moment::now();
+        for _ in 0..MOST_SAMPLES {
+            let Some(sample) = self.filter.next_sample() else { break };
+            self.samples += 1;
+            counting.priority = hash::mix(self.samples);
+            counting.sampling = sample.one_in;
+            let age_ns = moment.monotonic_ns.saturating_sub(sample.monotonic_ns);
+            let time = moment.wall.plus_ns(-i64::try_from(age_ns).unwrap_or(0));
+            let Ok(frame) = frame::decode(ETHERNET, &sample.head, sample.wire_bytes, time) else { continue };
+            if sample.one_in > 1 {
+                // Most of its flow is not seen, so the flow tells nothing.
+                let packet = Packet { flow: FlowState::Unknown, ..frame.packet };
+                counting.observe(&Observation::Packet(packet));
+            } else {
+                self.table.packet(&frame, &Flow::of(&frame.packet), &mut counting);
+            }
+        }
+        counting.sampling = 1;
+        self.table.advance(now, &mut counting);
+        counting.window
+    }
+
+    /// Puts the measures of a plan in force.
+    ///
+    /// # Errors
+    /// Why some or all of them are not.
+    pub fn enforce(&mut self, plan: &Plan, policy: &Policy) -> Result<(), String> {
+        let applied = self.filter.apply(plan, policy, Moment::now()).map_err(|e| e.to_string())?;
+        match &applied.refused[..] {
+            [] => Ok(()),
+            [first, ..] => Err(format!("the kernel filter leaves out {}: {}", first.measure, first.reason)),
+        }
+    }
+
+    /// Takes all measures away.
+    ///
+    /// # Errors
+    /// Why they stay until they expire.
+    pub fn lift(&mut self) -> Result<(), String> {
+        self.filter.undo(Moment::now()).map_err(|e| e.to_string())
+    }
+
+    /// Puts right what somebody else has changed, and says what that was.
+    pub fn look_after(&mut self) -> Vec<String> {
+        let hits = self.filter.hits().unwrap_or_default();
+        let dropped = hits.iter().map(|h| h.counts.dropped_packets).sum();
+        self.is_dropping = dropped > self.dropped;
+        self.dropped = dropped;
+        match self.filter.audit(Moment::now()) {
+            Ok(found) => found
+                .iter()
+                .map(|what| format!("the kernel filter was changed and is put right: {what}"))
+                .collect(),
+            Err(error) => vec![error.to_string()],
+        }
+    }
+
+    #[must_use]
+    pub fn is_dropping(&self) -> bool {
+        self.is_dropping
+    }
+}
+
+/// The other end of the shell session that SSH tells of: address, port, own address, own port.
+fn session(ssh_connection: Option<&str>) -> Option<IpAddr> {
+    ssh_connection?.split(' ').next()?.parse().ok()
+}
+
+struct Counting {
+    window: Window,
+    priority: u64,
+    sampling: u32,
+}
+
+impl Sink for Counting {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        match observation {
+            Observation::Packet(packet) => {
+                let packet = Packet { sampling: self.sampling, ..*packet };
+                self.window.observe(&Observation::Packet(packet), self.priority);
+            }
+            other => self.window.observe(other, self.priority),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_session_is_the_address_that_ssh_names() {
+        assert_eq!(session(Some("192.0.2.7 50022 192.0.2.1 22")), "192.0.2.7".parse().ok());
+        assert_eq!(session(Some("")), None);
+        assert_eq!(session(None), None);
+    }
+}
