@@ -27,6 +27,8 @@ struct control {
 	u64 base_jiffies;
 	u64 base_ns;
 	u64 tick_ns;
+	/* Number of the interface, for whoever looks from outside; 0: not attached. */
+	u64 interface;
 };
 
 enum { FAMILY_V4 = 0, FAMILY_V6 = 1 };

@@ -128,7 +128,7 @@ struct {
 
 /* What each counter counts, in words: for whoever looks at a running filter from outside. */
 struct label {
-	u8 text[64];
+	u8 text[128];
 };
 
 struct {

@@ -76,7 +76,14 @@ fn attack() -> Vec<u8> {
 /// values.
 fn rules(now: Moment, spread: &dyn Fn(u32) -> Ipv4Addr) -> Vec<Rule> {
     let expires = now.wall.plus_ns(3_600 * SECOND_NS);
-    let rule = |measure: String, kind| Rule { measure, kind, expires, share: WHOLE_SHARE, enforce: true };
+    let rule = |measure: String, kind| Rule {
+        words: measure.clone(),
+        measure,
+        kind,
+        expires,
+        share: WHOLE_SHARE,
+        enforce: true,
+    };
     let addresses = (0..ADDRESSES).map(|n| Prefix::host(spread(n).into()));
     let networks = (0..NETWORKS).filter_map(|n| Prefix::new(spread(n + (1 << 24)).into(), 24));
     let mut all = vec![rule("blocks".to_owned(), Kind::Block(addresses.chain(networks).collect()))];

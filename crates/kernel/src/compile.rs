@@ -55,11 +55,21 @@ fn rule(measure: &Measure, kind: Kind, mode: Mode) -> Rule {
     let share = (measure.initial_share * f64::from(WHOLE_SHARE)).round();
     Rule {
         measure: measure.id.clone(),
+        words: words(measure),
         kind,
         expires: measure.expires,
         share: share.clamp(1.0, f64::from(WHOLE_SHARE)) as u16,
         enforce: mode == Mode::Enforce,
     }
+}
+
+fn words(measure: &Measure) -> String {
+    let whom = match &measure.scope {
+        Scope::All => "everything".to_owned(),
+        Scope::Signature(signature) => signature.to_string(),
+        Scope::Sources(prefixes) => format!("{} sources", prefixes.len()),
+    };
+    format!("{} {}: {whom}", measure.id, measure.action.name())
 }
 
 fn kind(measure: &Measure, protected: &[Prefix]) -> Result<Kind, String> {

@@ -22,7 +22,7 @@ pub(crate) const V6_LENGTHS: [u8; 5] = [128, 64, 56, 48, 32];
 /// A block that no later generation ends.
 pub(crate) const NO_END: u32 = u32::MAX;
 
-pub(crate) type ControlBytes = [u8; 40];
+pub(crate) type ControlBytes = [u8; 48];
 pub(crate) type RuleBytes = [u8; 168];
 pub(crate) type BlockBytes = [u8; 24];
 pub(crate) type CountsBytes = [u8; 32];
@@ -107,6 +107,8 @@ pub(crate) struct Control {
     pub bank: u32,
     pub samples_per_s: u64,
     pub ticks: Ticks,
+    /// Number of the interface; 0: not attached.
+    pub interface: u32,
 }
 
 /// How the kernel's tick and its monotonic clock go together.
@@ -125,6 +127,7 @@ impl Control {
         w.u64(self.ticks.base_jiffies);
         w.u64(self.ticks.base_ns);
         w.u64(self.ticks.tick_ns);
+        w.u64(u64::from(self.interface));
         w.done()
     }
 
@@ -139,6 +142,7 @@ impl Control {
                 base_ns: word(bytes, 24),
                 tick_ns: word(bytes, 32),
             },
+            interface: word(bytes, 40) as u32,
         }
     }
 }
@@ -370,6 +374,29 @@ fn halves<const N: usize>(
     }
     for lower in 0..=255_u32 {
         w.u64(which(&|low, high| low >> 8 != high >> 8 || (low & 255 <= lower && lower <= high & 255)));
+    }
+}
+
+/// A rule as the program has it, as far as an onlooker wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RuleHead {
+    pub expires_ns: u64,
+    pub share: u16,
+    pub counter: u16,
+    pub is_limit: bool,
+    pub enforce: bool,
+}
+
+impl RuleHead {
+    pub(crate) fn decode(bytes: &RuleBytes) -> Self {
+        let short = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
+        Self {
+            expires_ns: word(bytes, 0),
+            share: short(150),
+            counter: short(152),
+            is_limit: bytes[162] != 0,
+            enforce: bytes[164] != 0,
+        }
     }
 }
 

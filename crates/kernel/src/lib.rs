@@ -22,6 +22,7 @@ mod nft;
 mod rule;
 mod sieve;
 mod slots;
+mod status;
 mod tables;
 mod xdp;
 
@@ -31,4 +32,5 @@ pub use error::KernelError;
 pub use filter::{Applied, Carrier, Hits, KernelFilter, Settings};
 pub use layout::{Counts, Totals};
 pub use rule::{Act, Conjunction, Kind, RULE_LIMIT, Rule, WHOLE_SHARE, rate};
+pub use status::{RuleStatus, Status, running};
 pub use xdp::{Attachment, BLOCK_LIMIT, Deviations, Sample, XdpFilter};

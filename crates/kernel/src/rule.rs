@@ -17,6 +17,8 @@ pub const PAYLOAD_LIMIT_BYTES: usize = 16;
 pub struct Rule {
     /// The measure's id in its plan.
     pub measure: String,
+    /// What it is about, in words, for whoever looks at the filter.
+    pub words: String,
     pub kind: Kind,
     pub expires: Timestamp,
     /// Parts of [`WHOLE_SHARE`] of the matching flows that it applies to.

@@ -9,7 +9,7 @@ use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, RingBuf};
 pub(crate) type V4Key = [u8; 8];
 pub(crate) type V6Key = [u8; 24];
 /// The name of a measure, filled up with zeroes.
-pub(crate) type Label = [u8; 64];
+pub(crate) type Label = [u8; 128];
 
 /// Every table, open.
 pub(crate) struct Tables {

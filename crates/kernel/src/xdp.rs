@@ -32,8 +32,8 @@ use std::net::IpAddr;
 /// The program, as `bpf/build` made it.
 const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/filter.o");
 /// Names of its programs.
-const FILTER: &str = "seawall";
-const CANARY: &str = "seawall_canary";
+pub(crate) const FILTER: &str = "seawall";
+pub(crate) const CANARY: &str = "seawall_canary";
 const OUTGOING: &str = "seawall_out";
 /// Blocked prefixes that each family has room for.
 pub const BLOCK_LIMIT: usize = 1 << 20;
@@ -91,6 +91,8 @@ pub struct XdpFilter {
     banks: [Bank; BANKS as usize],
     protected: BTreeSet<Prefix>,
     slots: Slots,
+    /// Counters that have words, whether or not a measure still has them.
+    labelled: BTreeSet<u16>,
     /// The last block that an audit looked at, if it did not get to the end.
     audited: Option<Key>,
     attachment: Attachment,
@@ -122,12 +124,19 @@ impl XdpFilter {
             ebpf,
             tables,
             samples,
-            control: Control { generation: 0, bank: 0, samples_per_s: 0, ticks: Ticks::default() },
+            control: Control {
+                generation: 0,
+                bank: 0,
+                samples_per_s: 0,
+                ticks: Ticks::default(),
+                interface: 0,
+            },
             blocks: BTreeMap::new(),
             rules: Vec::new(),
             banks: Default::default(),
             protected: BTreeSet::new(),
             slots: Slots::default(),
+            labelled: BTreeSet::new(),
             audited: None,
             attachment: Attachment::None,
         };
@@ -160,6 +169,9 @@ impl XdpFilter {
             },
         };
         self.attachment = attached?;
+        let path = std::path::Path::new("/sys/class/net").join(interface).join("ifindex");
+        let number = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+        self.write_control(Control { interface: number.unwrap_or(0), ..self.control })?;
         Ok(self.attachment)
     }
 
@@ -231,7 +243,8 @@ impl XdpFilter {
         let names = rules.iter().map(slots::name);
         let full = KernelError::Full { what: "measures", limit: COUNTERS as usize };
         for (counter, name) in self.slots.assign(names).ok_or(full)? {
-            self.begin_counter(counter, &name.0)?;
+            let rule = rules.iter().find(|r| slots::name(r) == name);
+            self.begin_counter(counter, rule.map_or("", |r| &r.words))?;
         }
         let wanted = self.wanted_blocks(rules, now)?;
         self.write_blocks(&wanted, now)?;
@@ -250,6 +263,7 @@ impl XdpFilter {
         };
         self.write_control(next)?;
         self.rules = rules.to_vec();
+        self.forget_labels()?;
         let over: Vec<Key> =
             self.blocks.iter().filter(|(_, p)| p.entry.last_generation != NO_END).map(|(k, _)| *k).collect();
         for key in over {
@@ -404,17 +418,29 @@ impl XdpFilter {
         Ok(())
     }
 
-    fn begin_counter(&mut self, slot: u16, name: &str) -> Result<(), KernelError> {
-        let slot = u32::from(slot);
+    fn begin_counter(&mut self, counter: u16, words: &str) -> Result<(), KernelError> {
+        let slot = u32::from(counter);
         let processors = self.tables.counters.get(&slot, 0).map_err(failed("counters"))?.len();
         let zero = aya::maps::PerCpuValues::try_from(vec![[0; 32]; processors])
             .map_err(|e| KernelError::Table { table: "counters", reason: e.to_string() })?;
         self.tables.counters.set(slot, zero, 0).map_err(failed("counters"))?;
-        let mut label: Label = [0; 64];
-        for (place, byte) in label.iter_mut().zip(name.bytes()) {
+        let mut label: Label = [0; 128];
+        for (place, byte) in label.iter_mut().zip(words.bytes()) {
             *place = byte;
         }
+        self.labelled.insert(counter);
         self.tables.labels.set(slot, label, 0).map_err(failed("labels"))
+    }
+
+    /// Clears the words of counters that no measure has any more.
+    fn forget_labels(&mut self) -> Result<(), KernelError> {
+        let lent: BTreeSet<u16> = self.slots.iter().map(|(_, counter)| counter).collect();
+        let idle: Vec<u16> = self.labelled.difference(&lent).copied().collect();
+        for counter in idle {
+            self.tables.labels.set(u32::from(counter), [0; 128], 0).map_err(failed("labels"))?;
+            self.labelled.remove(&counter);
+        }
+        Ok(())
     }
 
     /// The entries that the rules want. Where two want the same, the one that lasts longer.

@@ -25,6 +25,8 @@ pub enum Command {
     Guard(GuardArgs),
     Undo(AdminArgs),
     Change(ChangeArgs),
+    #[command(subcommand)]
+    Kernel(KernelCommand),
     Learn(LearnArgs),
     Replay(ReplayArgs),
     #[command(subcommand)]
@@ -200,6 +202,13 @@ pub struct ChangeArgs {
     pub kind: Option<String>,
     #[command(flatten)]
     pub admin: AdminArgs,
+}
+
+/// Look at the filter in the kernel
+#[derive(Debug, Subcommand)]
+pub enum KernelCommand {
+    /// Show what is in force, with hits and expiry, as the kernel itself has it; as root
+    Status,
 }
 
 /// Learn what is normal from old logs or captures

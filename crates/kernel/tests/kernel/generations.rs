@@ -8,6 +8,7 @@ use seawall_model::time::SECOND_NS;
 fn block(prefixes: &[&str], now: Moment, seconds: i64) -> Rule {
     Rule {
         measure: "m1".to_owned(),
+        words: String::new(),
         kind: Kind::Block(prefixes.iter().map(|p| p.parse::<Prefix>().expect("a prefix")).collect()),
         expires: now.wall.plus_ns(seconds * SECOND_NS),
         share: WHOLE_SHARE,

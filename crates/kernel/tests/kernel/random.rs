@@ -186,6 +186,7 @@ pub fn rules(dice: &mut Dice, expires: Timestamp, limits: bool) -> Vec<Rule> {
             let is_block = matches!(kind, Kind::Block(_));
             Rule {
                 measure: format!("m{name}-{n}"),
+                words: String::new(),
                 kind,
                 expires: if dice.one_in(8) { Timestamp(1) } else { expires },
                 // Of two blocks of one prefix one stays; they must agree on all else.

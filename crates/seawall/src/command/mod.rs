@@ -4,13 +4,14 @@ mod check_config;
 mod drill;
 mod guard;
 mod incident;
+mod kernel;
 mod learn;
 mod progress;
 mod replay;
 mod shell;
 mod triage;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, KernelCommand};
 use crate::console::Console;
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -71,6 +72,7 @@ fn dispatch(
         Command::Guard(args) => guard::run(&args, console, out, err),
         Command::Undo(args) => guard::undo(&args, out),
         Command::Change(args) => guard::change(&args, out),
+        Command::Kernel(KernelCommand::Status) => kernel::status(out),
         Command::Learn(args) => learn::run(&args, console, out, err),
         Command::Replay(args) => replay::run(&args, console, out, err),
         Command::Drill(command) => drill::run(&command, out),

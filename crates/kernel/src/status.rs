@@ -1,0 +1,137 @@
+//! Running filters as the kernel has them, found without asking whoever started them.
+
+use crate::clock::Moment;
+use crate::error::KernelError;
+use crate::layout::{BANKS, Control, Counts, MasksBytes, RULES, RuleHead, Totals, word};
+use crate::tables::{Tables, failed};
+use crate::xdp::{CANARY, FILTER};
+use aya::maps::{Map, MapData, MapInfo};
+use aya::programs::loaded_programs;
+use std::collections::BTreeMap;
+
+/// Blocked prefixes that are counted one by one; more are "at least".
+const MOST_COUNTED: usize = 100_000;
+
+/// One filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The interface that it is on; `None`: none, or one of another network namespace.
+    pub interface: Option<String>,
+    pub generation: u32,
+    pub rules: Vec<RuleStatus>,
+    /// Blocked prefixes of IPv4 and of IPv6, expired ones included; counted up to 100,000.
+    pub blocked: (usize, usize),
+    /// Measures that have a counter, with what they have met: those of blocks too.
+    pub counts: Vec<(String, Counts)>,
+    pub totals: Totals,
+}
+
+/// One signature rule in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleStatus {
+    pub words: String,
+    /// Drops what is beyond a rate, not everything.
+    pub is_limit: bool,
+    /// Drops; otherwise counts only.
+    pub enforce: bool,
+    /// Of flows, in parts of a thousand.
+    pub per_mille: u32,
+    /// 0: it no longer applies.
+    pub seconds_left: u64,
+    pub counts: Counts,
+}
+
+/// Every filter that runs on this machine.
+///
+/// # Errors
+/// If the kernel does not let this process look: it takes root.
+pub fn running() -> Result<Vec<Status>, KernelError> {
+    let mut found: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    let mut canaries = Vec::new();
+    for program in loaded_programs() {
+        let program = program.map_err(|e| KernelError::Load(e.to_string()))?;
+        let maps = || program.map_ids().ok().flatten().unwrap_or_default();
+        match program.name_as_str() {
+            Some(FILTER) => drop(found.insert(program.id(), maps())),
+            Some(CANARY) => canaries.push(maps()),
+            _ => {}
+        }
+    }
+    found
+        .into_values()
+        .map(|mut maps| {
+            // Some tables only the canary of the same filter names: they share the others.
+            let sibling = canaries.iter().find(|c| c.iter().any(|id| maps.contains(id)));
+            maps.extend(sibling.into_iter().flatten());
+            read(&maps)
+        })
+        .collect()
+}
+
+fn read(ids: &[u32]) -> Result<Status, KernelError> {
+    let mut by_name: BTreeMap<String, u32> = BTreeMap::new();
+    for id in ids {
+        let info = MapInfo::from_id(*id).map_err(failed("maps"))?;
+        by_name.insert(info.name_as_str().unwrap_or_default().to_owned(), *id);
+    }
+    let tables = Tables::open(&mut |name| {
+        let data = MapData::from_id(*by_name.get(name)?).ok()?;
+        Map::from_map_data(data).ok()
+    })?;
+    let control = Control::decode(&tables.control.get(&0, 0).map_err(failed("control"))?);
+    let now_ns = Moment::now().monotonic_ns;
+    let mut status = Status {
+        interface: name_of(control.interface),
+        generation: control.generation,
+        rules: Vec::new(),
+        blocked: (
+            tables.v4_blocks.keys().take(MOST_COUNTED).count()
+                + tables.v4_rest.keys().take(MOST_COUNTED).count(),
+            tables.v6_blocks.keys().take(MOST_COUNTED).count()
+                + tables.v6_rest.keys().take(MOST_COUNTED).count(),
+        ),
+        counts: Vec::new(),
+        totals: Totals::sum(tables.totals.get(&0, 0).map_err(failed("totals"))?.iter()),
+    };
+    let masks: Box<MasksBytes> = Box::new(tables.masks.get(&control.bank, 0).map_err(failed("rule_masks"))?);
+    let in_force = word(&masks[..], 0).count_ones();
+    for index in 0..in_force.min(RULES) {
+        let bytes = tables.rules.get(&(control.bank % BANKS * RULES + index), 0).map_err(failed("rules"))?;
+        let head = RuleHead::decode(&bytes);
+        status.rules.push(RuleStatus {
+            words: label(&tables, head.counter)?,
+            is_limit: head.is_limit,
+            enforce: head.enforce,
+            per_mille: u32::from(head.share) * 1_000 / u32::from(crate::rule::WHOLE_SHARE),
+            seconds_left: head.expires_ns.saturating_sub(now_ns) / 1_000_000_000,
+            counts: counts(&tables, head.counter)?,
+        });
+    }
+    for counter in 0..crate::layout::COUNTERS as u16 {
+        let words = label(&tables, counter)?;
+        if !words.is_empty() {
+            status.counts.push((words, counts(&tables, counter)?));
+        }
+    }
+    Ok(status)
+}
+
+fn label(tables: &Tables, counter: u16) -> Result<String, KernelError> {
+    let bytes = tables.labels.get(&u32::from(counter), 0).map_err(failed("labels"))?;
+    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+    Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
+}
+
+fn counts(tables: &Tables, counter: u16) -> Result<Counts, KernelError> {
+    let parts = tables.counters.get(&u32::from(counter), 0).map_err(failed("counters"))?;
+    Ok(Counts::sum(parts.iter()))
+}
+
+fn name_of(interface: u32) -> Option<String> {
+    let is_it = |entry: &std::fs::DirEntry| {
+        let number = std::fs::read_to_string(entry.path().join("ifindex")).ok();
+        number.and_then(|text| text.trim().parse::<u32>().ok()) == Some(interface)
+    };
+    let entry = std::fs::read_dir("/sys/class/net").ok()?.flatten().find(is_it)?;
+    entry.file_name().into_string().ok()
+}
