@@ -184,6 +184,7 @@ fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
         let site = config::site(word).map_err(|reason| anyhow::anyhow!("--http: {reason}"))?;
         guard.sites.push(site);
     }
+    guard.interface = args.interface.clone().or(guard.interface);
     ensure!(
         !guard.sites.is_empty() || guard.interface.is_some(),
         "nothing to guard: give --http LISTEN=UPSTREAM or --interface NAME, or --config with a [[site]]"
@@ -193,7 +194,6 @@ fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
     } else if !is_mode_given {
         policy.mode = Mode::Enforce;
     }
-    guard.interface = args.interface.clone().or(guard.interface);
     guard.access_log = args.access_log.clone().or(guard.access_log);
     guard.state_folder = args.state.clone().or(guard.state_folder);
     guard.admin_socket = args.admin.admin_socket.clone().or(guard.admin_socket);
