@@ -15,6 +15,10 @@ use std::net::IpAddr;
 const SAMPLES_PER_S: u64 = 20_000;
 /// Samples that are read at once; the ring holds fewer.
 const MOST_SAMPLES: usize = 30_000;
+/// What a measure that begins on a share of flows is raised by, once a second.
+const RAISE: f64 = 4.0;
+/// Dropped packets that must be seen before their kind tells anything.
+const LEAST_DROPPED: u64 = 20;
 /// Link type of Ethernet.
 const ETHERNET: u16 = 1;
 
@@ -22,6 +26,9 @@ const ETHERNET: u16 = 1;
 pub struct Packets {
     filter: KernelFilter,
     table: Table,
+    /// What is in force, and under which policy.
+    plan: Option<(Plan, Policy)>,
+    harm: Harm,
     samples: u64,
     dropped: u64,
     is_dropping: bool,
@@ -39,7 +46,15 @@ impl Packets {
             samples_per_s: SAMPLES_PER_S,
         })?;
         let table = Table::new(&Limits::default(), 1);
-        Ok(Self { filter, table, samples: 0, dropped: 0, is_dropping: false })
+        Ok(Self {
+            filter,
+            table,
+            plan: None,
+            harm: Harm::default(),
+            samples: 0,
+            dropped: 0,
+            is_dropping: false,
+        })
     }
 
     /// What carries the rules.
@@ -50,13 +65,20 @@ impl Packets {
 
     /// What the samples since the last call show.
     pub fn take_window(&mut self, now: Timestamp) -> Window {
-        let mut counting = Counting { window: Window::default(), priority: 0, sampling: 1 };
+        let mut counting = Counting {
+            window: Window::default(),
+            priority: 0,
+            sampling: 1,
+            is_dropped: false,
+            harm: self.harm,
+        };
         let moment = Moment::now();
         for _ in 0..MOST_SAMPLES {
             let Some(sample) = self.filter.next_sample() else { break };
             self.samples += 1;
             counting.priority = hash::mix(self.samples);
             counting.sampling = sample.one_in;
+            counting.is_dropped = sample.is_dropped;
             let age_ns = moment.monotonic_ns.saturating_sub(sample.monotonic_ns);
             let time = moment.wall.plus_ns(-i64::try_from(age_ns).unwrap_or(0));
             let Ok(frame) = frame::decode(ETHERNET, &sample.head, sample.wire_bytes, time) else { continue };
@@ -69,7 +91,9 @@ impl Packets {
             }
         }
         counting.sampling = 1;
+        counting.is_dropped = false;
         self.table.advance(now, &mut counting);
+        self.harm = counting.harm;
         counting.window
     }
 
@@ -79,6 +103,8 @@ impl Packets {
     /// Why some or all of them are not.
     pub fn enforce(&mut self, plan: &Plan, policy: &Policy) -> Result<(), String> {
         let applied = self.filter.apply(plan, policy, Moment::now()).map_err(|e| e.to_string())?;
+        self.plan = Some((plan.clone(), policy.clone()));
+        self.harm = Harm::default();
         match &applied.refused[..] {
             [] => Ok(()),
             [first, ..] => Err(format!("the kernel filter leaves out {}: {}", first.measure, first.reason)),
@@ -90,22 +116,45 @@ impl Packets {
     /// # Errors
     /// Why they stay until they expire.
     pub fn lift(&mut self) -> Result<(), String> {
+        self.plan = None;
         self.filter.undo(Moment::now()).map_err(|e| e.to_string())
     }
 
-    /// Puts right what somebody else has changed, and says what that was.
+    /// Raises shares, and puts right what somebody else has changed; says what was wrong.
     pub fn look_after(&mut self) -> Vec<String> {
+        let mut told: Vec<String> = self.raise().into_iter().collect();
         let hits = self.filter.hits().unwrap_or_default();
         let dropped = hits.iter().map(|h| h.counts.dropped_packets).sum();
         self.is_dropping = dropped > self.dropped;
         self.dropped = dropped;
         match self.filter.audit(Moment::now()) {
-            Ok(found) => found
-                .iter()
-                .map(|what| format!("the kernel filter was changed and is put right: {what}"))
-                .collect(),
-            Err(error) => vec![error.to_string()],
+            Ok(found) => told.extend(
+                found.iter().map(|what| format!("the kernel filter was changed and is put right: {what}")),
+            ),
+            Err(error) => told.push(error.to_string()),
         }
+        told
+    }
+
+    /// Measures begin on a share of flows. Each second without harm raises it; packets of flows in
+    /// which both sides have spoken are harm. Returns why a share stays.
+    fn raise(&mut self) -> Option<String> {
+        let (plan, policy) = self.plan.as_mut()?;
+        if plan.measures.iter().all(|m| m.initial_share >= 1.0) {
+            return None;
+        }
+        let harm = self.harm;
+        if harm.share() > policy.max_baseline_share {
+            return Some(format!(
+                "the kernel's measures stay on a share of flows: {} of {} dropped packets were of conversations",
+                harm.of_conversations, harm.dropped
+            ));
+        }
+        for measure in &mut plan.measures {
+            measure.initial_share = (measure.initial_share * RAISE).min(1.0);
+        }
+        let (plan, policy) = (plan.clone(), policy.clone());
+        self.enforce(&plan, &policy).err()
     }
 
     #[must_use]
@@ -119,16 +168,36 @@ fn session(ssh_connection: Option<&str>) -> Option<IpAddr> {
     ssh_connection?.split(' ').next()?.parse().ok()
 }
 
+/// What was dropped lately, as far as samples tell.
+#[derive(Clone, Copy, Debug, Default)]
+struct Harm {
+    dropped: u64,
+    /// Of flows in which both sides have spoken.
+    of_conversations: u64,
+}
+
+impl Harm {
+    /// Of what was dropped; none while too little was.
+    fn share(self) -> f64 {
+        if self.dropped < LEAST_DROPPED { 0.0 } else { self.of_conversations as f64 / self.dropped as f64 }
+    }
+}
+
 struct Counting {
     window: Window,
     priority: u64,
     sampling: u32,
+    is_dropped: bool,
+    harm: Harm,
 }
 
 impl Sink for Counting {
     fn observe(&mut self, observation: &Observation<'_>) {
         match observation {
             Observation::Packet(packet) => {
+                let is_conversation = matches!(packet.flow, FlowState::Answering | FlowState::Asking);
+                self.harm.dropped += u64::from(self.is_dropped);
+                self.harm.of_conversations += u64::from(self.is_dropped && is_conversation);
                 let packet = Packet { sampling: self.sampling, ..*packet };
                 self.window.observe(&Observation::Packet(packet), self.priority);
             }
