@@ -111,6 +111,11 @@ impl Edge {
         self.shared.iter().map(|s| s.counters.get(counter)).sum()
     }
 
+    /// Whether questions may be held back from now on, or are only counted.
+    pub fn enforce(&self, enforce: bool) {
+        self.common.is_enforcing.store(enforce, Ordering::Relaxed);
+    }
+
     /// Each back end's name, and whether it is up.
     pub fn backends(&self) -> impl Iterator<Item = (&str, bool)> {
         let backends = self.common.settings.pools.iter().flat_map(|p| &p.backends);

@@ -16,7 +16,7 @@ pub struct Settings {
     /// Threads, each with its own sockets, cache and windows.
     pub threads: usize,
     /// Unknown names and repeated questions are held back when there are too many; without it
-    /// they are only counted.
+    /// they are only counted. Can be changed while it runs.
     pub enforce: bool,
 }
 

@@ -166,6 +166,14 @@ pub struct GuardArgs {
     /// See the packets of this interface, and let the kernel drop what a plan names; as root
     #[arg(long, value_name = "NAME")]
     pub interface: Option<String>,
+    /// Listen for DNS here and pass on to there, such as `0.0.0.0:53=127.0.0.1:5300`; several name
+    /// servers are joined by commas
+    #[arg(long, value_name = "LISTEN=SERVER")]
+    pub dns: Vec<String>,
+    /// Transfer a zone in, such as `example.org=127.0.0.1:5300`, so that names it does not have need
+    /// no name server
+    #[arg(long, value_name = "NAME=PRIMARY")]
+    pub dns_zone: Vec<String>,
     /// Configuration with `[[site]]`, `[guard]`, `[limits]` and `[policy]`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,

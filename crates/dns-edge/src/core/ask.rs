@@ -214,7 +214,7 @@ impl Core {
         let usual = if self.ledger.mood() == Mood::Strict { 1 } else { LOUD_REPEATS };
         let is_repeated = u64::from(count) > usual * self.settings.limits.repeats_per_network;
         self.add(Counter::repeated, u64::from(is_repeated));
-        if !self.settings.enforce {
+        if !self.is_enforcing() {
             return Size::Full;
         }
         if !is_repeated && self.ledger.may_send(bytes) {
@@ -253,7 +253,7 @@ impl Core {
         } else {
             room.enter(false)
         };
-        if !may && !self.settings.enforce {
+        if !may && !self.is_enforcing() {
             self.add(Counter::unknown_held_back, 1);
             self.pools[pool].room.enter_beyond();
             return true;
@@ -336,7 +336,7 @@ impl Core {
     fn say_absent(&mut self, ask: &Ask<'_>, zone: &crate::exist::Zone, out: &mut Outbox) {
         self.add(Counter::absent, 1);
         let start = out.bytes.len();
-        let mut is_short = self.settings.enforce && !ask.is_proven && self.ledger.mood() > Mood::Calm;
+        let mut is_short = self.is_enforcing() && !ask.is_proven && self.ledger.mood() > Mood::Calm;
         let full = ask.query.question_end() + zone.soa.len() + write::opt_bytes(&ask.query, &ask.opt());
         is_short |= !ask.asker.via.is_tcp() && full > write::room_bytes(&ask.query);
         let (flags, code) = (flag::AUTHORITATIVE, code::NO_SUCH_NAME);

@@ -30,7 +30,7 @@ use seawall_model::observation::BackendEventKind;
 use seawall_model::{Timestamp, hash};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who asked, and where the answer goes.
@@ -89,6 +89,8 @@ pub struct Common {
     pub learnt: Arc<Learnt>,
     pub zones: Arc<ZonesCell>,
     pub cookies: Cookies,
+    /// Questions may be held back; else what would be is only counted.
+    pub is_enforcing: Arc<AtomicBool>,
     /// For each pool, a question that was answered lately: what a check asks.
     pub samples: Arc<[Mutex<Box<[u8]>>]>,
     /// A number that nobody outside can know.
@@ -112,6 +114,7 @@ impl Common {
             learnt: Arc::new(Learnt::new(limits.learnt_names as usize)),
             zones: Arc::<ZonesCell>::default(),
             cookies: Cookies::new(std::array::from_fn(|i| secret[i])),
+            is_enforcing: Arc::new(AtomicBool::new(settings.enforce)),
             samples: settings.pools.iter().map(|_| Mutex::default()).collect(),
             seed: hash::bytes(&secret[16..]),
             settings,
@@ -204,6 +207,7 @@ pub struct Core {
     zones: Arc<Zones>,
     names: Vec<String>,
     cookies: Cookies,
+    is_enforcing: Arc<AtomicBool>,
     seed: u64,
     now: Now,
     /// The port that questions leave by in this round.
@@ -250,6 +254,7 @@ impl Core {
             zones_cell: Arc::clone(&common.zones),
             names: settings.pools.iter().flat_map(|p| &p.backends).map(|b| b.name.clone()).collect(),
             cookies: common.cookies,
+            is_enforcing: Arc::clone(&common.is_enforcing),
             seed: common.seed,
             now: Now::default(),
             socket: 0,
@@ -326,6 +331,10 @@ impl Core {
 
     fn add(&self, counter: Counter, n: u64) {
         self.shared.counters.add(counter, n);
+    }
+
+    fn is_enforcing(&self) -> bool {
+        self.is_enforcing.load(Ordering::Relaxed)
     }
 
     /// The place of the pool that answers for a name.

@@ -1,10 +1,11 @@
 //! `seawall guard`, `seawall undo` and `seawall change`.
 
-use super::Status;
+use super::{Status, guard_dns};
 use crate::cli::{AdminArgs, ChangeArgs, GuardArgs};
 use crate::config::{self, Config, GuardConfig, SiteConfig};
 use crate::console::Console;
 use crate::guard::control::Control;
+use crate::guard::dns::DnsControl;
 use crate::guard::hands::Hands;
 use crate::guard::live::Live;
 use crate::guard::packets::Packets;
@@ -43,6 +44,7 @@ pub fn run(
         Some(folder) => Store::open(folder, &policy).map(|(store, cut_off)| (Some(store), cut_off))?,
         None => (None, Vec::new()),
     };
+    let dns = guard_dns::start(&args.dns, &args.dns_zone, &policy, guard.state_folder.as_deref(), &secret)?;
     let edge = Arc::new(Edge::start(settings, &policy, clock::now(), &secret)?);
     let socket = guard.admin_socket.clone().unwrap_or_else(default_socket);
     let admin = admin::listen(&socket, Arc::clone(&edge))
@@ -50,10 +52,11 @@ pub fn run(
     let log = guard.access_log.as_deref().map(open_log).transpose()?;
     let mut live = Live { console: *console, out, err };
     let packets = guard.interface.as_deref().map(Packets::start).transpose()?;
+    guard_dns::greet(&dns, live.out)?;
     greet(&mut live, &edge, &socket, policy.mode, &cut_off, packets.as_ref())?;
     let hands = Hands::new(Arc::clone(&edge), packets);
     let control = Control::new(hands, policy, store);
-    let mut session = Session { edge, admin, control, live, log, signals: Signals::catch()? };
+    let mut session = Session { edge, admin, control, dns, live, log, signals: Signals::catch()? };
     let ended = session.work();
     // Somebody else's socket by now, or gone: either is fine.
     let _ = std::fs::remove_file(&socket);
@@ -97,6 +100,7 @@ struct Session<'a> {
     edge: Arc<Edge>,
     admin: admin::Admin,
     control: Control,
+    dns: Vec<DnsControl>,
     live: Live<'a>,
     log: Option<File>,
     signals: Signals,
@@ -106,12 +110,15 @@ impl Session<'_> {
     /// Works until somebody asks for the end.
     fn work(&mut self) -> anyhow::Result<()> {
         let mut ticks = 0_u32;
-        guard::show(&self.admin, &self.control, &self.edge);
+        guard::show(&self.admin, &self.control, &self.edge, &self.dns);
         while !self.signals.stop.load(Ordering::Relaxed) {
             std::thread::sleep(TICK);
             let now = clock::now();
-            guard::obey(&self.admin, &mut self.control, &self.edge, now);
+            guard::obey(&self.admin, &mut self.control, &self.edge, &mut self.dns, now);
             for told in self.control.tick(now) {
+                self.live.tell(&told, now)?;
+            }
+            for told in self.dns.iter_mut().flat_map(|d| d.tick(now)) {
                 self.live.tell(&told, now)?;
             }
             self.write_log()?;
@@ -120,14 +127,15 @@ impl Session<'_> {
             }
             ticks = ticks.wrapping_add(1);
             if ticks.is_multiple_of(TICKS_PER_S) {
-                guard::show(&self.admin, &self.control, &self.edge);
-                self.live.line(&self.control, &self.edge, now);
+                guard::show(&self.admin, &self.control, &self.edge, &self.dns);
+                self.live.line(&self.control, &self.edge, &self.dns, now);
             }
         }
         self.edge.drain();
         self.write_log()?;
         let now = clock::now();
-        for told in self.control.finish(now) {
+        let dns = std::mem::take(&mut self.dns).into_iter().flat_map(|d| d.finish(now));
+        for told in self.control.finish(now).into_iter().chain(dns) {
             self.live.tell(&told, now)?;
         }
         Ok(())
@@ -186,8 +194,8 @@ fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
     }
     guard.interface = args.interface.clone().or(guard.interface);
     ensure!(
-        !guard.sites.is_empty() || guard.interface.is_some(),
-        "nothing to guard: give --http LISTEN=UPSTREAM or --interface NAME, or --config with a [[site]]"
+        !guard.sites.is_empty() || guard.interface.is_some() || !args.dns.is_empty(),
+        "nothing to guard: give --http LISTEN=UPSTREAM, --dns LISTEN=SERVER or --interface NAME, or --config with a [[site]]"
     );
     if args.observe {
         policy.mode = Mode::Observe;

@@ -50,6 +50,8 @@ pub enum Told {
     Withdrawn(String),
     /// It is over. `folder`: where it is written up.
     Ended { report: Box<TriageReport>, folder: Option<PathBuf> },
+    /// Something that is good to know.
+    Noted(String),
     /// Something of our own went wrong; the guard goes on.
     Failed(String),
 }
@@ -80,11 +82,12 @@ pub struct Control {
     failed: Option<String>,
 }
 
+/// A disturbance that is open.
 #[derive(Debug)]
-struct Incident {
-    name: String,
+pub(super) struct Incident {
+    pub(super) name: String,
     onset: Timestamp,
-    report: Option<Box<TriageReport>>,
+    pub(super) report: Option<Box<TriageReport>>,
     kept: Option<Timestamp>,
     /// What the operator was told.
     cause: Option<Cause>,
@@ -93,9 +96,25 @@ struct Incident {
 }
 
 impl Incident {
+    pub(super) fn open(onset: Timestamp) -> Self {
+        let name = onset.to_string().replace(':', "").trim_end_matches('Z').to_owned();
+        Self { name, onset, report: None, kept: None, cause: None, rival: None }
+    }
+
+    /// Takes a report; true if the trouble has a new name by it.
+    pub(super) fn describe(&mut self, report: Box<TriageReport>) -> bool {
+        let cause = report.verdict.cause;
+        self.report = Some(report);
+        let is_new = self.cause.replace(cause) != Some(cause);
+        if is_new {
+            self.rival = None;
+        }
+        is_new
+    }
+
     /// Whether a verdict is the incident's name, or has been found often enough to become it: our
     /// own measures change what is seen, and a name that changes every second helps nobody.
-    fn accepts(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
+    pub(super) fn accepts(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
         let is_open = |cause: Cause| matches!(cause.class(), Class::Normal | Class::Undecided);
         let Some(present) = self.cause else { return true };
         if present == verdict.cause || is_open(present) {
@@ -253,9 +272,7 @@ impl Control {
             match effect {
                 Effect::Opened { onset } => {
                     self.hands.trouble(Some(onset));
-                    let name = onset.to_string().replace(':', "").trim_end_matches('Z').to_owned();
-                    self.incident =
-                        Some(Incident { name, onset, report: None, kept: None, cause: None, rival: None });
+                    self.incident = Some(Incident::open(onset));
                     self.told.push(Told::Opened(onset));
                 }
                 Effect::Closed { end } => self.close(end),
@@ -284,10 +301,8 @@ impl Control {
         }
         let incident = self.incident.as_mut()?;
         let report = Box::new(report);
-        incident.report = Some(report.clone());
         let cause = report.verdict.cause;
-        if incident.cause.replace(cause) != Some(cause) {
-            incident.rival = None;
+        if incident.describe(report.clone()) {
             self.told.push(Told::Named(report));
             self.withdraw_if_innocent(cause);
         }

@@ -2,6 +2,7 @@
 //! the story when something happens.
 
 use super::control::{Control, Told};
+use super::dns::DnsControl;
 use crate::console::Console;
 use crate::report::{self, moment, text, words};
 use seawall_http_edge::Edge;
@@ -18,7 +19,7 @@ pub struct Live<'a> {
 
 impl Live<'_> {
     /// Renews the calm line, on a terminal only.
-    pub fn line(&mut self, control: &Control, edge: &Edge, now: Timestamp) {
+    pub fn line(&mut self, control: &Control, edge: &Edge, dns: &[DnsControl], now: Timestamp) {
         if !self.console.progress {
             return;
         }
@@ -26,8 +27,10 @@ impl Live<'_> {
             edge.upstreams().fold((0, 0), |(up, all), (.., is_up)| (up + u32::from(is_up), all + 1));
         let what = control.report().filter(|r| r.verdict.class != Class::Normal);
         let what = what.map_or_else(|| "normal".to_owned(), |r| words::verdict(&r.verdict));
+        let queries: f64 = dns.iter().map(DnsControl::queries_per_s).sum();
+        let queries = if dns.is_empty() { String::new() } else { format!("{queries:.0} queries/s  ") };
         let line = format!(
-            "{}  {:.0} requests/s  {} connections  {up}/{all} upstreams up  {what}",
+            "{}  {queries}{:.0} requests/s  {} connections  {up}/{all} upstreams up  {what}",
             time(now),
             control.requests_per_s(),
             edge.open_connections(),
@@ -72,6 +75,7 @@ impl Live<'_> {
                     None => Ok(()),
                 }
             }
+            Told::Noted(what) => writeln!(self.out, "{at}  {}", text::visible(what)),
             Told::Failed(what) => writeln!(self.err, "seawall: {}", text::visible(what)),
         }?;
         self.out.flush()

@@ -11,6 +11,7 @@
 pub mod admin;
 pub mod clock;
 pub mod control;
+pub mod dns;
 pub mod hands;
 pub mod live;
 pub mod packets;
@@ -18,36 +19,42 @@ pub mod store;
 
 use admin::{Admin, Order, Shown};
 use control::Control;
+use dns::DnsControl;
 use seawall_http_edge::Edge;
 use seawall_model::Timestamp;
 use serde_json::json;
 use std::sync::PoisonError;
 
 /// Carries out what waits at the admin socket.
-pub fn obey(admin: &Admin, control: &mut Control, edge: &Edge, now: Timestamp) {
+pub fn obey(admin: &Admin, control: &mut Control, edge: &Edge, dns: &mut [DnsControl], now: Timestamp) {
     while let Ok((order, done)) = admin.orders.try_recv() {
         let answer = match &order {
-            Order::Undo => json!({ "withdrawn": control.undo() }),
+            Order::Undo => {
+                // All of them, whether one was on or not.
+                let was_on = dns.iter_mut().fold(control.undo(), |was_on, d| d.undo() | was_on);
+                json!({ "withdrawn": was_on })
+            }
             Order::Protect(prefix) => {
                 control.protect(*prefix, now);
                 json!({ "protected": prefix.to_string() })
             }
             Order::Change { text, .. } => {
                 if let Some(change) = order.as_change(now) {
+                    dns.iter_mut().for_each(|d| d.change(change.clone()));
                     control.change(change);
                 }
                 json!({ "noted": text })
             }
         };
         // Whoever asked sees what came of it, also by a second question.
-        show(admin, control, edge);
+        show(admin, control, edge, dns);
         // Whoever asked may have gone.
         let _ = done.try_send(answer.to_string());
     }
 }
 
 /// Renews what the admin socket shows.
-pub fn show(admin: &Admin, control: &Control, edge: &Edge) {
+pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
     let report = control.report();
     let upstreams: Vec<_> =
         edge.upstreams().map(|(site, name, up)| json!({ "site": site, "name": name, "up": up })).collect();
@@ -68,6 +75,7 @@ pub fn show(admin: &Admin, control: &Control, edge: &Edge) {
             "open_connections": edge.open_connections(),
             "active_requests": edge.active(),
             "upstreams": upstreams,
+            "dns": dns.iter().map(DnsControl::shown).collect::<Vec<_>>(),
         })
         .to_string(),
         plan: json!({ "plan": control.plan(), "report": report.map(|r| &r.plan_report) }).to_string(),

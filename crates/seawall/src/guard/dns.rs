@@ -1,0 +1,195 @@
+//! Name servers under guard: the DNS edge holds back by itself what its servers cannot take; the
+//! engine says what is wrong. One engine for each `--dns`.
+
+use super::control::{Incident, Told};
+use super::store::Store;
+use crate::pipeline;
+use seawall_detection::Window;
+use seawall_dns_edge::{Counter, Edge};
+use seawall_engine::{Conclusion, Effect, Engine, Input};
+use seawall_model::change::Change;
+use seawall_model::policy::{Mode, Policy};
+use seawall_model::report::InputReport;
+use seawall_model::time::SECOND_NS;
+use seawall_model::{Class, Timestamp};
+use serde_json::json;
+
+/// One DNS edge with its engine.
+#[derive(Debug)]
+pub struct DnsControl {
+    edge: Edge,
+    engine: Engine,
+    policy: Policy,
+    store: Option<Store>,
+    incident: Option<Incident>,
+    /// Somebody has undone the measures: nothing is held back before the incident is over.
+    suspended: bool,
+    second: Option<Timestamp>,
+    gathered: Window,
+    queries_per_s: f64,
+    told: Vec<Told>,
+}
+
+impl DnsControl {
+    #[must_use]
+    pub fn new(edge: Edge, policy: Policy, store: Option<Store>) -> Self {
+        Self {
+            edge,
+            engine: Engine::new(policy.clone(), None),
+            policy,
+            store,
+            incident: None,
+            suspended: false,
+            second: None,
+            gathered: Window::default(),
+            queries_per_s: 0.0,
+            told: Vec::new(),
+        }
+    }
+
+    /// Called every tick. Returns what the operator is told.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Told> {
+        let window = self.edge.take_window();
+        if !window.is_empty() {
+            self.gathered.merge(&window);
+        }
+        self.told.extend(self.edge.take_said().into_iter().map(Told::Noted));
+        let second = now.floor_to(SECOND_NS);
+        match self.second {
+            None => self.second = Some(second),
+            Some(current) if current < second => {
+                self.second = Some(second);
+                let window = std::mem::take(&mut self.gathered);
+                self.queries_per_s = window.dns.as_ref().map_or(0.0, |d| d.queries as f64);
+                self.step(current, Input::Window { tick: current, window: Box::new(window) });
+                // The next second begins empty, which closes this one at once.
+                self.step(second, Input::Window { tick: second, window: Box::default() });
+                self.describe(now);
+            }
+            Some(_) => {}
+        }
+        std::mem::take(&mut self.told)
+    }
+
+    /// A change that somebody tells of.
+    pub fn change(&mut self, change: Change) {
+        self.step(change.time, Input::Change(change));
+    }
+
+    /// Holds nothing back before the incident is over. Whether anything was.
+    pub fn undo(&mut self) -> bool {
+        let was_on = self.policy.mode == Mode::Enforce && !self.suspended;
+        self.suspended = self.incident.is_some();
+        if self.suspended {
+            self.edge.enforce(false);
+        }
+        was_on && self.suspended
+    }
+
+    /// The end of the program: what is open is written down as it stands.
+    pub fn finish(mut self, now: Timestamp) -> Vec<Told> {
+        if self.incident.is_some() {
+            self.close(now);
+        }
+        self.edge.stop();
+        self.told
+    }
+
+    #[must_use]
+    pub fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    #[must_use]
+    pub fn queries_per_s(&self) -> f64 {
+        self.queries_per_s
+    }
+
+    /// What the admin socket shows of it.
+    #[must_use]
+    pub fn shown(&self) -> serde_json::Value {
+        let backends: Vec<_> =
+            self.edge.backends().map(|(name, up)| json!({ "name": name, "up": up })).collect();
+        let zones: Vec<_> = self
+            .edge
+            .zones()
+            .into_iter()
+            .map(|(name, serial, names)| json!({ "name": name, "serial": serial, "names": names }))
+            .collect();
+        let counters: serde_json::Map<_, _> =
+            Counter::ALL.iter().map(|c| (c.name().to_owned(), self.edge.count(*c).into())).collect();
+        json!({
+            "listen": self.edge.addresses(),
+            "verdict": self.incident.as_ref().and_then(|i| i.report.as_ref()).map(|r| &r.verdict),
+            "suspended": self.suspended,
+            "queries_per_s": self.queries_per_s,
+            "backends": backends,
+            "zones": zones,
+            "counters": counters,
+        })
+    }
+
+    fn step(&mut self, now: Timestamp, input: Input) {
+        let engine = &self.engine;
+        let reference = || engine.known_normal().map(|w| Input::Baseline(Box::new(w.clone())));
+        if let Some(store) = &mut self.store
+            && let Err(error) = store.record(now, &input, reference)
+        {
+            // Guarding goes on without a recording.
+            self.told.push(Told::Failed(format!("{error:#}; recording has stopped")));
+            self.store = None;
+        }
+        for effect in self.engine.step(now, input) {
+            match effect {
+                Effect::Opened { onset } => {
+                    self.incident = Some(Incident::open(onset));
+                    self.told.push(Told::Opened(onset));
+                }
+                Effect::Closed { end } => self.close(end),
+                // What is open is looked at every second.
+                Effect::Diagnosed(_) | Effect::Concluded(_) => {}
+            }
+        }
+    }
+
+    fn describe(&mut self, now: Timestamp) {
+        let (Some(conclusion), Some(incident)) = (self.engine.present(), &mut self.incident) else { return };
+        if !incident.accepts(&conclusion.diagnosis.verdict, now) {
+            return;
+        }
+        let inputs = vec![live_input(&conclusion, now)];
+        let report = Box::new(pipeline::report(conclusion, &self.policy, inputs));
+        if incident.describe(report.clone()) {
+            self.told.push(Told::Named(report));
+        }
+    }
+
+    fn close(&mut self, end: Timestamp) {
+        self.suspended = false;
+        self.edge.enforce(self.policy.mode == Mode::Enforce);
+        let Some(incident) = self.incident.take() else { return };
+        let name = incident.name;
+        let Some(mut report) = incident.report else { return };
+        report.verdict.end = Some(end);
+        // A stir that turned out to be nothing is not an incident.
+        let is_news = report.verdict.class != Class::Normal;
+        let folder = match &mut self.store {
+            Some(store) if is_news => store.finish(&name, &report).map(Some),
+            _ => Ok(None),
+        };
+        match folder {
+            Ok(folder) => self.told.push(Told::Ended { report, folder }),
+            Err(error) => self.told.push(Told::Failed(format!("{error:#}"))),
+        }
+    }
+}
+
+fn live_input(conclusion: &Conclusion, now: Timestamp) -> InputReport {
+    InputReport {
+        path: "live".to_owned(),
+        kind: "DNS messages through the edge".to_owned(),
+        first: conclusion.findings.onset,
+        last: Some(now),
+        ..InputReport::default()
+    }
+}
