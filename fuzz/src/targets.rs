@@ -26,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     target("capture", packets::capture, 2),
     target("frame", packets::frame, 1),
     target("dns", packets::dns, 1),
+    target("export", packets::export, 1),
     target("tls", packets::tls, 1),
     target("http1", packets::http1, 1),
     target("http2", packets::http2, 1),

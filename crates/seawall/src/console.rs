@@ -15,7 +15,9 @@ pub enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
+    /// Also in a pipe.
     Always,
+    /// Nowhere.
     Never,
 }
 

@@ -3,6 +3,7 @@
 use seawall_model::Timestamp;
 use seawall_wire::packet::capture::{Decoder, Kind, Step};
 use seawall_wire::packet::dns::{self, Framed, NameBuffer};
+use seawall_wire::packet::export::{Exports, Sighting};
 use seawall_wire::packet::frame;
 use seawall_wire::packet::http1::{self, BodyScan};
 use seawall_wire::packet::http2::Frames;
@@ -66,6 +67,22 @@ pub fn dns(bytes: &[u8]) {
         assert!(consumed >= 2 && consumed <= stream.len());
         let _ = dns::decode(message, true, &mut name);
         stream = &stream[consumed..];
+    }
+}
+
+/// A datagram of flow records, twice: the templates of the first reading serve the second.
+pub fn export(bytes: &[u8]) {
+    let mut exports = Exports::default();
+    for _ in 0..2 {
+        let mut told = 0;
+        let read = exports.read(bytes, &mut |sighting| {
+            told += 1;
+            if let Sighting::Packet { data, .. } = sighting {
+                assert!(data.len() < bytes.len());
+            }
+        });
+        assert_eq!(read.map_or(0, |read| read.told), told);
+        assert!(told as usize <= bytes.len());
     }
 }
 

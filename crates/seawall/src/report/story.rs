@@ -143,6 +143,10 @@ impl<'a> Story<'a> {
         let telling: Vec<&str> = weighed.chain(HOW_MUCH.map(Metric::as_str)).collect();
         let rank = |s: &Series| telling.iter().position(|m| *m == s.metric);
         let mut all: Vec<&Series> = self.report.series.iter().filter(|s| s.values.len() > 1).collect();
+        // A rate that was never above nothing is said in words, if it matters.
+        if all.iter().any(|s| rises(s)) {
+            all.retain(|s| rises(s));
+        }
         all.sort_by_key(|s| rank(s).unwrap_or(telling.len()));
         all
     }
@@ -226,6 +230,10 @@ impl<'a> Story<'a> {
     fn reason(&self, id: &str) -> Option<&'a str> {
         self.report.plan_report.reasons.iter().find(|(of, _)| of == id).map(|(_, reason)| reason.as_str())
     }
+}
+
+fn rises(series: &Series) -> bool {
+    series.values.iter().any(|value| *value > 0.0)
 }
 
 /// How much more of the disturbed traffic it is than of normal traffic.

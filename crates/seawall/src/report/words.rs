@@ -164,6 +164,14 @@ pub fn dimension(name: &str) -> String {
     }
 }
 
+/// Whether the text of a rule holds anything but comments.
+#[must_use]
+pub fn has_rules(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .any(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("--"))
+}
+
 /// Whether a measure is aimed at traffic at all; the others concern the service as a whole.
 #[must_use]
 pub fn has_aim(measure: &Measure) -> bool {

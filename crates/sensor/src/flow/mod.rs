@@ -7,6 +7,7 @@
 mod connection;
 mod connections;
 mod dns;
+mod export;
 mod half_open;
 mod http;
 mod index;
@@ -22,6 +23,7 @@ pub use key::Flow;
 use connection::{Connection, Means};
 use connections::{Connections, Handle};
 use dns::Queries;
+use export::Collector;
 use half_open::{HANDSHAKE_DEADLINE_NS, HalfOpen, Ring};
 use key::Key;
 use pairs::Pairs;
@@ -42,6 +44,11 @@ const CHECK_EVERY_NS: i64 = SECOND_NS;
 /// Takes what the flow table tells.
 pub trait Sink {
     fn observe(&mut self, observation: &Observation<'_>);
+
+    /// One of several observations that one packet holds, by its number.
+    fn observe_part(&mut self, observation: &Observation<'_>, _part: u64) {
+        self.observe(observation);
+    }
 }
 
 /// Sizes of the flow table, all shards together. The defaults take less than 100 MB.
@@ -77,6 +84,7 @@ pub struct Table {
     half_open: Ring,
     connections: Connections,
     queries: Queries,
+    collector: Collector,
     budget: Budget,
     /// Connections to look at, and when.
     checks: VecDeque<(Timestamp, Handle)>,
@@ -96,6 +104,7 @@ impl Table {
             half_open: Ring::new(limits.half_open / shards),
             connections: Connections::new(limits.connections / shards),
             queries: Queries::new(limits.queries / shards),
+            collector: Collector::default(),
             budget: Budget::new(limits.held_bytes / shards),
             checks: VecDeque::new(),
             now: Timestamp::MIN,
@@ -132,7 +141,7 @@ impl Table {
             self.icmp_error(frame, flow, sink);
         } else if frame.packet.protocol == protocol::TCP && frame.packet.fragment != Fragment::Later {
             self.tcp(frame, flow, sink);
-        } else {
+        } else if !self.collector.read(&frame.packet, &mut self.pairs, sink) {
             let state = self.pairs.see(flow, frame.packet.time, false);
             tell_packet(frame, state, sink);
             self.datagram(&frame.packet, sink);
@@ -172,8 +181,10 @@ impl Table {
         }
     }
 
-    /// Names and counts of what the limits cost.
+    /// Names and counts of what the limits cost, and of what was read in another way than as packets.
     pub fn oddities(&self, count: &mut dyn FnMut(&'static str, u64)) {
+        count("flow-export-datagrams", self.collector.datagrams);
+        count("flow-export-before-its-template", self.collector.without_template);
         count("half-open-given-up-early", self.given_up);
         count("stream-buffers-full", self.budget.refused());
     }

@@ -390,6 +390,13 @@ struct Counting<'t, T, N> {
 }
 
 impl<T: Tally, N: Fn() -> T> Sink for Counting<'_, T, N> {
+    fn observe_part(&mut self, observation: &Observation<'_>, part: u64) {
+        let whole = self.priority;
+        self.priority = hash::combine(whole, part);
+        self.observe(observation);
+        self.priority = whole;
+    }
+
     #[inline]
     fn observe(&mut self, observation: &Observation<'_>) {
         let part = self.ticks.at(observation.time(), self.new);

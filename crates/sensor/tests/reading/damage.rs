@@ -27,7 +27,7 @@ fn judge(folder: &Folder, what: &str, bytes: &[u8]) -> u64 {
     let flow = Limits { pairs: 64, half_open: 64, connections: 64, queries: 64, held_bytes: 65_536 };
     let options = Options { flow, ..Options::default() };
     let path = folder.write("damaged", bytes);
-    match read_with(&[path.clone()], &options) {
+    match read_with(std::slice::from_ref(&path), &options) {
         Ok(everything) => {
             let report = &everything.reports[0];
             let (held, understood) = (bytes.len() as u64, report.records);

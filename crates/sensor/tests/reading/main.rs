@@ -2,5 +2,6 @@
 
 mod common;
 mod damage;
+mod exports;
 mod input;
 mod material;

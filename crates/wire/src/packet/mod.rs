@@ -10,6 +10,7 @@
 pub mod bytes;
 pub mod capture;
 pub mod dns;
+pub mod export;
 pub mod frame;
 pub mod http1;
 pub mod http2;

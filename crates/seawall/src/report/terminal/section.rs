@@ -61,7 +61,11 @@ pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
 
 /// In short form the pieces of the first program share a number of lines.
 fn rules(page: &mut Page, rules: &[RenderedRule], verbose: bool) {
-    let Some(first) = rules.first().map(|rule| rule.program.as_str()) else { return };
+    // A file of nothing but reasons why a measure is not in it is for those who ask for all.
+    let pastable = |rule: &&RenderedRule| words::has_rules(&rule.text);
+    let Some(first) = rules.iter().find(pastable).or(rules.first()).map(|rule| rule.program.as_str()) else {
+        return;
+    };
     let (mut left, mut cut) = (limit(verbose, RULE_LINES), 0);
     for rule in rules.iter().filter(|rule| verbose || rule.program == first) {
         let lines: Vec<&str> = rule.text.trim_end().lines().collect();
@@ -77,7 +81,7 @@ fn rules(page: &mut Page, rules: &[RenderedRule], verbose: bool) {
     }
     more(page, cut, 0, "lines");
     let mut others: Vec<String> =
-        rules.iter().map(|rule| rule.program.clone()).filter(|p| p != first).collect();
+        rules.iter().filter(pastable).map(|rule| rule.program.clone()).filter(|p| p != first).collect();
     others.sort_unstable();
     others.dedup();
     if !verbose && !others.is_empty() {
