@@ -104,7 +104,8 @@ impl Exports {
         let is_ipfix = header_bytes == 16;
         let mut sets = Vec::new();
         let mut at = header_bytes;
-        while at < payload.len() {
+        // Some exporters fill their datagrams up with zeros.
+        while payload[at.min(payload.len())..].iter().any(|&byte| byte != 0) {
             let length = usize::from(be16(payload, at + 2)?);
             let set = payload.get(at + 4..at + length.max(4)).filter(|_| length >= 4)?;
             sets.push((be16(payload, at)?, set));
@@ -237,12 +238,15 @@ impl Record {
         match element {
             1 | 85 => self.bytes = number(),
             2 | 86 => self.packets = number(),
+            // Counted on the way out, or of the opener: where there is no other count.
+            23 | 231 if self.bytes == 0 => self.bytes = number(),
+            24 | 298 if self.packets == 0 => self.packets = number(),
             4 => self.protocol = number() as u8,
             6 => self.tcp_flags = number() as u8,
             7 => self.ports.0 = number() as u16,
             11 => self.ports.1 = number() as u16,
-            8 | 27 => self.source = address(value),
-            12 | 28 => self.destination = address(value),
+            8 | 27 => self.source = address(value).or(self.source),
+            12 | 28 => self.destination = address(value).or(self.destination),
             32 | 139 => self.icmp = number() as u16,
             34 | 50 | 305 => self.sampling = u32::try_from(number()).ok().filter(|&rate| rate > 0),
             _ => {}
@@ -250,11 +254,11 @@ impl Record {
     }
 }
 
+/// An address that is one: records of both families leave the other one empty.
 fn address(value: &[u8]) -> Option<IpAddr> {
-    <[u8; 4]>::try_from(value)
-        .map(IpAddr::from)
-        .or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from))
-        .ok()
+    let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
+    let any = v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from));
+    any.ok().filter(|address| !address.is_unspecified())
 }
 
 /// The first record of a set, and how long it is. `None` where only padding is left.
