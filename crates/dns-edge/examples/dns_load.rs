@@ -164,7 +164,7 @@ fn forged(server: SocketAddr, seconds: u64, per_s: u64, seed: Option<u64>) -> Ou
             let random = mix(sent ^ seed.unwrap_or(0) << 32);
             let (from, payload) = match seed {
                 Some(_) => {
-                    let is_real = random % 10 == 0;
+                    let is_real = random.is_multiple_of(10);
                     let other = 0x0A64_0000 + (random >> 8) as u32 % 100_000;
                     let real = FIRST_RESOLVER + (random >> 8) as u32 % RESOLVERS;
                     (if is_real { real } else { other }, query(random as u16, &format!("x{random:x}"), 1))

@@ -21,6 +21,8 @@ const STRICT: f64 = 1.5;
 /// Parts by which a slot moves the usual: a minute, and ten.
 const CALM_MEMORY: f64 = 1.0 / 600.0;
 const LOUD_MEMORY: f64 = 1.0 / 6_000.0;
+/// Short answers in a slot that nothing has to pay for.
+const GRACE: u32 = 50;
 /// Bytes out for each byte in that are always usual: an answer with some records.
 const USUAL_RATIO: f64 = 4.0;
 
@@ -47,6 +49,8 @@ pub struct Ledger {
     usual_out: f64,
     /// Bytes that may go out while it is strict.
     credit: i64,
+    /// Short answers of this slot that nothing has to pay for.
+    grace: u32,
 }
 
 impl Ledger {
@@ -63,6 +67,7 @@ impl Ledger {
             usual_in: 0.0,
             usual_out: 0.0,
             credit: 0,
+            grace: GRACE,
         }
     }
 
@@ -92,6 +97,15 @@ impl Ledger {
     #[must_use]
     pub fn has_credit(&self, bytes: usize) -> bool {
         bytes as i64 <= self.credit
+    }
+
+    /// Whether one of the few short answers is left that are given while full answers to others
+    /// have used up what came in; none while it is strict.
+    #[must_use]
+    pub fn take_grace(&mut self) -> bool {
+        let has = self.grace > 0 && self.mood < Mood::Strict;
+        self.grace -= u32::from(has);
+        has
     }
 
     /// Bytes went out.
@@ -144,6 +158,7 @@ impl Ledger {
             self.mood = Mood::Calm;
         }
         self.renewed = false;
+        self.grace = GRACE;
         self.incoming = 0;
         self.outgoing = 0;
         self.slot = slot;

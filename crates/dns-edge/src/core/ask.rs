@@ -272,7 +272,7 @@ impl Core {
             return self.add(Counter::dropped, 1);
         }
         let bytes = ask.query.question_end() + write::opt_bytes(&ask.query, &ask.opt());
-        if !self.ledger.has_credit(bytes) {
+        if !self.ledger.has_credit(bytes) && !self.ledger.take_grace() {
             return self.add(Counter::dropped, 1);
         }
         if ask.cookie.is_some() {

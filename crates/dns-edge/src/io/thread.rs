@@ -15,7 +15,6 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// How often a thread hands over what it saw.
 const TICK_US: u64 = 100_000;
@@ -24,13 +23,6 @@ const CHORE_US: u64 = 1_000_000;
 /// How long questions leave by the same port, so that the answers to those of one moment come in
 /// together.
 const PORT_US: u64 = 2_000;
-/// Under load a thread rests for so long before it looks for more: some datagrams taken together
-/// cost less than each one's waking up.
-const REST: Duration = Duration::from_micros(50);
-/// Queries in a tick from which on it is load.
-const LOAD: u64 = 500;
-/// Datagrams of a round that are worth going on without a rest.
-const FULL_ROUND: usize = 16;
 /// The longest datagram that is taken from a client: longer ones are no queries.
 const QUERY_BYTES: usize = 2_048;
 /// The longest that is taken from a back end; it was told of less.
@@ -105,10 +97,6 @@ pub struct Thread {
     next_tick_us: u64,
     next_chore_us: u64,
     next_port_us: u64,
-    /// Datagrams taken in this round, in this tick, and whether the last tick was full of them.
-    round: usize,
-    taken: u64,
-    is_loaded: bool,
 }
 
 impl Thread {
@@ -145,9 +133,6 @@ impl Thread {
             next_tick_us: 0,
             next_chore_us: 0,
             next_port_us: 0,
-            round: 0,
-            taken: 0,
-            is_loaded: false,
             shared,
             listeners,
             epoll,
@@ -162,10 +147,6 @@ impl Thread {
         let mut events: Vec<epoll::Event> = Vec::with_capacity(256);
         while !stop.load(Ordering::Relaxed) {
             events.clear();
-            if self.is_loaded && self.round < FULL_ROUND {
-                std::thread::sleep(REST);
-            }
-            self.round = 0;
             let timeout = self.timeout();
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -193,11 +174,6 @@ impl Thread {
             port = self.ports.choose(self.core.random());
         }
         self.core.begin(now, port);
-    }
-
-    fn count(&mut self, taken: usize) {
-        self.round += taken;
-        self.taken += taken as u64;
     }
 
     fn now_ms(&self) -> u64 {
@@ -248,7 +224,6 @@ impl Thread {
                 let message = if received.is_cut { &[] } else { received.bytes };
                 self.core.query(&asker, message, &mut self.out);
             }
-            self.count(taken);
             if taken > 0 {
                 self.flush();
             }
@@ -269,7 +244,6 @@ impl Thread {
                 let message = if received.is_cut { &[] } else { received.bytes };
                 self.core.answer(from, message, &mut self.out);
             }
-            self.count(taken);
             if taken > 0 {
                 self.flush();
             }
@@ -360,8 +334,6 @@ impl Thread {
         let now = self.core.now();
         if now.us >= self.next_tick_us {
             self.next_tick_us = now.us + TICK_US;
-            self.is_loaded = self.taken > LOAD;
-            self.taken = 0;
             self.core.publish();
         }
         if now.us >= self.next_chore_us {
