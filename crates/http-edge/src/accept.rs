@@ -20,8 +20,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-/// Unacknowledged data is given up after this, also when the client keeps its window shut.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// Pause after the system refused a connection for want of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
 
@@ -35,9 +33,7 @@ pub async fn accept(thread: Rc<Thread>, site: usize, listener: TcpListener) {
                 let counts = !client::is_trusted(&thread.settings.trusted_proxies, peer);
                 let Some(place) = Place::take(&thread, peer, counts) else { continue };
                 let origin = Origin { site, peer, local, secure: false, ja4: [0; 36] };
-                tokio::task::spawn_local(async move {
-                    serve(&place.thread, origin, tcp).await;
-                });
+                tokio::task::spawn_local(connection(place, origin, tcp));
             }
             Err(_) => tokio::time::sleep(EXHAUSTED_PAUSE).await,
         }
@@ -79,10 +75,11 @@ impl Drop for Place {
     }
 }
 
+async fn connection(place: Place, origin: Origin, tcp: TcpStream) {
+    serve(&place.thread, origin, tcp).await;
+}
+
 async fn serve(thread: &Rc<Thread>, mut origin: Origin, mut tcp: TcpStream) {
-    // Where these fail, only latency or patience is lost.
-    let _ = tcp.set_nodelay(true);
-    let _ = socket2::SockRef::from(&tcp).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
     let site = &thread.settings.sites[origin.site];
     let mut input = Buffer::default();
     if site.proxy_protocol {
@@ -93,7 +90,8 @@ async fn serve(thread: &Rc<Thread>, mut origin: Origin, mut tcp: TcpStream) {
     }
     match &site.tls {
         None => Connection::new(Rc::clone(thread), origin, Stream::Plain(tcp), input).serve().await,
-        Some(certificates) => encrypted(thread, origin, tcp, input, certificates).await,
+        // Apart, because it is larger, and each connection would be as large.
+        Some(certificates) => Box::pin(encrypted(thread, origin, tcp, input, certificates)).await,
     }
 }
 
@@ -179,5 +177,19 @@ async fn read_hello(tcp: &mut TcpStream, first: &mut Buffer) -> Option<[u8; 36]>
             Ok(n) if n > 0 => {}
             _ => return None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_costs_little() {
+        fn bytes_of<F: Future>(_: impl FnOnce(Place, Origin, TcpStream) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = bytes_of(connection);
+        assert!(bytes <= 6_144, "{bytes} bytes");
     }
 }

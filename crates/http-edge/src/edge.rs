@@ -27,6 +27,8 @@ use tokio::sync::watch;
 
 /// Connections that wait to be accepted, per listener and thread.
 const BACKLOG: i32 = 4_096;
+/// Unacknowledged data is given up after this, also when the client keeps its window shut.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// How often a thread hands over what it saw.
 pub const TICK: Duration = Duration::from_millis(100);
 /// How often an upstream is looked at, and how long it may take.
@@ -210,6 +212,9 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true).map_err(told)?;
     socket.set_reuse_port(true).map_err(told)?;
     socket.set_nonblocking(true).map_err(told)?;
+    // Connections inherit both. Where they cannot be set, only latency or patience is lost.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
     socket.bind(&address.into()).map_err(told)?;
     socket.listen(BACKLOG).map_err(told)?;
     Ok(socket.into())

@@ -2,10 +2,10 @@
 //! Both bodies stream; nothing is held back but what fits one buffer.
 
 use crate::alarm::{Alarm, TooLate};
-use crate::buffer::Buffer;
+use crate::buffer::{BUFFER_BYTES, Buffer, Stock};
 use crate::counters::Counter;
 use crate::http1::head::{self, ResponseHead, Scanner};
-use crate::http1::{Body, Field, Kind, Refusal, Step};
+use crate::http1::{Body, Field, Framing, Kind, Refusal, Step};
 use crate::settings::{Limits, ms};
 use crate::stream;
 use crate::thread::Thread;
@@ -205,6 +205,7 @@ pub enum End {
 pub struct Download<'a> {
     pub method: Method,
     pub limits: &'a Limits,
+    pub stock: &'a Stock,
     pub progress: &'a Progress,
     /// When a request that still waits is counted as such.
     pub slow_at: Instant,
@@ -311,6 +312,16 @@ impl Download<'_> {
         alarm: &mut Alarm,
     ) -> Result<(), Fault> {
         let mut body = Body::new(head.framing);
+        let is_large = match head.framing {
+            Framing::Length(bytes) => bytes > BUFFER_BYTES as u64,
+            _ => buffer.room(BUFFER_BYTES).is_none(),
+        };
+        let _place = if is_large { self.stock.enlarge(buffer) } else { None };
+        if is_large {
+            // What has come meanwhile goes out with the head. An end or an error shows again.
+            let limit = buffer.most();
+            let _ = poll_once(pin!(stream::fill(upstream, buffer, limit))).await;
+        }
         loop {
             match body.step(buffer.filled()).map_err(|_| Fault::Broken)? {
                 Step::Data { start, end } => {
@@ -346,7 +357,8 @@ impl Download<'_> {
         sink: &mut S,
         alarm: &mut Alarm,
     ) -> Result<usize, Fault> {
-        let mut read = pin!(stream::fill(upstream, buffer, crate::buffer::BUFFER_BYTES));
+        let limit = buffer.most();
+        let mut read = pin!(stream::fill(upstream, buffer, limit));
         let read = match poll_once(read.as_mut()).await {
             Some(done) => done,
             None => {

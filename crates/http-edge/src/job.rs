@@ -136,6 +136,7 @@ impl<'a> Job<'a> {
         Download {
             method: self.head.method,
             limits: &self.thread.settings.limits,
+            stock: &self.thread.stock,
             progress: &self.progress,
             slow_at: self.began + ms(SLOW_MS),
             count_slow,

@@ -85,13 +85,15 @@ impl Connection {
                 Next::Request => {}
                 Next::Close => break,
                 Next::Linger => {
-                    self.linger().await;
+                    Box::pin(self.linger()).await;
                     break;
                 }
             }
         }
-        // It may be gone already.
-        let _ = self.stream.shutdown().await;
+        if let Stream::Tls(tls) = &mut self.stream {
+            // It may be gone already. Without TLS, closing says it all.
+            let _ = tls.shutdown().await;
+        }
         self.thread.stock.take_back(&mut self.input);
     }
 
@@ -267,7 +269,7 @@ impl Connection {
         match end? {
             End::Switched => {
                 thread.counters.add(Counter::upgrades, 1);
-                self.tunnel(upstream, buffer).await;
+                Box::pin(self.tunnel(upstream, buffer)).await;
                 Ok(Next::Close)
             }
             End::Complete { reusable } => {

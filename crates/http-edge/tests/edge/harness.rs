@@ -1,7 +1,5 @@
 //! An upstream that does what its path says, an edge before it, and raw clients.
 
-#![allow(clippy::disallowed_methods, reason = "tests over real sockets wait in real time")]
-
 use seawall_http_edge::{Edge, Limits, Settings, Site, Upstream};
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;

@@ -1,5 +1,7 @@
 //! The edge over real sockets: small upstreams of our own, clients that write raw bytes.
 
+#![allow(clippy::disallowed_methods, reason = "tests over real sockets wait in real time")]
+
 mod ambiguous;
 mod harness;
 mod http2;

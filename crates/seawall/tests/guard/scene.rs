@@ -136,6 +136,7 @@ impl Outcome {
                 println!("{at:6.2}  {}", line.text.trim_end());
             }
         }
+        println!("the story in full:\n{}", self.guard.story_text());
     }
 }
 
