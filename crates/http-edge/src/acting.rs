@@ -13,6 +13,7 @@ use seawall_model::plan::Plan;
 use seawall_model::policy::Policy;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Timestamp, hash};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,6 +41,15 @@ pub struct Acting {
     seed: u64,
     nonces: AtomicU64,
     in_trouble: AtomicBool,
+}
+
+/// What is found of a request before anything is decided.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// How its client stands.
+    pub standing: Cell<Standing>,
+    /// It was asked before, put off, and is asked again as it was told to.
+    pub is_repeat: Cell<bool>,
 }
 
 /// What happens to a request.
@@ -139,28 +149,29 @@ impl Acting {
         self.sites.iter().for_each(|(_, shedder)| shedder.set_trouble(onset.is_some()));
     }
 
-    /// Decides about a request, and waits for room where it must. `standing` is told how its
-    /// client stands.
+    /// Decides about a request, and waits for room where it must.
     pub async fn enter<'a>(
         &'a self,
         thread: &Thread,
         site: usize,
         request: &Request<'_>,
         now: Timestamp,
-        standing: &std::cell::Cell<Standing>,
+        seen: &Seen,
     ) -> Entry<'a> {
         let (room, shedder) = &self.sites[site];
         let clearance = self.gate.clearance(request, now);
         let sighting = self.memory.sight(request, clearance, now);
         let rules = self.rules.load_full();
         let is_protected = rules.is_protected(request.client);
-        standing.set(if is_protected { Standing::Protected } else { sighting.standing });
+        let standing = if is_protected { Standing::Protected } else { sighting.standing };
+        seen.standing.set(standing);
+        seen.is_repeat.set(sighting.is_repeat);
         if let Some(page) = page::own(&self.gate, request, now) {
             return Entry::Answer(Box::new(page));
         }
         let decision = {
             let state = &mut *thread.act_state.borrow_mut();
-            rules.decide(state, &self.limits, now, request, standing.get())
+            rules.decide(state, &self.limits, now, request, standing)
         };
         match decision.verdict {
             Verdict::Pass => {}
@@ -189,8 +200,7 @@ impl Acting {
             cap,
             holds: false,
         };
-        let is_let_in =
-            !thread.settings.enforce || self.wait_for_room(thread, shedder, standing.get(), now).await;
+        let is_let_in = !thread.settings.enforce || self.wait_for_room(thread, shedder, standing, now).await;
         if !is_let_in {
             thread.counters.add(Counter::rule_shed, 1);
             return Entry::Full(Box::new(self.come_back(shedder, request, now)));

@@ -86,6 +86,8 @@ counters! {
     proxy_header_refused
     /// upgraded connections
     upgrades
+    /// upgraded connections closed after tunnel-idle of silence
+    tunnel_idle
     /// connections opened to upstreams
     upstream_connections
     /// connections to upstreams that failed

@@ -4,7 +4,7 @@
 use crate::Request;
 use crate::act::Standing;
 use crate::act::page::OWN_PREFIX;
-use crate::acting::{Entry, Pass};
+use crate::acting::{Entry, Pass, Seen};
 use crate::client;
 use crate::counters::Counter;
 use crate::exchange::{self, Download, Fault, Progress};
@@ -14,7 +14,7 @@ use crate::http1::write::{self, OwnAnswer, Told};
 use crate::http1::{Field, Kind, Refusal};
 use crate::sense::{Outcome, SLOW_MS};
 use crate::settings::ms;
-use crate::thread::Thread;
+use crate::thread::{Sensing, Thread};
 use seawall_model::observation::{ConnectionEvent, Ending, HttpVersion};
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -58,8 +58,8 @@ pub struct Job<'a> {
     /// The client speaks HTTP/1.0.
     pub is_old: bool,
     pub progress: Progress,
-    /// How its client stands, once that has been looked up.
-    pub standing: Cell<Standing>,
+    /// What is known of it, once that has been looked up.
+    pub seen: Seen,
     /// It was refused or put off.
     denied: Cell<bool>,
     /// It was a measure that did so, and not want of room.
@@ -92,7 +92,7 @@ impl<'a> Job<'a> {
             keep_alive: head.keep_alive,
             is_old: head.version == HttpVersion::Http10,
             progress: Progress::default(),
-            standing: Cell::new(Standing::Unknown),
+            seen: Seen::default(),
             denied: Cell::new(false),
             by_rule: Cell::new(false),
         }
@@ -102,7 +102,7 @@ impl<'a> Job<'a> {
     pub async fn enter(&self) -> Entry<'a> {
         let thread = self.thread;
         let now = thread.clock.timestamp(self.began);
-        let entry = thread.acting.enter(thread, self.origin.site, &self.request, now, &self.standing).await;
+        let entry = thread.acting.enter(thread, self.origin.site, &self.request, now, &self.seen).await;
         let is_denied = !matches!(entry, Entry::Go(_)) && !self.request.path.starts_with(OWN_PREFIX);
         self.denied.set(is_denied);
         self.by_rule.set(is_denied && !matches!(entry, Entry::Full(_)));
@@ -128,7 +128,9 @@ impl<'a> Job<'a> {
 
     /// Counts the request as one that waits.
     pub fn count_slow(&self) {
-        self.thread.arrival(&self.request, self.began);
+        if !self.seen.is_repeat.get() {
+            self.thread.arrival(&self.request, self.began);
+        }
     }
 
     #[must_use]
@@ -153,7 +155,7 @@ impl<'a> Job<'a> {
             let answered = progress.first_byte.get().unwrap_or_else(Instant::now);
             pass.done(answered - self.began, failed, self.thread.clock.timestamp(Instant::now()));
         }
-        if self.standing.get() >= Standing::Known {
+        if self.seen.standing.get() >= Standing::Known {
             self.thread.counters.add(Counter::known_requests, 1);
             self.thread
                 .counters
@@ -182,7 +184,14 @@ impl<'a> Job<'a> {
             ending,
             malformed: ending == Ending::ClientInvalid,
         };
-        self.thread.request(&self.request, &outcome, progress.counted.get());
+        let sensing = if self.request.path.starts_with(OWN_PREFIX) {
+            Sensing::Apart
+        } else if progress.counted.get() || self.seen.is_repeat.get() {
+            Sensing::Answer
+        } else {
+            Sensing::Whole
+        };
+        self.thread.request(&self.request, &outcome, sensing);
     }
 }
 
@@ -217,7 +226,7 @@ pub fn count_refused(thread: &Thread, origin: &Origin, refusal: Refusal, answer_
         malformed: ending == Ending::ClientInvalid,
     };
     let request = Request { secure: origin.secure, ja4: origin.ja4(), ..Request::new(origin.peer) };
-    thread.request(&request, &outcome, false);
+    thread.request(&request, &outcome, Sensing::Whole);
 }
 
 /// The chain that a trusted proxy sent; empty where there is none.

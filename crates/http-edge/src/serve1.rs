@@ -301,7 +301,8 @@ impl Connection {
             let deadline = moved.get() + idle;
             match self.alarm.guard(deadline, both.as_mut()).await {
                 Err(TooLate) if moved.get() + idle > Instant::now() => {}
-                _ => return,
+                Err(TooLate) => return self.thread.counters.add(Counter::tunnel_idle, 1),
+                Ok(_) => return,
             }
         }
     }

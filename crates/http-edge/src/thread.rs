@@ -63,6 +63,17 @@ pub struct Thread {
     log: RefCell<Vec<u8>>,
 }
 
+/// What of a request goes into the windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sensing {
+    /// That it was asked for, and how it was answered.
+    Whole,
+    /// How it was answered: that it was asked for has been counted.
+    Answer,
+    /// Nothing: it was for a page of our own.
+    Apart,
+}
+
 /// A thread's counters.
 #[derive(Debug)]
 pub struct CountersRef(pub Arc<Shared>);
@@ -142,8 +153,8 @@ impl Thread {
         self.sense.borrow_mut().arrival(request, self.clock.timestamp(began));
     }
 
-    /// Counts and logs a request that is over. `counted`: it was told of as an arrival.
-    pub fn request(&self, request: &Request<'_>, outcome: &Outcome<'_>, counted: bool) {
+    /// Counts and logs a request that is over.
+    pub fn request(&self, request: &Request<'_>, outcome: &Outcome<'_>, sensing: Sensing) {
         let class = match outcome.status {
             100..200 => Counter::answers_1xx,
             200..300 => Counter::answers_2xx,
@@ -156,13 +167,13 @@ impl Thread {
         self.counters.add(Counter::response_body_bytes, outcome.response_bytes);
         self.counters.add(Counter::request_body_bytes, outcome.request_bytes);
         let mut sense = self.sense.borrow_mut();
-        if counted {
-            sense.answer(request, outcome)
-        } else if outcome.ending == Ending::Denied {
+        let is_denied = outcome.ending == Ending::Denied;
+        match sensing {
             // What we refuse says nothing of the site: it is counted as asked for, and no more.
-            sense.arrival(request, outcome.time)
-        } else {
-            sense.request(request, outcome)
+            Sensing::Whole if is_denied => sense.arrival(request, outcome.time),
+            Sensing::Whole => sense.request(request, outcome),
+            Sensing::Answer if !is_denied => sense.answer(request, outcome),
+            Sensing::Answer | Sensing::Apart => {}
         }
         if let Some(format) = self.settings.access_log {
             let mut log = self.log.borrow_mut();

@@ -27,11 +27,12 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 /// How a client stands when there is not room for all, from last to first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// Takes pages as no person does: too many, or never what they are made of.
     Suspect,
     /// Nothing is known for or against it.
+    #[default]
     Unknown,
     /// Was asked to come back, and did, as a browser does.
     Returned,
@@ -67,6 +68,9 @@ pub struct Sighting {
     pub standing: Standing,
     pub kind: PathKind,
     key: u64,
+    /// The first request that shows this token of ours: the one asked again for which the token was
+    /// given.
+    pub is_repeat: bool,
     /// An asset that names the client's last page as its referrer.
     is_linked: bool,
     page: u8,
@@ -220,7 +224,8 @@ impl Memory {
                 self.standing(&seen, clearance, kind, is_linked)
             },
         );
-        Sighting { standing, kind, key, is_linked, page }
+        let is_repeat = found.is_none() && clearance != Clearance::None;
+        Sighting { standing, kind, key, is_repeat, is_linked, page }
     }
 
     fn standing(&self, seen: &Seen, clearance: Clearance, kind: PathKind, is_linked: bool) -> Standing {

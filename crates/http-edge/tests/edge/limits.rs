@@ -151,6 +151,7 @@ fn a_silent_tunnel_is_closed() {
         .expect("sent");
     read_until(&mut client, "\r\n\r\nhi");
     assert_eq!(read_to_end(&mut client), "");
+    assert_eq!(edge.count(Counter::tunnel_idle), 1);
 }
 
 #[test]

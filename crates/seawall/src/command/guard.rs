@@ -56,6 +56,7 @@ pub fn run(
     greet(&mut live, &edge, &socket, policy.mode, &cut_off, packets.as_ref())?;
     let hands = Hands::new(Arc::clone(&edge), packets);
     let control = Control::new(hands, policy, store);
+    tell_service_manager("READY=1");
     let mut session = Session { edge, admin, control, dns, live, log, signals: Signals::catch()? };
     let ended = session.work();
     // Somebody else's socket by now, or gone: either is fine.
@@ -131,6 +132,7 @@ impl Session<'_> {
                 self.live.line(&self.control, &self.edge, &self.dns, now);
             }
         }
+        tell_service_manager("STOPPING=1");
         self.edge.drain();
         self.write_log()?;
         let now = clock::now();
@@ -254,6 +256,22 @@ fn secret() -> anyhow::Result<[u8; 32]> {
         .and_then(|mut file| file.read_exact(&mut secret))
         .context("cannot read /dev/urandom")?;
     Ok(secret)
+}
+
+/// Tells who started the program as a service how it is (`sd_notify`), where somebody asks.
+fn tell_service_manager(state: &str) {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let address = match name.as_bytes().strip_prefix(b"@") {
+        Some(rest) => SocketAddr::from_abstract_name(rest),
+        None => SocketAddr::from_pathname(&name),
+    };
+    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
+        // Whoever asked may have gone; serving goes on.
+        let _ = socket.send_to_addr(state.as_bytes(), &address);
+    }
 }
 
 fn open_log(path: &Path) -> anyhow::Result<File> {

@@ -229,6 +229,28 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_names_every_limit_with_its_default_and_every_key() {
+        let manual = include_str!("../../../../docs/operate/guard.md");
+        let mut limits = Limits::default();
+        for (name, ..) in Limits::RANGES {
+            let default = *limits.by_name(name).expect("known");
+            let shown = crate::report::figure::whole(default);
+            let row = format!("| `{}` | {shown} |", name.replace('_', "-"));
+            assert!(manual.contains(&row), "{row}");
+        }
+        for name in GUARD.map(|(n, _)| n).iter().chain(&SITE.map(|(n, _)| n)) {
+            assert!(manual.contains(&format!("\n{name} = ")), "{name}");
+        }
+        let is_metric = |word: &&str| word.starts_with("seawall_") && word.ends_with("_total");
+        for word in manual.split('`').filter(is_metric) {
+            let name = &word[8..word.len() - 6];
+            assert!(seawall_http_edge::Counter::ALL.iter().any(|c| c.name() == name), "{word}");
+        }
+        let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+        parse(example.expect("an example")).expect("valid");
+    }
+
+    #[test]
     fn mistakes_of_all_sections_are_told_at_once() {
         let source = "[limits]\nheader-deadline = 5\nidle-timeout-ms = 0\n[[site]]\nlisten = \"8080\"\n\
                       upstreams = [\"https://a\"]\n[[site]]\nlisten = \"127.0.0.1:1\"\n[guard]\nthread = 1\n";

@@ -32,6 +32,8 @@ const UNNAME: u32 = 8;
 /// so that pulses gain nothing; each time they had to come back they stay twice as long.
 const REST_AFTER_S: f64 = 4.0;
 const REST_AFTER_MOST_S: f64 = 32.0;
+/// Seconds that measures act on a share before they act on all, if they do no harm.
+const STAGE_S: f64 = 1.5;
 /// The report of an open incident is written this often, for whoever finds it after a crash.
 const KEEP_EVERY_S: i64 = 5;
 /// Measures withdrawn for harm that are remembered; more is no plan at all.
@@ -46,6 +48,8 @@ pub enum Told {
     Named(Box<TriageReport>),
     /// These measures are in force, or would be (`observe`).
     Engaged { plan: Plan, observe: bool },
+    /// They did no harm on a share, and act on all now.
+    Widened,
     /// The measures are withdrawn, and why.
     Withdrawn(String),
     /// It is over. `folder`: where it is written up.
@@ -367,7 +371,26 @@ impl Control {
                 if let Some(conclusion) = conclusion {
                     self.plan_for(&conclusion, now);
                 }
+                self.widen(now);
             }
+        }
+    }
+
+    /// Measures that began on a share and did no harm there act on all.
+    fn widen(&mut self, now: Timestamp) {
+        let Some(mut plan) = self.plan.clone() else { return };
+        let is_staged = plan.measures.iter().any(|m| m.initial_share < 1.0);
+        if !is_staged || now.since_s(plan.created) < STAGE_S {
+            return;
+        }
+        for measure in &mut plan.measures {
+            measure.initial_share = 1.0;
+        }
+        self.enforce(plan, now);
+        // Harm is judged anew, against the time before all measures.
+        self.goodput.engaged(self.generation, now);
+        if self.policy.mode == Mode::Enforce {
+            self.told.push(Told::Widened);
         }
     }
 
@@ -422,6 +445,11 @@ impl Control {
         plan.measures.retain(|m| self.hands.carries(&all, m) && !self.vetoed.contains(&key(m)));
         if plan.measures.is_empty() {
             return;
+        }
+        let proven = self.plan.iter().flat_map(|p| &p.measures).filter(|m| m.initial_share >= 1.0);
+        let proven: Vec<String> = proven.map(key).collect();
+        for measure in plan.measures.iter_mut().filter(|m| proven.contains(&key(m))) {
+            measure.initial_share = 1.0;
         }
         if let Some(present) = &self.plan {
             let is_same = keys(present) == keys(&plan);

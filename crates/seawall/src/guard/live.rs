@@ -66,6 +66,7 @@ impl Live<'_> {
                 )
             }
             Told::Engaged { plan, observe } => self.measures(&at, plan, *observe),
+            Told::Widened => writeln!(self.out, "{at}  no harm seen: measures act on all of it now"),
             Told::Withdrawn(why) => writeln!(self.out, "{at}  measures withdrawn: {why}"),
             Told::Ended { report, folder: None } if report.verdict.class == Class::Normal => Ok(()),
             Told::Ended { report, folder } => {
@@ -89,14 +90,19 @@ impl Live<'_> {
             let whom = words::scope(&measure.scope, measure.target.as_deref());
             writeln!(
                 self.out,
-                "          {} {}: {}",
+                "          {} {}: {}{}",
                 measure.id,
                 text::visible(&what),
-                text::visible(&whom)
+                text::visible(&whom),
+                if measure.initial_share < 1.0 { first_share(measure.initial_share) } else { String::new() }
             )?;
         }
         Ok(())
     }
+}
+
+fn first_share(share: f64) -> String {
+    format!(", first on {:.0} % of it", 100.0 * share)
 }
 
 fn time(t: Timestamp) -> String {

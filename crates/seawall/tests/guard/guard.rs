@@ -57,12 +57,18 @@ impl Guard {
     }
 
     pub fn with(folder: &Folder, args: &[&str]) -> Self {
+        Self::in_place(folder, args, &[])
+    }
+
+    /// With variables of the environment.
+    pub fn in_place(folder: &Folder, args: &[&str], variables: &[(&str, &Path)]) -> Self {
         let socket = folder.path().join("admin.sock");
         let mut child = Command::new(env!("CARGO_BIN_EXE_seawall"))
             .arg("guard")
             .args(args)
             .arg("--admin-socket")
             .arg(&socket)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program");

@@ -112,6 +112,25 @@ fn observing_proposes_and_refuses_nobody() {
 }
 
 #[test]
+fn a_service_manager_is_told_of_start_and_end() {
+    let folder = Folder::new("notify");
+    let path = folder.path().join("notify.sock");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(super::guard::PATIENCE)).expect("a timeout");
+    let told = || {
+        let mut text = [0; 64];
+        let n = socket.recv(&mut text).expect("a word");
+        String::from_utf8_lossy(&text[..n]).into_owned()
+    };
+    let site = format!("127.0.0.1:0=http://{}", site());
+    let guard = Guard::in_place(&folder, &["--http", &site], &[("NOTIFY_SOCKET", &path)]);
+    assert_eq!(told(), "READY=1");
+    guard.signal("TERM");
+    assert_eq!(told(), "STOPPING=1");
+    assert_eq!(guard.wait(), Some(0));
+}
+
+#[test]
 fn a_term_signal_drains_and_ends_well() {
     let folder = Folder::new("term");
     let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
