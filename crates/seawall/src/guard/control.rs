@@ -378,13 +378,13 @@ impl Control {
 
     /// Measures that began on a share and did no harm there act on all.
     fn widen(&mut self, now: Timestamp) {
-        let Some(mut plan) = self.plan.clone() else { return };
-        let is_staged = plan.measures.iter().any(|m| m.initial_share < 1.0);
-        if !is_staged || now.since_s(plan.created) < STAGE_S {
-            return;
-        }
-        for measure in &mut plan.measures {
+        let Some(before) = self.plan.as_ref().filter(|p| now.since_s(p.created) >= STAGE_S) else { return };
+        let mut plan = before.clone();
+        for measure in plan.measures.iter_mut().filter(|m| self.hands.is_of_edge(before, m)) {
             measure.initial_share = 1.0;
+        }
+        if plan == *before {
+            return;
         }
         self.enforce(plan, now);
         // Harm is judged anew, against the time before all measures.

@@ -97,6 +97,12 @@ impl Hands {
         self.packets.as_ref().is_some_and(Packets::is_dropping)
     }
 
+    /// Whether a measure is the edge's alone: the kernel raises the shares of its own.
+    #[must_use]
+    pub fn is_of_edge(&self, plan: &Plan, measure: &Measure) -> bool {
+        self.edge_carries(plan, measure) && !self.kernel_carries(plan, measure)
+    }
+
     fn edge_carries(&self, plan: &Plan, measure: &Measure) -> bool {
         let is_about_requests = !concerns_packets(plan, measure) || is_listed_block(measure);
         !self.edge.settings().sites.is_empty() && is_about_requests && is_for_edge(&measure.action)
