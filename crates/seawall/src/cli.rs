@@ -174,6 +174,12 @@ pub struct GuardArgs {
     /// no name server
     #[arg(long, value_name = "NAME=PRIMARY")]
     pub dns_zone: Vec<String>,
+    /// Follow this access log of an existing server; may be given several times
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub log: Vec<PathBuf>,
+    /// The nginx `log_format` or Apache `LogFormat` string of the logs, where they are unusual
+    #[arg(long, value_name = "STRING")]
+    pub log_format: Option<String>,
     /// Configuration with `[[site]]`, `[guard]`, `[limits]` and `[policy]`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,

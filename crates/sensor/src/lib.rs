@@ -10,6 +10,7 @@
 
 pub mod error;
 pub mod flow;
+pub mod follow;
 pub mod input;
 mod pool;
 pub mod read;

@@ -8,9 +8,11 @@ use crate::guard::control::Control;
 use crate::guard::dns::DnsControl;
 use crate::guard::hands::Hands;
 use crate::guard::live::Live;
+use crate::guard::logs::Logs;
 use crate::guard::packets::Packets;
 use crate::guard::store::Store;
 use crate::guard::{self, admin, clock};
+use crate::pipeline;
 use crate::report::text;
 use anyhow::{Context, bail, ensure};
 use seawall_http_edge::tls::Certificates;
@@ -51,10 +53,14 @@ pub fn run(
         .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
     let log = guard.access_log.as_deref().map(open_log).transpose()?;
     let mut live = Live { console: *console, out, err };
-    let packets = guard.interface.as_deref().map(Packets::start).transpose()?;
     guard_dns::greet(&dns, live.out)?;
+    let format = args.log_format.as_deref().map(pipeline::given_format).transpose()?;
+    // Requests are counted once, where most is known of them.
+    let sees_requests = guard.sites.is_empty() && args.log.is_empty();
+    let packets = guard.interface.as_deref().map(|i| Packets::start(i, sees_requests)).transpose()?;
     greet(&mut live, &edge, &socket, policy.mode, &cut_off, packets.as_ref())?;
-    let hands = Hands::new(Arc::clone(&edge), packets);
+    let logs = (!args.log.is_empty()).then(|| Logs::follow(&args.log, format.as_ref()));
+    let hands = Hands::new(Arc::clone(&edge), packets, logs);
     let control = Control::new(hands, policy, store);
     tell_service_manager("READY=1");
     let mut session = Session { edge, admin, control, dns, live, log, signals: Signals::catch()? };
@@ -196,8 +202,8 @@ fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
     }
     guard.interface = args.interface.clone().or(guard.interface);
     ensure!(
-        !guard.sites.is_empty() || guard.interface.is_some() || !args.dns.is_empty(),
-        "nothing to guard: give --http LISTEN=UPSTREAM, --dns LISTEN=SERVER or --interface NAME, or --config with a [[site]]"
+        !guard.sites.is_empty() || guard.interface.is_some() || !args.dns.is_empty() || !args.log.is_empty(),
+        "nothing to guard: give --http LISTEN=UPSTREAM, --dns LISTEN=SERVER, --interface NAME or --log FILE, or --config with a [[site]]"
     );
     if args.observe {
         policy.mode = Mode::Observe;

@@ -182,6 +182,9 @@ impl Control {
                 effects.extend(self.step(second, Input::Window { tick: second, window: Box::default() }));
                 self.second = Some(second);
                 self.follow(effects);
+                for change in self.hands.take_changes() {
+                    self.change(change);
+                }
                 for what in self.hands.look_after() {
                     self.tell_once(what);
                 }

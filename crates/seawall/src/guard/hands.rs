@@ -1,11 +1,13 @@
 //! What the control loop sees with and acts with: the edge for requests, the kernel for packets.
 
+use super::logs::Logs;
 use super::packets::Packets;
 use seawall_detection::Window;
 use seawall_engine::goodput::KnownSecond;
 use seawall_http_edge::{Counter, Edge};
 use seawall_kernel::concerns_packets;
 use seawall_model::Timestamp;
+use seawall_model::change::Change;
 use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::Policy;
 use std::sync::Arc;
@@ -14,12 +16,13 @@ use std::sync::Arc;
 pub struct Hands {
     edge: Arc<Edge>,
     packets: Option<Packets>,
+    logs: Option<Logs>,
 }
 
 impl Hands {
     #[must_use]
-    pub fn new(edge: Arc<Edge>, packets: Option<Packets>) -> Self {
-        Self { edge, packets }
+    pub fn new(edge: Arc<Edge>, packets: Option<Packets>, logs: Option<Logs>) -> Self {
+        Self { edge, packets, logs }
     }
 
     /// What was seen since the last call.
@@ -28,7 +31,15 @@ impl Hands {
         if let Some(packets) = &mut self.packets {
             window.merge(&packets.take_window(now));
         }
+        if let Some(logs) = &mut self.logs {
+            window.merge(&logs.take_window());
+        }
         window
+    }
+
+    /// What followed logs tell of changes.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.logs.as_mut().map(Logs::take_changes).unwrap_or_default()
     }
 
     /// Whether one of them carries a measure out.
@@ -87,7 +98,9 @@ impl Hands {
 
     /// Once a second: what is in force is compared with what should be. Returns what was wrong.
     pub fn look_after(&mut self) -> Vec<String> {
-        self.packets.as_mut().map(Packets::look_after).unwrap_or_default()
+        let packets = self.packets.as_mut().map(Packets::look_after).unwrap_or_default();
+        let logs = self.logs.as_mut().map(Logs::look_after).unwrap_or_default();
+        packets.into_iter().chain(logs).collect()
     }
 
     /// Whether the kernel dropped anything in the last second: what it drops by address never

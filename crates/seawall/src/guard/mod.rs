@@ -14,6 +14,7 @@ pub mod control;
 pub mod dns;
 pub mod hands;
 pub mod live;
+pub mod logs;
 pub mod packets;
 pub mod store;
 

@@ -4,7 +4,7 @@
 use seawall_detection::Window;
 use seawall_kernel::{Carrier, KernelError, KernelFilter, Moment, Settings};
 use seawall_model::observation::{FlowState, Observation, Packet};
-use seawall_model::plan::Plan;
+use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::policy::Policy;
 use seawall_model::{Timestamp, hash};
 use seawall_sensor::flow::{Flow, Limits, Sink, Table};
@@ -26,6 +26,7 @@ const ETHERNET: u16 = 1;
 pub struct Packets {
     filter: KernelFilter,
     table: Table,
+    sees_requests: bool,
     /// What is in force, and under which policy.
     plan: Option<(Plan, Policy)>,
     harm: Harm,
@@ -36,10 +37,11 @@ pub struct Packets {
 
 impl Packets {
     /// Attaches the filter to an interface. The session of whoever starts this is protected.
+    /// `sees_requests`: nobody else tells of the requests that the packets carry.
     ///
     /// # Errors
     /// If neither XDP nor nftables is to be had.
-    pub fn start(interface: &str) -> Result<Self, KernelError> {
+    pub fn start(interface: &str, sees_requests: bool) -> Result<Self, KernelError> {
         let filter = KernelFilter::start(&Settings {
             interface: interface.to_owned(),
             session: session(std::env::var("SSH_CONNECTION").ok().as_deref()).into_iter().collect(),
@@ -49,6 +51,7 @@ impl Packets {
         Ok(Self {
             filter,
             table,
+            sees_requests,
             plan: None,
             harm: Harm::default(),
             samples: 0,
@@ -70,6 +73,7 @@ impl Packets {
             priority: 0,
             sampling: 1,
             is_dropped: false,
+            sees_requests: self.sees_requests,
             harm: self.harm,
         };
         let moment = Moment::now();
@@ -102,8 +106,15 @@ impl Packets {
     /// # Errors
     /// Why some or all of them are not.
     pub fn enforce(&mut self, plan: &Plan, policy: &Policy) -> Result<(), String> {
-        let applied = self.filter.apply(plan, policy, Moment::now()).map_err(|e| e.to_string())?;
-        self.plan = Some((plan.clone(), policy.clone()));
+        let mut plan = plan.clone();
+        let before = self.plan.as_ref().map_or(&[][..], |(before, _)| &before.measures);
+        for measure in &mut plan.measures {
+            if let Some(raised) = before.iter().find(|m| is_same(m, measure)) {
+                measure.initial_share = measure.initial_share.max(raised.initial_share);
+            }
+        }
+        let applied = self.filter.apply(&plan, policy, Moment::now()).map_err(|e| e.to_string())?;
+        self.plan = Some((plan, policy.clone()));
         self.harm = Harm::default();
         match &applied.refused[..] {
             [] => Ok(()),
@@ -163,6 +174,17 @@ impl Packets {
     }
 }
 
+/// Whether two measures do the same to the same packets, whatever the estimates. Lists of sources
+/// grow.
+fn is_same(a: &Measure, b: &Measure) -> bool {
+    let is_scope = match (&a.scope, &b.scope) {
+        (Scope::Signature(a), Scope::Signature(b)) => a.tests == b.tests,
+        (Scope::Sources(_), Scope::Sources(_)) | (Scope::All, Scope::All) => true,
+        _ => false,
+    };
+    is_scope && a.action.name() == b.action.name()
+}
+
 /// The other end of the shell session that SSH tells of: address, port, own address, own port.
 fn session(ssh_connection: Option<&str>) -> Option<IpAddr> {
     ssh_connection?.split(' ').next()?.parse().ok()
@@ -188,6 +210,7 @@ struct Counting {
     priority: u64,
     sampling: u32,
     is_dropped: bool,
+    sees_requests: bool,
     harm: Harm,
 }
 
@@ -201,6 +224,7 @@ impl Sink for Counting {
                 let packet = Packet { sampling: self.sampling, ..*packet };
                 self.window.observe(&Observation::Packet(packet), self.priority);
             }
+            Observation::Request(_) if !self.sees_requests => {}
             other => self.window.observe(other, self.priority),
         }
     }

@@ -20,7 +20,7 @@ pub use addresses::Addresses;
 pub use learn::{Baseline, Part, learn};
 pub use replay::replay;
 pub use run::triage;
-pub(crate) use run::{planned, report};
+pub(crate) use run::{given_format, planned, report};
 pub use simulate::simulate;
 
 use seawall_model::Prefix;

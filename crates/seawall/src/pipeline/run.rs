@@ -181,7 +181,7 @@ pub(super) fn read(
 
 /// A format as the user's server has it: nginx writes variables with `$`, Apache with `%`, and
 /// anything else maps JSON fields.
-fn given_format(text: &str) -> Result<Format, TriageError> {
+pub(crate) fn given_format(text: &str) -> Result<Format, TriageError> {
     let format = if text.contains('$') {
         Format::from_nginx(text)
     } else if text.contains('%') {
