@@ -4,6 +4,7 @@
 mod agreement;
 mod generations;
 mod network;
+mod peer;
 mod random;
 
 use seawall_kernel::XdpFilter;

@@ -1,6 +1,6 @@
-//! The filter on a real interface: a pair of virtual ones between two network namespaces that go
-//! with the processes in them. The test starts itself again inside.
+//! The filter on an interface of a network namespace.
 
+use crate::peer::{Peer, inside, run};
 use seawall_kernel::{Attachment, Carrier, KernelFilter, Moment, Settings};
 use seawall_model::observation::Fragment;
 use seawall_model::plan::{Action, Measure, Plan, PlanReport, Scope};
@@ -9,129 +9,7 @@ use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Prefix};
 use seawall_planning::{CheckContext, approve};
-use std::net::{IpAddr, UdpSocket};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-/// Set in the process that runs inside.
-const INSIDE: &str = "SEAWALL_TEST_INSIDE";
-
-/// Runs this test again in a network namespace of its own. Returns whether it is inside already;
-/// `None`: this machine does not allow it.
-fn inside(test: &str) -> Option<bool> {
-    if std::env::var_os(INSIDE).is_some() {
-        return Some(true);
-    }
-    crate::loaded()?;
-    for tool in ["unshare", "nsenter", "ip", "nft", "bpftool", "python3"] {
-        let path = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin";
-        let is_there = path.split(':').any(|folder| std::path::Path::new(folder).join(tool).exists());
-        if !is_there {
-            eprintln!("skipped: no {tool} on this machine");
-            return None;
-        }
-    }
-    let me = std::env::current_exe().expect("the test's own path");
-    let status = Command::new("unshare")
-        .args(["--net", "--fork", "--kill-child"])
-        .arg(me)
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(INSIDE, "1")
-        .status()
-        .expect("unshare runs");
-    assert!(status.success(), "{test} inside its namespace");
-    Some(false)
-}
-
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(arguments)
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .output()
-        .expect("it runs");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{program} {arguments:?}: {told}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Another host: 192.0.2.2 and 192.0.2.3, with 192.0.2.1 here on the interface `near`.
-struct Peer {
-    holder: Child,
-    socket: UdpSocket,
-}
-
-impl Peer {
-    fn new() -> Self {
-        let holder = Command::new("unshare")
-            .args(["--net", "--fork", "--kill-child", "cat"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("unshare runs");
-        let pid = format!("/proc/{}/task/{}/children", holder.id(), holder.id());
-        let child = wait_for(|| {
-            let children = std::fs::read_to_string(&pid).ok()?;
-            children.split_whitespace().next().map(str::to_owned)
-        });
-        let there = |arguments: &[&str]| {
-            run("nsenter", &[&["--net", "--target", child.as_str()], arguments].concat());
-        };
-        run("ip", &["link", "add", "near", "type", "veth", "peer", "name", "far"]);
-        // The child unshares after it was made; until then the move would go nowhere.
-        wait_for(|| {
-            let own = std::fs::read_link("/proc/self/ns/net").ok()?;
-            let other = std::fs::read_link(format!("/proc/{child}/ns/net")).ok()?;
-            (own != other).then_some(())
-        });
-        run("ip", &["link", "set", "far", "netns", &child]);
-        run("ip", &["address", "add", "192.0.2.1/24", "dev", "near"]);
-        run("ip", &["link", "set", "near", "up"]);
-        there(&["ip", "address", "add", "192.0.2.2/24", "dev", "far"]);
-        there(&["ip", "address", "add", "192.0.2.3/24", "dev", "far"]);
-        there(&["ip", "link", "set", "far", "up"]);
-        let socket = UdpSocket::bind("192.0.2.1:4000").expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_millis(700))).expect("a deadline");
-        let peer = Self { holder, socket };
-        wait_for(|| peer.hears("192.0.2.3", &child).then_some(()));
-        peer
-    }
-
-    fn child(&self) -> String {
-        let path = format!("/proc/{0}/task/{0}/children", self.holder.id());
-        std::fs::read_to_string(path).expect("children").trim().to_owned()
-    }
-
-    /// Whether a datagram from there arrives here.
-    fn arrives(&self, source: &str) -> bool {
-        self.hears(source, &self.child())
-    }
-
-    fn hears(&self, source: &str, child: &str) -> bool {
-        let script = format!(
-            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('{source}', 0)); s.sendto(b'hello', ('192.0.2.1', 4000))"
-        );
-        run("nsenter", &["--net", "--target", child, "python3", "-c", &script]);
-        let mut buffer = [0; 64];
-        matches!(self.socket.recv_from(&mut buffer), Ok((5, from)) if from.ip().to_string() == source)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
-    }
-}
-
-fn wait_for<T>(mut ready: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..200 {
-        if let Some(value) = ready() {
-            return value;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("it did not come about in two seconds")
-}
+use std::net::IpAddr;
 
 fn share(share: f64) -> ShareEstimate {
     ShareEstimate { share, low: share, high: share }
