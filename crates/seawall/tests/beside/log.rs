@@ -13,7 +13,7 @@ fn stamp() -> String {
     let c = Timestamp(since.as_nanos() as i64).civil();
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = MONTHS[usize::from(c.month as u8 - 1)];
+    let month = MONTHS[usize::from(c.month - 1)];
     format!("{:02}/{month}/{}:{:02}:{:02}:{:02} +0000", c.day, c.year, c.hour, c.minute, c.second)
 }
 
