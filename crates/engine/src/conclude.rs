@@ -10,6 +10,7 @@ use seawall_model::cause::Class;
 use seawall_model::change::Change;
 use seawall_model::diagnosis::Diagnosis;
 use seawall_model::finding::{Findings, Rankings};
+use seawall_model::metric::Metric;
 use seawall_model::place::Places;
 use seawall_model::report::{Episode as EpisodeReport, Series, TimelineEntry};
 use seawall_model::signature::{Layer, Signature};
@@ -137,6 +138,10 @@ fn in_hindsight(engine: &Engine) -> Option<(Concluded, Window)> {
         let span = during.span?;
         let mut findings = measure::findings(&during, Some(&quiet), Some(span.first));
         findings.end = Some(span.last);
+        if stretch.parts.start == 0 {
+            // Who has not come yet is not missing.
+            findings.findings.retain(|f| f.metric != Metric::MissingClients);
+        }
         findings.changes = engine.changes_near(span.first);
         let diagnosis = diagnose(&findings, &engine.policy);
         let concluded = Concluded { findings, diagnosis, named: None, during };

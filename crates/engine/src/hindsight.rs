@@ -27,6 +27,8 @@ const FEWEST_PARTS: usize = 8;
 const FEWEST_QUIET_PARTS: usize = 4;
 /// A difference of fewer spreads is chance: some hundred stretches of two dozen series are tried.
 const LEAST_SURPRISE: f64 = 7.0;
+/// Parts at the beginning that are no stretch of their own.
+const FIRST_PARTS: usize = 2;
 /// An edge has this part of the whole difference, within two parts.
 const EDGE: f64 = 0.75;
 /// And is so many times a usual step of two parts.
@@ -167,6 +169,10 @@ fn scan(samples: &[Sample]) -> Option<Stretch> {
             if from.max(parts - to) < FEWEST_QUIET_PARTS || to - from > parts * 3 / 4 {
                 continue;
             }
+            // In the first moments every flow and every client is new, to whoever begins to look.
+            if from == 0 && to <= FIRST_PARTS {
+                continue;
+            }
             let surprise = surprise(samples, from..to);
             if surprise >= LEAST_SURPRISE && best.as_ref().is_none_or(|b| b.surprise < surprise) {
                 best = Some(Stretch { parts: from..to, surprise });
@@ -183,6 +189,10 @@ fn surprise(samples: &[Sample], stretch: Range<usize>) -> f64 {
     let outside: Vec<Sample> = [&samples[..stretch.start], &samples[stretch.end..]].concat();
     let (high, low) = (mean(inside), mean(&outside));
     let difference = high - low;
+    // What is low until the rest begins is the night before a day, or the quiet before a crowd.
+    if stretch.start == 0 && difference < 0.0 {
+        return 0.0;
+    }
     let step = |from: usize, to: usize| {
         samples.get(from).zip(samples.get(to)).map_or(0.0, |(from, to)| (to.value - from.value).abs())
     };
@@ -247,6 +257,13 @@ mod tests {
         assert_eq!(parts(300, |s| 4 + noise(s)).stretches(), []);
         let day = |s: i64| (20.0 + 15.0 * (s as f64 / 380.0 * std::f64::consts::TAU).sin()) as u64;
         assert_eq!(parts(380, |s| day(s) + noise(s)).stretches(), []);
+    }
+
+    #[test]
+    fn the_quiet_before_a_crowd_is_no_stretch() {
+        let noise = |s: i64| (s * 7919 % 5) as u64;
+        let parts = parts(240, |s| if s < 80 { 1 + noise(s) } else { 30 + noise(s) });
+        assert!(parts.stretches().iter().all(|stretch| stretch.parts.start > 0), "{:?}", parts.stretches());
     }
 
     #[test]

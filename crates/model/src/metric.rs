@@ -207,6 +207,7 @@ metrics! {
     StrayTcpRate Rate PerSecond "stray-tcp-rate" "TCP packets per second that belong to no connection";
     FragmentRate Rate PerSecond "fragment-rate" "fragments per second";
     IcmpRate Rate PerSecond "icmp-rate" "ICMP packets per second";
+    IcmpPerHost Rate PerSecond "icmp-per-host" "ICMP packets per second to the busiest host, replies aside";
     ConnectionCount Rate Count "connection-count" "connections opened";
     DhcpRequestRate Rate PerSecond "dhcp-request-rate" "requests for an address (DHCP) per second";
     BackendTroubleRate Rate PerSecond "backend-trouble-rate" "log lines per second of servers and upstreams that fail";

@@ -29,8 +29,8 @@ const UNREAD_MESSAGES: u64 = 3;
 const SEGMENTS_LEAST: u64 = 60;
 /// What few segments say is believed up to so many standard errors.
 const BELIEVED_ERRORS: f64 = 2.0;
-/// A client loses much if it says a quarter again, and does so more than once or twice.
-const SAID_AGAIN_LEAST: u32 = 3;
+/// A client loses much if it says a quarter again, and does so more than once.
+const SAID_AGAIN_LEAST: u32 = 2;
 /// What fewer clients suffer may be their own trouble.
 const ASKING_LEAST: u64 = 6;
 /// Fewer openings say nothing of how many are sent again.
@@ -90,6 +90,20 @@ fn volumes(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::TwoWayShare, net.volumes.two_way.packets as f64, unrefusing);
 }
 
+/// ICMP that is no echo reply, to the host that gets most of it. Who watches many hosts asks each of
+/// them now and then and hears from all; a flood asks one.
+fn icmp_per_host(net: &NetWindow) -> f64 {
+    let asks = net.volumes.icmp.packets.saturating_sub(net.volumes.icmp_echo_reply.packets) as f64;
+    let records = net.records();
+    let is_ask = |r: &&PacketRecord| match r.protocol {
+        protocol::ICMP => r.icmp_type != 0,
+        protocol::ICMPV6 => r.icmp_type != 129,
+        _ => false,
+    };
+    let hosts = spread(records.iter().filter(is_ask).map(|r| hash::address(r.destination)).collect());
+    asks * hosts.top
+}
+
 /// Hosts at which somebody knocks now and then and that never answer, as those of an unused network.
 fn silent_hosts(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let knocks = |r: &&PacketRecord| match r.protocol {
@@ -114,6 +128,7 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::FragmentShare, v.fragments.packets as f64, n);
     push(out, Metric::FragmentRate, v.fragments.packets as f64 / seconds, n);
     push(out, Metric::IcmpRate, v.icmp.packets as f64 / seconds, n);
+    push(out, Metric::IcmpPerHost, icmp_per_host(net) / seconds, v.icmp.packets as f64);
     let answered = 2 * v.icmp_echo.packets.min(v.icmp_echo_reply.packets);
     push_share(
         out,
@@ -520,5 +535,113 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
             support: now.sources.count(),
             onset: findings.onset,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Timestamp;
+    use seawall_model::observation::{FlowState, Observation, Packet};
+    use tcp_flags::{ACK, FIN, RST, SYN};
+
+    /// A packet between two hosts by their last numbers; a small one of TCP with `flags`.
+    fn packet(ms: i64, from: u8, to: u8, ports: (u16, u16), flags: u8, flow: FlowState) -> Packet<'static> {
+        Packet {
+            time: Timestamp(ms * 1_000_000),
+            source: IpAddr::from([10, 0, 0, from]),
+            destination: IpAddr::from([10, 0, 0, to]),
+            protocol: protocol::TCP,
+            source_port: ports.0,
+            destination_port: ports.1,
+            length_bytes: 60,
+            ttl: 60,
+            fragment: Fragment::Whole,
+            tcp_flags: flags,
+            tcp_window: 1_024,
+            tcp_options: 0,
+            icmp_type: 0,
+            icmp_code: 0,
+            payload: &[],
+            payload_bytes: 0,
+            flow,
+            repeats: false,
+            sampling: 1,
+        }
+    }
+
+    fn measured(packets: &[Packet<'_>], metric: Metric) -> Option<f64> {
+        let mut window = Window::default();
+        for (n, p) in packets.iter().enumerate() {
+            window.observe(&Observation::Packet(*p), hash::mix(n as u64));
+        }
+        window.seal(1.0);
+        super::super::findings(&window, None, None).observed(metric)
+    }
+
+    #[test]
+    fn refusing_makes_no_conversation_of_a_flood() {
+        let mut packets = Vec::new();
+        for n in 0..200_u16 {
+            let (ms, port) = (i64::from(n) * 5, 1_024 + n);
+            packets.push(packet(ms, 7, 1, (port, 80), ACK, FlowState::New));
+            packets.push(packet(ms, 1, 7, (80, port), RST, FlowState::Answering));
+        }
+        assert_eq!(measured(&packets, Metric::TwoWayShare), Some(0.0));
+        assert_eq!(measured(&packets, Metric::StrayTcpShare), Some(1.0));
+        assert_eq!(measured(&packets, Metric::StrayNewShare), Some(1.0));
+    }
+
+    #[test]
+    fn a_scan_by_flags_shows_in_what_is_begun() {
+        let scan: Vec<_> =
+            (0..100).map(|n| packet(i64::from(n), 7, 1, (40_000, n + 1), FIN, FlowState::New)).collect();
+        assert!(measured(&scan, Metric::FanOutShare).is_some_and(|s| s > 0.9));
+        assert!(measured(&scan, Metric::PortFanOut).is_some_and(|n| n > 30.0));
+    }
+
+    #[test]
+    fn fast_probes_from_one_port_are_those_of_a_scanner() {
+        let probes = |own_port: fn(u16) -> u16| -> Vec<_> {
+            (0..6_000_u16).map(|n| packet(0, 7, 1, (own_port(n), n), SYN, FlowState::New)).collect()
+        };
+        assert!(measured(&probes(|_| 40_000), Metric::PortFanOut).is_some_and(|n| n > 30.0));
+        assert_eq!(measured(&probes(|n| n ^ 7), Metric::PortFanOut), Some(0.0));
+    }
+
+    #[test]
+    fn a_monitor_asks_the_same_hosts_again_and_again() {
+        let ping = |turn: i64, n: u8| {
+            let flow = if turn == 0 { FlowState::New } else { FlowState::Asking };
+            let ask = packet(turn * 1_000 + i64::from(n), 250, n, (0, 0), 0, flow);
+            let reply = packet(turn * 1_000 + i64::from(n), n, 250, (0, 0), 0, FlowState::Answering);
+            [
+                Packet { protocol: protocol::ICMP, icmp_type: 8, ..ask },
+                Packet { protocol: protocol::ICMP, ..reply },
+            ]
+        };
+        let turns = |count: i64| -> Vec<_> {
+            (0..count).flat_map(|turn| (1..100).flat_map(move |n| ping(turn, n))).collect()
+        };
+        assert!(measured(&turns(1), Metric::HostFanOut).is_some_and(|n| n > 30.0), "one turn is a sweep");
+        assert_eq!(measured(&turns(10), Metric::HostFanOut), Some(0.0));
+        assert!(measured(&turns(10), Metric::IcmpPerHost).is_some_and(|n| n < 3.0));
+    }
+
+    #[test]
+    fn what_some_clients_lose_is_not_hidden_by_answers() {
+        let mut packets = Vec::new();
+        for client in 10..30_u8 {
+            for n in 0..20_i64 {
+                let ports = (50_000, 80);
+                let asks = packet(n * 10, client, 1, ports, ACK, FlowState::Asking);
+                let asks = Packet { payload_bytes: 100, repeats: client < 20 && n % 2 == 0, ..asks };
+                let answer = packet(n * 10, 1, client, (80, 50_000), ACK, FlowState::Answering);
+                packets.push(asks);
+                packets.extend([Packet { payload_bytes: 1_400, ..answer }; 10]);
+            }
+        }
+        assert!(measured(&packets, Metric::RetransmissionShare).is_some_and(|s| s > 0.15));
+        assert!(measured(&packets, Metric::LossyClientShare).is_some_and(|s| s > 0.2));
     }
 }

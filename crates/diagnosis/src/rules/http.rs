@@ -14,6 +14,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [PageRate Above(1.5, 8.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [BatchShare Below(0.8, 0.4), MessageRate Above(8.0, 40.0)]
         needs [RequestTimeoutShare Below(0.5, 0.2), MessageRate Above(8.0, 40.0)]
+        needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), PeakMessagesPerClient Above(3.0, 12.0), MessageRate Rises(1.5, 4.0), ConnectionRate Above(3.0, 20.0)]
         needs [MessageRate Above(8.0, 40.0), FamiliarExcess Below(0.2, 0.03), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
         needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(20.0, 80.0), UniformMessageShare Above(0.4, 0.8)]
     {

@@ -50,6 +50,7 @@ pub const TABLE: &[CauseRules] = causes! {
     IcmpFlood prior -2.0
         needs [IcmpRate Above(10.0, 40.0)]
         needs [IcmpShare Above(0.1, 0.4)]
+        needs [IcmpPerHost Above(3.0, 20.0), IcmpUnansweredShare Above(0.2, 0.6)]
     {
         IcmpRate Above(25.0, 400.0), 3.5 "no diagnosis needs this much ICMP";
         IcmpRate Rises(3.0, 20.0), 2.0 "there was far less of it before";
@@ -277,6 +278,39 @@ mod tests {
         assert_eq!(verdict(&seen), Cause::NetworkFault);
         let forged: Vec<_> = seen[..6].to_vec();
         assert_eq!(verdict(&forged), Cause::SynFlood);
+    }
+
+    #[test]
+    fn a_monitor_that_pings_many_hosts_floods_none() {
+        let pings = |per_host: f64| {
+            verdict(&[
+                (IcmpRate, 200.0),
+                (IcmpShare, 1.0),
+                (IcmpPerHost, per_host),
+                (IcmpUnansweredShare, 0.0),
+                (SourceCount, 200.0),
+                (TwoWayShare, 0.95),
+                (PacketRate, 200.0),
+            ])
+        };
+        assert_eq!(pings(0.5), Cause::Normal);
+        assert_eq!(pings(100.0), Cause::IcmpFlood);
+    }
+
+    #[test]
+    fn devices_that_report_on_long_connections_are_no_flood() {
+        let reports = |per_client: f64, connections: f64| {
+            verdict(&[
+                (MessageRate, 120.0),
+                (UniformMessageShare, 1.0),
+                (PeakMessagesPerClient, per_client),
+                (ConnectionRate, connections),
+                (TwoWayShare, 0.95),
+                (PacketRate, 400.0),
+            ])
+        };
+        assert_eq!(reports(1.0, 0.0), Cause::Normal);
+        assert_eq!(reports(60.0, 0.0), Cause::HttpFlood);
     }
 
     #[test]

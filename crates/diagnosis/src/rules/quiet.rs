@@ -61,7 +61,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SilentHostCount Above(25.0, 100.0), -2.0 "host after host is tried where nobody answers";
         EmptyConnectionShare Above(0.4, 0.8), -2.0 "connections carry nothing";
         LossyClientShare Above(0.06, 0.3), -2.5 "clients have to say again what they said";
-        IcmpRate Above(60.0, 600.0), -2.0 "no diagnosis needs this much ICMP";
+        IcmpPerHost Above(30.0, 300.0), -2.0 "no diagnosis needs this much ICMP";
         ServerDownEvents Above(0.2, 2.0), -3.0 "servers are reported down";
         UpstreamFailureShare Above(0.05, 0.3), -2.0 "servers do not answer";
         PageRate Rises(1.6, 4.0), -2.5 "far more requests than before";
