@@ -8,7 +8,9 @@ use super::Sink;
 use super::key::Flow;
 use super::pairs::Pairs;
 use seawall_model::Timestamp;
-use seawall_model::observation::{FlowState, Fragment, Observation, Packet, protocol, tcp_flags};
+use seawall_model::observation::{
+    Connection, ConnectionEvent, FlowState, Fragment, Observation, Packet, protocol, tcp_flags,
+};
 use seawall_wire::packet::export::{Exports, FlowRecord, Sighting, is_export_port};
 use seawall_wire::packet::frame;
 use std::collections::BTreeMap;
@@ -48,6 +50,11 @@ impl Collector {
             let Some(seen) = seen(&sighting, packet.time) else { return };
             let flow = pairs.see(&Flow::of(&seen), seen.time, false);
             sink.observe_part(&Observation::Packet(Packet { flow, ..seen }), part);
+            if let Sighting::Flow(record) = &sighting
+                && let Some(connection) = fate(record, packet.time)
+            {
+                sink.observe_part(&Observation::Connection(connection), part);
+            }
             part += 1;
         });
         if is_known || read.is_some() {
@@ -98,6 +105,37 @@ fn of_flow(record: &FlowRecord, time: Timestamp) -> Packet<'static> {
         repeats: false,
         sampling: u32::try_from(packets).unwrap_or(u32::MAX).max(1),
     }
+}
+
+/// What became of the connection that a flow was a side of, as far as the flags of all its packets
+/// tell. Of a sample they tell nothing: the rest of the connection may not have been looked at.
+fn fate(record: &FlowRecord, time: Timestamp) -> Option<Connection> {
+    use tcp_flags::{ACK, FIN, PSH, RST, SYN};
+    let flags = record.tcp_flags;
+    if record.protocol != protocol::TCP || record.sampling > 1 || flags & SYN == 0 {
+        return None;
+    }
+    let event = if flags & (ACK | RST | FIN) == 0 {
+        ConnectionEvent::HalfOpenExpired
+    } else if flags & ACK != 0 && flags & (PSH | FIN) != 0 && record.destination_port < record.source_port {
+        // Both sides send such flags: the one at the lower port is the server.
+        ConnectionEvent::Established
+    } else {
+        return None;
+    };
+    Some(Connection {
+        time,
+        event,
+        client: record.source,
+        server: record.destination,
+        client_port: record.source_port,
+        server_port: record.destination_port,
+        client_bytes: 0,
+        server_bytes: 0,
+        duration_us: 0,
+        requests: 0,
+        ja4: 0,
+    })
 }
 
 /// The flags of a typical packet of a flow: of one that went on after its opening, those of the

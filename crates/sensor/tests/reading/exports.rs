@@ -1,6 +1,7 @@
 //! Flow exports in captures: what they tell counts, and they themselves do not.
 
 use super::common::{Everything, Folder, read};
+use seawall_model::observation::ConnectionEvent;
 use std::path::Path;
 
 /// A capture of datagrams to a port, one each second.
@@ -44,6 +45,30 @@ fn every_kind_of_export_tells_of_its_packets() {
         assert_eq!(report.oddities.get("flow-export-datagrams"), Some(&5), "{name}: {report:?}");
         assert_eq!((report.records, report.malformed), (5, 0), "{name}");
     }
+}
+
+/// Version 5 without sampling: an opening that was never answered, both sides of a connection, and
+/// a refusal.
+#[test]
+fn flags_of_flows_tell_what_became_of_connections() {
+    let flow = |ports: [u8; 4], flags: u8| {
+        let mut record = [0; 48];
+        record[..8].copy_from_slice(&[198, 51, 100, 7, 203, 0, 113, 1]);
+        record[19] = 2;
+        record[23] = 120;
+        record[32..36].copy_from_slice(&ports);
+        (record[37], record[38]) = (flags, 6);
+        record
+    };
+    let (to_server, to_client) = ([0x9C, 0x40, 1, 0xBB], [1, 0xBB, 0x9C, 0x40]);
+    let records = [flow(to_server, 2), flow(to_server, 0x1B), flow(to_client, 0x1B), flow(to_client, 0x14)];
+    let mut payload = vec![0, 5, 0, 4];
+    payload.resize(24, 0);
+    payload.extend(records.concat());
+    let everything = seen(&Folder::new("fate"), 2055, &[payload]);
+    let event = |e| everything.total.events.get(&e).copied().unwrap_or(0);
+    assert_eq!((event(ConnectionEvent::HalfOpenExpired), event(ConnectionEvent::Established)), (1, 1));
+    assert_eq!((everything.total.packets, everything.total.events.len()), (4, 2));
 }
 
 #[test]
