@@ -55,6 +55,7 @@ const CRATES: &[Allowed] = &[
             "engine",
             "sensor",
             "http-edge",
+            "dns-edge",
             "kernel",
             "drill",
         ],
