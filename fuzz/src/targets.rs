@@ -3,6 +3,7 @@
 
 mod files;
 mod logs;
+mod names;
 mod packets;
 
 /// A decoder under test.
@@ -27,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     target("frame", packets::frame, 1),
     target("dns", packets::dns, 1),
     target("export", packets::export, 1),
+    target("dns-edge", names::dns_edge, 1),
     target("tls", packets::tls, 1),
     target("http1", packets::http1, 1),
     target("http2", packets::http2, 1),

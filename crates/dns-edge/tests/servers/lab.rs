@@ -8,7 +8,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 const ZONE: &str = "$ORIGIN example.org.
@@ -133,6 +134,37 @@ impl Server {
     }
 }
 
+/// A server to which no name exists.
+pub struct Liar {
+    pub address: SocketAddr,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Liar {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Liar {
+    pub fn start() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        socket.set_read_timeout(Some(PAUSE)).expect("a timeout");
+        let (address, stop) = (socket.local_addr().expect("bound"), Arc::<AtomicBool>::default());
+        let told = Arc::clone(&stop);
+        std::thread::spawn(move || {
+            let mut message = [0; 2_048];
+            while !told.load(Ordering::Relaxed) {
+                let Ok((length, from)) = socket.recv_from(&mut message) else { continue };
+                message[2] |= 0x84;
+                message[3] = 3;
+                let _ = socket.send_to(&message[..length], from);
+            }
+        });
+        Self { address, stop }
+    }
+}
+
 /// An edge on a port that the system chose.
 pub struct Lab {
     pub edge: Edge,
@@ -141,11 +173,24 @@ pub struct Lab {
 
 impl Lab {
     pub fn start(servers: &[&Server], primary: Option<&Server>, limits: Limits) -> Self {
-        let backend = |s: &&Server| Backend { name: s.name.to_owned(), address: s.address, weight: 1 };
+        let backends: Vec<_> = servers.iter().map(|s| (s.name, s.address)).collect();
+        Self::with(&backends, primary, limits)
+    }
+
+    pub fn before(backends: &[(&str, SocketAddr)]) -> Self {
+        Self::with(backends, None, Limits::default())
+    }
+
+    fn with(backends: &[(&str, SocketAddr)], primary: Option<&Server>, limits: Limits) -> Self {
+        let backend = |(name, address): &(&str, SocketAddr)| Backend {
+            name: (*name).to_owned(),
+            address: *address,
+            weight: 1,
+        };
         let apex = || name::parse("example.org").expect("a name");
         let settings = Settings {
             listeners: vec![([127, 0, 0, 1], 0).into()],
-            pools: vec![Pool { suffix: Box::new([0]), backends: servers.iter().map(backend).collect() }],
+            pools: vec![Pool { suffix: Box::new([0]), backends: backends.iter().map(backend).collect() }],
             zones: primary.iter().map(|p| ZoneSource { apex: apex(), primary: p.address }).collect(),
             limits,
             threads: 2,

@@ -3,7 +3,7 @@
 
 mod lab;
 
-use lab::{Lab, Server, ask_tcp, ask_udp, code, has, until};
+use lab::{Lab, Liar, Server, ask_tcp, ask_udp, code, has, until};
 use seawall_dns_edge::{Counter, Limits};
 
 fn servers() -> Vec<Server> {
@@ -73,6 +73,23 @@ fn a_server_that_dies_is_taken_out_and_one_that_returns_comes_back() {
     nsd.pause(false);
     until("it is back", || up() == 2);
     assert_eq!(lab.edge.count(Counter::failed), 0);
+}
+
+#[test]
+fn a_server_that_answers_otherwise_than_the_rest_is_taken_out() {
+    let all = servers();
+    let [nsd, knot] = &all[..] else { return println!("needs NSD and Knot: not tried") };
+    let liar = Liar::start();
+    let lab = Lab::before(&[("nsd", nsd.address), ("knot", knot.address), ("liar", liar.address)]);
+    // Until then some are told that the name does not exist: over UDP a lie looks like an answer.
+    until("the liar is taken out", || {
+        let _ = ask_udp(lab.address, "www.example.org", 28);
+        lab.edge.backends().any(|(name, up)| name == "liar" && !up)
+    });
+    assert!(lab.edge.backends().all(|(name, up)| up || name == "liar"));
+    for i in 0..30 {
+        assert_eq!(code(&ask_udp(lab.address, &format!("host{i}.example.org"), 1)), 0);
+    }
 }
 
 #[test]

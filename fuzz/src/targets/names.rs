@@ -1,0 +1,46 @@
+//! What the DNS edge reads: queries, answers, transfers, cookies.
+
+use seawall_dns_edge::cookie::Cookies;
+use seawall_dns_edge::exist::transfer::{Transfer, serial};
+use seawall_dns_edge::message::{Answer, HEADER_BYTES, Key, Query, name, write};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A message as each side of the edge reads it. What the edge makes of a query can be read again.
+pub fn dns_edge(bytes: &[u8]) {
+    if let Ok(query) = Query::parse(bytes) {
+        let key = Key::of(query.name);
+        assert_eq!(key.ancestors().last(), Some(&[0][..]), "every name ends at the root");
+        let _ = name::text(query.name);
+        let cookie = query.edns.and_then(|e| e.cookie);
+        let _ = Cookies::new([7; 16]).look(cookie, IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+        made(bytes, &query);
+    }
+    for question_end in [HEADER_BYTES + 5, HEADER_BYTES + 17, HEADER_BYTES + 21] {
+        if let Ok(answer) = Answer::parse(bytes, question_end) {
+            assert!(answer.ttls.iter().all(|at| usize::from(*at) + 4 <= bytes.len()));
+        }
+    }
+    let apex = b"\x07example\x03org\0";
+    let id = bytes.first_chunk().map_or(0, |b| u16::from_be_bytes(*b));
+    let mut transfer = Transfer::new(id, apex, 7, 1_000);
+    if transfer.take(bytes) == Ok(true) {
+        assert!(transfer.finish().is_some(), "a complete transfer is a zone");
+    }
+    let _ = serial(bytes, apex);
+}
+
+fn made(bytes: &[u8], query: &Query<'_>) {
+    let mut out = Vec::new();
+    write::short(&mut out, bytes, query, 23, 0, &write::Opt { cookie: Some(&[1; 24]), code: 0 });
+    assert!(Answer::parse(&out, query.question_end()).is_ok(), "a short answer");
+    out.clear();
+    write::any(&mut out, bytes, query, &write::Opt::default());
+    assert!(Answer::parse(&out, query.question_end()).is_ok_and(|a| a.answers == 1), "an answer for ANY");
+    // Signed queries and other operations are refused before.
+    if query.opcode() == 0 && !query.is_signed {
+        out.clear();
+        write::forwarded(&mut out, bytes, query, 7);
+        let passed = Query::parse(&out).expect("a query to a back end is a query");
+        assert_eq!((passed.id, passed.name, passed.qtype), (7, query.name, query.qtype));
+    }
+}
