@@ -70,17 +70,26 @@ pub struct Pass<'a> {
     sighting: Sighting,
     part: u8,
     cap: Option<(Arc<RuleTable>, RuleIndex)>,
-    holds: bool,
+    /// Whether it has a place at the upstream.
+    holds: Cell<bool>,
 }
 
 impl Pass<'_> {
     /// The request was answered, `latency` after it was let through.
-    pub fn done(mut self, latency: Duration, failed: bool, now: Timestamp) {
+    pub fn done(self, latency: Duration, failed: bool, now: Timestamp) {
         let latency_ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.holds = false;
-        self.shedder.done(&Answer { part: self.part, latency_ns, failed }, now);
+        if self.holds.replace(false) {
+            self.shedder.done(&Answer { part: self.part, latency_ns, failed }, now);
+        }
         if !failed {
             self.memory.answered(&self.sighting, now);
+        }
+    }
+
+    /// What follows is no work of the upstream's, however long it lasts: gives the place back.
+    pub fn leave_room(&self) {
+        if self.holds.replace(false) {
+            self.shedder.abandoned();
         }
     }
 
@@ -93,9 +102,7 @@ impl Pass<'_> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        if self.holds {
-            self.shedder.abandoned();
-        }
+        self.leave_room();
         if let Some((rules, cap)) = &self.cap {
             rules.leave(*cap);
         }
@@ -192,20 +199,20 @@ impl Acting {
             thread.counters.add(Counter::rule_refused, 1);
             return Entry::Answer(Box::new(refusal(503, 2)));
         }
-        let mut pass = Pass {
+        let pass = Pass {
             shedder,
             memory: &self.memory,
             part: part_of(request.path, sighting.kind),
             sighting,
             cap,
-            holds: false,
+            holds: Cell::new(false),
         };
         let is_let_in = !thread.settings.enforce || self.wait_for_room(thread, shedder, standing, now).await;
         if !is_let_in {
             thread.counters.add(Counter::rule_shed, 1);
             return Entry::Full(Box::new(self.come_back(shedder, request, now)));
         }
-        pass.holds = thread.settings.enforce;
+        pass.holds.set(thread.settings.enforce);
         self.memory.admit(&pass.sighting, now);
         Entry::Go(pass)
     }

@@ -269,6 +269,7 @@ impl Connection {
         match end? {
             End::Switched => {
                 thread.counters.add(Counter::upgrades, 1);
+                pass.leave_room();
                 Box::pin(self.tunnel(upstream, buffer)).await;
                 Ok(Next::Close)
             }

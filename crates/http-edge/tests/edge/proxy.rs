@@ -117,6 +117,21 @@ fn an_upgrade_becomes_a_tunnel() {
 }
 
 #[test]
+fn open_tunnels_take_no_room_from_requests() {
+    let (edge, _origin) = plain();
+    let mut open = Vec::new();
+    for _ in 0..300 {
+        let mut client = connect(&edge);
+        client
+            .write_all(b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            .expect("sent");
+        assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 101"));
+        open.push(client);
+    }
+    assert!(get(&edge, "/a").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn a_large_answer_arrives_whole() {
     let (edge, _origin) = plain();
     let answer = get(&edge, "/big");
