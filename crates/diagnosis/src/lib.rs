@@ -7,9 +7,11 @@
 
 pub mod confidence;
 mod missing;
+mod refute;
 pub mod rules;
 mod shape;
 pub mod weigh;
 
+pub use refute::refute;
 pub use shape::Shape;
 pub use weigh::diagnose;
