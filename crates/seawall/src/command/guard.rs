@@ -11,13 +11,14 @@ use crate::guard::live::Live;
 use crate::guard::logs::Logs;
 use crate::guard::packets::Packets;
 use crate::guard::store::Store;
-use crate::guard::{self, admin, clock};
+use crate::guard::{self, admin, clock, events};
 use crate::pipeline;
 use crate::report::text;
 use anyhow::{Context, bail, ensure};
 use seawall_http_edge::tls::Certificates;
 use seawall_http_edge::{Edge, LogFormat, Settings, Site};
 use seawall_kernel::{Attachment, Carrier};
+use seawall_model::Timestamp;
 use seawall_model::policy::{Mode, Policy};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -52,13 +53,12 @@ pub fn run(
     let admin = admin::listen(&socket, Arc::clone(&edge))
         .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
     let log = guard.access_log.as_deref().map(open_log).transpose()?;
-    let mut live = Live { console: *console, out, err };
-    guard_dns::greet(&dns, live.out)?;
+    let mut live = Live { console: *console, json: args.json, out, err };
     let format = args.log_format.as_deref().map(pipeline::given_format).transpose()?;
     // Requests are counted once, where most is known of them.
     let sees_requests = guard.sites.is_empty() && args.log.is_empty();
     let packets = guard.interface.as_deref().map(|i| Packets::start(i, sees_requests)).transpose()?;
-    greet(&mut live, &edge, &socket, policy.mode, &cut_off, packets.as_ref())?;
+    greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, packets.as_ref())?;
     let logs = (!args.log.is_empty()).then(|| Logs::follow(&args.log, format.as_ref()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs);
     let control = Control::new(hands, policy, store);
@@ -119,7 +119,7 @@ impl Session<'_> {
         let mut ticks = 0_u32;
         guard::show(&self.admin, &self.control, &self.edge, &self.dns);
         while !self.signals.stop.load(Ordering::Relaxed) {
-            std::thread::sleep(TICK);
+            std::thread::sleep(until_tick(clock::now()));
             let now = clock::now();
             guard::obey(&self.admin, &mut self.control, &self.edge, &mut self.dns, now);
             for told in self.control.tick(now) {
@@ -170,6 +170,13 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// Time until the clock's next tick: a second that is over is looked at when it ends, and not up to
+/// a tick later.
+fn until_tick(now: Timestamp) -> Duration {
+    let tick_ns = TICK.as_nanos() as i64;
+    Duration::from_nanos(tick_ns.saturating_sub(now.0.rem_euclid(tick_ns)).unsigned_abs())
 }
 
 /// What the operator asks for by signal.
@@ -296,11 +303,18 @@ fn default_socket() -> PathBuf {
 fn greet(
     live: &mut Live<'_>,
     edge: &Edge,
+    dns: &[DnsControl],
     socket: &Path,
     mode: Mode,
     cut_off: &[String],
     packets: Option<&Packets>,
 ) -> anyhow::Result<()> {
+    if live.json {
+        writeln!(live.out, "{}", events::listening(edge, dns, socket, mode, clock::now()))?;
+        live.out.flush()?;
+        return Ok(());
+    }
+    guard_dns::greet(dns, live.out)?;
     if let Some(packets) = packets {
         writeln!(live.out, "{}", carried(packets.carrier()))?;
     }

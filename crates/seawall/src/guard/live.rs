@@ -3,6 +3,7 @@
 
 use super::control::{Control, Told};
 use super::dns::DnsControl;
+use super::events;
 use crate::console::Console;
 use crate::report::{self, moment, text, words};
 use seawall_http_edge::Edge;
@@ -13,6 +14,8 @@ use std::io::{self, Write};
 /// Writes the story to one stream and the calm line to the other.
 pub struct Live<'a> {
     pub console: Console,
+    /// The story as JSON lines instead of text.
+    pub json: bool,
     pub out: &'a mut dyn Write,
     pub err: &'a mut dyn Write,
 }
@@ -48,6 +51,10 @@ impl Live<'_> {
     pub fn tell(&mut self, told: &Told, now: Timestamp) -> io::Result<()> {
         if self.console.progress {
             let _ = write!(self.err, "\r\x1b[K");
+        }
+        if self.json {
+            writeln!(self.out, "{}", events::told(told, now))?;
+            return self.out.flush();
         }
         let at = time(now);
         match told {

@@ -12,6 +12,7 @@ pub mod admin;
 pub mod clock;
 pub mod control;
 pub mod dns;
+pub mod events;
 pub mod hands;
 pub mod live;
 pub mod logs;

@@ -19,4 +19,5 @@ pub(crate) mod words;
 pub use html::postmortem_html;
 pub use json::json;
 pub use markdown::{markdown, postmortem_markdown};
+pub(crate) use story::beside_expected;
 pub use terminal::{named, terminal};
