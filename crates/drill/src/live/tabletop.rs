@@ -1,0 +1,276 @@
+//! Rehearsals for people: what came in on the day, question after question, the decisions
+//! recorded, and at the end what was missed, with the playbook's words.
+
+use super::outage::{Outage, Theory};
+use super::playbook::part;
+use crate::rng::Rng;
+use seawall_model::{Cause, Class};
+use std::fmt::Write as _;
+use std::io::{self, BufRead, Write};
+
+/// One thing that comes in, and what is asked about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inject {
+    /// On the clock of the day.
+    minute: u32,
+    comes_in: String,
+    question: &'static str,
+    /// The first one is right; they are shown in an order drawn by seed.
+    answers: Vec<String>,
+    /// Read in the debrief.
+    lesson: String,
+}
+
+/// One decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Decision {
+    given: String,
+    is_right: bool,
+}
+
+/// Plays an outage with people: reads a letter for each question. Gives the debrief as Markdown.
+/// An input that ends leaves the rest unanswered, which the debrief counts as gaps.
+///
+/// # Errors
+/// If input or output fails.
+pub fn tabletop(
+    outage: &Outage,
+    seed: u64,
+    input: &mut dyn BufRead,
+    out: &mut dyn Write,
+) -> io::Result<String> {
+    let injects = injects(outage);
+    writeln!(out, "{}: you keep a service: {}.", outage.world, outage.service)?;
+    writeln!(out, "Answer with the letter, after talking it over. Nothing is looked up for you.\n")?;
+    let mut rng = Rng::new(seed);
+    let mut decisions = Vec::new();
+    for inject in &injects {
+        writeln!(out, "[{:>2}:{:02}]  {}", inject.minute / 60, inject.minute % 60, inject.comes_in)?;
+        writeln!(out, "         {}", inject.question)?;
+        let mut order: Vec<usize> = (0..inject.answers.len()).collect();
+        for at in (1..order.len()).rev() {
+            order.swap(at, rng.index(at + 1));
+        }
+        for (letter, answer) in ('a'..).zip(&order) {
+            writeln!(out, "           {letter}) {}", inject.answers[*answer])?;
+        }
+        decisions.push(decide(inject, &order, input, out)?);
+        writeln!(out)?;
+    }
+    Ok(debrief(outage, &injects, &decisions))
+}
+
+/// Asks until there is a letter, or the input has ended.
+fn decide(
+    inject: &Inject,
+    order: &[usize],
+    input: &mut dyn BufRead,
+    out: &mut dyn Write,
+) -> io::Result<Option<Decision>> {
+    loop {
+        write!(out, "         > ")?;
+        out.flush()?;
+        let mut line = String::new();
+        if input.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        let letter = line.trim().bytes().next().map(|b| b.to_ascii_lowercase().wrapping_sub(b'a'));
+        let Some(answer) = letter.and_then(|l| order.get(usize::from(l))) else {
+            writeln!(out, "         a letter from a to {}", char::from(b'a' + order.len() as u8 - 1))?;
+            continue;
+        };
+        return Ok(Some(Decision { given: inject.answers[*answer].clone(), is_right: *answer == 0 }));
+    }
+}
+
+fn injects(outage: &Outage) -> Vec<Inject> {
+    let mut all = vec![Inject {
+        minute: 0,
+        comes_in: format!(
+            "An alert: {}. {:.0} % of users are hit.",
+            outage.first_signal,
+            100.0 * outage.users_hit
+        ),
+        question: "What do you do in the first minute?",
+        answers: vec![
+            "One of us leads, one looks at what has changed in the traffic, one tells the users".into(),
+            "Restart the servers, and see whether it helps".into(),
+            "Wait for more alerts, so that we know what we are talking about".into(),
+        ],
+        lesson: "In all five outages the alert came in time, and hours went by without anybody who led."
+            .into(),
+    }];
+    for (number, theory) in (1..).zip(outage.theories) {
+        all.push(doubt(10 * number, theory));
+    }
+    let minute = 10 * (1 + outage.theories.len() as u32);
+    all.push(naming(minute, outage.cause));
+    all.push(measures(minute + 5, outage.cause));
+    all.push(users(minute + 8, outage.cause));
+    all.push(ending(minute + 40, outage.cause));
+    all
+}
+
+fn doubt(minute: u32, theory: &Theory) -> Inject {
+    let seen = part(theory.cause, PARTS_RECOGNISE).unwrap_or_default();
+    Inject {
+        minute,
+        comes_in: format!("Somebody is sure: \"{}\".", theory.name),
+        question: "What do you answer?",
+        answers: vec![
+            format!("\"Which number would show it?\", and look at that number: {}", first_sentence(seen)),
+            "\"It has been that before\", and work on it until it is solved".into(),
+            "\"It cannot be\", and go on".into(),
+        ],
+        lesson: format!("It would look like this: {seen}"),
+    }
+}
+
+fn naming(minute: u32, cause: Cause) -> Inject {
+    let others = [Cause::FlashCrowd, Cause::SlowBackend, Cause::ReleaseFault];
+    let mut answers = vec![first_sentence(part(cause, PARTS_RECOGNISE).unwrap_or_default())];
+    answers.extend(others.iter().map(|c| first_sentence(part(*c, PARTS_RECOGNISE).unwrap_or_default())));
+    Inject {
+        minute,
+        comes_in: format!("Somebody says: \"it is a {}\".", cause.title()),
+        question: "By what would you know it?",
+        answers,
+        lesson: part(cause, PARTS_RECOGNISE).unwrap_or_default().to_owned(),
+    }
+}
+
+fn measures(minute: u32, cause: Cause) -> Inject {
+    Inject {
+        minute,
+        comes_in: "The name is agreed on. Somebody offers to add twice as many servers; somebody else has a list of \
+                   addresses to block."
+            .into(),
+        question: "What is done first?",
+        answers: vec![
+            first_sentence(part(cause, "What Seawall does").unwrap_or_default()),
+            "Twice as many servers: capacity is never wrong".into(),
+            "The whole list at the firewall: whoever is innocent will complain".into(),
+        ],
+        lesson: part(cause, "What Seawall does").unwrap_or_default().to_owned(),
+    }
+}
+
+fn users(minute: u32, cause: Cause) -> Inject {
+    Inject {
+        minute,
+        comes_in: "Users write: is my data safe? When does it work again?".into(),
+        question: "What do they read?",
+        answers: vec![
+            part(cause, "What to tell users").unwrap_or_default().to_owned(),
+            "Nothing before everything is solved: half the truth makes it worse".into(),
+            "\"There are no problems on our side.\"".into(),
+        ],
+        lesson: "Users are told within a minute, with a time at which they hear more.".into(),
+    }
+}
+
+fn ending(minute: u32, cause: Cause) -> Inject {
+    Inject {
+        minute,
+        comes_in: "The charts look as they did yesterday.".into(),
+        question: "Is it over?",
+        answers: vec![
+            first_sentence(part(cause, "How it ends").unwrap_or_default()),
+            "Yes: take every measure down and go home".into(),
+            "No: leave every measure on for good".into(),
+        ],
+        lesson: part(cause, "How it ends").unwrap_or_default().to_owned(),
+    }
+}
+
+const PARTS_RECOGNISE: &str = super::playbook::PARTS[0];
+
+fn first_sentence(text: &str) -> String {
+    match text.split_once(". ") {
+        Some((first, _)) => format!("{first}."),
+        None => text.to_owned(),
+    }
+}
+
+fn debrief(outage: &Outage, injects: &[Inject], decisions: &[Option<Decision>]) -> String {
+    let mut out = String::new();
+    let right = decisions.iter().flatten().filter(|d| d.is_right).count();
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "# Tabletop: {}\n", outage.world);
+    let _ = writeln!(
+        out,
+        "{right} of {} decisions as the playbooks have them. The team that lived through it needed {} hours; what \
+         named it: {}; what ended it: {}.\n",
+        injects.len(),
+        outage.hours,
+        outage.named_by,
+        outage.ended_by
+    );
+    let class = match outage.cause.class() {
+        Class::Attack | Class::Abuse => "an attack",
+        _ => "no attack",
+    };
+    let _ = writeln!(out, "It was {class}: {} (`{}`).\n\n## Decisions\n", outage.cause.title(), outage.cause);
+    for (inject, decision) in injects.iter().zip(decisions) {
+        let given = decision.as_ref().map_or("no answer", |d| d.given.as_str());
+        let _ = writeln!(out, "- {} min: {} {}", inject.minute, inject.comes_in, inject.question);
+        let _ = writeln!(out, "  - decided: {given}");
+    }
+    let is_gap = |d: &Option<Decision>| !d.as_ref().is_some_and(|d| d.is_right);
+    let gaps: Vec<&Inject> =
+        injects.iter().zip(decisions).filter(|(_, d)| is_gap(d)).map(|(i, _)| i).collect();
+    let _ = writeln!(out, "\n## Gaps\n");
+    if gaps.is_empty() {
+        let _ = writeln!(out, "None.");
+    }
+    for inject in gaps {
+        let _ = writeln!(out, "- {} min: {}", inject.minute, inject.question);
+        let _ = writeln!(out, "  - expected: {}", inject.answers.first().map_or("", String::as_str));
+        let _ = writeln!(out, "  - why: {}", inject.lesson.replace('\n', " "));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::outage::OUTAGES;
+
+    fn played(outage: &Outage, input: &str) -> (String, String) {
+        let mut out = Vec::new();
+        let debrief = tabletop(outage, 3, &mut input.as_bytes(), &mut out).expect("played");
+        (String::from_utf8(out).expect("text"), debrief)
+    }
+
+    #[test]
+    fn who_answers_as_the_playbooks_do_has_no_gaps() {
+        for outage in &OUTAGES {
+            // The right letters are those under which the first answers are shown.
+            let (shown, _) = played(outage, "");
+            let mut letters = String::new();
+            for inject in injects(outage) {
+                let line =
+                    shown.lines().find(|l| l.trim_start().get(3..) == Some(inject.answers[0].as_str()));
+                letters.push_str(&line.expect("shown").trim_start()[..1]);
+                letters.push('\n');
+            }
+            let (_, debrief) = played(outage, &letters);
+            assert!(debrief.contains("## Gaps\n\nNone."), "{}: {debrief}", outage.world);
+        }
+    }
+
+    #[test]
+    fn an_input_that_ends_leaves_gaps_and_no_wait() {
+        let (shown, debrief) = played(&OUTAGES[2], "z\n\n7\n");
+        assert_eq!(shown.matches("a letter from a to c").count(), 3);
+        let gaps = debrief.split("## Gaps").nth(1).expect("gaps");
+        assert_eq!(gaps.matches("  - expected: ").count(), injects(&OUTAGES[2]).len());
+        assert!(debrief.contains("0 of 10 decisions"), "{debrief}");
+    }
+
+    #[test]
+    fn a_wrong_decision_is_a_gap_with_its_reason() {
+        let (_, debrief) = played(&OUTAGES[0], "a\nb\nc\na\nb\nc\na\n");
+        assert!(debrief.contains("  - decided: ") && debrief.contains("  - why: "));
+    }
+}
