@@ -29,8 +29,7 @@ pub enum Command {
     Kernel(KernelCommand),
     Learn(LearnArgs),
     Replay(ReplayArgs),
-    #[command(subcommand)]
-    Drill(DrillCommand),
+    Drill(DrillArgs),
     #[command(subcommand)]
     Incident(IncidentCommand),
     CheckConfig(CheckConfigArgs),
@@ -192,6 +191,9 @@ pub struct GuardArgs {
     /// Folder for the recording and the incidents; without it nothing is kept
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
+    /// Tell what happens as lines of JSON (`seawall.guard-event/1`) instead of text
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub admin: AdminArgs,
 }
@@ -252,10 +254,64 @@ pub struct ReplayArgs {
     pub output: OutputArgs,
 }
 
-/// Rehearse
+/// Rehearse real outages on this machine, and score what Seawall made of them
+///
+/// Builds small sites on loopback, with people who visit them, and lets happen to them what
+/// happened to real teams, in front of a `seawall guard` of its own. Needs no root, nothing to
+/// install, and sends nothing to anywhere else.
+#[derive(Args, Debug)]
+#[command(after_help = DRILL_STATUS, args_conflicts_with_subcommands = true)]
+pub struct DrillArgs {
+    #[command(subcommand)]
+    pub command: Option<DrillCommand>,
+    #[command(flatten)]
+    pub live: LiveArgs,
+}
+
+const DRILL_STATUS: &str = "Exit status: 0: every bar held; 1: a bar was missed; 2: could not run";
+
+/// How to rehearse.
+#[derive(Args, Clone, Debug)]
+pub struct LiveArgs {
+    /// Which outage: library, phantom, shop, webapp, nameservers, or all
+    #[arg(value_name = "WORLD", default_value = "all")]
+    pub world: String,
+    /// Also each wrong theory alone, as a world in which it is what is really wrong
+    #[arg(long)]
+    pub traps: bool,
+    /// Tell the story as it unfolds
+    #[arg(long)]
+    pub watch: bool,
+    /// The same seed makes the same worlds; times and shares are measured and differ
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Rehearse so many times, with seeds that follow each other; tells medians and worst shares
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeat: u32,
+    /// Write everything that was measured as JSON (`seawall.drill/1`)
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Rehearsals of other kinds
 #[derive(Debug, Subcommand)]
 pub enum DrillCommand {
     Simulate(SimulateArgs),
+    Tabletop(TabletopArgs),
+}
+
+/// Rehearse an outage with people: what came in, questions, decisions, and a debrief
+#[derive(Args, Clone, Debug)]
+pub struct TabletopArgs {
+    /// Which outage: library, phantom, shop, webapp or nameservers
+    #[arg(value_name = "WORLD")]
+    pub world: String,
+    /// Draws the order of the answers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Also write the debrief into a file, as Markdown
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
 }
 
 /// Generate traffic episodes of every kind and score the verdicts on them

@@ -76,7 +76,7 @@ fn dispatch(
         Command::Kernel(KernelCommand::Status) => kernel::status(out),
         Command::Learn(args) => learn::run(&args, console, out, err),
         Command::Replay(args) => replay::run(&args, console, out, err),
-        Command::Drill(command) => drill::run(&command, out),
+        Command::Drill(args) => drill::run(&args, console, out, err),
         Command::Incident(command) => incident::run(&command, console, out),
         Command::CheckConfig(args) => check_config::run(&args, out),
         Command::Completions(args) => shell::completions(&args, out),

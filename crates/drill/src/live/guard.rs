@@ -1,0 +1,218 @@
+//! The guard under test: a process of its own, met through its command line, its events
+//! (`seawall.guard-event/1` on standard output) and its admin socket, and through nothing else.
+
+use super::address::Door;
+use super::site::upstream;
+use super::world::Trap;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Longest for the guard to listen, and to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ORDER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// One event, and when it was heard.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) at: Instant,
+    pub(crate) value: Value,
+}
+
+impl Event {
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.value["event"] == name
+    }
+
+    /// The cause that a `named` event gives.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        if self.is("named") { self.value["verdict"]["cause"].as_str() } else { None }
+    }
+}
+
+/// What the guard stands in front of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Front {
+    Http(Door),
+    Dns(Door),
+}
+
+/// A running guard; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    child: Child,
+    socket: PathBuf,
+    door: Door,
+    events: Arc<Mutex<Vec<Event>>>,
+    reader: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Guard {
+    /// Starts `program guard` before a site and waits until it listens.
+    pub(crate) fn start(program: &Path, folder: &Path, front: Front) -> io::Result<Self> {
+        let (flag, behind) = match front {
+            Front::Http(site) => ("--http", format!("127.0.0.1:0={}", upstream(site.address()))),
+            Front::Dns(server) => ("--dns", format!("127.0.0.1:0={}", server.address())),
+        };
+        let socket = folder.join("admin.sock");
+        let complaints = File::create(folder.join("guard.err"))?;
+        let mut child = Command::new(program)
+            .args(["guard", "--json", flag, &behind])
+            .arg("--state")
+            .arg(folder.join("state"))
+            .arg("--admin-socket")
+            .arg(&socket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(complaints)
+            .spawn()?;
+        let out = child.stdout.take().ok_or_else(|| io::Error::other("the guard has no output"))?;
+        let events = Arc::<Mutex<Vec<Event>>>::default();
+        let told = Arc::clone(&events);
+        let reader = std::thread::Builder::new().name("events".into()).spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let Ok(value) = serde_json::from_str(&line) else { continue };
+                let event = Event { at: Instant::now(), value };
+                told.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+            }
+        })?;
+        let (Front::Http(nowhere) | Front::Dns(nowhere)) = front;
+        let mut guard = Self { child, socket, door: nowhere, events, reader: Some(reader) };
+        match guard.listening(front) {
+            Ok(door) => {
+                guard.door = door;
+                Ok(guard)
+            }
+            Err(error) => {
+                let said = std::fs::read_to_string(folder.join("guard.err")).unwrap_or_default();
+                Err(io::Error::other(format!("{error}: {}", said.trim())))
+            }
+        }
+    }
+
+    fn listening(&mut self, front: Front) -> io::Result<Door> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(event) = self.events().iter().find(|e| e.is("listening")) {
+                let address = match front {
+                    Front::Http(_) => &event.value["sites"][0]["address"],
+                    Front::Dns(_) => &event.value["dns"][0]["addresses"][0],
+                };
+                let address = address.as_str().and_then(|a| a.parse().ok());
+                let address =
+                    address.ok_or_else(|| io::Error::other("the guard does not say where it listens"))?;
+                return Door::new(address).map_err(io::Error::other);
+            }
+            if self.child.try_wait()?.is_some() {
+                return Err(io::Error::other("the guard has ended"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(io::Error::other("the guard does not listen"))
+    }
+
+    pub(crate) fn door(&self) -> Door {
+        self.door
+    }
+
+    /// Everything that it has told so far.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells it of a change, as `seawall change` does.
+    pub(crate) fn tell(&self, trap: Trap) -> io::Result<()> {
+        let Some((kind, text)) = trap.told() else { return Ok(()) };
+        self.ask("POST", "/v1/changes", &json!({ "kind": kind, "text": text }).to_string()).map(drop)
+    }
+
+    /// What the DNS edge held back by itself, as lines.
+    pub(crate) fn held_back(&self) -> io::Result<Vec<String>> {
+        const COUNTED: [(&str, &str); 6] = [
+            ("unknown_held_back", "questions for unknown names held back"),
+            ("truncated", "clients told to come over TCP"),
+            ("bad_cookie", "clients told to show a cookie"),
+            ("dropped", "questions dropped"),
+            ("repeated", "repeated questions held back"),
+            ("stale", "answers from the cache after their time"),
+        ];
+        let state: Value = serde_json::from_str(&self.ask("GET", "/v1/state", "")?)?;
+        let count = |name: &str| state["dns"][0]["counters"][name].as_u64().unwrap_or(0);
+        let all = COUNTED.iter().filter(|(name, _)| count(name) > 0);
+        Ok(all.map(|(name, what)| format!("{} {what}", count(name))).collect())
+    }
+
+    /// What it decided not to do, and why, as lines.
+    pub(crate) fn not_taken(&self) -> io::Result<Vec<String>> {
+        let plan: Value = serde_json::from_str(&self.ask("GET", "/v1/plan", "")?)?;
+        if plan["plan"].is_object() {
+            return Ok(Vec::new());
+        }
+        let all = plan["report"]["alternatives"].as_array().cloned().unwrap_or_default();
+        let line = |a: &Value| {
+            let name = a["action"].as_str().map_or_else(|| a["action"].to_string(), str::to_owned);
+            format!(
+                "{name} ({}): {}",
+                a["scope"].as_str().unwrap_or("all"),
+                a["reason"].as_str().unwrap_or("")
+            )
+        };
+        Ok(all.iter().map(line).collect())
+    }
+
+    /// Requests that its rules refused, closed or challenged so far.
+    pub(crate) fn interfered(&self) -> io::Result<u64> {
+        let metrics = self.ask("GET", "/metrics", "")?;
+        let value = |name: &str| -> io::Result<u64> {
+            let line = metrics.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
+            line.and_then(|v| v.parse().ok()).ok_or_else(|| io::Error::other(format!("no metric {name}")))
+        };
+        Ok(value("seawall_rule_refused_total")?
+            + value("seawall_rule_closed_total")?
+            + value("seawall_rule_challenged_total")?)
+    }
+
+    /// Asks it to end, so that it writes up what is open, and hears it out.
+    pub(crate) fn end(mut self) -> io::Result<Vec<Event>> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM)?;
+        let begun = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            if begun.elapsed() > PATIENCE {
+                self.child.kill()?;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        Ok(self.events())
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> io::Result<String> {
+        let mut stream = UnixStream::connect(&self.socket)?;
+        stream.set_read_timeout(Some(ORDER_PATIENCE))?;
+        let length = body.len();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: drill\r\nContent-Length: {length}\r\n\r\n{body}")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        match answer.split_once("\r\n\r\n") {
+            Some((head, body)) if head.starts_with("HTTP/1.1 200") => Ok(body.to_owned()),
+            _ => Err(io::Error::other(format!("the guard refused {method} {path}"))),
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

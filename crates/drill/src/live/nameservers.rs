@@ -1,0 +1,275 @@
+//! The world of the name servers: a zone with one server that manages so many questions a second,
+//! resolvers that ask for its names, and a flood of names that nobody has.
+
+use super::address::{Door, Population, Source};
+use super::attack::bounded;
+use super::card::{Card, Seen, Share};
+use super::dns;
+use super::guard::{Front, Guard};
+use super::outage::outage;
+use super::people::{Asked, Record};
+use super::stage::{ALONE_S, ATTACK_S, CALM_S, FILLS_S, Options, Play, Progress, WITHOUT_S, good_share};
+use super::world::World;
+use crate::rng::{Rng, Weighted};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UdpSocket;
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// Names of the zone: a small team's.
+const NAMES: usize = 40;
+/// Questions that wait in the server; more are lost.
+const BACKLOG: usize = 64;
+/// Resolvers that ask for people.
+const RESOLVERS: u64 = 120;
+/// What a resolver waits for an answer, and how often it asks.
+const RETRY: Duration = Duration::from_millis(600);
+const TRIES: u16 = 3;
+/// Sockets that a flood sends from at once; each sends for many addresses over time.
+const SENDERS: u64 = 300;
+const QUIET: Duration = Duration::from_millis(100);
+
+/// A thread with a runtime of its own that ends when it is dropped.
+struct Worker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    fn start<F: Future<Output = ()>>(
+        name: &str,
+        work: impl FnOnce(Arc<AtomicBool>) -> F + Send + 'static,
+    ) -> io::Result<Self> {
+        let stop = Arc::<AtomicBool>::default();
+        let ending = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+                return;
+            };
+            tokio::task::LocalSet::new().block_on(&runtime, work(ending));
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Plays the outage of the name servers.
+pub(super) async fn play(
+    world: &World,
+    options: Options<'_>,
+    tell: &mut dyn FnMut(&Progress),
+) -> io::Result<Card> {
+    let outage = outage(world.name).ok_or_else(|| io::Error::other("nobody lived through this"))?;
+    let mut play = Play::new(world.name, options, tell)?;
+    let capacity_per_s = 1_000.0 / world.wait_ms.max(1) as f64;
+    let attack_per_s = bounded(capacity_per_s * world.flood.times);
+    let (server, _serving) = serve(world.wait_ms)?;
+    let guard = Guard::start(options.program, play.folder(), Front::Dns(server))?;
+    let (record, asking) = resolvers(guard.door(), world.visits_per_s, options.seed);
+    play.say("calm: resolvers ask for people");
+    play.wait(CALM_S + Rng::new(options.seed ^ 0x0A5E_7000).unit(), Some(&guard)).await?;
+    play.say(&format!("the attack begins: {attack_per_s:.0} questions a second"));
+    let onset = play.begin();
+    let attack = flood(guard.door(), attack_per_s, options.seed)?;
+    for trap in world.announced {
+        guard.tell(*trap)?;
+    }
+    play.wait(ATTACK_S, Some(&guard)).await?;
+    let end = Instant::now();
+    let held_back = guard.held_back()?;
+    drop(attack);
+    play.say("the attack has ended");
+    play.wait(2.5, Some(&guard)).await?;
+    let asked = record.borrow().clone();
+    asking.abort();
+    let events = guard.end()?;
+    play.hear(&events);
+    let right = world.flood.causes.iter().map(|c| c.as_str()).collect();
+    let seen = Seen { outage, right, onset, end, asked: &asked, events: &events };
+    let mut card = seen.card(world.name, options.seed);
+    (card.capacity_per_s, card.attack_per_s) = (capacity_per_s, attack_per_s);
+    card.measures = held_back;
+    card.answered_without = Some(without(world, server, attack_per_s, &mut play).await?);
+    Ok(card)
+}
+
+async fn without(world: &World, server: Door, attack_per_s: f64, play: &mut Play<'_>) -> io::Result<Share> {
+    play.say("the same without Seawall");
+    let (record, asking) = resolvers(server, world.visits_per_s, play.seed());
+    play.wait(ALONE_S, None).await?;
+    let onset = Instant::now();
+    let attack = flood(server, attack_per_s, play.seed())?;
+    play.wait(WITHOUT_S, None).await?;
+    let end = Instant::now();
+    drop(attack);
+    asking.abort();
+    let asked = record.borrow();
+    Ok(good_share(&asked, onset + Duration::from_secs_f64(FILLS_S), end))
+}
+
+/// The zone's server: one worker, a short line in front of it.
+fn serve(each_ms: u64) -> io::Result<(Door, Worker)> {
+    let socket = std::net::UdpSocket::bind(("127.0.0.1", 0))?;
+    socket.set_nonblocking(true)?;
+    let door = Door::new(socket.local_addr()?).map_err(io::Error::other)?;
+    let worker = Worker::start("name-server", move |stop| async move {
+        let Ok(socket) = UdpSocket::from_std(socket) else { return };
+        let socket = Rc::new(socket);
+        let (line, mut waiting) = tokio::sync::mpsc::channel::<(Vec<u8>, std::net::SocketAddr)>(BACKLOG);
+        let out = Rc::clone(&socket);
+        spawn_local(async move {
+            let mut next = Instant::now();
+            while let Some((message, from)) = waiting.recv().await {
+                next = (next + Duration::from_millis(each_ms)).max(Instant::now());
+                sleep_until(next).await;
+                let Some(answer) = dns::answer(&message, exists) else { continue };
+                // Whoever asked may have gone.
+                let _ = out.send_to(&answer, from).await;
+            }
+        });
+        let mut bytes = [0; dns::MOST_BYTES];
+        while !stop.load(Relaxed) {
+            let Ok(Ok((length, from))) = timeout(QUIET, socket.recv_from(&mut bytes)).await else { continue };
+            // A full line loses questions, as a full socket does.
+            let _ = line.try_send((bytes[..length].to_vec(), from));
+        }
+    })?;
+    Ok((door, worker))
+}
+
+fn name(number: usize) -> String {
+    if number == 0 { format!("www.{}", dns::ZONE) } else { format!("host{number}.{}", dns::ZONE) }
+}
+
+fn exists(asked: &str) -> bool {
+    let label = asked.strip_suffix(dns::ZONE).and_then(|l| l.strip_suffix('.'));
+    label.is_some_and(|l| {
+        l == "www" || l.strip_prefix("host").and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| n < NAMES)
+    })
+}
+
+/// Resolvers that look names up until they are told to stop.
+fn resolvers(door: Door, per_s: f64, seed: u64) -> (Record, tokio::task::JoinHandle<()>) {
+    let record = Record::default();
+    let all = Rc::clone(&record);
+    let task = spawn_local(async move {
+        let mut rng = Rng::new(seed ^ 0x00D2_5000);
+        let likely = Weighted::zipf(NAMES, 0.9);
+        loop {
+            sleep(Duration::from_secs_f64(rng.exponential(1.0 / per_s))).await;
+            let source = Source::among(&mut rng, seed, Population::People, RESOLVERS);
+            let (name, id, all) = (name(likely.draw(&mut rng)), rng.next() as u16, Rc::clone(&all));
+            spawn_local(async move {
+                let at = Instant::now();
+                let noted = {
+                    let mut all = all.borrow_mut();
+                    all.push(Asked { at, took: None, status: 0, is_sites: true, is_part: false });
+                    all.len() - 1
+                };
+                let status = look_up(door, source, id, &name).await.unwrap_or(0);
+                if let Some(asked) = all.borrow_mut().get_mut(noted) {
+                    // Only who stands before the server refuses or denies a name that exists.
+                    *asked = Asked { took: Some(at.elapsed()), status, is_sites: status == 200, ..*asked };
+                }
+            });
+        }
+    });
+    (record, task)
+}
+
+/// 200: the address; 403: denied or refused; `None`: no answer in all tries.
+async fn look_up(door: Door, source: Source, id: u16, name: &str) -> Option<u16> {
+    let socket = UdpSocket::bind(source.with_port(0)).await.ok()?;
+    socket.connect(door.address()).await.ok()?;
+    for number in 0..TRIES {
+        let id = id.wrapping_add(number);
+        socket.send(&dns::question(id, name)).await.ok()?;
+        let mut bytes = [0; dns::MOST_BYTES];
+        let heard = timeout(RETRY, async {
+            loop {
+                let length = socket.recv(&mut bytes).await.ok()?;
+                if let Some(reply) = dns::reply(id, &bytes[..length]) {
+                    return Some(reply);
+                }
+            }
+        });
+        match heard.await.ok().flatten() {
+            Some(reply) if reply.is_truncated => return over_tcp(door, source, id, name).await,
+            Some(reply) => return Some(if reply.rcode == 0 && reply.answers > 0 { 200 } else { 403 }),
+            None => {}
+        }
+    }
+    None
+}
+
+async fn over_tcp(door: Door, source: Source, id: u16, name: &str) -> Option<u16> {
+    let mut stream = door.connect(source).await?;
+    let question = dns::question(id, name);
+    stream.write_all(&(question.len() as u16).to_be_bytes()).await.ok()?;
+    stream.write_all(&question).await.ok()?;
+    let length = timeout(2 * RETRY, stream.read_u16()).await.ok()?.ok()?;
+    let mut bytes = vec![0; usize::from(length)];
+    timeout(2 * RETRY, stream.read_exact(&mut bytes)).await.ok()?.ok()?;
+    let reply = dns::reply(id, &bytes)?;
+    Some(if reply.rcode == 0 && reply.answers > 0 { 200 } else { 403 })
+}
+
+/// Questions for names that nobody has, from addresses that change.
+fn flood(door: Door, per_s: f64, seed: u64) -> io::Result<Worker> {
+    Worker::start("dns-flood", move |stop| async move {
+        let mut rng = Rng::new(seed ^ 0x00D2_5F10);
+        let mut senders = Vec::new();
+        for number in 0..SENDERS {
+            let source = Source::new(seed, Population::Attackers, number);
+            if let Ok(socket) = UdpSocket::bind(source.with_port(0)).await {
+                senders.push(socket);
+            }
+        }
+        let (step, mut next) = (Duration::from_secs_f64(1.0 / per_s), Instant::now());
+        let mut fresh = SENDERS;
+        while !stop.load(Relaxed) && !senders.is_empty() {
+            next = (next + step).max(Instant::now() - Duration::from_millis(200));
+            sleep_until(next).await;
+            let at = rng.index(senders.len());
+            if rng.chance(0.02) {
+                fresh += 1;
+                let source = Source::new(seed, Population::Attackers, fresh);
+                if let Ok(socket) = UdpSocket::bind(source.with_port(0)).await {
+                    senders[at] = socket;
+                }
+            }
+            let label: String =
+                (0..rng.between(8, 14)).map(|_| char::from(b'a' + rng.below(26) as u8)).collect();
+            let question = dns::question(rng.next() as u16, &format!("{label}.{}", dns::ZONE));
+            // What finds no room is lost, as on any wire.
+            let _ = senders[at].try_send_to(&question, door.address());
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_zone_has_its_names_and_no_others() {
+        assert!((0..NAMES).all(|n| exists(&name(n))));
+        assert!(
+            !exists("host40.site.example") && !exists("qwerty.site.example") && !exists("www.other.example")
+        );
+    }
+}
