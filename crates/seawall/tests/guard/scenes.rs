@@ -46,14 +46,12 @@ fn is_innocent(outcome: &Outcome, names: &[&str]) {
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn a_flood_from_many_sources() {
     let outcome = under("distributed", Attack::Distributed { per_s: 5.0 * PAGES_PER_S });
     holds(&outcome, &["HTTP flood"], 0.95);
 }
 
 #[test]
-#[ignore = "a minute of real time"]
 fn pulses() {
     let attack = Attack::Pulses { per_s: 5.0 * PAGES_PER_S, on_s: 5, off_s: 10 };
     let outcome = play("pulses", Script { trouble_s: 35, ..script(Happening::Attack(attack)) });
@@ -62,42 +60,36 @@ fn pulses() {
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn a_few_loud_sources() {
     let outcome = under("loud", Attack::Loud { sources: 5, per_s_each: 200.0 });
     holds(&outcome, &["HTTP flood", "flood of costly requests"], 0.99);
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn cache_busting() {
     let outcome = under("busting", Attack::CacheBusting { per_s: 3.0 * PAGES_PER_S });
     holds(&outcome, &["cache-busting HTTP flood", "HTTP flood"], 0.95);
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn a_dear_search() {
     let outcome = under("search", Attack::DearSearch { per_s: 60.0 });
     holds(&outcome, &["flood of costly requests", "HTTP flood"], 0.95);
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn slow_headers() {
     let outcome = under("slow", Attack::SlowHeaders { connections: 1_000 });
     holds(&outcome, &["slow HTTP attack"], 0.99);
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn idle_connections() {
     let outcome = under("idle", Attack::Idle { connections: 1_500 });
     assert!(outcome.share_in_time(3.0, 15.0) >= 0.99);
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn a_sale() {
     let outcome = play("sale", Script { trouble_s: 25, ..script(Happening::Sale(5.0)) });
     outcome.print("sale");
@@ -105,7 +97,6 @@ fn a_sale() {
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn a_broken_release() {
     let outcome = play("release", script(Happening::BrokenRelease(60)));
     outcome.print("release");
@@ -113,7 +104,6 @@ fn a_broken_release() {
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn a_slow_upstream() {
     let outcome = play("upstream", script(Happening::SlowUpstream(12)));
     outcome.print("upstream");
@@ -121,7 +111,6 @@ fn a_slow_upstream() {
 }
 
 #[test]
-#[ignore = "half a minute of real time"]
 fn calm() {
     let outcome = play("calm", script(Happening::Nothing));
     outcome.print("calm");
