@@ -5,6 +5,7 @@ use crate::canary;
 use crate::clock::Moment;
 use crate::compile::{Refusal, compile};
 use crate::error::KernelError;
+use crate::interface;
 use crate::layout::{Counts, Totals};
 use crate::nft::NftFilter;
 use crate::rule::Rule;
@@ -78,7 +79,9 @@ impl KernelFilter {
             Ok((filter, attachment, sees_answers)) => {
                 (BackEnd::Xdp(Box::new(filter)), Carrier::Xdp { attachment, sees_answers })
             }
-            Err(error @ KernelError::Attach { .. }) if !exists(&settings.interface) => return Err(error),
+            Err(error @ KernelError::Attach { .. }) if interface::number(&settings.interface).is_none() => {
+                return Err(error);
+            }
             Err(error) => (BackEnd::Nftables(NftFilter::start()?), Carrier::Nftables(error.to_string())),
         };
         Ok(Self { back_end, carrier, session, mode: Mode::Observe })
@@ -202,10 +205,6 @@ fn start_xdp(settings: &Settings, session: &[Prefix]) -> Result<(XdpFilter, Atta
     // Without it, answers are not seen: less is known, nothing is lost.
     let sees_answers = filter.attach_outgoing(&settings.interface).is_ok();
     Ok((filter, attachment, sees_answers))
-}
-
-fn exists(interface: &str) -> bool {
-    !interface.contains('/') && std::path::Path::new("/sys/class/net").join(interface).exists()
 }
 
 /// Prepares, tries and engages. Protection is widened before and narrowed after.

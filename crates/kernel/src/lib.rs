@@ -15,6 +15,7 @@ mod compile;
 mod error;
 mod filter;
 pub mod forge;
+mod interface;
 mod key;
 mod layout;
 pub mod model;

@@ -2,6 +2,7 @@
 
 use crate::clock::Moment;
 use crate::error::KernelError;
+use crate::interface;
 use crate::layout::{BANKS, Control, Counts, MasksBytes, RULES, RuleHead, Totals, word};
 use crate::tables::{Tables, failed};
 use crate::xdp::{CANARY, FILTER};
@@ -81,7 +82,7 @@ fn read(ids: &[u32]) -> Result<Status, KernelError> {
     let control = Control::decode(&tables.control.get(&0, 0).map_err(failed("control"))?);
     let now_ns = Moment::now().monotonic_ns;
     let mut status = Status {
-        interface: name_of(control.interface),
+        interface: interface::name(control.interface),
         generation: control.generation,
         rules: Vec::new(),
         blocked: (
@@ -125,13 +126,4 @@ fn label(tables: &Tables, counter: u16) -> Result<String, KernelError> {
 fn counts(tables: &Tables, counter: u16) -> Result<Counts, KernelError> {
     let parts = tables.counters.get(&u32::from(counter), 0).map_err(failed("counters"))?;
     Ok(Counts::sum(parts.iter()))
-}
-
-fn name_of(interface: u32) -> Option<String> {
-    let is_it = |entry: &std::fs::DirEntry| {
-        let number = std::fs::read_to_string(entry.path().join("ifindex")).ok();
-        number.and_then(|text| text.trim().parse::<u32>().ok()) == Some(interface)
-    };
-    let entry = std::fs::read_dir("/sys/class/net").ok()?.flatten().find(is_it)?;
-    entry.file_name().into_string().ok()
 }

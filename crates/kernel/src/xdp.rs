@@ -10,6 +10,7 @@ pub use audit::Deviations;
 
 use crate::clock::Moment;
 use crate::error::KernelError;
+use crate::interface;
 use crate::key::{self, Key};
 use crate::layout::{
     BANKS, BlockBytes, BlockEntry, BlockShape, CHUNKS, COUNTERS, CanaryBytes, Chunk, Control, Counts,
@@ -169,9 +170,8 @@ impl XdpFilter {
             },
         };
         self.attachment = attached?;
-        let path = std::path::Path::new("/sys/class/net").join(interface).join("ifindex");
-        let number = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
-        self.write_control(Control { interface: number.unwrap_or(0), ..self.control })?;
+        let number = interface::number(interface).unwrap_or(0);
+        self.write_control(Control { interface: number, ..self.control })?;
         Ok(self.attachment)
     }
 
