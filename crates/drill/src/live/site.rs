@@ -198,13 +198,13 @@ async fn read_request(read: &mut BufReader<tokio::net::tcp::ReadHalf<'_>>) -> Op
 }
 
 async fn answer(asked: &Asked, number: u64, state: &State) -> Answer {
-    if let Some(part) = asked.path.strip_prefix("/static/") {
-        let kind = if part.ends_with(".css") { "text/css" } else { "image/png" };
-        return Answer { status: "200 OK", kind, body: "x".repeat(3_000) };
-    }
     let trouble = &state.trouble;
     if number % 100 < trouble.lost_percent.load(Relaxed) {
         return page("502 Bad Gateway", "no server\n".into());
+    }
+    if let Some(part) = asked.path.strip_prefix("/static/") {
+        let kind = if part.ends_with(".css") { "text/css" } else { "image/png" };
+        return Answer { status: "200 OK", kind, body: "x".repeat(3_000) };
     }
     let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
     let is_form = asked.is_form || path == "/search";

@@ -27,7 +27,9 @@ const RELEASE_S: f64 = 8.0;
 pub(super) const ALONE_S: f64 = 0.5;
 pub(super) const WITHOUT_S: f64 = 4.0;
 pub(super) const FILLS_S: f64 = 1.0;
-/// A wrong theory alone lasts so long.
+/// A wrong theory alone: what it changes is less than an attack does, so that what is normal must be
+/// known better.
+const TRAP_CALM_S: f64 = 20.0;
 const TRAP_S: f64 = 13.0;
 /// Nobody waits longer than this for a world.
 const _: () = assert!(CALM_S + 1.0 + ATTACK_S + RELEASE_S + ALONE_S + WITHOUT_S < 40.0);
@@ -264,7 +266,7 @@ impl<'a> Stage<'a> {
         let mut stage = Stage::new(world, options, &mut silence)?;
         let guard = stage.guard()?;
         let people = stage.people(guard.door());
-        stage.play.wait(CALM_S, Some(&guard)).await?;
+        stage.play.wait(TRAP_CALM_S, Some(&guard)).await?;
         let onset = stage.play.begin();
         stage.site.suffer(trap, true);
         guard.tell(trap)?;
