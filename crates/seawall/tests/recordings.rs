@@ -132,7 +132,7 @@ fn other_files_are_refused_with_what_they_are() {
     let error = replayed(&text, None).expect_err("a log is no recording").to_string();
     assert!(error.ends_with("is no recording of `seawall triage --record`"), "{error}");
     let error = replayed(&folder.0.join("none.swr"), None).expect_err("there is no such file").to_string();
-    assert!(error.starts_with("cannot read "), "{error}");
+    assert!(error.contains("no such file"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! An upstream that does what its path says, an edge before it, and raw clients.
 
-use seawall_http_edge::{Edge, Limits, Settings, Site, Upstream};
+use seawall_http_edge::{Counter, Edge, Limits, Settings, Site, Upstream};
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -244,4 +244,9 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until the edge has counted so many: it counts after it has answered, or closed.
+pub fn counted(edge: &Edge, counter: Counter, wanted: u64) {
+    eventually(&format!("{counter:?} is {wanted}"), || edge.count(counter) == wanted);
 }

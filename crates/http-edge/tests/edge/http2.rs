@@ -1,7 +1,7 @@
 //! HTTP/2 by frames written by hand: what a browser sends, and each flood that the protocol
 //! allows for.
 
-use crate::harness::{Origin, eventually};
+use crate::harness::{Origin, counted, eventually};
 use crate::tls::{Authority, Encrypted, encrypted, handshake};
 use seawall_http_edge::{Counter, Edge, Limits};
 use std::io::{Read, Write};
@@ -127,8 +127,8 @@ fn requests_pass() {
     for path in ["/a", "/b", "/a/longer/path"] {
         assert_eq!(client.get(path).as_deref(), Some(path));
     }
-    assert_eq!(edge.count(Counter::http2_requests), 3);
-    assert_eq!(edge.count(Counter::upstream_connections), 1);
+    counted(&edge, Counter::http2_requests, 3);
+    counted(&edge, Counter::upstream_connections, 1);
     assert!(origin.seen()[0].to_ascii_lowercase().contains("host: shop.example\r\n"), "{:?}", origin.seen());
 }
 
