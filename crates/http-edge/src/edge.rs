@@ -58,6 +58,7 @@ impl Edge {
         let mut listeners: Vec<Vec<TcpListener>> = (0..threads).map(|_| Vec::new()).collect();
         for site in &settings.sites {
             let mut address = site.listen;
+            is_free(address)?;
             for own in &mut listeners {
                 let listener = bind(address)?;
                 address = listener.local_addr()?;
@@ -204,9 +205,23 @@ impl Edge {
     }
 }
 
+/// The threads share their port, and so could another program, which would get a part of the
+/// visitors: nobody may listen there yet.
+fn is_free(address: SocketAddr) -> io::Result<()> {
+    let try_it = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())
+    };
+    try_it().map_err(|error| cannot_listen(address, &error))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+}
+
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let told =
-        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    let told = |error: io::Error| cannot_listen(address, &error);
     let socket =
         Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)).map_err(told)?;
     socket.set_reuse_address(true).map_err(told)?;

@@ -216,3 +216,14 @@ impl Drop for Folder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+#[test]
+fn a_file_in_the_place_of_the_admin_socket_is_left_alone() {
+    let folder = Folder::new("precious");
+    let path = folder.write("precious.txt", "kept");
+    let site = "127.0.0.1:0=http://127.0.0.1:9";
+    let said = seawall(&["guard", "--http", site, "--admin-socket", &path]);
+    assert_eq!(said.status, Status::CouldNotRun);
+    assert!(said.err.contains("no socket"), "{}", said.err);
+    assert_eq!(std::fs::read_to_string(&path).expect("still there"), "kept");
+}

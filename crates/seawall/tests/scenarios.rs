@@ -80,7 +80,7 @@ fn verdicts_are_the_expected_ones_and_reports_the_golden_texts() {
 }
 
 /// The scenario that the README's first command reads.
-const FIRST: &str = "http-flood-mimic";
+const FIRST: &str = "cache-busting";
 
 #[test]
 fn the_readme_shows_what_its_first_command_prints() {

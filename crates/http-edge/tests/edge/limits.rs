@@ -179,3 +179,12 @@ fn thousands_of_dripping_connections_leave_room_for_people() {
     // With little room they are waited for a quarter of the time.
     eventually("they are cut", || edge.open_connections() == 0);
 }
+
+#[test]
+fn a_port_that_another_edge_has_is_not_shared() {
+    let (edge, _origin) = limited(|_| {});
+    let mut settings = crate::harness::settings(&[edge.addresses()[0]]);
+    settings.sites[0].listen = edge.addresses()[0];
+    let second = Edge::start(settings, &Default::default(), seawall_model::Timestamp(0), &[7; 32]);
+    assert!(second.is_err_and(|e| e.to_string().contains("cannot listen on")));
+}

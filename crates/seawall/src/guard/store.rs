@@ -18,6 +18,7 @@ use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Steps of one segment of the recording: two a second, ten minutes.
@@ -191,7 +192,8 @@ fn write_up(folder: &Path, report: &TriageReport) -> anyhow::Result<()> {
 fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let beside = path.with_extension("new");
     let write = || {
-        let mut file = File::create(&beside)?;
+        // It tells who the clients were, so that nobody but its owner may read it.
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)

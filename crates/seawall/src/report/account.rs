@@ -9,6 +9,7 @@ use seawall_incident::postmortem::{Impact, WrongTheory};
 use seawall_incident::{Actor, Entry, Event, Postmortem};
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::Evidence;
+use seawall_model::report::TriageReport;
 
 /// A line of the timeline.
 #[derive(Clone, Debug)]
@@ -164,10 +165,13 @@ pub fn moment(entry: &Entry, story: &Story<'_>) -> Moment {
 
 /// How it ended.
 #[must_use]
-pub fn resolution(postmortem: &Postmortem) -> String {
+pub fn resolution(postmortem: &Postmortem, report: &TriageReport) -> String {
     let resolution = &postmortem.resolution;
     if !resolution.applied.is_empty() {
         return "These measures were applied, as the timeline tells. What the plan says of them:".into();
+    }
+    if report.inputs.iter().any(|i| i.path == "live") {
+        return "Seawall watched as it happened; which measures were in force, and when, its log tells. The plan says of them:".into();
     }
     if resolution.proposed.is_empty() {
         return "The data was read afterwards; Seawall applied no measure and proposes none.".into();

@@ -215,7 +215,7 @@ pub fn resolution(html: &mut Html, postmortem: &Postmortem, story: &Story<'_>) {
         return;
     }
     heading(html, "Resolution");
-    html.element("p", &[], &account::resolution(postmortem));
+    html.element("p", &[], &account::resolution(postmortem, story.report));
     html.within("ol", &[("class", "measures")], |html| {
         for (measure, reason) in &postmortem.resolution.proposed {
             html.within("li", &[], |html| {

@@ -95,7 +95,7 @@ fn resolution(document: &mut Document, postmortem: &Postmortem, story: &Story<'_
         return;
     }
     document.heading(2, "Resolution");
-    document.paragraph(&account::resolution(postmortem));
+    document.paragraph(&account::resolution(postmortem, story.report));
     for (measure, reason) in &postmortem.resolution.proposed {
         let aim =
             if words::has_aim(measure) { format!("on {} · ", story.aim(measure)) } else { String::new() };
