@@ -227,3 +227,13 @@ fn a_file_in_the_place_of_the_admin_socket_is_left_alone() {
     assert!(said.err.contains("no socket"), "{}", said.err);
     assert_eq!(std::fs::read_to_string(&path).expect("still there"), "kept");
 }
+
+#[test]
+fn nothing_is_learnt_from_nothing() {
+    let folder = Folder::new("nothing");
+    let (empty, output) = (folder.write("empty.log", ""), folder.path("empty.baseline"));
+    let said = seawall(&["learn", &empty, "--output", &output]);
+    assert_eq!(said.status, Status::CouldNotRun);
+    assert!(said.err.contains("nothing was learnt"), "{}", said.err);
+    assert!(!std::path::Path::new(&output).exists());
+}

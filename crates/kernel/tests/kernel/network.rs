@@ -125,8 +125,10 @@ fn what_somebody_changes_is_put_right() {
     let mut filter = start(&[]);
     filter.apply(&blocks(now, &policy), &policy, now).expect("the plan");
     let maps = run("bpftool", &["map", "show", "name", "v4_blocks"]);
-    let newest = maps.lines().filter_map(|l| l.split(':').next()?.trim().parse::<u32>().ok()).max();
-    let id = newest.expect("the table").to_string();
+    // other tests have such tables at the same time
+    let own = own_maps();
+    let mut ids = maps.lines().filter_map(|l| l.split(':').next()).map(|id| id.trim().to_owned());
+    let id = ids.find(|id| own.contains(id)).expect("the table");
     run("bpftool", &["map", "delete", "id", &id, "key", "192", "0", "2", "2", "32", "0", "0", "0"]);
     let stranger = ["10", "9", "8", "7", "32", "0", "0", "0"];
     let value = ["0"; 24];
@@ -134,4 +136,12 @@ fn what_somebody_changes_is_put_right() {
     let found = filter.audit(now).expect("an audit");
     assert_eq!(found, ["1 blocked prefixes were missing or changed", "1 blocked prefixes were not ours"]);
     assert_eq!(filter.audit(now).expect("an audit"), Vec::<String>::new());
+}
+
+/// The numbers of this process's tables.
+fn own_maps() -> Vec<String> {
+    let files = std::fs::read_dir("/proc/self/fdinfo").expect("open files").flatten();
+    let text: Vec<String> = files.filter_map(|f| std::fs::read_to_string(f.path()).ok()).collect();
+    let numbers = text.iter().flat_map(|t| t.lines()).filter_map(|l| l.strip_prefix("map_id:"));
+    numbers.map(|n| n.trim().to_owned()).collect()
 }

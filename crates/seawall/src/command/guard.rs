@@ -315,8 +315,8 @@ fn greet(
         return Ok(());
     }
     guard_dns::greet(dns, live.out)?;
-    if let Some(packets) = packets {
-        writeln!(live.out, "{}", carried(packets.carrier()))?;
+    if let Some(packets) = &packets {
+        writeln!(live.out, "{}", carried(packets.carrier(), mode))?;
     }
     for (address, site) in edge.addresses().iter().zip(&edge.settings().sites) {
         let names: Vec<&str> = site.upstreams.iter().map(|u| u.name.as_str()).collect();
@@ -325,6 +325,9 @@ fn greet(
     }
     let does = match mode {
         Mode::Observe => "observing: measures are proposed, none is taken",
+        Mode::Enforce if edge.settings().sites.is_empty() && dns.is_empty() && packets.is_none() => {
+            "what a log shows is named; nothing is done about it"
+        }
         Mode::Enforce => "measures are taken when an attack is named; `seawall undo` withdraws them",
     };
     writeln!(live.out, "{does}\nadmin socket {}", socket.display())?;
@@ -336,10 +339,18 @@ fn greet(
 }
 
 /// How packets are seen and dropped, in a sentence.
-fn carried(carrier: &Carrier) -> String {
+fn carried(carrier: &Carrier, mode: Mode) -> String {
+    let does = match mode {
+        Mode::Observe => "seen",
+        Mode::Enforce => "seen and dropped",
+    };
     let way = match carrier {
         Carrier::Nftables(why) => {
-            return format!("packets are dropped by nftables and not seen, because {}", text::visible(why));
+            let drops = match mode {
+                Mode::Observe => "",
+                Mode::Enforce => ", and dropped by nftables",
+            };
+            return format!("packets are not seen{drops}: {}", text::visible(why));
         }
         Carrier::Xdp { attachment: Attachment::Native, .. } => "XDP in the driver",
         Carrier::Xdp { .. } => "XDP in the kernel's generic path, because the driver cannot",
@@ -348,5 +359,5 @@ fn carried(carrier: &Carrier) -> String {
         Carrier::Xdp { sees_answers: false, .. } => ", incoming only: this kernel is older than Linux 6.6",
         _ => "",
     };
-    format!("packets are seen and dropped by {way}{answers}")
+    format!("packets are {does} by {way}{answers}")
 }

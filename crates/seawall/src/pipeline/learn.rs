@@ -118,6 +118,10 @@ impl Baseline {
         condensed(if is_enough(&sum) { sum } else { self.sum(|_| true) })
     }
 
+    fn observations(&self) -> u64 {
+        self.parts.values().map(|s| observations(&s.window)).sum()
+    }
+
     fn sum(&self, wanted: impl Fn(Part) -> bool) -> Slot {
         let mut sum = Slot::default();
         for (_, slot) in self.parts.iter().filter(|(part, _)| wanted(**part)) {
@@ -222,6 +226,10 @@ struct Header {
 /// If a file cannot be read or the baseline cannot be written.
 pub fn learn(request: &LearnRequest, progress: ProgressSink<'_>) -> Result<String, TriageError> {
     let baseline = Baseline::read(&request.files, &request.reading, progress)?;
+    if let (0, Some(path)) = (baseline.observations(), request.files.first()) {
+        let reason = "holds no record that could be read, so nothing was learnt".to_owned();
+        return Err(TriageError::Content { path: path.clone(), reason });
+    }
     let told = |source| TriageError::Write { path: request.output.clone(), source };
     let file = File::create(&request.output).map_err(told)?;
     write(&baseline, BufWriter::new(file)).map_err(told)?;
@@ -274,7 +282,7 @@ fn parse(input: impl Read) -> Result<Option<Baseline>, String> {
 
 fn summary(baseline: &Baseline, output: &Path) -> String {
     let seconds: f64 = baseline.parts.values().map(|s| s.seconds).sum();
-    let count: u64 = baseline.parts.values().map(|s| observations(&s.window)).sum();
+    let count = baseline.observations();
     let of_days = |weekend: bool| {
         let hours = baseline.parts.iter().filter(|(p, s)| p.is_weekend() == weekend && is_enough(s));
         hours.count()
