@@ -84,7 +84,7 @@ pub struct Engine {
     /// What dropped out of `concluded`, so that the whole stays whole.
     pub(crate) dropped: Window,
     pub(crate) timeline: Timeline,
-    /// All that was seen, in parts, for hindsight.
+    /// All that was seen, in parts, for hindsight; with a baseline there is no need of it.
     pub(crate) parts: Parts,
     pub(crate) changes: Vec<Change>,
     pub(crate) places: Places,
@@ -191,7 +191,9 @@ impl Engine {
         let Some((second, mut window)) = self.second.take() else { return };
         window.seal(1.0);
         self.timeline.add(second, &window);
-        self.parts.add(second, &window);
+        if self.baseline.is_none() {
+            self.parts.add(second, &window);
+        }
         self.pass_silence(second, effects);
         let shifted = self.watch(second, &window);
         match self.episode.take() {

@@ -2,10 +2,11 @@
 //! stands before the site, as their script or their timed refresh has it.
 
 use super::address::{Door, Source};
+use super::message::read_message;
 use super::site::MARK;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 pub(crate) const AGENTS: [&str; 6] = [
@@ -167,22 +168,7 @@ impl Browser {
 }
 
 async fn read_answer(stream: &mut BufReader<TcpStream>) -> Option<Answer> {
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let from = head.len();
-        if stream.read_line(&mut head).await.ok()? == 0 || head.len() > MOST_BYTES {
-            return None;
-        }
-        let line = head[from..].to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().ok().filter(|l| *l <= MOST_BYTES)?;
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.ok()?;
+    let (head, body) = read_message(stream, MOST_BYTES).await?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let is_sites = head.to_ascii_lowercase().contains(MARK);
     Some(Answer { status, is_sites, head, body: String::from_utf8_lossy(&body).into_owned() })

@@ -19,6 +19,7 @@ mod card;
 mod catalogue;
 mod dns;
 mod guard;
+mod message;
 mod nameservers;
 mod outage;
 mod people;

@@ -3,6 +3,7 @@
 
 use super::address::Door;
 use super::catalogue::{Catalogue, Found, Pace, Query};
+use super::message::read_message;
 use super::world::{Trap, World};
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The field by which people know the site's own answers from those of whoever stands before it.
@@ -177,22 +178,7 @@ async fn serve(mut stream: TcpStream, state: &State) -> Option<()> {
 }
 
 async fn read_request(read: &mut BufReader<tokio::net::tcp::ReadHalf<'_>>) -> Option<Asked> {
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let from = head.len();
-        if read.read_line(&mut head).await.ok()? == 0 || head.len() > MOST_BYTES {
-            return None;
-        }
-        let line = head[from..].to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().ok().filter(|l| *l <= MOST_BYTES)?;
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    read.read_exact(&mut body).await.ok()?;
+    let (head, _) = read_message(read, MOST_BYTES).await?;
     let path = head.split(' ').nth(1)?.to_owned();
     Some(Asked { path, has_session: head.contains("session="), is_form: head.starts_with("POST") })
 }
