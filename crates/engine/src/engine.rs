@@ -2,7 +2,7 @@
 
 use crate::coarse::Coarse;
 use crate::conclude::{self, Conclusion};
-use crate::episode::{Concluded, Episode, Watched};
+use crate::episode::{Concluded, Episode, SecondValues, Watched};
 use crate::hindsight::Parts;
 use crate::origin;
 use crate::timeline::Timeline;
@@ -292,6 +292,12 @@ impl Engine {
         shifted: Vec<(Watched, Timestamp)>,
         effects: &mut Vec<Effect>,
     ) {
+        if let Some(onset) = episode.begins_at(&shifted) {
+            let (past, values) = episode.begin_at(onset);
+            self.learn_from(&values);
+            self.quiet.merge(&past);
+            effects.extend([Effect::Closed { end: onset }, Effect::Opened { onset }]);
+        }
         for (series, since) in shifted {
             episode.note_moved(series, since.max(episode.onset));
         }
@@ -318,7 +324,7 @@ impl Engine {
         let false_alarm =
             episode.is_false_alarm(self.reference().is_some(), self.quiet.seconds() <= COLD_START_S);
         if false_alarm {
-            self.learn_from(&episode);
+            self.learn_from(&episode.watched);
         }
         self.episode = Some(episode);
         if over || adopted || false_alarm {
@@ -332,9 +338,9 @@ impl Engine {
     }
 
     /// It was nothing: the detectors learn from it, or they would call it again and again.
-    fn learn_from(&mut self, episode: &Episode) {
-        self.coarse.adopt(&episode.watched);
-        for second in &episode.watched {
+    fn learn_from(&mut self, watched: &[SecondValues]) {
+        self.coarse.adopt(watched);
+        for second in watched {
             for (detector, value) in self.detectors.iter_mut().zip(&second.rates) {
                 value.iter().for_each(|v| detector.adopt(*v));
             }

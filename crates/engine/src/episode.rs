@@ -8,6 +8,7 @@ use seawall_model::diagnosis::Diagnosis;
 use seawall_model::finding::Findings;
 use seawall_model::time::SECOND_NS;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// Seconds of calm that end an episode.
 const CALM_S: i64 = 10;
@@ -28,6 +29,10 @@ const COLD_FALSE_ALARM_DIAGNOSES: u32 = 8;
 const GROWTH_SECONDS: usize = 8;
 const GROWTH: f64 = 1.15;
 const SURELY_NORMAL: f64 = 0.8;
+/// What moves so many seconds after an alarm that meant nothing is an alarm of its own.
+const APART_S: f64 = 5.0;
+/// Seconds that are kept apart while there is no name.
+const RECENT_SECONDS: usize = 64;
 /// Seconds whose values are kept, to be learnt from if it was a false alarm.
 const WATCHED_KEPT: usize = 128;
 /// Growth between diagnoses after the close watch.
@@ -49,6 +54,8 @@ pub(crate) struct Episode {
     /// Series that called it, and when each began to move.
     pub moved: Vec<(Watched, Timestamp)>,
     pub during: Window,
+    /// Its seconds once more, until it has a name: trouble may only begin in one of them.
+    unnamed: Option<Recent>,
     /// Seconds that look calm again, not yet sure.
     pub tail: Vec<(Timestamp, Window)>,
     pub diagnosis: Option<Diagnosis>,
@@ -64,16 +71,36 @@ pub(crate) struct Episode {
     normal_in_a_row: u32,
 }
 
+/// The last seconds apart, and all before them together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Recent {
+    before: Window,
+    seconds: VecDeque<(Timestamp, Window)>,
+}
+
+impl Recent {
+    fn push(&mut self, second: Timestamp, window: Window) {
+        self.seconds.push_back((second, window));
+        if self.seconds.len() > RECENT_SECONDS
+            && let Some((_, oldest)) = self.seconds.pop_front()
+        {
+            self.before.merge(&oldest);
+        }
+    }
+}
+
 /// What the detectors saw in one second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SecondValues {
+    pub second: Timestamp,
     pub rates: Vec<Option<f64>>,
     pub shares: Vec<Option<(f64, f64)>>,
 }
 
 impl SecondValues {
-    fn of(window: &Window) -> Self {
+    fn of(second: Timestamp, window: &Window) -> Self {
         Self {
+            second,
             rates: SERIES.iter().map(|s| s.value(window)).collect(),
             shares: SHARES.iter().map(|s| s.value(window)).collect(),
         }
@@ -86,6 +113,7 @@ impl Episode {
             onset,
             moved,
             during: Window::default(),
+            unnamed: Some(Recent::default()),
             tail: Vec::new(),
             diagnosis: None,
             named: None,
@@ -101,17 +129,55 @@ impl Episode {
     /// Adds one second; `calm` says that all series that moved are back.
     pub(crate) fn add(&mut self, second: Timestamp, window: Window, calm: bool) {
         if self.watched.len() < WATCHED_KEPT {
-            self.watched.push(SecondValues::of(&window));
+            self.watched.push(SecondValues::of(second, &window));
         }
+        self.tail.push((second, window));
         if calm {
-            self.tail.push((second, window));
             return;
         }
-        for (_, waiting) in self.tail.drain(..) {
-            self.during.merge(&waiting);
+        for (waited, window) in std::mem::take(&mut self.tail) {
+            self.take(waited, window);
         }
-        self.during.merge(&window);
         self.last_active = second;
+    }
+
+    fn take(&mut self, second: Timestamp, window: Window) {
+        self.during.merge(&window);
+        if let Some(unnamed) = &mut self.unnamed {
+            unnamed.push(second, window);
+        }
+    }
+
+    /// When trouble began inside an alarm that has meant nothing so far: what moved only well after
+    /// the alarm, if anything did.
+    pub(crate) fn begins_at(&self, shifted: &[(Watched, Timestamp)]) -> Option<Timestamp> {
+        self.unnamed.as_ref()?;
+        if self.diagnosis.as_ref()?.verdict.class != Class::Normal {
+            return None;
+        }
+        let is_new = |watched: Watched| self.moved.iter().all(|(moved, _)| *moved != watched);
+        let new = shifted.iter().filter(|(watched, _)| is_new(*watched)).map(|(_, since)| *since);
+        new.min().filter(|since| since.since_s(self.onset) >= APART_S)
+    }
+
+    /// Parts with what was before `onset`: returns that, and its watched values.
+    pub(crate) fn begin_at(&mut self, onset: Timestamp) -> (Window, Vec<SecondValues>) {
+        let recent = self.unnamed.take().unwrap_or_default();
+        let tail = std::mem::take(&mut self.tail);
+        let watched = std::mem::take(&mut self.watched);
+        let (past_values, values) = watched.into_iter().partition(|v| v.second < onset);
+        let mut past = recent.before;
+        *self = Self { watched: values, ..Self::open(onset, Vec::new()) };
+        for (second, window) in recent.seconds.into_iter().chain(tail) {
+            if second < onset {
+                past.merge(&window);
+            } else {
+                self.take(second, window);
+                self.last_active = second;
+                self.note_loudness(second, true);
+            }
+        }
+        (past, past_values)
     }
 
     /// Whether the calm has lasted: where hardly anything happens, ten seconds without trouble are
@@ -160,6 +226,9 @@ impl Episode {
         let normal =
             diagnosis.verdict.class == Class::Normal && diagnosis.verdict.confidence >= SURELY_NORMAL;
         self.normal_in_a_row = if normal { self.normal_in_a_row + 1 } else { 0 };
+        if !matches!(diagnosis.verdict.class, Class::Normal | Class::Undecided) {
+            self.unnamed = None;
+        }
         self.diagnosis = Some(diagnosis);
     }
 
@@ -224,5 +293,43 @@ impl Concluded {
     /// Whether it has a name that is not "normal".
     pub(crate) fn is_named(&self) -> bool {
         !matches!(self.diagnosis.verdict.class, Class::Normal | Class::Undecided)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_diagnosis::diagnose;
+    use seawall_model::observation::{Observation, Request};
+    use seawall_model::policy::Policy;
+
+    fn second(at: i64) -> (Timestamp, Window) {
+        let (time, mut window) = (Timestamp::from_seconds(at), Window::default());
+        let client = std::net::IpAddr::from([192, 0, 2, 1]);
+        window.observe(&Observation::Request(Request::new(time, client)), at as u64);
+        window.seal(1.0);
+        (time, window)
+    }
+
+    #[test]
+    fn trouble_inside_a_false_alarm_is_dated_to_its_own_beginning() {
+        let (errors, requests) = (Watched::Share(ShareSeries::ServerErrors), Watched::Rate(Series::Requests));
+        let mut episode =
+            Episode::open(Timestamp::from_seconds(100), vec![(errors, Timestamp::from_seconds(100))]);
+        for at in 100..130 {
+            let (time, window) = second(at);
+            episode.add(time, window, at % 2 == 0);
+        }
+        let shifted = [(requests, Timestamp::from_seconds(120))];
+        assert_eq!(episode.begins_at(&shifted), None, "nothing is known of the alarm yet");
+        let mut nothing = diagnose(&Findings::default(), &Policy::default());
+        nothing.verdict.class = Class::Normal;
+        episode.set_diagnosis(nothing);
+        assert_eq!(episode.begins_at(&[(errors, Timestamp::from_seconds(120))]), None, "the alarm itself");
+        let onset = episode.begins_at(&shifted);
+        assert_eq!(onset, Some(Timestamp::from_seconds(120)));
+        let (past, values) = episode.begin_at(Timestamp::from_seconds(120));
+        assert_eq!((past.seconds(), values.len()), (20.0, 20));
+        assert_eq!((episode.during.seconds(), episode.watched.len()), (10.0, 10));
     }
 }
