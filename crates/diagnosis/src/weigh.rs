@@ -94,7 +94,7 @@ fn verdict(hypotheses: &[Hypothesis], findings: &Findings, policy: &Policy) -> V
             cause: Cause::Undecided,
             vectors: Vec::new(),
             confidence: hypotheses.first().map_or(0.0, |h| h.confidence),
-            target: findings.target.clone(),
+            target: findings.target(Cause::Undecided).map(str::to_owned),
             onset: findings.onset,
             end: findings.end,
         },
@@ -108,7 +108,7 @@ fn as_verdict(hypothesis: &Hypothesis, findings: &Findings) -> Verdict {
         cause: hypothesis.cause,
         vectors: hypothesis.vectors.clone(),
         confidence: hypothesis.confidence,
-        target: findings.target.clone(),
+        target: findings.target(hypothesis.cause).map(str::to_owned),
         onset: if normal { None } else { findings.onset },
         end: if normal { None } else { findings.end },
     }

@@ -5,6 +5,7 @@ use crate::Timestamp;
 use crate::cause::Cause;
 use crate::change::Change;
 use crate::metric::Metric;
+use crate::signature::Layer;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -37,11 +38,27 @@ pub struct Findings {
     pub changes: Vec<Change>,
     /// Refinements that the structure of the traffic gives, by the cause they belong to.
     pub vectors: Vec<(Cause, String)>,
-    /// What the trouble is about: `10.10.10.10 tcp/25565`, a host name, a zone.
-    pub target: Option<String>,
+    /// What the traffic of each layer is about: `10.10.10.10 tcp/25565`, a host name, a zone.
+    pub targets: Vec<(Layer, String)>,
 }
 
 impl Findings {
+    /// What trouble of this cause is about: a forged SYN has no zone, and normal traffic no target.
+    #[must_use]
+    pub fn target(&self, cause: Cause) -> Option<&str> {
+        let layers: &[Layer] = match cause {
+            Cause::Normal => &[],
+            Cause::Undecided => &[Layer::Http, Layer::Dns, Layer::Packet],
+            _ => match cause.layer() {
+                Layer::Packet => &[Layer::Packet, Layer::Http],
+                Layer::Http => &[Layer::Http, Layer::Packet],
+                Layer::Dns => &[Layer::Dns, Layer::Packet],
+            },
+        };
+        let of = |layer: &Layer| self.targets.iter().find(|(of, _)| of == layer);
+        layers.iter().find_map(of).map(|(_, target)| target.as_str())
+    }
+
     /// The finding of a metric, if it was measured.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<&Finding> {

@@ -182,7 +182,7 @@ impl Draft<'_> {
             id,
             action: placed.action,
             scope,
-            target: verdict.target.clone().or_else(|| self.input.findings.target.clone()),
+            target: verdict.target.clone(),
             predicted_effect: forecast.effect,
             predicted_harm: forecast.harm,
             expires: self.expiry(),

@@ -194,7 +194,7 @@ fn top_path(input: &PlanInput<'_>) -> Option<Test> {
 
 /// The destination's address, where the target names one.
 pub(crate) fn target_prefix(input: &PlanInput<'_>) -> Option<Prefix> {
-    let target = input.diagnosis.verdict.target.as_deref().or(input.findings.target.as_deref())?;
+    let target = input.diagnosis.verdict.target.as_deref()?;
     target.split_whitespace().next()?.parse().ok()
 }
 

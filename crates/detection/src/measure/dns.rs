@@ -6,6 +6,7 @@ use crate::feature::dns::DnsWindow;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::record::DnsRecord;
+use seawall_model::signature::Layer;
 use seawall_model::text::is_random_word;
 use seawall_model::{Cause, hash};
 
@@ -96,7 +97,7 @@ fn suffixes(records: &[DnsRecord], out: &mut Vec<Value>, structure: &mut Structu
     let random = busiest.iter().filter(|a| !is_reverse(a) && a.head.split('.').any(is_random_word)).count();
     push_share(out, Metric::DnsRandomNameShare, random as f64, n);
     if n >= 0.5 * total {
-        structure.target = Some(format!("zone {suffix}"));
+        structure.targets.push((Layer::Dns, format!("zone {suffix}")));
     }
     for cause in [Cause::DnsRandomSubdomain, Cause::DnsTunnel] {
         structure.vectors.push((cause, suffix.to_owned()));

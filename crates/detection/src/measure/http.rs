@@ -8,6 +8,7 @@ use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
 use seawall_model::record::RequestRecord;
+use seawall_model::signature::Layer;
 use seawall_model::{Cause, hash, text};
 use std::net::IpAddr;
 
@@ -22,7 +23,7 @@ pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, str
     times(http, &records, out);
     errors(&records, out);
     servers(http, out);
-    structure.target = target(&records).or(structure.target.take());
+    structure.targets.extend(target(&records).map(|target| (Layer::Http, target)));
     spread_vectors(http, structure);
 }
 

@@ -15,6 +15,7 @@ use crate::feature::{LoginProfile, bits_as_count};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::math;
 use seawall_model::metric::{Metric, Unit};
+use seawall_model::signature::Layer;
 use seawall_model::{Cause, Timestamp};
 
 /// One measured value with the amount of data it stands on.
@@ -29,7 +30,7 @@ pub struct Value {
 #[derive(Clone, Debug, Default)]
 pub struct Structure {
     pub vectors: Vec<(Cause, String)>,
-    pub target: Option<String>,
+    pub targets: Vec<(Layer, String)>,
 }
 
 /// Measures `during` against `reference`. The reference is the quiet part of the same input or a
@@ -45,7 +46,7 @@ pub fn findings(during: &Window, reference: Option<&Window>, onset: Option<Times
         duration_s: during.seconds(),
         reference_s: reference.map_or(0.0, Window::seconds),
         vectors: structure.vectors,
-        target: structure.target,
+        targets: structure.targets,
         ..Findings::default()
     };
     for value in observed {

@@ -9,6 +9,7 @@ use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::{ConnectionEvent, Fragment, protocol, tcp_flags};
 use seawall_model::record::PacketRecord;
+use seawall_model::signature::Layer;
 use seawall_model::{Cause, Prefix, hash, math};
 use std::net::IpAddr;
 
@@ -457,7 +458,8 @@ fn destinations(net: &NetWindow, one_way: &[PacketRecord], out: &mut Vec<Value>,
         }
     }
     if net.volumes.one_way() * 2 > net.volumes.unrefusing() {
-        structure.target = describe(&unicast, &with_ports, carpet);
+        let target = describe(&unicast, &with_ports, carpet);
+        structure.targets.extend(target.map(|target| (Layer::Packet, target)));
     }
 }
 

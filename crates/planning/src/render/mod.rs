@@ -17,6 +17,7 @@ use crate::approval::Approved;
 use seawall_model::Prefix;
 use seawall_model::plan::{Action, Measure, Plan, RenderedRule, Scope};
 use seawall_model::signature::Layer;
+use seawall_model::time::SECOND_NS;
 
 /// Longest text of a comment line.
 const MAX_COMMENT_CHARS: usize = 400;
@@ -89,8 +90,8 @@ impl Taken {
 
 /// The comment above every text: which plan, how it is undone, and what else is to be said.
 pub(crate) fn heading(mark: &str, plan: &Plan, undo: &[&str], notes: &[String]) -> String {
-    let made =
-        format!("seawall plan {} against {}, made {}", plan.generation, plan.cause.title(), plan.created);
+    let created = plan.created.floor_to(SECOND_NS);
+    let made = format!("seawall plan {} against {}, made {created}", plan.generation, plan.cause.title());
     let lines: Vec<String> = std::iter::once(made)
         .chain(undo.iter().map(|line| (*line).to_owned()))
         .chain(notes.iter().cloned())

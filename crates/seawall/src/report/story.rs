@@ -12,21 +12,30 @@ use seawall_model::finding::{Finding, Ranked};
 use seawall_model::metric::{Group, Metric};
 use seawall_model::plan::{Measure, Scope};
 use seawall_model::report::{Series, TriageReport};
+use seawall_model::signature::Layer;
 
-/// Where nothing rates heavier, the first of these that was measured says how much it was.
-const HOW_MUCH: [Metric; 9] = [
-    Metric::RequestRate,
-    Metric::ReflectedBitRate,
-    Metric::SynRate,
-    Metric::UnansweredUdpBitRate,
-    Metric::DnsQueryRate,
-    Metric::ConnectionRate,
-    Metric::PacketRate,
-    Metric::BitRate,
-    Metric::RequestCount,
+/// Where nothing rates heavier, the first of a layer that was measured says how much it was.
+const HOW_MUCH: [(Layer, &[Metric]); 3] = [
+    (Layer::Http, &[Metric::RequestRate, Metric::RequestCount]),
+    (
+        Layer::Packet,
+        &[
+            Metric::ReflectedBitRate,
+            Metric::SynRate,
+            Metric::UnansweredUdpBitRate,
+            Metric::ConnectionRate,
+            Metric::PacketRate,
+            Metric::BitRate,
+        ],
+    ),
+    (Layer::Dns, &[Metric::DnsQueryRate]),
 ];
-const HOW_MANY: [Metric; 4] =
-    [Metric::ReflectorCount, Metric::SourceCount, Metric::ClientCount, Metric::DnsClientCount];
+/// And from how many.
+const HOW_MANY: [(Layer, &[Metric]); 3] = [
+    (Layer::Http, &[Metric::ClientCount]),
+    (Layer::Packet, &[Metric::SourceCount]),
+    (Layer::Dns, &[Metric::DnsClientCount]),
+];
 /// Changes that are told beside the verdict.
 const MOST_CHANGES: usize = 2;
 /// What the users felt.
@@ -131,16 +140,32 @@ impl<'a> Story<'a> {
     #[must_use]
     pub fn key_findings(&self) -> Vec<&'a Finding> {
         let heaviest = self.evidence(Direction::For).into_iter().find(|e| e.metric.group() == Group::Rate);
-        let how_much = heaviest.and_then(|e| self.finding(e.metric)).or_else(|| self.first_of(&HOW_MUCH));
+        let first = |of: Vec<Metric>| of.into_iter().find_map(|m| self.finding(m));
+        let how_much =
+            heaviest.and_then(|e| self.finding(e.metric)).or_else(|| first(self.own_layer_first(&HOW_MUCH)));
+        let how_many = match self.report.verdict.cause {
+            Cause::Amplification | Cause::TcpReflection => self.finding(Metric::ReflectorCount),
+            _ => first(self.own_layer_first(&HOW_MANY)),
+        };
+        // As many as ever is no news.
+        let is_news = |f: &&Finding| f.expected.is_none_or(|x| figure::times(f.observed, x).is_some());
         let harm = HARM.iter().filter_map(|m| self.finding(*m)).find(|f| is_worse(f));
-        how_much.into_iter().chain(self.first_of(&HOW_MANY)).chain(harm).collect()
+        how_much.into_iter().chain(how_many.filter(is_news)).chain(harm).collect()
+    }
+
+    /// The metrics of the verdict's own layer, then those of the others.
+    fn own_layer_first(&self, metrics: &[(Layer, &[Metric])]) -> Vec<Metric> {
+        let own = self.report.verdict.cause.layer();
+        let (own, others): (Vec<_>, Vec<_>) = metrics.iter().partition(|(layer, _)| *layer == own);
+        own.into_iter().chain(others).flat_map(|(_, metrics)| metrics.iter().copied()).collect()
     }
 
     /// The series with the heaviest evidence, then the others.
     #[must_use]
     pub fn series(&self) -> Vec<&'a Series> {
         let weighed = self.evidence(Direction::For).into_iter().map(|e| e.metric.as_str());
-        let telling: Vec<&str> = weighed.chain(HOW_MUCH.map(Metric::as_str)).collect();
+        let how_much = self.own_layer_first(&HOW_MUCH);
+        let telling: Vec<&str> = weighed.chain(how_much.iter().map(|m| m.as_str())).collect();
         let rank = |s: &Series| telling.iter().position(|m| *m == s.metric);
         let mut all: Vec<&Series> = self.report.series.iter().filter(|s| s.values.len() > 1).collect();
         // A rate that was never above nothing is said in words, if it matters.
@@ -223,10 +248,6 @@ impl<'a> Story<'a> {
         self.report.findings.iter().find(|f| f.metric == metric)
     }
 
-    fn first_of(&self, metrics: &[Metric]) -> Option<&'a Finding> {
-        metrics.iter().find_map(|m| self.finding(*m))
-    }
-
     fn reason(&self, id: &str) -> Option<&'a str> {
         self.report.plan_report.reasons.iter().find(|(of, _)| of == id).map(|(_, reason)| reason.as_str())
     }
@@ -270,6 +291,20 @@ pub fn beside_expected(evidence: &Evidence) -> String {
 pub fn sorted(hypothesis: &Hypothesis, direction: Direction) -> Vec<&Evidence> {
     let mut all: Vec<&Evidence> = hypothesis.evidence.iter().filter(|e| e.direction == direction).collect();
     all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    all
+}
+
+/// The same with each metric once: a figure may speak in more than one group.
+#[must_use]
+pub fn sorted_once(hypothesis: &Hypothesis, direction: Direction) -> Vec<&Evidence> {
+    let mut told: Vec<Metric> = Vec::new();
+    let mut all = sorted(hypothesis, direction);
+    all.retain(|e| {
+        !told.contains(&e.metric) && {
+            told.push(e.metric);
+            true
+        }
+    });
     all
 }
 

@@ -167,9 +167,14 @@ pub fn dimension(name: &str) -> String {
 /// Whether the text of a rule holds anything but comments.
 #[must_use]
 pub fn has_rules(text: &str) -> bool {
-    text.lines()
-        .map(str::trim)
-        .any(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("--"))
+    text.lines().any(is_rule)
+}
+
+/// Whether a line is neither empty nor a comment of nftables, HAProxy, nginx or dnsdist.
+#[must_use]
+pub fn is_rule(line: &str) -> bool {
+    let line = line.trim();
+    !line.is_empty() && !line.starts_with('#') && !line.starts_with("--")
 }
 
 /// Whether a measure is aimed at traffic at all; the others concern the service as a whole.

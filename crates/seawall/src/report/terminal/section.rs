@@ -59,7 +59,8 @@ pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
     }
 }
 
-/// In short form the pieces of the first program share a number of lines.
+/// In short form the pieces of the first program share a number of lines, without their comments:
+/// what each rule does is said above.
 fn rules(page: &mut Page, rules: &[RenderedRule], verbose: bool) {
     // A file of nothing but reasons why a measure is not in it is for those who ask for all.
     let pastable = |rule: &&RenderedRule| words::has_rules(&rule.text);
@@ -68,7 +69,8 @@ fn rules(page: &mut Page, rules: &[RenderedRule], verbose: bool) {
     };
     let (mut left, mut cut) = (limit(verbose, RULE_LINES), 0);
     for rule in rules.iter().filter(|rule| verbose || rule.program == first) {
-        let lines: Vec<&str> = rule.text.trim_end().lines().collect();
+        let lines: Vec<&str> =
+            rule.text.trim_end().lines().filter(|line| verbose || words::is_rule(line)).collect();
         // Rather a little longer than cut for the sake of a line or two.
         let kept = if lines.len() <= left.saturating_add(RULE_LINES_OVER) { lines.len() } else { left };
         left = left.saturating_sub(kept);
@@ -121,7 +123,8 @@ pub fn why(page: &mut Page, story: &Story<'_>, verbose: bool) {
     for (direction, most, what) in
         [(Direction::For, EVIDENCE_LINES, "for it"), (Direction::Against, COUNTER_LINES, "against it")]
     {
-        let all = story::sorted(leading, direction);
+        let all =
+            if verbose { story::sorted(leading, direction) } else { story::sorted_once(leading, direction) };
         let shown = limit(verbose, most);
         for evidence in all.iter().take(shown) {
             row(page, evidence, verbose);
