@@ -59,16 +59,19 @@ pub struct Mistake {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(pub Vec<Mistake>);
 
+impl Mistakes {
+    /// One line for each, as many as anybody reads.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let shown = self.0.iter().take(MISTAKES_SHOWN).map(|m| format!("line {}: {}", m.line, m.text));
+        let more = self.0.len().saturating_sub(MISTAKES_SHOWN);
+        shown.chain((more > 0).then(|| format!("and {more} more"))).collect()
+    }
+}
+
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, mistake) in self.0.iter().take(MISTAKES_SHOWN).enumerate() {
-            let separator = if i > 0 { "; " } else { "" };
-            write!(f, "{separator}line {}: {}", mistake.line, mistake.text)?;
-        }
-        match self.0.len().checked_sub(MISTAKES_SHOWN) {
-            None | Some(0) => Ok(()),
-            Some(more) => write!(f, "; and {more} more"),
-        }
+        f.write_str(&self.lines().join("; "))
     }
 }
 

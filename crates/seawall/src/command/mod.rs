@@ -13,6 +13,7 @@ mod shell;
 mod triage;
 
 use crate::cli::{Cli, Command, KernelCommand};
+use crate::config::Mistakes;
 use crate::console::Console;
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -56,7 +57,7 @@ pub fn run(
         Err(error) if is_broken_pipe(&error) => Status::Quiet,
         Err(error) => {
             // Nothing is left to do where standard error is closed too.
-            let _ = writeln!(err, "seawall: {}", crate::report::text::visible(&format!("{error:#}")));
+            let _ = err.write_all(told(&error).as_bytes());
             Status::CouldNotRun
         }
     }
@@ -82,6 +83,16 @@ fn dispatch(
         Command::Completions(args) => shell::completions(&args, out),
         Command::Man(args) => shell::man(&args, out),
     }
+}
+
+/// An error with what led to it on one line; the mistakes of a file on a line each.
+fn told(error: &anyhow::Error) -> String {
+    let visible = crate::report::text::visible;
+    let Some(mistakes) = error.chain().find_map(|cause| cause.downcast_ref::<Mistakes>()) else {
+        return format!("seawall: {}\n", visible(&format!("{error:#}")));
+    };
+    let lines: String = mistakes.lines().iter().map(|line| format!("  {}\n", visible(line))).collect();
+    format!("seawall: {}:\n{lines}", visible(&error.to_string()))
 }
 
 /// Help and version go to standard output and are no failure; anything else is.

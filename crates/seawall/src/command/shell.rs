@@ -17,7 +17,8 @@ pub fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> anyhow::Resul
 pub fn man(args: &ManArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
     match &args.output {
         None => clap_mangen::Man::new(Cli::command()).render(out)?,
-        Some(folder) => clap_mangen::generate_to(Cli::command(), folder)
+        Some(folder) => std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
             .with_context(|| format!("cannot write manual pages to {}", folder.display()))?,
     }
     Ok(Status::Quiet)

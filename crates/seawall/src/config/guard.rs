@@ -102,6 +102,9 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
             continue;
         }
         match raw {
+            RawSite { listen: Some(listen), .. } if guard.sites.iter().any(|s| s.listen == listen) => {
+                reader.mistake(item.span().start, format!("another site listens on {listen} already"));
+            }
             RawSite { listen: Some(listen), upstreams, .. } if !upstreams.is_empty() => {
                 guard.sites.push(SiteConfig {
                     listen,
@@ -260,6 +263,13 @@ mod tests {
         assert!(mistakes[0].text.contains("did you mean `header-deadline-ms`?"), "{mistakes:?}");
         assert!(mistakes[3].text.contains("plain HTTP"), "{mistakes:?}");
         assert!(mistakes[5].text.contains("did you mean `threads`?"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn two_sites_on_one_port_are_a_mistake() {
+        let site = "[[site]]\nlisten = \"127.0.0.1:1\"\nupstreams = [\"127.0.0.1:2\"]\n";
+        let Mistakes(mistakes) = parse(&site.repeat(2)).expect_err("twice");
+        assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [4], "{mistakes:?}");
     }
 
     #[test]
