@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     target("frame", packets::frame, 1),
     target("dns", packets::dns, 1),
     target("export", packets::export, 1),
+    target("dnstap", packets::dnstap, 1),
     target("dns-edge", names::dns_edge, 1),
     target("tls", packets::tls, 1),
     target("http1", packets::http1, 1),

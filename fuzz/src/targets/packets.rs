@@ -3,6 +3,7 @@
 use seawall_model::Timestamp;
 use seawall_wire::packet::capture::{Decoder, Kind, Step};
 use seawall_wire::packet::dns::{self, Framed, NameBuffer};
+use seawall_wire::packet::dnstap;
 use seawall_wire::packet::export::{Exports, Sighting};
 use seawall_wire::packet::frame;
 use seawall_wire::packet::http1::{self, BodyScan};
@@ -37,6 +38,26 @@ pub fn capture(bytes: &[u8]) {
         if rest.is_empty() {
             break;
         }
+    }
+}
+
+/// A stream of dnstap frames, and what each of them reports.
+pub fn dnstap(bytes: &[u8]) {
+    let _ = dnstap::recognise(bytes);
+    let (mut decoder, mut rest) = (dnstap::Decoder::default(), bytes);
+    let mut name = NameBuffer::default();
+    while !rest.is_empty() {
+        let step = decoder.next(rest);
+        assert!(step.consumed() <= rest.len(), "consumed {} of {} bytes", step.consumed(), rest.len());
+        if let dnstap::Step::Report { report, .. } = step {
+            let _ = (report.time(), report.took_us());
+            let _ = dns::decode(report.message, true, &mut name);
+        }
+        if step == dnstap::Step::NeedMore {
+            break;
+        }
+        assert!(step.consumed() > 0, "no progress at {} bytes before the end", rest.len());
+        rest = &rest[step.consumed()..];
     }
 }
 

@@ -1,9 +1,9 @@
 //! Matches DNS responses with their queries, in a table of fixed size.
 
 use super::Sink;
-use seawall_model::hash;
 use seawall_model::observation::{Dns, Observation, Packet};
 use seawall_model::time::SECOND_NS;
+use seawall_model::{Timestamp, hash};
 use seawall_wire::packet::dns::{self, Ends, NameBuffer};
 
 const WAYS: usize = 4;
@@ -19,13 +19,13 @@ struct Query {
 }
 
 /// The queries of one shard that may still be answered.
-pub(super) struct Queries {
+pub(crate) struct Queries {
     buckets: Vec<[Query; WAYS]>,
     name: NameBuffer,
 }
 
 impl Queries {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let count = (capacity / WAYS).next_power_of_two().max(1);
         Self { buckets: vec![[Query::default(); WAYS]; count], name: NameBuffer::default() }
     }
@@ -40,6 +40,24 @@ impl Queries {
     /// Tells of a DNS message out of a stream; `packet` brought its last byte.
     pub(super) fn streamed(&mut self, packet: &Packet<'_>, message: &[u8], sink: &mut impl Sink) {
         self.message(packet, message, message.len() as u32, true, sink);
+    }
+
+    /// A message that a server told of, outside of any packet; `None` if it is none. `took_us`: what
+    /// the server says of the time from query to response. A response alone is no oddity here: a
+    /// server may be set to tell of nothing else.
+    pub(crate) fn reported(
+        &mut self,
+        time: Timestamp,
+        ends: Ends,
+        bytes: &[u8],
+        took_us: Option<u64>,
+    ) -> Option<Dns<'_>> {
+        let message = dns::decode(bytes, true, &mut self.name)?;
+        let mut observed = message.observation(time, ends, &self.name);
+        match_up(&mut self.buckets, message.id, &mut observed);
+        observed.unsolicited = false;
+        observed.response_us = took_us.filter(|_| observed.is_response).or(observed.response_us);
+        Some(observed)
     }
 
     fn message(

@@ -22,7 +22,7 @@ pub use key::Flow;
 
 use connection::{Connection, Means};
 use connections::{Connections, Handle};
-use dns::Queries;
+pub(crate) use dns::Queries;
 use export::Collector;
 use half_open::{HANDSHAKE_DEADLINE_NS, HalfOpen, Ring};
 use key::Key;

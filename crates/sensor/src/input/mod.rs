@@ -10,7 +10,7 @@ use crate::error::ReadError;
 use crate::report::printable;
 use seawall_model::Timestamp;
 use seawall_wire::log::{Format, Line, Parser};
-use seawall_wire::packet::capture;
+use seawall_wire::packet::{capture, dnstap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -29,6 +29,8 @@ const BEGINNING_CHARACTERS: usize = 40;
 pub enum Kind {
     Capture(capture::Kind),
     Log(Format),
+    /// What a name server tells of its messages.
+    Dnstap,
     /// No bytes at all.
     Empty,
 }
@@ -91,6 +93,7 @@ impl Input {
         let mut name = match &self.kind {
             Kind::Capture(kind) => kind.name().to_owned(),
             Kind::Log(format) => format.name().to_owned(),
+            Kind::Dnstap => "dnstap".to_owned(),
             Kind::Empty => "empty".to_owned(),
         };
         for layer in self.layers.iter().rev() {
@@ -212,6 +215,9 @@ fn recognise(path: &str, sample: &[u8], formats: &[Format]) -> Result<Kind, Read
     }
     if let Some(kind) = capture::Kind::recognise(sample) {
         return Ok(Kind::Capture(kind));
+    }
+    if dnstap::recognise(sample) {
+        return Ok(Kind::Dnstap);
     }
     if let Some(format) = best_of(formats, sample) {
         return Ok(Kind::Log(format.clone()));

@@ -5,6 +5,7 @@
 
 mod capture;
 mod clock;
+mod dnstap;
 mod feed;
 mod log;
 mod ticks;
@@ -200,6 +201,7 @@ struct Lane<T> {
 enum Reader<T> {
     Log(log::LogReader),
     Capture(Box<capture::CaptureReader<T>>),
+    Dnstap(Box<dnstap::DnstapReader>),
 }
 
 /// What one pull of a reader gave.
@@ -218,6 +220,7 @@ impl<T: Tally> Lane<T> {
             Kind::Log(format) => {
                 (options.log_tick_ns, options.log_lag_ns, log::first_time(format, input.sample()))
             }
+            Kind::Dnstap => (options.log_tick_ns, options.log_lag_ns, dnstap::first_time(input.sample())),
             Kind::Empty => (options.log_tick_ns, 0, None),
         };
         let mut report =
@@ -244,6 +247,7 @@ impl<T: Tally> Lane<T> {
             None => Pulled { parts: Vec::new(), changes: Vec::new(), end: true },
             Some(Reader::Log(reader)) => reader.pull(options, new, &mut self.report),
             Some(Reader::Capture(reader)) => reader.pull(options, new, &mut self.report),
+            Some(Reader::Dnstap(reader)) => reader.pull(options, new, &mut self.report),
         };
         self.timeline.accept(pulled.parts, pulled.changes);
         if pulled.end {
@@ -261,6 +265,10 @@ impl<T: Tally> Lane<T> {
                 let name = input.kind_name();
                 let reader = capture::CaptureReader::new(index, name, input.stream()?, options);
                 Some(Reader::Capture(Box::new(reader)))
+            }
+            Kind::Dnstap => {
+                let reader = dnstap::DnstapReader::new(index, input.stream()?, options);
+                Some(Reader::Dnstap(Box::new(reader)))
             }
             Kind::Log(format) => {
                 Some(Reader::Log(log::LogReader::new(index, format, input.stream()?, options)))

@@ -1,6 +1,8 @@
-//! Query logs of name servers: BIND, Unbound, dnsmasq.
+//! Query logs of name servers: BIND, Unbound, dnsdist, dnsmasq. Knot DNS and NSD write none; what
+//! they see is in their dnstap.
 //!
-//! A query that BIND refused is told as a query (a client asked), with response code 5.
+//! A query that BIND refused is told as a query (a client asked), with response code 5. What its
+//! rate limit held back and what failed is told as a response: the query has a line of its own.
 
 use super::date::{self, Dates};
 use super::envelope::Envelope;
@@ -9,10 +11,13 @@ use super::{Line, LineError};
 use memchr::{memchr, memmem};
 use seawall_model::Timestamp;
 use seawall_model::observation::{Dns, Observation};
+use seawall_model::time::SECOND_NS;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// REFUSED, RFC 1035 section 4.1.1.
 const REFUSED: u8 = 5;
+/// For a failure that is told in words without a number here.
+const OTHER_CODE: u8 = 15;
 
 /// What a line tells of a question.
 struct Question<'a> {
@@ -25,12 +30,33 @@ struct Question<'a> {
     response_us: Option<u64>,
     flags: &'a [u8],
     refused: bool,
+    truncated: bool,
+}
+
+impl<'a> Question<'a> {
+    fn of(client: IpAddr, port: u16, name: &'a [u8], query_type: u16) -> Self {
+        Self {
+            time: None,
+            client,
+            port,
+            name,
+            query_type,
+            response_code: None,
+            response_us: None,
+            flags: b"",
+            refused: false,
+            truncated: false,
+        }
+    }
 }
 
 /// Whether the text looks like a line of a query log, so that [`read`] should have it.
 pub(super) fn is_one(envelope: &Envelope<'_>) -> bool {
     let is_unbound = envelope.program == b"unbound" || is_unbound(envelope.body);
-    is_unbound || envelope.program.starts_with(b"dnsmasq") || bind_client(envelope.body).is_some()
+    is_unbound
+        || envelope.program.starts_with(b"dnsmasq")
+        || dnsdist_words(envelope.body).is_some()
+        || bind_client(envelope.body).is_some()
 }
 
 fn is_unbound(text: &[u8]) -> bool {
@@ -47,6 +73,7 @@ pub(super) fn read<'a>(
     let question = match () {
         () if envelope.program.starts_with(b"dnsmasq") => dnsmasq(text),
         () if envelope.program == b"unbound" || is_unbound(text) => unbound(text),
+        () if dnsdist_words(text).is_some() => dnsdist(text),
         () => bind(text),
     };
     let Some(q) = question else { return Ok(Line::Nothing) };
@@ -68,7 +95,7 @@ pub(super) fn read<'a>(
         opcode: 0,
         response_code: if q.refused { REFUSED } else { q.response_code.unwrap_or(0) },
         authoritative: false,
-        truncated: false,
+        truncated: q.truncated,
         recursion_desired: q.flags.first() == Some(&b'+'),
         records: 0,
         message_bytes: 0,
@@ -79,22 +106,13 @@ pub(super) fn read<'a>(
 }
 
 /// `19-Oct-2022 05:34:02.425 queries: info: client @0x7f 198.51.100.7#3076 (example.com): query:
-/// example.com IN A +E(0)K (10.0.0.1)` and `… query (cache) 'example.com/ANY/IN' denied`.
+/// example.com IN A +E(0)K (10.0.0.1)`, `… query (cache) 'example.com/ANY/IN' denied`, `… rate limit
+/// drop NXDOMAIN response to 198.51.100.0/24 …` and `… query failed (SERVFAIL) for …`.
 fn bind(text: &[u8]) -> Option<Question<'_>> {
     let own = date::named_prefix(text).map(|(time, _)| time);
     let own = own.or_else(|| date::iso_prefix(text).map(|(time, _)| time));
     let (client, port, rest) = bind_client(text)?;
-    let mut question = Question {
-        time: own,
-        client,
-        port,
-        name: b"",
-        query_type: 0,
-        response_code: None,
-        response_us: None,
-        flags: b"",
-        refused: false,
-    };
+    let mut question = Question { time: own, ..Question::of(client, port, b"", 0) };
     if let Some(at) = memmem::find(rest, b"query: ") {
         let mut cursor = Cursor::new(&rest[at + 7..]);
         question.name = cursor.token()?;
@@ -103,6 +121,15 @@ fn bind(text: &[u8]) -> Option<Question<'_>> {
         question.flags = cursor.token().unwrap_or(b"");
         return Some(question);
     }
+    if let Some(inside) = rest.strip_prefix(b"(") {
+        let (name, said) = inside.split_at(memmem::find(inside, b"): ")?);
+        question.name = name;
+        question.response_code = bind_outcome(&said[3..]);
+        question.truncated = said.starts_with(b"): rate limit slip ");
+        if question.response_code.is_some() {
+            return Some(question);
+        }
+    }
     memmem::find(rest, b"denied")?;
     let quoted = &rest[memchr(b'\'', rest)? + 1..];
     let quoted = &quoted[..memchr(b'\'', quoted)?];
@@ -110,6 +137,23 @@ fn bind(text: &[u8]) -> Option<Question<'_>> {
     let (_class, kind, name) = (parts.next()?, parts.next()?, parts.next()?);
     (question.name, question.query_type, question.refused) = (name, query_type(kind), true);
     Some(question)
+}
+
+/// The response code of what BIND says became of a query.
+fn bind_outcome(said: &[u8]) -> Option<u8> {
+    if let Some(failed) = said.strip_prefix(b"query failed (") {
+        return response_code(&failed[..memchr(b')', failed)?]);
+    }
+    let limited = said.strip_prefix(b"rate limit ")?;
+    let mut cursor = Cursor::new(limited);
+    let is_held_back = matches!(cursor.token()?, b"drop" | b"slip");
+    let code = match cursor.token()? {
+        b"NXDOMAIN" => 3,
+        // An error of any kind is limited as one.
+        b"error" => 2,
+        _ => 0,
+    };
+    is_held_back.then_some(code)
 }
 
 /// `client @0x7f 198.51.100.7#3076 …` or `client 198.51.100.7#3076: …`, and what follows.
@@ -126,12 +170,15 @@ fn bind_client(text: &[u8]) -> Option<(IpAddr, u16, &[u8])> {
 }
 
 /// `[1667480000] unbound[123:0] info: 198.51.100.7 example.com. A IN`, with `log-replies` also
-/// `NOERROR 0.000123 0 56`. The number in front is an epoch.
+/// `NOERROR 0.000123 0 56`, and with `log-tag-queryreply` another word for `info`. The number in
+/// front is an epoch.
 fn unbound(text: &[u8]) -> Option<Question<'_>> {
     let mut cursor = Cursor::new(text);
     let time = if cursor.eat(b"[") { cursor.until(b']').and_then(date::epoch) } else { None };
     let rest = cursor.rest();
-    let mut cursor = Cursor::new(&rest[memmem::find(rest, b"info: ")? + 6..]);
+    let after = |word: &[u8]| memmem::find(rest, word).map(|at| &rest[at + word.len()..]);
+    let mut cursor =
+        Cursor::new(after(b"info: ").or_else(|| after(b"query: ")).or_else(|| after(b"reply: "))?);
     let (client, port) = address_and_port(cursor.token()?)?;
     let (name, kind) = (cursor.token()?, cursor.token()?);
     cursor.token()?;
@@ -139,14 +186,82 @@ fn unbound(text: &[u8]) -> Option<Question<'_>> {
     let seconds = cursor.token().and_then(|t| super::draft::Unit::Seconds.microseconds(t));
     Some(Question {
         time,
-        client,
-        port,
-        name,
-        query_type: query_type(kind),
         response_code: code,
         response_us: seconds.filter(|_| code.is_some()),
-        flags: b"",
-        refused: false,
+        ..Question::of(client, port, name, query_type(kind))
+    })
+}
+
+/// What dnsdist's `LogAction`, its `LogResponseAction` and its verbose mode begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dnsdist {
+    Packet,
+    Answer,
+    Got,
+}
+
+/// What kind of line of dnsdist it is, and what follows its first words.
+fn dnsdist_words(text: &[u8]) -> Option<(Dnsdist, &[u8])> {
+    let text = match text.first() {
+        Some(b'[') => text.get(memchr(b']', &text[..text.len().min(32)])? + 2..)?,
+        _ => text,
+    };
+    let words = [
+        (Dnsdist::Packet, &b"Packet from "[..]),
+        (Dnsdist::Answer, b"Answer to "),
+        (Dnsdist::Got, b"Got query for "),
+    ];
+    words.into_iter().find_map(|(kind, word)| Some((kind, text.strip_prefix(word)?)))
+}
+
+/// `[1667480000.5489851] Packet from 198.51.100.7:3076 for example.com. A with id 7`, the same as
+/// `Answer to … A (No Error) with id 7`, and `Got query for example.com|A from 198.51.100.7:3076
+/// (UDP, 40 bytes), relayed to …`.
+fn dnsdist(text: &[u8]) -> Option<Question<'_>> {
+    let (kind, rest) = dnsdist_words(text)?;
+    let mut cursor = Cursor::new(rest);
+    if kind == Dnsdist::Got {
+        let asked = cursor.token()?;
+        let bar = memchr::memrchr(b'|', asked)?;
+        let (client, port) =
+            cursor.eat(b"from ").then(|| cursor.token()).flatten().and_then(address_and_port)?;
+        // As BIND flags what came over TCP.
+        let flags: &[u8] = if cursor.eat(b"(UDP") { b"" } else { b"T" };
+        return Some(Question {
+            flags,
+            ..Question::of(client, port, &asked[..bar], query_type(&asked[bar + 1..]))
+        });
+    }
+    let (client, port) = address_and_port(cursor.token()?)?;
+    let (name, kind_of) = cursor.eat(b"for ").then(|| cursor.token().zip(cursor.token())).flatten()?;
+    let code = (kind == Dnsdist::Answer && cursor.eat(b"(")).then(|| cursor.until(b')')).flatten();
+    Some(Question {
+        time: dnsdist_time(text),
+        response_code: code.map(|code| dnsdist_code(code).unwrap_or(OTHER_CODE)),
+        ..Question::of(client, port, name, query_type(kind_of))
+    })
+}
+
+/// Seconds and nanoseconds, each a whole number: the second one is not padded with zeros.
+fn dnsdist_time(text: &[u8]) -> Option<Timestamp> {
+    let stamp = text.strip_prefix(b"[")?;
+    let stamp = &stamp[..memchr(b']', stamp)?];
+    let (seconds, part) = stamp.split_at(memchr(b'.', stamp)?);
+    let seconds = i64::try_from(integer(seconds)?).ok()?.checked_mul(SECOND_NS)?;
+    let part = i64::try_from(integer(&part[1..])?).ok().filter(|ns| *ns < SECOND_NS)?;
+    seconds.checked_add(part).map(Timestamp)
+}
+
+/// A response code in dnsdist's words.
+fn dnsdist_code(words: &[u8]) -> Option<u8> {
+    Some(match words {
+        b"No Error" => 0,
+        b"Form Error" => 1,
+        b"Server Failure" => 2,
+        b"Non-Existent domain" => 3,
+        b"Not Implemented" => 4,
+        b"Query Refused" => REFUSED,
+        _ => return None,
     })
 }
 
@@ -158,17 +273,7 @@ fn dnsmasq(text: &[u8]) -> Option<Question<'_>> {
     let mut cursor = Cursor::new(rest[close + 1..].trim_ascii_start());
     let name = cursor.token()?;
     let client = if cursor.eat(b"from ") { address(cursor.token()?)? } else { return None };
-    Some(Question {
-        time: None,
-        client,
-        port: 0,
-        name,
-        query_type: query_type(&rest[..close]),
-        response_code: None,
-        response_us: None,
-        flags: b"",
-        refused: false,
-    })
+    Some(Question::of(client, 0, name, query_type(&rest[..close])))
 }
 
 /// The number of a type by its name (IANA), `TYPE65`, or 0.
@@ -273,6 +378,34 @@ mod tests {
             (
                 "Nov 13 10:59:46 ns dnsmasq[12]: query[A] example.com from 198.51.100.7",
                 "2022-11-13T10:59:46Z query 198.51.100.7#0 example.com 1 0 false false",
+            ),
+            (
+                "Nov 21 19:21:55 unbound[15008:0] reply: 198.51.100.7 example.com. MX IN NOERROR 0.000000 1 75",
+                "2022-11-21T19:21:55Z response 198.51.100.7#0 example.com 15 0 false false",
+            ),
+            (
+                "Nov 21 19:21:55 unbound[15008:0] info: 198.51.100.7 example.com. MX IN",
+                "2022-11-21T19:21:55Z query 198.51.100.7#0 example.com 15 0 false false",
+            ),
+            (
+                "[1795288916.15489851] Packet from 198.51.100.7:3076 for x.example.org. A with id 4096",
+                "2026-11-21T19:21:56.015Z query 198.51.100.7#3076 x.example.org 1 0 false false",
+            ),
+            (
+                "[1795288916.15489851] Answer to [2001:db8::1]:3076 for x.example.org. A (Non-Existent domain) with id 4096",
+                "2026-11-21T19:21:56.015Z response 2001:db8::1#3076 x.example.org 1 3 false false",
+            ),
+            (
+                "Nov 21 19:21:55 ns dnsdist[7]: Got query for example.org|AAAA from 198.51.100.7:3076 (TCP, 31 bytes), relayed to 127.0.0.1:53",
+                "2022-11-21T19:21:55Z query 198.51.100.7#3076 example.org 28 0 false true",
+            ),
+            (
+                "21-Nov-2022 19:22:39.217 rate-limit: info: client @0x7f 198.51.100.7#4267 (x1.example.org): rate limit slip NXDOMAIN response to 198.51.100.0/24 for example.org  (8d48d6db)",
+                "2022-11-21T19:22:39.217Z response 198.51.100.7#4267 x1.example.org 0 3 false false",
+            ),
+            (
+                "21-Nov-2022 19:22:55.105 query-errors: info: client @0x7f 198.51.100.7#3616 (example.net): query failed (REFUSED) for example.net/IN/A at query.c:5708",
+                "2022-11-21T19:22:55.105Z response 198.51.100.7#3616 example.net 0 5 false false",
             ),
             ("Nov 13 10:59:46 ns dnsmasq[12]: reply example.com is 1.2.3.4", "Ok(Nothing)"),
         ] {

@@ -105,9 +105,14 @@ fn after_iso(time: Timestamp, rest: &[u8]) -> Option<Envelope<'_>> {
 }
 
 /// `host program[1]: message` or `program: message`; without a program the host is taken off.
+/// Unbound writes its own file as `unbound[1:0] info: message`, which stays with its message.
 fn host_and_program(text: &[u8]) -> (&[u8], &[u8]) {
+    const UNBOUND: &[u8] = b"unbound";
     let mut cursor = Cursor::new(text);
     let Some(first) = cursor.token() else { return (b"", text) };
+    if first.strip_prefix(UNBOUND).is_some_and(|rest| rest.starts_with(b"[") && rest.ends_with(b"]")) {
+        return (UNBOUND, cursor.rest());
+    }
     if let Some(program) = program(first) {
         return (program, cursor.rest());
     }

@@ -90,7 +90,7 @@ pub enum Format {
     Auth,
     /// Packets logged by a Linux firewall.
     Firewall,
-    /// Query logs of BIND, Unbound, dnsmasq.
+    /// Query logs of BIND, Unbound, dnsdist, dnsmasq.
     DnsQuery,
     /// Traefik's own log with the streams it handles.
     Traefik,
