@@ -160,6 +160,9 @@ fn bind(listen: &[SocketAddr], threads: usize) -> io::Result<(Vec<SocketAddr>, V
         let mut address = *wanted;
         let told =
             |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {wanted}: {error}"));
+        // The threads share their port, and so could another edge, which would get a part of the
+        // queries.
+        socket::is_free(address).map_err(told)?;
         for own in &mut all {
             let udp = socket::listener(address).map_err(told)?;
             address = udp.local_addr().map_err(told)?;
@@ -169,4 +172,32 @@ fn bind(listen: &[SocketAddr], threads: usize) -> io::Result<(Vec<SocketAddr>, V
         addresses.push(address);
     }
     Ok((addresses, all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Backend, Limits, Pool};
+
+    fn settings(listen: SocketAddr) -> Settings {
+        let backend = Backend { name: "ns".to_owned(), address: ([127, 0, 0, 1], 9).into(), weight: 1 };
+        Settings {
+            listeners: vec![listen],
+            pools: vec![Pool { suffix: Box::new([0]), backends: vec![backend] }],
+            zones: Vec::new(),
+            limits: Limits::default(),
+            threads: 2,
+            enforce: true,
+        }
+    }
+
+    #[test]
+    fn two_edges_do_not_share_a_port() {
+        let start = |listen| Edge::start(settings(listen), Timestamp(0), &[7; 32]);
+        let first = start(([127, 0, 0, 1], 0).into()).expect("a port is free");
+        let taken = first.addresses()[0];
+        let told = start(taken).expect_err("taken").to_string();
+        assert!(told.starts_with(&format!("cannot listen on {taken}: ")), "{told}");
+        first.stop();
+    }
 }

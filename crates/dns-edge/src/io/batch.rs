@@ -14,8 +14,10 @@ use std::os::fd::AsRawFd;
 
 /// Datagrams of one call.
 pub const BATCH: usize = 64;
-/// Room for the address that a datagram was sent to.
+/// Room for the address that a datagram was sent to, or comes from, and for the length of parts.
 const CONTROL_WORDS: usize = 8;
+/// Bytes that are joined: what fits into one IP packet, with its headers.
+const JOINED_BYTES: usize = 60_000;
 
 type Control = [u64; CONTROL_WORDS];
 
@@ -123,7 +125,7 @@ impl Receiver {
 }
 
 /// A datagram to send.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
     /// `None`: to where the socket is connected.
     pub to: Option<SocketAddr>,
@@ -132,12 +134,22 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Sends datagrams in batches.
+impl Datagram<'_> {
+    /// Datagrams of one way and length are handed over as one, which the system cuts.
+    fn way(&self) -> (usize, Option<SocketAddr>, Option<IpAddr>) {
+        (self.bytes.len(), self.to, self.from)
+    }
+}
+
+/// Sends datagrams in batches. Those of the same length that go the same way pass through the
+/// system as one, and are cut where they leave it (`UDP_SEGMENT`).
 pub struct Sender {
     names: Box<[libc::sockaddr_storage; BATCH]>,
     controls: Box<[Control; BATCH]>,
     headers: Box<[libc::mmsghdr; BATCH]>,
     vectors: Box<[libc::iovec; BATCH]>,
+    /// The system can cut.
+    can_join: bool,
 }
 
 impl std::fmt::Debug for Sender {
@@ -155,81 +167,126 @@ impl Default for Sender {
                 controls: Box::new(zeroed()),
                 headers: Box::new(zeroed()),
                 vectors: Box::new(zeroed()),
+                can_join: true,
             }
         }
     }
 }
 
 impl Sender {
-    /// Sends all; returns how many the system did not take. What it does not take is gone: a
-    /// datagram that waits is worth less than the next.
+    /// Sends all, in any order; returns how many the system did not take. What it does not take is
+    /// gone: a datagram that waits is worth less than the next.
     pub fn send<'a>(
         &mut self,
         socket: &UdpSocket,
         mut datagrams: impl Iterator<Item = Datagram<'a>>,
     ) -> usize {
+        let mut batch = [Datagram { to: None, from: None, bytes: &[] }; BATCH];
         let mut failed = 0;
         loop {
             let mut filled = 0;
-            for datagram in datagrams.by_ref().take(BATCH) {
-                self.fill(filled, &datagram);
+            for (place, datagram) in batch.iter_mut().zip(datagrams.by_ref()) {
+                *place = datagram;
                 filled += 1;
             }
             if filled == 0 {
                 return failed;
             }
-            failed += self.send_filled(socket, filled);
+            failed += self.send_batch(socket, &mut batch[..filled]);
             if filled < BATCH {
                 return failed;
             }
         }
     }
 
-    fn fill(&mut self, i: usize, datagram: &Datagram<'_>) {
-        self.vectors[i] = libc::iovec {
-            // Only read by the kernel.
-            iov_base: datagram.bytes.as_ptr().cast_mut().cast(),
-            iov_len: datagram.bytes.len(),
-        };
-        let h = &mut self.headers[i].msg_hdr;
-        h.msg_iovlen = 1;
-        h.msg_namelen = datagram.to.map_or(0, |to| write_address(&mut self.names[i], to));
-        h.msg_controllen = datagram.from.map_or(0, |from| write_source(&mut self.controls[i], from));
+    fn send_batch(&mut self, socket: &UdpSocket, batch: &mut [Datagram<'_>]) -> usize {
+        if self.can_join && batch.len() > 1 {
+            batch.sort_unstable_by_key(Datagram::way);
+        }
+        let (mut at, mut failed) = (0, 0);
+        while at < batch.len() {
+            let rest = &batch[at..];
+            let messages = self.fill(rest);
+            let sent = self.send_filled(socket, messages);
+            let done: usize = self.headers[..sent].iter().map(|h| h.msg_hdr.msg_iovlen).sum();
+            at += done;
+            if sent == messages {
+                continue;
+            }
+            // The first that is left cannot be sent; those after it may be. One that was joined
+            // is tried again in parts.
+            if self.headers[sent].msg_hdr.msg_iovlen > 1 {
+                self.can_join = false;
+            } else {
+                failed += 1;
+                at += 1;
+            }
+        }
+        failed
     }
 
-    fn send_filled(&mut self, socket: &UdpSocket, filled: usize) -> usize {
-        for i in 0..filled {
+    /// Prepares messages for all datagrams; returns how many.
+    fn fill(&mut self, batch: &[Datagram<'_>]) -> usize {
+        let mut messages = 0;
+        let mut rest = batch;
+        while let Some(first) = rest.first() {
+            let same = rest.iter().take_while(|d| d.way() == first.way()).count();
+            let most = (JOINED_BYTES / first.bytes.len().max(1)).max(1);
+            let count = if self.can_join { same.min(most) } else { 1 };
+            let (joined, after) = rest.split_at(count);
+            let start = batch.len() - rest.len();
+            for (vector, datagram) in self.vectors[start..].iter_mut().zip(joined) {
+                *vector = libc::iovec {
+                    // Only read by the kernel.
+                    iov_base: datagram.bytes.as_ptr().cast_mut().cast(),
+                    iov_len: datagram.bytes.len(),
+                };
+            }
+            let h = &mut self.headers[messages].msg_hdr;
+            h.msg_iov = &raw mut self.vectors[start];
+            h.msg_iovlen = count;
+            h.msg_namelen = first.to.map_or(0, |to| write_address(&mut self.names[messages], to));
+            let control = &mut self.controls[messages];
+            h.msg_controllen = first.from.map_or(0, |from| write_source(control, from));
+            if count > 1 {
+                h.msg_controllen += write_segment(control, h.msg_controllen, first.bytes.len());
+            }
+            messages += 1;
+            rest = after;
+        }
+        messages
+    }
+
+    /// Sends as many of the prepared messages as the system takes; returns how many.
+    fn send_filled(&mut self, socket: &UdpSocket, messages: usize) -> usize {
+        for i in 0..messages {
             let h = &mut self.headers[i].msg_hdr;
-            h.msg_iov = &raw mut self.vectors[i];
             let has_name = h.msg_namelen > 0;
             h.msg_name = if has_name { (&raw mut self.names[i]).cast() } else { std::ptr::null_mut() };
             let has_control = h.msg_controllen > 0;
             h.msg_control =
                 if has_control { self.controls[i].as_mut_ptr().cast() } else { std::ptr::null_mut() };
         }
-        let (mut at, mut failed) = (0, 0);
-        while at < filled {
-            // SAFETY: `headers[at..filled]` point to names, controls and vectors of `self`, set
-            // above, and the vectors to the bytes of datagrams that outlive this call: they are
-            // borrowed for `'a` by the caller's iterator, whose items live as long as `'a`.
+        let mut at = 0;
+        while at < messages {
+            // SAFETY: `headers[at..messages]` point to names, controls and vectors of `self`, set
+            // in `fill` and above, and the vectors to the bytes of datagrams that outlive this
+            // call: `send_batch` borrows them. Each header names as many vectors as `fill` wrote
+            // for it.
             let sent = unsafe {
                 libc::sendmmsg(
                     socket.as_raw_fd(),
-                    self.headers[at..filled].as_mut_ptr(),
-                    (filled - at) as u32,
+                    self.headers[at..messages].as_mut_ptr(),
+                    (messages - at) as u32,
                     libc::MSG_DONTWAIT,
                 )
             };
             match usize::try_from(sent) {
                 Ok(sent) if sent > 0 => at += sent,
-                // The first one cannot be sent; those after it may be.
-                _ => {
-                    failed += 1;
-                    at += 1;
-                }
+                _ => break,
             }
         }
-        failed
+        at
     }
 }
 
@@ -377,6 +434,25 @@ fn write_source(control: &mut Control, from: IpAddr) -> usize {
     }
 }
 
+/// Writes, after the first `at` bytes, the control message that has the system cut a message into
+/// datagrams of `bytes`; returns its length.
+fn write_segment(control: &mut Control, at: usize, bytes: usize) -> usize {
+    let head = size_of::<libc::cmsghdr>();
+    let all = head + size_of::<u64>();
+    assert!(at + all <= size_of::<Control>(), "room for both messages was reserved");
+    // SAFETY: what is written lies inside of `control` by the line above; `at` is 0 or the length
+    // of a message padded to words, so that the head is aligned.
+    unsafe {
+        let mut first: libc::cmsghdr = zeroed();
+        (first.cmsg_level, first.cmsg_type) = (libc::SOL_UDP, libc::UDP_SEGMENT);
+        first.cmsg_len = head + size_of::<u16>();
+        let place = control.as_mut_ptr().cast::<u8>().add(at);
+        place.cast::<libc::cmsghdr>().write(first);
+        place.add(head).cast::<u16>().write(bytes as u16);
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,6 +506,33 @@ mod tests {
     fn an_answer_comes_from_the_address_that_was_asked() {
         both_ways("0.0.0.0:0");
         both_ways("[::]:0");
+    }
+
+    #[test]
+    fn datagrams_that_are_joined_arrive_apart() {
+        for listen in ["0.0.0.0:0", "[::]:0"] {
+            let listen: SocketAddr = listen.parse().expect("an address");
+            let server = socket::listener(listen).expect("binds");
+            let local: IpAddr =
+                if listen.is_ipv4() { [127, 0, 0, 9].into() } else { Ipv6Addr::LOCALHOST.into() };
+            let clients = [0; 2].map(|_| UdpSocket::bind((local, 0)).expect("binds"));
+            let to = |n: usize| Some(clients[n % 2].local_addr().expect("bound"));
+            let sent: Vec<Vec<u8>> = (0..60_u8).map(|i| vec![i; 40 + usize::from(i % 3)]).collect();
+            let datagrams =
+                sent.iter().enumerate().map(|(n, bytes)| Datagram { to: to(n), from: Some(local), bytes });
+            let mut sender = Sender::default();
+            assert_eq!(sender.send(&server, datagrams), 0);
+            assert!(sender.can_join, "loopback cuts");
+            for (number, client) in clients.iter().enumerate() {
+                let mut receiver = Receiver::new(64);
+                assert_eq!(wait_for(&mut receiver, client, false, 30), 30);
+                let mut got: Vec<&[u8]> =
+                    (0..30).map(|i| receiver.get(i).expect("a datagram").bytes).collect();
+                got.sort_unstable();
+                let wanted: Vec<&[u8]> = sent.iter().skip(number).step_by(2).map(Vec::as_slice).collect();
+                assert_eq!(got, wanted);
+            }
+        }
     }
 
     #[test]

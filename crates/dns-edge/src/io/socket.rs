@@ -11,6 +11,23 @@ const BACKLOG: i32 = 1_024;
 const RECEIVE_BYTES: usize = 4 << 20;
 const SEND_BYTES: usize = 2 << 20;
 
+/// Nobody listens on an address yet, over UDP or TCP.
+///
+/// # Errors
+/// If somebody does, or the address is not ours.
+pub fn is_free(address: SocketAddr) -> io::Result<()> {
+    for (kind, protocol) in [(Type::DGRAM, Protocol::UDP), (Type::STREAM, Protocol::TCP)] {
+        let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+        // Connections that have ended hold up nobody; over UDP it would share the port.
+        socket.set_reuse_address(kind == Type::STREAM)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+    }
+    Ok(())
+}
+
 /// A UDP socket for clients. One that listens on all addresses tells each datagram's.
 ///
 /// # Errors

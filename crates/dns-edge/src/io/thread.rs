@@ -3,6 +3,7 @@
 use super::batch::{BATCH, Datagram, Receiver, Sender};
 use super::client::Clients;
 use super::clock::Clock;
+use super::pace::Pace;
 use super::ports::Ports;
 use super::upstream::Upstreams;
 use crate::core::outbox::{ToBackend, ToClient};
@@ -10,6 +11,7 @@ use crate::core::reply::From;
 use crate::core::{Asker, Common, Core, Outbox, Shared, Via};
 use crate::counters::Counter;
 use rustix::event::{Timespec, epoll};
+use rustix::thread::nanosleep;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -94,6 +96,9 @@ pub struct Thread {
     answers: Receiver,
     sender: Sender,
     out: Outbox,
+    pace: Pace,
+    /// When the present round began.
+    woke_us: u64,
     next_tick_us: u64,
     next_chore_us: u64,
     next_port_us: u64,
@@ -130,6 +135,8 @@ impl Thread {
             answers: Receiver::new(ANSWER_BYTES),
             sender: Sender::default(),
             out: Outbox::default(),
+            pace: Pace::new(common.settings.limits.rest_us),
+            woke_us: 0,
             next_tick_us: 0,
             next_chore_us: 0,
             next_port_us: 0,
@@ -147,12 +154,13 @@ impl Thread {
         let mut events: Vec<epoll::Event> = Vec::with_capacity(256);
         while !stop.load(Ordering::Relaxed) {
             events.clear();
-            let timeout = self.timeout();
+            let timeout = self.rest();
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
             self.begin();
+            self.woke_us = self.core.now().us;
             for event in &events {
                 if let Some(token) = Token::read(event.data.u64()) {
                     self.ready(token, event.flags);
@@ -178,6 +186,20 @@ impl Thread {
 
     fn now_ms(&self) -> u64 {
         self.core.now().us / 1_000
+    }
+
+    /// Rests while messages come often; returns how long to wait for the next.
+    fn rest(&mut self) -> Timespec {
+        match self.pace.rest_us(self.woke_us, self.clock.now().us) {
+            None => self.timeout(),
+            Some(rest_us) => {
+                if rest_us > 0 {
+                    // One that a signal ends early is a shorter rest.
+                    let _ = nanosleep(&Timespec { tv_sec: 0, tv_nsec: rest_us as i64 * 1_000 });
+                }
+                Timespec::default()
+            }
+        }
     }
 
     fn timeout(&mut self) -> Timespec {
@@ -224,12 +246,11 @@ impl Thread {
                 let message = if received.is_cut { &[] } else { received.bytes };
                 self.core.query(&asker, message, &mut self.out);
             }
-            if taken > 0 {
-                self.flush();
-            }
+            self.pace.took(taken);
             if taken < BATCH {
                 return;
             }
+            self.flush();
             self.begin();
         }
     }
@@ -244,12 +265,11 @@ impl Thread {
                 let message = if received.is_cut { &[] } else { received.bytes };
                 self.core.answer(from, message, &mut self.out);
             }
-            if taken > 0 {
-                self.flush();
-            }
+            self.pace.took(taken);
             if taken < BATCH {
                 return;
             }
+            self.flush();
         }
     }
 
@@ -278,8 +298,9 @@ impl Thread {
     /// Sends everything that was written. What fails over TCP writes more, over UDP or to clients.
     fn flush(&mut self) {
         while !self.out.bytes.is_empty() {
-            self.flush_clients();
+            // Back ends first: they work while the rest is sent.
             let failed = self.flush_backends();
+            self.flush_clients();
             let now_ms = self.now_ms();
             for message in &self.out.streams {
                 let bytes = &self.out.bytes[message.range.start as usize..message.range.end as usize];

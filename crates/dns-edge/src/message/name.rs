@@ -122,13 +122,28 @@ pub fn write_text(name: &[u8], out: &mut Vec<u8>) {
         if !out.is_empty() {
             out.push(b'.');
         }
-        for &byte in label {
-            match byte {
-                b'.' | b'\\' => out.extend([b'\\', byte]),
-                0x21..=0x7E => out.push(byte.to_ascii_lowercase()),
-                _ => out.extend([b'\\', b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10]),
-            }
+        let start = out.len();
+        out.extend_from_slice(label);
+        // Nearly every label is as it is written, and is copied whole.
+        if label.iter().fold(true, |all, byte| all & is_plain(*byte)) {
+            out[start..].make_ascii_lowercase();
+        } else {
+            out.truncate(start);
+            label.iter().for_each(|byte| escape(*byte, out));
         }
+    }
+}
+
+#[inline]
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() & (byte != b'.') & (byte != b'\\')
+}
+
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'.' | b'\\' => out.extend([b'\\', byte]),
+        0x21..=0x7E => out.push(byte.to_ascii_lowercase()),
+        _ => out.extend([b'\\', b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10]),
     }
 }
 

@@ -309,3 +309,26 @@ fn a_format_given_by_the_user_is_preferred() {
     let everything = read_with(&[folder.write("log", text.as_bytes())], &options).unwrap();
     assert_eq!(everything.total.requests, 100);
 }
+
+/// What Unbound tells of one question: the client's query, its own one to the name server, and both
+/// answers. What it asked itself is no query to it.
+#[test]
+fn dnstap_is_read_packed_or_not_and_up_to_where_it_was_cut() {
+    let real = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/dnstap/unbound");
+    let bytes = std::fs::read(real).expect("part of the repository");
+    let folder = Folder::new("dnstap");
+    let whole = one(folder.write("tap", &bytes));
+    assert_eq!((whole.reports[0].kind.as_str(), whole.reports[0].malformed), ("dnstap", 0));
+    let own = whole.reports[0].oddities.get("asked-by-the-server-itself").copied().unwrap_or(0);
+    assert_eq!(whole.total.dns + own, 4);
+    assert!(
+        whole
+            .total
+            .samples
+            .iter()
+            .any(|(_, s)| s.contains("is_response: true") && s.contains("response_us: Some"))
+    );
+    assert_eq!(one(folder.write("tap.gz", &gzip(&bytes))).total, whole.total);
+    let cut = one(folder.write("cut", &bytes[..bytes.len() - 20]));
+    assert_eq!((cut.total.dns + own, cut.reports[0].malformed), (3, 1));
+}

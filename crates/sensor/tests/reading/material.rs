@@ -124,3 +124,13 @@ fn everything_benign_is_read_without_a_broken_record() {
         assert!(everything.reports[0].records > 0, "{path}");
     }
 }
+
+/// The file that BIND's own tests read: eight reports of each kind, of which its text names the
+/// two letters.
+#[test]
+fn every_report_of_a_dnstap_file_is_read_and_those_of_clients_are_counted() {
+    let Some(everything) = read_one("dns/bind9-dnstap.saved") else { return };
+    let report = &everything.reports[0];
+    assert_eq!((report.kind.as_str(), report.malformed), ("dnstap", 0));
+    assert_eq!((everything.total.dns, report.oddities["asked-by-the-server-itself"]), (32, 64));
+}
