@@ -5,7 +5,10 @@
 //! dns_load people SERVER SECONDS PER_S     real queries from 40 resolvers, and how they fared
 //! dns_load flood SERVER SECONDS PER_S SEED random names from 100,000 forged addresses, a tenth of
 //!                                          them those of the resolvers
+//! dns_load spoof SERVER SECONDS PER_S SEED the same, all of them from the resolvers' addresses
+//! dns_load garbage SERVER SECONDS PER_S    bytes that are no query, from 100,000 addresses
 //! dns_load reflect SERVER SECONDS PER_S    TXT questions in the name of three victims
+//! dns_load tcp SERVER SECONDS PER_S SEED   random names over 400 connections of 200 addresses
 //! ```
 //!
 //! Names `hostN` exist. A query counts as served if its answer comes within a second, whole.
@@ -31,11 +34,18 @@ fn main() -> Outcome {
     match words[..] {
         ["backend", address, per_s] => backend(address.parse()?, per_s.parse()?),
         ["people", server, seconds, per_s] => people(server.parse()?, seconds.parse()?, per_s.parse()?),
-        ["flood", server, seconds, per_s, seed] => {
-            forged(server.parse()?, seconds.parse()?, per_s.parse()?, Some(seed.parse()?))
+        [kind @ ("flood" | "spoof"), server, seconds, per_s, seed] => {
+            let kind = if kind == "flood" { Forged::Flood } else { Forged::Resolvers };
+            forged(server.parse()?, seconds.parse()?, per_s.parse()?, kind, seed.parse()?)
+        }
+        ["garbage", server, seconds, per_s] => {
+            forged(server.parse()?, seconds.parse()?, per_s.parse()?, Forged::Garbage, 0)
         }
         ["reflect", server, seconds, per_s] => {
-            forged(server.parse()?, seconds.parse()?, per_s.parse()?, None)
+            forged(server.parse()?, seconds.parse()?, per_s.parse()?, Forged::Reflection, 0)
+        }
+        ["tcp", server, seconds, per_s, seed] => {
+            over_tcp(server.parse()?, seconds.parse()?, per_s.parse()?, seed.parse()?)
         }
         _ => Err("see the head of the file for what to say".into()),
     }
@@ -151,8 +161,39 @@ fn people(server: SocketAddr, seconds: u64, per_s: u64) -> Outcome {
     Ok(())
 }
 
-/// Sends from forged addresses: random names with a seed, or TXT questions of victims without.
-fn forged(server: SocketAddr, seconds: u64, per_s: u64, seed: Option<u64>) -> Outcome {
+/// What comes from forged addresses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Forged {
+    /// Random names, a tenth of them from the addresses of resolvers.
+    Flood,
+    /// Random names from the addresses of resolvers.
+    Resolvers,
+    Garbage,
+    /// Questions for a large record in the name of three victims.
+    Reflection,
+}
+
+impl Forged {
+    /// Source and payload of the packet with this number.
+    fn draw(self, number: u64, random: u64) -> (u32, Vec<u8>) {
+        let other = 0x0A64_0000 + (random >> 8) as u32 % 100_000;
+        let resolver = FIRST_RESOLVER + (random >> 8) as u32 % RESOLVERS;
+        let random_name = || query(random as u16, &format!("x{random:x}"), 1);
+        match self {
+            Self::Flood if random.is_multiple_of(10) => (resolver, random_name()),
+            Self::Flood => (other, random_name()),
+            Self::Resolvers => (resolver, random_name()),
+            Self::Garbage => {
+                let length = 8 + random as usize % 120;
+                (other, (0..length as u64).map(|i| mix(random ^ i) as u8).collect())
+            }
+            Self::Reflection => (0x0A64_0000 + (number % 3) as u32 * 256, query(random as u16, "big", 16)),
+        }
+    }
+}
+
+/// Sends from forged addresses.
+fn forged(server: SocketAddr, seconds: u64, per_s: u64, kind: Forged, seed: u64) -> Outcome {
     let IpAddr::V4(to) = server.ip() else { return Err("an IPv4 server is expected".into()) };
     let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255)))?;
     raw.set_header_included_v4(true)?;
@@ -161,16 +202,8 @@ fn forged(server: SocketAddr, seconds: u64, per_s: u64, seed: Option<u64>) -> Ou
     while start.elapsed() < Duration::from_secs(seconds) {
         let due = (start.elapsed().as_secs_f64() * per_s as f64) as u64;
         while sent < due {
-            let random = mix(sent ^ seed.unwrap_or(0) << 32);
-            let (from, payload) = match seed {
-                Some(_) => {
-                    let is_real = random.is_multiple_of(10);
-                    let other = 0x0A64_0000 + (random >> 8) as u32 % 100_000;
-                    let real = FIRST_RESOLVER + (random >> 8) as u32 % RESOLVERS;
-                    (if is_real { real } else { other }, query(random as u16, &format!("x{random:x}"), 1))
-                }
-                None => (0x0A64_0000 + (sent % 3) as u32 * 256, query(random as u16, "big", 16)),
-            };
+            let random = mix(sent ^ seed << 32);
+            let (from, payload) = kind.draw(sent, random);
             let packet =
                 packet(from, u32::from(to), 1_024 + (random >> 40) as u16 % 60_000, server.port(), &payload);
             let _ = raw.send_to(&packet, &SocketAddr::from((to, 0)).into());
@@ -179,6 +212,51 @@ fn forged(server: SocketAddr, seconds: u64, per_s: u64, seed: Option<u64>) -> Ou
         std::thread::sleep(Duration::from_micros(500));
     }
     println!("sent {sent}");
+    Ok(())
+}
+
+/// Connections of [`over_tcp`], and the addresses that they come from.
+const CONNECTIONS: usize = 400;
+const CONNECTED: u32 = 200;
+/// The first of them: 10.8.0.1.
+const FIRST_CONNECTED: u32 = 0x0A08_0001;
+
+/// Random names over real connections; one that is closed is opened again.
+fn over_tcp(server: SocketAddr, seconds: u64, per_s: u64, seed: u64) -> Outcome {
+    let connect = |n: usize| -> std::io::Result<Socket> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        let from = Ipv4Addr::from(FIRST_CONNECTED + n as u32 % CONNECTED);
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        socket.connect_timeout(&server.into(), Duration::from_millis(200))?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    };
+    let mut all: Vec<Option<Socket>> = (0..CONNECTIONS).map(|n| connect(n).ok()).collect();
+    let start = Instant::now();
+    let (mut sent, mut opened) = (0, CONNECTIONS);
+    let mut waste = [std::mem::MaybeUninit::uninit(); 4_096];
+    while start.elapsed() < Duration::from_secs(seconds) {
+        let due = (start.elapsed().as_secs_f64() * per_s as f64) as u64;
+        while sent < due {
+            let n = sent as usize % CONNECTIONS;
+            let random = mix(sent ^ seed << 32);
+            sent += 1;
+            if all[n].is_none() {
+                all[n] = connect(n).ok();
+                opened += 1;
+            }
+            let Some(socket) = &all[n] else { continue };
+            let message = query(random as u16, &format!("x{random:x}"), 1);
+            let framed = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+            while socket.recv(&mut waste).is_ok_and(|n| n > 0) {}
+            // A connection that takes only a part is one that is no longer in step.
+            if socket.send(&framed).ok() != Some(framed.len()) {
+                all[n] = None;
+            }
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    println!("sent {sent} over {opened} connections");
     Ok(())
 }
 

@@ -109,9 +109,6 @@ limits! {
     /// Same questions a second from one network (/24, or /56) while more goes out for each byte in
     /// than is usual; fifty times as many while it is loud only.
     repeats_per_network: 5, 1, 100_000;
-    /// How long a thread gathers messages while they come often, so that it is woken once for
-    /// several; 0: it is woken for each.
-    rest_us: 200, 0, 10_000;
     /// TCP connections, per thread.
     connections: 4_096, 1, 1_000_000;
     /// TCP connections of one source (IPv6: one /64), per thread.

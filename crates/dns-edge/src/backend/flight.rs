@@ -55,6 +55,8 @@ pub struct Flight {
     pub is_shared: bool,
     /// A second attempt was made, or refused.
     pub is_hedged: bool,
+    /// The back end that said it cannot answer.
+    pub failed_by: Option<u16>,
 }
 
 impl Default for Flight {
@@ -73,6 +75,7 @@ impl Default for Flight {
             has_room: false,
             is_shared: false,
             is_hedged: false,
+            failed_by: None,
         }
     }
 }
@@ -204,6 +207,7 @@ impl Flights {
         flight.generation = flight.generation.wrapping_add(1);
         flight.is_shared = false;
         flight.is_hedged = false;
+        flight.failed_by = None;
         flight.has_room = false;
         flight.query.clear();
         self.free.push(at);

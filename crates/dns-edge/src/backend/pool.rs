@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 /// Questions in a row without any answer that take a server out.
 const SILENT: u32 = 5;
+/// Questions in a row that a server could not answer, and another one could, that take it out.
+const FAILED_ALONE: u32 = 5;
 /// Second attempts that may be saved up.
 const SAVED_HEDGES: f32 = 50.0;
 /// Parts by which an answer moves the mean of a server's times and their deviation.
@@ -21,6 +23,8 @@ pub struct Member {
     outstanding: u32,
     /// Questions that were late while nothing else was answered.
     unanswered: u32,
+    /// Questions that it could not answer and another one could, since it last could.
+    failed_alone: u32,
     last_answer_us: u64,
     mean_us: f64,
     deviation_us: f64,
@@ -49,6 +53,7 @@ impl Pool {
             weight: backend.weight.max(1) as f32,
             outstanding: 0,
             unanswered: 0,
+            failed_alone: 0,
             last_answer_us: 0,
             mean_us: 0.0,
             deviation_us: 0.0,
@@ -125,6 +130,18 @@ impl Pool {
         m.deviation_us += ((took - m.mean_us).abs() - m.deviation_us) * MEAN;
         m.mean_us += (took - m.mean_us) * MEAN;
         self.room.answered(took_us);
+    }
+
+    /// A member had an answer, whatever it said.
+    pub fn could(&mut self, member: usize) {
+        self.members[member].failed_alone = 0;
+    }
+
+    /// A member could not answer what another one could. Returns whether it was taken out for it.
+    pub fn failed_alone(&mut self, member: usize) -> bool {
+        let m = &mut self.members[member];
+        m.failed_alone += 1;
+        m.failed_alone >= FAILED_ALONE && m.health.eject()
     }
 
     /// A question sent at `sent_us` is late. Returns whether the member was taken out for it.
@@ -237,6 +254,17 @@ mod tests {
             }
         }
         assert!(healths[0].is_up());
+    }
+
+    #[test]
+    fn a_member_that_alone_cannot_answer_is_taken_out() {
+        let (mut pool, healths) = pool(&[1, 1]);
+        for _ in 0..3 {
+            (0..4).for_each(|_| assert!(!pool.failed_alone(0)));
+            pool.could(0);
+        }
+        (0..4).for_each(|_| assert!(!pool.failed_alone(0)));
+        assert!(pool.failed_alone(0) && !healths[0].is_up() && healths[1].is_up());
     }
 
     #[test]

@@ -45,7 +45,11 @@ impl Core {
         }
         let is_failure = matches!(answer.code, code::SERVER_FAILURE | code::REFUSED) || answer.code > 15;
         if is_failure && self.ask_another(at, Some(from.backend), out) {
+            self.flights.get_mut(at).failed_by = Some(from.backend);
             return;
+        }
+        if !is_failure {
+            self.could(at, member, from.backend, out);
         }
         if leg == 1 {
             self.add(Counter::hedge_won, 1);
@@ -89,6 +93,17 @@ impl Core {
                 self.add(Counter::backend_timeouts, 1);
                 self.fail(due.flight, out);
             }
+        }
+    }
+
+    /// A back end had an answer to a question; one that could not answer it is not as good.
+    fn could(&mut self, at: u32, member: usize, backend: u16, out: &mut Outbox) {
+        let flight = self.flights.get_mut(at);
+        let (pool, failed) = (usize::from(flight.pool), flight.failed_by.take());
+        self.pools[pool].could(member);
+        let Some(other) = failed.filter(|other| *other != backend) else { return };
+        if self.pools[pool].member(other).is_some_and(|m| self.pools[pool].failed_alone(m)) {
+            self.eject(other, pool, out);
         }
     }
 

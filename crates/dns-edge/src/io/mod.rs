@@ -4,7 +4,6 @@ pub mod batch;
 mod client;
 pub mod clock;
 mod keeper;
-mod pace;
 mod ports;
 pub mod socket;
 pub mod thread;

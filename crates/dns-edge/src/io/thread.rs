@@ -3,7 +3,6 @@
 use super::batch::{BATCH, Datagram, Receiver, Sender};
 use super::client::Clients;
 use super::clock::Clock;
-use super::pace::Pace;
 use super::ports::Ports;
 use super::upstream::Upstreams;
 use crate::core::outbox::{ToBackend, ToClient};
@@ -11,7 +10,6 @@ use crate::core::reply::From;
 use crate::core::{Asker, Common, Core, Outbox, Shared, Via};
 use crate::counters::Counter;
 use rustix::event::{Timespec, epoll};
-use rustix::thread::nanosleep;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -96,9 +94,6 @@ pub struct Thread {
     answers: Receiver,
     sender: Sender,
     out: Outbox,
-    pace: Pace,
-    /// When the present round began.
-    woke_us: u64,
     next_tick_us: u64,
     next_chore_us: u64,
     next_port_us: u64,
@@ -135,8 +130,6 @@ impl Thread {
             answers: Receiver::new(ANSWER_BYTES),
             sender: Sender::default(),
             out: Outbox::default(),
-            pace: Pace::new(common.settings.limits.rest_us),
-            woke_us: 0,
             next_tick_us: 0,
             next_chore_us: 0,
             next_port_us: 0,
@@ -154,13 +147,12 @@ impl Thread {
         let mut events: Vec<epoll::Event> = Vec::with_capacity(256);
         while !stop.load(Ordering::Relaxed) {
             events.clear();
-            let timeout = self.rest();
+            let timeout = self.timeout();
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
             self.begin();
-            self.woke_us = self.core.now().us;
             for event in &events {
                 if let Some(token) = Token::read(event.data.u64()) {
                     self.ready(token, event.flags);
@@ -186,20 +178,6 @@ impl Thread {
 
     fn now_ms(&self) -> u64 {
         self.core.now().us / 1_000
-    }
-
-    /// Rests while messages come often; returns how long to wait for the next.
-    fn rest(&mut self) -> Timespec {
-        match self.pace.rest_us(self.woke_us, self.clock.now().us) {
-            None => self.timeout(),
-            Some(rest_us) => {
-                if rest_us > 0 {
-                    // One that a signal ends early is a shorter rest.
-                    let _ = nanosleep(&Timespec { tv_sec: 0, tv_nsec: rest_us as i64 * 1_000 });
-                }
-                Timespec::default()
-            }
-        }
     }
 
     fn timeout(&mut self) -> Timespec {
@@ -246,7 +224,6 @@ impl Thread {
                 let message = if received.is_cut { &[] } else { received.bytes };
                 self.core.query(&asker, message, &mut self.out);
             }
-            self.pace.took(taken);
             if taken < BATCH {
                 return;
             }
@@ -265,7 +242,6 @@ impl Thread {
                 let message = if received.is_cut { &[] } else { received.bytes };
                 self.core.answer(from, message, &mut self.out);
             }
-            self.pace.took(taken);
             if taken < BATCH {
                 return;
             }

@@ -2,5 +2,6 @@
 
 mod backends;
 mod bench;
+mod benign;
 mod hostile;
 mod ladder;

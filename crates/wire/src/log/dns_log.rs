@@ -56,7 +56,13 @@ pub(super) fn is_one(envelope: &Envelope<'_>) -> bool {
     is_unbound
         || envelope.program.starts_with(b"dnsmasq")
         || dnsdist_words(envelope.body).is_some()
+        || is_bind_limit(envelope.body)
         || bind_client(envelope.body).is_some()
+}
+
+/// What BIND's rate limit says of a network, which is no query.
+fn is_bind_limit(text: &[u8]) -> bool {
+    memmem::find(&text[..text.len().min(64)], b"rate-limit: ").is_some()
 }
 
 fn is_unbound(text: &[u8]) -> bool {
@@ -406,6 +412,10 @@ mod tests {
             (
                 "21-Nov-2022 19:22:55.105 query-errors: info: client @0x7f 198.51.100.7#3616 (example.net): query failed (REFUSED) for example.net/IN/A at query.c:5708",
                 "2022-11-21T19:22:55.105Z response 198.51.100.7#3616 example.net 0 5 false false",
+            ),
+            (
+                "21-Nov-2026 19:22:39.213 rate-limit: info: limit NXDOMAIN responses to 127.0.0.0/24 for example.org",
+                "Ok(Nothing)",
             ),
             ("Nov 13 10:59:46 ns dnsmasq[12]: reply example.com is 1.2.3.4", "Ok(Nothing)"),
         ] {
