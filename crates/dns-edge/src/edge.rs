@@ -180,7 +180,8 @@ mod tests {
     use crate::settings::{Backend, Limits, Pool};
 
     fn settings(listen: SocketAddr) -> Settings {
-        let backend = Backend { name: "ns".to_owned(), address: ([127, 0, 0, 1], 9).into(), weight: 1 };
+        let backend =
+            Backend { name: "ns".to_owned(), address: ([127, 0, 0, 1], 9).into(), weight: 1, tier: 0 };
         Settings {
             listeners: vec![listen],
             pools: vec![Pool { suffix: Box::new([0]), backends: vec![backend] }],

@@ -21,7 +21,7 @@ pub struct Settings {
 }
 
 /// Servers that answer for names under a suffix.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// In wire form, lower case; the root takes what no other pool does.
     pub suffix: Box<[u8]>,
@@ -36,6 +36,8 @@ pub struct Backend {
     pub address: SocketAddr,
     /// Share of the queries, relative to the others' of the pool.
     pub weight: u32,
+    /// Those of the lowest tier that has a server up are asked: regions, with the nearest first.
+    pub tier: u32,
 }
 
 /// Where a zone is transferred from.

@@ -16,8 +16,13 @@
 //! listen = "0.0.0.0:443"
 //! upstreams = ["http://10.0.0.5:3000", "http://10.0.0.6:3000"]
 //! certificates = [{ chain = "/etc/seawall/shop.pem", key = "/etc/seawall/shop.key" }]
+//!
+//! [[dns]]
+//! listen = ["0.0.0.0:53"]
+//! servers = ["10.0.0.53", { address = "10.0.1.53", tier = 1 }]
 //! ```
 
+pub mod dns;
 mod guard;
 
 use crate::pipeline::TriageError;
@@ -110,11 +115,15 @@ pub fn parse(source: &str) -> Result<Config, Mistakes> {
             ("guard", DeValue::Table(table)) => reader.table(table, &mut config.guard, &guard::GUARD),
             ("limits", DeValue::Table(table)) => guard::limits(&mut reader, table, &mut config.guard),
             ("site", DeValue::Array(list)) => guard::sites(&mut reader, list, &mut config.guard),
+            ("dns", DeValue::Array(list)) => dns::fronts(&mut reader, list, &mut config.guard.dns),
+            ("dns", _) => reader.mistake(key.span().start, "fronts are a list: write [[dns]]".into()),
             ("site", _) => reader.mistake(key.span().start, "sites are a list: write [[site]]".into()),
             (name @ ("policy" | "guard" | "limits"), _) => {
                 reader.mistake(key.span().start, format!("{name} is a table: write [{name}]"));
             }
-            (name, _) => reader.unknown(key.span().start, name, &["policy", "guard", "limits", "site"]),
+            (name, _) => {
+                reader.unknown(key.span().start, name, &["policy", "guard", "limits", "site", "dns"])
+            }
         }
     }
     reader.mistakes.sort_by_key(|m| m.line);

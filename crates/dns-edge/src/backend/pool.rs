@@ -20,6 +20,7 @@ pub struct Member {
     /// Its place among all back ends.
     pub backend: u16,
     weight: f32,
+    tier: u32,
     outstanding: u32,
     /// Questions that were late while nothing else was answered.
     unanswered: u32,
@@ -51,6 +52,7 @@ impl Pool {
         let members = pool.backends.iter().zip(first..).map(|(backend, at)| Member {
             backend: at,
             weight: backend.weight.max(1) as f32,
+            tier: backend.tier,
             outstanding: 0,
             unanswered: 0,
             failed_alone: 0,
@@ -71,7 +73,8 @@ impl Pool {
         }
     }
 
-    /// The server with the fewest questions for its weight, of those that are up; ties go round.
+    /// The server with the fewest questions for its weight, of those of the lowest tier that are
+    /// up; ties go round.
     /// With none up, of all: asking a server that is thought dead costs nothing more.
     pub fn choose(&mut self, now_ms: u64, except: Option<u16>) -> Option<usize> {
         let n = self.members.len();
@@ -88,9 +91,13 @@ impl Pool {
                 _ => Some(new),
             })
         };
-        let mut up = order()
-            .map(|at| (at, self.members[at].health.share(now_ms)))
-            .filter(|(_, share)| *share > 0.0)
+        let up = || {
+            let with_share = order().map(|at| (at, self.members[at].health.share(now_ms)));
+            with_share.filter(|(_, share)| *share > 0.0)
+        };
+        let tier = up().map(|(at, _)| self.members[at].tier).min();
+        let mut up = up()
+            .filter(|(at, _)| Some(self.members[*at].tier) == tier)
             .map(|(at, share)| (at, cost(at, share)));
         let chosen = cheapest(&mut up);
         if chosen.is_none() && except.is_some() {
@@ -186,6 +193,7 @@ mod tests {
                 name: String::new(),
                 address: ([127, 0, 0, 1], 53).into(),
                 weight: *weight,
+                tier: 0,
             })
             .collect();
         let healths: Vec<_> = weights.iter().map(|_| Arc::<Health>::default()).collect();
@@ -217,6 +225,19 @@ mod tests {
         }
         let counts = load(&mut pool(&[3, 1]).0, 4_000, 40);
         assert!((2_900..=3_100).contains(&counts[0]), "{counts:?}");
+    }
+
+    #[test]
+    fn a_farther_tier_is_asked_when_the_nearer_one_is_out() {
+        let (mut pool, healths) = pool(&[1, 1, 1]);
+        pool.members[2].tier = 1;
+        let counts = load(&mut pool, 1_000, 10);
+        assert_eq!(counts[2], 0, "{counts:?}");
+        assert_ne!(pool.choose(60_000, Some(0)), Some(2), "a second attempt stays near");
+        healths[0].eject();
+        assert_eq!(pool.choose(60_000, Some(1)), Some(2), "unless nobody else is there");
+        healths[1].eject();
+        assert_eq!(load(&mut pool, 10, 0), [0, 0, 10]);
     }
 
     #[test]

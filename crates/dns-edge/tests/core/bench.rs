@@ -70,6 +70,7 @@ impl Setup {
             name: format!("ns{i}"),
             address: ([127, 0, 0, 1], 5300 + i as u16).into(),
             weight: 1,
+            tier: 0,
         };
         let backends: Vec<_> = (0..self.backends).map(backend).collect();
         let settings = Settings {

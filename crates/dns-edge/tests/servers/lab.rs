@@ -186,6 +186,7 @@ impl Lab {
             name: (*name).to_owned(),
             address: *address,
             weight: 1,
+            tier: 0,
         };
         let apex = || name::parse("example.org").expect("a name");
         let settings = Settings {

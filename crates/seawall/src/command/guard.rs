@@ -47,7 +47,7 @@ pub fn run(
         Some(folder) => Store::open(folder, &policy).map(|(store, cut_off)| (Some(store), cut_off))?,
         None => (None, Vec::new()),
     };
-    let dns = guard_dns::start(&args.dns, &args.dns_zone, &policy, guard.state_folder.as_deref(), &secret)?;
+    let dns = guard_dns::start(&guard.dns, guard.threads, &policy, guard.state_folder.as_deref(), &secret)?;
     let edge = Arc::new(Edge::start(settings, &policy, clock::now(), &secret)?);
     let socket = guard.admin_socket.clone().unwrap_or_else(default_socket);
     let admin = admin::listen(&socket, Arc::clone(&edge))
@@ -207,10 +207,22 @@ fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
         let site = config::site(word).map_err(|reason| anyhow::anyhow!("--http: {reason}"))?;
         guard.sites.push(site);
     }
+    for word in &args.dns {
+        let front = config::dns::front(word).map_err(|reason| anyhow::anyhow!("--dns: {reason}"))?;
+        guard.dns.push(front);
+    }
+    ensure!(
+        args.dns_zone.is_empty() || !guard.dns.is_empty(),
+        "--dns-zone says what is known of a --dns, and there is none"
+    );
+    for word in &args.dns_zone {
+        let zone = config::dns::zone(word).map_err(|reason| anyhow::anyhow!("--dns-zone: {reason}"))?;
+        guard.dns.iter_mut().for_each(|front| front.zones.push(zone.clone()));
+    }
     guard.interface = args.interface.clone().or(guard.interface);
     ensure!(
-        !guard.sites.is_empty() || guard.interface.is_some() || !args.dns.is_empty() || !args.log.is_empty(),
-        "nothing to guard: give --http LISTEN=UPSTREAM, --dns LISTEN=SERVER, --interface NAME or --log FILE, or --config with a [[site]]"
+        !guard.sites.is_empty() || guard.interface.is_some() || !guard.dns.is_empty() || !args.log.is_empty(),
+        "nothing to guard: give --http LISTEN=UPSTREAM, --dns LISTEN=SERVER, --interface NAME or --log FILE, or --config with a [[site]] or a [[dns]]"
     );
     if args.observe {
         policy.mode = Mode::Observe;

@@ -1,5 +1,6 @@
 //! The parts of a configuration that `seawall guard` uses: `[guard]`, `[limits]`, `[[site]]`.
 
+use super::dns::DnsConfig;
 use super::{Reader, Setter, prefixes, set, whole};
 use crate::report::text;
 use seawall_http_edge::tls::CertificateFiles;
@@ -16,6 +17,7 @@ const MOST_SITES: usize = 1_000;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GuardConfig {
     pub sites: Vec<SiteConfig>,
+    pub dns: Vec<DnsConfig>,
     pub limits: Limits,
     pub trusted_proxies: Vec<Prefix>,
     /// Without it, one for each core.
@@ -140,7 +142,7 @@ pub fn site(word: &str) -> Result<SiteConfig, String> {
     })
 }
 
-fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
+pub(super) fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
     value.as_str().ok_or_else(|| "text in quotes is expected".into())
 }
 
