@@ -68,7 +68,7 @@ pub(crate) fn present(engine: &Engine) -> Option<Conclusion> {
         findings: engine.episode_findings(episode),
         diagnosis: episode.diagnosis.clone()?,
         named: episode.named,
-        during: episode.during.clone(),
+        during: episode.glance.as_ref().unwrap_or(&episode.during).clone(),
     };
     Some(amounts_to(engine, chosen, engine.reference(), &[]))
 }

@@ -32,6 +32,8 @@ const NEW_NORMAL_S: f64 = 1_800.0;
 const COLD_START_S: f64 = 45.0;
 /// Changes that are kept.
 const CHANGES_KEPT: usize = 1_000;
+/// A second under way counts as no shorter than this, in seconds.
+const GLANCE_LEAST_S: f64 = 0.05;
 /// A reference shorter than this, or with less than this many observations, expects nothing.
 const REFERENCE_MIN_S: f64 = 5.0;
 const REFERENCE_MIN_OBSERVATIONS: f64 = 12.0;
@@ -51,6 +53,8 @@ pub enum Input {
     Places(Places),
     /// The input ends: everything open is concluded.
     Finish,
+    /// The second under way is looked at before it is over: who defends has no second to lose.
+    Glance,
 }
 
 /// One thing that follows.
@@ -126,6 +130,7 @@ impl Engine {
                 self.close_second(&mut effects);
                 effects.push(Effect::Concluded(Box::new(conclude::conclude(self))));
             }
+            Input::Glance => self.glance(now, &mut effects),
         }
         effects
     }
@@ -147,6 +152,13 @@ impl Engine {
     #[must_use]
     pub fn present(&self) -> Option<Conclusion> {
         conclude::present(self)
+    }
+
+    /// Whether a second that is not over, of which this has been seen, is unlike before already: a
+    /// [`Input::Glance`] would open a disturbance.
+    #[must_use]
+    pub fn is_rising(&self, part: &Window) -> bool {
+        self.episode.is_none() && self.risen(part).next().is_some()
     }
 
     /// How long the present disturbance has been quiet again, in seconds; `None` while nothing is
@@ -261,13 +273,55 @@ impl Engine {
         }
     }
 
-    fn open_episode(
+    /// Series of which the part of a second is more than a whole one may hold. Counts only grow, so
+    /// that the whole second will say the same.
+    fn risen<'a>(&'a self, part: &'a Window) -> impl Iterator<Item = (Series, Option<Timestamp>)> + 'a {
+        let counts = self.detectors.iter().zip(SERIES).filter(|(_, series)| series.scale() == Scale::Count);
+        counts.filter_map(|(detector, series)| {
+            let value = series.value(part)?;
+            detector.would_rise(value).then(|| (series, detector.up_since()))
+        })
+    }
+
+    /// Looks at the second under way. It is filed and watched when it is over, as if nobody had
+    /// looked; only an episode may begin, or get a name, sooner.
+    fn glance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some((second, mut part)) = self.second.clone() else { return };
+        let mut episode = match self.episode.take() {
+            Some(episode) => episode,
+            None => {
+                let risen: Vec<_> = self
+                    .risen(&part)
+                    .map(|(series, since)| (Watched::Rate(series), since.unwrap_or(second)))
+                    .collect();
+                if risen.is_empty() {
+                    return;
+                }
+                Box::new(self.begin_episode(second, risen, effects))
+            }
+        };
+        part.seal(now.since_s(second).clamp(GLANCE_LEAST_S, 1.0));
+        let mut so_far = episode.during.clone();
+        so_far.merge(&part);
+        let diagnosis = diagnose(&self.findings_of(&episode, &so_far), &self.policy);
+        if !matches!(diagnosis.verdict.class, Class::Normal | Class::Undecided) {
+            if episode.diagnosis.as_ref().is_none_or(|d| d.verdict.cause != diagnosis.verdict.cause) {
+                episode.named = Some(now);
+                effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));
+            }
+            episode.diagnosis = Some(diagnosis);
+            episode.glance = Some(so_far);
+        }
+        self.episode = Some(episode);
+    }
+
+    /// An episode with the quiet seconds that belong to it after all.
+    fn begin_episode(
         &mut self,
         second: Timestamp,
-        window: Window,
         shifted: Vec<(Watched, Timestamp)>,
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> Episode {
         let onset = shifted.iter().map(|(_, since)| *since).min().unwrap_or(second);
         let mut episode = Episode::open(onset, shifted);
         for (time, past) in std::mem::take(&mut self.ring) {
@@ -277,9 +331,20 @@ impl Engine {
                 episode.add(time, past, false);
             }
         }
+        effects.push(Effect::Opened { onset });
+        episode
+    }
+
+    fn open_episode(
+        &mut self,
+        second: Timestamp,
+        window: Window,
+        shifted: Vec<(Watched, Timestamp)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut episode = self.begin_episode(second, shifted, effects);
         episode.add(second, window, false);
         episode.note_loudness(second, true);
-        effects.push(Effect::Opened { onset });
         self.diagnose_episode(&mut episode, second, effects);
         self.episode = Some(Box::new(episode));
     }
@@ -301,6 +366,7 @@ impl Engine {
         for (series, since) in shifted {
             episode.note_moved(series, since.max(episode.onset));
         }
+        episode.glance = None;
         let calm = episode.moved.iter().all(|(watched, _)| self.is_calm(*watched, &window));
         // Sums over several seconds come back late: they keep an episode open, and no measures on.
         let by_second = episode.moved.iter().filter(|(watched, _)| !matches!(watched, Watched::Sum(_)));
@@ -378,8 +444,12 @@ impl Engine {
     }
 
     pub(crate) fn episode_findings(&self, episode: &Episode) -> Findings {
+        self.findings_of(episode, episode.glance.as_ref().unwrap_or(&episode.during))
+    }
+
+    fn findings_of(&self, episode: &Episode, during: &Window) -> Findings {
         let reference = self.reference();
-        let mut findings = measure::findings(&episode.during, reference, Some(episode.onset));
+        let mut findings = measure::findings(during, reference, Some(episode.onset));
         if let Some(lead_s) = lead(episode) {
             findings.insert(Finding {
                 metric: Metric::DurationLead,

@@ -56,6 +56,8 @@ pub(crate) struct Episode {
     pub during: Window,
     /// Its seconds once more, until it has a name: trouble may only begin in one of them.
     unnamed: Option<Recent>,
+    /// The same with the part of a second that the present verdict was reached on, where it was.
+    pub glance: Option<Window>,
     /// Seconds that look calm again, not yet sure.
     pub tail: Vec<(Timestamp, Window)>,
     pub diagnosis: Option<Diagnosis>,
@@ -114,6 +116,7 @@ impl Episode {
             moved,
             during: Window::default(),
             unnamed: Some(Recent::default()),
+            glance: None,
             tail: Vec::new(),
             diagnosis: None,
             named: None,

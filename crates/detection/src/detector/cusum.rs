@@ -111,6 +111,13 @@ impl Cusum {
         }
     }
 
+    /// Whether a second with at least this value would be called a rise.
+    #[must_use]
+    pub fn would_rise(&self, value: f64) -> bool {
+        let z = self.surprise(self.transform(value));
+        self.seen >= self.warm_up() && self.up + z.min(LARGEST_STEP) - SLACK > self.threshold()
+    }
+
     /// Teaches a value that was watched as a change and turned out to be none.
     pub fn adopt(&mut self, value: f64) {
         let y = self.transform(value);

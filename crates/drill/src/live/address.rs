@@ -40,7 +40,17 @@ impl Door {
 
     /// A connection from a source of 127.0.0.0/8.
     pub(crate) async fn connect(self, source: Source) -> Option<TcpStream> {
+        self.connect_by(TcpSocket::new_v4().ok()?, source).await
+    }
+
+    /// The same with hardly any room for what comes, as a slow reader has it.
+    pub(crate) async fn connect_small(self, source: Source) -> Option<TcpStream> {
         let socket = TcpSocket::new_v4().ok()?;
+        socket.set_recv_buffer_size(1_024).ok()?;
+        self.connect_by(socket, source).await
+    }
+
+    async fn connect_by(self, socket: TcpSocket, source: Source) -> Option<TcpStream> {
         socket.bind(source.with_port(0)).ok()?;
         let stream = tokio::time::timeout(PATIENCE, socket.connect(self.0)).await.ok()?.ok()?;
         stream.set_nodelay(true).ok()?;

@@ -379,7 +379,7 @@ pub fn median_cards(cards: &[Card]) -> Option<Card> {
 }
 
 /// The first step from which on enough was answered, to the end.
-fn contained(course: &[Share]) -> Option<usize> {
+pub(super) fn contained(course: &[Share]) -> Option<usize> {
     let mut rest = Share::default();
     let mut found = None;
     for (step, share) in course.iter().enumerate().rev() {

@@ -14,6 +14,7 @@
 
 mod address;
 mod attack;
+mod beside;
 mod browser;
 mod card;
 mod catalogue;
@@ -24,6 +25,7 @@ mod nameservers;
 mod outage;
 mod people;
 mod playbook;
+mod siege;
 mod site;
 mod stage;
 mod table;
@@ -32,9 +34,11 @@ mod world;
 
 pub use address::{Door, NotLoopback};
 pub use attack::MOST_PER_S;
+pub use beside::{Contender, Setting, Showing, beside};
 pub use card::{Bar, Card, Refutation, SCHEMA, Share, TrapCard, median_cards};
 pub use outage::{OUTAGES, Outage, Theory, outage};
 pub use playbook::{PARTS, part, playbook};
+pub use siege::Siege;
 pub use stage::{Options, Progress, play, play_traps};
 pub use table::table;
 pub use tabletop::tabletop;

@@ -386,7 +386,7 @@ fn varied(world: &World, seed: u64) -> World {
 }
 
 /// A drill holds some thousand connections: guard, site and people in one or two processes.
-fn raise_descriptors() {
+pub(super) fn raise_descriptors() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));

@@ -1,5 +1,5 @@
-//! The control loop: windows of all threads go to the engine once a second; what the engine says
-//! becomes a plan; the plan is checked, compiled, put into force, watched, and withdrawn.
+//! The control loop: windows of all threads go to the engine once a second, and sooner while
+//! something new is going on; what the engine says becomes a plan; the plan is checked, compiled, put into force, watched, and withdrawn.
 //!
 //! It owns the engine and the plan. The edge owns the traffic, the admin socket what is shown.
 
@@ -34,6 +34,8 @@ const REST_AFTER_S: f64 = 4.0;
 const REST_AFTER_MOST_S: f64 = 32.0;
 /// Seconds that measures act on a share before they act on all, if they do no harm.
 const STAGE_S: f64 = 1.5;
+/// Seconds of a trouble in which it is looked at every tick until it has a name.
+const GLANCES_S: f64 = 10.0;
 /// The report of an open incident is written this often, for whoever finds it after a crash.
 const KEEP_EVERY_S: i64 = 5;
 /// Measures withdrawn for harm that are remembered; more is no plan at all.
@@ -80,6 +82,8 @@ pub struct Control {
     incident: Option<Incident>,
     second: Option<Timestamp>,
     gathered: Window,
+    /// Requests of the second under way that the engine has been given.
+    requests: u64,
     requests_per_s: f64,
     told: Vec<Told>,
     /// The last failure that was told.
@@ -116,10 +120,14 @@ impl Incident {
         is_new
     }
 
+    /// Whether the operator has been told nothing yet but that something is going on.
+    fn is_unnamed(&self) -> bool {
+        self.cause.is_none_or(is_open)
+    }
+
     /// Whether a verdict is the incident's name, or has been found often enough to become it: our
     /// own measures change what is seen, and a name that changes every second helps nobody.
     pub(super) fn accepts(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
-        let is_open = |cause: Cause| matches!(cause.class(), Class::Normal | Class::Undecided);
         let Some(present) = self.cause else { return true };
         if present == verdict.cause || is_open(present) {
             self.rival = None;
@@ -158,6 +166,7 @@ impl Control {
             incident: None,
             second: None,
             gathered: Window::default(),
+            requests: 0,
             requests_per_s: 0.0,
             told: Vec::new(),
             failed: None,
@@ -173,26 +182,52 @@ impl Control {
         let second = now.floor_to(SECOND_NS);
         match self.second {
             None => self.second = Some(second),
-            Some(current) if current < second => {
-                let window = std::mem::take(&mut self.gathered);
-                self.requests_per_s = window.http.as_ref().map_or(0.0, |h| h.counters.requests as f64);
-                let mut effects =
-                    self.step(current, Input::Window { tick: current, window: Box::new(window) });
-                // The next second begins empty, which closes this one at once.
-                effects.extend(self.step(second, Input::Window { tick: second, window: Box::default() }));
-                self.second = Some(second);
-                self.follow(effects);
-                for change in self.hands.take_changes() {
-                    self.change(change);
-                }
-                for what in self.hands.look_after() {
-                    self.tell_once(what);
-                }
-                self.look_at_plan(now);
-            }
-            Some(_) => {}
+            Some(current) if current < second => self.close_second(current, second, now),
+            Some(current) => self.glance(current, now),
         }
         std::mem::take(&mut self.told)
+    }
+
+    fn close_second(&mut self, current: Timestamp, second: Timestamp, now: Timestamp) {
+        let mut effects = self.hand_over(current);
+        // The next second begins empty, which closes this one at once.
+        effects.extend(self.step(second, Input::Window { tick: second, window: Box::default() }));
+        self.second = Some(second);
+        self.requests_per_s = std::mem::take(&mut self.requests) as f64;
+        self.follow(effects);
+        for change in self.hands.take_changes() {
+            self.change(change);
+        }
+        for what in self.hands.look_after() {
+            self.tell_once(what);
+        }
+        self.look_at_plan(now);
+    }
+
+    /// Looks at the second under way where it is unlike before already, and while a trouble is
+    /// young and has no name: nobody waits for its end.
+    fn glance(&mut self, current: Timestamp, now: Timestamp) {
+        let is_wanted = match &self.incident {
+            None => self.engine.is_rising(&self.gathered),
+            Some(incident) => incident.is_unnamed() && now.since_s(incident.onset) <= GLANCES_S,
+        };
+        if !is_wanted {
+            return;
+        }
+        let mut effects = self.hand_over(current);
+        effects.extend(self.step(now, Input::Glance));
+        self.follow(effects);
+        let has_name = self.engine.diagnosis().is_some_and(|d| !is_open(d.verdict.cause));
+        if has_name && let Some(conclusion) = self.describe(now) {
+            self.plan_as_found(&conclusion, now);
+        }
+    }
+
+    /// Gives the engine what was gathered of the second under way.
+    fn hand_over(&mut self, current: Timestamp) -> Vec<Effect> {
+        let window = std::mem::take(&mut self.gathered);
+        self.requests += window.http.as_ref().map_or(0, |h| h.counters.requests);
+        self.step(current, Input::Window { tick: current, window: Box::new(window) })
     }
 
     /// A change that somebody tells of.
@@ -379,6 +414,13 @@ impl Control {
         }
     }
 
+    /// A name was found before its second was over: what is done about it begins now.
+    fn plan_as_found(&mut self, conclusion: &Conclusion, now: Timestamp) {
+        if !self.suspended {
+            self.plan_for(conclusion, now);
+        }
+    }
+
     /// Measures that began on a share and did no harm there act on all.
     fn widen(&mut self, now: Timestamp) {
         let Some(before) = self.plan.as_ref().filter(|p| now.since_s(p.created) >= STAGE_S) else { return };
@@ -512,6 +554,11 @@ impl Control {
             self.told.push(Told::Withdrawn(why.to_owned()));
         }
     }
+}
+
+/// Whether it is no name.
+fn is_open(cause: Cause) -> bool {
+    matches!(cause.class(), Class::Normal | Class::Undecided)
 }
 
 fn is_hostile(cause: Cause) -> bool {
