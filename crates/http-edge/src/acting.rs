@@ -7,6 +7,7 @@ use crate::act::{
     RuleTable, Shedder, Sighting, Standing, TokenKeys, Verdict, WaitingRoom, is_navigation, page, part_of,
 };
 use crate::counters::Counter;
+use crate::settings::{Site, Upstream};
 use crate::thread::Thread;
 use arc_swap::ArcSwap;
 use seawall_model::plan::Plan;
@@ -14,8 +15,9 @@ use seawall_model::policy::Policy;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Timestamp, hash};
 use std::cell::Cell;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Memory of clients: 16 bytes each, for about a million.
@@ -37,11 +39,22 @@ pub struct Acting {
     limits: act::Limits,
     memory: Memory,
     gate: Gate,
-    sites: Vec<(WaitingRoom, Shedder)>,
+    /// Every site that there is or was.
+    sites: Mutex<Vec<(SiteKey, Arc<SiteActing>)>>,
     seed: u64,
     nonces: AtomicU64,
     in_trouble: AtomicBool,
 }
+
+/// What acts on one site: its waiting room, and the gate to its upstreams.
+#[derive(Debug)]
+pub struct SiteActing {
+    room: WaitingRoom,
+    shedder: Shedder,
+}
+
+/// What makes a site the same after a reload.
+type SiteKey = (SocketAddr, Vec<Upstream>);
 
 /// What is found of a request before anything is decided.
 #[derive(Debug, Default)]
@@ -111,18 +124,43 @@ impl Drop for Pass<'_> {
 
 impl Acting {
     #[must_use]
-    pub fn new(sites: usize, policy: &Policy, secret: &[u8; 32], seed: u64, now: Timestamp) -> Self {
-        let site = |_| (WaitingRoom::new(now), Shedder::new(AT_ONCE.0, AT_ONCE.1, now));
+    pub fn new(policy: &Policy, secret: &[u8; 32], seed: u64, now: Timestamp) -> Self {
         Self {
             rules: ArcSwap::from_pointee(RuleTable::empty(policy, seed)),
             limits: act::Limits::new(LIMITS_BYTES, seed),
             memory: Memory::new(MEMORY_BYTES, MEMORY_DAYS, seed, now.plus_ns(-SECOND_NS)),
             gate: Gate::new(TokenKeys::new(secret)),
-            sites: (0..sites).map(site).collect(),
+            sites: Mutex::default(),
             seed,
             nonces: AtomicU64::new(0),
             in_trouble: AtomicBool::new(false),
         }
+    }
+
+    /// What acts on each of these sites; a site that was there before goes on with what it learnt.
+    #[must_use]
+    pub fn sites(&self, wanted: &[Site], now: Timestamp) -> Vec<Arc<SiteActing>> {
+        let mut before = self.all_sites();
+        let mut there = Vec::new();
+        for site in wanted {
+            let key = (site.listen, site.upstreams.clone());
+            let same = before.iter().position(|(k, _)| *k == key).map(|at| before.swap_remove(at).1);
+            there.push((key, same.unwrap_or_else(|| Arc::new(self.new_site(now)))));
+        }
+        let sites = there.iter().map(|(_, site)| Arc::clone(site)).collect();
+        *before = there;
+        sites
+    }
+
+    fn new_site(&self, now: Timestamp) -> SiteActing {
+        let shedder = Shedder::new(AT_ONCE.0, AT_ONCE.1, now);
+        shedder.set_trouble(self.in_trouble.load(Ordering::Relaxed));
+        shedder.set_ceiling(self.rules.load().site().shed_concurrency.unwrap_or(AT_ONCE.1));
+        SiteActing { room: WaitingRoom::new(now), shedder }
+    }
+
+    fn all_sites(&self) -> MutexGuard<'_, Vec<(SiteKey, Arc<SiteActing>)>> {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a plan into force, whole.
@@ -153,19 +191,19 @@ impl Acting {
             Some(onset) => self.memory.trouble(onset),
             None => self.memory.calm(),
         }
-        self.sites.iter().for_each(|(_, shedder)| shedder.set_trouble(onset.is_some()));
+        self.all_sites().iter().for_each(|(_, site)| site.shedder.set_trouble(onset.is_some()));
     }
 
     /// Decides about a request, and waits for room where it must.
     pub async fn enter<'a>(
         &'a self,
-        thread: &Thread,
+        thread: &'a Thread,
         site: usize,
         request: &Request<'_>,
         now: Timestamp,
         seen: &Seen,
     ) -> Entry<'a> {
-        let (room, shedder) = &self.sites[site];
+        let SiteActing { room, shedder } = &*thread.sites[site];
         let clearance = self.gate.clearance(request, now);
         let sighting = self.memory.sight(request, clearance, now);
         let rules = self.rules.load_full();
@@ -218,8 +256,8 @@ impl Acting {
     }
 
     fn install(&self, table: RuleTable) {
-        for (_, shedder) in &self.sites {
-            shedder.set_ceiling(table.site().shed_concurrency.unwrap_or(AT_ONCE.1));
+        for (_, site) in self.all_sites().iter() {
+            site.shedder.set_ceiling(table.site().shed_concurrency.unwrap_or(AT_ONCE.1));
         }
         self.rules.store(Arc::new(table));
     }

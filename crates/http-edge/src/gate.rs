@@ -17,7 +17,7 @@ pub struct Gate {
     rows: [Box<[AtomicU32]>; 2],
     total: AtomicU32,
     per_source: AtomicU32,
-    most: u32,
+    most: AtomicU32,
     /// From the process's seed, so that nobody can choose addresses that collide.
     seed: u64,
 }
@@ -38,7 +38,7 @@ impl Gate {
             rows: [row(), row()],
             total: AtomicU32::new(0),
             per_source: AtomicU32::new(clamp(per_source)),
-            most: clamp(most),
+            most: AtomicU32::new(clamp(most)),
             seed,
         }
     }
@@ -49,7 +49,7 @@ impl Gate {
     /// # Errors
     /// If there are too many, of this source or in all.
     pub fn enter(&self, source: IpAddr, counts: bool) -> Result<(), Full> {
-        if self.total.fetch_add(1, Ordering::Relaxed) >= self.most {
+        if self.total.fetch_add(1, Ordering::Relaxed) >= self.most.load(Ordering::Relaxed) {
             self.total.fetch_sub(1, Ordering::Relaxed);
             return Err(Full::Total);
         }
@@ -62,6 +62,11 @@ impl Gate {
             return Err(Full::Source);
         }
         Ok(())
+    }
+
+    /// Sets how many connections there may be in all from now on.
+    pub fn set_most(&self, most: u64) {
+        self.most.store(u32::try_from(most).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     /// Sets how many connections one source may have from now on.
@@ -87,7 +92,7 @@ impl Gate {
     /// Whether most of the room is taken, so that waiting clients get less patience.
     #[must_use]
     pub fn is_tight(&self) -> bool {
-        self.open() / 3 >= self.most / 4
+        self.open() / 3 >= self.most.load(Ordering::Relaxed) / 4
     }
 
     fn slots(&self, source: IpAddr) -> [&AtomicU32; 2] {

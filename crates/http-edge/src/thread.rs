@@ -4,7 +4,7 @@
 use crate::Request;
 use crate::access_log;
 use crate::act;
-use crate::acting::Acting;
+use crate::acting::{Acting, SiteActing};
 use crate::buffer::Stock;
 use crate::clock::Clock;
 use crate::counters::{Counter, Counters};
@@ -58,6 +58,8 @@ pub struct Thread {
     pub shared: Arc<Shared>,
     pub draining: Arc<AtomicBool>,
     pub acting: Arc<Acting>,
+    /// What acts on each site.
+    pub sites: Vec<Arc<SiteActing>>,
     pub act_state: RefCell<act::State>,
     sense: RefCell<Sense>,
     log: RefCell<Vec<u8>>,
@@ -93,6 +95,7 @@ pub struct Common {
     pub health: Vec<Vec<Arc<crate::upstream::Health>>>,
     pub draining: Arc<AtomicBool>,
     pub acting: Arc<Acting>,
+    pub sites: Vec<Arc<SiteActing>>,
     pub seed: u64,
     /// Wall time at the start.
     pub start: seawall_model::Timestamp,
@@ -119,6 +122,7 @@ impl Thread {
             shared,
             draining: Arc::clone(&common.draining),
             acting: Arc::clone(&common.acting),
+            sites: common.sites.clone(),
             act_state: RefCell::default(),
             sense: RefCell::new(Sense::new(number)),
             log: RefCell::default(),
@@ -128,6 +132,13 @@ impl Thread {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether any connection is open.
+    #[must_use]
+    pub fn has_connections(&self) -> bool {
+        let count = |counter| self.shared.counters.get(counter);
+        count(Counter::connections) > count(Counter::connections_closed)
     }
 
     /// Whether a request may be tried again; counts it either way.

@@ -282,7 +282,7 @@ async fn held(door: Door, source: Source, kind: u64) -> io::Result<()> {
         2 => {
             let ranges: Vec<String> = (0..60).map(|n| format!("5-{n}")).collect();
             let head =
-                format!("GET /item/7 HTTP/1.1\r\n{HOST}Range: bytes=0-,{}\r\n\r\n", ranges.join(","));
+                format!("GET /static/7.png HTTP/1.1\r\n{HOST}Range: bytes=0-,{}\r\n\r\n", ranges.join(","));
             loop {
                 stream.write_all(head.as_bytes()).await?;
                 let until = Instant::now() + Duration::from_secs(5);

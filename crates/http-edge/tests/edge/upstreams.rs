@@ -19,7 +19,7 @@ fn requests_go_around_an_upstream_that_is_gone() {
         assert!(get(&edge, &path).ends_with(&path));
     }
     assert_eq!(origin.seen().len(), 30);
-    eventually("its death is known", || edge.upstreams().filter(|(.., up)| *up).count() == 1);
+    eventually("its death is known", || edge.upstreams().into_iter().filter(|(.., up)| *up).count() == 1);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn without_any_upstream_clients_are_told_when_to_come_back() {
     let edge = start(settings(&[nobody()]));
     let answer = get(&edge, "/a");
     assert!(answer.starts_with("HTTP/1.1 50"), "{answer}");
-    eventually("its death is known", || edge.upstreams().all(|(.., up)| !up));
+    eventually("its death is known", || edge.upstreams().into_iter().all(|(.., up)| !up));
     let answer = get(&edge, "/a");
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: "), "{answer}");
     assert!(edge.count(Counter::no_upstream) >= 1);

@@ -59,7 +59,7 @@ pub fn obey(admin: &Admin, control: &mut Control, edge: &Edge, dns: &mut [DnsCon
 pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
     let report = control.report();
     let upstreams: Vec<_> =
-        edge.upstreams().map(|(site, name, up)| json!({ "site": site, "name": name, "up": up })).collect();
+        edge.upstreams().into_iter().map(|(site, name, up)| json!({ "site": site, "name": name, "up": up })).collect();
     let incidents: Vec<_> = control
         .incidents()
         .into_iter()

@@ -1,0 +1,247 @@
+//! The threads of one set of settings. New settings are a new generation; the old one takes no
+//! more connections, and serves those that it has to their end.
+
+use crate::accept;
+use crate::listeners::Share;
+use crate::settings::{Settings, Site, Upstream, ms};
+use crate::thread::{Common, Shared, Thread};
+use crate::upstream::Health;
+use seawall_model::observation::BackendEventKind;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle as Task;
+
+/// How often a thread hands over what it saw.
+pub const TICK: Duration = Duration::from_millis(100);
+/// How often an upstream is looked at, and how long it may take.
+const HEALTH_EVERY: Duration = Duration::from_secs(1);
+/// How often a thread that is to end looks whether it may.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What a generation is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Serve,
+    /// Take no more connections; end with the last one.
+    Retire,
+    /// The same, but end with the last exchange, or after the `drain-ms` limit.
+    Drain,
+    /// End now.
+    Stop,
+}
+
+/// Some threads with their settings. Dropping it stops them at once.
+#[derive(Debug)]
+pub struct Generation {
+    pub settings: Arc<Settings>,
+    pub addresses: Vec<SocketAddr>,
+    pub shared: Vec<Arc<Shared>>,
+    pub health: Vec<Vec<Arc<Health>>>,
+    common: Common,
+    stage: watch::Sender<Stage>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Generation {
+    /// Starts a thread for each share of the listeners.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub fn start(common: Common, addresses: Vec<SocketAddr>, shares: Vec<Share>) -> io::Result<Self> {
+        let (stage, _) = watch::channel(Stage::Serve);
+        let mut generation = Self {
+            settings: Arc::clone(&common.settings),
+            addresses,
+            shared: Vec::new(),
+            health: common.health.clone(),
+            common,
+            stage,
+            threads: Mutex::default(),
+        };
+        for (number, share) in shares.into_iter().enumerate() {
+            generation.start_thread(number, share)?;
+        }
+        Ok(generation)
+    }
+
+    /// Takes no more connections, and serves those that there are to their end.
+    pub fn retire(&self) {
+        self.common.draining.store(true, Ordering::Relaxed);
+        self.to(Stage::Retire);
+    }
+
+    /// Takes no more connections, and lets the exchanges under way end.
+    pub fn drain(&self) {
+        self.common.draining.store(true, Ordering::Relaxed);
+        self.to(Stage::Drain);
+    }
+
+    /// Waits for the end of all threads.
+    pub fn join(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A thread that panicked has ended as well.
+            let _ = thread.join();
+        }
+    }
+
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Each upstream's site, name, and whether it is up.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<(usize, String, bool)> {
+        let sites = self.settings.sites.iter().zip(&self.health).enumerate();
+        let all = sites.flat_map(|(at, (site, health))| {
+            site.upstreams.iter().zip(health).map(move |(u, h)| (at, u.name.clone(), h.is_up()))
+        });
+        all.collect()
+    }
+
+    /// What is known of an upstream, for the next generation.
+    #[must_use]
+    pub fn health_of(&self, upstream: &Upstream) -> Option<Arc<Health>> {
+        let mut all = self.settings.sites.iter().flat_map(|s| &s.upstreams).zip(self.health.iter().flatten());
+        all.find(|(u, _)| *u == upstream).map(|(_, health)| Arc::clone(health))
+    }
+
+    fn to(&self, stage: Stage) {
+        self.stage.send_if_modified(|present| {
+            let is_later = *present < stage;
+            if is_later {
+                *present = stage;
+            }
+            is_later
+        });
+    }
+
+    fn start_thread(&mut self, number: usize, share: Share) -> io::Result<()> {
+        let shared = Arc::<Shared>::default();
+        self.shared.push(Arc::clone(&shared));
+        let (common, stage) = (self.common.clone(), self.stage.subscribe());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let work = move || {
+            let local = tokio::task::LocalSet::new();
+            runtime.block_on(local.run_until(run(common, shared, number, share, stage)));
+        };
+        let handle = std::thread::Builder::new().name(format!("edge-{number}")).spawn(work)?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        Ok(())
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        self.to(Stage::Stop);
+    }
+}
+
+async fn run(
+    common: Common,
+    shared: Arc<Shared>,
+    number: usize,
+    share: Share,
+    mut stage: watch::Receiver<Stage>,
+) {
+    let thread = Rc::new(Thread::new(&common, shared, number as u64));
+    let mut accepting = Vec::new();
+    for (site, listener) in share {
+        if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
+            accepting.push(tokio::task::spawn_local(accept::accept(Rc::clone(&thread), site, listener)));
+        }
+    }
+    // One thread looks after the upstreams of all.
+    let checks = if number == 0 { start_checks(&thread, &common) } else { Vec::new() };
+    let publishing = tokio::task::spawn_local(publish(Rc::clone(&thread)));
+    let is_over = |stage: &Stage| *stage != Stage::Serve;
+    // An error means that the edge is gone: stop as well.
+    let mut next = stage.wait_for(is_over).await.map_or(Stage::Stop, |s| *s);
+    accepting.iter().chain(&checks).for_each(Task::abort);
+    while next == Stage::Retire && thread.has_connections() {
+        next = tokio::time::timeout(LOOK, stage.wait_for(|s| *s > Stage::Retire))
+            .await
+            .map_or(Stage::Retire, |changed| changed.map_or(Stage::Stop, |s| *s));
+    }
+    if next == Stage::Drain {
+        let end = tokio::time::Instant::now() + ms(thread.settings.limits.drain_ms);
+        while thread.shared.active.load(Ordering::Relaxed) > 0 && tokio::time::Instant::now() < end {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    publishing.abort();
+    if next != Stage::Stop {
+        thread.publish();
+    }
+}
+
+async fn publish(thread: Rc<Thread>) {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        thread.publish();
+    }
+}
+
+fn start_checks(thread: &Rc<Thread>, common: &Common) -> Vec<Task<()>> {
+    let mut tasks = Vec::new();
+    for (site, health) in common.settings.sites.iter().zip(&common.health) {
+        for (upstream, health) in site.upstreams.iter().zip(health) {
+            let check = Check::new(site, upstream, Arc::clone(health));
+            tasks.push(tokio::task::spawn_local(check.run(Rc::clone(thread))));
+        }
+    }
+    tasks
+}
+/// Looks after one upstream.
+struct Check {
+    address: SocketAddr,
+    name: String,
+    /// What is asked, if anything is.
+    request: Option<Vec<u8>>,
+    health: Arc<Health>,
+}
+
+impl Check {
+    fn new(site: &Site, upstream: &Upstream, health: Arc<Health>) -> Self {
+        let request = site.health_path.as_ref().map(|path| {
+            let host = upstream.address;
+            format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: seawall-health\r\nConnection: close\r\n\r\n")
+                .into_bytes()
+        });
+        Self { address: upstream.address, name: upstream.name.clone(), request, health }
+    }
+
+    async fn run(self, thread: Rc<Thread>) {
+        loop {
+            tokio::time::sleep(HEALTH_EVERY).await;
+            let is_good =
+                tokio::time::timeout(HEALTH_EVERY, self.look()).await.is_ok_and(|r| r.unwrap_or(false));
+            if is_good && self.health.succeeded() {
+                thread.backend(BackendEventKind::ServerUp, &self.name);
+            } else if !is_good && self.health.failed() {
+                thread.backend(BackendEventKind::ServerDown, &self.name);
+            }
+        }
+    }
+
+    /// Whether the upstream takes a connection and, if it is asked, answers with 2xx or 3xx.
+    async fn look(&self) -> io::Result<bool> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        let Some(request) = &self.request else { return Ok(true) };
+        stream.write_all(request).await?;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await?;
+        Ok(start.starts_with(b"HTTP/1.") && matches!(start[9], b'2' | b'3'))
+    }
+}
