@@ -55,6 +55,8 @@ pub enum Input {
     Finish,
     /// The second under way is looked at before it is over: who defends has no second to lose.
     Glance,
+    /// The policy from now on.
+    Policy(Box<Policy>),
 }
 
 /// One thing that follows.
@@ -130,6 +132,7 @@ impl Engine {
                 self.close_second(&mut effects);
                 effects.push(Effect::Concluded(Box::new(conclude::conclude(self))));
             }
+            Input::Policy(policy) => self.policy = *policy,
             Input::Glance => self.glance(now, &mut effects),
         }
         effects

@@ -7,13 +7,14 @@ use crate::counters::Counter;
 use crate::gate::Full;
 use crate::job::Origin;
 use crate::proxy_protocol;
-use crate::serve1::Connection;
+use crate::serve1::{Connection, SILENT_MS, Silence};
 use crate::settings::ms;
 use crate::stream::{self, Begun, Stream};
 use crate::thread::Thread;
 use crate::tls::Certificates;
 use seawall_model::observation::ConnectionEvent;
 use seawall_wire::packet::tls::{HELLO_LIMIT_BYTES, Start, client_hello};
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -133,13 +134,23 @@ async fn encrypted(
 ) {
     let deadline = Instant::now() + ms(thread.settings.limits.handshake_deadline_ms);
     let mut alarm = Alarm::new(deadline);
+    let is_heard = Cell::new(false);
     let handshake = async {
-        let ja4 = read_hello(&mut tcp, &mut first).await?;
+        let ja4 = read_hello(&mut tcp, &mut first, &is_heard).await?;
         let acceptor = tokio_rustls::TlsAcceptor::from(certificates.config());
         let stream = acceptor.accept(Begun { first, stream: tcp }).await.ok()?;
         Some((ja4, stream))
     };
-    let failed = match alarm.guard(deadline, handshake).await {
+    let mut handshake = std::pin::pin!(handshake);
+    let soon = Instant::now() + ms(SILENT_MS);
+    let done = match alarm.guard(soon.min(deadline), handshake.as_mut()).await {
+        Ok(done) => Ok(done),
+        Err(TooLate) => {
+            let _silence = (!is_heard.get()).then(|| Silence::begin(thread, &origin));
+            alarm.guard(deadline, handshake).await
+        }
+    };
+    let failed = match done {
         Ok(Some((ja4, stream))) => {
             origin.ja4 = ja4;
             origin.secure = true;
@@ -165,7 +176,7 @@ async fn serve_encrypted(
     Connection::new(Rc::clone(thread), origin, stream, Buffer::default()).serve().await;
 }
 
-async fn read_hello(tcp: &mut TcpStream, first: &mut Buffer) -> Option<[u8; 36]> {
+async fn read_hello(tcp: &mut TcpStream, first: &mut Buffer, is_heard: &Cell<bool>) -> Option<[u8; 36]> {
     let mut scratch = [0; HELLO_LIMIT_BYTES];
     loop {
         match client_hello(first.filled(), &mut scratch) {
@@ -174,7 +185,7 @@ async fn read_hello(tcp: &mut TcpStream, first: &mut Buffer) -> Option<[u8; 36]>
             Start::Incomplete => {}
         }
         match stream::fill(tcp, first, HELLO_LIMIT_BYTES).await {
-            Ok(n) if n > 0 => {}
+            Ok(n) if n > 0 => is_heard.set(true),
             _ => return None,
         }
     }

@@ -76,6 +76,8 @@ counters! {
     requests_per_connection
     /// HTTP/2 connections cut for http2-resets
     http2_resets
+    /// HTTP/2 requests that were reset before anything was done about them
+    http2_reset_unserved
     /// HTTP/2 connections cut for http2-control-frames
     http2_control_frames
     /// HTTP/2 connections cut for http2-continuations

@@ -77,8 +77,7 @@ impl Edge {
             acting: Arc::new(Acting::new(policy, secret, seed, now)),
             seed,
         };
-        let listeners =
-            Listeners::default().prepare(&settings.sites, settings.threads.max(1), given)?;
+        let listeners = Listeners::default().prepare(&settings.sites, settings.threads.max(1), given)?;
         let first = lasting.generation(settings, &listeners, None, now)?;
         let past = Mutex::new(Past { listeners, ..Past::default() });
         Ok(Self { present: ArcSwap::from_pointee(first), lasting, past })
@@ -261,8 +260,7 @@ impl Lasting {
         let shares = listeners.deal(&settings.sites, threads)?;
         let addresses = listeners.addresses(&settings.sites);
         let known = |u| before.and_then(|b| b.health_of(u)).unwrap_or_default();
-        let health =
-            settings.sites.iter().map(|s| s.upstreams.iter().map(known).collect()).collect();
+        let health = settings.sites.iter().map(|s| s.upstreams.iter().map(known).collect()).collect();
         let sites = self.acting.sites(&settings.sites, now);
         let common = Common {
             settings: Arc::new(settings),

@@ -10,12 +10,18 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const SLOTS: usize = 1 << 16;
+/// Silent connections that are a crowd: so many, and so large a part of all (parts of four).
+/// Browsers open a spare connection or two beside those that they use.
+const SILENT_CROWD: u32 = 100;
+const SILENT_QUARTERS: u32 = 3;
 
 /// Counts open connections.
 #[derive(Debug)]
 pub struct Gate {
     rows: [Box<[AtomicU32]>; 2],
     total: AtomicU32,
+    /// Connections on which nothing has been said for a while.
+    silent: AtomicU32,
     per_source: AtomicU32,
     most: AtomicU32,
     /// From the process's seed, so that nobody can choose addresses that collide.
@@ -37,6 +43,7 @@ impl Gate {
         Self {
             rows: [row(), row()],
             total: AtomicU32::new(0),
+            silent: AtomicU32::new(0),
             per_source: AtomicU32::new(clamp(per_source)),
             most: AtomicU32::new(clamp(most)),
             seed,
@@ -81,6 +88,18 @@ impl Gate {
                 slot.fetch_sub(1, Ordering::Relaxed);
             }
         }
+    }
+
+    /// A connection has been silent for a while since it was opened; returns whether most of all
+    /// are. Each call needs one [`Gate::heard`].
+    pub fn silent(&self) -> bool {
+        let silent = self.silent.fetch_add(1, Ordering::Relaxed) + 1;
+        silent >= SILENT_CROWD && silent / SILENT_QUARTERS >= self.open() / 4
+    }
+
+    /// A silent connection has spoken, or ended.
+    pub fn heard(&self) {
+        self.silent.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Connections open now.
@@ -133,6 +152,16 @@ mod tests {
         assert!(gate.is_tight());
         assert_eq!(gate.enter(source(9), true), Err(Full::Total));
         assert_eq!(gate.open(), 8);
+    }
+
+    #[test]
+    fn spare_connections_of_browsers_are_no_crowd_and_silence_alone_is() {
+        let gate = Gate::new(1000, 1000, 7);
+        let open = |n: u8, m: u8| gate.enter(IpAddr::from([10, 0, n, m]), true).expect("room");
+        (0..200).for_each(|m| open(0, m));
+        assert!((0..120).all(|_| !gate.silent()), "as many again are in use");
+        (0..120).for_each(|_| gate.heard());
+        assert_eq!((0..200).filter(|_| gate.silent()).count(), 51);
     }
 
     #[test]

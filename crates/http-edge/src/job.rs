@@ -15,10 +15,13 @@ use crate::http1::{Field, Kind, Refusal};
 use crate::sense::{Outcome, SLOW_MS};
 use crate::settings::ms;
 use crate::thread::{Sensing, Thread};
-use seawall_model::observation::{ConnectionEvent, Ending, HttpVersion};
+use seawall_model::observation::{ConnectionEvent, Ending, HttpVersion, Method};
 use std::cell::Cell;
 use std::net::IpAddr;
 use tokio::time::Instant;
+
+/// Bytes of what was no request that are told.
+const SAID_BYTES: usize = 256;
 
 /// What is known of a connection before its first request.
 #[derive(Clone, Copy, Debug)]
@@ -206,8 +209,8 @@ pub fn fault_answer(fault: Fault) -> OwnAnswer<'static> {
     }
 }
 
-/// Counts and logs what was no request, or none that is taken.
-pub fn count_refused(thread: &Thread, origin: &Origin, refusal: Refusal, answer_bytes: usize) {
+/// Counts and logs what was no request, or none that is taken; `said` is what came of it.
+pub fn count_refused(thread: &Thread, origin: &Origin, refusal: Refusal, said: &[u8], answer_bytes: usize) {
     match refusal.status {
         408 => {}
         414 | 431 => thread.counters.add(Counter::head_limits, 1),
@@ -225,8 +228,26 @@ pub fn count_refused(thread: &Thread, origin: &Origin, refusal: Refusal, answer_
         ending,
         malformed: ending == Ending::ClientInvalid,
     };
-    let request = Request { secure: origin.secure, ja4: origin.ja4(), ..Request::new(origin.peer) };
+    let request = as_said(said, origin);
     thread.request(&request, &outcome, Sensing::Whole);
+}
+
+/// A request that is none, by what can be made out of its first line.
+fn as_said<'a>(said: &'a [u8], origin: &'a Origin) -> Request<'a> {
+    let said = &said[..said.len().min(SAID_BYTES)];
+    let line = said.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
+    let mut words = line.split(|b| *b == b' ');
+    let method = Method::parse(words.next().unwrap_or_default());
+    let target = if method == Method::Other { line } else { words.next().unwrap_or_default() };
+    let mut parts = target.splitn(2, |b| *b == b'?');
+    Request {
+        method,
+        path: parts.next().unwrap_or_default(),
+        query: parts.next(),
+        secure: origin.secure,
+        ja4: origin.ja4(),
+        ..Request::new(origin.peer)
+    }
 }
 
 /// The chain that a trusted proxy sent; empty where there is none.

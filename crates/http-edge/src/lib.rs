@@ -21,6 +21,7 @@ mod frames;
 mod gate;
 mod generation;
 pub mod http1;
+pub mod inherited;
 mod job;
 mod listeners;
 mod proxy_protocol;

@@ -25,6 +25,8 @@ use tokio::time::Instant;
 const GATHER_BYTES: usize = 8 * 1024;
 /// A head that is not whole after this is told of as slow, long before its deadline.
 const SLOW_HEAD_MS: u64 = 2_000;
+/// A new connection counts as silent after this.
+pub const SILENT_MS: u64 = 1_000;
 /// What is read of a refused client before its connection is closed, so that it sees the answer.
 const LINGER_BYTES: usize = 64 * 1024;
 const LINGER_MS: u64 = 1_000;
@@ -56,7 +58,7 @@ enum Next {
 impl Connection {
     #[must_use]
     pub fn new(thread: Rc<Thread>, origin: Origin, stream: Stream, input: Buffer) -> Self {
-        let alarm = Alarm::new(Instant::now() + ms(thread.settings.limits.header_deadline_ms));
+        let alarm = Alarm::new(Instant::now() + ms(SILENT_MS));
         Self {
             thread,
             origin,
@@ -79,7 +81,7 @@ impl Connection {
                     self.one_request(end, served).await
                 }
                 Ok(None) => Next::Close,
-                Err(refusal) => self.refuse(refusal).await,
+                Err(refusal) => self.refuse(refusal, false).await,
             };
             match next {
                 Next::Request => {}
@@ -104,28 +106,20 @@ impl Connection {
         if self.input.is_empty() {
             let patience =
                 self.patience(if is_first { limits.header_deadline_ms } else { limits.idle_timeout_ms });
-            let stock = &self.thread.stock;
-            stock.take_back(&mut self.input);
-            let first = first_bytes(&mut self.stream, &mut self.input, stock);
-            match self.alarm.guard(Instant::now() + patience, first).await {
+            match self.first_bytes(is_first, Instant::now() + patience).await {
                 Ok(Ok(n)) if n > 0 => {}
                 Ok(_) => return Ok(None),
+                Err(TooLate) if is_first => {
+                    self.thread.counters.add(Counter::header_deadline, 1);
+                    return Ok(None);
+                }
                 Err(TooLate) => {
-                    let (counter, event) = if is_first {
-                        (Counter::header_deadline, ConnectionEvent::SlowRequest)
-                    } else {
-                        (Counter::idle_timeout, ConnectionEvent::Idle)
-                    };
-                    self.thread.counters.add(counter, 1);
-                    if is_first {
-                        self.thread.connection(event, self.origin.peer, self.origin.local);
-                    }
+                    self.thread.counters.add(Counter::idle_timeout, 1);
                     return Ok(None);
                 }
             }
         }
-        let planned = self.thread.acting.header_deadline().filter(|_| self.thread.settings.enforce);
-        let longest = planned.map_or(u64::MAX, |(seconds, _)| 1_000 * u64::from(seconds));
+        let longest = self.thread.planned_head_ms();
         let began = Instant::now();
         let deadline = began + self.patience(limits.header_deadline_ms.min(longest));
         // Also where the deadline comes sooner, so that each slow head is told of once.
@@ -154,6 +148,29 @@ impl Connection {
         }
     }
 
+    /// Waits for the first bytes of a head. A new connection that stays silent is told of where
+    /// there are many such, and then has no longer than a plan says.
+    async fn first_bytes(
+        &mut self,
+        is_first: bool,
+        until: Instant,
+    ) -> Result<std::io::Result<usize>, TooLate> {
+        let thread = &self.thread;
+        thread.stock.take_back(&mut self.input);
+        let mut first = std::pin::pin!(first_bytes(&mut self.stream, &mut self.input, &thread.stock));
+        if !is_first {
+            return self.alarm.guard(until, first).await;
+        }
+        let began = Instant::now();
+        if let Ok(first) = self.alarm.guard(until.min(began + ms(SILENT_MS)), first.as_mut()).await {
+            return Ok(first);
+        }
+        let _silence = Silence::begin(thread, &self.origin);
+        let planned = thread.planned_head_ms();
+        let until = if planned == u64::MAX { until } else { until.min(began + ms(planned)) };
+        self.alarm.guard(until, first).await
+    }
+
     /// How long a client is waited for: less while there is little room.
     fn patience(&self, milliseconds: u64) -> std::time::Duration {
         ms(if self.thread.gate.is_tight() { (milliseconds / 4).max(100) } else { milliseconds })
@@ -166,7 +183,7 @@ impl Connection {
         let limits = self.thread.settings.limits;
         let head = match head::request(&self.head, end, &limits.head(), &mut self.fields) {
             Ok(head) => head,
-            Err(refusal) => return self.refuse(refusal).await,
+            Err(refusal) => return self.refuse(refusal, true).await,
         };
         let thread = Rc::clone(&self.thread);
         thread.shared.active.fetch_add(1, Ordering::Relaxed);
@@ -339,12 +356,14 @@ impl Connection {
         }
     }
 
-    /// Answers what was no request, or none that we take, and ends the connection.
-    async fn refuse(&mut self, refusal: Refusal) -> Next {
+    /// Answers what was no request, or none that we take, and ends the connection. `is_whole`: its
+    /// head is, and has been taken from the input.
+    async fn refuse(&mut self, refusal: Refusal, is_whole: bool) -> Next {
         let body = format!("{}: {}\n", write::reason(refusal.status), refusal.reason);
         let answer = OwnAnswer { status: refusal.status, fields: &[], body: body.as_bytes() };
         let reply = Reply { framing: Framing::None, keep_alive: false, is_old: false };
-        job::count_refused(&self.thread, &self.origin, refusal, body.len());
+        let said = if is_whole { &self.head } else { self.input.filled() };
+        job::count_refused(&self.thread, &self.origin, refusal, said, body.len());
         if self.send_own(&answer, reply, true).await { Next::Linger } else { Next::Close }
     }
 
@@ -375,6 +394,26 @@ impl Connection {
         };
         // Whatever comes of it, the connection ends.
         let _ = self.alarm.guard(deadline, drain).await;
+    }
+}
+
+/// A connection counts as silent for as long as this lives.
+pub struct Silence<'a>(&'a Thread);
+
+impl<'a> Silence<'a> {
+    /// Tells of the connection where it is one of a crowd.
+    pub fn begin(thread: &'a Thread, origin: &Origin) -> Self {
+        if thread.gate.silent() {
+            thread.connection(ConnectionEvent::Established, origin.peer, origin.local);
+            thread.connection(ConnectionEvent::Idle, origin.peer, origin.local);
+        }
+        Self(thread)
+    }
+}
+
+impl Drop for Silence<'_> {
+    fn drop(&mut self) {
+        self.0.gate.heard();
     }
 }
 

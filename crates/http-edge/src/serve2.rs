@@ -32,8 +32,6 @@ use tokio::time::Instant;
 
 /// Bytes of an answer that wait in a stream for its window.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
-/// Streams that were reset and are still remembered.
-const RESETS_REMEMBERED: usize = 32;
 
 /// Serves a connection to its end.
 pub async fn serve<S>(thread: Rc<Thread>, origin: Origin, stream: S)
@@ -94,8 +92,9 @@ fn builder(limits: &Limits) -> h2::server::Builder {
         .max_concurrent_streams(number(limits.http2_streams))
         .max_header_list_size(number(limits.head_bytes))
         .max_send_buffer_size(SEND_BUFFER_BYTES)
-        .max_concurrent_reset_streams(RESETS_REMEMBERED)
-        .max_pending_accept_reset_streams(RESETS_REMEMBERED)
+        // `FrameGuard` ends the connection at the limit; until then these may not.
+        .max_concurrent_reset_streams(number(limits.http2_resets) as usize)
+        .max_pending_accept_reset_streams(number(limits.http2_resets) as usize + 1)
         .max_local_error_reset_streams(usize::try_from(limits.http2_resets).ok())
         .reset_stream_duration(Duration::from_secs(5));
     builder
@@ -133,9 +132,13 @@ async fn one_request(
     thread: &Thread,
     origin: &Origin,
     request: http::Request<RecvStream>,
-    respond: SendResponse<Bytes>,
+    mut respond: SendResponse<Bytes>,
 ) {
     thread.counters.add(Counter::http2_requests, 1);
+    // Reset already: nobody waits for an answer, and the upstream is spared.
+    if exchange::poll_once(std::pin::pin!(poll_fn(|context| respond.poll_reset(context)))).await.is_some() {
+        return thread.counters.add(Counter::http2_reset_unserved, 1);
+    }
     let to_client = RefCell::new(Outgoing::Respond(respond));
     let limits = thread.settings.limits;
     let (parts, body) = request.into_parts();
@@ -177,7 +180,7 @@ async fn one_request(
         }
         Err(refusal) => {
             let text = write::reason(refusal.status);
-            job::count_refused(thread, origin, refusal, text.len());
+            job::count_refused(thread, origin, refusal, &bytes, text.len());
             let answer = OwnAnswer { status: refusal.status, fields: &[], body: text.as_bytes() };
             to_client.borrow_mut().own_answer(&answer, true);
         }

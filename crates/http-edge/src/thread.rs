@@ -134,6 +134,13 @@ impl Thread {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// Milliseconds that a plan leaves for a head; the most there is where none does.
+    #[must_use]
+    pub fn planned_head_ms(&self) -> u64 {
+        let planned = self.acting.header_deadline().filter(|_| self.settings.enforce);
+        planned.map_or(u64::MAX, |(seconds, _)| 1_000 * u64::from(seconds))
+    }
+
     /// Whether any connection is open.
     #[must_use]
     pub fn has_connections(&self) -> bool {

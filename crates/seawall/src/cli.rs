@@ -23,7 +23,12 @@ const EXIT_STATUS: &str = "Exit status: 0: no attack; 1: attack; 2: could not ru
 pub enum Command {
     Triage(TriageArgs),
     Guard(GuardArgs),
+    /// Withdraw every measure of the running guard, now
     Undo(AdminArgs),
+    /// Let the running guard read its configuration again; a bad one changes nothing
+    Reload(AdminArgs),
+    /// Let the program that is installed now take over from the running guard, without a break
+    Upgrade(AdminArgs),
     Change(ChangeArgs),
     #[command(subcommand)]
     Kernel(KernelCommand),
@@ -198,7 +203,7 @@ pub struct GuardArgs {
     pub admin: AdminArgs,
 }
 
-/// Withdraw every measure of the running guard, now
+/// Where the running guard takes orders
 #[derive(Args, Clone, Debug)]
 pub struct AdminArgs {
     /// The guard's admin socket [default: `seawall.sock` in the runtime folder]

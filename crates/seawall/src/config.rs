@@ -126,6 +126,11 @@ pub fn parse(source: &str) -> Result<Config, Mistakes> {
             }
         }
     }
+    if config.guard.trusted_proxies.is_empty() && config.guard.sites.iter().any(|s| s.proxy_protocol) {
+        let text =
+            "proxy-protocol: only trusted proxies may name clients; list them in [guard] trusted-proxies";
+        reader.mistake(source.find("proxy-protocol").unwrap_or(0), text.into());
+    }
     reader.mistakes.sort_by_key(|m| m.line);
     if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
 }

@@ -25,6 +25,8 @@ pub enum Series {
     HalfOpen,
     Connections,
     SlowConnections,
+    /// Connections that are opened for nothing, or abused as soon as they are open.
+    VainConnections,
     Logins,
     DnsQueries,
     DnsFailures,
@@ -32,7 +34,7 @@ pub enum Series {
 }
 
 /// Every series, in the order of their detectors.
-pub const SERIES: [Series; 18] = [
+pub const SERIES: [Series; 19] = [
     Series::Requests,
     Series::Pages,
     Series::Clients,
@@ -47,6 +49,7 @@ pub const SERIES: [Series; 18] = [
     Series::HalfOpen,
     Series::Connections,
     Series::SlowConnections,
+    Series::VainConnections,
     Series::Logins,
     Series::DnsQueries,
     Series::DnsFailures,
@@ -107,6 +110,11 @@ impl Series {
             Self::SlowConnections => {
                 net(|n| n.event(ConnectionEvent::SlowRequest) + n.event(ConnectionEvent::SlowRead))
             }
+            Self::VainConnections => net(|n| {
+                let vain =
+                    [ConnectionEvent::Idle, ConnectionEvent::Http2Abuse, ConnectionEvent::TlsAbandoned];
+                vain.into_iter().map(|event| n.event(event)).sum()
+            }),
             Self::Logins => second.logins.as_ref().map(|l| l.failures as f64),
             Self::DnsQueries => second.dns.as_ref().map(|d| d.queries.max(d.responses) as f64),
             Self::DnsFailures => second.dns.as_ref().map(|d| (d.nonexistent + d.server_failure) as f64),

@@ -4,8 +4,10 @@ use super::{Status, guard_dns};
 use crate::cli::{AdminArgs, ChangeArgs, GuardArgs};
 use crate::config::{self, Config, GuardConfig, SiteConfig};
 use crate::console::Console;
-use crate::guard::control::Control;
+use crate::guard::admin::Order;
+use crate::guard::control::{Control, Told};
 use crate::guard::dns::DnsControl;
+use crate::guard::handover::{Given, Predecessor, Successor};
 use crate::guard::hands::Hands;
 use crate::guard::live::Live;
 use crate::guard::logs::Logs;
@@ -19,6 +21,7 @@ use seawall_http_edge::tls::Certificates;
 use seawall_http_edge::{Edge, LogFormat, Settings, Site};
 use seawall_kernel::{Attachment, Carrier};
 use seawall_model::Timestamp;
+use seawall_model::change::{Change, ChangeKind};
 use seawall_model::policy::{Mode, Policy};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -40,17 +43,22 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> anyhow::Result<Status> {
+    let mut given = Given::take()?;
     let (guard, policy) = resolve(args)?;
     let settings = settings(&guard, policy.mode)?;
     let secret = secret()?;
+    if let Some(predecessor) = &mut given.predecessor {
+        predecessor.take_over()?;
+    }
     let (store, cut_off) = match &guard.state_folder {
         Some(folder) => Store::open(folder, &policy).map(|(store, cut_off)| (Some(store), cut_off))?,
         None => (None, Vec::new()),
     };
     let dns = guard_dns::start(&guard.dns, guard.threads, &policy, guard.state_folder.as_deref(), &secret)?;
-    let edge = Arc::new(Edge::start(settings, &policy, clock::now(), &secret)?);
+    let edge = Edge::start_with(settings, &policy, clock::now(), &secret, given.listeners)?;
+    let edge = Arc::new(edge);
     let socket = guard.admin_socket.clone().unwrap_or_else(default_socket);
-    let admin = admin::listen(&socket, Arc::clone(&edge))
+    let admin = admin::listen(&socket, Arc::clone(&edge), given.predecessor.is_some())
         .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
     let log = guard.access_log.as_deref().map(open_log).transpose()?;
     let mut live = Live { console: *console, json: args.json, out, err };
@@ -62,12 +70,34 @@ pub fn run(
     let logs = (!args.log.is_empty()).then(|| Logs::follow(&args.log, format.as_ref()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs);
     let control = Control::new(hands, policy, store);
+    let signals = Signals::catch()?;
+    guard::show(&admin, &control, &edge, &dns);
+    given.predecessor.into_iter().for_each(Predecessor::ready);
     tell_service_manager("READY=1");
-    let mut session = Session { edge, admin, control, dns, live, log, signals: Signals::catch()? };
-    let ended = session.work();
-    // Somebody else's socket by now, or gone: either is fine.
-    let _ = std::fs::remove_file(&socket);
-    ended.map(|()| Status::Quiet)
+    let mut session =
+        Session { args, guard, socket, program: own_path(), edge, admin, control, dns, live, log, signals };
+    if session.work()? == End::Asked {
+        // Somebody else's socket by now, or gone: either is fine.
+        let _ = std::fs::remove_file(&session.socket);
+    }
+    Ok(Status::Quiet)
+}
+
+/// `seawall reload`: lets a running guard read its configuration again.
+pub fn reload(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
+    let answer = ask(args, "POST", "/v1/reload", "")?;
+    writeln!(out, "reloaded; open connections are served to their end")?;
+    for note in answer["notes"].as_array().into_iter().flatten().filter_map(|n| n.as_str()) {
+        writeln!(out, "{}", text::visible(note))?;
+    }
+    Ok(Status::Quiet)
+}
+
+/// `seawall upgrade`: lets the program that is installed now take over.
+pub fn upgrade(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
+    let answer = ask(args, "POST", "/v1/upgrade", "")?;
+    writeln!(out, "process {} has taken over", answer["process"])?;
+    Ok(Status::Quiet)
 }
 
 /// `seawall undo`: withdraws every measure of a running guard.
@@ -102,8 +132,22 @@ fn ask(args: &AdminArgs, method: &str, path: &str, body: &str) -> anyhow::Result
     Ok(answer)
 }
 
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Asked,
+    /// Another program has taken over.
+    TakenOver,
+}
+
 /// Everything that the loop works with.
 struct Session<'a> {
+    args: &'a GuardArgs,
+    /// The configuration in use.
+    guard: GuardConfig,
+    socket: PathBuf,
+    /// Where this program was when it was started: another one may be there by now.
+    program: Option<PathBuf>,
     edge: Arc<Edge>,
     admin: admin::Admin,
     control: Control,
@@ -115,13 +159,13 @@ struct Session<'a> {
 
 impl Session<'_> {
     /// Works until somebody asks for the end.
-    fn work(&mut self) -> anyhow::Result<()> {
+    fn work(&mut self) -> anyhow::Result<End> {
         let mut ticks = 0_u32;
-        guard::show(&self.admin, &self.control, &self.edge, &self.dns);
-        while !self.signals.stop.load(Ordering::Relaxed) {
+        let mut successor = None;
+        while !self.signals.stop.load(Ordering::Relaxed) && successor.is_none() {
             std::thread::sleep(until_tick(clock::now()));
             let now = clock::now();
-            guard::obey(&self.admin, &mut self.control, &self.edge, &mut self.dns, now);
+            successor = self.obey(now);
             for told in self.control.tick(now) {
                 self.live.tell(&told, now)?;
             }
@@ -130,7 +174,7 @@ impl Session<'_> {
             }
             self.write_log()?;
             if self.signals.reload.swap(false, Ordering::Relaxed) {
-                self.reload();
+                self.reload_by_signal(now)?;
             }
             ticks = ticks.wrapping_add(1);
             if ticks.is_multiple_of(TICKS_PER_S) {
@@ -138,12 +182,68 @@ impl Session<'_> {
                 self.live.line(&self.control, &self.edge, &self.dns, now);
             }
         }
+        if let Some(process) = successor {
+            self.retire(process)?;
+            return Ok(End::TakenOver);
+        }
         tell_service_manager("STOPPING=1");
         self.edge.drain();
         self.write_log()?;
         let now = clock::now();
         let dns = std::mem::take(&mut self.dns).into_iter().flat_map(|d| d.finish(now));
         for told in self.control.finish(now).into_iter().chain(dns) {
+            self.live.tell(&told, now)?;
+        }
+        Ok(End::Asked)
+    }
+
+    /// Carries out what waits at the admin socket. Returns the process that has taken over, if one
+    /// has.
+    fn obey(&mut self, now: Timestamp) -> Option<u32> {
+        let mut successor = None;
+        let Self { args, guard, program, edge, admin, control, dns, log, .. } = self;
+        let has_more = !dns.is_empty() || guard.interface.is_some();
+        let mut program = |order: &Order, control: &mut Control| match order {
+            Order::Reload => {
+                let notes = reload_all(args, guard, edge, control, log, now)?;
+                Ok(serde_json::json!({ "notes": notes }))
+            }
+            _ => {
+                ensure!(!has_more, "only sites are handed over: restart a guard of names or packets");
+                let process = hand_over(program.as_deref(), guard, edge, control)?;
+                successor = Some(process);
+                Ok(serde_json::json!({ "process": process }))
+            }
+        };
+        guard::obey(admin, control, edge, dns, now, &mut program);
+        successor
+    }
+
+    /// Another program serves: what we still have comes to its end.
+    fn retire(&mut self, process: u32) -> anyhow::Result<()> {
+        tell_service_manager(&format!("MAINPID={process}\nREADY=1"));
+        let now = clock::now();
+        self.live.tell(&Told::Noted(format!("process {process} has taken over")), now)?;
+        self.edge.retire();
+        let most = Duration::from_millis(self.guard.limits.drain_ms);
+        let begun = std::time::Instant::now();
+        while self.edge.open_connections() > 0 && begun.elapsed() < most {
+            std::thread::sleep(TICK);
+            self.write_log()?;
+        }
+        self.edge.drain();
+        self.write_log()
+    }
+
+    fn reload_by_signal(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        tell_service_manager("RELOADING=1");
+        let Self { args, guard, edge, control, log, .. } = self;
+        let told = match reload_all(args, guard, edge, control, log, now) {
+            Ok(notes) => notes.into_iter().chain(["reloaded".to_owned()]).map(Told::Noted).collect(),
+            Err(error) => vec![Told::Failed(format!("everything stays as it was: {error:#}"))],
+        };
+        tell_service_manager("READY=1");
+        for told in told {
             self.live.tell(&told, now)?;
         }
         Ok(())
@@ -156,20 +256,68 @@ impl Session<'_> {
             _ => Ok(()),
         }
     }
+}
 
-    /// Reads certificates again; those that cannot be read stay as they were.
-    fn reload(&mut self) {
-        for site in &self.edge.settings().sites {
-            if let Some(certificates) = &site.tls
-                && let Err(error) = certificates.reload()
-            {
-                let now = clock::now();
-                let told = guard::control::Told::Failed(format!("certificates stay as they were: {error}"));
-                // Whoever reads along has gone; the guard goes on.
-                let _ = self.live.tell(&told, now);
-            }
+/// Reads configuration and certificates again and goes on by them. Where anything is wrong, all
+/// stays as it was. Returns what cannot change before the next start.
+fn reload_all(
+    args: &GuardArgs,
+    present: &mut GuardConfig,
+    edge: &Edge,
+    control: &mut Control,
+    log: &mut Option<File>,
+    now: Timestamp,
+) -> anyhow::Result<Vec<String>> {
+    let (mut guard, policy) = resolve(args)?;
+    let settings = settings(&guard, policy.mode)?;
+    // It may have been moved away, to be packed.
+    let reopened = guard.access_log.as_deref().map(open_log).transpose()?;
+    edge.reload(settings, now)?;
+    *log = reopened;
+    control.set_policy(policy, now);
+    let text = "configuration of seawall reloaded".to_owned();
+    control.change(Change { time: now, kind: ChangeKind::Configuration, text });
+    let mut notes = Vec::new();
+    let mut keep = |name: &str, is_same: bool| {
+        if !is_same {
+            notes.push(format!("{name} stays as it was until the next start"));
         }
+    };
+    keep("state-folder", guard.state_folder == present.state_folder);
+    keep("admin-socket", guard.admin_socket == present.admin_socket);
+    keep("interface", guard.interface == present.interface);
+    guard.state_folder.clone_from(&present.state_folder);
+    guard.admin_socket.clone_from(&present.admin_socket);
+    guard.interface.clone_from(&present.interface);
+    *present = guard;
+    Ok(notes)
+}
+
+/// Starts the program that is installed now and gives it sockets and state folder. Returns its
+/// process; where anything goes wrong, we go on.
+fn hand_over(
+    program: Option<&Path>,
+    guard: &GuardConfig,
+    edge: &Edge,
+    control: &mut Control,
+) -> anyhow::Result<u32> {
+    ensure!(!control.has_incident(), "an incident is open, and would be forgotten: wait for its end");
+    let program = program.context("the system does not say where this program is")?;
+    let listeners = edge.listeners()?;
+    let mut successor = Successor::start(program, &std::env::temp_dir(), &listeners)?;
+    drop(control.give_up_store());
+    let begun = successor.go();
+    if begun.is_err()
+        && let Some(folder) = &guard.state_folder
+    {
+        control.take_store(Some(Store::open(folder, control.policy())?.0));
     }
+    begun
+}
+
+/// Where this program is.
+fn own_path() -> Option<PathBuf> {
+    std::env::current_exe().ok()
 }
 
 /// Time until the clock's next tick: a second that is over is looked at when it ends, and not up to

@@ -73,6 +73,8 @@ fn dispatch(
         Command::Triage(args) => triage::run(&args, console, out, err),
         Command::Guard(args) => guard::run(&args, console, out, err),
         Command::Undo(args) => guard::undo(&args, out),
+        Command::Reload(args) => guard::reload(&args, out),
+        Command::Upgrade(args) => guard::upgrade(&args, out),
         Command::Change(args) => guard::change(&args, out),
         Command::Kernel(KernelCommand::Status) => kernel::status(out),
         Command::Learn(args) => learn::run(&args, console, out, err),

@@ -275,6 +275,15 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_protocol_that_nobody_may_speak_is_a_mistake() {
+        let site = "[[site]]\nlisten = \"127.0.0.1:1\"\nupstreams = [\"http://127.0.0.1:2\"]\nproxy-protocol = true\n";
+        let Mistakes(mistakes) = parse(site).expect_err("nobody is trusted");
+        assert_eq!((mistakes.len(), mistakes[0].line), (1, 4));
+        assert!(mistakes[0].text.contains("trusted-proxies"), "{mistakes:?}");
+        parse(&format!("{site}[guard]\ntrusted-proxies = [\"10.0.0.0/8\"]\n")).expect("valid");
+    }
+
+    #[test]
     fn a_site_of_the_command_line_has_one_or_more_upstreams() {
         let found = site("0.0.0.0:80=http://127.0.0.1:3000,http://127.0.0.1:3001").expect("valid");
         assert_eq!(found.upstreams.len(), 2);

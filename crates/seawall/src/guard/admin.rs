@@ -1,5 +1,5 @@
-//! The admin socket: a small HTTP server on a Unix socket with a thread of its own, so that it
-//! answers while the data plane is saturated.
+//! The admin socket: a small HTTP server on a Unix socket with threads of its own, so that it
+//! answers while the data plane is saturated, and while another client of it is silent.
 
 use seawall_http_edge::Edge;
 use seawall_http_edge::counters::Counter;
@@ -17,10 +17,14 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Longest that one client may take.
+/// Longest that one client may take to ask, and to be answered.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest for the control loop to carry an order out: a new program is started and heard of.
+const ORDER_PATIENCE: Duration = Duration::from_secs(40);
+/// Clients at once; more are sent away.
+const CLIENTS: usize = 64;
 /// Commands that wait for the control loop.
 const COMMANDS: usize = 16;
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 8_192, target_bytes: 1_024, fields: 50 };
@@ -39,7 +43,14 @@ pub struct Shown {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     Undo,
-    Change { kind: ChangeKind, text: String },
+    /// Read the configuration again.
+    Reload,
+    /// Let the program that is installed now take over.
+    Upgrade,
+    Change {
+        kind: ChangeKind,
+        text: String,
+    },
     Protect(Prefix),
 }
 
@@ -58,13 +69,16 @@ impl Order {
 #[derive(Debug)]
 pub struct Admin {
     pub shown: Arc<Mutex<Shown>>,
-    /// Orders, each with where to say that it was carried out.
-    pub orders: Receiver<(Order, SyncSender<String>)>,
+    /// Orders, each with where to say what came of it.
+    pub orders: Receiver<(Order, Reply)>,
 }
+
+/// Takes what came of an order: JSON, or why it was not carried out.
+pub type Reply = SyncSender<Result<String, String>>;
 
 struct Server {
     shown: Arc<Mutex<Shown>>,
-    orders: SyncSender<(Order, SyncSender<String>)>,
+    orders: SyncSender<(Order, Reply)>,
     edge: Arc<Edge>,
 }
 
@@ -75,31 +89,44 @@ struct Answer {
 }
 
 /// Listens on a socket that only its owner may use. A socket left by a program that is gone is
-/// replaced; one that answers is not.
+/// replaced; one that answers only by a program that takes over from it.
 ///
 /// # Errors
 /// If another guard listens there, or the socket cannot be made.
-pub fn listen(path: &Path, edge: Arc<Edge>) -> io::Result<Admin> {
-    if UnixStream::connect(path).is_ok() {
+pub fn listen(path: &Path, edge: Arc<Edge>, takes_over: bool) -> io::Result<Admin> {
+    if !takes_over && UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another guard listens there"));
     }
     match std::fs::symlink_metadata(path) {
-        Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(there) if there.file_type().is_socket() => {}
         Ok(_) => {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file is there that is no socket"));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    // Beside its place and moved there, so that there is always somebody to give orders to.
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    let _ = std::fs::remove_file(&beside);
+    let listener = UnixListener::bind(&beside)?;
+    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&beside, path)?;
     let (sender, orders) = sync_channel(COMMANDS);
     let shown = Arc::<Mutex<Shown>>::default();
-    let server = Server { shown: Arc::clone(&shown), orders: sender, edge };
+    let server = Arc::new(Server { shown: Arc::clone(&shown), orders: sender, edge });
     std::thread::Builder::new().name("admin".into()).spawn(move || {
+        let clients = Arc::new(());
         for stream in listener.incoming().flatten() {
-            // A client that goes away harms nobody but itself.
-            let _ = server.serve(stream);
+            if Arc::strong_count(&clients) > CLIENTS {
+                continue;
+            }
+            let (server, client) = (Arc::clone(&server), Arc::clone(&clients));
+            // Where there is no thread for it, a client is sent away. One that goes away harms
+            // nobody but itself.
+            let _ = std::thread::Builder::new().name("admin".into()).spawn(move || {
+                let _ = server.serve(stream);
+                drop(client);
+            });
         }
     })?;
     Ok(Admin { shown, orders })
@@ -111,7 +138,7 @@ pub fn listen(path: &Path, edge: Arc<Edge>) -> io::Result<Admin> {
 /// If nothing answers on the socket.
 pub fn ask(path: &Path, method: &str, target: &str, body: &str) -> io::Result<(u16, String)> {
     let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(2 * PATIENCE))?;
+    stream.set_read_timeout(Some(ORDER_PATIENCE + PATIENCE))?;
     let length = body.len();
     write!(stream, "{method} {target} HTTP/1.1\r\nHost: seawall\r\nContent-Length: {length}\r\n\r\n{body}")?;
     let mut text = String::new();
@@ -123,9 +150,8 @@ pub fn ask(path: &Path, method: &str, target: &str, body: &str) -> io::Result<(u
 
 impl Server {
     fn serve(&self, mut stream: UnixStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let answer = match read(&mut stream)? {
+        let answer = match read(&mut Patient { stream: &mut stream, until: Instant::now() + PATIENCE })? {
             Some((method, path, body)) => self.answer(method, &path, &body),
             None => error("400 Bad Request", "this is no request"),
         };
@@ -150,6 +176,8 @@ impl Server {
                 body: metrics(&self.edge),
             },
             (Method::Post, "/v1/undo") => self.order(Order::Undo),
+            (Method::Post, "/v1/reload") => self.order(Order::Reload),
+            (Method::Post, "/v1/upgrade") => self.order(Order::Upgrade),
             (Method::Post, "/v1/changes") => match serde_json::from_slice::<ChangeRow>(body) {
                 Ok(row) => self.order(Order::Change { kind: ChangeKind::parse(&row.kind), text: row.text }),
                 Err(e) => error("400 Bad Request", &format!("{{\"kind\", \"text\"}} is expected: {e}")),
@@ -160,12 +188,12 @@ impl Server {
             },
             (
                 _,
-                "/v1/state" | "/v1/plan" | "/v1/incidents" | "/v1/protected" | "/v1/undo" | "/v1/changes"
-                | "/metrics",
+                "/v1/state" | "/v1/plan" | "/v1/incidents" | "/v1/protected" | "/v1/undo" | "/v1/reload"
+                | "/v1/upgrade" | "/v1/changes" | "/metrics",
             ) => error("405 Method Not Allowed", "this address takes another method"),
             _ => error(
                 "404 Not Found",
-                "known are /v1/state, /v1/plan, /v1/incidents, /v1/protected, /v1/changes, /v1/undo and /metrics",
+                "known are /v1/state, /v1/plan, /v1/incidents, /v1/protected, /v1/changes, /v1/undo, /v1/reload, /v1/upgrade and /metrics",
             ),
         }
     }
@@ -175,8 +203,9 @@ impl Server {
         if self.orders.try_send((order, done)).is_err() {
             return error("503 Service Unavailable", "too many orders wait");
         }
-        match answer.recv_timeout(PATIENCE) {
-            Ok(text) => json(text),
+        match answer.recv_timeout(ORDER_PATIENCE) {
+            Ok(Ok(text)) => json(text),
+            Ok(Err(reason)) => error("409 Conflict", &reason),
             Err(_) => error("503 Service Unavailable", "the control loop did not answer in time"),
         }
     }
@@ -205,8 +234,25 @@ fn protected(body: &[u8]) -> Result<Prefix, String> {
     row.prefix.parse().map_err(|_| "prefix: an address or prefix is expected".to_owned())
 }
 
+/// A client that has until a moment to say all that it has to say.
+struct Patient<'a> {
+    stream: &'a mut UnixStream,
+    until: Instant,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, part: &mut [u8]) -> io::Result<usize> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(part)
+    }
+}
+
 /// Reads one request: method, path, body.
-fn read(stream: &mut UnixStream) -> io::Result<Option<(Method, String, Vec<u8>)>> {
+fn read(stream: &mut impl Read) -> io::Result<Option<(Method, String, Vec<u8>)>> {
     let (mut buffer, mut scanner) = (Vec::new(), Scanner::default());
     let mut part = [0; 1_024];
     let end = loop {

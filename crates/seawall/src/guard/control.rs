@@ -67,6 +67,8 @@ pub struct Control {
     hands: Hands,
     engine: Engine,
     policy: Policy,
+    /// Clients that were protected since the start, by order.
+    protected: Vec<Prefix>,
     store: Option<Store>,
     goodput: Goodput,
     known: KnownSecond,
@@ -154,6 +156,7 @@ impl Control {
             engine: Engine::new(policy.clone(), None),
             hands,
             policy,
+            protected: Vec::new(),
             store,
             goodput: Goodput::default(),
             known: KnownSecond::default(),
@@ -251,11 +254,47 @@ impl Control {
         if !self.policy.protected_clients.contains(&prefix) {
             self.policy.protected_clients.push(prefix);
         }
-        if let Some(plan) = self.plan.clone() {
-            self.enforce(plan, now);
-        } else {
-            self.lift();
+        self.protected.push(prefix);
+        self.enforce_again(now);
+    }
+
+    /// The policy has changed: what is in force is made anew by it.
+    fn enforce_again(&mut self, now: Timestamp) {
+        match self.plan.clone() {
+            Some(plan) => self.enforce(plan, now),
+            None => self.lift(),
         }
+    }
+
+    /// Goes on under another policy; whoever was protected meanwhile stays so.
+    pub fn set_policy(&mut self, mut policy: Policy, now: Timestamp) {
+        for prefix in &self.protected {
+            if !policy.protected_clients.contains(prefix) {
+                policy.protected_clients.push(*prefix);
+            }
+        }
+        let effects = self.step(now, Input::Policy(Box::new(policy.clone())));
+        self.follow(effects);
+        if let Some(store) = &mut self.store {
+            store.set_policy(policy.clone());
+        }
+        self.policy = policy;
+        self.enforce_again(now);
+    }
+
+    /// Gives the state folder up, for another program to go on with it.
+    pub fn give_up_store(&mut self) -> Option<Store> {
+        self.store.take()
+    }
+
+    /// Goes on with the state folder that was given up.
+    pub fn take_store(&mut self, store: Option<Store>) {
+        self.store = store;
+    }
+
+    #[must_use]
+    pub fn has_incident(&self) -> bool {
+        self.incident.is_some()
     }
 
     /// The end of the program: what is open is written down as it stands.

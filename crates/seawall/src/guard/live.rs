@@ -26,8 +26,10 @@ impl Live<'_> {
         if !self.console.progress {
             return;
         }
-        let (up, all) =
-            edge.upstreams().into_iter().fold((0, 0), |(up, all), (.., is_up)| (up + u32::from(is_up), all + 1));
+        let (up, all) = edge
+            .upstreams()
+            .into_iter()
+            .fold((0, 0), |(up, all), (.., is_up)| (up + u32::from(is_up), all + 1));
         let what = control.report().filter(|r| r.verdict.class != Class::Normal);
         let what = what.map_or_else(|| "normal".to_owned(), |r| words::verdict(&r.verdict));
         let queries: f64 = dns.iter().map(DnsControl::queries_per_s).sum();

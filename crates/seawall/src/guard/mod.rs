@@ -13,6 +13,7 @@ pub mod clock;
 pub mod control;
 pub mod dns;
 pub mod events;
+pub mod handover;
 pub mod hands;
 pub mod live;
 pub mod logs;
@@ -20,46 +21,67 @@ pub mod packets;
 pub mod store;
 
 use admin::{Admin, Order, Shown};
+use anyhow::Result;
 use control::Control;
 use dns::DnsControl;
 use seawall_http_edge::Edge;
 use seawall_model::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::PoisonError;
 
-/// Carries out what waits at the admin socket.
-pub fn obey(admin: &Admin, control: &mut Control, edge: &Edge, dns: &mut [DnsControl], now: Timestamp) {
+/// Carries out what waits at the admin socket. `program` is told what concerns it as a whole, and
+/// says what came of it.
+pub fn obey(
+    admin: &Admin,
+    control: &mut Control,
+    edge: &Edge,
+    dns: &mut [DnsControl],
+    now: Timestamp,
+    mut program: impl FnMut(&Order, &mut Control) -> Result<Value>,
+) {
     while let Ok((order, done)) = admin.orders.try_recv() {
         let answer = match &order {
-            Order::Undo => {
-                // All of them, whether one was on or not.
-                let was_on = dns.iter_mut().fold(control.undo(), |was_on, d| d.undo() | was_on);
-                json!({ "withdrawn": was_on })
-            }
-            Order::Protect(prefix) => {
-                control.protect(*prefix, now);
-                json!({ "protected": prefix.to_string() })
-            }
-            Order::Change { text, .. } => {
-                if let Some(change) = order.as_change(now) {
-                    dns.iter_mut().for_each(|d| d.change(change.clone()));
-                    control.change(change);
-                }
-                json!({ "noted": text })
-            }
+            Order::Reload | Order::Upgrade => program(&order, control).map_err(|error| format!("{error:#}")),
+            _ => Ok(carry_out(&order, control, dns, now)),
         };
         // Whoever asked sees what came of it, also by a second question.
         show(admin, control, edge, dns);
         // Whoever asked may have gone.
-        let _ = done.try_send(answer.to_string());
+        let _ = done.try_send(answer.map(|value| value.to_string()));
+    }
+}
+
+fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: Timestamp) -> Value {
+    match order {
+        Order::Undo => {
+            // All of them, whether one was on or not.
+            let was_on = dns.iter_mut().fold(control.undo(), |was_on, d| d.undo() | was_on);
+            json!({ "withdrawn": was_on })
+        }
+        Order::Protect(prefix) => {
+            control.protect(*prefix, now);
+            json!({ "protected": prefix.to_string() })
+        }
+        Order::Change { text, .. } => {
+            if let Some(change) = order.as_change(now) {
+                dns.iter_mut().for_each(|d| d.change(change.clone()));
+                control.change(change);
+            }
+            json!({ "noted": text })
+        }
+        // Those of the program; see `obey`.
+        Order::Reload | Order::Upgrade => Value::Null,
     }
 }
 
 /// Renews what the admin socket shows.
 pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
     let report = control.report();
-    let upstreams: Vec<_> =
-        edge.upstreams().into_iter().map(|(site, name, up)| json!({ "site": site, "name": name, "up": up })).collect();
+    let upstreams: Vec<_> = edge
+        .upstreams()
+        .into_iter()
+        .map(|(site, name, up)| json!({ "site": site, "name": name, "up": up }))
+        .collect();
     let incidents: Vec<_> = control
         .incidents()
         .into_iter()
@@ -69,6 +91,7 @@ pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
     let shown = Shown {
         state: json!({
             "schema": "seawall.guard/1",
+            "process": std::process::id(),
             "mode": control.policy().mode,
             "verdict": report.map(|r| &r.verdict),
             "measures": control.plan().map_or(0, |p| p.measures.len()),

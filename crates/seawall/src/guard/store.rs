@@ -1,6 +1,7 @@
 //! The state folder: what survives the program, also if it is killed.
 //!
 //! ```text
+//! lock                         held by the program that works with the folder
 //! flight/000017.swr            inputs of the engine, in segments; the oldest are removed
 //! incidents/2026-11-21T150312/ report.json, kept up to date while it lasts
 //!                              recording.swr, postmortem.md and postmortem.html when it has ended
@@ -11,20 +12,26 @@
 
 use crate::pipeline::recording::Recorder;
 use crate::report;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use seawall_engine::Input;
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// Steps of one segment of the recording: two a second, ten minutes.
 const SEGMENT_STEPS: u32 = 1_200;
 /// Segments kept, the present one not counted.
 const SEGMENTS_KEPT: usize = 3;
+/// A segment is old after as long as the kept ones hold together; until then there may be more.
+const OLD: Duration = Duration::from_secs(30 * 60);
+const MOST_SEGMENTS: usize = 64;
+/// A report is kept up to so long after the last input of its segment.
+const KEPT_WITHIN: Duration = Duration::from_secs(2);
 /// Largest report that is read back.
 const LARGEST_REPORT_BYTES: u64 = 64 << 20;
 
@@ -36,6 +43,8 @@ pub struct Store {
     segment: u64,
     steps: u32,
     recorder: Option<Recorder>,
+    /// Held for as long as the store lives: two programs would write over each other.
+    _lock: File,
 }
 
 impl Store {
@@ -43,12 +52,13 @@ impl Store {
     /// Also returns what these are called.
     ///
     /// # Errors
-    /// If the folder cannot be written.
+    /// If the folder cannot be written, or another program works with it.
     pub fn open(folder: &Path, policy: &Policy) -> anyhow::Result<(Self, Vec<String>)> {
         for part in ["flight", "incidents"] {
             let path = folder.join(part);
             fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
+        let lock = lock(folder)?;
         let last = segments(folder).last().map_or(0, |(number, _)| *number);
         let mut store = Self {
             folder: folder.to_owned(),
@@ -56,10 +66,16 @@ impl Store {
             segment: last,
             steps: 0,
             recorder: None,
+            _lock: lock,
         };
         let cut_off = store.write_up_cut_off()?;
         store.next_segment()?;
         Ok((store, cut_off))
+    }
+
+    /// The policy of recordings that begin from now on.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
     }
 
     /// Records an input before the engine gets it. `reference` gives what is normal, to begin a
@@ -106,8 +122,7 @@ impl Store {
         // The segment that holds its end; what came before it is still in `flight`.
         let present = self.segment_path(self.segment);
         self.next_segment()?;
-        fs::copy(&present, folder.join("recording.swr"))
-            .with_context(|| format!("cannot copy {}", present.display()))?;
+        copy(&present, &folder.join("recording.swr"))?;
         write_up(&folder, report)?;
         Ok(folder)
     }
@@ -144,6 +159,9 @@ impl Store {
             let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             // A report of another version stays as it is.
             if let Ok(report) = serde_json::from_slice::<TriageReport>(&text) {
+                if let Some(segment) = self.segment_of(&path) {
+                    copy(&segment, &folder.join("recording.swr"))?;
+                }
                 write_up(&folder, &report)?;
                 written.push(name);
             }
@@ -155,11 +173,35 @@ impl Store {
         self.segment += 1;
         self.steps = 0;
         self.recorder = Some(Recorder::begin(&self.segment_path(self.segment), &self.policy)?);
-        let all = segments(&self.folder);
-        for (_, path) in all.iter().take(all.len().saturating_sub(SEGMENTS_KEPT + 1)) {
-            fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
+        self.remove_old()
+    }
+
+    /// Removes segments that are no longer needed: the oldest, once they are old. A program that is
+    /// started again and again makes many that hold hardly anything; these go first.
+    fn remove_old(&self) -> anyhow::Result<()> {
+        let mut all = segments(&self.folder);
+        // The present one stays.
+        all.pop();
+        while all.len() > SEGMENTS_KEPT {
+            let is_old = modified(&all[0].1).and_then(|at| at.elapsed().ok()).is_none_or(|age| age > OLD);
+            let size = |path: &Path| fs::metadata(path).map_or(0, |m| m.len());
+            let smallest = (0..all.len()).min_by_key(|at| size(&all[*at].1)).unwrap_or(0);
+            let gone = match is_old {
+                true => 0,
+                false if all.len() > MOST_SEGMENTS => smallest,
+                false => break,
+            };
+            let (_, path) = all.remove(gone);
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
         Ok(())
+    }
+
+    /// The segment that was written when a report was kept for the last time.
+    fn segment_of(&self, report: &Path) -> Option<PathBuf> {
+        let kept = modified(report)?;
+        let holds = |path: &Path| modified(path).is_some_and(|at| at + KEPT_WITHIN >= kept);
+        segments(&self.folder).into_iter().map(|(_, path)| path).find(|path| holds(path))
     }
 
     fn segment_path(&self, number: u64) -> PathBuf {
@@ -179,6 +221,42 @@ fn segments(folder: &Path) -> Vec<(u64, PathBuf)> {
         .collect();
     all.sort();
     all
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|m| m.modified()).ok()
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    Ok(())
+}
+
+/// Makes the folder this program's. The file says whose it is; the lock ends with the program,
+/// however it ends.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let open = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let mut file = open.with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            // It says why; without it the message only says less.
+            let _ = file.read_to_string(&mut owner);
+            let owner: String = owner.chars().filter(char::is_ascii_digit).collect();
+            bail!(
+                "another guard (process {owner}) works with the state folder {}; name another with --state",
+                folder.display()
+            );
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+        }
+    }
+    let written = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+    written.with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(file)
 }
 
 fn write_up(folder: &Path, report: &TriageReport) -> anyhow::Result<()> {

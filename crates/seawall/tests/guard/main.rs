@@ -13,6 +13,7 @@ mod browser;
 #[cfg_attr(not(feature = "live-scenes"), allow(dead_code, reason = "some of it is for the scenes alone"))]
 mod guard;
 mod orders;
+mod reload;
 #[cfg(feature = "live-scenes")]
 mod scene;
 #[cfg(feature = "live-scenes")]

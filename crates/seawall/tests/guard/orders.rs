@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// A site that answers everything at once.
-fn site() -> SocketAddr {
+pub fn site() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
@@ -96,6 +96,19 @@ fn protecting_a_client_spares_it_at_once() {
     assert_eq!(hammer(&guard, 300), 300);
     assert_eq!(guard.metric("seawall_rule_refused_total"), refused);
     assert!(guard.ask("POST", "/v1/protected", "{}").contains("is expected"));
+}
+
+#[test]
+fn orders_are_taken_while_other_clients_of_the_socket_are_silent() {
+    let folder = Folder::new("silent");
+    let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
+    let socket = folder.path().join("admin.sock");
+    let silent: Vec<_> =
+        (0..30).map(|_| std::os::unix::net::UnixStream::connect(&socket).expect("connected")).collect();
+    let from = std::time::Instant::now();
+    let undone = guard.order(&["undo"]);
+    assert!(undone.status.success() && from.elapsed().as_millis() < 1_500, "{undone:?}");
+    drop(silent);
 }
 
 #[test]
