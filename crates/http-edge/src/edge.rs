@@ -198,7 +198,8 @@ impl Edge {
     /// Takes no more connections, and lets the exchanges under way end; what still runs after the
     /// `drain-ms` limit is cut.
     pub fn drain(&self) {
-        let past = self.past();
+        let mut past = self.past();
+        past.listeners = Listeners::default();
         let all: Vec<Arc<Generation>> =
             past.retired.iter().cloned().chain([self.present.load_full()]).collect();
         drop(past);

@@ -226,7 +226,7 @@ impl Session<'_> {
         self.live.tell(&Told::Noted(format!("process {process} has taken over")), now)?;
         self.edge.retire();
         let most = Duration::from_millis(self.guard.limits.drain_ms);
-        let begun = std::time::Instant::now();
+        let begun = clock::instant();
         while self.edge.open_connections() > 0 && begun.elapsed() < most {
             std::thread::sleep(TICK);
             self.write_log()?;

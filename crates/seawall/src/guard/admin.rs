@@ -1,6 +1,7 @@
 //! The admin socket: a small HTTP server on a Unix socket with threads of its own, so that it
 //! answers while the data plane is saturated, and while another client of it is silent.
 
+use super::clock;
 use seawall_http_edge::Edge;
 use seawall_http_edge::counters::Counter;
 use seawall_http_edge::http1::head::{self, Scanner};
@@ -151,7 +152,7 @@ pub fn ask(path: &Path, method: &str, target: &str, body: &str) -> io::Result<(u
 impl Server {
     fn serve(&self, mut stream: UnixStream) -> io::Result<()> {
         stream.set_write_timeout(Some(PATIENCE))?;
-        let answer = match read(&mut Patient { stream: &mut stream, until: Instant::now() + PATIENCE })? {
+        let answer = match read(&mut Patient { stream: &mut stream, until: clock::instant() + PATIENCE })? {
             Some((method, path, body)) => self.answer(method, &path, &body),
             None => error("400 Bad Request", "this is no request"),
         };
@@ -242,7 +243,7 @@ struct Patient<'a> {
 
 impl Read for Patient<'_> {
     fn read(&mut self, part: &mut [u8]) -> io::Result<usize> {
-        let left = self.until.saturating_duration_since(Instant::now());
+        let left = self.until.saturating_duration_since(clock::instant());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }

@@ -10,3 +10,10 @@ pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
+
+/// A moment to measure patience from.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the guard waits for other programs in real time")]
+pub fn instant() -> std::time::Instant {
+    std::time::Instant::now()
+}

@@ -11,6 +11,7 @@
 //! serves what it has to the end
 //! ```
 
+use super::clock;
 use anyhow::{Context, bail, ensure};
 use seawall_http_edge::inherited;
 use socket2::SockRef;
@@ -20,7 +21,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Numbers of the sockets that a program takes over, joined by commas.
 const LISTENERS: &str = "SEAWALL_LISTENERS";
@@ -158,7 +159,7 @@ struct Waiting {
 
 impl Waiting {
     fn meet(&mut self, door: &std::os::unix::net::UnixListener) -> anyhow::Result<UnixStream> {
-        let begun = Instant::now();
+        let begun = clock::instant();
         loop {
             if let Ok((meeting, _)) = door.accept() {
                 return Ok(meeting);

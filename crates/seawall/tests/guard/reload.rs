@@ -28,7 +28,7 @@ impl Load {
             std::thread::spawn(move || {
                 let (mut kept, mut lost) = (None, Vec::new());
                 while !stop.load(Relaxed) {
-                    match ask(address, &mut kept, number % 2 == 0) {
+                    match ask(address, &mut kept, number.is_multiple_of(2)) {
                         Ok(()) => drop(answered.fetch_add(1, Relaxed)),
                         Err(error) => lost.push(error),
                     }
