@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_whole_guard_is_read() {
-        let source = "[guard]\nthreads = 2\nstate-folder = \"/var/lib/seawall\"\n\
+        let source = "[guard]\nthreads = 2\ntrusted-proxies = [\"10.0.0.0/8\"]\nstate-folder = \"/var/lib/seawall\"\n\
                       access-log-format = \"json\"\n[limits]\nheader-deadline-ms = 500\n[[site]]\n\
                       listen = \"127.0.0.1:8443\"\nupstreams = [\"http://127.0.0.1:3000\", \"127.0.0.1\"]\n\
                       certificates = [{ chain = \"a.pem\", key = \"a.key\" }]\nproxy-protocol = true\n\
