@@ -286,6 +286,8 @@ fn reload_all(
     keep("state-folder", guard.state_folder == present.state_folder);
     keep("admin-socket", guard.admin_socket == present.admin_socket);
     keep("interface", guard.interface == present.interface);
+    keep("dns", guard.dns == present.dns);
+    guard.dns.clone_from(&present.dns);
     guard.state_folder.clone_from(&present.state_folder);
     guard.admin_socket.clone_from(&present.admin_socket);
     guard.interface.clone_from(&present.interface);
