@@ -4,7 +4,7 @@
 
 use crate::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// One thing that a sensor saw.
 #[allow(
@@ -341,6 +341,35 @@ pub struct Packet<'a> {
     pub repeats: bool,
     /// How many packets stand for this one (1 unless sampled).
     pub sampling: u32,
+}
+
+impl Packet<'_> {
+    /// A packet of which nothing is known but when it was seen.
+    #[must_use]
+    pub fn unknown(time: Timestamp) -> Self {
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self {
+            time,
+            source: nowhere,
+            destination: nowhere,
+            protocol: 0,
+            source_port: 0,
+            destination_port: 0,
+            length_bytes: 0,
+            ttl: 0,
+            fragment: Fragment::Whole,
+            tcp_flags: 0,
+            tcp_window: 0,
+            tcp_options: 0,
+            icmp_type: 0,
+            icmp_code: 0,
+            payload: b"",
+            payload_bytes: 0,
+            flow: FlowState::Unknown,
+            repeats: false,
+            sampling: 1,
+        }
+    }
 }
 
 /// What happened to a TCP connection.

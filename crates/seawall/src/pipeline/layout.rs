@@ -3,8 +3,8 @@
 
 use seawall_detection::Window;
 use seawall_model::observation::{
-    BackendEvent, BackendEventKind, Connection, ConnectionEvent, Dns, FlowState, Fragment, Login,
-    Observation, Packet, Request,
+    BackendEvent, BackendEventKind, Connection, ConnectionEvent, Dns, FlowState, Login, Observation, Packet,
+    Request,
 };
 use seawall_model::{Timestamp, hash};
 use std::net::{IpAddr, Ipv4Addr};
@@ -44,7 +44,6 @@ fn request() -> Observation<'static> {
 
 fn packet() -> Observation<'static> {
     Observation::Packet(Packet {
-        time: Timestamp(1),
         source: HOST,
         destination: HOST,
         protocol: 17,
@@ -52,17 +51,8 @@ fn packet() -> Observation<'static> {
         destination_port: 1,
         length_bytes: 40,
         ttl: 1,
-        fragment: Fragment::Whole,
-        tcp_flags: 0,
-        tcp_window: 0,
-        tcp_options: 0,
-        icmp_type: 0,
-        icmp_code: 0,
-        payload: b"",
-        payload_bytes: 0,
         flow: FlowState::OneWay,
-        repeats: false,
-        sampling: 1,
+        ..Packet::unknown(Timestamp(1))
     })
 }
 

@@ -9,9 +9,8 @@ use super::{Line, LineError};
 use memchr::memmem;
 use seawall_model::Timestamp;
 use seawall_model::observation::{
-    Connection, ConnectionEvent, FlowState, Fragment, Observation, Packet, protocol, tcp_flags,
+    Connection, ConnectionEvent, Fragment, Observation, Packet, protocol, tcp_flags,
 };
-use std::net::{IpAddr, Ipv4Addr};
 
 /// Reads `… IN=eth0 OUT= MAC=… SRC=198.51.100.7 DST=192.0.2.1 LEN=40 TTL=245 PROTO=TCP SPT=8080
 /// DPT=8123 WINDOW=1024 SYN URGP=0`.
@@ -20,7 +19,7 @@ pub(super) fn read<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Result<Lin
     let start = memmem::find(text, b"SRC=").ok_or(LineError { reason: "no SRC=", at_byte: 0 })?;
     let time = envelope.time.or_else(|| own_date(&text[..start], dates)).or_else(|| dates.latest());
     let time = time.ok_or(LineError { reason: "no date that can be read", at_byte: 0 })?;
-    let mut packet = packet(time);
+    let mut packet = Packet::unknown(time);
     let mut told = [false; 2];
     let mut cursor = Cursor::new(text);
     cursor.skip(start);
@@ -47,30 +46,6 @@ pub(super) fn read<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Result<Lin
         packet.payload_bytes = packet.length_bytes.saturating_sub(header);
     }
     Ok(Line::Observation(Observation::Packet(packet)))
-}
-
-fn packet<'a>(time: Timestamp) -> Packet<'a> {
-    Packet {
-        time,
-        source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        protocol: 0,
-        source_port: 0,
-        destination_port: 0,
-        length_bytes: 0,
-        ttl: 0,
-        fragment: Fragment::Whole,
-        tcp_flags: 0,
-        tcp_window: 0,
-        tcp_options: 0,
-        icmp_type: 0,
-        icmp_code: 0,
-        payload: b"",
-        payload_bytes: 0,
-        flow: FlowState::Unknown,
-        repeats: false,
-        sampling: 1,
-    }
 }
 
 fn number(packet: &mut Packet<'_>, name: &[u8], value: &[u8]) {
@@ -171,7 +146,7 @@ pub(super) fn traefik<'a>(dates: &mut Dates, text: &'a [u8]) -> Result<Line<'a>,
             ja4,
         })));
     }
-    let mut packet = packet(time);
+    let mut packet = Packet::unknown(time);
     (packet.source, packet.source_port) = (client, client_port);
     (packet.destination, packet.destination_port) = (server, server_port);
     (packet.protocol, packet.length_bytes) = (protocol::UDP, 28);

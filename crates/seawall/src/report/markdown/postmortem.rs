@@ -1,6 +1,7 @@
 //! The postmortem as Markdown.
 
 use super::document::Document;
+use super::signatures;
 use crate::report::account;
 use crate::report::figure;
 use crate::report::story::Story;
@@ -76,17 +77,7 @@ fn root_cause(document: &mut Document, postmortem: &Postmortem) {
             root.counter_evidence.iter().map(account::weighed).collect::<Vec<_>>().iter().map(String::as_str),
         );
     }
-    let rows: Vec<Vec<String>> = root
-        .signatures
-        .iter()
-        .enumerate()
-        .map(|(i, s)| {
-            let normal = s.signature.baseline.map_or_else(|| "not known".into(), figure::estimate);
-            let expression = format!("signature {}: {}", i + 1, s.expression);
-            vec![expression, figure::estimate(s.signature.attack), normal]
-        })
-        .collect();
-    document.table(&["signature", "of the disturbance", "of normal traffic"], &[false, true, true], &rows);
+    signatures(document, &root.signatures);
 }
 
 fn resolution(document: &mut Document, postmortem: &Postmortem, story: &Story<'_>) {

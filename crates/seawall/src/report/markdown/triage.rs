@@ -1,6 +1,7 @@
 //! The triage report as Markdown: what the terminal shows with `--verbose`, as a document.
 
 use super::document::Document;
+use super::signatures;
 use crate::report::figure;
 use crate::report::story::{self, Story};
 use crate::report::text::capitalised;
@@ -161,18 +162,7 @@ fn in_common(document: &mut Document, story: &Story<'_>) {
         return;
     }
     document.heading(2, "What it has in common");
-    let rows: Vec<Vec<String>> = story
-        .report
-        .signatures
-        .iter()
-        .enumerate()
-        .map(|(i, s)| {
-            let normal = s.signature.baseline.map_or_else(|| "not known".into(), figure::estimate);
-            let expression = format!("signature {}: {}", i + 1, s.expression);
-            vec![expression, figure::estimate(s.signature.attack), normal]
-        })
-        .collect();
-    document.table(&["signature", "of the disturbance", "of normal traffic"], &[false, true, true], &rows);
+    signatures(document, &story.report.signatures);
 }
 
 fn course(document: &mut Document, story: &Story<'_>) {

@@ -1,6 +1,6 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) headers, extension headers and fragments.
 
-use super::{Carried, DEPTH_LIMIT, Frame, Oddity, blank, transport, tunnel};
+use super::{Carried, DEPTH_LIMIT, Frame, Oddity, transport, tunnel};
 use crate::packet::bytes::{be16, be32};
 use seawall_model::observation::{Fragment, Packet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -36,7 +36,7 @@ pub(super) fn v4(carried: Carried<'_>) -> Result<Frame<'_>, Oddity> {
     let claimed = u32::from(u16::from_be_bytes([header[2], header[3]]));
     let (length, oddity) = length_on_wire(claimed, header_bytes as u32, carried.wire_bytes);
     let offset = u16::from_be_bytes([header[6], header[7]]);
-    let mut packet = blank(carried.time);
+    let mut packet = Packet::unknown(carried.time);
     packet.source = IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15]));
     packet.destination = IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19]));
     packet.protocol = header[9];
@@ -62,7 +62,7 @@ pub(super) fn v6(carried: Carried<'_>) -> Result<Frame<'_>, Oddity> {
     // Zero: a jumbogram (RFC 2675), or a large send that the network card was to cut.
     let claimed = if claimed == 0 { 0 } else { claimed + IPV6_HEADER_BYTES as u32 };
     let (length, oddity) = length_on_wire(claimed, IPV6_HEADER_BYTES as u32, carried.wire_bytes);
-    let mut packet = blank(carried.time);
+    let mut packet = Packet::unknown(carried.time);
     packet.source = v6_address(header, 8);
     packet.destination = v6_address(header, 24);
     packet.ttl = header[7];

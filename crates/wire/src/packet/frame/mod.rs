@@ -12,8 +12,8 @@ mod tunnel;
 pub use oddity::Oddity;
 
 use seawall_model::Timestamp;
-use seawall_model::observation::{FlowState, Fragment, Packet};
-use std::net::{IpAddr, Ipv4Addr};
+use seawall_model::observation::Packet;
+use std::net::IpAddr;
 
 /// Tunnels within tunnels that are removed; deeper ones stay as they are.
 pub const DEPTH_LIMIT: u8 = 4;
@@ -90,32 +90,6 @@ impl<'a> Carried<'a> {
     #[inline]
     fn deeper(self) -> Self {
         Self { depth: self.depth + 1, ..self }
-    }
-}
-
-/// A packet of which nothing is known yet.
-fn blank<'a>(time: Timestamp) -> Packet<'a> {
-    let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    Packet {
-        time,
-        source: nowhere,
-        destination: nowhere,
-        protocol: 0,
-        source_port: 0,
-        destination_port: 0,
-        length_bytes: 0,
-        ttl: 0,
-        fragment: Fragment::Whole,
-        tcp_flags: 0,
-        tcp_window: 0,
-        tcp_options: 0,
-        icmp_type: 0,
-        icmp_code: 0,
-        payload: b"",
-        payload_bytes: 0,
-        flow: FlowState::Unknown,
-        repeats: false,
-        sampling: 1,
     }
 }
 
