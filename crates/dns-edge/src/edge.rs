@@ -9,10 +9,13 @@ use crate::settings::Settings;
 use seawall_detection::Window;
 use seawall_model::Timestamp;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+
+/// How often the system may pick a port that is free for UDP and taken for TCP.
+const PICKS: u32 = 10;
 
 /// A running edge. Dropping it stops it.
 #[derive(Debug)]
@@ -164,14 +167,28 @@ fn bind(listen: &[SocketAddr], threads: usize) -> io::Result<(Vec<SocketAddr>, V
         // queries.
         socket::is_free(address).map_err(told)?;
         for own in &mut all {
-            let udp = socket::listener(address).map_err(told)?;
+            let (udp, tcp) = pair(address).map_err(told)?;
             address = udp.local_addr().map_err(told)?;
-            own.tcp.push(socket::tcp_listener(address).map_err(told)?);
+            own.tcp.push(tcp);
             own.udp.push(udp);
         }
         addresses.push(address);
     }
     Ok((addresses, all))
+}
+
+/// Both sockets of an address. A port that the system picked for UDP may be taken for TCP; then it
+/// picks again.
+fn pair(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
+    let mut tries = if address.port() == 0 { PICKS } else { 1 };
+    loop {
+        let udp = socket::listener(address)?;
+        tries -= 1;
+        match socket::tcp_listener(udp.local_addr()?) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+            tcp => return Ok((udp, tcp?)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::console::ColorChoice;
 use crate::pipeline::{Addresses, Reading};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use seawall_drill::live::Peer;
 use seawall_model::Prefix;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -293,16 +294,78 @@ pub struct LiveArgs {
     /// Rehearse so many times, with seeds that follow each other; tells medians and worst shares
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repeat: u32,
-    /// Write everything that was measured as JSON (`seawall.drill/1`)
+    /// Also try the same attack on this program in the place of Seawall: haproxy, nginx (sites) or
+    /// dnsdist (name servers); skipped where it is not installed
+    #[arg(long, value_name = "PROGRAM", value_parser = peer)]
+    pub peer: Vec<Peer>,
+    /// Folder for the history of drills, and for the last recording and write-ups of each world; with
+    /// it, a drill that is worse than the ones before fails
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+    /// Also write what happened as a page with charts
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// Write everything that was measured as JSON (`seawall.drill/2`)
     #[arg(long)]
     pub json: bool,
+}
+
+fn peer(word: &str) -> Result<Peer, String> {
+    let known = Peer::ALL.map(Peer::name);
+    let found = Peer::ALL.into_iter().find(|p| p.name() == word);
+    found.ok_or_else(|| format!("known are {}", known.join(", ")))
 }
 
 /// Rehearsals of other kinds
 #[derive(Debug, Subcommand)]
 pub enum DrillCommand {
+    Probe(ProbeArgs),
+    History(HistoryArgs),
     Simulate(SimulateArgs),
     Tabletop(TabletopArgs),
+}
+
+/// Try a short flood on a service of your own on this machine, without Seawall and behind it
+///
+/// Reads some pages for their links, sends nothing but GET, and at most `--rate` requests a second
+/// for some seconds: first straight to the service, then through a `seawall guard` of its own. Any
+/// target that is not a loopback address is refused. Use a staging service: the first part may well
+/// bring it down.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = PROBE_STATUS)]
+pub struct ProbeArgs {
+    /// A page of the service, such as `http://127.0.0.1:3000/`
+    #[arg(long, value_name = "URL")]
+    pub target: String,
+    /// The Host that it is asked for, where it serves several [default: that of the URL]
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// Requests of the flood a second, 1200 at most
+    #[arg(long, value_name = "N", default_value_t = 150.0)]
+    pub rate: f64,
+    /// Draws addresses and times
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Tell the story as it unfolds
+    #[arg(long)]
+    pub watch: bool,
+    /// Folder for the guard's recording and write-ups
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+    /// Write everything that was measured as JSON (`seawall.drill-probe/1`)
+    #[arg(long)]
+    pub json: bool,
+}
+
+const PROBE_STATUS: &str =
+    "Exit status: 0: people were answered behind Seawall; 1: they were not; 2: could not run";
+
+/// Show what the drills of a state folder measured: medians and the worst of each world
+#[derive(Args, Clone, Debug)]
+pub struct HistoryArgs {
+    /// The folder that was given as `--state`
+    #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub folder: PathBuf,
 }
 
 /// Rehearse an outage with people: what came in, questions, decisions, and a debrief

@@ -3,7 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a drill happens in real time")]
 
-use seawall_drill::live::{self, Options, Progress};
+use seawall_drill::live::{self, Options, Stage, What};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,22 +19,56 @@ fn a_short_world_is_played_measured_and_cleaned_up() {
     let program = Path::new(env!("CARGO_BIN_EXE_seawall"));
     let world = live::world("library").expect("a world");
     let go_on = AtomicBool::new(false);
-    let options = Options { program, seed: 5, stop: &go_on, pace: 0.12 };
-    let mut stages = 0;
-    let card = live::play(world, options, &mut |p| stages += u32::from(matches!(p, Progress::Stage(_))))
-        .expect("a card");
-    assert_eq!(stages, 4);
+    let options = Options { program, seed: 5, stop: &go_on, pace: 0.12, keep: None, peers: &[] };
+    let mut stages = Vec::new();
+    let mut tell = |p: &live::Progress| {
+        if let What::Stage(stage) = &p.what {
+            stages.push(stage.clone());
+        }
+    };
+    let card = live::play(world, options, &mut tell).expect("a card");
+    assert_eq!(stages.len(), 5, "{stages:?}");
+    assert!(matches!(stages[..], [Stage::Building, Stage::Without { .. }, Stage::Calm, _, Stage::After]));
     assert!(card.capacity_per_s > 1.0 && card.attack_per_s <= live::MOST_PER_S);
     assert!(card.answered_during.of > 0, "people asked nothing");
     assert!(card.calm_ms.0 > 0.0, "nobody was answered before");
     assert_eq!(card.refutations.len(), 2);
+    assert!(card.answered_without.is_some() && !card.course.is_empty() && card.bars.len() == 10);
 
     let stopped = AtomicBool::new(false);
     let options = Options { stop: &stopped, ..options };
-    let error =
-        live::play(world, options, &mut |_| stopped.store(true, Ordering::Relaxed)).expect_err("stopped");
+    let error = live::play_all(
+        &[world, world],
+        options,
+        &mut |_| stopped.store(true, Ordering::Relaxed),
+        &mut |_| {},
+    )
+    .expect_err("stopped");
     assert_eq!(error.kind(), std::io::ErrorKind::Interrupted);
     assert_eq!(leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_recorded_drill_replays_byte_for_byte() {
+    let program = Path::new(env!("CARGO_BIN_EXE_seawall"));
+    let folder = std::env::temp_dir().join(format!("seawall-recorded-{}", std::process::id()));
+    let go_on = AtomicBool::new(false);
+    let options = Options { program, seed: 6, stop: &go_on, pace: 0.12, keep: Some(&folder), peers: &[] };
+    live::play(live::world("phantom").expect("a world"), options, &mut |_| {}).expect("a card");
+    let recording = folder.join("phantom/flight/000001.swr");
+    let replay = || {
+        let output =
+            Command::new(program).args(["replay", "--format", "json"]).arg(&recording).output().expect("run");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let first = replay();
+    assert_eq!(first, replay());
+    let report: serde_json::Value = serde_json::from_slice(&first).expect("a report");
+    assert_eq!(report["schema"], "seawall.triage/1");
+    let seconds = report["series"][0]["values"].as_array().map_or(0, Vec::len);
+    std::fs::remove_dir_all(&folder).expect("removed");
+    assert!(seconds >= 2, "{seconds} seconds were recorded");
 }
 
 #[test]

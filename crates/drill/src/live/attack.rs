@@ -32,7 +32,7 @@ pub(crate) struct Attack {
 impl Attack {
     pub(crate) fn start(
         flood: Flood,
-        door: Door,
+        (door, host): (Door, &str),
         per_s: f64,
         words: &[String],
         seed: u64,
@@ -40,12 +40,12 @@ impl Attack {
         let stop = Arc::<AtomicBool>::default();
         let ending = Arc::clone(&stop);
         let words: Vec<String> = words.iter().take(COMMON_WORDS).cloned().collect();
-        let per_s = bounded(per_s);
+        let (per_s, host) = (bounded(per_s), host.to_owned());
         let thread = std::thread::Builder::new().name("attack".into()).spawn(move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
                 return;
             };
-            let all = run(flood, door, per_s, &words, seed, &ending);
+            let all = run(flood, (door, &host), per_s, &words, seed, &ending);
             tokio::task::LocalSet::new().block_on(&runtime, all);
         })?;
         Ok(Self { stop, thread: Some(thread) })
@@ -66,7 +66,14 @@ pub(crate) fn bounded(per_s: f64) -> f64 {
     if per_s.is_finite() { per_s.clamp(1.0, MOST_PER_S) } else { 1.0 }
 }
 
-async fn run(flood: Flood, door: Door, per_s: f64, words: &[String], seed: u64, stop: &AtomicBool) {
+async fn run(
+    flood: Flood,
+    (door, host): (Door, &str),
+    per_s: f64,
+    words: &[String],
+    seed: u64,
+    stop: &AtomicBool,
+) {
     let mut rng = Rng::new(seed ^ 0x00A7_7AC4);
     let (begun, step) = (Instant::now(), Duration::from_secs_f64(1.0 / per_s));
     let mut next = begun;
@@ -87,7 +94,7 @@ async fn run(flood: Flood, door: Door, per_s: f64, words: &[String], seed: u64, 
         let shift = begun.elapsed().as_secs().checked_div(flood.changes_after_s).unwrap_or(0);
         let number = shift * flood.sources / 2 + rng.below(flood.sources);
         let source = Source::new(seed, Population::Attackers, number);
-        let mut browser = Browser::new(source, rng.next());
+        let mut browser = Browser::new(source, rng.next()).of(host);
         let (method, path) = wanted(flood.wanted, words, &mut rng);
         all.spawn_local(async move { browser.ask(door, method, &path, "").await.is_some() });
     }
@@ -103,6 +110,11 @@ fn wanted(wanted: Wanted, words: &[String], rng: &mut Rng) -> (&'static str, Str
         }
         // Name servers have a flood of their own.
         Wanted::Pages | Wanted::UnknownNames => ("GET", format!("/item/{item}")),
+        Wanted::FoundPages => {
+            let page = words.get(rng.index(words.len().max(1))).map_or("/", |p| p);
+            let join = if page.contains('?') { '&' } else { '?' };
+            ("GET", format!("{page}{join}r={:x}", rng.next() >> 20))
+        }
         Wanted::OneTimePages if rng.chance(0.1) => ("POST", format!("/basket/{item}")),
         Wanted::OneTimePages => ("GET", format!("/item/{item}?r={:x}", rng.next() >> 20)),
         Wanted::PagesAndCalls if rng.chance(0.5) => ("GET", format!("/api/entry/{item}")),

@@ -3,13 +3,13 @@
 //! a front says of itself is read where it says anything.
 
 use super::address::Door;
-use super::card::{Share, contained};
 use super::catalogue::Query;
 use super::guard::Event;
-use super::people::{Asked, IN_TIME, People};
+use super::people::{Asked, IN_TIME, People, Taste};
+use super::play::raise_descriptors;
+use super::seen::{Share, contained};
 use super::siege::{Attack, Siege};
 use super::site::Site;
-use super::stage::raise_descriptors;
 use super::world::{Flood, Habits, Wanted, World};
 use serde::Serialize;
 use std::io::{self, BufRead, BufReader};
@@ -112,7 +112,8 @@ async fn scene(contender: &Contender, setting: &Setting<'_>) -> io::Result<Showi
     let places = Places::new(&site, capacity_per_s, setting.folder)?;
     let front = Front::start(contender, &places, setting.folder).await?;
     let door = Door::new(([127, 0, 0, 1], places.listen).into()).map_err(io::Error::other)?;
-    let people = People::come(door, WORLD.habits, WORLD.visits_per_s, site.words(), setting.seed);
+    let taste = Taste::of_site(WORLD.habits, site.words());
+    let people = People::come(door, taste, WORLD.visits_per_s, setting.seed);
     let calm = Instant::now();
     sleep(Duration::from_secs_f64(setting.calm_s)).await;
     let onset = Instant::now();

@@ -17,6 +17,8 @@ pub(crate) const AGENTS: [&str; 6] = [
     "Mozilla/5.0 (Linux; Android 14; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:132.0) Gecko/20100101 Firefox/132.0",
 ];
+/// The name of a drill's own site.
+pub(crate) const HOST: &str = "site.example";
 /// Longest that anybody waits for one answer.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// What a telephone takes for a puzzle.
@@ -35,10 +37,24 @@ pub(crate) struct Answer {
     body: String,
 }
 
+impl Answer {
+    pub(crate) fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// A page with this text.
+    #[cfg(test)]
+    pub(crate) fn of_body(body: &str) -> Self {
+        Self { status: 200, is_sites: true, head: String::new(), body: body.to_owned() }
+    }
+}
+
 /// A browser at an address.
 #[derive(Debug)]
 pub(crate) struct Browser {
     source: Source,
+    /// The name under which it knows the site.
+    host: String,
     agent: &'static str,
     cookies: Vec<String>,
     /// It has been here, and keeps the site's parts.
@@ -49,7 +65,13 @@ pub(crate) struct Browser {
 impl Browser {
     pub(crate) fn new(source: Source, number: u64) -> Self {
         let agent = AGENTS[(number % AGENTS.len() as u64) as usize];
-        Self { source, agent, cookies: Vec::new(), has_parts: false, connection: None }
+        let host = HOST.to_owned();
+        Self { source, host, agent, cookies: Vec::new(), has_parts: false, connection: None }
+    }
+
+    /// The same, for a site of another name.
+    pub(crate) fn of(self, host: &str) -> Self {
+        Self { host: host.to_owned(), ..self }
     }
 
     pub(crate) fn close(&mut self) {
@@ -122,9 +144,12 @@ impl Browser {
             "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
         };
         let mut text = format!(
-            "{method} {path} HTTP/1.1\r\nHost: site.example\r\nUser-Agent: {}\r\nAccept: {accept}\r\n\
-             Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip\r\n",
-            self.agent
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {}\r\nAccept: {accept}\r\n\
+             Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: {}\r\n",
+            self.host,
+            self.agent,
+            // A team's own service is read, and packed text would have to be unpacked for that.
+            if self.host == HOST { "gzip" } else { "identity" }
         );
         if !referrer.is_empty() {
             text.push_str(&format!("Referer: {referrer}\r\n"));

@@ -1,40 +1,21 @@
 //! The score card of one drill: what was measured, and the bars it is held to.
 
-use super::guard::Event;
-use super::outage::Outage;
-use super::people::{Asked, IN_TIME};
+use super::machine::Machine;
+use super::peer::PeerScore;
+use super::seen::{Moment, Second, Seen, Share};
+use super::world::Trap;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// The schema's name and version.
-pub const SCHEMA: &str = "seawall.drill/1";
+pub const SCHEMA: &str = "seawall.drill/2";
 
 /// The bars: seconds from the first request of the attack, and shares of people's requests.
 const NOTICED_S: f64 = 1.0;
 const NAMED_S: f64 = 5.0;
-const CONTAINED_S: f64 = 10.0;
-const ANSWERED: f64 = 0.99;
+const TOLD_S: f64 = 60.0;
+pub(super) const CONTAINED_S: f64 = 10.0;
+pub(super) const ANSWERED: f64 = 0.99;
 const WRONGLY_REFUSED: f64 = 0.001;
-/// Steps in which the moment of containment is looked for.
-const STEP_S: f64 = 0.5;
-/// Fewer requests of people than this in a stretch say nothing about it.
-const LEAST_REQUESTS: u64 = 20;
-
-/// So many of so many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
-    pub part: u64,
-    pub of: u64,
-}
-
-impl Share {
-    /// 0 to 1; `None` of nothing.
-    #[must_use]
-    pub fn value(self) -> Option<f64> {
-        (self.of > 0).then(|| self.part as f64 / self.of as f64)
-    }
-}
 
 /// A wrong theory and the number that rules it out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,19 +37,24 @@ pub struct Bar {
     pub text: String,
 }
 
-/// What a drill of one outage showed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a drill of one outage showed. Seconds are counted from the first request of the attack where
+/// nothing else is said; `None` is "not seen".
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     pub world: String,
     pub seed: u64,
     /// Requests of the attacked kind that the site manages in a second, as measured before.
     pub capacity_per_s: f64,
     pub attack_per_s: f64,
-    /// Seconds from the first request of the attack. `None`: not seen.
+    pub length_s: f64,
+    /// Names that are right.
+    pub right: Vec<String>,
     pub noticed_s: Option<f64>,
     pub named_s: Option<f64>,
+    /// A notice for users was written.
+    pub told_s: Option<f64>,
     pub contained_s: Option<f64>,
-    /// Seconds from the last request of the attack until the measures were gone.
+    /// From the last request of the attack until the measures were gone.
     pub released_s: Option<f64>,
     /// All names given during the attack, in order.
     pub names: Vec<String>,
@@ -88,13 +74,20 @@ pub struct Card {
     /// containment on.
     pub calm_ms: (f64, f64),
     pub after_ms: (f64, f64),
-    /// Requests a second of people, answered and not, for charts: second after the onset first.
-    pub course: Vec<Share>,
+    /// How people fared, from ten seconds before the onset on.
+    pub course: Vec<Second>,
+    /// What the guard told.
+    pub story: Vec<Moment>,
     /// Something was named, or measures taken, before there was an attack.
     pub false_alarms: u64,
     pub is_written_up: bool,
     /// The same attack without protection.
     pub answered_without: Option<Share>,
+    pub course_without: Vec<Second>,
+    /// The same attack with other programs in front.
+    pub peers: Vec<PeerScore>,
+    /// What the drill had of the machine during the attack.
+    pub machine: Machine,
     pub bars: Vec<Bar>,
 }
 
@@ -108,6 +101,8 @@ pub struct TrapCard {
     pub names: Vec<String>,
     /// Requests that the guard's rules refused, closed or challenged.
     pub interfered: u64,
+    pub story: Vec<Moment>,
+    pub machine: Machine,
     pub bars: Vec<Bar>,
 }
 
@@ -116,151 +111,20 @@ impl Card {
     pub fn holds(&self) -> bool {
         self.bars.iter().all(|b| b.held)
     }
-}
 
-impl TrapCard {
+    /// The card with its bars, by what it holds.
     #[must_use]
-    pub fn holds(&self) -> bool {
-        self.bars.iter().all(|b| b.held)
-    }
-}
-
-/// What a stage saw, for the card.
-#[derive(Debug)]
-pub(crate) struct Seen<'a> {
-    pub(crate) outage: &'a Outage,
-    pub(crate) right: Vec<&'static str>,
-    pub(crate) onset: Instant,
-    pub(crate) end: Instant,
-    pub(crate) asked: &'a [Asked],
-    pub(crate) events: &'a [Event],
-}
-
-impl Seen<'_> {
-    fn since_onset(&self, event: &Event) -> f64 {
-        Instant::from_std(event.at).saturating_duration_since(self.onset).as_secs_f64()
+    pub(super) fn judged(mut self) -> Self {
+        self.bars = self.judge();
+        self
     }
 
-    fn after(&self, event: &Event) -> bool {
-        Instant::from_std(event.at) >= self.onset
-    }
-
-    fn during(&self) -> impl Iterator<Item = &Event> {
-        let end = self.end;
-        self.events.iter().filter(move |e| self.after(e) && Instant::from_std(e.at) <= end)
-    }
-
-    /// Fills in everything that people and events tell.
-    pub(crate) fn card(&self, world: &str, seed: u64) -> Card {
-        let named: Vec<&Event> = self.during().filter(|e| e.cause().is_some()).collect();
-        let is_right = |e: &&&Event| e.cause().is_some_and(|c| self.right.contains(&c));
-        let first_right = named.iter().find(is_right);
-        let length_s = (self.end - self.onset).as_secs_f64();
-        let contained_s = contained(&self.course(STEP_S, length_s)).map(|step| step as f64 * STEP_S);
-        let from_s = contained_s.unwrap_or(CONTAINED_S).min(CONTAINED_S);
-        let after = |a: &&Asked| self.at_s(a).is_some_and(|s| s >= from_s && s < length_s);
-        let attacked = |a: &&Asked| self.at_s(a).is_some_and(|s| s < length_s);
-        let mut card = Card {
-            world: world.to_owned(),
-            seed,
-            capacity_per_s: 0.0,
-            attack_per_s: 0.0,
-            noticed_s: self
-                .during()
-                .find(|e| e.is("opened") || e.cause().is_some())
-                .map(|e| self.since_onset(e)),
-            named_s: first_right.map(|e| self.since_onset(e)),
-            contained_s,
-            released_s: self.released_s(),
-            names: named.iter().filter_map(|e| e.cause()).map(str::to_owned).collect(),
-            refutations: self.refutations(first_right.copied()),
-            measures: self.measures(),
-            not_taken: Vec::new(),
-            answered_after: self.share(after, Asked::is_good),
-            answered_during: self.share(attacked, Asked::is_good),
-            wrongly_refused: self.share(attacked, Asked::is_refused),
-            refused_parts: self.share(attacked, |a| a.is_part && a.is_refused()).part,
-            calm_ms: waited_ms(self.asked.iter().filter(|a| a.at < self.onset)),
-            after_ms: waited_ms(self.asked.iter().filter(|a| after(a))),
-            course: self.course(1.0, length_s),
-            false_alarms: self.events.iter().filter(|e| !self.after(e) && is_alarm(e)).count() as u64,
-            is_written_up: self.events.iter().any(is_written_up),
-            answered_without: None,
-            bars: Vec::new(),
-        };
-        card.bars = card.judge(&self.right);
-        card
-    }
-
-    fn at_s(&self, asked: &Asked) -> Option<f64> {
-        Some(asked.at.checked_duration_since(self.onset)?.as_secs_f64())
-    }
-
-    fn share(&self, among: impl Fn(&&Asked) -> bool, has: impl Fn(&Asked) -> bool) -> Share {
-        let mut share = Share::default();
-        for asked in self.asked.iter().filter(among) {
-            share.of += 1;
-            share.part += u64::from(has(asked));
-        }
-        share
-    }
-
-    /// Good answers by the step in which they were asked for.
-    fn course(&self, step_s: f64, length_s: f64) -> Vec<Share> {
-        let mut steps = vec![Share::default(); (length_s / step_s).ceil() as usize];
-        for asked in self.asked {
-            let within = self.at_s(asked).filter(|s| *s < length_s);
-            let Some(step) = within.map(|s| (s / step_s) as usize) else { continue };
-            let Some(share) = steps.get_mut(step) else { continue };
-            share.of += 1;
-            share.part += u64::from(asked.is_good());
-        }
-        steps
-    }
-
-    /// `None` while measures are in force, or where there were none.
-    fn released_s(&self) -> Option<f64> {
-        let last = self.events.iter().rfind(|e| e.is("measures") || e.is("withdrawn"))?;
-        let after = Instant::from_std(last.at).saturating_duration_since(self.end).as_secs_f64();
-        last.is("withdrawn").then_some(after)
-    }
-
-    fn measures(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        let engaged = self.during().filter(|e| e.is("measures"));
-        for measure in engaged.filter_map(|e| e.value["measures"].as_array()).flatten() {
-            let text = measure["text"].as_str().unwrap_or_default();
-            let shown = format!("{text}: {}", measure["scope"].as_str().unwrap_or_default());
-            if !all.contains(&shown) {
-                all.push(shown);
-            }
-        }
-        all
-    }
-
-    fn refutations(&self, named: Option<&Event>) -> Vec<Refutation> {
-        let rows = named.and_then(|e| e.value["refuted"].as_array()).cloned().unwrap_or_default();
-        let all = self.outage.theories.iter().map(|theory| {
-            let row = rows.iter().find(|r| r["cause"] == theory.cause.as_str());
-            let text = |key: &str| row.and_then(|r| r[key].as_str()).map(str::to_owned);
-            Refutation {
-                theory: theory.name.to_owned(),
-                cause: theory.cause.as_str().to_owned(),
-                figures: text("figures"),
-                reason: text("reason").unwrap_or_default(),
-            }
-        });
-        all.collect()
-    }
-}
-
-impl Card {
-    fn judge(&self, right: &[&str]) -> Vec<Bar> {
+    fn judge(&self) -> Vec<Bar> {
         let within = |name: &str, measured: Option<f64>, limit: f64| Bar {
             name: name.to_owned(),
             held: measured.is_some_and(|m| m <= limit),
             text: match measured {
-                Some(m) => format!("{m:.1} s, at most {limit:.0} s"),
+                Some(m) => format!("{m:.2} s, at most {limit:.0} s"),
                 None => format!("never, at most {limit:.0} s"),
             },
         };
@@ -278,7 +142,7 @@ impl Card {
             within("named", self.named_s, NAMED_S),
             Bar {
                 name: "name holds".into(),
-                held: right.contains(&last),
+                held: self.right.iter().any(|r| r == last),
                 text: format!("called {last} at the end of the attack"),
             },
             Bar {
@@ -302,6 +166,7 @@ impl Card {
                     self.refused_parts
                 ),
             },
+            within("users told", self.told_s, TOLD_S),
             Bar {
                 name: "written up".into(),
                 held: self.is_written_up,
@@ -312,22 +177,26 @@ impl Card {
 }
 
 impl TrapCard {
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.bars.iter().all(|b| b.held)
+    }
+
     /// The card of a wrong theory that is the truth.
-    pub(crate) fn new(
+    pub(super) fn new(
         world: &str,
-        trap: super::world::Trap,
+        trap: Trap,
         seed: u64,
         seen: &Seen<'_>,
         interfered: u64,
+        machine: Machine,
     ) -> Self {
-        let names: Vec<String> = seen.during().filter_map(Event::cause).map(str::to_owned).collect();
-        let right = |c: &str| seen.right.contains(&c);
-        let named_s = seen.during().find(|e| e.cause().is_some_and(right)).map(|e| seen.since_onset(e));
+        let (names, named_s) = seen.names();
         let last = names.last().map_or("nothing", String::as_str);
         let bars = vec![
             Bar {
                 name: "named".into(),
-                held: right(last),
+                held: seen.right.contains(&last),
                 text: format!("called {last}, it was {}", seen.right.join(" or ")),
             },
             Bar {
@@ -336,7 +205,8 @@ impl TrapCard {
                 text: format!("{interfered} requests refused or challenged, none allowed"),
             },
         ];
-        Self { world: world.to_owned(), trap: trap.name().to_owned(), seed, named_s, names, interfered, bars }
+        let (world, trap) = (world.to_owned(), trap.name().to_owned());
+        Self { world, trap, seed, named_s, names, interfered, story: seen.story(), machine, bars }
     }
 }
 
@@ -359,6 +229,7 @@ pub fn median_cards(cards: &[Card]) -> Option<Card> {
     };
     middle.noticed_s = median(|c| c.noticed_s);
     middle.named_s = median(|c| c.named_s);
+    middle.told_s = median(|c| c.told_s);
     middle.contained_s = median(|c| c.contained_s);
     middle.released_s = median(|c| c.released_s);
     middle.answered_after = worst(|c| c.answered_after, true);
@@ -378,74 +249,30 @@ pub fn median_cards(cards: &[Card]) -> Option<Card> {
     Some(middle)
 }
 
-/// The first step from which on enough was answered, to the end.
-pub(super) fn contained(course: &[Share]) -> Option<usize> {
-    let mut rest = Share::default();
-    let mut found = None;
-    for (step, share) in course.iter().enumerate().rev() {
-        rest = Share { part: rest.part + share.part, of: rest.of + share.of };
-        if rest.of >= LEAST_REQUESTS {
-            if rest.value().is_some_and(|v| v >= ANSWERED) {
-                found = Some(step);
-            } else if rest.of >= 5 * LEAST_REQUESTS {
-                // From here on more can only be added in front of what has failed.
-                break;
-            }
-        }
-    }
-    found
-}
-
-fn waited_ms<'a>(asked: impl Iterator<Item = &'a Asked>) -> (f64, f64) {
-    // Who got no answer waited at least for as long as helps.
-    let longest = Duration::from_secs(12);
-    let wait = |a: &Asked| match a.took {
-        Some(took) if a.status != 0 => took,
-        _ => longest.max(IN_TIME),
-    };
-    let mut all: Vec<f64> = asked.map(|a| wait(a).as_secs_f64() * 1e3).collect();
-    all.sort_by(f64::total_cmp);
-    let at = |q: f64| all.get((q * all.len() as f64) as usize).copied().unwrap_or(0.0);
-    (at(0.5), at(0.95))
-}
-
-fn is_alarm(event: &Event) -> bool {
-    event.is("measures") || event.cause().is_some_and(|c| c != "normal" && c != "undecided")
-}
-
-fn is_written_up(event: &Event) -> bool {
-    let folder = event.value["folder"].as_str();
-    event.is("ended") && folder.is_some_and(|f| std::path::Path::new(f).join("postmortem.md").is_file())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::guard::Event;
+    use super::super::people::Asked;
     use super::*;
     use serde_json::json;
+    use std::time::Duration;
+    use tokio::time::Instant;
 
     fn share(part: u64, of: u64) -> Share {
         Share { part, of }
     }
 
-    #[test]
-    fn contained_is_from_when_on_it_is_good_to_the_end() {
-        let course = |good: &[u64]| good.iter().map(|g| share(*g, 100)).collect::<Vec<_>>();
-        assert_eq!(contained(&course(&[100, 40, 60, 100, 100, 100])), Some(3));
-        assert_eq!(contained(&course(&[100, 100, 100])), Some(0));
-        assert_eq!(contained(&course(&[100, 100, 50])), None);
-        assert_eq!(contained(&[share(5, 5)]), None);
-    }
-
     fn scene(asked: &[Asked], events: &[Event], onset: Instant) -> Card {
         let seen = Seen {
-            outage: &crate::live::OUTAGES[0],
+            theories: crate::live::OUTAGES[0].theories,
             right: vec!["http-flood"],
             onset,
             end: onset + Duration::from_secs(12),
+            until: onset + Duration::from_secs(18),
             asked,
             events,
         };
-        seen.card("library", 1)
+        seen.card("library", 1).judged()
     }
 
     fn event(onset: Instant, at_ms: u64, value: serde_json::Value) -> Event {
@@ -480,8 +307,11 @@ mod tests {
                 3_000,
                 json!({ "event": "named", "verdict": { "cause": "http-flood" }, "refuted": refuted }),
             ),
+            event(onset, 3_050, json!({ "event": "users", "title": "Disturbance" })),
             event(onset, 3_100, json!({ "event": "measures", "measures": [{ "text": "a", "scope": "b" }] })),
             event(onset, 16_000, json!({ "event": "withdrawn" })),
+            event(onset, 18_500, json!({ "event": "measures" })),
+            event(onset, 19_000, json!({ "event": "withdrawn" })),
             event(onset, 20_000, json!({ "event": "ended", "folder": folder })),
         ];
         let card = scene(&requests(onset, |n| if n < 400 { 503 } else { 200 }), &events, onset);
@@ -504,6 +334,7 @@ mod tests {
             "theories refuted",
             "contained",
             "people answered",
+            "users told",
             "written up",
         ];
         assert_eq!(missed, expected);

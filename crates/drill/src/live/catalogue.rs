@@ -43,6 +43,8 @@ pub(crate) enum Found {
 struct Job {
     query: Query,
     since: Instant,
+    /// After so many restarts it was asked for.
+    restarts: u64,
     done: oneshot::Sender<Found>,
 }
 
@@ -53,12 +55,15 @@ pub(crate) struct Pace {
     pub(crate) wait_ms: AtomicU64,
     /// Everything takes so many times as long; 0 is once.
     pub(crate) slowness: AtomicU64,
+    /// How often the service was restarted; what was asked for before is forgotten.
+    pub(crate) restarts: AtomicU64,
 }
 
 /// The workers of one site. They end when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     jobs: SyncSender<Job>,
+    pace: Arc<Pace>,
     words: Vec<String>,
 }
 
@@ -80,13 +85,14 @@ impl Catalogue {
                 .name(format!("worker-{number}"))
                 .spawn(move || work(&connection, &waiting, &pace));
         }
-        Ok(Self { jobs, words })
+        Ok(Self { jobs, pace: Arc::clone(pace), words })
     }
 
     /// Asks, and waits in line.
     pub(crate) async fn ask(&self, query: Query) -> Found {
         let (done, answer) = oneshot::channel();
-        match self.jobs.try_send(Job { query, since: Instant::now(), done }) {
+        let restarts = self.pace.restarts.load(Relaxed);
+        match self.jobs.try_send(Job { query, since: Instant::now(), restarts, done }) {
             Ok(()) => answer.await.unwrap_or(Found::Busy),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Found::Busy,
         }
@@ -101,8 +107,9 @@ impl Catalogue {
 fn work(connection: &Connection, waiting: &Mutex<Receiver<Job>>, pace: &Pace) {
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { query, since, done }) = job else { return };
-        if since.elapsed() > LONGEST_WAIT || done.is_closed() {
+        let Ok(Job { query, since, restarts, done }) = job else { return };
+        let is_forgotten = restarts != pace.restarts.load(Relaxed);
+        if is_forgotten || since.elapsed() > LONGEST_WAIT || done.is_closed() {
             let _ = done.send(Found::Busy);
             continue;
         }

@@ -2,9 +2,11 @@
 //! (`seawall.guard-event/1` on standard output) and its admin socket, and through nothing else.
 
 use super::address::Door;
+use super::seen::since_s;
 use super::site::upstream;
 use super::world::Trap;
 use rustix::process::{Pid, Signal, kill_process};
+use seawall_model::Cause;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -34,6 +36,47 @@ impl Event {
     pub(crate) fn cause(&self) -> Option<&str> {
         if self.is("named") { self.value["verdict"]["cause"].as_str() } else { None }
     }
+
+    /// Seconds from a moment; negative where it was earlier.
+    pub(crate) fn since_s(&self, from: tokio::time::Instant) -> f64 {
+        since_s(tokio::time::Instant::from_std(self.at), from)
+    }
+
+    /// Whether it says that something is wrong, or does something about it.
+    pub(crate) fn is_alarm(&self) -> bool {
+        self.is("measures") || self.cause().is_some_and(|c| c != "normal" && c != "undecided")
+    }
+
+    /// Whether it says that an incident has ended, and the postmortem is there.
+    pub(crate) fn is_written_up(&self) -> bool {
+        let folder = self.value["folder"].as_str();
+        self.is("ended") && folder.is_some_and(|f| Path::new(f).join("postmortem.md").is_file())
+    }
+
+    /// What it says, in a line; `None` where people need not know.
+    pub(crate) fn words(&self) -> Option<String> {
+        let value = &self.value;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Some(match value["event"].as_str()? {
+            "opened" => "noticed: traffic is unlike before".to_owned(),
+            "named" => {
+                let cause: Cause = serde_json::from_value(value["verdict"]["cause"].clone()).ok()?;
+                let sure = 100.0 * value["verdict"]["confidence"].as_f64().unwrap_or(0.0);
+                format!("named: {}, {sure:.0} % sure", cause.title())
+            }
+            "measures" => {
+                let all = value["measures"].as_array()?;
+                let one = |m: &Value| format!("{} ({})", text(&m["text"]), text(&m["scope"]));
+                format!("measures: {}", all.iter().map(one).collect::<Vec<_>>().join("; "))
+            }
+            "widened" => "measures did no harm, and act on all of it".to_owned(),
+            "withdrawn" => format!("measures withdrawn: {}", text(&value["why"])),
+            "users" => format!("users are told: {}", text(&value["title"])),
+            "ended" => "over, and written up".to_owned(),
+            "failed" => format!("failed: {}", text(&value["what"])),
+            _ => return None,
+        })
+    }
 }
 
 /// What the guard stands in front of.
@@ -55,7 +98,7 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// Starts `program guard` before a site and waits until it listens.
-    pub(crate) fn start(program: &Path, folder: &Path, front: Front) -> io::Result<Self> {
+    pub(crate) fn start(program: &Path, folder: &Path, state: &Path, front: Front) -> io::Result<Self> {
         let (flag, behind) = match front {
             Front::Http(site) => ("--http", format!("127.0.0.1:0={}", upstream(site.address()))),
             Front::Dns(server) => ("--dns", format!("127.0.0.1:0={}", server.address())),
@@ -65,7 +108,7 @@ impl Guard {
         let mut child = Command::new(program)
             .args(["guard", "--json", flag, &behind])
             .arg("--state")
-            .arg(folder.join("state"))
+            .arg(state)
             .arg("--admin-socket")
             .arg(&socket)
             .stdin(Stdio::null())
@@ -121,6 +164,11 @@ impl Guard {
         self.door
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything that it has told so far.
     pub(crate) fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -156,7 +204,7 @@ impl Guard {
         }
         let all = plan["report"]["alternatives"].as_array().cloned().unwrap_or_default();
         let line = |a: &Value| {
-            let name = a["action"].as_str().map_or_else(|| a["action"].to_string(), str::to_owned);
+            let name = a["action"].as_str().or(a["action"]["kind"].as_str()).unwrap_or("a measure");
             format!(
                 "{name} ({}): {}",
                 a["scope"].as_str().unwrap_or("all"),

@@ -3,12 +3,16 @@
 
 use super::address::{Door, Population, Source};
 use super::attack::bounded;
-use super::card::{Card, Seen, Share};
+use super::card::Card;
 use super::dns;
 use super::guard::{Front, Guard};
-use super::outage::outage;
+use super::machine::Watch;
+use super::outage::{Outage, outage};
+use super::peer::{Peer, PeerScore, Running};
 use super::people::{Asked, Record};
-use super::stage::{ALONE_S, ATTACK_S, CALM_S, FILLS_S, Options, Play, Progress, WITHOUT_S, good_share};
+use super::play::{ALONE_S, ATTACK_S, CALM_S, FILLS_S, Options, Play, Progress, Stage, WITHOUT_S};
+use super::seen::{Seen, course, decided, good_share};
+use super::stage::PEER_S;
 use super::world::World;
 use crate::rng::{Rng, Weighted};
 use std::io;
@@ -34,6 +38,8 @@ const TRIES: u16 = 3;
 /// Sockets that a flood sends from at once; each sends for many addresses over time.
 const SENDERS: u64 = 300;
 const QUIET: Duration = Duration::from_millis(100);
+/// Seconds after the attack in which the guard is still looked at.
+const AFTER_S: f64 = 2.5;
 
 /// A thread with a runtime of its own that ends when it is dropped.
 struct Worker {
@@ -78,47 +84,89 @@ pub(super) async fn play(
     let capacity_per_s = 1_000.0 / world.wait_ms.max(1) as f64;
     let attack_per_s = bounded(capacity_per_s * world.flood.times);
     let (server, _serving) = serve(world.wait_ms)?;
-    let guard = Guard::start(options.program, play.folder(), Front::Dns(server))?;
-    let (record, asking) = resolvers(guard.door(), world.visits_per_s, options.seed);
-    play.say("calm: resolvers ask for people");
-    play.wait(CALM_S + Rng::new(options.seed ^ 0x0A5E_7000).unit(), Some(&guard)).await?;
-    play.say(&format!("the attack begins: {attack_per_s:.0} questions a second"));
+    play.stage(Stage::Without { per_s: attack_per_s });
+    let (asked, onset, end) = exposed(world, server, attack_per_s, WITHOUT_S, &mut play).await?;
+    let answered_without = Some(good_share(&asked, onset + Duration::from_secs_f64(FILLS_S), end));
+    let course_without = course(&decided(&asked, end), onset);
+    let mut peers = Vec::new();
+    for peer in options.peers.iter().filter(|p| p.is_for_dns()) {
+        peers.push(behind(*peer, world, server, attack_per_s, &mut play).await?);
+    }
+    let card = guarded(world, server, attack_per_s, outage, &mut play).await?;
+    Ok(Card { capacity_per_s, attack_per_s, answered_without, course_without, peers, ..card }.judged())
+}
+
+/// Calm, the attack, and calm again, behind a guard.
+async fn guarded(
+    world: &World,
+    server: Door,
+    per_s: f64,
+    outage: &Outage,
+    play: &mut Play<'_>,
+) -> io::Result<Card> {
+    let seed = play.options.seed;
+    let guard = Guard::start(play.options.program, play.folder(), &play.state_folder()?, Front::Dns(server))?;
+    let (record, asking) = resolvers(guard.door(), world.visits_per_s, seed);
+    play.watch(Some(&record));
+    play.stage(Stage::Calm);
+    play.wait(CALM_S + Rng::new(seed ^ 0x0A5E_7000).unit(), Some(&guard)).await?;
     let onset = play.begin();
-    let attack = flood(guard.door(), attack_per_s, options.seed)?;
+    play.stage(Stage::Attack { per_s });
+    let watch = Watch::start(guard.id());
+    let attack = flood(guard.door(), per_s, seed)?;
     for trap in world.announced {
         guard.tell(*trap)?;
     }
     play.wait(ATTACK_S, Some(&guard)).await?;
     let end = Instant::now();
-    let held_back = guard.held_back()?;
+    let (measures, machine) = (guard.held_back()?, watch.finish());
     drop(attack);
-    play.say("the attack has ended");
-    play.wait(2.5, Some(&guard)).await?;
+    play.stage(Stage::After);
+    play.wait(AFTER_S, Some(&guard)).await?;
     let asked = record.borrow().clone();
     asking.abort();
+    let until = Instant::now();
     let events = guard.end()?;
     play.hear(&events);
     let right = world.flood.causes.iter().map(|c| c.as_str()).collect();
-    let seen = Seen { outage, right, onset, end, asked: &asked, events: &events };
-    let mut card = seen.card(world.name, options.seed);
-    (card.capacity_per_s, card.attack_per_s) = (capacity_per_s, attack_per_s);
-    card.measures = held_back;
-    card.answered_without = Some(without(world, server, attack_per_s, &mut play).await?);
-    Ok(card)
+    let seen = Seen { theories: outage.theories, right, onset, end, until, asked: &asked, events: &events };
+    Ok(Card { measures, machine, ..seen.card(world.name, seed) })
 }
 
-async fn without(world: &World, server: Door, attack_per_s: f64, play: &mut Play<'_>) -> io::Result<Share> {
-    play.say("the same without Seawall");
-    let (record, asking) = resolvers(server, world.visits_per_s, play.seed());
+/// The same attack with another program in front.
+async fn behind(
+    peer: Peer,
+    world: &World,
+    server: Door,
+    per_s: f64,
+    play: &mut Play<'_>,
+) -> io::Result<PeerScore> {
+    let Some(version) = peer.version() else { return Ok(peer.skipped()) };
+    play.stage(Stage::Peer { name: peer.name().to_owned() });
+    let running = Running::start(peer, play.folder(), server, world.workers)?;
+    let (asked, onset, end) = exposed(world, running.door(), per_s, PEER_S, play).await?;
+    Ok(peer.score(version, &asked, onset, end))
+}
+
+async fn exposed(
+    world: &World,
+    door: Door,
+    per_s: f64,
+    seconds: f64,
+    play: &mut Play<'_>,
+) -> io::Result<(Vec<Asked>, Instant, Instant)> {
+    let (record, asking) = resolvers(door, world.visits_per_s, play.options.seed);
+    play.watch(Some(&record));
     play.wait(ALONE_S, None).await?;
     let onset = Instant::now();
-    let attack = flood(server, attack_per_s, play.seed())?;
-    play.wait(WITHOUT_S, None).await?;
+    let attack = flood(door, per_s, play.options.seed)?;
+    play.wait(seconds, None).await?;
     let end = Instant::now();
     drop(attack);
     asking.abort();
-    let asked = record.borrow();
-    Ok(good_share(&asked, onset + Duration::from_secs_f64(FILLS_S), end))
+    play.watch(None);
+    let asked = record.borrow().clone();
+    Ok((asked, onset, end))
 }
 
 /// The zone's server: one worker, a short line in front of it.

@@ -2,7 +2,7 @@
 //! what became of every request that a person made.
 
 use super::address::{Door, Population, Source};
-use super::browser::Browser;
+use super::browser::{Browser, HOST};
 use super::world::Habits;
 use crate::rng::{Rng, Weighted};
 use std::cell::{Cell, RefCell};
@@ -16,6 +16,8 @@ pub(crate) const IN_TIME: Duration = Duration::from_secs(2);
 /// Parts that a browser keeps once it has them, and parts of each page.
 const KEPT_PARTS: u64 = 3;
 const PAGE_PARTS: u64 = 2;
+/// Parts of a found site that a visit fetches.
+const MOST_PARTS: usize = 4;
 const PAGES_MEAN: f64 = 3.0;
 const READING_MEAN_S: f64 = 1.5;
 const ITEMS: u64 = 2_000;
@@ -64,19 +66,78 @@ impl Drop for People {
     }
 }
 
+/// What people ask for.
 #[derive(Clone, Debug)]
-struct Taste {
-    habits: Habits,
-    words: Rc<Vec<String>>,
-    likely: Rc<Weighted>,
+pub(crate) enum Taste {
+    /// A drill's own site.
+    Site { habits: Habits, words: Rc<Vec<String>>, likely: Rc<Weighted> },
+    /// Pages and parts that a site was found to have.
+    Found { host: Rc<str>, pages: Rc<Vec<String>>, parts: Rc<Vec<String>> },
+}
+
+impl Taste {
+    pub(crate) fn of_site(habits: Habits, words: &[String]) -> Self {
+        let likely = Rc::new(Weighted::zipf(words.len().max(1), 1.0));
+        Self::Site { habits, words: Rc::new(words.to_vec()), likely }
+    }
+
+    pub(crate) fn found(host: &str, pages: &[String], parts: &[String]) -> Self {
+        Self::Found { host: host.into(), pages: Rc::new(pages.to_vec()), parts: Rc::new(parts.to_vec()) }
+    }
+
+    fn host(&self) -> &str {
+        match self {
+            Self::Site { .. } => HOST,
+            Self::Found { host, .. } => host,
+        }
+    }
+
+    /// Nobody begins with a form or with a script's call.
+    fn first(&self, rng: &mut Rng) -> (&'static str, String) {
+        match self {
+            Self::Site { .. } => page(rng),
+            Self::Found { .. } => self.wanted(rng),
+        }
+    }
+
+    fn wanted(&self, rng: &mut Rng) -> (&'static str, String) {
+        let (Habits { item, search, save, .. }, words, likely) = match self {
+            Self::Site { habits, words, likely } => (*habits, words, likely),
+            Self::Found { pages, .. } => {
+                return ("GET", pages.get(rng.index(pages.len().max(1))).map_or("/", |p| p).to_owned());
+            }
+        };
+        let number = rng.below(ITEMS);
+        match rng.below(100) {
+            n if n < item => page(rng),
+            n if n < item + search => {
+                let word = |rng: &mut Rng| words.get(likely.draw(rng)).cloned().unwrap_or_default();
+                let words: Vec<String> = (0..rng.between(1, 2)).map(|_| word(rng)).collect();
+                ("GET", format!("/search?q={}", words.join("+")))
+            }
+            n if n < item + search + save => ("POST", format!("/basket/{number}")),
+            _ => ("GET", format!("/api/entry/{number}")),
+        }
+    }
+
+    /// Parts of a page that has come: those that a browser keeps, if it has none yet, and its own.
+    fn parts(&self, has_parts: bool, rng: &mut Rng) -> Vec<String> {
+        match self {
+            Self::Site { .. } => {
+                let kept = if has_parts { 0 } else { KEPT_PARTS };
+                let kept = (0..kept).map(|n| format!("/static/{n}.css"));
+                kept.chain((0..PAGE_PARTS).map(|_| format!("/static/{}.png", rng.below(ITEMS)))).collect()
+            }
+            Self::Found { .. } if has_parts => Vec::new(),
+            Self::Found { parts, .. } => parts.iter().take(MOST_PARTS).cloned().collect(),
+        }
+    }
 }
 
 impl People {
     /// Must be called within a `LocalSet`.
-    pub(crate) fn come(door: Door, habits: Habits, visits_per_s: f64, words: &[String], seed: u64) -> Self {
+    pub(crate) fn come(door: Door, taste: Taste, visits_per_s: f64, seed: u64) -> Self {
         let (record, crowd) = (Record::default(), Rc::new(Cell::new(1.0)));
-        let likely = Rc::new(Weighted::zipf(words.len().max(1), 1.0));
-        let taste = Taste { habits, words: Rc::new(words.to_vec()), likely };
         let all = visits(door, taste, visits_per_s, Rc::clone(&record), Rc::clone(&crowd), seed);
         Self { record, crowd, visits: spawn_local(all) }
     }
@@ -93,7 +154,7 @@ async fn visits(door: Door, taste: Taste, per_s: f64, record: Record, crowd: Rc<
             if rng.chance(if times > 1.0 { 0.08 } else { 0.33 }) { pick(&known, &mut rng) } else { None };
         let browser = earlier.unwrap_or_else(|| {
             number += 1;
-            Browser::new(Source::new(seed, Population::People, number), rng.next())
+            Browser::new(Source::new(seed, Population::People, number), rng.next()).of(taste.host())
         });
         let from = if times > 1.0 { "https://news.example/sale" } else { "" };
         let (record, known, taste) = (Rc::clone(&record), Rc::clone(&known), taste.clone());
@@ -125,23 +186,19 @@ async fn visit(
     from: &str,
 ) -> Browser {
     let mut referrer = from.to_owned();
-    // Nobody begins with a form or with a script's call.
     let mut is_first = true;
     for _ in 0..1 + rng.geometric(PAGES_MEAN - 1.0) {
-        let (method, path) = if is_first { page(&mut rng) } else { wanted(taste, &mut rng) };
+        let (method, path) = if is_first { taste.first(&mut rng) } else { taste.wanted(&mut rng) };
         is_first = false;
         let noted = begin(record, false);
         let answer = browser.page(door, method, &path, &referrer).await;
         let (status, is_sites) = answer.map_or((0, false), |a| (a.status, a.is_sites));
         end(record, noted, status, is_sites);
-        referrer = format!("https://site.example{path}");
+        referrer = format!("https://{}{path}", taste.host());
         if status == 200 && !path.starts_with("/api/") {
-            let kept = if browser.has_parts { 0 } else { KEPT_PARTS };
+            let parts = taste.parts(browser.has_parts, &mut rng);
             browser.has_parts = true;
-            let kept = (0..kept).map(|n| format!("/static/{n}.css"));
-            let own =
-                (0..PAGE_PARTS).map(|_| format!("/static/{}.png", rng.below(ITEMS))).collect::<Vec<_>>();
-            for part in kept.chain(own) {
+            for part in parts {
                 let noted = begin(record, true);
                 let answer = browser.ask(door, "GET", &part, &referrer).await;
                 end(
@@ -156,21 +213,6 @@ async fn visit(
     }
     browser.close();
     browser
-}
-
-fn wanted(taste: &Taste, rng: &mut Rng) -> (&'static str, String) {
-    let Habits { item, search, save, .. } = taste.habits;
-    let number = rng.below(ITEMS);
-    match rng.below(100) {
-        n if n < item => page(rng),
-        n if n < item + search => {
-            let word = |rng: &mut Rng| taste.words.get(taste.likely.draw(rng)).cloned().unwrap_or_default();
-            let words: Vec<String> = (0..rng.between(1, 2)).map(|_| word(rng)).collect();
-            ("GET", format!("/search?q={}", words.join("+")))
-        }
-        n if n < item + search + save => ("POST", format!("/basket/{number}")),
-        _ => ("GET", format!("/api/entry/{number}")),
-    }
 }
 
 fn page(rng: &mut Rng) -> (&'static str, String) {

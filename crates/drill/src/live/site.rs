@@ -95,8 +95,9 @@ impl Site {
         }
     }
 
-    /// All is well again.
+    /// All is well again, and what waits in line has been forgotten, as after a restart.
     pub(crate) fn recover(&self) {
+        self.state.pace.restarts.fetch_add(1, Relaxed);
         let trouble = &self.state.trouble;
         trouble.refuses_forms.store(false, Relaxed);
         trouble.failing_percent.store(0, Relaxed);
@@ -185,7 +186,7 @@ async fn read_request(read: &mut BufReader<tokio::net::tcp::ReadHalf<'_>>) -> Op
 
 async fn answer(asked: &Asked, number: u64, state: &State) -> Answer {
     let trouble = &state.trouble;
-    if number % 100 < trouble.lost_percent.load(Relaxed) {
+    if is_among(number, trouble.lost_percent.load(Relaxed)) {
         return page("502 Bad Gateway", "no server\n".into());
     }
     if let Some(part) = asked.path.strip_prefix("/static/") {
@@ -207,7 +208,7 @@ async fn answer(asked: &Asked, number: u64, state: &State) -> Answer {
         Found::Rows(rows) => rows,
         Found::Busy => return page("503 Service Unavailable", "busy\n".into()),
     };
-    if number % 100 < trouble.failing_percent.load(Relaxed) {
+    if is_among(number, trouble.failing_percent.load(Relaxed)) {
         return page("500 Internal Server Error", "an error\n".into());
     }
     let body = rows.join("\n");
@@ -219,6 +220,11 @@ async fn answer(asked: &Asked, number: u64, state: &State) -> Answer {
         };
     }
     page("200 OK", format!("<!doctype html><title>drill</title><pre>{body}</pre>{}", "<p>.</p>".repeat(600)))
+}
+
+/// Whether this one is among so many of a hundred, spread evenly.
+fn is_among(number: u64, percent: u64) -> bool {
+    number.wrapping_mul(61) % 100 < percent
 }
 
 fn page(status: &'static str, body: String) -> Answer {
@@ -238,6 +244,16 @@ pub(crate) fn upstream(address: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_of_a_hundred_are_hit_and_never_many_in_a_row() {
+        for percent in [0, 33, 60, 100] {
+            let hit: Vec<bool> = (0..1_000).map(|n| is_among(n, percent)).collect();
+            assert_eq!(hit.iter().filter(|h| **h).count() as u64, 10 * percent);
+            let longest = hit.split(|h| !h).map(<[bool]>::len).max().unwrap_or(0);
+            assert!(percent == 100 || longest <= 4, "{percent}: {longest} in a row");
+        }
+    }
 
     #[test]
     fn terms_are_taken_from_the_query() {

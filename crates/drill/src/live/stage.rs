@@ -1,87 +1,48 @@
-//! Plays a world: calm, then the attack with its traps, then calm again; and the same attack
-//! without protection.
+//! Plays worlds. Each one: the attack on the service as it stands; then, behind a guard, calm, the
+//! attack with its traps, and calm again. The next world begins while the last one ends.
 
 use super::address::Door;
 use super::attack::{Attack, bounded};
-use super::card::{Card, Seen, Share, TrapCard};
+use super::browser::HOST;
+use super::card::{Card, TrapCard};
 use super::catalogue::Query;
-use super::guard::{Event, Front, Guard};
+use super::guard::{Front, Guard};
+use super::machine::Watch;
 use super::nameservers;
-use super::outage::outage;
-use super::people::{Asked, IN_TIME, People};
+use super::outage::{Outage, outage};
+use super::peer::{Peer, PeerScore, Running};
+use super::people::{Asked, People, Taste};
+use super::play::{ALONE_S, ATTACK_S, CALM_S, FILLS_S, Options, Play, Progress, Stage, WITHOUT_S, What};
+use super::seen::{Second, Seen, Share, course, decided, good_share};
 use super::site::Site;
 use super::world::{Trap, Wanted, World};
 use crate::rng::Rng;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-/// Seconds of a drill: before the attack, of the attack, at most until the measures are gone.
-pub(super) const CALM_S: f64 = 13.0;
-pub(super) const ATTACK_S: f64 = 13.0;
-const RELEASE_S: f64 = 8.0;
-/// Without protection: people alone, then with the attack; the first second of it is not counted,
-/// because queues fill up.
-pub(super) const ALONE_S: f64 = 0.5;
-pub(super) const WITHOUT_S: f64 = 4.0;
-pub(super) const FILLS_S: f64 = 1.0;
 /// A wrong theory alone: what it changes is less than an attack does, so that what is normal must be
 /// known better.
 const TRAP_CALM_S: f64 = 20.0;
 const TRAP_S: f64 = 13.0;
-/// Nobody waits longer than this for a world.
-const _: () = assert!(CALM_S + 1.0 + ATTACK_S + RELEASE_S + ALONE_S + WITHOUT_S < 40.0);
-const LOOK: Duration = Duration::from_millis(50);
+/// Wrong theories alone are light; so many worlds at once do not slow each other.
+const TRAPS_AT_ONCE: usize = 3;
+/// Another program in front: how long the attack is, and how long until it is counted, because limits
+/// need time to take effect.
+pub(super) const PEER_S: f64 = 9.0;
+pub(super) const PEER_FILLS_S: f64 = 4.0;
 /// How many times as many people come to a sale: alone, and beside an attack.
 const CROWD: f64 = 5.0;
 const CROWD_BESIDE: f64 = 1.6;
 /// Searches that are timed, to know what the site can do.
 const TIMED: u64 = 12;
-/// Sockets and files of a whole drill.
-const DESCRIPTORS: u64 = 16_384;
-
-/// How to play.
-#[derive(Clone, Copy, Debug)]
-pub struct Options<'a> {
-    /// The program whose `guard` is tried.
-    pub program: &'a Path,
-    pub seed: u64,
-    /// Set from outside: end and clean up.
-    pub stop: &'a AtomicBool,
-    /// All times are multiplied by this: below 1 for a short look, which measures nothing.
-    pub pace: f64,
-}
-
-/// What is told while a world is played.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Progress {
-    /// A stretch has begun.
-    Stage(String),
-    /// The guard has told something; seconds from the onset.
-    Told { at_s: f64, text: String },
-}
-
-/// A folder that goes with the drill.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> io::Result<Self> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Relaxed);
-        let path = std::env::temp_dir().join(format!("seawall-drill-{}-{number}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left is the system's to clean.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+/// About how long it takes to build a site, and to end the last world.
+const BUILDING_S: f64 = 1.0;
+const ENDING_S: f64 = 6.0;
+/// What waits to be told; a drill tells a few things a second.
+const UNTOLD: usize = 1_024;
 
 /// Plays the outage of a world.
 ///
@@ -91,134 +52,133 @@ pub fn play(world: &World, options: Options<'_>, tell: &mut dyn FnMut(&Progress)
     if world.flood.wanted == Wanted::UnknownNames {
         return on_a_runtime(nameservers::play(&varied(world, options.seed), options, tell));
     }
-    on_a_runtime(Stage::outage(world, options, tell))
+    on_a_runtime(Scene::outage(world, options, tell))
 }
 
-/// Plays wrong theories as the truth, each in a world of its own, all at once. Cards come in the
+/// Plays several outages, each as soon as the attack of the one before has ended, so that no attack
+/// falls into another world's attack or into the learning of what is normal. `done` gets each card as
+/// soon as there is one; all come back in the order of the worlds.
+///
+/// # Errors
+/// As [`play`]; no other world is begun then.
+pub fn play_all(
+    worlds: &[&World],
+    options: Options<'_>,
+    tell: &mut dyn FnMut(&Progress),
+    done: &mut dyn FnMut(&Card),
+) -> io::Result<Vec<Card>> {
+    let one = |world: &&World, tell: &mut dyn FnMut(&Progress)| play(world, options, tell);
+    in_turn(worlds, 1, one, tell, done)
+}
+
+/// Plays wrong theories as the truth, each in a world of its own, some at once. Cards come in the
 /// order of the theories.
 ///
 /// # Errors
 /// As [`play`].
-pub fn play_traps(traps: &[(&World, Trap)], options: Options<'_>) -> io::Result<Vec<TrapCard>> {
-    std::thread::scope(|scope| {
-        let all: Vec<_> = traps
-            .iter()
-            .enumerate()
-            .map(|(number, (world, trap))| {
-                let options = Options { seed: options.seed.wrapping_add(number as u64 * 7_919), ..options };
-                scope.spawn(move || on_a_runtime(Stage::trap(world, *trap, options)))
-            })
-            .collect();
-        let broken = |_| Err(io::Error::other("a drill has panicked"));
-        all.into_iter().map(|thread| thread.join().unwrap_or_else(broken)).collect()
-    })
+pub fn play_traps(
+    traps: &[(&World, Trap)],
+    options: Options<'_>,
+    tell: &mut dyn FnMut(&Progress),
+    done: &mut dyn FnMut(&TrapCard),
+) -> io::Result<Vec<TrapCard>> {
+    let one = |(world, trap): &(&World, Trap), tell: &mut dyn FnMut(&Progress)| {
+        on_a_runtime(Scene::trap(world, *trap, options, tell))
+    };
+    in_turn(traps, TRAPS_AT_ONCE, one, tell, done)
 }
 
-fn on_a_runtime<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+/// About how long [`play_all`] takes for so many worlds, in seconds.
+#[must_use]
+pub fn expected_s(worlds: usize, options: Options<'_>) -> f64 {
+    let peers = options.peers.iter().filter(|p| !p.is_for_dns()).count() as f64;
+    let each = BUILDING_S + ALONE_S + WITHOUT_S + CALM_S + 0.5 + ATTACK_S + peers * (ALONE_S + PEER_S + 0.5);
+    worlds as f64 * each * options.pace + ENDING_S
+}
+
+enum Heard<T> {
+    Progress(Progress),
+    Played(usize, io::Result<T>),
+}
+
+/// Plays things on threads of their own, so many at once; what is over but for its end makes room
+/// for the next.
+fn in_turn<S: Sync, T: Send>(
+    all: &[S],
+    at_once: usize,
+    one: impl Fn(&S, &mut dyn FnMut(&Progress)) -> io::Result<T> + Sync,
+    tell: &mut dyn FnMut(&Progress),
+    done: &mut dyn FnMut(&T),
+) -> io::Result<Vec<T>> {
+    let (sender, heard) = sync_channel::<Heard<T>>(UNTOLD);
+    let mut played: Vec<Option<T>> = all.iter().map(|_| None).collect();
+    let mut failed = None;
+    std::thread::scope(|scope| {
+        let begin = |(number, what)| {
+            let (sender, one) = (sender.clone(), &one);
+            scope.spawn(move || {
+                // Nobody listens any more once the drill has failed.
+                let mut tell = |p: &Progress| drop(sender.send(Heard::Progress(p.clone())));
+                let result = catch_unwind(AssertUnwindSafe(|| one(what, &mut tell)));
+                let result = result.unwrap_or_else(|_| Err(io::Error::other("a drill has panicked")));
+                let _ = sender.send(Heard::Played(number, result));
+            });
+            1
+        };
+        let mut waiting = all.iter().enumerate();
+        let mut running: usize = waiting.by_ref().take(at_once).map(begin).sum();
+        while running > 0 {
+            match heard.recv() {
+                Ok(Heard::Progress(progress)) => {
+                    let is_next = progress.what == What::Stage(Stage::After) && failed.is_none();
+                    tell(&progress);
+                    if is_next {
+                        running += waiting.next().map_or(0, begin);
+                    }
+                }
+                Ok(Heard::Played(number, result)) => {
+                    running -= 1;
+                    match result {
+                        Ok(card) => {
+                            done(&card);
+                            played[number] = Some(card);
+                        }
+                        Err(error) => failed = failed.take().or(Some(error)),
+                    }
+                }
+                // There is a sender as long as this waits.
+                Err(_) => break,
+            }
+        }
+    });
+    failed.map_or_else(|| Ok(played.into_iter().flatten().collect()), Err)
+}
+
+pub(super) fn on_a_runtime<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::LocalSet::new().block_on(&runtime, what)
 }
 
-/// The times of a drill, and what is told of it.
-pub(super) struct Play<'a> {
-    options: Options<'a>,
-    folder: Folder,
-    tell: &'a mut dyn FnMut(&Progress),
-    onset: Option<Instant>,
-    heard: usize,
-}
-
-impl<'a> Play<'a> {
-    pub(super) fn new(
-        name: &str,
-        options: Options<'a>,
-        tell: &'a mut dyn FnMut(&Progress),
-    ) -> io::Result<Self> {
-        raise_descriptors();
-        Ok(Self { options, folder: Folder::new(name)?, tell, onset: None, heard: 0 })
-    }
-
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder.0
-    }
-
-    pub(super) fn seed(&self) -> u64 {
-        self.options.seed
-    }
-
-    pub(super) fn say(&mut self, text: &str) {
-        (self.tell)(&Progress::Stage(text.to_owned()));
-    }
-
-    /// What happens begins now.
-    pub(super) fn begin(&mut self) -> Instant {
-        *self.onset.insert(Instant::now())
-    }
-
-    /// Waits, and passes on what the guard tells.
-    pub(super) async fn wait(&mut self, seconds: f64, guard: Option<&Guard>) -> io::Result<()> {
-        let until = Instant::now() + Duration::from_secs_f64(seconds * self.options.pace);
-        loop {
-            if self.options.stop.load(Relaxed) {
-                return Err(io::Error::new(io::ErrorKind::Interrupted, "the drill was stopped"));
-            }
-            if let Some(guard) = guard {
-                let events = guard.events();
-                self.hear(&events);
-            }
-            let now = Instant::now();
-            if now >= until {
-                return Ok(());
-            }
-            sleep(LOOK.min(until - now)).await;
-        }
-    }
-
-    pub(super) fn hear(&mut self, events: &[Event]) {
-        for event in events.iter().skip(self.heard) {
-            let Some(text) = words(event) else { continue };
-            let at = Instant::from_std(event.at);
-            let at_s = match self.onset {
-                Some(onset) if at >= onset => (at - onset).as_secs_f64(),
-                Some(onset) => -(onset - at).as_secs_f64(),
-                None => f64::NAN,
-            };
-            (self.tell)(&Progress::Told { at_s, text });
-        }
-        self.heard = self.heard.max(events.len());
-    }
-
-    async fn wait_for_release(&mut self, guard: &Guard) -> io::Result<()> {
-        let begun = Instant::now();
-        while begun.elapsed().as_secs_f64() < RELEASE_S * self.options.pace {
-            self.wait(0.25, Some(guard)).await?;
-            let events = guard.events();
-            let last = events.iter().rfind(|e| e.is("measures") || e.is("withdrawn"));
-            if last.is_none_or(|e| e.is("withdrawn")) && begun.elapsed() > IN_TIME {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// A site that is being played with.
-struct Stage<'a> {
+struct Scene<'a> {
     world: World,
+    outage: &'static Outage,
     site: Site,
     play: Play<'a>,
 }
 
-impl<'a> Stage<'a> {
-    fn new(world: &World, options: Options<'a>, tell: &'a mut dyn FnMut(&Progress)) -> io::Result<Self> {
-        let play = Play::new(world.name, options, tell)?;
+impl<'a> Scene<'a> {
+    fn new(
+        name: &'static str,
+        world: &World,
+        options: Options<'a>,
+        tell: &'a mut dyn FnMut(&Progress),
+    ) -> io::Result<Self> {
+        let outage = outage(world.name).ok_or_else(|| io::Error::other("nobody lived through this"))?;
+        let play = Play::new(name, options, tell)?;
         let world = varied(world, options.seed);
         let site = Site::start(&world, play.folder(), options.seed)?;
-        Ok(Self { world, site, play })
-    }
-
-    fn guard(&self) -> io::Result<Guard> {
-        Guard::start(self.play.options.program, self.play.folder(), Front::Http(self.site.door()))
+        Ok(Self { world, outage, site, play })
     }
 
     async fn outage(
@@ -226,71 +186,109 @@ impl<'a> Stage<'a> {
         options: Options<'a>,
         tell: &'a mut dyn FnMut(&Progress),
     ) -> io::Result<Card> {
-        let outage = outage(world.name).ok_or_else(|| io::Error::other("nobody lived through this"))?;
-        let mut stage = Self::new(world, options, tell)?;
-        let capacity_per_s = stage.capacity_per_s().await;
-        let attack_per_s = bounded(capacity_per_s * stage.world.flood.times);
-        let guard = stage.guard()?;
-        let people = stage.people(guard.door());
-        stage.play.say("calm: people come and go");
-        // The onset falls anywhere within a second.
-        let onset_s = CALM_S + Rng::new(options.seed ^ 0x0A5E_7000).unit();
-        stage.play.wait(onset_s, Some(&guard)).await?;
-        stage.play.say(&format!("the attack begins: {attack_per_s:.0} requests a second"));
-        let onset = stage.play.begin();
-        let attack = stage.attack(guard.door(), attack_per_s)?;
-        stage.spring(&guard, &people)?;
-        stage.play.wait(ATTACK_S, Some(&guard)).await?;
-        let end = Instant::now();
-        let not_taken = guard.not_taken()?;
-        drop(attack);
-        stage.site.recover();
-        people.crowd.set(1.0);
-        stage.play.say("the attack has ended");
-        stage.play.wait_for_release(&guard).await?;
-        let asked = people.record.borrow().clone();
-        drop(people);
-        let events = guard.end()?;
-        stage.play.hear(&events);
-        let right = stage.world.flood.causes.iter().map(|c| c.as_str()).collect();
-        let seen = Seen { outage, right, onset, end, asked: &asked, events: &events };
-        let mut card = seen.card(world.name, options.seed);
-        (card.capacity_per_s, card.attack_per_s, card.not_taken) = (capacity_per_s, attack_per_s, not_taken);
-        card.answered_without = Some(stage.without(attack_per_s).await?);
-        Ok(card)
+        let mut scene = Self::new(world.name, world, options, tell)?;
+        let capacity_per_s = scene.capacity_per_s().await;
+        let attack_per_s = bounded(capacity_per_s * scene.world.flood.times);
+        let (answered_without, course_without) = scene.without(attack_per_s).await?;
+        let mut peers = Vec::new();
+        for peer in options.peers.iter().filter(|p| !p.is_for_dns()) {
+            peers.push(scene.behind(*peer, attack_per_s).await?);
+        }
+        let card = scene.guarded(attack_per_s).await?;
+        let answered_without = Some(answered_without);
+        Ok(Card { capacity_per_s, attack_per_s, answered_without, course_without, peers, ..card }.judged())
     }
 
-    async fn trap(world: &World, trap: Trap, options: Options<'_>) -> io::Result<TrapCard> {
-        let outage = outage(world.name).ok_or_else(|| io::Error::other("nobody lived through this"))?;
-        let mut silence = |_: &Progress| {};
-        let mut stage = Stage::new(world, options, &mut silence)?;
-        let guard = stage.guard()?;
-        let people = stage.people(guard.door());
-        stage.play.wait(TRAP_CALM_S, Some(&guard)).await?;
-        let onset = stage.play.begin();
-        stage.site.suffer(trap, true);
+    /// Calm, the attack, and calm again, behind a guard.
+    async fn guarded(&mut self, per_s: f64) -> io::Result<Card> {
+        let guard = self.guard()?;
+        let people = self.people(guard.door());
+        self.play.watch(Some(&people.record));
+        self.play.stage(Stage::Calm);
+        // The onset falls anywhere within a second.
+        let onset_s = CALM_S + Rng::new(self.play.options.seed ^ 0x0A5E_7000).unit();
+        self.play.wait(onset_s, Some(&guard)).await?;
+        let onset = self.play.begin();
+        self.play.stage(Stage::Attack { per_s });
+        let watch = Watch::start(guard.id());
+        let attack = self.attack(guard.door(), per_s)?;
+        self.spring(&guard, &people)?;
+        self.play.wait(ATTACK_S, Some(&guard)).await?;
+        let end = Instant::now();
+        let (not_taken, machine) = (guard.not_taken()?, watch.finish());
+        drop(attack);
+        self.site.recover();
+        people.crowd.set(1.0);
+        self.play.stage(Stage::After);
+        self.play.wait_for_release(&guard).await?;
+        let asked = people.record.borrow().clone();
+        drop(people);
+        let until = Instant::now();
+        let events = guard.end()?;
+        self.play.hear(&events);
+        let right = self.world.flood.causes.iter().map(|c| c.as_str()).collect();
+        let seen =
+            Seen { theories: self.outage.theories, right, onset, end, until, asked: &asked, events: &events };
+        Ok(Card { not_taken, machine, ..seen.card(self.world.name, self.play.options.seed) })
+    }
+
+    async fn trap(
+        world: &World,
+        trap: Trap,
+        options: Options<'a>,
+        tell: &'a mut dyn FnMut(&Progress),
+    ) -> io::Result<TrapCard> {
+        // Each has a site of its own.
+        let seed = options.seed.wrapping_add(7_919 * (1 + trap as u64));
+        let options = Options { seed, keep: None, ..options };
+        let mut scene = Self::new(trap.name(), world, options, tell)?;
+        let guard = scene.guard()?;
+        let people = scene.people(guard.door());
+        scene.play.watch(Some(&people.record));
+        scene.play.stage(Stage::Calm);
+        scene.play.wait(TRAP_CALM_S, Some(&guard)).await?;
+        let onset = scene.play.begin();
+        scene.play.stage(Stage::Trap);
+        let watch = Watch::start(guard.id());
+        scene.site.suffer(trap, true);
         guard.tell(trap)?;
         if trap == Trap::Demand {
             people.crowd.set(CROWD);
         }
-        stage.play.wait(TRAP_S, Some(&guard)).await?;
+        scene.play.wait(TRAP_S, Some(&guard)).await?;
         let end = Instant::now();
-        let interfered = guard.interfered()?;
+        let (interfered, machine) = (guard.interfered()?, watch.finish());
+        scene.play.stage(Stage::After);
         let asked = people.record.borrow().clone();
         drop(people);
+        let until = Instant::now();
         let events = guard.end()?;
         let right = trap.causes().iter().map(|c| c.as_str()).collect();
-        let seen = Seen { outage, right, onset, end, asked: &asked, events: &events };
-        Ok(TrapCard::new(world.name, trap, options.seed, &seen, interfered))
+        let seen = Seen {
+            theories: scene.outage.theories,
+            right,
+            onset,
+            end,
+            until,
+            asked: &asked,
+            events: &events,
+        };
+        Ok(TrapCard::new(world.name, trap, options.seed, &seen, interfered, machine))
+    }
+
+    fn guard(&self) -> io::Result<Guard> {
+        let front = Front::Http(self.site.door());
+        Guard::start(self.play.options.program, self.play.folder(), &self.play.state_folder()?, front)
     }
 
     fn people(&self, door: Door) -> People {
         let World { habits, visits_per_s, .. } = self.world;
-        People::come(door, habits, visits_per_s, self.site.words(), self.play.seed())
+        let taste = Taste::of_site(habits, self.site.words());
+        People::come(door, taste, visits_per_s, self.play.options.seed)
     }
 
     fn attack(&self, door: Door, per_s: f64) -> io::Result<Attack> {
-        Attack::start(self.world.flood, door, per_s, self.site.words(), self.play.seed())
+        Attack::start(self.world.flood, (door, HOST), per_s, self.site.words(), self.play.options.seed)
     }
 
     /// What the site manages of what the attack asks for, by what one request takes.
@@ -311,64 +309,58 @@ impl<'a> Stage<'a> {
         for trap in self.world.announced {
             guard.tell(*trap)?;
         }
+        self.suffer(people);
+        Ok(())
+    }
+
+    fn suffer(&self, people: &People) {
         for trap in self.world.traps {
             self.site.suffer(*trap, false);
             if *trap == Trap::Demand {
                 people.crowd.set(CROWD_BESIDE);
             }
         }
-        Ok(())
     }
 
     /// The same attack, straight on the site.
-    async fn without(&mut self, attack_per_s: f64) -> io::Result<Share> {
-        self.play.say("the same without Seawall");
-        let people = self.people(self.site.door());
+    async fn without(&mut self, per_s: f64) -> io::Result<(Share, Vec<Second>)> {
+        self.play.stage(Stage::Without { per_s });
+        let (asked, onset, end) = self.exposed(self.site.door(), per_s, WITHOUT_S).await?;
+        Ok((
+            good_share(&asked, onset + Duration::from_secs_f64(FILLS_S), end),
+            course(&decided(&asked, end), onset),
+        ))
+    }
+
+    /// The same attack with another program in front.
+    async fn behind(&mut self, peer: Peer, per_s: f64) -> io::Result<PeerScore> {
+        let Some(version) = peer.version() else { return Ok(peer.skipped()) };
+        self.play.stage(Stage::Peer { name: peer.name().to_owned() });
+        let running = Running::start(peer, self.play.folder(), self.site.door(), self.world.workers)?;
+        let (asked, onset, end) = self.exposed(running.door(), per_s, PEER_S).await?;
+        Ok(peer.score(version, &asked, onset, end))
+    }
+
+    async fn exposed(
+        &mut self,
+        door: Door,
+        per_s: f64,
+        seconds: f64,
+    ) -> io::Result<(Vec<Asked>, Instant, Instant)> {
+        let people = self.people(door);
+        self.play.watch(Some(&people.record));
         self.play.wait(ALONE_S, None).await?;
         let onset = Instant::now();
-        let attack = self.attack(self.site.door(), attack_per_s)?;
-        for trap in self.world.traps {
-            self.site.suffer(*trap, false);
-        }
-        self.play.wait(WITHOUT_S, None).await?;
+        let attack = self.attack(door, per_s)?;
+        self.suffer(&people);
+        self.play.wait(seconds, None).await?;
         let end = Instant::now();
         drop(attack);
         self.site.recover();
-        let asked = people.record.borrow();
-        Ok(good_share(&asked, onset + Duration::from_secs_f64(FILLS_S), end))
+        self.play.watch(None);
+        let asked = people.record.borrow().clone();
+        Ok((asked, onset, end))
     }
-}
-
-/// Good answers among requests begun in a stretch. Who has just asked may still be answered in
-/// time, and is not counted.
-pub(super) fn good_share(asked: &[Asked], from: Instant, end: Instant) -> Share {
-    let is_over = |a: &&Asked| a.took.is_some() || end.saturating_duration_since(a.at) > IN_TIME;
-    let counted: Vec<&Asked> = asked.iter().filter(|a| a.at >= from && a.at <= end).filter(is_over).collect();
-    let part = counted.iter().filter(|a| a.is_good()).count() as u64;
-    Share { part, of: counted.len() as u64 }
-}
-
-/// What an event says, in a line.
-fn words(event: &Event) -> Option<String> {
-    let value = &event.value;
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    Some(match value["event"].as_str()? {
-        "opened" => "noticed: traffic is unlike before".to_owned(),
-        "named" => format!(
-            "named: {}, {:.0} % sure",
-            text(&value["verdict"]["cause"]),
-            100.0 * value["verdict"]["confidence"].as_f64().unwrap_or(0.0)
-        ),
-        "measures" => {
-            let all = value["measures"].as_array()?;
-            let one = |m: &serde_json::Value| format!("{} ({})", text(&m["text"]), text(&m["scope"]));
-            format!("measures: {}", all.iter().map(one).collect::<Vec<_>>().join("; "))
-        }
-        "withdrawn" => format!("measures withdrawn: {}", text(&value["why"])),
-        "ended" => "over, and written up".to_owned(),
-        "failed" => format!("failed: {}", text(&value["what"])),
-        _ => return None,
-    })
 }
 
 /// A world of its own for every seed: nothing may be fitted to the numbers of one.
@@ -383,19 +375,6 @@ fn varied(world: &World, seed: u64) -> World {
         world.flood.changes_after_s = rng.between(3, 7);
     }
     world
-}
-
-/// A drill holds some thousand connections: guard, site and people in one or two processes.
-pub(super) fn raise_descriptors() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
-    if limit.current.is_none_or(|now| now >= wanted) {
-        return;
-    }
-    limit.current = Some(wanted);
-    // Fewer descriptors make a smaller drill, and no wrong one: what finds no socket is not sent.
-    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 #[cfg(test)]

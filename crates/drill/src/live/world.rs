@@ -25,6 +25,8 @@ pub(crate) enum Wanted {
     OneTimePages,
     /// Pages and calls, over and over.
     PagesAndCalls,
+    /// Pages that a site was found to have, with a query that nobody asked before.
+    FoundPages,
     /// Addresses of names that nobody has, of a name server.
     UnknownNames,
 }

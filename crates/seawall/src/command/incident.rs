@@ -5,7 +5,6 @@ use crate::cli::{IncidentCommand, Stage};
 use crate::console::Console;
 use crate::pipeline::TriageError;
 use crate::report;
-use crate::report::text;
 use anyhow::{Context, ensure};
 use seawall_incident::status::{Notice, notice};
 use seawall_model::report::{SCHEMA, TriageReport};
@@ -37,7 +36,7 @@ pub fn run(command: &IncidentCommand, console: &Console, out: &mut dyn Write) ->
             };
             let postmortem = seawall_incident::postmortem(&load(&args.report)?, None);
             let notice = notice(stage, &postmortem);
-            writeln!(out, "{}\n\n{}", text::visible(&notice.title), text::visible_block(&notice.body))?;
+            write!(out, "{}", report::status(&notice))?;
             Ok(Status::Quiet)
         }
     }

@@ -9,6 +9,7 @@ use crate::pipeline;
 use seawall_detection::Window;
 use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input};
+use seawall_incident::status::Notice;
 use seawall_model::change::Change;
 use seawall_model::diagnosis::Verdict;
 use seawall_model::plan::{Measure, Plan, Scope};
@@ -48,6 +49,8 @@ pub enum Told {
     Opened(Timestamp),
     /// The trouble has a (new) name.
     Named(Box<TriageReport>),
+    /// What the users are told has been written.
+    Notified { title: String, file: PathBuf },
     /// These measures are in force, or would be (`observe`).
     Engaged { plan: Plan, observe: bool },
     /// They did no harm on a share, and act on all now.
@@ -103,12 +106,14 @@ pub(super) struct Incident {
     cause: Option<Cause>,
     /// What is found instead, and how many times in a row.
     rival: Option<(Cause, u32)>,
+    /// What the users were told of.
+    notified: Option<Class>,
 }
 
 impl Incident {
     pub(super) fn open(onset: Timestamp) -> Self {
         let name = onset.to_string().replace(':', "").trim_end_matches('Z').to_owned();
-        Self { name, onset, report: None, kept: None, cause: None, rival: None }
+        Self { name, onset, report: None, kept: None, cause: None, rival: None, notified: None }
     }
 
     /// Takes a report; true if the trouble has a new name by it.
@@ -125,6 +130,22 @@ impl Incident {
     /// Whether the operator has been told nothing yet but that something is going on.
     fn is_unnamed(&self) -> bool {
         self.cause.is_none_or(is_open)
+    }
+
+    /// Writes what the users are told, if that is news: first that there is trouble, then of which
+    /// kind. A stir that is nothing is kept from them.
+    pub(super) fn notify(&mut self, store: &Store) -> Option<Told> {
+        let report = self.report.as_ref()?;
+        let class = report.verdict.class;
+        if class == Class::Normal || self.notified == Some(class) {
+            return None;
+        }
+        self.notified = Some(class);
+        let kind = if class == Class::Undecided { Notice::First } else { Notice::Update };
+        Some(match store.notify(&self.name, report, kind) {
+            Ok((title, file)) => Told::Notified { title, file },
+            Err(error) => Told::Failed(format!("{error:#}")),
+        })
     }
 
     /// Whether a verdict is the incident's name, or has been found often enough to become it: our
@@ -500,6 +521,7 @@ impl Control {
 
     fn keep(&mut self, now: Timestamp) {
         let (Some(store), Some(incident)) = (&self.store, &mut self.incident) else { return };
+        self.told.extend(incident.notify(store));
         let is_due = incident.kept.is_none_or(|at| now.since_ns(at) >= KEEP_EVERY_S * SECOND_NS);
         let Some(report) = incident.report.as_ref().filter(|r| is_due && r.verdict.class != Class::Normal)
         else {

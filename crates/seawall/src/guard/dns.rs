@@ -26,6 +26,8 @@ pub struct DnsControl {
     suspended: bool,
     second: Option<Timestamp>,
     gathered: Window,
+    /// Queries of the second under way that the engine has been given.
+    queries: u64,
     queries_per_s: f64,
     told: Vec<Told>,
 }
@@ -42,6 +44,7 @@ impl DnsControl {
             suspended: false,
             second: None,
             gathered: Window::default(),
+            queries: 0,
             queries_per_s: 0.0,
             told: Vec::new(),
         }
@@ -59,11 +62,16 @@ impl DnsControl {
             None => self.second = Some(second),
             Some(current) if current < second => {
                 self.second = Some(second);
-                let window = std::mem::take(&mut self.gathered);
-                self.queries_per_s = window.dns.as_ref().map_or(0.0, |d| d.queries as f64);
-                self.step(current, Input::Window { tick: current, window: Box::new(window) });
+                self.hand_over(current);
+                self.queries_per_s = std::mem::take(&mut self.queries) as f64;
                 // The next second begins empty, which closes this one at once.
                 self.step(second, Input::Window { tick: second, window: Box::default() });
+                self.describe(now);
+            }
+            // Nobody waits for the end of a second that is unlike before already.
+            Some(current) if self.engine.is_rising(&self.gathered) => {
+                self.hand_over(current);
+                self.step(now, Input::Glance);
                 self.describe(now);
             }
             Some(_) => {}
@@ -152,6 +160,13 @@ impl DnsControl {
         }
     }
 
+    /// Gives the engine what was gathered of the second under way.
+    fn hand_over(&mut self, current: Timestamp) {
+        let window = std::mem::take(&mut self.gathered);
+        self.queries += window.dns.as_ref().map_or(0, |d| d.queries);
+        self.step(current, Input::Window { tick: current, window: Box::new(window) });
+    }
+
     fn describe(&mut self, now: Timestamp) {
         let (Some(conclusion), Some(incident)) = (self.engine.present(), &mut self.incident) else { return };
         if !incident.accepts(&conclusion.diagnosis.verdict, now) {
@@ -161,6 +176,9 @@ impl DnsControl {
         let report = Box::new(pipeline::report(conclusion, &self.policy, inputs));
         if incident.describe(report.clone()) {
             self.told.push(Told::Named(report));
+        }
+        if let Some(store) = &self.store {
+            self.told.extend(incident.notify(store));
         }
     }
 

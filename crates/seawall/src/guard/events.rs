@@ -49,6 +49,7 @@ pub fn told(told: &Told, now: Timestamp) -> Value {
         Told::Named(report) => {
             line("named", now, json!({ "verdict": report.verdict, "refuted": refuted(report) }))
         }
+        Told::Notified { title, file } => line("users", now, json!({ "title": title, "file": file })),
         Told::Engaged { plan, observe } => {
             let measures: Vec<Value> = plan
                 .measures

@@ -74,6 +74,9 @@ impl Live<'_> {
                     text::visible(&words::verdict(&report.verdict))
                 )
             }
+            Told::Notified { title, file } => {
+                writeln!(self.out, "{at}  for the users: {} ({})", text::visible(title), file.display())
+            }
             Told::Engaged { plan, observe } => self.measures(&at, plan, *observe),
             Told::Widened => writeln!(self.out, "{at}  no harm seen: measures act on all of it now"),
             Told::Withdrawn(why) => writeln!(self.out, "{at}  measures withdrawn: {why}"),

@@ -3,7 +3,7 @@
 //! ```text
 //! lock                         held by the program that works with the folder
 //! flight/000017.swr            inputs of the engine, in segments; the oldest are removed
-//! incidents/2026-11-21T150312/ report.json, kept up to date while it lasts
+//! incidents/2026-11-21T150312/ report.json and users.txt, kept up to date while it lasts
 //!                              recording.swr, postmortem.md and postmortem.html when it has ended
 //! ```
 //!
@@ -14,6 +14,7 @@ use crate::pipeline::recording::Recorder;
 use crate::report;
 use anyhow::{Context, bail};
 use seawall_engine::Input;
+use seawall_incident::status::{Notice, notice};
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
@@ -112,12 +113,29 @@ impl Store {
         write_whole(&folder.join("report.json"), report::json(report)?.as_bytes())
     }
 
+    /// Writes what the users are told of an incident. Returns its title and the file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn notify(
+        &self,
+        name: &str,
+        report: &TriageReport,
+        kind: Notice,
+    ) -> anyhow::Result<(String, PathBuf)> {
+        let notice = notice(kind, &seawall_incident::postmortem(report, None));
+        let file = self.incident(name)?.join("users.txt");
+        write_whole(&file, report::status(&notice).as_bytes())?;
+        Ok((notice.title, file))
+    }
+
     /// Writes all that is left to know of an incident that has ended. Returns its folder.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn finish(&mut self, name: &str, report: &TriageReport) -> anyhow::Result<PathBuf> {
         self.keep(name, report)?;
+        self.notify(name, report, Notice::Resolved)?;
         let folder = self.incident(name)?;
         // The segment that holds its end; what came before it is still in `flight`.
         let present = self.segment_path(self.segment);

@@ -16,8 +16,14 @@ mod terminal;
 pub mod text;
 pub(crate) mod words;
 
-pub use html::postmortem_html;
+pub use html::{DrillReport, drill_html, postmortem_html};
 pub use json::json;
 pub use markdown::{markdown, postmortem_markdown};
 pub(crate) use story::beside_expected;
-pub use terminal::{named, terminal};
+pub use terminal::{drill, drill_history, named, probe, terminal};
+
+/// A notice for the status page as plain text.
+#[must_use]
+pub fn status(notice: &seawall_incident::status::StatusText) -> String {
+    format!("{}\n\n{}\n", text::visible(&notice.title), text::visible_block(&notice.body))
+}

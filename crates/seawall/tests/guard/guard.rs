@@ -153,14 +153,6 @@ impl Guard {
         line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().expect("a number")
     }
 
-    /// CPU time used so far, in seconds.
-    pub fn cpu_s(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("alive");
-        let after = stat.rsplit(") ").next().expect("fields");
-        let ticks: f64 = after.split(' ').skip(11).take(2).filter_map(|n| n.parse::<f64>().ok()).sum();
-        ticks / 100.0
-    }
-
     /// Ends the program as a crash does.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");

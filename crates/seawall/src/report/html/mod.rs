@@ -3,12 +3,14 @@
 
 mod builder;
 mod chart;
+mod drill;
 mod section;
 
 use super::account;
 use super::story::Story;
 use super::words;
 use builder::Html;
+pub use drill::{DrillReport, drill_html};
 use seawall_incident::Postmortem;
 use seawall_model::report::TriageReport;
 

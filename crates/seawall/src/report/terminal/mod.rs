@@ -1,6 +1,7 @@
 //! The report on a terminal: the verdict, what to do and the reasons, for a tired person.
 
 mod chart;
+mod drill;
 mod page;
 mod section;
 
@@ -9,6 +10,8 @@ use super::plot::Axis;
 use super::story::{self, Story};
 use super::words;
 use crate::console::Console;
+pub use drill::{drill, drill_history, probe};
+pub(super) use drill::{percent, released, ruled_out, seconds, starved};
 use page::{Page, Span, Style};
 use seawall_model::cause::Class;
 use seawall_model::report::TriageReport;
