@@ -185,6 +185,12 @@ pub struct GuardArgs {
     /// The nginx `log_format` or Apache `LogFormat` string of the logs, where they are unusual
     #[arg(long, value_name = "STRING")]
     pub log_format: Option<String>,
+    /// Put measures into this folder, which the existing nginx includes, and reload it
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub nginx: Option<PathBuf>,
+    /// Put measures into the existing HAProxy by its admin socket, as it runs
+    #[arg(long, value_name = "SOCKET", value_hint = ValueHint::FilePath)]
+    pub haproxy: Vec<PathBuf>,
     /// Configuration with `[[site]]`, `[guard]`, `[limits]` and `[policy]`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,

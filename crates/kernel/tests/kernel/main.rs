@@ -4,6 +4,7 @@
 mod agreement;
 mod generations;
 mod network;
+mod nftables;
 mod peer;
 mod random;
 

@@ -11,11 +11,11 @@ use seawall_model::{Cause, Prefix};
 use seawall_planning::{CheckContext, approve};
 use std::net::IpAddr;
 
-fn share(share: f64) -> ShareEstimate {
+pub fn share(share: f64) -> ShareEstimate {
     ShareEstimate { share, low: share, high: share }
 }
 
-fn plan(now: Moment, policy: &Policy, cause: Cause, measures: Vec<(Action, Scope)>) -> Plan {
+pub fn plan(now: Moment, policy: &Policy, cause: Cause, measures: Vec<(Action, Scope)>) -> Plan {
     let expires = now.wall.plus_ns(60 * SECOND_NS);
     let measures = measures
         .into_iter()
@@ -38,16 +38,16 @@ fn plan(now: Moment, policy: &Policy, cause: Cause, measures: Vec<(Action, Scope
     approved.unwrap_or_else(|| panic!("not approved: {report:?}")).into_plan()
 }
 
-fn blocks(now: Moment, policy: &Policy) -> Plan {
+pub fn blocks(now: Moment, policy: &Policy) -> Plan {
     let source: Prefix = "192.0.2.2".parse().expect("a prefix");
     plan(now, policy, Cause::HttpFlood, vec![(Action::DropInKernel, Scope::Sources(vec![source]))])
 }
 
-fn policy() -> Policy {
+pub fn policy() -> Policy {
     Policy { mode: Mode::Enforce, ..Policy::default() }
 }
 
-fn start(session: &[&str]) -> KernelFilter {
+pub fn start(session: &[&str]) -> KernelFilter {
     KernelFilter::start(&Settings {
         interface: "near".to_owned(),
         session: session.iter().map(|a| a.parse().expect("an address")).collect(),

@@ -11,6 +11,7 @@ pub mod haproxy;
 pub mod nftables;
 pub mod nginx;
 mod pattern;
+pub mod runtime;
 pub mod tcp_options;
 
 use crate::approval::Approved;

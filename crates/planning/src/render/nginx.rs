@@ -11,6 +11,7 @@ use seawall_model::Prefix;
 use seawall_model::observation::{HttpVersion, Method, Presence};
 use seawall_model::plan::{Action, Measure, Plan, RateKey, RenderedRule, Scope};
 use seawall_model::signature::Test;
+use seawall_model::time::SECOND_NS;
 use std::fmt::Write;
 
 pub const PROGRAM: &str = "nginx";
@@ -31,7 +32,36 @@ const NOTHING: &str = "^\\z";
 /// The measures on requests: a part for the `http` block and one for the `server` block.
 #[must_use]
 pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
-    let mut config = Config { protects: !protected.is_empty(), ..Config::default() };
+    build(plan, protected, Config { protects: !protected.is_empty(), ..Config::default() }, UNDO)
+}
+
+/// The two parts as files that are included: for the `http` block and for the `server` block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Includes {
+    pub http: String,
+    pub server: String,
+    /// Measures that they carry out, by id.
+    pub measures: Vec<String>,
+}
+
+/// The measures that refuse or limit requests, as files to include. Each holds until its time by
+/// nginx's own clock, so that nothing outlives it even where nobody is left to remove the files.
+#[must_use]
+pub fn includes(plan: &Plan, protected: &[Prefix]) -> Includes {
+    let mut refusing = plan.clone();
+    refusing
+        .measures
+        .retain(|m| matches!(m.action, Action::Block { .. } | Action::RateLimit { .. } | Action::Challenge));
+    let config = Config { protects: !protected.is_empty(), expires: true, ..Config::default() };
+    let rules = build(&refusing, protected, config, &[]);
+    let measures = rules.first().map(|r| r.measures.clone()).unwrap_or_default();
+    if measures.is_empty() {
+        return Includes::default();
+    }
+    Includes { http: at_place(&rules, HTTP), server: at_place(&rules, SERVER), measures }
+}
+
+fn build(plan: &Plan, protected: &[Prefix], mut config: Config, undo: &[&str]) -> Vec<RenderedRule> {
     let taken = Taken::of(plan, |m| is_http(plan, m), |m| config.measure(plan, m));
     if taken.is_empty() {
         return Vec::new();
@@ -40,13 +70,13 @@ pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     let refusal = config.refusal.map_or(String::new(), |status| format!("limit_req_status {status};\n"));
     let mut rules = Vec::new();
     if !config.http.is_empty() || config.server.is_empty() {
-        let text = heading("#", plan, UNDO, &taken.notes) + &exempt + &config.http;
+        let text = heading("#", plan, undo, &taken.notes) + &exempt + &config.http;
         rules.push(taken.rule(PROGRAM, HTTP, text));
     }
     if !config.server.is_empty() {
         // What cannot be expressed is said once, in the first part.
         let notes = if rules.is_empty() { taken.notes.as_slice() } else { &[] };
-        let text = heading("#", plan, UNDO, notes) + &config.server + &refusal;
+        let text = heading("#", plan, undo, notes) + &config.server + &refusal;
         rules.push(taken.rule(PROGRAM, SERVER, text));
     }
     rules
@@ -75,6 +105,8 @@ struct Config {
     http: String,
     server: String,
     protects: bool,
+    /// Whether each measure ends by nginx's own clock.
+    expires: bool,
     /// Status for requests beyond a limit; nginx has one for all limits of a block.
     refusal: Option<u16>,
     /// Directives that may stand once in a block, and do already.
@@ -138,6 +170,14 @@ impl Config {
         }
         if self.protects {
             factors.push(("$seawall_protected".to_owned(), 0));
+        }
+        if self.expires {
+            let _ = writeln!(
+                text,
+                "map $msec ${id}_over {{\n\tdefault 0;\n\t\"~{}\" 1;\n}}",
+                from_second(m.expires.0.div_euclid(SECOND_NS))
+            );
+            factors.push((format!("${id}_over"), 0));
         }
         if per_mille(m) < 1_000 {
             let percent = f64::from(per_mille(m)) / 10.0;
@@ -248,6 +288,18 @@ fn zone(id: &str, per_s: f64) -> String {
     format!("limit_req_zone ${id}_key zone={id}:{ZONE} rate={rate}r/{unit};\n")
 }
 
+/// A pattern of times, as seconds since 1970 in decimal, that are not before `second`: it counts
+/// digit by digit, for times of as many digits (those of this and the next two centuries have ten).
+fn from_second(second: i64) -> String {
+    let digits = second.max(0).to_string();
+    let mut choices = vec![digits.clone()];
+    for (at, digit) in digits.char_indices().filter(|(_, d)| *d != '9') {
+        let next = char::from(digit as u8 + 1);
+        choices.push(format!("{}[{next}-9]", &digits[..at]));
+    }
+    format!("^(?:{})", choices.join("|"))
+}
+
 /// The first three bytes of an IPv4 address, the first three groups of an IPv6 address.
 fn network(id: &str) -> String {
     format!(
@@ -299,4 +351,36 @@ fn presence_pattern(presence: Presence) -> Result<String, String> {
 
 fn other_methods() -> String {
     "^(?!(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|CONNECT|TRACE|PROPFIND)\\z)".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the pattern's choices take a time, read as the pattern reads them.
+    fn takes(pattern: &str, time: &str) -> bool {
+        let choices = pattern.trim_start_matches("^(?:").trim_end_matches(')');
+        choices.split('|').any(|choice| match choice.split_once('[') {
+            None => time.starts_with(choice),
+            Some((head, class)) => time
+                .strip_prefix(head)
+                .and_then(|rest| rest.chars().next())
+                .is_some_and(|digit| class.starts_with(|least| least <= digit)),
+        })
+    }
+
+    #[test]
+    fn times_from_a_second_on_are_told_by_their_digits() {
+        let pattern = from_second(1_795_289_909);
+        for (time, is_over) in [
+            ("1795289908.999", false),
+            ("1795289909.000", true),
+            ("1795289910.000", true),
+            ("1794999999.000", false),
+            ("1800000000.000", true),
+            ("2000000000.000", true),
+        ] {
+            assert_eq!(takes(&pattern, time), is_over, "{time} {pattern}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::guard::hands::Hands;
 use crate::guard::live::Live;
 use crate::guard::logs::Logs;
 use crate::guard::packets::Packets;
+use crate::guard::servers::{Command, HaProxy, Nginx, Server, Servers};
 use crate::guard::store::Store;
 use crate::guard::{self, admin, clock, events};
 use crate::pipeline;
@@ -64,11 +65,13 @@ pub fn run(
     let mut live = Live { console: *console, json: args.json, out, err };
     let format = args.log_format.as_deref().map(pipeline::given_format).transpose()?;
     // Requests are counted once, where most is known of them.
-    let sees_requests = guard.sites.is_empty() && args.log.is_empty();
+    let sees_requests = guard.sites.is_empty() && guard.logs.is_empty();
     let packets = guard.interface.as_deref().map(|i| Packets::start(i, sees_requests)).transpose()?;
-    greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, packets.as_ref())?;
-    let logs = (!args.log.is_empty()).then(|| Logs::follow(&args.log, format.as_ref()));
-    let hands = Hands::new(Arc::clone(&edge), packets, logs);
+    let servers = servers(&guard, policy.mode)?;
+    let carriers = carriers(packets.as_ref(), servers.as_ref(), policy.mode);
+    greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, &carriers)?;
+    let logs = (!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now()));
+    let hands = Hands::new(Arc::clone(&edge), packets, logs, servers);
     let control = Control::new(hands, policy, store);
     let signals = Signals::catch()?;
     guard::show(&admin, &control, &edge, &dns);
@@ -202,14 +205,14 @@ impl Session<'_> {
     fn obey(&mut self, now: Timestamp) -> Option<u32> {
         let mut successor = None;
         let Self { args, guard, program, edge, admin, control, dns, log, .. } = self;
-        let has_more = !dns.is_empty() || guard.interface.is_some();
+        let has_more = !dns.is_empty() || guard.interface.is_some() || !guard.logs.is_empty();
         let mut program = |order: &Order, control: &mut Control| match order {
             Order::Reload => {
                 let notes = reload_all(args, guard, edge, control, log, now)?;
                 Ok(serde_json::json!({ "notes": notes }))
             }
             _ => {
-                ensure!(!has_more, "only sites are handed over: restart a guard of names or packets");
+                ensure!(!has_more, "only sites are handed over: restart a guard of names, packets or logs");
                 let process = hand_over(program.as_deref(), guard, edge, control)?;
                 successor = Some(process);
                 Ok(serde_json::json!({ "process": process }))
@@ -286,7 +289,13 @@ fn reload_all(
     keep("state-folder", guard.state_folder == present.state_folder);
     keep("admin-socket", guard.admin_socket == present.admin_socket);
     keep("interface", guard.interface == present.interface);
+    keep("logs", guard.logs == present.logs);
+    keep("nginx", guard.nginx == present.nginx);
+    keep("haproxy", guard.haproxy == present.haproxy);
     keep("dns", guard.dns == present.dns);
+    guard.logs.clone_from(&present.logs);
+    guard.nginx.clone_from(&present.nginx);
+    guard.haproxy.clone_from(&present.haproxy);
     guard.dns.clone_from(&present.dns);
     guard.state_folder.clone_from(&present.state_folder);
     guard.admin_socket.clone_from(&present.admin_socket);
@@ -370,8 +379,18 @@ fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
         guard.dns.iter_mut().for_each(|front| front.zones.push(zone.clone()));
     }
     guard.interface = args.interface.clone().or(guard.interface);
+    guard.logs.extend(args.log.iter().cloned());
+    guard.nginx = args.nginx.clone().or(guard.nginx);
+    guard.haproxy.extend(args.haproxy.iter().cloned());
     ensure!(
-        !guard.sites.is_empty() || guard.interface.is_some() || !guard.dns.is_empty() || !args.log.is_empty(),
+        !guard.logs.is_empty() || (guard.nginx.is_none() && guard.haproxy.is_empty()),
+        "measures for a server come from its log: give --log FILE"
+    );
+    ensure!(
+        !guard.sites.is_empty()
+            || guard.interface.is_some()
+            || !guard.dns.is_empty()
+            || !guard.logs.is_empty(),
         "nothing to guard: give --http LISTEN=UPSTREAM, --dns LISTEN=SERVER, --interface NAME or --log FILE, or --config with a [[site]] or a [[dns]]"
     );
     if args.observe {
@@ -401,6 +420,28 @@ fn settings(guard: &GuardConfig, mode: Mode) -> anyhow::Result<Settings> {
         access_log: guard.access_log.as_ref().map(|_| format),
         enforce: mode == Mode::Enforce,
     })
+}
+
+/// The servers that are already there, cleared of what an earlier guard may have left. In observe
+/// mode they are not touched.
+fn servers(guard: &GuardConfig, mode: Mode) -> anyhow::Result<Option<Servers>> {
+    let mut all: Vec<Box<dyn Server>> = Vec::new();
+    if let Some(folder) = &guard.nginx {
+        let command =
+            |given: &Option<Command>, usual| given.clone().map_or_else(|| Command::parse(usual), Ok);
+        all.push(Box::new(Nginx {
+            folder: folder.clone(),
+            test: command(&guard.nginx_test, "nginx -T").map_err(anyhow::Error::msg)?,
+            reload: command(&guard.nginx_reload, "nginx -s reload").map_err(anyhow::Error::msg)?,
+        }));
+    }
+    for socket in &guard.haproxy {
+        all.push(Box::new(HaProxy::new(socket.clone())));
+    }
+    if all.is_empty() || mode == Mode::Observe {
+        return Ok(None);
+    }
+    Servers::start(all).map(Some).map_err(anyhow::Error::msg)
 }
 
 fn site(site: &SiteConfig) -> anyhow::Result<Site> {
@@ -469,7 +510,7 @@ fn greet(
     socket: &Path,
     mode: Mode,
     cut_off: &[String],
-    packets: Option<&Packets>,
+    carriers: &[String],
 ) -> anyhow::Result<()> {
     if live.json {
         writeln!(live.out, "{}", events::listening(edge, dns, socket, mode, clock::now()))?;
@@ -477,8 +518,8 @@ fn greet(
         return Ok(());
     }
     guard_dns::greet(dns, live.out)?;
-    if let Some(packets) = &packets {
-        writeln!(live.out, "{}", carried(packets.carrier(), mode))?;
+    for line in carriers {
+        writeln!(live.out, "{line}")?;
     }
     for (address, site) in edge.addresses().iter().zip(&edge.settings().sites) {
         let names: Vec<&str> = site.upstreams.iter().map(|u| u.name.as_str()).collect();
@@ -487,7 +528,7 @@ fn greet(
     }
     let does = match mode {
         Mode::Observe => "observing: measures are proposed, none is taken",
-        Mode::Enforce if edge.settings().sites.is_empty() && dns.is_empty() && packets.is_none() => {
+        Mode::Enforce if edge.settings().sites.is_empty() && dns.is_empty() && carriers.is_empty() => {
             "what a log shows is named; nothing is done about it"
         }
         Mode::Enforce => "measures are taken when an attack is named; `seawall undo` withdraws them",
@@ -498,6 +539,13 @@ fn greet(
     }
     live.out.flush()?;
     Ok(())
+}
+
+/// Who carries measures out beside the edges, in a line each.
+fn carriers(packets: Option<&Packets>, servers: Option<&Servers>, mode: Mode) -> Vec<String> {
+    let names = servers.map(Servers::names).unwrap_or_default();
+    let told = names.iter().map(|name| format!("measures on requests go to {}", text::visible(name)));
+    packets.map(|p| carried(p.carrier(), mode)).into_iter().chain(told).collect()
 }
 
 /// How packets are seen and dropped, in a sentence.

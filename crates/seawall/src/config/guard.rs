@@ -2,6 +2,7 @@
 
 use super::dns::DnsConfig;
 use super::{Reader, Setter, prefixes, set, whole};
+use crate::guard::servers::Command;
 use crate::report::text;
 use seawall_http_edge::tls::CertificateFiles;
 use seawall_http_edge::{Limits, LogFormat, Upstream};
@@ -29,6 +30,14 @@ pub struct GuardConfig {
     pub interface: Option<String>,
     pub access_log: Option<PathBuf>,
     pub access_log_format: Option<LogFormat>,
+    /// Logs of existing servers that are followed.
+    pub logs: Vec<PathBuf>,
+    /// The folder that an existing nginx includes, and how that is tried and told.
+    pub nginx: Option<PathBuf>,
+    pub nginx_test: Option<Command>,
+    pub nginx_reload: Option<Command>,
+    /// Admin sockets of existing HAProxys.
+    pub haproxy: Vec<PathBuf>,
 }
 
 /// One `[[site]]`, or one `--http LISTEN=UPSTREAM`.
@@ -41,7 +50,7 @@ pub struct SiteConfig {
     pub health_path: Option<String>,
 }
 
-pub(super) const GUARD: [(&str, Setter<GuardConfig>); 7] = [
+pub(super) const GUARD: [(&str, Setter<GuardConfig>); 12] = [
     ("interface", |g, v| set(&mut g.interface, string(v).map(|s| Some(s.to_owned())))),
     ("trusted-proxies", |g, v| set(&mut g.trusted_proxies, prefixes(v))),
     ("threads", |g, v| set(&mut g.threads, whole(v, 1, 1_024).map(|n| Some(n as usize)))),
@@ -49,6 +58,11 @@ pub(super) const GUARD: [(&str, Setter<GuardConfig>); 7] = [
     ("admin-socket", |g, v| set(&mut g.admin_socket, path(v).map(Some))),
     ("access-log", |g, v| set(&mut g.access_log, path(v).map(Some))),
     ("access-log-format", |g, v| set(&mut g.access_log_format, log_format(v).map(Some))),
+    ("logs", |g, v| set(&mut g.logs, paths(v))),
+    ("nginx", |g, v| set(&mut g.nginx, path(v).map(Some))),
+    ("nginx-test", |g, v| set(&mut g.nginx_test, string(v).and_then(Command::parse).map(Some))),
+    ("nginx-reload", |g, v| set(&mut g.nginx_reload, string(v).and_then(Command::parse).map(Some))),
+    ("haproxy", |g, v| set(&mut g.haproxy, paths(v))),
 ];
 
 /// A site as the raw file has it, until all of it is there.
@@ -148,6 +162,11 @@ pub(super) fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
 
 fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
     string(value).map(PathBuf::from)
+}
+
+fn paths(value: &DeValue<'_>) -> Result<Vec<PathBuf>, String> {
+    let list = value.as_array().ok_or("a list such as [\"/var/log/nginx/access.log\"] is expected")?;
+    list.iter().map(|item| path(item.get_ref())).collect()
 }
 
 fn log_format(value: &DeValue<'_>) -> Result<LogFormat, String> {

@@ -15,6 +15,7 @@ use seawall_model::diagnosis::Verdict;
 use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::report::{InputReport, TriageReport};
+use seawall_model::signature::Layer;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Class, Prefix, Timestamp};
 use seawall_planning::Approved;
@@ -22,6 +23,9 @@ use std::path::PathBuf;
 
 /// A plan is not replaced by another before this, so that its effect can be seen.
 const PLAN_LEAST_S: f64 = 3.0;
+/// While the trouble is younger than this, packets are looked at within the second also when it has
+/// a name, and a plan is replaced as soon as more is known.
+const FIRST_LOOKS_S: f64 = 1.5;
 /// A name is replaced by another that was found so many times in a row, a second apart: sooner
 /// while the trouble is young, and little of it has been seen.
 const RENAME_YOUNG: u32 = 2;
@@ -209,6 +213,7 @@ impl Control {
             Some(current) if current < second => self.close_second(current, second, now),
             Some(current) => self.glance(current, now),
         }
+        self.hands.raise();
         std::mem::take(&mut self.told)
     }
 
@@ -222,7 +227,7 @@ impl Control {
         for change in self.hands.take_changes() {
             self.change(change);
         }
-        for what in self.hands.look_after() {
+        for what in self.hands.look_after(now) {
             self.tell_once(what);
         }
         self.look_at_plan(now);
@@ -233,7 +238,9 @@ impl Control {
     fn glance(&mut self, current: Timestamp, now: Timestamp) {
         let is_wanted = match &self.incident {
             None => self.engine.is_rising(&self.gathered),
-            Some(incident) => incident.is_unnamed() && now.since_s(incident.onset) <= GLANCES_S,
+            Some(incident) if incident.is_unnamed() => now.since_s(incident.onset) <= GLANCES_S,
+            // The first packets of a flood tell little of it.
+            Some(incident) => self.gathered.net.is_some() && now.since_s(incident.onset) < FIRST_LOOKS_S,
         };
         if !is_wanted {
             return;
@@ -485,7 +492,7 @@ impl Control {
     fn widen(&mut self, now: Timestamp) {
         let Some(before) = self.plan.as_ref().filter(|p| now.since_s(p.created) >= STAGE_S) else { return };
         let mut plan = before.clone();
-        for measure in plan.measures.iter_mut().filter(|m| self.hands.is_of_edge(before, m)) {
+        for measure in plan.measures.iter_mut().filter(|m| self.hands.is_about_requests(before, m)) {
             measure.initial_share = 1.0;
         }
         if plan == *before {
@@ -559,7 +566,9 @@ impl Control {
         }
         if let Some(present) = &self.plan {
             let is_same = keys(present) == keys(&plan);
-            let is_young = now.since_s(present.created) < PLAN_LEAST_S;
+            let is_first = plan.cause.layer() == Layer::Packet
+                && self.incident.as_ref().is_some_and(|i| now.since_s(i.onset) < FIRST_LOOKS_S);
+            let is_young = now.since_s(present.created) < PLAN_LEAST_S && !is_first;
             let is_fresh = present.expires.since_s(now) > f64::from(self.policy.measure_lifetime_s) / 2.0;
             if is_young || (is_same && is_fresh) {
                 return;

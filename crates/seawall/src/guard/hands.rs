@@ -1,28 +1,46 @@
-//! What the control loop sees with and acts with: the edge for requests, the kernel for packets.
+//! What the control loop sees with and acts with: the edge for requests, the kernel for packets,
+//! and servers that are already there, with their logs.
 
 use super::logs::Logs;
 use super::packets::Packets;
+use super::servers::{Servers, Wanted};
 use seawall_detection::Window;
 use seawall_engine::goodput::KnownSecond;
 use seawall_http_edge::{Counter, Edge};
 use seawall_kernel::concerns_packets;
-use seawall_model::Timestamp;
 use seawall_model::change::Change;
-use seawall_model::plan::{Action, Measure, Plan, Scope};
-use seawall_model::policy::Policy;
+use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope};
+use seawall_model::policy::{Mode, Policy};
+use seawall_model::signature::{Layer, ShareEstimate};
+use seawall_model::{Prefix, Timestamp};
+use seawall_planning::{CheckContext, check};
+use std::net::IpAddr;
 use std::sync::Arc;
+
+/// The measure against senders that a log has proven, beside those of a plan.
+const SENDERS: &str = "senders";
 
 /// The enforcers of one guard.
 pub struct Hands {
     edge: Arc<Edge>,
     packets: Option<Packets>,
     logs: Option<Logs>,
+    servers: Option<Servers>,
+    /// What is in force, and under which policy.
+    plan: Option<(Plan, Policy)>,
+    /// Senders that the kernel drops because a log has proven them.
+    senders: Vec<Prefix>,
 }
 
 impl Hands {
     #[must_use]
-    pub fn new(edge: Arc<Edge>, packets: Option<Packets>, logs: Option<Logs>) -> Self {
-        Self { edge, packets, logs }
+    pub fn new(
+        edge: Arc<Edge>,
+        packets: Option<Packets>,
+        logs: Option<Logs>,
+        servers: Option<Servers>,
+    ) -> Self {
+        Self { edge, packets, logs, servers, plan: None, senders: Vec::new() }
     }
 
     /// What was seen since the last call.
@@ -32,7 +50,7 @@ impl Hands {
             window.merge(&packets.take_window(now));
         }
         if let Some(logs) = &mut self.logs {
-            window.merge(&logs.take_window());
+            window.merge(&logs.take_window(now));
         }
         window
     }
@@ -45,7 +63,10 @@ impl Hands {
     /// Whether one of them carries a measure out.
     #[must_use]
     pub fn carries(&self, plan: &Plan, measure: &Measure) -> bool {
-        self.edge_carries(plan, measure) || self.kernel_carries(plan, measure)
+        self.edge_carries(plan, measure)
+            || self.kernel_carries(plan, measure)
+            || self.servers.as_ref().is_some_and(|s| s.carries(plan, measure))
+            || self.kernel_carries_by_sender(measure)
     }
 
     /// Puts a plan in force: each measure where it is carried out first. Sources that the edge has
@@ -60,14 +81,31 @@ impl Hands {
             part
         };
         let of_edge = part(&|m| self.edge_carries(plan, m));
-        let of_kernel = part(&|m| self.kernel_carries(plan, m));
+        let of_servers = part(&|m| self.servers.as_ref().is_some_and(|s| s.carries(plan, m)));
         if of_edge.measures.is_empty() {
             self.edge.lift(policy);
         } else {
             self.edge.enforce(&of_edge, policy, now).map_err(|errors| errors.to_string())?;
         }
+        if let Some(servers) = &self.servers {
+            let plan = (policy.mode == Mode::Enforce).then_some(of_servers);
+            servers.want(Wanted { plan, protected: policy.protected_clients.clone() });
+        }
+        if let Some(logs) = &mut self.logs {
+            logs.plan(Some(plan));
+        }
+        self.plan = Some((plan.clone(), policy.clone()));
+        self.enforce_in_kernel(now)
+    }
+
+    /// The kernel's part of the plan in force, and the senders that a log has proven.
+    fn enforce_in_kernel(&mut self, now: Timestamp) -> Result<(), String> {
+        let Some((plan, policy)) = self.plan.clone() else { return Ok(()) };
+        let mut part = plan.clone();
+        part.measures.retain(|m| self.kernel_carries(&plan, m));
+        part.measures.extend(against_senders(&plan, &self.senders, &policy, now));
         match &mut self.packets {
-            Some(packets) => packets.enforce(&of_kernel, policy),
+            Some(packets) => packets.enforce(&part, &policy),
             None => Ok(()),
         }
     }
@@ -78,29 +116,63 @@ impl Hands {
     /// Why the kernel keeps some until they expire.
     pub fn lift(&mut self, policy: &Policy) -> Result<(), String> {
         self.edge.lift(policy);
+        if let Some(servers) = &self.servers {
+            servers.want(Wanted::default());
+        }
+        if let Some(logs) = &mut self.logs {
+            logs.plan(None);
+        }
+        self.plan = None;
+        self.senders.clear();
         self.packets.as_mut().map_or(Ok(()), Packets::lift)
     }
 
     /// Trouble began then, or is over.
     pub fn trouble(&mut self, onset: Option<Timestamp>) {
         self.edge.trouble(onset);
+        if let Some(logs) = &mut self.logs {
+            logs.trouble(onset);
+        }
     }
 
     /// What clients that were known before the onset have met with, in all.
     #[must_use]
     pub fn known(&self) -> KnownSecond {
+        let logged = self.logs.as_ref().map(Logs::known).unwrap_or_default();
         KnownSecond {
-            requests: self.edge.count(Counter::known_requests),
-            good: self.edge.count(Counter::known_good),
-            refused: self.edge.count(Counter::known_refused),
+            requests: self.edge.count(Counter::known_requests) + logged.requests,
+            good: self.edge.count(Counter::known_good) + logged.good,
+            refused: self.edge.count(Counter::known_refused) + logged.refused,
         }
     }
 
     /// Once a second: what is in force is compared with what should be. Returns what was wrong.
-    pub fn look_after(&mut self) -> Vec<String> {
+    pub fn look_after(&mut self, now: Timestamp) -> Vec<String> {
+        let senders = self.look_at_senders(now).err();
         let packets = self.packets.as_mut().map(Packets::look_after).unwrap_or_default();
         let logs = self.logs.as_mut().map(Logs::look_after).unwrap_or_default();
-        packets.into_iter().chain(logs).collect()
+        let servers = self.servers.as_ref().map(Servers::told).unwrap_or_default();
+        packets.into_iter().chain(logs).chain(servers).chain(senders).collect()
+    }
+
+    /// Raises the shares of the kernel's measures where they have shown no harm.
+    pub fn raise(&mut self) {
+        if let Some(packets) = &mut self.packets {
+            packets.raise_early();
+        }
+    }
+
+    /// Hands senders that a log has newly proven over to the kernel.
+    fn look_at_senders(&mut self, now: Timestamp) -> Result<(), String> {
+        let (Some(logs), Some((_, policy)), Some(_)) = (&self.logs, &self.plan, &self.packets) else {
+            return Ok(());
+        };
+        let senders = logs.senders(policy);
+        if senders == self.senders {
+            return Ok(());
+        }
+        self.senders = senders;
+        self.enforce_in_kernel(now)
     }
 
     /// Whether the kernel dropped anything in the last second: what it drops by address never
@@ -110,10 +182,10 @@ impl Hands {
         self.packets.as_ref().is_some_and(Packets::is_dropping)
     }
 
-    /// Whether a measure is the edge's alone: the kernel raises the shares of its own.
+    /// Whether a measure is not the kernel's, which raises the shares of its own.
     #[must_use]
-    pub fn is_of_edge(&self, plan: &Plan, measure: &Measure) -> bool {
-        self.edge_carries(plan, measure) && !self.kernel_carries(plan, measure)
+    pub fn is_about_requests(&self, plan: &Plan, measure: &Measure) -> bool {
+        self.carries(plan, measure) && !self.kernel_carries(plan, measure)
     }
 
     fn edge_carries(&self, plan: &Plan, measure: &Measure) -> bool {
@@ -121,10 +193,49 @@ impl Hands {
         !self.edge.settings().sites.is_empty() && is_about_requests && is_for_edge(&measure.action)
     }
 
+    /// Requests are nothing to the kernel, but a log proves who goes on sending what is refused.
+    fn kernel_carries_by_sender(&self, measure: &Measure) -> bool {
+        self.packets.is_some() && self.logs.is_some() && proves_senders(measure)
+    }
+
     /// Behind a proxy the sender of a packet is not the client.
     fn kernel_carries(&self, plan: &Plan, measure: &Measure) -> bool {
         let is_behind_proxy = !self.edge.settings().trusted_proxies.is_empty() && is_listed_block(measure);
         self.packets.is_some() && concerns_packets(plan, measure) && !is_behind_proxy
+    }
+}
+
+/// The measure that drops these senders; none where the checker lets it not pass. The plan's verdict
+/// passed when the plan did.
+fn against_senders(plan: &Plan, senders: &[Prefix], policy: &Policy, now: Timestamp) -> Option<Measure> {
+    if senders.is_empty() {
+        return None;
+    }
+    let unknown = ShareEstimate { share: 0.0, low: 0.0, high: 1.0 };
+    let measure = Measure {
+        id: SENDERS.to_owned(),
+        action: Action::Block { status: 0 },
+        scope: Scope::Sources(senders.to_vec()),
+        target: None,
+        predicted_effect: unknown,
+        // None was a client before the trouble.
+        predicted_harm: Some(ShareEstimate { share: 0.0, low: 0.0, high: policy.max_baseline_share }),
+        expires: plan.expires,
+        initial_share: 1.0,
+    };
+    let proven: Vec<IpAddr> = senders.iter().map(|p| p.address()).collect();
+    let context =
+        CheckContext { now, confidence: policy.min_confidence, vectors: &[], proven_sources: &proven };
+    let alone = Plan { measures: vec![measure.clone()], created: now, ..plan.clone() };
+    check(&alone, policy, &context).is_ok().then_some(measure)
+}
+
+/// Whether its requests prove who sends them.
+fn proves_senders(measure: &Measure) -> bool {
+    match (&measure.action, &measure.scope) {
+        (Action::Block { .. }, Scope::Signature(signature)) => signature.layer == Layer::Http,
+        (Action::RateLimit { key: RateKey::Source, .. }, _) => true,
+        _ => false,
     }
 }
 

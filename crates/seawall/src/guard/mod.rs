@@ -17,7 +17,10 @@ pub mod handover;
 pub mod hands;
 pub mod live;
 pub mod logs;
+mod openings;
 pub mod packets;
+mod senders;
+pub mod servers;
 pub mod store;
 
 use admin::{Admin, Order, Shown};

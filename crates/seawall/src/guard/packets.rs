@@ -1,9 +1,10 @@
 //! Packets for the control loop: the kernel filter's samples become observations, plans become its
 //! rules.
 
+use super::openings::{HostCounters, Openings};
 use seawall_detection::Window;
 use seawall_kernel::{Carrier, KernelError, KernelFilter, Moment, Settings};
-use seawall_model::observation::{FlowState, Observation, Packet};
+use seawall_model::observation::{FlowState, Observation, Packet, protocol, tcp_flags};
 use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::policy::Policy;
 use seawall_model::{Timestamp, hash};
@@ -19,6 +20,9 @@ const MOST_SAMPLES: usize = 30_000;
 const RAISE: f64 = 4.0;
 /// Dropped packets that must be seen before their kind tells anything.
 const LEAST_DROPPED: u64 = 20;
+/// Dropped packets that were seen since the last raise, from which the next one does not wait for
+/// the second to end.
+const ENOUGH_DROPPED: u64 = 100;
 /// Link type of Ethernet.
 const ETHERNET: u16 = 1;
 
@@ -26,6 +30,7 @@ const ETHERNET: u16 = 1;
 pub struct Packets {
     filter: KernelFilter,
     table: Table,
+    openings: Openings,
     sees_requests: bool,
     /// What is in force, and under which policy.
     plan: Option<(Plan, Policy)>,
@@ -51,6 +56,7 @@ impl Packets {
         Ok(Self {
             filter,
             table,
+            openings: Openings::default(),
             sees_requests,
             plan: None,
             harm: Harm::default(),
@@ -86,17 +92,23 @@ impl Packets {
             let age_ns = moment.monotonic_ns.saturating_sub(sample.monotonic_ns);
             let time = moment.wall.plus_ns(-i64::try_from(age_ns).unwrap_or(0));
             let Ok(frame) = frame::decode(ETHERNET, &sample.head, sample.wire_bytes, time) else { continue };
+            let flow = Flow::of(&frame.packet);
             if sample.one_in > 1 {
-                // Most of its flow is not seen, so the flow tells nothing.
-                let packet = Packet { flow: FlowState::Unknown, ..frame.packet };
-                counting.observe(&Observation::Packet(packet));
+                // Most of its flow is not seen; but what this host itself answers is no part of a
+                // flood against it.
+                let answers = sample.is_outgoing && is_answer(&frame.packet);
+                self.table.sampled(&frame, &flow, answers, &mut counting);
+                if !sample.is_outgoing && !sample.is_dropped {
+                    self.openings.see(&frame.packet, sample.one_in, HostCounters::read);
+                }
             } else {
-                self.table.packet(&frame, &Flow::of(&frame.packet), &mut counting);
+                self.table.packet(&frame, &flow, &mut counting);
             }
         }
         counting.sampling = 1;
         counting.is_dropped = false;
         self.table.advance(now, &mut counting);
+        self.openings.settle(now, HostCounters::read, |observation| counting.observe(observation));
         self.harm = counting.harm;
         counting.window
     }
@@ -147,6 +159,15 @@ impl Packets {
         told
     }
 
+    /// Raises shares within a second where much was dropped since the last time, and none of it was
+    /// of conversations.
+    pub fn raise_early(&mut self) {
+        if self.harm.dropped >= ENOUGH_DROPPED && self.harm.of_conversations == 0 {
+            // What stands in the way is told at the end of the second.
+            let _ = self.raise();
+        }
+    }
+
     /// Measures begin on a share of flows. Each second without harm raises it; packets of flows in
     /// which both sides have spoken are harm. Returns why a share stays.
     fn raise(&mut self) -> Option<String> {
@@ -171,6 +192,17 @@ impl Packets {
     #[must_use]
     pub fn is_dropping(&self) -> bool {
         self.is_dropping
+    }
+}
+
+/// Whether a packet is an answer by its form alone.
+fn is_answer(packet: &Packet<'_>) -> bool {
+    use tcp_flags::{ACK, RST, SYN};
+    match packet.protocol {
+        protocol::TCP => packet.tcp_flags & RST != 0 || packet.tcp_flags & (SYN | ACK) == SYN | ACK,
+        protocol::ICMP => matches!(packet.icmp_type, 0 | 3 | 11),
+        protocol::ICMPV6 => matches!(packet.icmp_type, 1..=4 | 129),
+        _ => false,
     }
 }
 
@@ -233,6 +265,22 @@ impl Sink for Counting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seawall_kernel::forge::Forged;
+
+    #[test]
+    fn what_a_host_answers_under_a_flood_is_told_by_its_form() {
+        let is_answer = |protocol, tcp_flags, icmp_type| {
+            let mut forged = Forged::udp([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+            (forged.protocol, forged.tcp_flags, forged.icmp_type) = (protocol, tcp_flags, icmp_type);
+            let bytes = forged.frame();
+            let frame = frame::decode(ETHERNET, &bytes, bytes.len() as u32, Timestamp(0));
+            is_answer(&frame.expect("a packet").packet)
+        };
+        assert!(is_answer(6, tcp_flags::SYN | tcp_flags::ACK, 0));
+        assert!(is_answer(1, 0, 3) && is_answer(58, 0, 1));
+        assert!(!is_answer(6, tcp_flags::SYN, 0), "what it asks may be its own flood");
+        assert!(!is_answer(1, 0, 8) && !is_answer(17, 0, 0));
+    }
 
     #[test]
     fn the_session_is_the_address_that_ssh_names() {

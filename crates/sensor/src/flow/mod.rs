@@ -148,6 +148,26 @@ impl Table {
         }
     }
 
+    /// Tells of a packet of a sample that holds only some of its flow: a connection that was followed
+    /// before, and a flow in which both sides were seen, are conversations, and of all others nothing
+    /// is known. What only answers (`answers`)
+    /// makes no conversation.
+    pub fn sampled(&mut self, frame: &Frame<'_>, flow: &Flow, answers: bool, sink: &mut impl Sink) {
+        let refuses = answers || frame.packet.tcp_flags & tcp_flags::RST != 0 || flow.is_quoted();
+        let followed = self.connections.find(flow, &Key::of(&frame.packet));
+        let state = match followed.map(|slot| self.connections.touch(slot).is_first(flow.upward)) {
+            Some(true) => FlowState::Asking,
+            Some(false) => FlowState::Answering,
+            None => self.pairs.see(flow, frame.packet.time, refuses),
+        };
+        let state = match state {
+            FlowState::New | FlowState::OneWay if answers => FlowState::Answering,
+            FlowState::New | FlowState::OneWay => FlowState::Unknown,
+            state => state,
+        };
+        tell_packet(frame, state, sink);
+    }
+
     /// Tells what has come due by `now`.
     pub fn advance(&mut self, now: Timestamp, sink: &mut impl Sink) {
         self.now = self.now.max(now);
