@@ -36,6 +36,8 @@ const HOW_MANY: [(Layer, &[Metric]); 3] = [
     (Layer::Packet, &[Metric::SourceCount]),
     (Layer::Dns, &[Metric::DnsClientCount]),
 ];
+/// Distinct senders grow with the time that is looked at, so that only many more of them are news.
+const NEWS_FACTOR: f64 = 4.0;
 /// Changes that are told beside the verdict.
 const MOST_CHANGES: usize = 2;
 /// What the users felt.
@@ -147,8 +149,7 @@ impl<'a> Story<'a> {
             Cause::Amplification | Cause::TcpReflection => self.finding(Metric::ReflectorCount),
             _ => first(self.own_layer_first(&HOW_MANY)),
         };
-        // As many as ever is no news.
-        let is_news = |f: &&Finding| f.expected.is_none_or(|x| figure::times(f.observed, x).is_some());
+        let is_news = |f: &&Finding| f.expected.is_none_or(|x| f.observed >= NEWS_FACTOR * x);
         let harm = HARM.iter().filter_map(|m| self.finding(*m)).find(|f| is_worse(f));
         how_much.into_iter().chain(how_many.filter(is_news)).chain(harm).collect()
     }

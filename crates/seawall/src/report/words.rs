@@ -214,6 +214,9 @@ pub fn is_who(dimension: &str) -> bool {
 /// What a measure would stop and hit, and for how long.
 #[must_use]
 pub fn forecast(measure: &Measure, plan: Option<&Plan>) -> String {
+    if matches!(measure.action, Action::RollBack { .. } | Action::Investigate { .. } | Action::ScaleOut) {
+        return "for people to do".into();
+    }
     let mut facts = Vec::new();
     if measure.initial_share < 1.0 {
         let part = |e: ShareEstimate| {
@@ -221,7 +224,8 @@ pub fn forecast(measure: &Measure, plan: Option<&Plan>) -> String {
             ShareEstimate { share: scaled(e.share), low: scaled(e.low), high: scaled(e.high) }
         };
         let first = outlook(part(measure.predicted_effect), measure.predicted_harm.map(part));
-        facts.push(format!("at first on {} of it: {first}", figure::share(measure.initial_share)));
+        let colon = if first.is_empty() { "" } else { ": " };
+        facts.push(format!("at first on {} of it{colon}{first}", figure::share(measure.initial_share)));
         let full = outlook(measure.predicted_effect, measure.predicted_harm);
         if full != first {
             facts.push(format!("then on all: {full}"));
@@ -229,6 +233,10 @@ pub fn forecast(measure: &Measure, plan: Option<&Plan>) -> String {
     } else {
         facts.push(outlook(measure.predicted_effect, measure.predicted_harm));
     }
+    if measure.predicted_harm.is_none() {
+        facts.push("what it hits of normal traffic is not known".into());
+    }
+    facts.retain(|fact| !fact.is_empty());
     if let Some(plan) = plan.filter(|p| measure.expires > p.created) {
         facts.push(format!("for {}", figure::duration(measure.expires.since_s(plan.created))));
     }
@@ -246,11 +254,8 @@ fn outlook(effect: ShareEstimate, harm: Option<ShareEstimate>) -> String {
     } else {
         Some(format!("stops {} of it", figure::estimate(effect)))
     };
-    let hits = match harm {
-        Some(harm) => format!("hits {} of normal traffic", figure::estimate(harm)),
-        None => "what it hits of normal traffic is not known".into(),
-    };
-    stops.into_iter().chain([hits]).collect::<Vec<_>>().join(", ")
+    let hits = harm.map(|harm| format!("hits {} of normal traffic", figure::estimate(harm)));
+    stops.into_iter().chain(hits).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether an alternative is out or in reserve.
