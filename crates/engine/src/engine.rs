@@ -532,3 +532,67 @@ fn lead(episode: &Episode) -> Option<f64> {
         None => Some(episode.last_active.since_s(slowed)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::observation::{Observation, Request};
+
+    /// Requests, each from an address of its own; in calm times every other one for a part of a page.
+    fn pages(second: i64, requests: u32) -> Window {
+        let is_calm = requests < 100;
+        let mut window = Window::default();
+        for n in 0..requests {
+            let time = Timestamp::from_seconds(second).plus_ns(i64::from(n) * 500_000);
+            let client = IpAddr::from((0x0A00_0000 + second as u32 * 5_000 + n).to_be_bytes());
+            let path: &[u8] = if is_calm && n % 2 == 0 { b"/static/a.css" } else { b"/item/7" };
+            let request = Request { path, status: 200, ..Request::new(time, client) };
+            window.observe(&Observation::Request(request), u64::from(n));
+        }
+        window
+    }
+
+    fn feed(engine: &mut Engine, second: i64, window: Window) -> Vec<Effect> {
+        let tick = Timestamp::from_seconds(second);
+        engine.step(tick, Input::Window { tick, window: Box::new(window) })
+    }
+
+    fn after_calm() -> Engine {
+        let mut engine = Engine::new(Policy::default(), None);
+        for second in 0..30 {
+            assert_eq!(feed(&mut engine, second, pages(second, 18 + (second * 7 % 5) as u32)), []);
+        }
+        engine
+    }
+
+    fn opened(effects: &[Effect]) -> Option<Timestamp> {
+        effects.iter().find_map(|e| if let Effect::Opened { onset } = e { Some(*onset) } else { None })
+    }
+
+    #[test]
+    fn a_flood_is_noticed_before_its_first_second_is_over_and_dated_as_if_nobody_had_looked() {
+        let (mut looking, mut waiting) = (after_calm(), after_calm());
+        let (part, rest) = (pages(30, 400), pages(30, 700));
+        assert!(!looking.is_rising(&pages(30, 22)) && looking.is_rising(&part));
+        assert_eq!(opened(&feed(&mut looking, 30, part.clone())), None);
+        let now = Timestamp::from_seconds(30).plus_ns(350_000_000);
+        let early = opened(&looking.step(now, Input::Glance));
+        assert!(early.is_some());
+        feed(&mut looking, 30, rest.clone());
+        feed(&mut waiting, 30, part);
+        feed(&mut waiting, 30, rest);
+        let (one, other) =
+            (feed(&mut looking, 31, Window::default()), feed(&mut waiting, 31, Window::default()));
+        assert_eq!((opened(&one), opened(&other)), (None, early));
+        assert_eq!(looking.findings(), waiting.findings());
+    }
+
+    #[test]
+    fn a_look_at_a_calm_second_changes_nothing() {
+        let mut engine = after_calm();
+        feed(&mut engine, 30, pages(30, 9));
+        let before = engine.clone();
+        assert_eq!(engine.step(Timestamp::from_seconds(30).plus_ns(500_000_000), Input::Glance), []);
+        assert_eq!(engine, before);
+    }
+}

@@ -89,7 +89,8 @@ impl Siege {
     #[must_use]
     pub fn causes(self) -> &'static [&'static str] {
         match self {
-            Self::Slow => &["slow-http", "connection-flood"],
+            // Slow readers ask a hundred times at once, to be given much.
+            Self::Slow => &["slow-http", "connection-flood", "http-flood"],
             Self::Idle => &["connection-flood", "slow-http"],
             Self::Other => &["http2-abuse"],
             _ => &["http-flood", "cache-busting", "expensive-endpoint"],

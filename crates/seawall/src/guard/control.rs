@@ -39,8 +39,10 @@ const REST_AFTER_S: f64 = 4.0;
 const REST_AFTER_MOST_S: f64 = 32.0;
 /// Seconds that measures act on a share before they act on all, if they do no harm.
 const STAGE_S: f64 = 1.5;
-/// Seconds of a trouble in which it is looked at every tick until it has a name.
+/// Seconds of a trouble in which it is looked at several times a second until it has a name.
 const GLANCES_S: f64 = 10.0;
+/// Seconds between looks: each compares all that was seen.
+const GLANCE_EVERY_S: f64 = 0.2;
 /// The report of an open incident is written this often, for whoever finds it after a crash.
 const KEEP_EVERY_S: i64 = 5;
 /// Measures withdrawn for harm that are remembered; more is no plan at all.
@@ -90,6 +92,8 @@ pub struct Control {
     suspended: bool,
     incident: Option<Incident>,
     second: Option<Timestamp>,
+    /// When a second under way was looked at last.
+    glanced: Option<Timestamp>,
     gathered: Window,
     /// Requests of the second under way that the engine has been given.
     requests: u64,
@@ -193,6 +197,7 @@ impl Control {
             suspended: false,
             incident: None,
             second: None,
+            glanced: None,
             gathered: Window::default(),
             requests: 0,
             requests_per_s: 0.0,
@@ -238,6 +243,7 @@ impl Control {
     fn glance(&mut self, current: Timestamp, now: Timestamp) {
         let is_wanted = match &self.incident {
             None => self.engine.is_rising(&self.gathered),
+            Some(_) if self.glanced.is_some_and(|at| now.since_s(at) < GLANCE_EVERY_S) => false,
             Some(incident) if incident.is_unnamed() => now.since_s(incident.onset) <= GLANCES_S,
             // The first packets of a flood tell little of it.
             Some(incident) => self.gathered.net.is_some() && now.since_s(incident.onset) < FIRST_LOOKS_S,
@@ -245,6 +251,7 @@ impl Control {
         if !is_wanted {
             return;
         }
+        self.glanced = Some(now);
         let mut effects = self.hand_over(current);
         effects.extend(self.step(now, Input::Glance));
         self.follow(effects);
