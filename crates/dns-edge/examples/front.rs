@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let pools = vec![Pool { suffix: Box::new([0]), backends }];
-    let settings = Settings { listeners: vec![listen.parse()?], pools, zones, limits, threads, enforce };
+    let settings =
+        Settings { listeners: vec![listen.parse()?], tls: None, pools, zones, limits, threads, enforce };
     let mut secret = [0; 32];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut secret)?;
     #[allow(clippy::disallowed_methods, reason = "the program reads the clock")]

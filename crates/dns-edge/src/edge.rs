@@ -40,7 +40,7 @@ impl Edge {
         let clock = Clock::anchored(now);
         let settings = Arc::new(settings);
         let threads = settings.threads.max(1);
-        let (addresses, listeners) = bind(&settings.listeners, threads)?;
+        let (addresses, listeners) = bind(&settings, threads)?;
         let common = Common::new(settings, secret);
         let mut edge = Self {
             common,
@@ -83,7 +83,7 @@ impl Edge {
         Ok(())
     }
 
-    /// Where it listens, in the order of the settings.
+    /// Where it listens, in the order of the settings; for TLS last.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -154,23 +154,31 @@ impl Drop for Edge {
     }
 }
 
-/// Binds each address for each thread, over UDP and TCP.
-fn bind(listen: &[SocketAddr], threads: usize) -> io::Result<(Vec<SocketAddr>, Vec<Listeners>)> {
+/// Binds each address for each thread, over UDP and TCP, or over TCP for TLS.
+fn bind(settings: &Settings, threads: usize) -> io::Result<(Vec<SocketAddr>, Vec<Listeners>)> {
+    let plain = settings.listeners.len();
     let mut addresses = Vec::new();
     let mut all: Vec<Listeners> =
-        (0..threads).map(|_| Listeners { udp: Vec::new(), tcp: Vec::new() }).collect();
-    for wanted in listen {
+        (0..threads).map(|_| Listeners { udp: Vec::new(), tcp: Vec::new(), plain }).collect();
+    let tls = settings.tls.iter().flat_map(|tls| &tls.listeners);
+    for (number, wanted) in settings.listeners.iter().chain(tls).enumerate() {
         let mut address = *wanted;
         let told =
             |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {wanted}: {error}"));
+        let is_plain = number < plain;
         // The threads share their port, and so could another edge, which would get a part of the
         // queries.
-        socket::is_free(address).map_err(told)?;
+        socket::is_free(address, is_plain).map_err(told)?;
         for own in &mut all {
-            let (udp, tcp) = pair(address).map_err(told)?;
-            address = udp.local_addr().map_err(told)?;
+            let tcp = if is_plain {
+                let (udp, tcp) = pair(address).map_err(told)?;
+                own.udp.push(udp);
+                tcp
+            } else {
+                socket::tcp_listener(address).map_err(told)?
+            };
+            address = tcp.local_addr().map_err(told)?;
             own.tcp.push(tcp);
-            own.udp.push(udp);
         }
         addresses.push(address);
     }
@@ -201,6 +209,7 @@ mod tests {
             Backend { name: "ns".to_owned(), address: ([127, 0, 0, 1], 9).into(), weight: 1, tier: 0 };
         Settings {
             listeners: vec![listen],
+            tls: None,
             pools: vec![Pool { suffix: Box::new([0]), backends: vec![backend] }],
             zones: Vec::new(),
             limits: Limits::default(),

@@ -23,4 +23,4 @@ pub mod settings;
 
 pub use counters::Counter;
 pub use edge::Edge;
-pub use settings::{Backend, Limits, Pool, Settings, ZoneSource};
+pub use settings::{Backend, Limits, Pool, Settings, Tls, ZoneSource};

@@ -2,12 +2,14 @@
 //! whoever reads the configuration.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Everything that one edge is run with.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Each is listened on over UDP and over TCP.
     pub listeners: Vec<SocketAddr>,
+    pub tls: Option<Tls>,
     /// The longest suffix that fits takes the query.
     pub pools: Vec<Pool>,
     /// Zones that are transferred in.
@@ -18,6 +20,13 @@ pub struct Settings {
     /// Unknown names and repeated questions are held back when there are too many; without it
     /// they are only counted. Can be changed while it runs.
     pub enforce: bool,
+}
+
+/// Where DNS over TLS is taken (RFC 7858).
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub listeners: Vec<SocketAddr>,
+    pub config: Arc<rustls::ServerConfig>,
 }
 
 /// Servers that answer for names under a suffix.

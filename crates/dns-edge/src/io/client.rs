@@ -1,16 +1,17 @@
-//! Clients over TCP (RFC 7766): many questions on one connection, answered as they come.
+//! Clients over TCP (RFC 7766) and TLS: many questions on one connection, answered as they come.
 //!
 //! Everything of a connection is bounded: what it has sent of a message, what waits to be sent to
 //! it, how many answers it waits for, and how long it may be silent. When there are too many
 //! connections, the one that has been silent for longest makes room.
 
+use super::link::Link;
 use super::thread::Token;
 use crate::counters::{Counter, Counters};
 use crate::settings::Limits;
 use rustix::event::epoll;
 use seawall_model::hash;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 /// The longest question that is taken.
@@ -24,7 +25,7 @@ const SOURCES: usize = 1 << 12;
 
 #[derive(Debug)]
 struct Client {
-    stream: TcpStream,
+    link: Link,
     address: SocketAddr,
     incoming: Vec<u8>,
     out: Vec<u8>,
@@ -32,6 +33,8 @@ struct Client {
     waiting: u32,
     active_ms: u64,
     is_reading: bool,
+    /// It is told when more can be sent.
+    is_writing: bool,
 }
 
 #[derive(Debug)]
@@ -52,7 +55,7 @@ impl Clients {
     /// Takes a new connection, if there is room for it.
     pub fn accept(
         &mut self,
-        stream: TcpStream,
+        link: Link,
         address: SocketAddr,
         now_ms: u64,
         epoll: &OwnedFd,
@@ -61,29 +64,28 @@ impl Clients {
         let source = self.source(address.ip());
         let is_full = self.places.len() - self.free.len() >= self.limits.connections as usize;
         let has_many = u64::from(self.sources[source]) >= self.limits.connections_per_source;
-        if has_many || (is_full && !self.make_room(now_ms, counters)) || stream.set_nonblocking(true).is_err()
-        {
+        if has_many || (is_full && !self.make_room(now_ms, counters)) {
             return counters.add(Counter::connections_refused, 1);
         }
-        let _ = stream.set_nodelay(true);
         let at = self.free.pop().unwrap_or_else(|| {
             self.places.push((0, None));
             self.places.len() as u32 - 1
         });
         let (generation, place) = &mut self.places[at as usize];
         let token = Token::Client { at, generation: *generation };
-        if epoll::add(epoll, &stream, token.data(), epoll::EventFlags::IN).is_err() {
+        if epoll::add(epoll, link.stream(), token.data(), epoll::EventFlags::IN).is_err() {
             self.free.push(at);
             return counters.add(Counter::connections_refused, 1);
         }
         *place = Some(Client {
-            stream,
+            link,
             address,
             incoming: Vec::new(),
             out: Vec::new(),
             waiting: 0,
             active_ms: now_ms,
             is_reading: true,
+            is_writing: false,
         });
         self.sources[source] = self.sources[source].saturating_add(1);
         counters.add(Counter::connections, 1);
@@ -100,32 +102,23 @@ impl Clients {
         let pipelined = self.limits.pipelined as u32;
         let Some(client) = self.get(connection) else { return };
         let mut chunk = [0; MESSAGE_BYTES];
-        match client.stream.read(&mut chunk) {
-            Ok(0) => return self.close(connection),
-            Ok(n) => client.incoming.extend_from_slice(&chunk[..n]),
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
-            Err(_) => return self.close(connection),
-        }
-        let mut at = 0;
-        let mut is_wrong = false;
-        while let Some(head) = client.incoming[at..].first_chunk::<2>() {
-            let length = usize::from(u16::from_be_bytes(*head));
-            is_wrong = !(crate::message::HEADER_BYTES..=MESSAGE_BYTES).contains(&length);
-            let Some(message) = client.incoming.get(at + 2..at + 2 + length).filter(|_| !is_wrong) else {
+        loop {
+            match client.link.read(&mut chunk) {
+                Ok(0) => return self.close(connection),
+                Ok(n) => client.incoming.extend_from_slice(&chunk[..n]),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => break,
+                Err(_) => return self.close(connection),
+            }
+            if !client.take_messages(now_ms, &mut take) {
+                return self.close(connection);
+            }
+            if !client.link.holds_input() {
                 break;
-            };
-            client.waiting += 1;
-            // Only a whole question counts as a sign of life: drops of one are none.
-            client.active_ms = now_ms;
-            take(client.address, message);
-            at += 2 + length;
+            }
         }
-        client.incoming.drain(..at);
-        if is_wrong {
-            return self.close(connection);
-        }
-        if client.waiting >= pipelined || client.out.len() > OUT_BYTES / 2 {
-            client.is_reading = false;
+        let has_enough = client.waiting >= pipelined || client.out.len() > OUT_BYTES / 2;
+        if has_enough || client.link.wants_write() {
+            client.is_reading &= !has_enough;
             self.want(connection, epoll);
         }
     }
@@ -149,7 +142,7 @@ impl Clients {
         let pipelined = self.limits.pipelined as u32;
         let Some(client) = self.get(connection) else { return };
         while !client.out.is_empty() {
-            match client.stream.write(&client.out) {
+            match client.link.write(&client.out) {
                 Ok(n) if n > 0 => drop(client.out.drain(..n)),
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                     return self.want(connection, epoll);
@@ -157,8 +150,12 @@ impl Clients {
                 _ => return self.close(connection),
             }
         }
-        if !client.is_reading && client.waiting < pipelined {
-            client.is_reading = true;
+        if client.link.flush().is_err() {
+            return self.close(connection);
+        }
+        let is_reading = client.is_reading || client.waiting < pipelined;
+        if is_reading != client.is_reading || client.link.wants_write() || client.is_writing {
+            client.is_reading = is_reading;
             self.want(connection, epoll);
         }
     }
@@ -207,9 +204,10 @@ impl Clients {
         let Some(client) = self.get(connection) else { return };
         let mut interest = epoll::EventFlags::empty();
         interest.set(epoll::EventFlags::IN, client.is_reading);
-        interest.set(epoll::EventFlags::OUT, !client.out.is_empty());
+        client.is_writing = !client.out.is_empty() || client.link.wants_write();
+        interest.set(epoll::EventFlags::OUT, client.is_writing);
         let token = Token::Client { at: connection as u32, generation: (connection >> 32) as u32 };
-        if epoll::modify(epoll, &client.stream, token.data(), interest).is_err() {
+        if epoll::modify(epoll, client.link.stream(), token.data(), interest).is_err() {
             self.close(connection);
         }
     }
@@ -230,6 +228,28 @@ impl Clients {
     fn source(&self, address: IpAddr) -> usize {
         let key = crate::limit::Prefixes::of(address.to_canonical()).host;
         hash::combine(self.seed, key) as usize % SOURCES
+    }
+}
+
+impl Client {
+    /// Hands over each whole message; false if what came is none.
+    fn take_messages(&mut self, now_ms: u64, take: &mut impl FnMut(SocketAddr, &[u8])) -> bool {
+        let mut at = 0;
+        let mut is_wrong = false;
+        while let Some(head) = self.incoming[at..].first_chunk::<2>() {
+            let length = usize::from(u16::from_be_bytes(*head));
+            is_wrong = !(crate::message::HEADER_BYTES..=MESSAGE_BYTES).contains(&length);
+            let Some(message) = self.incoming.get(at + 2..at + 2 + length).filter(|_| !is_wrong) else {
+                break;
+            };
+            self.waiting += 1;
+            // Only a whole question counts as a sign of life: drops of one are none.
+            self.active_ms = now_ms;
+            take(self.address, message);
+            at += 2 + length;
+        }
+        self.incoming.drain(..at);
+        !is_wrong
     }
 }
 

@@ -4,6 +4,7 @@ pub mod batch;
 mod client;
 pub mod clock;
 mod keeper;
+mod link;
 mod ports;
 pub mod socket;
 pub mod thread;

@@ -11,12 +11,13 @@ const BACKLOG: i32 = 1_024;
 const RECEIVE_BYTES: usize = 4 << 20;
 const SEND_BYTES: usize = 2 << 20;
 
-/// Nobody listens on an address yet, over UDP or TCP.
+/// Nobody listens on an address yet, over TCP or, `with_udp`, over UDP.
 ///
 /// # Errors
 /// If somebody does, or the address is not ours.
-pub fn is_free(address: SocketAddr) -> io::Result<()> {
-    for (kind, protocol) in [(Type::DGRAM, Protocol::UDP), (Type::STREAM, Protocol::TCP)] {
+pub fn is_free(address: SocketAddr, with_udp: bool) -> io::Result<()> {
+    let udp = with_udp.then_some((Type::DGRAM, Protocol::UDP));
+    for (kind, protocol) in udp.into_iter().chain([(Type::STREAM, Protocol::TCP)]) {
         let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
         // Connections that have ended hold up nobody; over UDP it would share the port.
         socket.set_reuse_address(kind == Type::STREAM)?;

@@ -3,6 +3,7 @@
 use super::batch::{BATCH, Datagram, Receiver, Sender};
 use super::client::Clients;
 use super::clock::Clock;
+use super::link::Link;
 use super::ports::Ports;
 use super::upstream::Upstreams;
 use crate::core::outbox::{ToBackend, ToClient};
@@ -10,6 +11,7 @@ use crate::core::reply::From;
 use crate::core::{Asker, Common, Core, Outbox, Shared, Via};
 use crate::counters::Counter;
 use rustix::event::{Timespec, epoll};
+use rustls::ServerConfig;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -74,7 +76,10 @@ impl Token {
 #[derive(Debug)]
 pub struct Listeners {
     pub udp: Vec<UdpSocket>,
+    /// Those for TLS come last.
     pub tcp: Vec<TcpListener>,
+    /// How many of them are for plain TCP.
+    pub plain: usize,
 }
 
 /// A thread at work.
@@ -84,6 +89,7 @@ pub struct Thread {
     shared: Arc<Shared>,
     clock: Clock,
     listeners: Listeners,
+    tls: Option<Arc<ServerConfig>>,
     /// Listeners that tell the address of each datagram.
     is_wild: Vec<bool>,
     epoll: OwnedFd,
@@ -125,6 +131,7 @@ impl Thread {
             is_wild: is_wild.collect(),
             ports: Ports::open(backends.clone(), &epoll)?,
             upstreams: Upstreams::new(backends),
+            tls: common.settings.tls.as_ref().map(|tls| Arc::clone(&tls.config)),
             clients: Clients::new(common.settings.limits, common.seed ^ number),
             queries: Receiver::new(QUERY_BYTES),
             answers: Receiver::new(ANSWER_BYTES),
@@ -253,8 +260,10 @@ impl Thread {
         for _ in 0..ACCEPTS {
             match self.listeners.tcp[usize::from(listener)].accept() {
                 Ok((stream, address)) => {
+                    let tls = self.tls.as_ref().filter(|_| usize::from(listener) >= self.listeners.plain);
+                    let Ok(link) = Link::new(stream, tls) else { continue };
                     let now_ms = self.now_ms();
-                    self.clients.accept(stream, address, now_ms, &self.epoll, &self.shared.counters);
+                    self.clients.accept(link, address, now_ms, &self.epoll, &self.shared.counters);
                 }
                 // None waits, or there are no descriptors left: later.
                 Err(_) => return,

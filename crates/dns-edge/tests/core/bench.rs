@@ -75,6 +75,7 @@ impl Setup {
         let backends: Vec<_> = (0..self.backends).map(backend).collect();
         let settings = Settings {
             listeners: Vec::new(),
+            tls: None,
             pools: vec![Pool { suffix: Box::new([0]), backends }],
             zones: Vec::new(),
             limits: self.limits,

@@ -1,7 +1,9 @@
 //! Real name servers in folders of their own, and an edge in front of them.
 
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use seawall_dns_edge::message::name;
-use seawall_dns_edge::{Backend, Edge, Limits, Pool, Settings, ZoneSource};
+use seawall_dns_edge::{Backend, Edge, Limits, Pool, Settings, Tls, ZoneSource};
 use seawall_model::Timestamp;
 use std::fs;
 use std::io::{Read, Write};
@@ -169,6 +171,9 @@ impl Liar {
 pub struct Lab {
     pub edge: Edge,
     pub address: SocketAddr,
+    /// Where it takes TLS, and what it shows there.
+    pub tls_address: SocketAddr,
+    certificate: CertificateDer<'static>,
 }
 
 impl Lab {
@@ -189,7 +194,9 @@ impl Lab {
             tier: 0,
         };
         let apex = || name::parse("example.org").expect("a name");
+        let (certificate, config) = certified();
         let settings = Settings {
+            tls: Some(Tls { listeners: vec![([127, 0, 0, 1], 0).into()], config }),
             listeners: vec![([127, 0, 0, 1], 0).into()],
             pools: vec![Pool { suffix: Box::new([0]), backends: backends.iter().map(backend).collect() }],
             zones: primary.iter().map(|p| ZoneSource { apex: apex(), primary: p.address }).collect(),
@@ -199,9 +206,57 @@ impl Lab {
         };
         let now = Timestamp::from_seconds(1_700_000_000);
         let edge = Edge::start(settings, now, &[7; 32]).expect("the edge starts");
-        let address = edge.addresses()[0];
-        Self { edge, address }
+        let (address, tls_address) = (edge.addresses()[0], edge.addresses()[1]);
+        Self { edge, address, tls_address, certificate }
     }
+
+    /// Asks several questions at once over one TLS connection; the answers by their ids.
+    pub fn ask_tls(&self, names: &[String]) -> std::collections::BTreeMap<u16, Vec<u8>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).expect("a certificate");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let host = "localhost".try_into().expect("a name");
+        let client = ClientConnection::new(Arc::new(config), host).expect("a connection");
+        let stream = TcpStream::connect(self.tls_address).expect("connects");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        let mut stream = StreamOwned::new(client, stream);
+        let mut all = Vec::new();
+        for (id, name) in (0_u16..).zip(names) {
+            let mut message = query(name, 1);
+            message[..2].copy_from_slice(&id.to_be_bytes());
+            all.extend((message.len() as u16).to_be_bytes());
+            all.extend(message);
+        }
+        stream.write_all(&all).expect("sends");
+        let mut read = || {
+            let mut length = [0; 2];
+            stream.read_exact(&mut length).expect("an answer over TLS");
+            let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+            stream.read_exact(&mut answer).expect("a whole answer over TLS");
+            (u16::from_be_bytes([answer[0], answer[1]]), answer)
+        };
+        names.iter().map(|_| read()).collect()
+    }
+}
+
+/// A certificate for `localhost`, and what a server shows it with.
+fn certified() -> (CertificateDer<'static>, Arc<ServerConfig>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .expect("a key that fits");
+    (certificate, Arc::new(config))
 }
 
 /// The code of an answer.

@@ -29,6 +29,25 @@ fn names_are_served_over_udp_and_tcp_in_front_of_each_server() {
 }
 
 #[test]
+fn many_questions_at_once_are_answered_over_tls_and_others_than_tls_are_closed() {
+    use std::io::{Read, Write};
+    let all = servers();
+    let Some(server) = all.first() else { return };
+    let lab = Lab::start(&[server], None, Limits::default());
+    // More than a connection's share that waits, and more than fits into one read.
+    let names: Vec<String> = (0..300).map(|n| format!("host{}.example.org", n % 40)).collect();
+    let answers = lab.ask_tls(&names);
+    assert_eq!(answers.len(), names.len());
+    assert!(answers.values().all(|a| code(a) == 0 && a[7] == 1));
+    let mut plain = std::net::TcpStream::connect(lab.tls_address).expect("connects");
+    plain.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a timeout");
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sends");
+    let mut said = Vec::new();
+    plain.read_to_end(&mut said).expect("an end");
+    assert!(said.len() < 20, "an alert at most: {said:?}");
+}
+
+#[test]
 fn a_zone_is_transferred_and_absent_names_no_longer_reach_the_server() {
     for server in servers() {
         let lab = Lab::start(&[&server], Some(&server), Limits::default());

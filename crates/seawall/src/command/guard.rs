@@ -208,7 +208,7 @@ impl Session<'_> {
         let has_more = !dns.is_empty() || guard.interface.is_some() || !guard.logs.is_empty();
         let mut program = |order: &Order, control: &mut Control| match order {
             Order::Reload => {
-                let notes = reload_all(args, guard, edge, control, log, now)?;
+                let notes = reload_all(args, guard, edge, control, dns, log, now)?;
                 Ok(serde_json::json!({ "notes": notes }))
             }
             _ => {
@@ -240,8 +240,8 @@ impl Session<'_> {
 
     fn reload_by_signal(&mut self, now: Timestamp) -> anyhow::Result<()> {
         tell_service_manager("RELOADING=1");
-        let Self { args, guard, edge, control, log, .. } = self;
-        let told = match reload_all(args, guard, edge, control, log, now) {
+        let Self { args, guard, edge, control, dns, log, .. } = self;
+        let told = match reload_all(args, guard, edge, control, dns, log, now) {
             Ok(notes) => notes.into_iter().chain(["reloaded".to_owned()]).map(Told::Noted).collect(),
             Err(error) => vec![Told::Failed(format!("everything stays as it was: {error:#}"))],
         };
@@ -268,6 +268,7 @@ fn reload_all(
     present: &mut GuardConfig,
     edge: &Edge,
     control: &mut Control,
+    dns: &[DnsControl],
     log: &mut Option<File>,
     now: Timestamp,
 ) -> anyhow::Result<Vec<String>> {
@@ -275,6 +276,9 @@ fn reload_all(
     let settings = settings(&guard, policy.mode)?;
     // It may have been moved away, to be packed.
     let reopened = guard.access_log.as_deref().map(open_log).transpose()?;
+    for certificates in dns.iter().filter_map(DnsControl::certificates) {
+        certificates.reload()?;
+    }
     edge.reload(settings, now)?;
     *log = reopened;
     control.set_policy(policy, now);

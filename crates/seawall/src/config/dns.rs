@@ -1,10 +1,11 @@
 //! The parts of a configuration that `seawall guard` uses for name servers: `[[dns]]`.
 
-use super::guard::string;
+use super::guard::{certificates, string};
 use super::{Reader, Setter, set, whole};
 use crate::report::text;
 use seawall_dns_edge::message::name;
 use seawall_dns_edge::{Backend, Limits, Pool, ZoneSource};
+use seawall_http_edge::tls::CertificateFiles;
 use std::net::{SocketAddr, ToSocketAddrs};
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -17,6 +18,9 @@ const PORT: u16 = 53;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsConfig {
     pub listen: Vec<SocketAddr>,
+    /// For DNS over TLS, with `certificates`.
+    pub tls_listen: Vec<SocketAddr>,
+    pub certificates: Vec<CertificateFiles>,
     /// The first one takes what no other does.
     pub pools: Vec<Pool>,
     pub zones: Vec<ZoneSource>,
@@ -27,20 +31,22 @@ pub struct DnsConfig {
 #[derive(Default)]
 struct Raw {
     listen: Vec<SocketAddr>,
+    tls_listen: Vec<SocketAddr>,
+    certificates: Vec<CertificateFiles>,
     servers: Vec<Backend>,
     pools: Vec<Pool>,
     zones: Vec<ZoneSource>,
     limits: Limits,
 }
 
-pub(super) const DNS_KEYS: [&str; 5] = ["listen", "servers", "pools", "zones", "limits"];
-
-const DNS: [(&str, Setter<Raw>); 5] = [
-    (DNS_KEYS[0], |r, v| set(&mut r.listen, each(v, |item| string(item).and_then(listen)))),
-    (DNS_KEYS[1], |r, v| set(&mut r.servers, each(v, backend))),
-    (DNS_KEYS[2], |r, v| set(&mut r.pools, each(v, pool))),
-    (DNS_KEYS[3], |r, v| set(&mut r.zones, each(v, zone_table))),
-    (DNS_KEYS[4], |r, v| set(&mut r.limits, limits(v))),
+const DNS: [(&str, Setter<Raw>); 7] = [
+    ("listen", |r, v| set(&mut r.listen, each(v, |item| string(item).and_then(listen)))),
+    ("tls-listen", |r, v| set(&mut r.tls_listen, each(v, |item| string(item).and_then(listen)))),
+    ("certificates", |r, v| set(&mut r.certificates, certificates(v))),
+    ("servers", |r, v| set(&mut r.servers, each(v, backend))),
+    ("pools", |r, v| set(&mut r.pools, each(v, pool))),
+    ("zones", |r, v| set(&mut r.zones, each(v, zone_table))),
+    ("limits", |r, v| set(&mut r.limits, limits(v))),
 ];
 
 pub(super) fn fronts(reader: &mut Reader<'_>, list: &DeArray<'_>, all: &mut Vec<DnsConfig>) {
@@ -55,7 +61,10 @@ pub(super) fn fronts(reader: &mut Reader<'_>, list: &DeArray<'_>, all: &mut Vec<
         if reader.mistakes.len() > before {
             continue;
         }
-        if raw.listen.is_empty() {
+        if raw.tls_listen.is_empty() != raw.certificates.is_empty() {
+            let text = "tls-listen and certificates go together: one of them is missing";
+            reader.mistake(item.span().start, text.into());
+        } else if raw.listen.is_empty() && raw.tls_listen.is_empty() {
             reader.mistake(item.span().start, "listen is missing: where are questions taken?".into());
         } else if raw.servers.is_empty() {
             reader.mistake(item.span().start, "servers is missing: who answers?".into());
@@ -65,10 +74,11 @@ pub(super) fn fronts(reader: &mut Reader<'_>, list: &DeArray<'_>, all: &mut Vec<
     }
 }
 
-fn resolved(raw: Raw) -> DnsConfig {
-    let rest = Pool { suffix: Box::new([0]), backends: raw.servers };
-    let pools = std::iter::once(rest).chain(raw.pools).collect();
-    DnsConfig { listen: raw.listen, pools, zones: raw.zones, limits: raw.limits }
+fn resolved(mut raw: Raw) -> DnsConfig {
+    let rest = Pool { suffix: Box::new([0]), backends: std::mem::take(&mut raw.servers) };
+    let pools = std::iter::once(rest).chain(std::mem::take(&mut raw.pools)).collect();
+    let Raw { listen, tls_listen, certificates, zones, limits, .. } = raw;
+    DnsConfig { listen, tls_listen, certificates, pools, zones, limits }
 }
 
 /// The front of `--dns LISTEN=SERVER[,SERVER…]`.
@@ -220,10 +230,11 @@ mod tests {
                       servers = [\"192.0.2.53\", { address = \"198.51.100.53:5300\", weight = 3, tier = 1 }]\n\
                       pools = [{ suffix = \"corp.example.org\", servers = [\"10.0.0.53\"] }]\n\
                       zones = [{ name = \"example.org\", primary = \"192.0.2.53\" }]\n\
+                      tls-listen = [\"0.0.0.0:853\"]\ncertificates = [{ chain = \"a.pem\", key = \"a.key\" }]\n\
                       limits = { cache-bytes = 1000000 }\n";
         let config = parse(source).expect("valid").guard;
         let [front] = &config.dns[..] else { panic!("one front") };
-        assert_eq!((front.listen.len(), front.zones.len(), front.limits.cache_bytes), (2, 1, 1_000_000));
+        assert_eq!((front.listen.len(), front.tls_listen.len(), front.limits.cache_bytes), (2, 1, 1_000_000));
         let [rest, corp] = &front.pools[..] else { panic!("two pools") };
         assert_eq!((rest.backends[1].weight, rest.backends[1].tier), (3, 1));
         assert_eq!(&*corp.suffix, b"\x04corp\x07example\x03org\0");
@@ -232,9 +243,10 @@ mod tests {
     #[test]
     fn mistakes_of_a_front_are_told_with_their_lines() {
         let source = "[[dns]]\nlisten = [\"53\"]\nserver = []\nzones = [{ name = \"a..b\", primary = \"::1\" }]\n\
-                      limits = { cache = 1 }\n[[dns]]\nlisten = [\"127.0.0.1:53\"]\n";
-        let Mistakes(mistakes) = parse(source).expect_err("five mistakes");
-        assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6], "{mistakes:?}");
+                      limits = { cache = 1 }\n[[dns]]\nlisten = [\"127.0.0.1:53\"]\n[[dns]]\n\
+                      tls-listen = [\"127.0.0.1:853\"]\nservers = [\"::1\"]\n";
+        let Mistakes(mistakes) = parse(source).expect_err("six mistakes");
+        assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 8], "{mistakes:?}");
         assert!(mistakes[1].text.contains("did you mean `servers`?"), "{mistakes:?}");
         assert_eq!(mistakes[4].text, "servers is missing: who answers?");
     }
@@ -248,7 +260,7 @@ mod tests {
             let row = format!("| `{}` | {} |", name.replace('_', "-"), crate::report::figure::whole(default));
             assert!(manual.contains(&row), "{row}");
         }
-        for name in DNS_KEYS {
+        for (name, _) in DNS {
             assert!(manual.contains(&format!("\n{name} = ")), "{name}");
         }
         let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());

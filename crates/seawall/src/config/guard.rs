@@ -216,7 +216,7 @@ fn has_port(host: &str) -> bool {
         .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn certificates(value: &DeValue<'_>) -> Result<Vec<CertificateFiles>, String> {
+pub(super) fn certificates(value: &DeValue<'_>) -> Result<Vec<CertificateFiles>, String> {
     let expected = "a list such as [{ chain = \"a.pem\", key = \"a.key\" }] is expected";
     let list = value.as_array().ok_or(expected)?;
     let pair = |item: &DeValue<'_>| {

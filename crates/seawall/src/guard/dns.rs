@@ -7,6 +7,7 @@ use crate::pipeline;
 use seawall_detection::Window;
 use seawall_dns_edge::{Counter, Edge};
 use seawall_engine::{Conclusion, Effect, Engine, Input};
+use seawall_http_edge::tls::Certificates;
 use seawall_model::change::Change;
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::report::InputReport;
@@ -21,6 +22,8 @@ pub struct DnsControl {
     engine: Engine,
     policy: Policy,
     store: Option<Store>,
+    /// What it shows to those who come over TLS.
+    certificates: Option<Certificates>,
     incident: Option<Incident>,
     /// Somebody has undone the measures: nothing is held back before the incident is over.
     suspended: bool,
@@ -34,12 +37,13 @@ pub struct DnsControl {
 
 impl DnsControl {
     #[must_use]
-    pub fn new(edge: Edge, policy: Policy, store: Option<Store>) -> Self {
+    pub fn new(edge: Edge, policy: Policy, store: Option<Store>, certificates: Option<Certificates>) -> Self {
         Self {
             edge,
             engine: Engine::new(policy.clone(), None),
             policy,
             store,
+            certificates,
             incident: None,
             suspended: false,
             second: None,
@@ -77,6 +81,11 @@ impl DnsControl {
             Some(_) => {}
         }
         std::mem::take(&mut self.told)
+    }
+
+    /// Certificates that are to be read again when the operator says so.
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
     }
 
     /// A change that somebody tells of.
