@@ -231,7 +231,7 @@ impl World {
         self.free_us[server] = begun + self.each_us as u64;
         let name = &passed.bytes[12..];
         // Labels that begin so are nowhere.
-        let exists = !name.get(1..3).is_some_and(|start| start == b"no");
+        let exists = name.get(1..3).is_none_or(|start| start != b"no");
         let code = if trouble == Trouble::Refusing { 5 } else { 3 * u8::from(!exists) };
         let mut bytes = answer(&passed.bytes, code);
         if code == 0 && self.drill.answer_bytes > 0 {
