@@ -205,10 +205,11 @@ impl Session<'_> {
     fn obey(&mut self, now: Timestamp) -> Option<u32> {
         let mut successor = None;
         let Self { args, guard, program, edge, admin, control, dns, log, .. } = self;
+        let names = certificates(dns);
         let has_more = !dns.is_empty() || guard.interface.is_some() || !guard.logs.is_empty();
         let mut program = |order: &Order, control: &mut Control| match order {
             Order::Reload => {
-                let notes = reload_all(args, guard, edge, control, dns, log, now)?;
+                let notes = reload_all(args, guard, edge, control, &names, log, now)?;
                 Ok(serde_json::json!({ "notes": notes }))
             }
             _ => {
@@ -241,7 +242,7 @@ impl Session<'_> {
     fn reload_by_signal(&mut self, now: Timestamp) -> anyhow::Result<()> {
         tell_service_manager("RELOADING=1");
         let Self { args, guard, edge, control, dns, log, .. } = self;
-        let told = match reload_all(args, guard, edge, control, dns, log, now) {
+        let told = match reload_all(args, guard, edge, control, &certificates(dns), log, now) {
             Ok(notes) => notes.into_iter().chain(["reloaded".to_owned()]).map(Told::Noted).collect(),
             Err(error) => vec![Told::Failed(format!("everything stays as it was: {error:#}"))],
         };
@@ -261,14 +262,19 @@ impl Session<'_> {
     }
 }
 
-/// Reads configuration and certificates again and goes on by them. Where anything is wrong, all
-/// stays as it was. Returns what cannot change before the next start.
+/// What fronts of name servers show over TLS.
+fn certificates(dns: &[DnsControl]) -> Vec<Certificates> {
+    dns.iter().filter_map(DnsControl::certificates).cloned().collect()
+}
+
+/// Reads configuration and certificates again and goes on by them; `names`: those of fronts of name
+/// servers. Where anything is wrong, all stays as it was. Returns what cannot change before the next start.
 fn reload_all(
     args: &GuardArgs,
     present: &mut GuardConfig,
     edge: &Edge,
     control: &mut Control,
-    dns: &[DnsControl],
+    names: &[Certificates],
     log: &mut Option<File>,
     now: Timestamp,
 ) -> anyhow::Result<Vec<String>> {
@@ -276,7 +282,7 @@ fn reload_all(
     let settings = settings(&guard, policy.mode)?;
     // It may have been moved away, to be packed.
     let reopened = guard.access_log.as_deref().map(open_log).transpose()?;
-    for certificates in dns.iter().filter_map(DnsControl::certificates) {
+    for certificates in names {
         certificates.reload()?;
     }
     edge.reload(settings, now)?;
