@@ -194,11 +194,12 @@ fn summed(worlds: &[&World], cards: &[Card]) -> Vec<Card> {
     worlds.iter().filter_map(of).collect()
 }
 
-/// A first Ctrl-C ends the drill and cleans up; a second one ends the program at once.
+/// A first Ctrl-C, or a terminal that goes away, ends the drill and cleans up; a second one ends the
+/// program at once.
 fn stop_when_asked() -> anyhow::Result<Arc<AtomicBool>> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let stop = Arc::<AtomicBool>::default();
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 2, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
