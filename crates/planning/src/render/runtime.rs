@@ -1,7 +1,7 @@
 //! HAProxy without a reload: measures as entries of maps and tables that its runtime API changes.
 //!
 //! A fixed snippet in the front end (`docs/operate/beside.md`) writes each request as one text of
-//! nine lines ([`FIELDS`]) and looks it up in maps of patterns. One pattern is one conjunction, and
+//! ten lines ([`FIELDS`]) and looks it up in maps of patterns. One pattern is one conjunction, and
 //! its value says until when it holds, so that nothing outlives its time even where nobody is left
 //! to remove it.
 
@@ -17,7 +17,7 @@ use std::net::IpAddr;
 /// Seconds over which the snippet's table counts requests of a source.
 pub const COUNTED_S: f64 = 10.0;
 /// What the lines of a request's text are, in order.
-pub const FIELDS: [&str; 9] = [
+pub const FIELDS: [&str; 10] = [
     "method",
     "host",
     "path",
@@ -27,6 +27,7 @@ pub const FIELDS: [&str; 9] = [
     "version",
     "number of cookie fields",
     "number of accept-language fields",
+    "source",
 ];
 /// Longest pattern: the runtime API reads commands into a buffer of 16 KiB.
 const MAX_PATTERN_BYTES: usize = 4_000;
@@ -124,6 +125,7 @@ fn pattern(tests: &[Test]) -> Result<String, String> {
 /// end; a text that has as many line ends as the pattern does not fit then.
 fn one_test(test: &Test) -> Result<(usize, String), String> {
     let found = match test {
+        Test::Source(prefix) => (9, source(*prefix)?),
         Test::Method(Method::Other) => (
             0,
             format!("(?!(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|CONNECT|TRACE|PROPFIND){LINE_END}){ANY}"),
@@ -151,6 +153,21 @@ fn one_test(test: &Test) -> Result<(usize, String), String> {
     Ok(found)
 }
 
+/// An address, or an IPv4 prefix of whole numbers, as it is written.
+fn source(prefix: Prefix) -> Result<String, String> {
+    if let Some(address) = host(prefix) {
+        return Ok(literal(&address.to_string()));
+    }
+    match (prefix.address(), prefix.length_bits()) {
+        (IpAddr::V4(v4), 8 | 16 | 24) => {
+            let numbers = v4.octets().into_iter().take(usize::from(prefix.length_bits()) / 8);
+            let numbers: Vec<String> = numbers.map(|n| n.to_string()).collect();
+            Ok(format!("{}\\x2e[0-9.]+", literal(&numbers.join("."))))
+        }
+        _ => Err(format!("no pattern of its text says what lies in {prefix}")),
+    }
+}
+
 fn host(prefix: Prefix) -> Option<IpAddr> {
     (prefix == Prefix::host(prefix.address())).then_some(prefix.address())
 }
@@ -173,11 +190,20 @@ mod tests {
         let found = pattern(&tests).expect("a pattern");
         assert_eq!(
             found.matches("\\x0a").count(),
-            FIELDS.len() - 1 + 7,
-            "seven lines of any text name it too"
+            FIELDS.len() - 1 + 8,
+            "eight lines of any text name it too"
         );
         assert!(found.contains("/item/[^/?]+\\x0a[^\\x0a]*\\x0aa\\x20b\\x0a"), "{found}");
         assert!(!found.contains(char::is_whitespace), "a map's key ends at white space");
+    }
+
+    #[test]
+    fn a_source_is_told_by_its_text() {
+        let line = |text: &str| source(text.parse().expect("a prefix"));
+        assert_eq!(line("192.0.2.7").as_deref(), Ok("192\\x2e0\\x2e2\\x2e7"));
+        assert_eq!(line("192.0.2.0/24").as_deref(), Ok("192\\x2e0\\x2e2\\x2e[0-9.]+"));
+        assert_eq!(line("2001:db8::1").as_deref(), Ok("2001:db8::1"));
+        assert!(line("192.0.2.0/26").is_err() && line("2001:db8::/48").is_err());
     }
 
     #[test]

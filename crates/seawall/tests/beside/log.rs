@@ -17,7 +17,7 @@ fn stamp() -> String {
     format!("{:02}/{month}/{}:{:02}:{:02}:{:02} +0000", c.day, c.year, c.hour, c.minute, c.second)
 }
 
-fn line(client: &str, path: &str, agent: &str) -> String {
+pub fn line(client: &str, path: &str, agent: &str) -> String {
     format!("{client} - - [{}] \"GET {path} HTTP/1.1\" 200 5120 \"-\" \"{agent}\"\n", stamp())
 }
 

@@ -4,6 +4,7 @@ mod log;
 mod packets;
 #[path = "../../../kernel/tests/kernel/peer.rs"]
 mod peer;
+mod servers;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
