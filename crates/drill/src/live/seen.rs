@@ -167,8 +167,8 @@ impl Seen<'_> {
 
     /// `None` while measures are in force, or where there were none.
     fn released_s(&self) -> Option<f64> {
-        let before = self.events.iter().filter(|e| Instant::from_std(e.at) <= self.until);
-        let last = before.filter(|e| e.is("measures") || e.is("withdrawn")).next_back()?;
+        let is_before = |e: &&Event| Instant::from_std(e.at) <= self.until;
+        let last = self.events.iter().filter(is_before).rfind(|e| e.is("measures") || e.is("withdrawn"))?;
         last.is("withdrawn").then_some(last.since_s(self.end).max(0.0))
     }
 
