@@ -7,9 +7,10 @@ async def serve(reader, writer):
     try:
         writer.write(b"\xff\xfd\x18\xff\xfb\x01router login: ")
         for _ in range(3):
-            await asyncio.wait_for(reader.readline(), 20)
+            # RFC 854: a line ends with CR LF or with CR NUL.
+            await asyncio.wait_for(reader.readuntil(b"\r"), 20)
             writer.write(b"Password: ")
-            await asyncio.wait_for(reader.readline(), 20)
+            await asyncio.wait_for(reader.readuntil(b"\r"), 20)
             await asyncio.sleep(0.3)
             writer.write(b"\r\nLogin incorrect\r\nrouter login: ")
             await writer.drain()

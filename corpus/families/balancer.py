@@ -31,7 +31,7 @@ frontend public
 backend web
   balance {balance}
   {check}
-  default-server check inter 700ms fall 2 rise 2 maxconn {limit}
+  default-server {checks} maxconn {limit}
 {members}
 """
 
@@ -40,9 +40,9 @@ class Balancer:
     """HAProxy with three backends, and a line of actions while visitors come."""
 
     def __init__(self, work, plans, mode="http", balance="roundrobin", server="3s", limit=60, rate=9, visitor_options=(), workers=16,
-                 log_empty=False):
+                 log_empty=False, checks="check inter 700ms fall 2 rise 2"):
         self.work, self.plans, self.mode, self.rate, self.workers = work, plans, mode, rate, workers
-        self.options = dict(mode=mode, balance=balance, server=server, limit=limit, quiet="" if log_empty else "option dontlognull")
+        self.options = dict(mode=mode, balance=balance, server=server, limit=limit, checks=checks, quiet="" if log_empty else "option dontlognull")
         self.visitor_options = visitor_options
         self.lab = Lab(work.name)
         self.tmp = pathlib.Path(tempfile.mkdtemp(prefix="corpus-"))
@@ -58,7 +58,7 @@ class Balancer:
         for i in range(len(self.plans)):
             servers.until(self.lab, 8001 + i)
         members = "\n".join(f"  server app{i + 1} 127.0.0.1:{8001 + i}" for i in range(len(self.plans)))
-        check = "option httpchk GET /health" if self.mode == "http" else ""
+        check = "option httpchk GET /health" if self.mode == "http" and self.options["checks"] else ""
         (self.tmp / "haproxy.cfg").write_text(CONFIG.format(tmp=self.tmp, address=SERVICE, members=members, check=check, **self.options))
         self.balancer = self.lab.srv("haproxy", "-db", "-f", self.tmp / "haproxy.cfg")
         servers.until(self.lab, 80)
@@ -198,3 +198,26 @@ story("connections-tcp", "attack", "connection-flood", flood(*own("connect", "--
 story("overload", "attack", "http-flood,expensive-endpoint", flood(*own("browserlike", "--workers", 250, "--sources", 1500, "--path", "/app/search?q=a", "--rate", 200)),
       held=True, limit=10, plans=["0:60:0:200"] * 3, note="queues fill at the balancer")
 story("crowd", "demand", "flash-crowd", crowd, note="a link, whole visits of pages without assets")
+
+
+def cut(port, before=10, after=14):
+    """The way to one member takes every packet and brings none back."""
+    def act(lb):
+        settle(before)
+        lb.lab.filter([f"tcp dport {port} drop"])
+        settle(after)
+    return act
+
+
+UNCHECKED = ""
+story("member-cut-unchecked", "fault", "load-balancer-fault,network-fault", cut(8002), checks=UNCHECKED, rate=6, note="no packet comes back from one member, nobody checks")
+story("member-cut", "fault", "load-balancer-fault,network-fault", cut(8001), rate=11, balance="leastconn", held=True, note="no packet comes back from one member")
+story("member-dead-unchecked", "fault", "load-balancer-fault,slow-backend", dies(0, before=14), checks=UNCHECKED, rate=4, held=True, note="one of three stops, nobody checks")
+story("all-dead-unchecked", "fault", "load-balancer-fault,slow-backend", dies(0, 1, 2, before=12), checks=UNCHECKED, rate=5, note="connections are refused, nobody checks")
+story("queue-full", "fault", "slow-backend,load-balancer-fault", sleeping(28), plans=["0:15:0:200,12:1400:0:200"] * 3, limit=1, note="queues fill and time out (sQ)")
+story("queue-full-few", "fault", "slow-backend,load-balancer-fault", sleeping(28), plans=["0:30:0:200,9:900:0:200"] * 2, limit=2, rate=12, held=True, note="queues fill and time out (sQ)")
+story("database-hangs-unchecked", "fault", "slow-backend", sleeping(28), plans=["0:25:0:200,11:40000:0:200"] * 3, checks=UNCHECKED, server="4s", rate=5, held=True, note="servers do not answer (sH), nobody checks")
+story("database-mild", "fault", "slow-backend", sleeping(30), plans=["0:25:0:200,12:190:0:200"] * 3, rate=6, note="seven times slower, no errors")
+story("database-patient", "fault", "slow-backend", sleeping(30), plans=["0:12:0:200,10:2200:0:200"] * 2, server="12s", rate=4, checks=UNCHECKED, held=True, note="slow, and no timeout ends it")
+story("member-hangs-unchecked", "fault", "load-balancer-fault,slow-backend", sleeping(28), plans=["0:20:0:200", "0:20:0:200,10:40000:0:200", "0:20:0:200"], checks=UNCHECKED, rate=7,
+      note="one of three does not answer (sH), nobody checks")

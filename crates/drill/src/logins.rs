@@ -54,6 +54,7 @@ impl LoginScene {
                 time: self.timing.start.plus_ns(at_ns).floor_to(SECOND_NS),
                 client: stream.clients[who],
                 succeeded: rng.chance(stream.succeeds),
+                challenged: false,
                 service: self.service,
                 user: user.as_bytes(),
             };

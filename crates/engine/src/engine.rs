@@ -7,7 +7,7 @@ use crate::hindsight::Parts;
 use crate::origin;
 use crate::timeline::Timeline;
 use seawall_detection::Window;
-use seawall_detection::detector::{Cusum, SERIES, SHARES, Scale, Series, ShareCusum, Shift};
+use seawall_detection::detector::{Cusum, KindTimes, SERIES, SHARES, Scale, Series, ShareCusum, Shift};
 use seawall_detection::measure;
 use seawall_diagnosis::diagnose;
 use seawall_model::cause::Class;
@@ -85,6 +85,7 @@ pub struct Engine {
     pub(crate) detectors: Vec<Cusum>,
     pub(crate) share_detectors: Vec<ShareCusum>,
     pub(crate) coarse: Coarse,
+    pub(crate) kind_times: KindTimes,
     pub(crate) episode: Option<Box<Episode>>,
     pub(crate) concluded: Vec<Concluded>,
     /// What dropped out of `concluded`, so that the whole stays whole.
@@ -109,6 +110,7 @@ impl Engine {
             detectors: SERIES.iter().map(|s| Cusum::new(s.scale())).collect(),
             share_detectors: SHARES.iter().map(|_| ShareCusum::default()).collect(),
             coarse: Coarse::default(),
+            kind_times: KindTimes::default(),
             episode: None,
             concluded: Vec::new(),
             dropped: Window::default(),
@@ -262,6 +264,8 @@ impl Engine {
                 Shift::Down | Shift::None => {}
             }
         }
+        let slowed = window.http.as_ref().and_then(|http| self.kind_times.step(second, http, learn));
+        shifted.extend(slowed.map(|since| (Watched::KindTimes, since)));
         let risen = self.coarse.add(second, window, learn);
         shifted.extend(risen.into_iter().map(|(series, since)| (Watched::Sum(series), since)));
         shifted
@@ -394,6 +398,9 @@ impl Engine {
             episode.is_false_alarm(self.reference().is_some(), self.quiet.seconds() <= COLD_START_S);
         if false_alarm {
             self.learn_from(&episode.watched);
+            if episode.moved.iter().any(|(watched, _)| *watched == Watched::KindTimes) {
+                self.kind_times.relearn();
+            }
         }
         self.episode = Some(episode);
         if over || adopted || false_alarm {
@@ -403,6 +410,7 @@ impl Engine {
             self.detectors.iter_mut().for_each(Cusum::relearn);
             self.share_detectors.iter_mut().for_each(ShareCusum::relearn);
             self.coarse.relearn();
+            self.kind_times.relearn();
         }
     }
 
@@ -427,6 +435,7 @@ impl Engine {
                 detector.zip(value).is_none_or(|(d, v)| d.is_calm(v))
             }
             Watched::Sum(series) => self.coarse.is_calm(series),
+            Watched::KindTimes => window.http.as_ref().is_none_or(|http| self.kind_times.is_calm(http)),
             Watched::Share(series) => {
                 let detector = SHARES.iter().position(|s| *s == series).map(|at| &self.share_detectors[at]);
                 let value = series.value(window);
@@ -494,6 +503,7 @@ impl Engine {
         self.detectors.iter_mut().for_each(Cusum::settle);
         self.share_detectors.iter_mut().for_each(ShareCusum::settle);
         self.coarse.settle();
+        self.kind_times.settle();
         let during = std::mem::take(&mut episode.during);
         let concluded = Concluded { findings, diagnosis, named: episode.named, during };
         if concluded.diagnosis.verdict.class == Class::Normal {

@@ -45,6 +45,8 @@ pub(crate) enum Watched {
     /// Sums over steps of some seconds.
     Sum(Series),
     Share(ShareSeries),
+    /// The times of kinds of requests.
+    KindTimes,
 }
 
 /// An open episode.

@@ -125,7 +125,11 @@ metrics! {
     HiddenClientShare Who Share "hidden-client-share" "requests whose client is hidden behind one address";
     OwnProgramExcess Who Share "own-program-excess" "additional requests that come from a program known here";
     NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
+    CrawlerExcess Who Share "crawler-excess" "additional requests that declared crawlers send";
+    NewWorkerCount Who Count "new-worker-count" "declared programs at work that were never seen before, nor their name";
     CopierShare Who Share "copier-share" "requests of clients that read page after page and nothing else";
+    WorkerShare Who Share "worker-share" "requests of declared programs that use an interface, and are served";
+    BareBrowserShare Who Share "bare-browser-share" "requests of browsers that fetch no assets and name no referrer";
     GuesserCount Who Count "guesser-count" "clients that only try to log in";
     ProberCount Who Count "prober-count" "clients that probe for what is not there";
     WalkerCount Who Count "walker-count" "clients that walk items in order";
@@ -137,6 +141,7 @@ metrics! {
     DisguisedRequests What Count "disguised-requests" "requests of clients that repeat one request under ever other user agents";
     TypingShare What Share "typing-share" "queries that grow letter by letter, as people type";
     BatchShare What Share "batch-share" "requests of programs that work through a list by an interface";
+    RepeaterShare What Share "repeater-share" "requests of clients that ask for the same again and again";
     RepeatedExcess What Share "repeated-excess" "additional requests that repeat one request";
     FamiliarExcess What Share "familiar-excess" "additional requests of kinds that were asked for before";
     AssetsPerPage What Ratio "assets-per-page" "assets fetched per page";
@@ -160,6 +165,7 @@ metrics! {
     SequentialWalkShare What Share "sequential-walk-share" "clients that walk items in order";
     InvalidRequestShare What Share "invalid-request-share" "requests that are no valid HTTP";
     ClientErrorShare What Share "client-error-share" "answers 4xx";
+    MovedShare What Share "moved-share" "answers that send the client elsewhere (301, 302, 303, 307, 308)";
     PostShare What Share "post-share" "requests that are POST";
     CacheHitShare What Share "cache-hit-share" "answers from cache";
     ResponseBytes What Bytes "response-bytes" "median size of an answer";
@@ -210,7 +216,9 @@ metrics! {
     IcmpPerHost Rate PerSecond "icmp-per-host" "ICMP packets per second to the busiest host, replies aside";
     ConnectionCount Rate Count "connection-count" "connections opened";
     DhcpRequestRate Rate PerSecond "dhcp-request-rate" "requests for an address (DHCP) per second";
+    FallOfFewKinds Rate Share "fall-of-few-kinds" "part of a fall that two kinds of requests explain";
     BackendTroubleRate Rate PerSecond "backend-trouble-rate" "log lines per second of servers and upstreams that fail";
+    JudgedTime Rate Seconds "judged-time" "how long the traffic is that is judged by itself";
     ReferenceTime Rate Seconds "reference-time" "how long the traffic is that this is compared with";
     AdminLoginRate Rate PerSecond "admin-login-rate" "short connections per second to terminals and desktops";
     // packets: who

@@ -486,6 +486,8 @@ pub struct Login<'a> {
     pub time: Timestamp,
     pub client: IpAddr,
     pub succeeded: bool,
+    /// It was neither let in nor refused, but asked to prove itself, as the first step of anybody.
+    pub challenged: bool,
     /// `ssh`, `ftp`, `imap`, `http-basic`, …
     pub service: &'static str,
     pub user: &'a [u8],

@@ -58,12 +58,35 @@ pub fn path_kind(path: &[u8]) -> PathKind {
     if is_api(path) { PathKind::Api } else { PathKind::Page }
 }
 
+/// What interfaces for programs are usually called, near the beginning of a path.
+const API_WORDS: [&[u8]; 22] = [
+    b"/api/",
+    b"/v1/",
+    b"/v2/",
+    b"/v3/",
+    b"/graphql",
+    b"/rpc/",
+    b"/rest/",
+    b"/jsonrpc",
+    b"/grpc",
+    b"/ajax/",
+    b"/internal/",
+    b"/webhook",
+    b"/hooks/",
+    b"/metrics",
+    b"/healthz",
+    b"/livez",
+    b"/readyz",
+    b"/socket.io",
+    b"/ws/",
+    b"/websocket",
+    b"/telemetry",
+    b"/ingest",
+];
+
 fn is_api(path: &[u8]) -> bool {
     let head = &path[..path.len().min(16)];
-    contains(head, b"/api/")
-        || contains(head, b"/v1/")
-        || contains(head, b"/graphql")
-        || path.ends_with(b".json")
+    API.is_match(head) || path == b"/ws" || path.ends_with(b".json")
 }
 
 const LOGIN_WORDS: [&[u8]; 12] = [
@@ -81,9 +104,12 @@ const LOGIN_WORDS: [&[u8]; 12] = [
     b"/account/verify",
 ];
 
+static API: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&API_WORDS));
 static LOGIN: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&LOGIN_WORDS));
 static PROBE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&PROBE_WORDS));
 static CRAWLER: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&CRAWLER_WORDS));
+static SERVICE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&SERVICE_WORDS));
+static LOAD: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&LOAD_WORDS));
 static TOOL: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&TOOL_WORDS));
 static HOSTILE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&HOSTILE_WORDS));
 
@@ -218,7 +244,12 @@ pub fn is_probe_hashed(path: &[u8], query: &[u8], hash: u64) -> bool {
 /// Whether a path or query asks for what only scanners ask for.
 #[must_use]
 pub fn is_probe(path: &[u8], query: &[u8]) -> bool {
-    PROBE.is_match(path) || PROBE.is_match(query)
+    (PROBE.is_match(path) && !watched_by_monitors(path)) || PROBE.is_match(query)
+}
+
+/// What frameworks offer their own monitors, under a name at which scanners try their luck too.
+fn watched_by_monitors(path: &[u8]) -> bool {
+    [&b"/actuator/health"[..], b"/actuator/prometheus"].iter().any(|watched| path.starts_with(watched))
 }
 
 /// What a user agent says it is.
@@ -231,12 +262,31 @@ pub enum AgentKind {
     Crawler,
     /// A library, a command-line tool, a load generator.
     Tool,
-    /// A feed reader, a monitor, an application of somebody's own.
+    /// A feed reader, an application of somebody's own.
     Application,
+    /// A program of a known name whose work is to ask again and again: a monitor, a health check,
+    /// a package manager, a webhook's sender, a cache in front.
+    Service,
+    /// A program made to put load on a server.
+    LoadTool,
 }
 
 impl AgentKind {
-    const ALL: [Self; 5] = [Self::Absent, Self::Browser, Self::Crawler, Self::Tool, Self::Application];
+    const ALL: [Self; 7] = [
+        Self::Absent,
+        Self::Browser,
+        Self::Crawler,
+        Self::Tool,
+        Self::Application,
+        Self::Service,
+        Self::LoadTool,
+    ];
+
+    /// Whether it is a program that says so, and neither searches nor loads.
+    #[must_use]
+    pub fn is_program(self) -> bool {
+        matches!(self, Self::Tool | Self::Application | Self::Service)
+    }
 }
 
 const CRAWLER_WORDS: [&[u8]; 16] = [
@@ -257,7 +307,76 @@ const CRAWLER_WORDS: [&[u8]; 16] = [
     b"ahrefs",
     b"lighthouse",
 ];
-const TOOL_WORDS: [&[u8]; 31] = [
+const SERVICE_WORDS: [&[u8]; 47] = [
+    b"kube-probe",
+    b"prometheus",
+    b"blackbox",
+    b"uptime",
+    b"pingdom",
+    b"statuscake",
+    b"healthcheck",
+    b"health check",
+    b"health probe",
+    b"googlehc",
+    b"zabbix",
+    b"nagios",
+    b"check_http",
+    b"icinga",
+    b"site24x7",
+    b"datadog",
+    b"newrelic",
+    b"vm_promscrape",
+    b"telegraf",
+    b"grafana",
+    b"monitoring",
+    b"apt-http",
+    b"pip/",
+    b"docker/",
+    b"containerd",
+    b"git/",
+    b"npm/",
+    b"yarn/",
+    b"maven",
+    b"gradle",
+    b"cargo/",
+    b"composer/",
+    b"bundler",
+    b"conda/",
+    b"libdnf",
+    b"helm/",
+    b"terraform",
+    b"nuget",
+    b"hookshot",
+    b"webhook",
+    b"imageproxy",
+    b"cloudfront",
+    b"fastly",
+    b"akamai",
+    b"bunnycdn",
+    b"varnish",
+    b"mirall/",
+];
+const LOAD_WORDS: [&[u8]; 18] = [
+    b"apachebench",
+    b"siege",
+    b"wrk",
+    b"hey/",
+    b"vegeta",
+    b"jmeter",
+    b"k6/",
+    b"h2load",
+    b"httperf",
+    b"locust",
+    b"gatling",
+    b"autocannon",
+    b"bombardier",
+    b"slowhttptest",
+    b"goldeneye",
+    b"tsung",
+    b"artillery",
+    b"loader.io",
+];
+const TOOL_WORDS: [&[u8]; 36] = [
     b"curl",
     b"wget",
     b"python",
@@ -269,13 +388,19 @@ const TOOL_WORDS: [&[u8]; 31] = [
     b"axios",
     b"node-fetch",
     b"httpclient",
-    b"apachebench",
-    b"siege",
-    b"wrk",
-    b"hey/",
-    b"vegeta",
-    b"jmeter",
-    b"k6/",
+    b"okhttp",
+    b"guzzle",
+    b"faraday",
+    b"reactor-netty",
+    b"aiohttp",
+    b"rest-client",
+    b"undici",
+    b"lwp",
+    b"winhttp",
+    b"postmanruntime",
+    b"insomnia",
+    b"grpc-",
+    b"dart:io",
     b"masscan",
     b"zgrab",
     b"nmap",
@@ -287,7 +412,6 @@ const TOOL_WORDS: [&[u8]; 31] = [
     b"gobuster",
     b"dirbuster",
     b"wpscan",
-    b"h2load",
     b"hydra",
 ];
 
@@ -295,6 +419,12 @@ const TOOL_WORDS: [&[u8]; 31] = [
 pub fn agent_kind(user_agent: &[u8]) -> AgentKind {
     if user_agent.is_empty() {
         return AgentKind::Absent;
+    }
+    if LOAD.is_match(user_agent) {
+        return AgentKind::LoadTool;
+    }
+    if SERVICE.is_match(user_agent) {
+        return AgentKind::Service;
     }
     if CRAWLER.is_match(user_agent) {
         return AgentKind::Crawler;
@@ -334,14 +464,6 @@ pub fn is_hostile_tool(user_agent: &[u8]) -> bool {
     HOSTILE.is_match(user_agent)
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    find(haystack, needle).is_some()
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|w| w == needle)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,6 +484,12 @@ mod tests {
         assert_eq!(agent_kind(b"Mozilla/5.0 (compatible; Googlebot/2.1)"), AgentKind::Crawler);
         assert_eq!(agent_kind(b"curl/8.5.0"), AgentKind::Tool);
         assert_eq!(agent_kind(b"ShopApp/4.2"), AgentKind::Application);
+        assert_eq!(agent_kind(b"okhttp/4.12.0"), AgentKind::Tool);
+        assert_eq!(agent_kind(b"kube-probe/1.29"), AgentKind::Service);
+        let monitor = b"Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)";
+        assert_eq!(agent_kind(monitor), AgentKind::Service);
+        assert_eq!(agent_kind(b"ApacheBench/2.3"), AgentKind::LoadTool);
+        assert_eq!(agent_class(b"hey/0.0.1", 77), (AgentKind::LoadTool, false));
     }
 
     #[test]
@@ -369,6 +497,8 @@ mod tests {
         assert!(is_probe(b"/.ENV", b""));
         assert!(is_probe(b"/index.php", b"file=../../x"));
         assert!(!is_probe(b"/environment/", b"q=shoes"));
+        assert!(is_probe(b"/actuator/env", b""));
+        assert!(!is_probe(b"/actuator/health/readiness", b""));
         assert!(is_login_path(b"/wp-login.php"));
         assert!(!is_login_path(b"/catalog"));
     }

@@ -5,12 +5,20 @@ use crate::sketch::{Distinct, Histogram, Profile, Profiles, Sample};
 use classify::{AgentKind, PathKind};
 use seawall_model::observation::{CacheResult, Ending, Method, Request};
 use seawall_model::record::RequestRecord;
-use seawall_model::{Prefix, Timestamp, hash};
+use seawall_model::{Prefix, Timestamp, hash, math};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// The time of a larger answer says how fast its reader's line is.
 pub(crate) const LARGE_ANSWER_BYTES: u64 = 1_000_000;
+
+/// A request that became a connection of its own kind lasts as long as that (RFC 9110 15.2.2).
+pub(crate) const SWITCHED: u16 = 101;
+
+/// Whether a status sends the client elsewhere (RFC 9110 15.4); 304 does not.
+pub(crate) fn is_moved(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
 
 /// What HAProxy writes in place of a server where it chose none.
 const NO_SERVER: &[u8] = b"<NOSRV>";
@@ -29,6 +37,8 @@ pub struct HttpWindow {
     pub good_durations_us: Histogram,
     pub profiles: Profiles<ClientProfile>,
     pub servers: Profiles<ServerProfile>,
+    /// Times by kind of request.
+    pub kinds: Profiles<KindTime>,
     pub sample: Sample,
     /// Requests per second in the busiest tick.
     pub peak_requests_per_s: f64,
@@ -58,7 +68,7 @@ counters! {
     client_aborted client_timed_out client_invalid denied upstream_failed upstream_timed_out
     queue_timed_out no_upstream
     queued queue_us cache_known cache_hits proxied
-    asked_server_error asked_client_error
+    asked_server_error asked_client_error moved
 }
 
 impl Counters {
@@ -121,7 +131,10 @@ impl HttpWindow {
         match r.status {
             100..200 => c.informational += 1,
             200..300 => c.success += 1,
-            300..400 => c.redirect += 1,
+            300..400 => {
+                c.redirect += 1;
+                c.moved += u64::from(is_moved(r.status));
+            }
             400..500 => c.client_error += 1,
             500..600 => c.server_error += 1,
             _ => c.no_status += 1,
@@ -191,11 +204,14 @@ impl HttpWindow {
     /// time of a large answer is its reader's.
     fn time(&mut self, r: &Request<'_>) {
         let Some(duration_us) = r.duration_us.or(r.upstream_us) else { return };
-        if r.response_bytes > LARGE_ANSWER_BYTES {
+        if r.response_bytes > LARGE_ANSWER_BYTES || r.status == SWITCHED {
             return;
         }
         self.counters.with_duration += 1;
         self.durations_us.insert(duration_us);
+        if let Some(kind) = self.kinds.entry(kind_of(r)) {
+            kind.count(duration_us);
+        }
         if (100..400).contains(&r.status) {
             self.good_durations_us.insert(duration_us);
         }
@@ -238,6 +254,7 @@ impl HttpWindow {
         self.good_durations_us.merge(&other.good_durations_us);
         self.profiles.merge(&other.profiles);
         self.servers.merge(&other.servers);
+        self.kinds.merge(&other.kinds);
         self.sample.merge(&other.sample);
         self.peak_requests_per_s = self.peak_requests_per_s.max(other.peak_requests_per_s);
     }
@@ -246,6 +263,52 @@ impl HttpWindow {
     #[must_use]
     pub fn records(&self) -> Vec<RequestRecord> {
         self.sample.iter().filter_map(codec::decode_request).collect()
+    }
+}
+
+/// Units of a binary logarithm that times are kept in, so that sums do not depend on order.
+pub(crate) const LOG_UNITS: f64 = 256.0;
+/// Added to times before their logarithm is taken: what timers of milliseconds cannot tell.
+const TIMER_US: u64 = 2_000;
+/// Of a path, so many bytes and levels tell kinds of requests apart.
+const KIND_BYTES: usize = 48;
+const KIND_LEVELS: usize = 3;
+
+/// A coarse kind of request: the method and where the path begins, without numbers. Of pages the
+/// first level, since the next is mostly the name of one page; of interfaces some more.
+fn kind_of(r: &Request<'_>) -> u64 {
+    let levels = if classify::path_kind(r.path) == PathKind::Api { KIND_LEVELS } else { 1 };
+    let head = &r.path[..r.path.len().min(KIND_BYTES)];
+    let parts = head.split(|&b| b == b'/').filter(|part| !part.is_empty());
+    parts.take(levels).fold(hash::mix(r.method as u64), |key, part| {
+        let numbered = part.iter().any(u8::is_ascii_digit) && part.len() > 2;
+        hash::combine(key, if numbered { 0 } else { hash::bytes(part) })
+    })
+}
+
+/// How long requests of one kind took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindTime {
+    pub timed: u32,
+    /// Sum of binary logarithms, and of their squares, in units of 1/256.
+    pub logs: u64,
+    pub squares: u64,
+}
+
+impl KindTime {
+    fn count(&mut self, duration_us: u64) {
+        let log = (math::log2(duration_us.saturating_add(TIMER_US) as f64) * LOG_UNITS) as u64;
+        self.timed = self.timed.saturating_add(1);
+        self.logs = self.logs.saturating_add(log);
+        self.squares = self.squares.saturating_add(log * log);
+    }
+}
+
+impl Profile for KindTime {
+    fn merge(&mut self, other: &Self) {
+        self.timed = self.timed.saturating_add(other.timed);
+        self.logs = self.logs.saturating_add(other.logs);
+        self.squares = self.squares.saturating_add(other.squares);
     }
 }
 

@@ -162,6 +162,8 @@ pub struct LoginProfile {
     pub client: Option<std::net::IpAddr>,
     pub attempts: u32,
     pub failures: u32,
+    /// Attempts that were asked to prove themselves first, as everybody's are.
+    pub challenges: u32,
     /// Bitmap of hashed user names.
     pub users: u64,
 }
@@ -171,18 +173,36 @@ impl Profile for LoginProfile {
         self.client = self.client.or(other.client);
         self.attempts += other.attempts;
         self.failures += other.failures;
+        self.challenges += other.challenges;
         self.users |= other.users;
+    }
+}
+
+impl LoginProfile {
+    /// Attempts that succeeded.
+    #[must_use]
+    pub fn successes(&self) -> u32 {
+        self.attempts.saturating_sub(self.failures + self.challenges)
+    }
+
+    /// Attempts in vain: failures, and of the challenges that no success followed each second, since
+    /// a guess takes two steps.
+    #[must_use]
+    pub fn in_vain(&self) -> u32 {
+        self.failures + self.challenges.saturating_sub(self.successes()) / 2
     }
 }
 
 impl LoginWindow {
     fn observe(&mut self, l: &Login<'_>) {
+        let failed = !l.succeeded && !l.challenged;
         self.attempts += 1;
-        self.failures += u64::from(!l.succeeded);
+        self.failures += u64::from(failed);
         if let Some(profile) = self.clients.entry(hash::address(l.client)) {
             profile.client = Some(l.client);
             profile.attempts += 1;
-            profile.failures += u32::from(!l.succeeded);
+            profile.failures += u32::from(failed);
+            profile.challenges += u32::from(l.challenged);
             profile.users |= bit_of(hash::bytes(l.user));
         }
     }

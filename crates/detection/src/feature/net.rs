@@ -40,7 +40,7 @@ impl Volume {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.add(other.packets, other.bytes);
     }
 }
@@ -74,6 +74,8 @@ volumes! {
     udp_questions
     /// UDP from ports of services in flows that the other side opened.
     udp_answers
+    /// Usual answers of name and time servers to questions that were not seen.
+    udp_small_answers
     /// UDP that nobody answers by design: to multicast or broadcast addresses, streams to collectors.
     udp_multicast
     /// Packets of flows in which both sides have spoken.
@@ -290,8 +292,14 @@ impl NetWindow {
             self.volumes.udp_questions.add(weight, bytes);
             return;
         }
+        if service::is_small_answer(p.source_port, p.payload, p.length_bytes.into()) {
+            self.volumes.udp_small_answers.add(weight, bytes);
+            return;
+        }
         self.volumes.udp_one_way.add(weight, bytes);
-        if let Some(index) = service::index_of(p.source_port) {
+        if let Some(index) = service::index_of(p.source_port)
+            && !service::is_stream(p.source_port, p.payload)
+        {
             if self.reflected.is_empty() {
                 self.reflected = vec![Volume::default(); service::SERVICES.len()];
             }
@@ -487,6 +495,8 @@ pub struct HostProfile {
     pub tls_abandoned: u32,
     /// Flows that it began.
     pub flows: u32,
+    /// Packets of flows that began before and in which nobody else has spoken.
+    pub continued: u32,
     /// What it said as the side that asks (openings and segments with payload), and how much of
     /// that it had to say again.
     pub said: u32,
@@ -525,6 +535,7 @@ impl HostProfile {
         self.said += u32::from(says);
         self.said_again += u32::from(says && p.repeats);
         self.flows = self.flows.saturating_add(u32::from(p.flow == FlowState::New));
+        self.continued = self.continued.saturating_add(u32::from(p.flow == FlowState::OneWay));
         // Without SYN, ACK and RST no packet belongs to a connection: scanners send such.
         let tries = p.protocol == protocol::TCP
             && p.fragment != Fragment::Later
@@ -563,6 +574,7 @@ impl Profile for HostProfile {
         self.tls_hellos += other.tls_hellos;
         self.tls_abandoned += other.tls_abandoned;
         self.flows = self.flows.saturating_add(other.flows);
+        self.continued = self.continued.saturating_add(other.continued);
         self.said = self.said.saturating_add(other.said);
         self.said_again = self.said_again.saturating_add(other.said_again);
         self.ports |= other.ports;

@@ -40,6 +40,43 @@ pub fn is_service_port(port: u16) -> bool {
     (port != 0 && port < 1024) || index_of(port).is_some()
 }
 
+/// Whether a datagram from a service's port is part of a stream (a tunnel, a relayed call, a game),
+/// as its first bytes tell, and no answer to a question: reflectors only answer questions.
+#[must_use]
+pub fn is_stream(port: u16, payload: &[u8]) -> bool {
+    match (port, payload) {
+        // RFC 3948: a key exchange beside ESP begins with four zeros, and older ones with their
+        // cookies, the version, the kind and the length (RFC 2408 3.1, RFC 7296 3.1).
+        (4500, [0, 0, 0, 0, ..]) => false,
+        (4500, bytes) => {
+            let exchange = bytes
+                .get(17..26)
+                .is_some_and(|b| matches!(b[0], 0x10 | 0x20) && b[1] < 64 && b[7..9] == [0, 0]);
+            bytes.len() >= 26 && !exchange
+        }
+        // OpenVPN: data packets of either version.
+        (1194, [head, ..]) => matches!(head >> 3, 6 | 9),
+        // RFC 7983: first bytes of DTLS, channels of TURN, and RTP; those of STUN are 0 to 3.
+        (3478, [head, ..]) => *head >= 20,
+        // Servers of these games answer to strangers under a header of ones.
+        (27015 | 27960 | 30120, [a, 255, 255, 255, ..]) => *a < 254,
+        (27015 | 27960 | 30120, bytes) => bytes.len() >= 4,
+        _ => false,
+    }
+}
+
+/// Whether a datagram is a usual answer of a name or time server, not larger than what was asked
+/// by much: a DNS response of an address or two (RFC 1035 4.1.1), an NTP packet of a server
+/// (RFC 5905 7.3).
+#[must_use]
+pub fn is_small_answer(port: u16, payload: &[u8], length_bytes: u32) -> bool {
+    match (port, payload) {
+        (53, [_, _, flags, ..]) => flags & 0x80 != 0 && length_bytes <= 180,
+        (123, [mode, ..]) => mode & 7 == 4 && length_bytes <= 120,
+        _ => false,
+    }
+}
+
 /// UDP ports to which hosts send without ever being answered: SNMP traps, syslog, NetFlow, IPFIX,
 /// sFlow, statsd, Graylog, collectd.
 #[must_use]
@@ -76,5 +113,26 @@ mod tests {
         assert!(SERVICES.windows(2).all(|w| w[0].port < w[1].port));
         assert_eq!(index_of(123).map(|i| SERVICES[i].name), Some("ntp"));
         assert_eq!(index_of(124), None);
+    }
+
+    #[test]
+    fn tunnels_and_calls_are_told_from_answers_by_their_first_bytes() {
+        let esp = [&[0xc1, 0x22, 0x33, 0x44, 0, 0, 0, 9][..], &[0x5a; 40]].concat();
+        let key_exchange = [[0; 4], [0xc9, 0x83, 0x2c, 0x40]].concat();
+        let cookies = [&[7; 16][..], &[1, 0x10, 2, 0, 0, 0, 0, 0, 0, 0, 0, 108], &[0; 80]].concat();
+        assert!(is_stream(4500, &esp));
+        assert!(!is_stream(4500, &key_exchange));
+        assert!(!is_stream(4500, &cookies));
+        assert!(is_stream(1194, &[0x48, 0, 0, 1]));
+        assert!(!is_stream(1194, &[0x40, 1, 2, 3]));
+        assert!(is_stream(3478, &[0x40, 0x01, 0, 90]));
+        assert!(!is_stream(3478, &[0x01, 0x01, 0, 68]));
+        assert!(!is_stream(27015, &[255, 255, 255, 255, b'I']));
+        assert!(!is_stream(53, &[1, 2, 3, 4]));
+        assert!(is_small_answer(53, &[7, 7, 0x81, 0x80], 107));
+        assert!(!is_small_answer(53, &[7, 7, 0x81, 0x80], 3_000));
+        assert!(!is_small_answer(53, &[7, 7, 0x01, 0x00], 70));
+        assert!(is_small_answer(123, &[0x24, 2], 76));
+        assert!(!is_small_answer(123, &[0xd7, 0], 480));
     }
 }

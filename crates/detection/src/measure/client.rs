@@ -7,7 +7,7 @@ use crate::feature::http::ClientProfile;
 
 /// No person's browser: many pages and none of what pages are made of, faster than anyone reads.
 pub(super) fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
-    if is_shared(p) || is_batch(p) || is_scanner(p) {
+    if is_crawler(p) || is_shared(p) || is_batch(p) || is_worker(p) || is_page_script(p) || is_scanner(p) {
         return false;
     }
     let asked = p.asked();
@@ -102,6 +102,7 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
     let asked = p.asked();
     let different = distinct_paths(p);
     !p.is(AgentKind::Crawler)
+        && !p.is(AgentKind::Service)
         && !is_shared(p)
         // Who sends referrers follows links, as people do.
         && asked >= if p.referrers * 2 < p.requests { 30.0 } else { 60.0 }
@@ -125,6 +126,62 @@ pub(super) fn is_batch(p: &ClientProfile) -> bool {
         && different >= 0.7 * f64::from(p.requests.min(60))
         && (p.client_errors + p.server_errors) * 20 <= p.requests
         && distinct_agents(p) < 2.5
+}
+
+/// Faster than this, in requests per second, nobody's program calls an interface for long.
+const WORK_PER_S: f32 = 100.0;
+
+/// A declared program at work: it uses an interface for programs, or is one that asks by trade, and
+/// is served. Programs made to load or to scan are none.
+pub(super) fn is_worker(p: &ClientProfile) -> bool {
+    let by_trade = p.is(AgentKind::Service);
+    let by_interface = p.api * 10 >= p.requests * 4 || p.writes * 10 >= p.requests * 7;
+    (by_trade || ((p.is(AgentKind::Tool) || p.is(AgentKind::Application)) && by_interface))
+        && !p.hostile_tool
+        && distinct_agents(p) < 2.5
+        && (p.client_errors.saturating_sub(p.unauthorised) + p.server_errors) * 10 <= p.requests
+        && p.unauthorised * 2 <= p.requests
+        && p.peak_per_s <= WORK_PER_S
+}
+
+/// A crawler by its word, at a pace that crawlers keep.
+pub(super) fn is_crawler(p: &ClientProfile) -> bool {
+    const CRAWLER_PER_S: f32 = 40.0;
+    p.is(AgentKind::Crawler) && p.peak_per_s <= CRAWLER_PER_S
+}
+
+/// A page in a browser whose script calls an interface: each call names the page that it is made from.
+pub(super) fn is_page_script(p: &ClientProfile) -> bool {
+    /// What a page calls at once, at most.
+    const CALLS_AT_ONCE: f32 = 40.0;
+    let asked = p.requests - p.assets.min(p.requests);
+    p.is(AgentKind::Browser)
+        && distinct_agents(p) < 2.5
+        && p.api * 10 >= asked * 7
+        && p.referrers * 2 >= p.requests
+        && p.peak_per_s <= CALLS_AT_ONCE
+        && p.client_errors * 5 < p.requests
+}
+
+/// A browser, by its word, that fetches no assets and never names where it comes from.
+pub(super) fn is_bare_browser(p: &ClientProfile) -> bool {
+    p.is(AgentKind::Browser) && p.assets == 0 && p.referrers == 0 && p.pages > 0 && !is_shared(p)
+}
+
+/// Whether most clients that send under an application's name send under a browser's too: an
+/// application beside, or inside, the pages of a site.
+pub(super) fn are_beside_people<'a>(profiles: impl Iterator<Item = &'a ClientProfile>) -> bool {
+    let (mut beside, mut all) = (0, 0);
+    for p in profiles.filter(|p| p.is(AgentKind::Application)) {
+        all += 1;
+        beside += u32::from((1.5..4.5).contains(&distinct_agents(p)));
+    }
+    beside * 2 > all
+}
+
+/// Asks for the same few things again and again.
+pub(super) fn is_repeater(p: &ClientProfile) -> bool {
+    p.asked() >= 8.0 && 4.0 * (distinct_paths(p) + bits_as_count(p.queries)) <= p.asked()
 }
 
 fn distinct_agents(p: &ClientProfile) -> f64 {

@@ -10,9 +10,11 @@
 
 use super::http::{kind, path_class};
 use crate::feature::classify::{self, AgentKind, PathKind};
+use crate::feature::http::is_moved;
 use seawall_model::hash;
 use seawall_model::metric::Metric;
 use seawall_model::record::RequestRecord;
+use std::net::IpAddr;
 
 /// Both sides of a comparison: samples, and the rates of all requests that they stand for.
 pub(super) struct Sides<'a> {
@@ -20,12 +22,22 @@ pub(super) struct Sides<'a> {
     pub before: &'a [RequestRecord],
     pub now_per_s: f64,
     pub before_per_s: f64,
+    /// Most clients that send under an application's name visit with a browser too.
+    pub beside_people: bool,
 }
 
 /// Less rise than this, against before, is no excess to judge.
 const LEAST_RISE: f64 = 1.15;
+/// More than this, against before, is no fall to judge.
+const LEAST_FALL: f64 = 0.6;
+/// Kinds of requests that one program makes, at most.
+const FALLEN_KINDS: usize = 2;
 /// Samples smaller than this say nothing.
 const LEAST_RECORDS: usize = 10;
+/// Networks (/16, /32) that one crawler comes from, at most.
+const CRAWLER_NETWORKS_MOST: usize = 24;
+/// A program of ours that was never seen before runs on so many machines at most.
+const OWN_CLIENTS_MOST: usize = 20;
 /// A key was usual if it was seen so often before.
 const USUAL: f64 = 2.0;
 
@@ -48,6 +60,9 @@ impl Sides<'_> {
         if let Some(broken) = self.broken() {
             out.push((Metric::BrokenShare, broken, self.before.len() as f64));
         }
+        if let Some((part, support)) = self.fall_of_few_kinds() {
+            out.push((Metric::FallOfFewKinds, part, support));
+        }
         if self.now_per_s < LEAST_RISE * self.before_per_s {
             return out;
         }
@@ -65,6 +80,8 @@ impl Sides<'_> {
                     || ours.binary_search(&k.value).is_ok()
             };
             add(Metric::OwnProgramExcess, share(&agents, is_own));
+            let crawlers = crawlers(self.now);
+            add(Metric::CrawlerExcess, share(&agents, |k| crawlers.binary_search(&k.value).is_ok()));
             add(Metric::NewAgentExcess, share(&agents, |k| k.before < 1.0));
         }
         let requests = self.keys(|r| hash::combine(path_class(r), query(r)));
@@ -73,6 +90,32 @@ impl Sides<'_> {
         let kinds = self.keys(path_class);
         add(Metric::FamiliarExcess, share(&kinds, |k| k.before >= USUAL));
         out
+    }
+
+    /// Where fewer requests come: how much of that the two kinds explain that fell most. In a fault
+    /// of the way everything falls; when a program has done its work, that alone.
+    fn fall_of_few_kinds(&self) -> Option<(f64, f64)> {
+        let whole = self.now_per_s / self.before_per_s.max(1e-9);
+        if whole > LEAST_FALL {
+            return None;
+        }
+        let by_agent = self.keys(|r| hash::bytes(r.user_agent.as_bytes()));
+        let by_kind = self.keys(path_class);
+        let rests = [by_agent, by_kind].into_iter().filter_map(|keys| self.rest_of(keys));
+        let (rest, support) = rests.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        Some((((rest - whole) / (1.0 - whole)).clamp(0.0, 1.0), support))
+    }
+
+    fn rest_of(&self, mut keys: Vec<Key>) -> Option<(f64, f64)> {
+        let now = |k: &Key| k.now * self.now_per_s / self.now.len() as f64;
+        let before = |k: &Key| k.before * self.before_per_s / self.before.len() as f64;
+        keys.sort_by(|a, b| (before(b) - now(b)).total_cmp(&(before(a) - now(a))));
+        let rest = keys.get(FALLEN_KINDS..)?;
+        let sum = |of: &dyn Fn(&Key) -> f64| rest.iter().map(of).sum::<f64>();
+        // Where the rest was hardly seen before, one more of it may have been missed.
+        let usual = sum(&before) + self.before_per_s / self.before.len() as f64;
+        let support = sum(&|k| k.now);
+        (support >= LEAST_RECORDS as f64).then(|| (sum(&now) / usual, support))
     }
 
     /// Requests by key, assets aside.
@@ -100,20 +143,26 @@ impl Sides<'_> {
         let is_own = |r: &&RequestRecord| match classify::agent_kind(r.user_agent.as_bytes()) {
             AgentKind::Application => !named || kind(r) == PathKind::Api,
             AgentKind::Tool => !named && !classify::is_hostile_tool(r.user_agent.as_bytes()),
-            AgentKind::Absent | AgentKind::Browser | AgentKind::Crawler => false,
+            AgentKind::Service => !named,
+            AgentKind::Absent | AgentKind::Browser | AgentKind::Crawler | AgentKind::LoadTool => false,
         };
         let programs = records.iter().filter(is_own);
-        let mut own: Vec<u64> = programs.map(|r| hash::bytes(r.user_agent.as_bytes())).collect();
+        let mut own: Vec<(u64, IpAddr)> =
+            programs.map(|r| (hash::bytes(r.user_agent.as_bytes()), r.client)).collect();
         own.sort_unstable();
         own.dedup();
-        own
+        // A name that was never seen before, and comes from everywhere at once, proves nothing.
+        own.chunk_by(|a, b| a.0 == b.0)
+            .filter(|clients| !named || self.beside_people || clients.len() <= OWN_CLIENTS_MOST)
+            .map(|clients| clients[0].0)
+            .collect()
     }
 
     /// Of the kinds of requests that used to succeed, weighed by how usual they were: how much of
     /// them fails now. What scanners and floods ask for in vain was never usual.
     fn broken(&self) -> Option<f64> {
         let failures = |records: &[RequestRecord]| {
-            let mut of: Vec<(u64, bool)> = records.iter().map(|r| (path_class(r), r.status >= 400)).collect();
+            let mut of: Vec<(u64, bool)> = records.iter().map(|r| (path_class(r), fails(r))).collect();
             of.sort_unstable();
             of.chunk_by(|a, b| a.0 == b.0)
                 .map(|run| (run[0].0, run.iter().filter(|(_, failed)| *failed).count(), run.len()))
@@ -134,11 +183,39 @@ impl Sides<'_> {
     }
 }
 
+/// Whether an answer is not what was asked for: an error, or a way to somewhere else.
+fn fails(r: &RequestRecord) -> bool {
+    r.status >= 400 || is_moved(r.status)
+}
+
 /// The share of the whole excess that falls on some keys; `None` where nothing rose clearly.
 fn share(keys: &[Key], wanted: impl Fn(&Key) -> bool) -> Option<f64> {
     let total: f64 = keys.iter().filter(|k| k.now >= 1.0).map(|k| k.excess).sum();
     let some: f64 = keys.iter().filter(|k| k.now >= 1.0 && wanted(k)).map(|k| k.excess).sum();
     (total > 0.0).then(|| some / total)
+}
+
+/// Hashes of the user agents of crawlers, sorted. Whoever crawls comes from its own few networks; a
+/// name that comes from everywhere is only borrowed.
+pub(super) fn crawlers(records: &[RequestRecord]) -> Vec<u64> {
+    let named = |r: &&RequestRecord| classify::agent_kind(r.user_agent.as_bytes()) == AgentKind::Crawler;
+    let name = |r: &RequestRecord| (hash::bytes(r.user_agent.as_bytes()), wide_network(r.client));
+    let mut crawlers: Vec<(u64, u64)> = records.iter().filter(named).map(name).collect();
+    crawlers.sort_unstable();
+    crawlers.dedup();
+    crawlers
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|networks| networks.len() <= CRAWLER_NETWORKS_MOST)
+        .map(|networks| networks[0].0)
+        .collect()
+}
+
+/// The network of a size that one company may own.
+fn wide_network(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 16),
+        IpAddr::V6(v6) => (u128::from(v6) >> 96) as u64,
+    }
 }
 
 fn query(r: &RequestRecord) -> u64 {
@@ -150,7 +227,6 @@ mod tests {
     use super::*;
     use seawall_model::Timestamp;
     use seawall_model::observation::Request;
-    use std::net::IpAddr;
 
     fn record(agent: &str, path: &str, status: u16) -> RequestRecord {
         let mut request = Request::new(Timestamp(0), IpAddr::from([192, 0, 2, 1]));
@@ -165,7 +241,7 @@ mod tests {
     }
 
     fn measured(now: &[RequestRecord], before: &[RequestRecord], rise: f64, metric: Metric) -> Option<f64> {
-        let sides = Sides { now, before, now_per_s: rise, before_per_s: 1.0 };
+        let sides = Sides { now, before, now_per_s: rise, before_per_s: 1.0, beside_people: false };
         sides.measure().into_iter().find(|m| m.0 == metric).map(|m| m.1)
     }
 
@@ -182,6 +258,47 @@ mod tests {
         flood.extend((0..120).map(|_| record("python-requests/2.31", "/v1/token", 200)));
         assert!(measured(&flood, &before, 3.0, Metric::OwnProgramExcess).is_some_and(|s| s < 0.1));
         assert!(measured(&flood, &before, 3.0, Metric::NewAgentExcess).is_some_and(|s| s > 0.9));
+    }
+
+    #[test]
+    fn a_program_that_has_done_its_work_is_told_from_a_way_that_is_cut() {
+        let mut before = people();
+        before.extend((0..300).map(|_| record("Importer/1.0", "/v1/items", 200)));
+        let fall = |now: &[RequestRecord], per_s: f64| measured(now, &before, per_s, Metric::FallOfFewKinds);
+        assert!(fall(&people(), 60.0 / 360.0).is_some_and(|r| r > 0.9));
+        assert!(fall(&before, 0.1).is_some_and(|p| p < 0.1));
+        assert_eq!(fall(&before, 1.0), None);
+    }
+
+    #[test]
+    fn a_crawler_comes_from_few_networks() {
+        let crawl = |networks: u8| -> Vec<RequestRecord> {
+            let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+            let one = |n: u8| RequestRecord {
+                client: IpAddr::from([66, n % networks, 64, n]),
+                ..record(agent, &format!("/page{n}"), 200)
+            };
+            people().into_iter().chain((0..200).map(one)).collect()
+        };
+        assert!(measured(&crawl(2), &people(), 4.0, Metric::CrawlerExcess).is_some_and(|s| s > 0.9));
+        assert_eq!(measured(&crawl(100), &people(), 4.0, Metric::CrawlerExcess), Some(0.0));
+    }
+
+    #[test]
+    fn a_new_name_from_everywhere_is_not_ours() {
+        let crowd: Vec<RequestRecord> = (0..120)
+            .map(|n| {
+                let mut request = Request::new(Timestamp(0), IpAddr::from([198, 51, 100, n]));
+                (request.user_agent, request.path, request.status) = (b"ShopApp/5.2", b"/api/v2/news", 200);
+                RequestRecord::from(&request)
+            })
+            .collect();
+        let own = |beside_people| {
+            let sides =
+                Sides { now: &crowd, before: &people(), now_per_s: 3.0, before_per_s: 1.0, beside_people };
+            sides.measure().into_iter().find(|m| m.0 == Metric::OwnProgramExcess).map(|m| m.1)
+        };
+        assert_eq!((own(false), own(true)), (Some(0.0), Some(1.0)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Structure, Value, client, excess, push, push_share, spread};
 use crate::Window;
 use crate::feature::classify::{self, AgentKind, PathKind};
-use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES};
+use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES, SWITCHED};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
@@ -17,6 +17,7 @@ pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, str
     rates(http, seconds, out);
     statuses(http, out);
     clients(http, seconds, out);
+    bare_browsers(http, out);
     agents(&records, out);
     texts(&records, out);
     referrers(&records, out);
@@ -48,6 +49,7 @@ fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
     let n = c.requests as f64;
     push_share(out, Metric::UnauthorisedShare, c.unauthorised as f64, n);
     push_share(out, Metric::NotFoundShare, c.not_found as f64, n);
+    push_share(out, Metric::MovedShare, c.moved as f64, n);
     // The many files of a page hardly ever fail and must not drown the pages that do.
     let asked = c.asked() as f64;
     let worse = |all: u64, of_asked: u64| {
@@ -80,18 +82,26 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     let scale = http.counters.requests as f64 / requests.max(1.0);
     let busiest = profiles().map(|p| p.requests).max().unwrap_or(0);
     push_share(out, Metric::TopClientShare, f64::from(busiest), http.counters.requests as f64);
-    let single = profiles().filter(|p| !client::is_shared(p) && !client::is_scanner(p));
+    let single = profiles()
+        .filter(|p| !client::is_shared(p) && !client::is_scanner(p))
+        .filter(|p| !client::is_worker(p) && !client::is_page_script(p) && !client::is_crawler(p));
     let peak = single.map(|p| f64::from(p.peak_per_s)).fold(0.0, f64::max);
     push(out, Metric::PeakRequestsPerClient, peak, known);
     let asked: f64 = profiles().map(ClientProfile::asked).sum();
-    push_share(out, Metric::AssetsPerPage, requests - asked, asked);
-    let paged = |p: &&ClientProfile| p.pages > 0 && !p.is(AgentKind::Crawler);
+    // What programs and scripts ask interfaces for are no pages that anything belongs to.
+    let of_pages = || profiles().filter(|p| !client::is_worker(p) && !client::is_page_script(p));
+    let pages: f64 = of_pages().map(ClientProfile::asked).sum();
+    let along: f64 = of_pages().map(|p| f64::from(p.requests) - p.asked()).sum();
+    push_share(out, Metric::AssetsPerPage, along, pages);
+    let paged = |p: &&ClientProfile| p.pages > 0 && !p.is(AgentKind::Crawler) && !p.is(AgentKind::Service);
     let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
     push_share(out, Metric::AssetlessClientShare, assetless as f64, profiles().filter(paged).count() as f64);
     push_share(out, Metric::MachineClientShare, requests_of(&|p| client::is_machine(p, seconds)), requests);
     push_share(out, Metric::UserAgentRotation, requests_of(&client::is_disguised), requests);
     push(out, Metric::DisguisedRequests, requests_of(&client::is_one_under_many_names) * scale, known);
     push_share(out, Metric::HiddenClientShare, requests_of(&client::is_shared), requests);
+    push_share(out, Metric::WorkerShare, requests_of(&client::is_worker), requests);
+    push_share(out, Metric::RepeaterShare, requests_of(&client::is_repeater), requests);
     push_share(out, Metric::BatchShare, requests_of(&client::is_batch), requests);
     push_share(out, Metric::CopierShare, requests_of(&client::is_copier), requests);
     push(out, Metric::CopierRequests, requests_of(&client::is_copier) * scale, known);
@@ -101,7 +111,9 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     let logins: f64 = profiles().map(|p| f64::from(p.logins)).sum();
     push_share(out, Metric::LoginAttemptShare, logins, requests);
     push(out, Metric::LoginAttemptRate, logins * scale / seconds, requests);
-    let failed: f64 = profiles().map(|p| f64::from(p.logins.min(p.unauthorised))).sum();
+    // Of many people behind one address some mistype, and all get in.
+    let refused = profiles().filter(|p| p.unauthorised * 2 >= p.logins);
+    let failed: f64 = refused.map(|p| f64::from(p.logins.min(p.unauthorised))).sum();
     push(out, Metric::FailedLogins, failed * scale, requests);
     push(out, Metric::LoginFailureRate, failed * scale / seconds, requests);
     push_share(out, Metric::GuesserShare, requests_of(&client::is_guesser), requests);
@@ -115,6 +127,21 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::PageRate, asked * scale / seconds, requests);
 }
 
+/// Browsers that nothing but their word makes browsers. A log without user agents has none.
+fn bare_browsers(http: &HttpWindow, out: &mut Vec<Value>) {
+    let sorted = http.profiles.sorted();
+    let requests_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
+        sorted.iter().filter(|(_, p)| wanted(p)).map(|(_, p)| f64::from(p.requests)).sum()
+    };
+    let all = requests_of(&|_| true);
+    if all >= BARE_LEAST {
+        push_share(out, Metric::BareBrowserShare, requests_of(&client::is_bare_browser), all);
+    }
+}
+
+/// Fewer requests say nothing of what browsers leave out.
+const BARE_LEAST: f64 = 100.0;
+
 fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
     let n = records.len() as f64;
     let hashes: Vec<u64> = records.iter().map(|r| hash::bytes(r.user_agent.as_bytes())).collect();
@@ -125,15 +152,13 @@ fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
         return;
     }
     let share_of = |kind| kinds.iter().filter(|k| **k == kind).count() as f64;
-    push_share(out, Metric::CrawlerShare, share_of(AgentKind::Crawler), n);
-    push_share(out, Metric::ToolShare, share_of(AgentKind::Tool), n);
+    let crawlers = excess::crawlers(records);
+    let crawled = hashes.iter().filter(|h| crawlers.binary_search(h).is_ok()).count();
+    push_share(out, Metric::CrawlerShare, crawled as f64, n);
+    push_share(out, Metric::ToolShare, share_of(AgentKind::Tool) + share_of(AgentKind::LoadTool), n);
     push_share(out, Metric::EmptyUserAgentShare, share_of(AgentKind::Absent), n);
-    let own: Vec<u64> = hashes
-        .iter()
-        .zip(&kinds)
-        .filter(|(_, k)| matches!(k, AgentKind::Application | AgentKind::Tool))
-        .map(|(hash, _)| *hash)
-        .collect();
+    let own: Vec<u64> =
+        hashes.iter().zip(&kinds).filter(|(_, k)| k.is_program()).map(|(hash, _)| *hash).collect();
     let own_count = own.len() as f64;
     push_share(out, Metric::OwnClientShare, spread(own).top * own_count, n);
     let agents = spread(hashes);
@@ -259,7 +284,8 @@ fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
 /// How long a request kept the service at work, as far as its time tells; `None` where the time is
 /// that of a large answer's transfer.
 fn work_us(r: &RequestRecord) -> Option<u64> {
-    r.duration_us.filter(|_| r.response_bytes <= LARGE_ANSWER_BYTES).map(|us| us.max(1))
+    let work = r.response_bytes <= LARGE_ANSWER_BYTES && r.status != SWITCHED;
+    r.duration_us.filter(|_| work).map(|us| us.max(1))
 }
 
 /// The kind of a request and how long it took, where that is known.
@@ -361,6 +387,7 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     if let Some(new) = now.profiles.new_share(&before.profiles) {
         add(Metric::NewClientShare, new, None, clients);
         add(Metric::ReturningShare, returning_requests(now, before), None, clients);
+        add(Metric::NewWorkerCount, new_workers(now, before), None, clients);
     }
     let (now_records, before_records) = (now.records(), before.records());
     let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
@@ -369,6 +396,7 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
         before: &before_records,
         now_per_s: rate(during, now),
         before_per_s: rate(reference, before),
+        beside_people: client::are_beside_people(now.profiles.sorted().iter().map(|(_, p)| p)),
     };
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
@@ -422,7 +450,13 @@ fn only_assets(records: &[RequestRecord]) -> Vec<RequestRecord> {
 /// Share of the sampled clients' requests that come from clients of the reference.
 fn returning_requests(now: &HttpWindow, before: &HttpWindow) -> f64 {
     let horizon = now.profiles.horizon().min(before.profiles.horizon());
-    let known: Vec<u64> = before.profiles.sorted().iter().map(|(h, _)| *h).collect();
+    let began = now.profiles.sorted().iter().map(|(_, p)| p.first).min();
+    // Who came just before is of the same visit, or of a trouble that was seen late.
+    let earlier = |p: &ClientProfile| began.is_none_or(|began| began.since_s(p.first) >= EARLIER_S);
+    let known = before.profiles.sorted();
+    let long =
+        known.iter().any(|(_, p)| began.is_some_and(|began| began.since_s(p.first) >= 3.0 * EARLIER_S));
+    let known: Vec<u64> = known.iter().filter(|(_, p)| !long || earlier(p)).map(|(h, _)| *h).collect();
     let (mut returning, mut all) = (0.0, 0.0);
     for (hash, profile) in now.profiles.sorted().into_iter().take_while(|(h, _)| *h <= horizon) {
         let requests = f64::from(profile.requests);
@@ -431,6 +465,23 @@ fn returning_requests(now: &HttpWindow, before: &HttpWindow) -> f64 {
     }
     if all > 0.0 { returning / all } else { 0.0 }
 }
+
+/// How many declared programs are at work that were never seen, under names never seen either.
+fn new_workers(now: &HttpWindow, before: &HttpWindow) -> f64 {
+    let (known, seen) = (before.profiles.sorted(), now.profiles.sorted());
+    let mut names: Vec<u64> = known.iter().flat_map(|(_, p)| [p.agent_low, p.agent_high]).collect();
+    names.sort_unstable();
+    let new = seen.iter().filter(|(hash, p)| {
+        client::is_worker(p)
+            && names.binary_search(&p.agent_low).is_err()
+            && known.binary_search_by_key(hash, |(h, _)| *h).is_err()
+    });
+    // The profiles are a sample of the clients.
+    new.count() as f64 * (now.clients.count() / seen.len().max(1) as f64).max(1.0)
+}
+
+/// Seconds before, from which on a client counts as seen earlier, where that much is known.
+const EARLIER_S: f64 = 60.0;
 
 /// Share of requests for the costliest kind of request, now and before.
 fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {

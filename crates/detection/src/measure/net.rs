@@ -105,6 +105,9 @@ fn icmp_per_host(net: &NetWindow) -> f64 {
     asks * hosts.top
 }
 
+/// No network's own questions have more answers, of name and time servers, in a second.
+const SMALL_ANSWERS_PER_S: f64 = 3_000.0;
+
 /// Hosts at which somebody knocks now and then and that never answer, as those of an unused network.
 fn silent_hosts(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let knocks = |r: &&PacketRecord| match r.protocol {
@@ -117,7 +120,12 @@ fn silent_hosts(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &m
     let hosts = spread(one_way.iter().filter(knocks).map(|r| hash::address(r.destination)).collect());
     let silent = net.volumes.two_way.packets as f64 <= SILENCE * net.volumes.unrefusing() as f64;
     let rarely = net.volumes.one_way() as f64 <= KNOCKS_PER_S * seconds * hosts.distinct as f64;
-    let count = if silent && rarely { hosts.distinct as f64 } else { 0.0 };
+    let sorted = net.hosts.sorted();
+    let packets = |of: &dyn Fn(&HostProfile) -> bool| -> f64 {
+        sorted.iter().filter(|(_, h)| of(h)).map(|(_, h)| f64::from(h.packets)).sum()
+    };
+    let knocking = packets(&goes_on) * 2.0 <= packets(&|_| true);
+    let count = if silent && rarely && knocking { hosts.distinct as f64 } else { 0.0 };
     push(out, Metric::SilentHostCount, count, hosts.total as f64);
 }
 
@@ -137,7 +145,7 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
         v.icmp.packets.saturating_sub(answered) as f64,
         v.icmp.packets as f64,
     );
-    let ignored = ignored_questions(net);
+    let ignored = ignored_questions(net, seconds);
     let unanswered = (v.udp_one_way.packets + ignored.packets) as f64;
     let bytes = (v.udp_one_way.bytes + ignored.bytes) as f64;
     if v.udp_unknown.packets as f64 * 2.0 <= unanswered {
@@ -155,15 +163,20 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
 
 /// Questions that nobody answered. Where a capture holds one direction only, no answer can be
 /// seen, and small packets to services pass for questions.
-fn ignored_questions(net: &NetWindow) -> Volume {
+fn ignored_questions(net: &NetWindow, seconds: f64) -> Volume {
     let v = &net.volumes;
-    let packets = v.udp_questions.packets.saturating_sub(v.udp_answers.packets);
+    let mut ignored = Volume::default();
     let one_sided = v.two_way.packets == 0;
     let length_bytes = v.udp_questions.bytes / v.udp_questions.packets.max(1);
-    if one_sided && QUESTION_LENGTH_BYTES.contains(&length_bytes) {
-        return Volume::default();
+    if !(one_sided && QUESTION_LENGTH_BYTES.contains(&length_bytes)) {
+        ignored.packets = v.udp_questions.packets.saturating_sub(v.udp_answers.packets);
+        ignored.bytes = v.udp_questions.bytes.saturating_sub(v.udp_answers.bytes);
     }
-    Volume { packets, bytes: v.udp_questions.bytes.saturating_sub(v.udp_answers.bytes) }
+    // So many small answers are more than anybody asks for.
+    if v.udp_small_answers.packets as f64 > SMALL_ANSWERS_PER_S * seconds {
+        ignored.merge(&v.udp_small_answers);
+    }
+    ignored
 }
 
 /// The rate of something that makes up most one-way packets, in the busiest second: a short flood
@@ -412,7 +425,13 @@ fn probing(h: &HostProfile) -> bool {
     let one_way_only = h.established == 0 && (h.two_way + h.answered) * 4 < h.packets;
     let listens = h.syn.saturating_mul(2) >= h.packets && bits_as_count(h.source_ports) < SCANNER_PORTS;
     let hurried = f64::from(h.peak_per_s) >= SCAN_PACKETS_PER_S && !listens;
-    !hurried && (one_way_only || (opened > 0 && failed * 2 >= opened))
+    !hurried && !goes_on(h) && (one_way_only || (opened > 0 && failed * 2 >= opened))
+}
+
+/// Sends packet after packet in each flow that it begins, as streams do of which one direction was
+/// captured; a probe is sent once, or some times more for want of an answer.
+fn goes_on(h: &HostProfile) -> bool {
+    u64::from(h.continued) * 4 > u64::from(h.packets) * 3
 }
 
 /// Unanswered UDP to one host with one and the same payload, as tools fill their packets. Streams, of which

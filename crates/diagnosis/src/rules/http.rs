@@ -11,12 +11,13 @@ use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Falls, Flat, L
 pub const TABLE: &[CauseRules] = causes! {
     HttpFlood prior -2.0
         needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
-        needs [PageRate Above(1.5, 8.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
+        needs [PageRate Above(3.0, 10.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [PageRate Above(10.0, 40.0), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), RandomTextShare Exceeds(0.1, 0.4), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [BatchShare Below(0.8, 0.4), MessageRate Above(8.0, 40.0)]
+        needs [WorkerShare Below(0.8, 0.4), NewWorkerCount Above(10.0, 40.0), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
         needs [RequestTimeoutShare Below(0.5, 0.2), MessageRate Above(8.0, 40.0)]
         needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), PeakMessagesPerClient Above(3.0, 12.0), MessageRate Rises(1.5, 4.0), ConnectionRate Above(3.0, 20.0)]
-        needs [MessageRate Above(8.0, 40.0), FamiliarExcess Below(0.2, 0.03), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
+        needs [MessageRate Above(8.0, 40.0), PageRate AboveUnexpected(150.0, 400.0), BareBrowserShare AboveUnexpected(0.4, 0.8), BareBrowserShare Exceeds(0.2, 0.5), FamiliarExcess Below(0.2, 0.03), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
         needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(20.0, 80.0), UniformMessageShare Above(0.4, 0.8)]
     {
         MessageRate Above(15.0, 300.0), 3.0 "many messages a second to web services";
@@ -28,6 +29,10 @@ pub const TABLE: &[CauseRules] = causes! {
         Http2AbuseRate Above(5.0, 50.0), -5.0 "streams are reset at once, which has a name of its own";
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
         PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
+        PageRate AboveUnexpected(120.0, 300.0), 2.5 "few sites are asked so much";
+        JudgedTime Above(240.0, 1500.0), -3.0 "it was like this all the time";
+        BareBrowserShare AboveUnexpected(0.4, 0.9), 3.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
+        BareBrowserShare Exceeds(0.2, 0.6), 2.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
         PeakRequestsPerClient AboveUnexpected(6.0, 40.0), 3.0 "no person asks for so many pages in one second";
         PeakRequestsPerClient Above(8.0, 50.0), 1.5 "no person asks for so many pages in one second";
         PeakRequestsPerClient Rises(2.0, 8.0), 1.5 "one client asks faster than any did before";
@@ -51,6 +56,8 @@ pub const TABLE: &[CauseRules] = causes! {
         InvalidVersionShare Above(0.05, 0.2), 1.0 "programs speak wrong HTTP";
         ReturningShare Above(0.35, 0.75), -4.0 "most of it comes from clients that were here before";
         CrawlerShare Above(0.4, 0.8), -5.0 "most say which crawler they are";
+        CrawlerExcess Above(0.4, 0.8), -5.0 "what came on top says which crawler it is";
+        NewWorkerCount Above(10.0, 60.0), 1.5 "many programs that were never here come at once";
         LoginAttemptShare Above(0.2, 0.6), -3.0 "they try to log in";
         GuesserShare Above(0.3, 0.8), -3.0 "its clients do nothing but log in, and are refused";
         ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
@@ -75,6 +82,8 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [BatchShare Below(0.8, 0.4)]
         needs [TypingShare Below(0.6, 0.3)]
         needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
+        needs [PageRate Above(6.0, 20.0), PeakRequestsPerClient Above(8.0, 30.0), MachineClientShare Above(0.3, 0.6), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3)]
+        needs [WorkerShare Below(0.8, 0.4), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3)]
         needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0)]
     {
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
@@ -88,6 +97,8 @@ pub const TABLE: &[CauseRules] = causes! {
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
         SequentialWalkShare Above(0.3, 0.8), -4.0 "they walk through the items in order";
         CacheHitShare Lacks(0.1, 0.5), 2.0 "the cache stopped helping";
+        RepeaterShare Above(0.3, 0.7), -5.0 "its clients ask for the same again and again, which caches hold";
+        JudgedTime Above(240.0, 1500.0), -3.0 "it was like this all the time";
         NewClientShare Above(0.6, 0.95), 1.0 "nearly all clients were never seen before";
         UserAgentRotation Above(0.15, 0.6), 1.0 "clients change their user agent as they go";
         AssetsPerPage Above(1.5, 4.0), -2.5 "clients fetch assets, as browsers do";
@@ -103,12 +114,15 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [RequestTimeoutShare Below(0.5, 0.2)]
         needs [CostPathRise Above(1.3, 2.5), CostConcentration AboveUnexpected(0.7, 0.95)]
         needs [CostPathWeight Above(1.5, 4.0), DurationMedian AboveUnexpected(1e5, 4e5)]
+        needs [DurationP95 Rises(1.2, 2.0), ServiceTimeRatio Above(1.2, 2.0), ServerErrorShare Exceeds(0.03, 0.15), DurationMedian AboveUnexpected(1e5, 4e5), CostPathWeight Above(3.0, 8.0)]
         needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6)]
         needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0)]
         needs [LoginAttemptShare Below(0.35, 0.1)]
         needs [BatchShare Below(0.8, 0.4)]
+        needs [WorkerShare Below(0.8, 0.4), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3)]
         needs [TypingShare Below(0.6, 0.3)]
     {
+        JudgedTime Above(240.0, 1500.0), -3.0 "it was like this all the time";
         CostPathRise Above(1.6, 5.0), 2.5 "the costliest path is asked for far more often";
         CostPathWeight Above(2.0, 8.0), 1.5 "it costs far more than other requests";
         RequestTimeoutShare Above(0.1, 0.3), -4.0 "requests are begun and never finished";
@@ -225,10 +239,12 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), -1.5 "a program of our own asks far more than it did";
     }
     Misconfiguration prior -3.0
-        needs [ServerErrorShare Shifts(3.0, 6.0), ClientErrorShare Shifts(3.0, 6.0), ServerErrorShare AboveUnexpected(0.3, 0.8)]
+        needs [ServerErrorShare Shifts(3.0, 6.0), ClientErrorShare Shifts(3.0, 6.0), MovedShare Shifts(4.0, 8.0), ServerErrorShare AboveUnexpected(0.3, 0.8)]
     {
         ClientErrorShare Shifts(3.0, 8.0), 2.5 "requests are refused that used to succeed";
         ClientErrorShare Exceeds(0.05, 0.3), 1.0 "many of them";
+        MovedShare Shifts(4.0, 9.0), 2.5 "requests are sent elsewhere that used to succeed";
+        MovedShare Exceeds(0.05, 0.3), 1.0 "many of them";
         ServerErrorShare Shifts(3.0, 8.0), 1.0 "requests fail that used to succeed";
         ErrorPathConcentration Above(0.5, 0.95), 1.5 "all on one path";
         PageRate Flat(1.5), 1.5 "no more requests than before";
@@ -238,6 +254,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ProberShare Above(0.15, 0.5), -3.0 "scanners cause them";
         MachineClientShare Above(0.3, 0.8), -1.5 "most requests come from programs";
         ServerDownEvents Above(0.2, 1.0), -2.5 "a server is down";
+        GatewayErrorShare Exceeds(0.05, 0.3), -3.0 "the proxy finds no server to answer";
         ClientAbortShare Exceeds(0.03, 0.15), -4.0 "clients went away, nobody refused them";
         LoginAttemptShare Above(0.2, 0.6), -1.5 "failed log-ins cause them";
         BrokenShare Above(0.04, 0.25), 2.0 "what used to succeed fails";
@@ -281,6 +298,7 @@ pub const TABLE: &[CauseRules] = causes! {
         UpstreamFailureEvents Above(2.0, 10.0), -2.0 "servers are reached and do not answer in time";
         UpstreamFailureShare Above(0.05, 0.4), 2.0 "the balancer finds no server to answer";
         GatewayErrorShare Above(0.05, 0.4), 1.5 "the errors are the balancer's own";
+        GatewayErrorShare Exceeds(0.05, 0.4), 1.5 "they are new";
         PageRate Flat(1.6), 1.0 "no more requests than before";
         ServiceTimeRatio Below(1.3, 1.0), 1.0 "what is answered is answered as fast as ever";
         ServerDownEvents Above(0.2, 1.0), 1.0 "the balancer says that servers are down";
@@ -304,6 +322,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RetransmissionShare Above(0.04, 0.2), 4.0 "much has to be sent again";
         RetransmissionShare Exceeds(0.04, 0.15), 2.5 "hardly anything had to be sent again before";
         HandshakeTime Rises(1.8, 5.0), 2.0 "connections take longer to open than before";
+        FallOfFewKinds Above(0.5, 0.85), -5.0 "a few kinds of requests stopped, and the others come as ever";
         UnansweredUdpRate Above(80.0, 800.0), -3.0 "a flood fills the way";
         ReflectedRate Above(30.0, 300.0), -3.0 "a flood fills the way";
         StrayTcpRate Above(80.0, 800.0), -3.0 "a flood fills the way";
@@ -324,7 +343,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [OwnClientShare Above(0.25, 0.6), ReturningShare Above(0.45, 0.8), OwnProgramExcess Above(0.3, 0.7)]
         needs [PageRate Rises(1.3, 3.0), PeakRequestsPerClient Above(4.0, 20.0)]
         needs [RequestCount Above(30.0, 120.0)]
-        needs [RequestRate Above(1.2, 4.0)]
+        needs [RequestRate Above(3.0, 8.0)]
     {
         OwnClientShare Exceeds(0.15, 0.5), 1.5 "one program that always came here sends most of it";
         OwnClientShare AboveUnexpected(0.5, 0.9), 1.0 "one program sends most of it";
@@ -350,6 +369,9 @@ pub const TABLE: &[CauseRules] = causes! {
     {
         PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
+        RequestRate Rises(1.8, 6.0), 1.5 "far more requests in all, what pages are made of included";
+        WorkerShare Above(0.4, 0.8), -2.5 "programs ask, not people";
+        NewWorkerCount Above(10.0, 60.0), -3.0 "many programs that were never here come at once";
         AssetsPerPage Flat(1.5), 3.0 "they fetch pages with their assets, as browsers do";
         AssetsPerPage Above(1.0, 3.0), 1.0 "they fetch assets, as browsers do";
         AssetsPerPage Falls(0.25, 0.05), -3.0 "pages are fetched without their assets";
@@ -375,12 +397,13 @@ pub const TABLE: &[CauseRules] = causes! {
         BatchShare Above(0.3, 0.8), -2.0 "one program works through a list";
     }
     Crawler prior -2.5
-        needs [CrawlerShare Above(0.2, 0.5)]
+        needs [CrawlerShare Above(0.2, 0.5), CrawlerExcess Above(0.4, 0.8)]
         needs [RequestRate Above(0.3, 1.2)]
         needs [RequestCount Above(30.0, 80.0)]
     {
         CrawlerShare Exceeds(0.15, 0.5), 3.5 "most of it says which crawler it is";
         CrawlerShare AboveUnexpected(0.4, 0.8), 3.0 "most of it says which crawler it is";
+        CrawlerExcess Above(0.4, 0.8), 3.5 "what came on top says which crawler it is";
         DistinctPathShare Above(0.2, 0.7), 1.5 "it reads page after page once";
         TopPathShare Below(0.4, 0.1), 1.0 "it reads many pages";
         RequestRate Below(120.0, 15.0), 1.0 "at a pace that crawlers keep";

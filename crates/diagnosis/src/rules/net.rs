@@ -33,7 +33,8 @@ pub const TABLE: &[CauseRules] = causes! {
         UnansweredUdpShare Above(0.3, 0.8), 2.5 "nobody answers them";
         UdpNewShare Above(0.15, 0.6), 2.0 "they belong to no stream: each is the first between its ports";
         UniformPayloadShare Above(0.5, 0.95), 4.0 "they all carry the same, as tools fill their packets";
-        UdpNewShare Below(0.02, 0.002), -5.0 "long streams look like a capture of one direction";
+        UdpNewShare Below(0.08, 0.008), -5.0 "long streams look like a capture of one direction";
+        UnansweredUdpRate Above(8000.0, 60000.0), 2.5 "few networks carry so much";
         UnansweredUdpBytes Above(150.0, 700.0), 1.0 "they are large, as filler is and questions are not";
         DhcpRequestRate Above(15.0, 80.0), 5.0 "machines ask for an address once";
         DhcpClientCount Above(20.0, 100.0), 2.5 "a new one asks each time, until no address is left";
@@ -103,7 +104,7 @@ pub const TABLE: &[CauseRules] = causes! {
         StrayTcpShare Above(0.4, 0.9), 2.0 "most TCP belongs to no connection";
         StrayTcpShare Exceeds(0.2, 0.6), 1.0 "TCP used to belong to connections";
         StrayNewShare Above(0.2, 0.7), 2.0 "each packet claims another connection";
-        StrayNewShare Below(0.1, 0.02), -5.0 "long one-sided connections look like a capture of one direction";
+        StrayNewShare Below(0.15, 0.04), -5.0 "long one-sided connections look like a capture of one direction";
         ImpossibleFlagShare Above(0.1, 0.5), 3.0 "no system sends such flags";
         SourceCount Above(50.0, 1000.0), 1.5 "it comes from many addresses";
         StraySynAckShare Above(0.2, 0.6), -3.5 "they accept connections, so somebody else was asked";

@@ -65,7 +65,12 @@ pub const TABLE: &[CauseRules] = causes! {
         ServerDownEvents Above(0.2, 2.0), -3.0 "servers are reported down";
         UpstreamFailureShare Above(0.05, 0.3), -2.0 "servers do not answer";
         PageRate Rises(1.6, 4.0), -2.5 "far more requests than before";
+        PageRate AboveUnexpected(120.0, 300.0), -1.5 "few sites are asked so much";
+        ClientRate Rises(2.0, 6.0), -1.5 "from far more people than before";
+        NewWorkerCount Above(10.0, 60.0), -1.5 "many programs that were never here come at once";
+        MovedShare Shifts(4.0, 9.0), -2.0 "requests are sent elsewhere that used to succeed";
         PageRate Falls(0.5, 0.15), -1.5 "far fewer requests than before";
+        FallOfFewKinds Above(0.5, 0.85), 1.25 "a few kinds of requests stopped, and the others come as ever";
         PacketRate Rises(3.0, 10.0), -1.5 "far more packets than before";
         ReflectedRate Above(50.0, 500.0), -2.0 "answers arrive that nobody asked for";
         FragmentShare Above(0.3, 0.8), -1.5 "most packets are fragments";
@@ -89,6 +94,8 @@ pub const TABLE: &[CauseRules] = causes! {
         FailedLogins Above(5.0, 20.0), -2.0 "log-in after log-in fails";
         BrokenShare Above(0.04, 0.2), -2.5 "what used to succeed fails";
         BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";
+        WorkerShare Above(0.4, 0.9), 1.25 "programs use an interface, as programs do, and are served";
+        JudgedTime Above(240.0, 1500.0), 1.25 "it was like this all the time";
         TypingShare Above(0.2, 0.6), 1.0 "people type, and the page asks at every key";
         CopierRequests Above(40.0, 200.0), -1.5 "clients read page after page and nothing else";
         DisguisedRequests Above(9.0, 40.0), -4.0 "one request is sent again and again under other names";

@@ -100,6 +100,7 @@ fn login() -> Observation<'static> {
         time: Timestamp(1),
         client: HOST,
         succeeded: false,
+        challenged: false,
         service: "ssh",
         user: b"root",
     })

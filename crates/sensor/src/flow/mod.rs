@@ -15,6 +15,7 @@ mod key;
 mod login;
 mod pairs;
 mod sequence;
+mod sip;
 mod speech;
 mod stream;
 
@@ -213,6 +214,11 @@ impl Table {
         let is_dns = packet.source_port == dns_wire::PORT || packet.destination_port == dns_wire::PORT;
         if is_dns && packet.protocol == protocol::UDP {
             self.queries.datagram(packet, sink);
+        }
+        if packet.protocol == protocol::UDP
+            && let Some(login) = sip::login(packet)
+        {
+            sink.observe(&Observation::Login(login));
         }
     }
 

@@ -310,6 +310,7 @@ fn hear_login(service: &'static str, attempted: &mut bool, bytes: &[u8], cx: &mu
             time: cx.packet.time,
             client: cx.client,
             succeeded: verdict.succeeded,
+            challenged: false,
             service: verdict.service,
             user: b"",
         }));

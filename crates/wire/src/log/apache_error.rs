@@ -30,7 +30,7 @@ pub(super) fn read<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Line<'a>, Li
     if let Some(user) = failed_user(rest)
         && let Some(client) = address(client)
     {
-        let login = Login { time, client, succeeded: false, service: "http-basic", user };
+        let login = Login { time, client, succeeded: false, challenged: false, service: "http-basic", user };
         return Ok(Line::Observation(Observation::Login(login)));
     }
     if says(b"AH02006") || says(b"AH01998") || says(b"AH02008") {

@@ -36,7 +36,14 @@ pub(super) fn read<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Result<Lin
     let time = time.ok_or(LineError { reason: "no date that can be read", at_byte: 0 })?;
     dates.saw(time);
     let Attempt { client, succeeded, service, user } = attempt;
-    Ok(Line::Observation(Observation::Login(Login { time, client, succeeded, service, user })))
+    Ok(Line::Observation(Observation::Login(Login {
+        time,
+        client,
+        succeeded,
+        challenged: false,
+        service,
+        user,
+    })))
 }
 
 /// `smtpd` of `postfix/smtpd` and `postfix/submission/smtpd`.

@@ -50,7 +50,14 @@ fn message<'a>(time: Timestamp, text: &'a [u8], dates: &mut Dates) -> Line<'a> {
     }
     if let Some((succeeded, service, user)) = login(&details) {
         let Some(client) = address(details.client()) else { return Line::Nothing };
-        return Line::Observation(Observation::Login(Login { time, client, succeeded, service, user }));
+        return Line::Observation(Observation::Login(Login {
+            time,
+            client,
+            succeeded,
+            challenged: false,
+            service,
+            user,
+        }));
     }
     if details.says(b"SSL_do_handshake() failed") || details.says(b"in SSL handshake") {
         let connection = haproxy::connection(time, details.client(), ConnectionEvent::TlsAbandoned);
