@@ -292,7 +292,7 @@ impl NetWindow {
             self.volumes.udp_questions.add(weight, bytes);
             return;
         }
-        if service::is_small_answer(p.source_port, p.payload, p.length_bytes.into()) {
+        if service::is_small_answer(p.source_port, p.payload, p.length_bytes) {
             self.volumes.udp_small_answers.add(weight, bytes);
             return;
         }

@@ -57,7 +57,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ReturningShare Above(0.35, 0.75), -4.0 "most of it comes from clients that were here before";
         CrawlerShare Above(0.4, 0.8), -5.0 "most say which crawler they are";
         CrawlerExcess Above(0.4, 0.8), -5.0 "what came on top says which crawler it is";
-        NewWorkerCount Above(10.0, 60.0), 1.5 "many programs that were never here come at once";
+        NewWorkerCount Above(10.0, 60.0), 3.0 "many programs that were never here come at once";
         LoginAttemptShare Above(0.2, 0.6), -3.0 "they try to log in";
         GuesserShare Above(0.3, 0.8), -3.0 "its clients do nothing but log in, and are refused";
         ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
@@ -366,11 +366,12 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [ClientCount Above(12.0, 40.0)]
         needs [PageRate Above(1.2, 4.0)]
         needs [ReferenceTime Above(5.0, 12.0)]
+        needs [NewWorkerCount Below(40.0, 10.0)]
     {
         PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
-        RequestRate Rises(1.8, 6.0), 1.5 "far more requests in all, what pages are made of included";
-        WorkerShare Above(0.4, 0.8), -2.5 "programs ask, not people";
+        RequestRate Rises(1.8, 6.0), 1.0 "far more requests in all, what pages are made of included";
+        WorkerShare Above(0.3, 0.7), -3.0 "programs ask, not people";
         NewWorkerCount Above(10.0, 60.0), -3.0 "many programs that were never here come at once";
         AssetsPerPage Flat(1.5), 3.0 "they fetch pages with their assets, as browsers do";
         AssetsPerPage Above(1.0, 3.0), 1.0 "they fetch assets, as browsers do";
@@ -453,6 +454,7 @@ mod tests {
                 (Metric::AssetsPerPage, 7.0, Some(7.0)),
                 (Metric::MachineClientShare, 0.0, Some(0.0)),
                 (Metric::ReferenceTime, 60.0, None),
+                (Metric::NewWorkerCount, 0.0, None),
             ])
         };
         assert_eq!(rise(0.4, 5.0), Cause::Normal);
