@@ -140,7 +140,7 @@ type Setter<T> = fn(&mut T, &DeValue<'_>) -> Result<(), String>;
 
 const POLICY: [(&str, Setter<Policy>); 10] = [
     ("mode", |p, v| set(&mut p.mode, mode(v))),
-    ("protected-clients", |p, v| set(&mut p.protected_clients, prefixes(v))),
+    ("protected-clients", |p, v| set(&mut p.protected_clients, words(v, protected))),
     ("owned-prefixes", |p, v| set(&mut p.owned_prefixes, prefixes(v))),
     ("min-confidence", |p, v| set(&mut p.min_confidence, share(v))),
     ("max-baseline-share", |p, v| set(&mut p.max_baseline_share, share(v))),
@@ -210,10 +210,26 @@ fn mode(value: &DeValue<'_>) -> Result<Mode, String> {
 }
 
 fn prefixes(value: &DeValue<'_>) -> Result<Vec<Prefix>, String> {
+    words(value, prefix)
+}
+
+fn words(value: &DeValue<'_>, read: fn(&str) -> Result<Prefix, String>) -> Result<Vec<Prefix>, String> {
     let list = value.as_array().ok_or("a list of addresses or prefixes is expected")?;
     list.iter()
-        .map(|item| item.get_ref().as_str().ok_or_else(|| "quotes are missing".into()).and_then(prefix))
+        .map(|item| item.get_ref().as_str().ok_or_else(|| "quotes are missing".into()).and_then(read))
         .collect()
+}
+
+/// Clients that are never refused: an address or a prefix, but not everybody.
+///
+/// # Errors
+/// What is wrong with it, as a clause.
+pub fn protected(word: &str) -> Result<Prefix, String> {
+    let found = prefix(word)?;
+    if found.length_bits() == 0 {
+        return Err(format!("`{word}` is everybody; mode = \"observe\" refuses nobody"));
+    }
+    Ok(found)
 }
 
 /// An address stands for itself alone.

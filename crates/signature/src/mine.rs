@@ -302,7 +302,23 @@ impl Search<'_> {
                 best = fewer;
             }
         }
-        self.with_protocol(best)
+        self.within_bounds(self.with_protocol(best))
+    }
+
+    /// Adds the ports and flags that all of it has: a rule must not reach traffic that the normal
+    /// sample did not happen to hold.
+    fn within_bounds(&self, mut best: Conjunction) -> Conjunction {
+        for (i, candidate) in self.pool.iter().enumerate() {
+            let is_bound = match &candidate.test {
+                Test::TcpFlags(_) => true,
+                Test::DestinationPort { low, high } => high - low < FEW_PORTS,
+                _ => false,
+            };
+            if is_bound {
+                best = self.with_common(best, i);
+            }
+        }
+        best
     }
 
     /// Adds what all matched records have in common and ordinary traffic has not.

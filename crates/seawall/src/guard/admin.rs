@@ -2,6 +2,9 @@
 //! answers while the data plane is saturated, and while another client of it is silent.
 
 use super::clock;
+use crate::config;
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::geteuid;
 use seawall_http_edge::Edge;
 use seawall_http_edge::counters::Counter;
 use seawall_http_edge::http1::head::{self, Scanner};
@@ -12,7 +15,6 @@ use seawall_model::{Prefix, Timestamp};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -139,6 +141,12 @@ pub fn listen(path: &Path, edge: Arc<Edge>, takes_over: bool) -> io::Result<Admi
 /// If nothing answers on the socket.
 pub fn ask(path: &Path, method: &str, target: &str, body: &str) -> io::Result<(u16, String)> {
     let mut stream = UnixStream::connect(path)?;
+    // In a folder that everybody writes to, anybody may have been there first.
+    let (answers, own) = (socket_peercred(&stream)?.uid, geteuid());
+    if answers != own && !answers.is_root() {
+        let reason = "the program that listens there belongs to another user";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+    }
     stream.set_read_timeout(Some(ORDER_PATIENCE + PATIENCE))?;
     let length = body.len();
     write!(stream, "{method} {target} HTTP/1.1\r\nHost: seawall\r\nContent-Length: {length}\r\n\r\n{body}")?;
@@ -229,10 +237,7 @@ struct ProtectedRow {
 fn protected(body: &[u8]) -> Result<Prefix, String> {
     let row: ProtectedRow =
         serde_json::from_slice(body).map_err(|e| format!("{{\"prefix\"}} is expected: {e}"))?;
-    if let Ok(address) = row.prefix.parse::<IpAddr>() {
-        return Ok(Prefix::host(address));
-    }
-    row.prefix.parse().map_err(|_| "prefix: an address or prefix is expected".to_owned())
+    config::protected(&row.prefix).map_err(|reason| format!("prefix: {reason}"))
 }
 
 /// A client that has until a moment to say all that it has to say.

@@ -46,11 +46,16 @@ impl Live<'_> {
         let _ = self.err.flush();
     }
 
-    /// Tells what has happened.
+    /// Tells what has happened. A guard whose terminal is gone guards on.
     ///
     /// # Errors
-    /// If nobody can be told any more.
+    /// If a program reads it that is gone: it started the guard, and would leave it behind.
     pub fn tell(&mut self, told: &Told, now: Timestamp) -> io::Result<()> {
+        let result = self.try_to_tell(told, now);
+        if self.json { result } else { Ok(()) }
+    }
+
+    fn try_to_tell(&mut self, told: &Told, now: Timestamp) -> io::Result<()> {
         if self.console.progress {
             let _ = write!(self.err, "\r\x1b[K");
         }

@@ -13,6 +13,7 @@
 use crate::pipeline::recording::Recorder;
 use crate::report;
 use anyhow::{Context, bail};
+use rustix::fs::OFlags;
 use seawall_engine::Input;
 use seawall_incident::status::{Notice, notice};
 use seawall_model::Timestamp;
@@ -254,7 +255,9 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 /// however it ends.
 fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
-    let open = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let open = File::options().read(true).write(true).create(true).truncate(false).mode(0o600);
+    // Nothing outside the folder is written to by way of a link.
+    let open = open.custom_flags(OFlags::NOFOLLOW.bits() as i32).open(&path);
     let mut file = open.with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => {}
