@@ -255,9 +255,11 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 /// however it ends.
 fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
-    let open = File::options().read(true).write(true).create(true).truncate(false).mode(0o600);
-    // Nothing outside the folder is written to by way of a link.
-    let open = open.custom_flags(OFlags::NOFOLLOW.bits() as i32).open(&path);
+    // A link is not followed: nothing outside the folder is written to.
+    let flags = OFlags::NOFOLLOW.bits() as i32;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+    let open = options.open(&path);
     let mut file = open.with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => {}
