@@ -4,6 +4,7 @@
 use seawall::console::Console;
 use seawall::pipeline::{TriageRequest, triage};
 use seawall::{config, report};
+use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
 use seawall_model::{Cause, Class};
 use serde::Deserialize;
@@ -41,10 +42,16 @@ fn scenarios() -> Vec<(String, Scenario)> {
 
 fn report_of(name: &str, scenario: &Scenario) -> TriageReport {
     let folder = root().join(name);
+    let policy = config::load(&folder.join("policy.toml")).expect("a valid policy").policy;
+    report_under(policy, name, scenario)
+}
+
+fn report_under(policy: Policy, name: &str, scenario: &Scenario) -> TriageReport {
+    let folder = root().join(name);
     let request = TriageRequest {
         files: scenario.inputs.iter().map(|file| folder.join(file)).collect(),
         changes: scenario.changes.as_ref().map(|file| folder.join(file)),
-        policy: config::load(&folder.join("policy.toml")).expect("a valid policy").policy,
+        policy,
         ..TriageRequest::default()
     };
     let mut report = triage(&request, &mut |_| {}).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -87,7 +94,8 @@ fn the_readme_shows_what_its_first_command_prints() {
     let path = root().join("../README.md");
     let readme = std::fs::read_to_string(&path).expect("a README");
     let (_, scenario) = scenarios().into_iter().find(|(name, _)| name == FIRST).expect("the first scenario");
-    let text = report::terminal(&report_of(FIRST, &scenario), &Console::PIPE, false);
+    let report = report_under(Policy::default(), FIRST, &scenario);
+    let text = report::terminal(&report, &Console::PIPE, false);
     let command = format!("cargo run --release -- triage scenarios/{FIRST}/access.log.gz");
     let after = readme.find(&command).expect("the first command") + command.len();
     let begin = readme[after..].find("```\n").map(|at| after + at + 4).expect("the command's block ends");

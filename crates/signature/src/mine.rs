@@ -305,12 +305,12 @@ impl Search<'_> {
         self.within_bounds(self.with_protocol(best))
     }
 
-    /// Adds the ports and flags that all of it has: a rule must not reach traffic that the normal
+    /// Adds the ports, flags, paths and shapes of queries that all of it has: a rule must not reach traffic that the normal
     /// sample did not happen to hold.
     fn within_bounds(&self, mut best: Conjunction) -> Conjunction {
         for (i, candidate) in self.pool.iter().enumerate() {
             let is_bound = match &candidate.test {
-                Test::TcpFlags(_) => true,
+                Test::TcpFlags(_) | Test::Path(_) | Test::PathTemplate(_) | Test::QueryShape(_) => true,
                 Test::DestinationPort { low, high } => high - low < FEW_PORTS,
                 _ => false,
             };

@@ -141,12 +141,10 @@ pub enum ShareSeries {
     OpenedAgain,
     /// Server errors among what is not fetched along: the many files of a page hardly ever fail.
     AskedErrors,
-    /// Answers that send the client elsewhere.
-    Moved,
 }
 
 /// Every watched share, in the order of their detectors.
-pub const SHARES: [ShareSeries; 13] = [
+pub const SHARES: [ShareSeries; 12] = [
     ShareSeries::ServerErrors,
     ShareSeries::ClientErrors,
     ShareSeries::Abandoned,
@@ -159,7 +157,6 @@ pub const SHARES: [ShareSeries; 13] = [
     ShareSeries::AskedAgain,
     ShareSeries::OpenedAgain,
     ShareSeries::AskedErrors,
-    ShareSeries::Moved,
 ];
 
 impl ShareSeries {
@@ -172,7 +169,6 @@ impl ShareSeries {
         match self {
             Self::ServerErrors => http(|h| h.counters.server_error),
             Self::ClientErrors => http(|h| h.counters.client_error),
-            Self::Moved => http(|h| h.counters.moved),
             Self::Abandoned => {
                 http(|h| h.counters.timed_out + h.counters.client_closed + h.counters.client_timed_out)
             }
