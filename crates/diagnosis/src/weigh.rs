@@ -116,7 +116,7 @@ fn as_verdict(hypothesis: &Hypothesis, findings: &Findings) -> Verdict {
 
 /// Causes that hold beside the verdict: strong in themselves, of another kind of traffic.
 fn also(hypotheses: &[Hypothesis], verdict: &Verdict, findings: &Findings) -> Vec<Verdict> {
-    if matches!(verdict.class, Class::Normal | Class::Undecided) {
+    if !verdict.class.is_named() {
         return Vec::new();
     }
     hypotheses

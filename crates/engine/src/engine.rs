@@ -311,7 +311,7 @@ impl Engine {
         let mut so_far = episode.during.clone();
         so_far.merge(&part);
         let diagnosis = diagnose(&self.findings_of(&episode, &so_far), &self.policy);
-        if !matches!(diagnosis.verdict.class, Class::Normal | Class::Undecided) {
+        if diagnosis.verdict.class.is_named() {
             if episode.diagnosis.as_ref().is_none_or(|d| d.verdict.cause != diagnosis.verdict.cause) {
                 episode.named = Some(now);
                 effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));

@@ -56,10 +56,10 @@ pub(crate) struct Episode {
     /// Series that called it, and when each began to move.
     pub moved: Vec<(Watched, Timestamp)>,
     pub during: Window,
-    /// Its seconds once more, until it has a name: trouble may only begin in one of them.
-    unnamed: Option<Recent>,
     /// The same with the part of a second that the present verdict was reached on, where it was.
     pub glance: Option<Window>,
+    /// Its seconds once more, until it has a name: trouble may only begin in one of them.
+    unnamed: Option<Recent>,
     /// Seconds that look calm again, not yet sure.
     pub tail: Vec<(Timestamp, Window)>,
     pub diagnosis: Option<Diagnosis>,
@@ -117,8 +117,8 @@ impl Episode {
             onset,
             moved,
             during: Window::default(),
-            unnamed: Some(Recent::default()),
             glance: None,
+            unnamed: Some(Recent::default()),
             tail: Vec::new(),
             diagnosis: None,
             named: None,
@@ -231,7 +231,7 @@ impl Episode {
         let normal =
             diagnosis.verdict.class == Class::Normal && diagnosis.verdict.confidence >= SURELY_NORMAL;
         self.normal_in_a_row = if normal { self.normal_in_a_row + 1 } else { 0 };
-        if !matches!(diagnosis.verdict.class, Class::Normal | Class::Undecided) {
+        if diagnosis.verdict.class.is_named() {
             self.unnamed = None;
         }
         self.diagnosis = Some(diagnosis);
@@ -297,7 +297,7 @@ impl Concluded {
 
     /// Whether it has a name that is not "normal".
     pub(crate) fn is_named(&self) -> bool {
-        !matches!(self.diagnosis.verdict.class, Class::Normal | Class::Undecided)
+        self.diagnosis.verdict.class.is_named()
     }
 }
 

@@ -19,6 +19,12 @@ pub enum Class {
 }
 
 impl Class {
+    /// Whether it says that something is unusual, and what: neither normal nor undecided.
+    #[must_use]
+    pub fn is_named(self) -> bool {
+        !matches!(self, Self::Normal | Self::Undecided)
+    }
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -63,11 +63,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Option<Plan>, PlanReport) {
 /// A verdict below the policy's confidence is none.
 fn effective(verdict: &Verdict, policy: &Policy) -> Cause {
     let is_sure = verdict.confidence >= policy.min_confidence;
-    if is_sure || matches!(verdict.class, Class::Normal | Class::Undecided) {
-        verdict.cause
-    } else {
-        Cause::Undecided
-    }
+    if is_sure || !verdict.class.is_named() { verdict.cause } else { Cause::Undecided }
 }
 
 struct Draft<'a> {

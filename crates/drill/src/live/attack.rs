@@ -3,12 +3,11 @@
 
 use super::address::{Door, Population, Source};
 use super::browser::Browser;
+use super::worker::Worker;
 use super::world::{Flood, Wanted};
 use crate::rng::Rng;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
@@ -20,50 +19,50 @@ pub const MOST_PER_S: f64 = 1_200.0;
 const MOST_OPEN: usize = 500;
 /// The commonest words: what the dear searches are made of.
 const COMMON_WORDS: usize = 60;
-const ITEMS: u64 = 2_000;
+/// Items of a site.
+pub(super) const ITEMS: u64 = 2_000;
 
-/// A running attack; it ends when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Attack {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+/// Begins an attack; it ends when it is dropped.
+pub(super) fn start(
+    flood: Flood,
+    (door, host): (Door, &str),
+    per_s: f64,
+    words: &[String],
+    seed: u64,
+) -> io::Result<Worker> {
+    let words = common(words);
+    let (per_s, host) = (bounded(per_s), host.to_owned());
+    Worker::start("attack", move |stop| async move {
+        run(flood, (door, &host), per_s, &words, seed, &stop).await;
+    })
 }
 
-impl Attack {
-    pub(crate) fn start(
-        flood: Flood,
-        (door, host): (Door, &str),
-        per_s: f64,
-        words: &[String],
-        seed: u64,
-    ) -> io::Result<Self> {
-        let stop = Arc::<AtomicBool>::default();
-        let ending = Arc::clone(&stop);
-        let words: Vec<String> = words.iter().take(COMMON_WORDS).cloned().collect();
-        let (per_s, host) = (bounded(per_s), host.to_owned());
-        let thread = std::thread::Builder::new().name("attack".into()).spawn(move || {
-            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-                return;
-            };
-            let all = run(flood, (door, &host), per_s, &words, seed, &ending);
-            tokio::task::LocalSet::new().block_on(&runtime, all);
-        })?;
-        Ok(Self { stop, thread: Some(thread) })
-    }
-}
-
-impl Drop for Attack {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// The words that searches of attackers are made of.
+pub(super) fn common(words: &[String]) -> Vec<String> {
+    words.iter().take(COMMON_WORDS).cloned().collect()
 }
 
 /// The rate that is really sent, whatever was asked for.
 pub(crate) fn bounded(per_s: f64) -> f64 {
     if per_s.is_finite() { per_s.clamp(1.0, MOST_PER_S) } else { 1.0 }
+}
+
+/// Moments at an even distance. Where the machine cannot keep up, what was missed does not come
+/// afterwards.
+pub(super) struct Beat {
+    next: Instant,
+    step: Duration,
+}
+
+impl Beat {
+    pub(super) fn every(step_s: f64) -> Self {
+        Self { next: Instant::now(), step: Duration::from_secs_f64(step_s) }
+    }
+
+    pub(super) async fn wait(&mut self) {
+        self.next = (self.next + self.step).max(Instant::now() - Duration::from_millis(200));
+        sleep_until(self.next).await;
+    }
 }
 
 async fn run(
@@ -75,8 +74,7 @@ async fn run(
     stop: &AtomicBool,
 ) {
     let mut rng = Rng::new(seed ^ 0x00A7_7AC4);
-    let (begun, step) = (Instant::now(), Duration::from_secs_f64(1.0 / per_s));
-    let mut next = begun;
+    let (begun, mut beat) = (Instant::now(), Beat::every(1.0 / per_s));
     let mut all = JoinSet::new();
     let mut dripping = JoinSet::new();
     for _ in 0..flood.slow_connections {
@@ -84,9 +82,7 @@ async fn run(
         dripping.spawn_local(drip(door, source));
     }
     while !stop.load(Relaxed) {
-        // Where the machine cannot keep up, what was missed is not sent afterwards.
-        next = (next + step).max(Instant::now() - Duration::from_millis(200));
-        sleep_until(next).await;
+        beat.wait().await;
         while all.try_join_next().is_some() {}
         if all.len() >= MOST_OPEN {
             continue;
@@ -103,11 +99,7 @@ async fn run(
 fn wanted(wanted: Wanted, words: &[String], rng: &mut Rng) -> (&'static str, String) {
     let item = rng.below(ITEMS);
     match wanted {
-        Wanted::DearSearches => {
-            let beginning = |rng: &mut Rng| words.get(rng.index(words.len().max(1))).map_or("a", |w| &w[..2]);
-            let terms: Vec<&str> = (0..rng.between(2, 4)).map(|_| beginning(rng)).collect();
-            ("GET", format!("/search?q={}", terms.join("+")))
-        }
+        Wanted::DearSearches => ("GET", dear_search(words, rng)),
         // Name servers have a flood of their own.
         Wanted::Pages | Wanted::UnknownNames => ("GET", format!("/item/{item}")),
         Wanted::FoundPages => {
@@ -120,6 +112,13 @@ fn wanted(wanted: Wanted, words: &[String], rng: &mut Rng) -> (&'static str, Str
         Wanted::PagesAndCalls if rng.chance(0.5) => ("GET", format!("/api/entry/{item}")),
         Wanted::PagesAndCalls => ("GET", format!("/item/{item}")),
     }
+}
+
+/// A search for beginnings of common words, which much answers to.
+pub(super) fn dear_search(words: &[String], rng: &mut Rng) -> String {
+    let beginning = |rng: &mut Rng| words.get(rng.index(words.len().max(1))).map_or("a", |w| &w[..2]);
+    let terms: Vec<&str> = (0..rng.between(2, 4)).map(|_| beginning(rng)).collect();
+    format!("/search?q={}", terms.join("+"))
 }
 
 /// Sends a header a byte a second, and begins anew when it is cut.

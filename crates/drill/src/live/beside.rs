@@ -8,7 +8,7 @@ use super::guard::Event;
 use super::people::{Asked, IN_TIME, People, Taste};
 use super::play::raise_descriptors;
 use super::seen::{Share, contained};
-use super::siege::{Attack, Siege};
+use super::siege::{self, Siege};
 use super::site::Site;
 use super::world::{Flood, Habits, Wanted, World};
 use serde::Serialize;
@@ -118,7 +118,7 @@ async fn scene(contender: &Contender, setting: &Setting<'_>) -> io::Result<Showi
     sleep(Duration::from_secs_f64(setting.calm_s)).await;
     let onset = Instant::now();
     let per_s = capacity_per_s * WORLD.flood.times;
-    let attack = Attack::start(setting.siege, door, per_s, site.words(), setting.seed)?;
+    let attack = siege::start(setting.siege, door, per_s, site.words(), setting.seed)?;
     let also = places.spawn(&setting.also, setting.folder)?;
     sleep(Duration::from_secs_f64(setting.attack_s)).await;
     let end = Instant::now();

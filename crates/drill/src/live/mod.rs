@@ -35,6 +35,7 @@ mod siege;
 mod site;
 mod stage;
 mod tabletop;
+mod worker;
 mod world;
 
 pub use address::{Door, NotLoopback};

@@ -2,7 +2,7 @@
 //! resolvers that ask for its names, and a flood of names that nobody has.
 
 use super::address::{Door, Population, Source};
-use super::attack::bounded;
+use super::attack::{Beat, bounded};
 use super::card::Card;
 use super::dns;
 use super::guard::{Front, Guard};
@@ -13,13 +13,12 @@ use super::people::{Asked, Record};
 use super::play::{ALONE_S, ATTACK_S, CALM_S, FILLS_S, Options, Play, Progress, Stage, WITHOUT_S};
 use super::seen::{Seen, course, decided, good_share};
 use super::stage::PEER_S;
+use super::worker::Worker;
 use super::world::World;
 use crate::rng::{Rng, Weighted};
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
@@ -40,38 +39,6 @@ const SENDERS: u64 = 300;
 const QUIET: Duration = Duration::from_millis(100);
 /// Seconds after the attack in which the guard is still looked at.
 const AFTER_S: f64 = 2.5;
-
-/// A thread with a runtime of its own that ends when it is dropped.
-struct Worker {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Worker {
-    fn start<F: Future<Output = ()>>(
-        name: &str,
-        work: impl FnOnce(Arc<AtomicBool>) -> F + Send + 'static,
-    ) -> io::Result<Self> {
-        let stop = Arc::<AtomicBool>::default();
-        let ending = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
-            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-                return;
-            };
-            tokio::task::LocalSet::new().block_on(&runtime, work(ending));
-        })?;
-        Ok(Self { stop, thread: Some(thread) })
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
 
 /// Plays the outage of the name servers.
 pub(super) async fn play(
@@ -287,11 +254,10 @@ fn flood(door: Door, per_s: f64, seed: u64) -> io::Result<Worker> {
                 senders.push(socket);
             }
         }
-        let (step, mut next) = (Duration::from_secs_f64(1.0 / per_s), Instant::now());
+        let mut beat = Beat::every(1.0 / per_s);
         let mut fresh = SENDERS;
         while !stop.load(Relaxed) && !senders.is_empty() {
-            next = (next + step).max(Instant::now() - Duration::from_millis(200));
-            sleep_until(next).await;
+            beat.wait().await;
             let at = rng.index(senders.len());
             if rng.chance(0.02) {
                 fresh += 1;

@@ -5,7 +5,7 @@
 //! second for some seconds. Links that end a session or remove something are left alone.
 
 use super::address::{Door, Population, Source};
-use super::attack::{Attack, bounded};
+use super::attack::{self, bounded};
 use super::browser::{Answer, Browser};
 use super::card::{ANSWERED, Card};
 use super::guard::{Front, Guard};
@@ -148,7 +148,7 @@ async fn play(
     let people = |door| {
         People::come(door, Taste::found(&target.host, &found.pages, &found.parts), VISITS_PER_S, options.seed)
     };
-    let attack = |door| Attack::start(flood, (door, &target.host), per_s, &found.pages, options.seed);
+    let attack = |door| attack::start(flood, (door, &target.host), per_s, &found.pages, options.seed);
 
     play.stage(Stage::Without { per_s });
     let alone = people(target.door);

@@ -3,21 +3,19 @@
 //! dropped, and do not slow down where their answers do: a flood does not wait.
 
 use super::address::{Door, Population, Source};
-use super::attack::bounded;
+use super::attack::{Beat, ITEMS, bounded, common, dear_search};
 use super::browser::Browser;
+use super::worker::Worker;
 use crate::rng::Rng;
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-const ITEMS: u64 = 2_000;
 /// Requests under way at once: as many as a flood with ten seconds of patience leaves open.
 const MOST_OPEN: usize = 6_000;
 /// Connections of a siege that holds them open, and how fast they come.
@@ -98,48 +96,16 @@ impl Siege {
     }
 }
 
-/// An attack that is going on; it ends when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Attack {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Attack {
-    pub(crate) fn start(
-        siege: Siege,
-        door: Door,
-        per_s: f64,
-        words: &[String],
-        seed: u64,
-    ) -> io::Result<Self> {
-        let stop = Arc::<AtomicBool>::default();
-        let ending = Arc::clone(&stop);
-        let script = Script { siege, door, per_s: bounded(per_s), words: words.to_vec(), seed };
-        let thread = std::thread::Builder::new().name("siege".into()).spawn(move || {
-            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-                return;
-            };
-            // What is still under way ends with its thread.
-            let all = async {
-                let _running = tokio::task::spawn_local(script.run());
-                while !ending.load(Relaxed) {
-                    sleep(Duration::from_millis(20)).await;
-                }
-            };
-            tokio::task::LocalSet::new().block_on(&runtime, all);
-        })?;
-        Ok(Self { stop, thread: Some(thread) })
-    }
-}
-
-impl Drop for Attack {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+/// Begins a siege; it ends when it is dropped.
+pub(super) fn start(siege: Siege, door: Door, per_s: f64, words: &[String], seed: u64) -> io::Result<Worker> {
+    let script = Script { siege, door, per_s: bounded(per_s), words: common(words), seed };
+    // What is still under way ends with its thread.
+    Worker::start("siege", move |stop| async move {
+        let _running = tokio::task::spawn_local(script.run());
+        while !stop.load(Relaxed) {
+            sleep(Duration::from_millis(20)).await;
         }
-    }
+    })
 }
 
 struct Script {
@@ -169,22 +135,16 @@ impl Script {
         let item = rng.below(ITEMS);
         match self.siege {
             Siege::CacheBusting => format!("/item/{item}?r={:x}", rng.next() >> 20),
-            Siege::DearSearch => {
-                let word = |rng: &mut Rng| self.words.get(rng.index(60)).map_or("a", |w| &w[..2]).to_owned();
-                let terms: Vec<String> = (0..rng.between(2, 4)).map(|_| word(rng)).collect();
-                format!("/search?q={}", terms.join("+"))
-            }
+            Siege::DearSearch => dear_search(&self.words, rng),
             _ => format!("/item/{item}"),
         }
     }
 
     async fn flood(&self, rng: &mut Rng, sources: u64) {
-        let (begun, step) = (Instant::now(), Duration::from_secs_f64(1.0 / self.per_s));
-        let (mut next, mut all) = (begun, JoinSet::new());
+        let (begun, mut beat) = (Instant::now(), Beat::every(1.0 / self.per_s));
+        let mut all = JoinSet::new();
         loop {
-            // Where the machine cannot keep up, what was missed is not sent afterwards.
-            next = (next + step).max(Instant::now() - Duration::from_millis(200));
-            sleep_until(next).await;
+            beat.wait().await;
             while all.try_join_next().is_some() {}
             let is_off = self.siege == Siege::Pulses && begun.elapsed().as_secs() % (ON_S + OFF_S) >= ON_S;
             if is_off || all.len() >= MOST_OPEN {
@@ -201,14 +161,13 @@ impl Script {
         let mut all = JoinSet::new();
         for number in 0..LOUD {
             let source = Source::new(self.seed, Population::Attackers, number);
-            let step = Duration::from_secs_f64(LOUD as f64 / self.per_s);
+            let step_s = LOUD as f64 / self.per_s;
             let (door, mut rng) = (self.door, Rng::new(self.seed ^ number));
             let open = Rc::new(Cell::new(0));
             all.spawn_local(async move {
-                let (mut next, mut asked) = (Instant::now(), JoinSet::new());
+                let (mut beat, mut asked) = (Beat::every(step_s), JoinSet::new());
                 loop {
-                    next = (next + step).max(Instant::now() - Duration::from_millis(200));
-                    sleep_until(next).await;
+                    beat.wait().await;
                     while asked.try_join_next().is_some() {}
                     // As many connections as a script holds.
                     if open.get() >= 100 {

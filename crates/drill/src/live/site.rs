@@ -4,13 +4,13 @@
 use super::address::Door;
 use super::catalogue::{Catalogue, Found, Pace, Query};
 use super::message::read_message;
+use super::worker::Worker;
 use super::world::{Trap, World};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,8 +47,7 @@ struct State {
 pub(crate) struct Site {
     door: Door,
     state: Arc<State>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _serving: Worker,
 }
 
 impl Site {
@@ -61,15 +60,9 @@ impl Site {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
         let door = Door::new(listener.local_addr()?).map_err(io::Error::other)?;
-        let stop = Arc::<AtomicBool>::default();
-        let (shared, ending) = (Arc::clone(&state), Arc::clone(&stop));
-        let thread = std::thread::Builder::new().name("site".into()).spawn(move || {
-            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-                return;
-            };
-            tokio::task::LocalSet::new().block_on(&runtime, serve_all(listener, shared, ending));
-        })?;
-        Ok(Self { door, state, stop, thread: Some(thread) })
+        let shared = Arc::clone(&state);
+        let serving = Worker::start("site", move |stop| serve_all(listener, shared, stop))?;
+        Ok(Self { door, state, _serving: serving })
     }
 
     pub(crate) fn door(&self) -> Door {
@@ -115,16 +108,6 @@ impl Site {
         }
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or(1.0)
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It looks every tenth of a second.
-            let _ = thread.join();
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! attack with its traps, and calm again. The next world begins while the last one ends.
 
 use super::address::Door;
-use super::attack::{Attack, bounded};
+use super::attack::{self, bounded};
 use super::browser::HOST;
 use super::card::{Card, TrapCard};
 use super::catalogue::Query;
@@ -15,6 +15,7 @@ use super::people::{Asked, People, Taste};
 use super::play::{ALONE_S, ATTACK_S, CALM_S, FILLS_S, Options, Play, Progress, Stage, WITHOUT_S, What};
 use super::seen::{Second, Seen, Share, course, decided, good_share};
 use super::site::Site;
+use super::worker::Worker;
 use super::world::{Trap, Wanted, World};
 use crate::rng::Rng;
 use std::io;
@@ -287,8 +288,8 @@ impl<'a> Scene<'a> {
         People::come(door, taste, visits_per_s, self.play.options.seed)
     }
 
-    fn attack(&self, door: Door, per_s: f64) -> io::Result<Attack> {
-        Attack::start(self.world.flood, (door, HOST), per_s, self.site.words(), self.play.options.seed)
+    fn attack(&self, door: Door, per_s: f64) -> io::Result<Worker> {
+        attack::start(self.world.flood, (door, HOST), per_s, self.site.words(), self.play.options.seed)
     }
 
     /// What the site manages of what the attack asks for, by what one request takes.

@@ -7,7 +7,7 @@ use crate::episode::Origin;
 use crate::rng::Rng;
 use crate::world::public_v4;
 use seawall_model::Timestamp;
-use seawall_model::observation::{FlowState, Fragment, Packet, protocol, tcp_flags};
+use seawall_model::observation::{Fragment, Packet, protocol, tcp_flags};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Where packets come from, by their own account.
@@ -257,27 +257,7 @@ fn cut(payload: &'static [u8], bytes: u32) -> &'static [u8] {
 
 /// A packet of which only the ends are known.
 pub(crate) fn blank(source: IpAddr, destination: IpAddr) -> Packet<'static> {
-    Packet {
-        time: Timestamp(0),
-        source,
-        destination,
-        protocol: 0,
-        source_port: 0,
-        destination_port: 0,
-        length_bytes: 40,
-        ttl: 64,
-        fragment: Fragment::Whole,
-        tcp_flags: 0,
-        tcp_window: 0,
-        tcp_options: 0,
-        icmp_type: 0,
-        icmp_code: 0,
-        payload: payload::NOTHING,
-        payload_bytes: 0,
-        flow: FlowState::Unknown,
-        repeats: false,
-        sampling: 1,
-    }
+    Packet { source, destination, length_bytes: 40, ttl: 64, ..Packet::unknown(Timestamp(0)) }
 }
 
 /// The same for every packet of a source, as hops are.

@@ -27,4 +27,3 @@ pub const DNS_ANSWER: &[u8] =
 pub const PING: &[u8] = b"\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17";
 pub const ZEROS: &[u8] = &[0; 16];
 pub const LETTERS: &[u8] = b"AAAAAAAAAAAAAAAAAAAAAAAA";
-pub const NOTHING: &[u8] = &[];

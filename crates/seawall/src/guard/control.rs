@@ -1,5 +1,6 @@
 //! The control loop: windows of all threads go to the engine once a second, and sooner while
-//! something new is going on; what the engine says becomes a plan; the plan is checked, compiled, put into force, watched, and withdrawn.
+//! something new is going on; what the engine says becomes a plan; the plan is checked, compiled,
+//! put into force, watched, and withdrawn.
 //!
 //! It owns the engine and the plan. The edge owns the traffic, the admin socket what is shown.
 
@@ -124,6 +125,22 @@ impl Incident {
         Self { name, onset, report: None, kept: None, cause: None, rival: None, notified: None }
     }
 
+    /// It is over: written up, if it has been described and was not a stir that turned out to be
+    /// nothing.
+    pub(super) fn finish(self, end: Timestamp, store: Option<&mut Store>) -> Option<Told> {
+        let mut report = self.report?;
+        report.verdict.end = Some(end);
+        let is_news = report.verdict.class != Class::Normal;
+        let folder = match store {
+            Some(store) if is_news => store.finish(&self.name, &report).map(Some),
+            _ => Ok(None),
+        };
+        Some(match folder {
+            Ok(folder) => Told::Ended { report, folder },
+            Err(error) => Told::Failed(format!("{error:#}")),
+        })
+    }
+
     /// Takes a report; true if the trouble has a new name by it.
     pub(super) fn describe(&mut self, report: Box<TriageReport>) -> bool {
         let cause = report.verdict.cause;
@@ -137,7 +154,7 @@ impl Incident {
 
     /// Whether the operator has been told nothing yet but that something is going on.
     fn is_unnamed(&self) -> bool {
-        self.cause.is_none_or(is_open)
+        !self.cause.is_some_and(|cause| cause.class().is_named())
     }
 
     /// Writes what the users are told, if that is news: first that there is trouble, then of which
@@ -160,7 +177,7 @@ impl Incident {
     /// own measures change what is seen, and a name that changes every second helps nobody.
     pub(super) fn accepts(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
         let Some(present) = self.cause else { return true };
-        if present == verdict.cause || is_open(present) {
+        if present == verdict.cause || !present.class().is_named() {
             self.rival = None;
             return true;
         }
@@ -170,7 +187,7 @@ impl Incident {
         };
         self.rival = Some((verdict.cause, times));
         let needed = match now.since_s(self.onset) {
-            _ if is_open(verdict.cause) => UNNAME,
+            _ if !verdict.class.is_named() => UNNAME,
             age_s if age_s <= YOUNG_S => RENAME_YOUNG,
             _ => RENAME,
         };
@@ -255,7 +272,7 @@ impl Control {
         let mut effects = self.hand_over(current);
         effects.extend(self.step(now, Input::Glance));
         self.follow(effects);
-        let has_name = self.engine.diagnosis().is_some_and(|d| !is_open(d.verdict.cause));
+        let has_name = self.engine.diagnosis().is_some_and(|d| d.verdict.class.is_named());
         if has_name && let Some(conclusion) = self.describe(now) {
             self.plan_as_found(&conclusion, now);
         }
@@ -441,18 +458,8 @@ impl Control {
         self.goodput.released();
         self.vetoed.clear();
         self.suspended = false;
-        let Some(Incident { name, report: Some(mut report), .. }) = self.incident.take() else { return };
-        report.verdict.end = Some(end);
-        // A stir that turned out to be nothing is not an incident.
-        let is_news = report.verdict.class != Class::Normal;
-        let folder = match &mut self.store {
-            Some(store) if is_news => store.finish(&name, &report).map(Some),
-            _ => Ok(None),
-        };
-        match folder {
-            Ok(folder) => self.told.push(Told::Ended { report, folder }),
-            Err(error) => self.told.push(Told::Failed(format!("{error:#}"))),
-        }
+        let ended = self.incident.take().and_then(|incident| incident.finish(end, self.store.as_mut()));
+        self.told.extend(ended);
     }
 
     /// Once a second: is the plan good, and should it be another?
@@ -631,11 +638,6 @@ impl Control {
             self.told.push(Told::Withdrawn(why.to_owned()));
         }
     }
-}
-
-/// Whether it is no name.
-fn is_open(cause: Cause) -> bool {
-    matches!(cause.class(), Class::Normal | Class::Undecided)
 }
 
 fn is_hostile(cause: Cause) -> bool {

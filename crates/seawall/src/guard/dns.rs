@@ -8,11 +8,11 @@ use seawall_detection::Window;
 use seawall_dns_edge::{Counter, Edge};
 use seawall_engine::{Conclusion, Effect, Engine, Input};
 use seawall_http_edge::tls::Certificates;
+use seawall_model::Timestamp;
 use seawall_model::change::Change;
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::report::InputReport;
 use seawall_model::time::SECOND_NS;
-use seawall_model::{Class, Timestamp};
 use serde_json::json;
 
 /// One DNS edge with its engine.
@@ -194,20 +194,8 @@ impl DnsControl {
     fn close(&mut self, end: Timestamp) {
         self.suspended = false;
         self.edge.enforce(self.policy.mode == Mode::Enforce);
-        let Some(incident) = self.incident.take() else { return };
-        let name = incident.name;
-        let Some(mut report) = incident.report else { return };
-        report.verdict.end = Some(end);
-        // A stir that turned out to be nothing is not an incident.
-        let is_news = report.verdict.class != Class::Normal;
-        let folder = match &mut self.store {
-            Some(store) if is_news => store.finish(&name, &report).map(Some),
-            _ => Ok(None),
-        };
-        match folder {
-            Ok(folder) => self.told.push(Told::Ended { report, folder }),
-            Err(error) => self.told.push(Told::Failed(format!("{error:#}"))),
-        }
+        let ended = self.incident.take().and_then(|incident| incident.finish(end, self.store.as_mut()));
+        self.told.extend(ended);
     }
 }
 

@@ -11,7 +11,7 @@ use seawall_model::diagnosis::Evidence;
 use seawall_model::finding::Findings;
 use seawall_model::policy::Mode;
 use seawall_model::report::TriageReport;
-use seawall_model::{Cause, Class, Timestamp};
+use seawall_model::{Cause, Timestamp};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -92,8 +92,7 @@ fn refuted(report: &TriageReport) -> Vec<Value> {
     for finding in &report.findings {
         findings.insert(finding.clone());
     }
-    let is_rival =
-        |c: &&Cause| **c != report.verdict.cause && !matches!(c.class(), Class::Normal | Class::Undecided);
+    let is_rival = |c: &&Cause| **c != report.verdict.cause && c.class().is_named();
     let row = |cause: &Cause| Some(as_row(*cause, &seawall_diagnosis::refute(*cause, &findings)?));
     Cause::ALL.iter().filter(is_rival).filter_map(row).collect()
 }

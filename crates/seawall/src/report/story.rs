@@ -143,7 +143,6 @@ impl<'a> Story<'a> {
     pub fn key_findings(&self) -> Vec<&'a Finding> {
         let heaviest = self.evidence(Direction::For).into_iter().find(|e| e.metric.group() == Group::Rate);
         let first = |of: Vec<Metric>| of.into_iter().find_map(|m| self.finding(m));
-        let is_some = |f: &&Finding| f.observed > 0.0;
         let how_much =
             heaviest.and_then(|e| self.finding(e.metric)).or_else(|| first(self.own_layer_first(&HOW_MUCH)));
         let how_many = match self.report.verdict.cause {
@@ -151,7 +150,7 @@ impl<'a> Story<'a> {
             _ => first(self.own_layer_first(&HOW_MANY)),
         };
         let is_news = |f: &&Finding| f.expected.is_none_or(|x| f.observed >= NEWS_FACTOR * x);
-        let how_much = how_much.filter(is_some);
+        let how_much = how_much.filter(|f| f.observed > 0.0);
         let harm = HARM.iter().filter_map(|m| self.finding(*m)).find(|f| is_worse(f));
         how_much.into_iter().chain(how_many.filter(is_news)).chain(harm).collect()
     }

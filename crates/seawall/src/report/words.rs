@@ -77,7 +77,7 @@ pub fn vector(name: &str) -> String {
 #[must_use]
 pub fn verdict(verdict: &Verdict) -> String {
     let mut shown = cause(verdict.cause, &verdict.vectors);
-    if !matches!(verdict.class, Class::Normal | Class::Undecided) {
+    if verdict.class.is_named() {
         shown.push_str(&format!(", {} sure", figure::confidence(verdict.confidence)));
     }
     if let Some(target) = &verdict.target {

@@ -54,7 +54,6 @@ mod tests {
 
     fn answered(text: &[u8]) -> Option<(bool, Vec<u8>)> {
         let packet = Packet {
-            time: Timestamp(0),
             source: [192, 0, 2, 1].into(),
             destination: [198, 51, 100, 7].into(),
             protocol: protocol::UDP,
@@ -62,17 +61,10 @@ mod tests {
             destination_port: 5071,
             length_bytes: 400,
             ttl: 60,
-            fragment: Fragment::Whole,
-            tcp_flags: 0,
-            tcp_window: 0,
-            tcp_options: 0,
-            icmp_type: 0,
-            icmp_code: 0,
             payload: text,
             payload_bytes: text.len() as u32,
             flow: FlowState::Answering,
-            repeats: false,
-            sampling: 1,
+            ..Packet::unknown(Timestamp(0))
         };
         login(&packet).map(|l| (l.succeeded || l.challenged, l.user.to_vec()))
     }
