@@ -57,34 +57,7 @@ pub struct ZoneSource {
     pub primary: SocketAddr,
 }
 
-macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident: $default:expr, $least:expr, $most:expr;)*) => {
-        /// Limits, all on by default. Their names are those of the configuration, with `-` for
-        /// `_`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct Limits { $($(#[$doc])* pub $name: u64,)* }
-
-        impl Default for Limits {
-            fn default() -> Self { Self { $($name: $default,)* } }
-        }
-
-        impl Limits {
-            /// Every limit by name: its least and its greatest value.
-            pub const RANGES: &'static [(&'static str, u64, u64)] =
-                &[$((stringify!($name), $least, $most),)*];
-
-            /// The limit of a name.
-            pub fn by_name(&mut self, name: &str) -> Option<&mut u64> {
-                match name {
-                    $(stringify!($name) => Some(&mut self.$name),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-limits! {
+seawall_model::limits! {
     /// Bytes of answers that are kept, over all threads.
     cache_bytes: 128 << 20, 1 << 16, 1 << 40;
     /// How long an answer is kept after its time, for when no back end answers (RFC 8767).

@@ -1,37 +1,6 @@
-//! Counters of one thread, read by others. Only the owner adds, so that no cache line is fought
-//! over; a reader sums all threads.
+//! What one thread counts: the names are those of the metrics, without `seawall_` and `_total`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-macro_rules! counters {
-    ($($(#[doc = $doc:literal])* $name:ident)*) => {
-        /// What can be counted.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(non_camel_case_types, reason = "named as in the metrics")]
-        #[repr(usize)]
-        pub enum Counter { $($(#[doc = $doc])* $name,)* }
-
-        impl Counter {
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The metric's name without `seawall_` and `_total`.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-
-            /// What it counts, as help text of the metric.
-            #[must_use]
-            pub fn help(self) -> &'static str {
-                match self { $(Self::$name => concat!($($doc),*),)* }
-            }
-        }
-
-        const COUNTERS: usize = [$(Counter::$name),*].len();
-    };
-}
-
-counters! {
+seawall_model::counters! {
     /// connections accepted
     connections
     /// connections that have ended
@@ -126,45 +95,4 @@ counters! {
     known_refused
     /// lines of the access log dropped because they were not written in time
     access_log_dropped
-}
-
-/// Counters of one thread.
-#[derive(Debug)]
-pub struct Counters {
-    values: [AtomicU64; COUNTERS],
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        Self { values: [const { AtomicU64::new(0) }; COUNTERS] }
-    }
-}
-
-impl Counters {
-    /// Adds; by the owning thread only.
-    #[inline]
-    pub fn add(&self, counter: Counter, n: u64) {
-        let cell = &self.values[counter as usize];
-        cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-    }
-
-    #[must_use]
-    pub fn get(&self, counter: Counter) -> u64 {
-        self.values[counter as usize].load(Ordering::Relaxed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_counter_is_told_with_its_help() {
-        let counters = Counters::default();
-        for counter in Counter::ALL {
-            counters.add(*counter, 2);
-            assert_eq!(counters.get(*counter), 2, "{}", counter.name());
-            assert!(!counter.help().is_empty());
-        }
-    }
 }

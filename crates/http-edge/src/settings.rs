@@ -49,34 +49,8 @@ pub enum LogFormat {
     Json,
 }
 
-macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident: $default:expr, $least:expr, $most:expr;)*) => {
-        /// Limits, all on by default. Their names are those of the configuration, with `-` for
-        /// `_`; a limit that is hit is counted under the same name.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct Limits { $($(#[$doc])* pub $name: u64,)* }
-
-        impl Default for Limits {
-            fn default() -> Self { Self { $($name: $default,)* } }
-        }
-
-        impl Limits {
-            /// Every limit by name: its least and its greatest value.
-            pub const RANGES: &'static [(&'static str, u64, u64)] =
-                &[$((stringify!($name), $least, $most),)*];
-
-            /// The limit of a name.
-            pub fn by_name(&mut self, name: &str) -> Option<&mut u64> {
-                match name {
-                    $(stringify!($name) => Some(&mut self.$name),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-limits! {
+// A limit that is hit is counted under the same name.
+seawall_model::limits! {
     /// From the first byte of a head to its last.
     header_deadline_ms: 10_000, 100, 600_000;
     /// From the end of one exchange to the first byte of the next.
