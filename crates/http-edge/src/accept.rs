@@ -55,6 +55,11 @@ impl Place {
                 thread.counters.add(Counter::connections, 1);
                 Some(Self { thread: Rc::clone(thread), peer, counts })
             }
+            Err(_) if thread.acting.is_protected(peer) => {
+                thread.gate.enter_anyway();
+                thread.counters.add(Counter::connections, 1);
+                Some(Self { thread: Rc::clone(thread), peer, counts: false })
+            }
             Err(full) => {
                 thread.counters.add(
                     match full {

@@ -3,7 +3,7 @@
 
 use crate::Request;
 use crate::act::{
-    self, Answer, CompileContext, CompileErrors, Gate, Memory, Page, Place, Priority, Room, RuleIndex,
+    self, Answer, CompileContext, CompileErrors, Gate, Memory, Page, Place, Price, Priority, Room, RuleIndex,
     RuleTable, Shedder, Sighting, Standing, TokenKeys, Verdict, WaitingRoom, is_navigation, page, part_of,
 };
 use crate::counters::Counter;
@@ -15,7 +15,7 @@ use seawall_model::policy::Policy;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Timestamp, hash};
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,8 +27,6 @@ const MEMORY_DAYS: u32 = 30;
 const LIMITS_BYTES: usize = 4 << 20;
 /// Requests at once that the shedder begins with, and never goes beyond.
 const AT_ONCE: (u32, u32) = (256, 4_096);
-/// Leading zero bits of each of a challenge's puzzles: a telephone solves all in about a second.
-const LEVEL: u8 = 12;
 /// How often a request that waits for room asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -39,6 +37,7 @@ pub struct Acting {
     limits: act::Limits,
     memory: Memory,
     gate: Gate,
+    price: Price,
     /// Every site that there is or was.
     sites: Mutex<Vec<(SiteKey, Arc<SiteActing>)>>,
     seed: u64,
@@ -130,6 +129,7 @@ impl Acting {
             limits: act::Limits::new(LIMITS_BYTES, seed),
             memory: Memory::new(MEMORY_BYTES, MEMORY_DAYS, seed, now.plus_ns(-SECOND_NS)),
             gate: Gate::new(TokenKeys::new(secret)),
+            price: Price::default(),
             sites: Mutex::default(),
             seed,
             nonces: AtomicU64::new(0),
@@ -212,6 +212,7 @@ impl Acting {
         seen.standing.set(standing);
         seen.is_repeat.set(sighting.is_repeat);
         if let Some(page) = page::own(&self.gate, request, now) {
+            self.note_sale(&page, now);
             return Entry::Answer(Box::new(page));
         }
         let decision = {
@@ -255,6 +256,19 @@ impl Acting {
         Entry::Go(pass)
     }
 
+    /// Whether the policy in force names the client, whatever it asks for.
+    #[must_use]
+    pub fn is_protected(&self, client: IpAddr) -> bool {
+        self.rules.load().is_protected(client)
+    }
+
+    /// A pass for work makes the next one dearer.
+    fn note_sale(&self, page: &Page, now: Timestamp) {
+        if let Some(pass) = page.set_cookie.as_ref().filter(|_| page.status == page::PASSED) {
+            self.price.sold(pass.as_bytes(), now);
+        }
+    }
+
     fn install(&self, table: RuleTable) {
         for (_, site) in self.all_sites().iter() {
             site.shedder.set_ceiling(table.site().shed_concurrency.unwrap_or(AT_ONCE.1));
@@ -282,9 +296,10 @@ impl Acting {
             }
             Verdict::Challenge => {
                 let nonce = hash::combine(self.seed, self.nonces.fetch_add(1, Ordering::Relaxed));
-                let puzzle = self.gate.pose(request, LEVEL, nonce, now);
+                let level = self.price.level(now);
+                let puzzle = self.gate.pose(request, level, nonce, now);
                 let ticket = self.gate.ticket(request, nonce, now);
-                (Counter::rule_challenged, page::challenge(request, &puzzle, LEVEL, &ticket))
+                (Counter::rule_challenged, page::challenge(request, &puzzle, level, &ticket))
             }
             Verdict::Wait => {
                 let admitted_per_s = rules.site().admitted_per_s?;

@@ -71,6 +71,12 @@ impl Gate {
         Ok(())
     }
 
+    /// Lets a connection in whatever the limits: whose it is has been named as never to be refused.
+    /// Needs one [`Gate::leave`] that counts for no source.
+    pub fn enter_anyway(&self) {
+        self.total.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Sets how many connections there may be in all from now on.
     pub fn set_most(&self, most: u64) {
         self.most.store(u32::try_from(most).unwrap_or(u32::MAX), Ordering::Relaxed);
@@ -162,6 +168,18 @@ mod tests {
         assert!((0..120).all(|_| !gate.silent()), "as many again are in use");
         (0..120).for_each(|_| gate.heard());
         assert_eq!((0..200).filter(|_| gate.silent()).count(), 51);
+    }
+
+    #[test]
+    fn a_protected_client_has_a_connection_when_there_is_none_to_have() {
+        let gate = Gate::new(10, 1, 7);
+        let client = IpAddr::from([192, 0, 2, 1]);
+        assert_eq!((gate.enter(client, true), gate.enter(client, true)), (Ok(()), Err(Full::Total)));
+        gate.enter_anyway();
+        assert_eq!(gate.open(), 2);
+        gate.leave(client, false);
+        gate.leave(client, true);
+        assert_eq!((gate.open(), gate.enter(client, true)), (0, Ok(())));
     }
 
     #[test]

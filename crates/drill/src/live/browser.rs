@@ -21,8 +21,11 @@ pub(crate) const AGENTS: [&str; 6] = [
 pub(crate) const HOST: &str = "site.example";
 /// Longest that anybody waits for one answer.
 const PATIENCE: Duration = Duration::from_secs(12);
-/// What a telephone takes for a puzzle.
-const THINKING: Duration = Duration::from_millis(300);
+/// What a telephone takes to read and start a script, and how many numbers it tries in a millisecond.
+const STARTING: Duration = Duration::from_millis(15);
+const TRIES_PER_MS: u64 = 110;
+/// Puzzles of one challenge.
+const PUZZLES: usize = 8;
 /// How often a browser comes back to a page that asks it to.
 const TRIES: u32 = 6;
 /// Largest answer that is read.
@@ -125,7 +128,7 @@ impl Browser {
             let level = between(&answer.body, "data-level=\"", "\"").and_then(|l| l.parse().ok());
             if let (Some(puzzle), Some(level)) = (puzzle, level) {
                 let solution = solved(puzzle, level);
-                tokio::time::sleep(THINKING).await;
+                tokio::time::sleep(thinking(level)).await;
                 let pass = format!("/.seawall/pass?puzzle={puzzle}&solution={solution}");
                 self.ask(door, "POST", &pass, "").await?;
             } else {
@@ -207,7 +210,13 @@ fn solved(puzzle: &str, level: u32) -> String {
         u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]).leading_zeros() >= level
     };
     let find = |index| (0..1 << 24).find(|n| is_solved(index, *n)).unwrap_or(0).to_string();
-    (0..8).map(find).collect::<Vec<_>>().join("-")
+    (0..PUZZLES).map(find).collect::<Vec<_>>().join("-")
+}
+
+/// What a telephone takes for a challenge: a puzzle of so many bits needs twice as many tries for
+/// each of them.
+fn thinking(level: u32) -> Duration {
+    STARTING + Duration::from_millis((PUZZLES as u64) * (1 << level.min(24)) / TRIES_PER_MS)
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

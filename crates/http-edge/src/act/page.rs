@@ -16,6 +16,8 @@ use std::fmt::Write;
 
 /// All addresses of our own begin so; none of them reaches the upstream.
 pub const OWN_PREFIX: &[u8] = b"/.seawall/";
+/// How work that was done is answered.
+pub const PASSED: u16 = 204;
 /// Longest address that a visitor is led back to.
 const MAX_RETURN_BYTES: usize = 2_048;
 /// Seconds after which the page in line asks again.
@@ -116,7 +118,7 @@ fn pass(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> Pag
     let puzzle = parameter(query, b"puzzle").unwrap_or(b"");
     let solution = parameter(query, b"solution").unwrap_or(b"");
     match gate.redeem(request, puzzle, solution, now) {
-        Ok(pass) => Page { set_cookie: Some(cookie(pass.as_str(), request)), ..status(204) },
+        Ok(pass) => Page { set_cookie: Some(cookie(pass.as_str(), request)), ..status(PASSED) },
         Err(_) => status(403),
     }
 }

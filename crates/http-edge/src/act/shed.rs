@@ -19,7 +19,8 @@
 //! comes down to some times what was used at once, and while more is needed and answers are as
 //! fast as ever it grows by a quarter a window, until there is trouble.
 //!
-//! Who goes first: four classes by [`Standing`], a better one always before a worse one. A class
+//! Who goes first: five classes by [`Standing`], a better one always before a worse one; whom the
+//! policy names is let in whatever the limit. A class
 //! waits as long as its patience; strangers do not wait behind a queue that stands (K. Nichols,
 //! V. Jacobson, "Controlling Queue Delay", 2012), they are asked to come back, which is what tells
 //! browsers from floods.
@@ -33,7 +34,14 @@ use seawall_model::{Timestamp, hash, math};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Classes of requests, best first.
-const CLASSES: usize = 4;
+const CLASSES: usize = 5;
+/// The class that there is always room for: whom the policy names is never held up by others.
+const UNLIMITED: u8 = 0;
+/// Classes from here on are strangers.
+const STRANGERS: usize = 3;
+/// Part of all places that is kept free of strangers while there is trouble, so that whoever is
+/// known finds one at once; one place at least.
+const KEPT_FREE: f64 = 0.125;
 /// Parts of the site whose normal latency is learnt.
 const PARTS: usize = 64;
 const WINDOW_NS: i64 = 100_000_000;
@@ -65,7 +73,7 @@ const FORGET: f64 = 0.999;
 /// Growth per window where no answer has become slow for it.
 const START_GROWTH: f64 = 1.25;
 /// Nanoseconds after which a waiting request of a class is given up.
-const PATIENCE_NS: [i64; CLASSES] = [1_500_000_000, 1_000_000_000, 250_000_000, 0];
+const PATIENCE_NS: [i64; CLASSES] = [0, 1_500_000_000, 1_000_000_000, 250_000_000, 0];
 /// Nanoseconds for which a class may be waited in before newcomers are sent away.
 const STANDING_NS: i64 = 100_000_000;
 
@@ -87,10 +95,11 @@ pub struct Priority(u8);
 impl From<Standing> for Priority {
     fn from(standing: Standing) -> Self {
         Self(match standing {
-            Standing::Suspect => 3,
-            Standing::Unknown => 2,
-            Standing::Returned | Standing::Patient => 1,
-            Standing::Visiting | Standing::Known | Standing::Cleared | Standing::Protected => 0,
+            Standing::Suspect => 4,
+            Standing::Unknown => 3,
+            Standing::Returned | Standing::Patient => 2,
+            Standing::Visiting | Standing::Known | Standing::Cleared => 1,
+            Standing::Protected => UNLIMITED,
         })
     }
 }
@@ -198,7 +207,7 @@ impl Shedder {
         }
         let class = usize::from(priority.0);
         let since = self.waiting_since[class].load(Relaxed);
-        let stands = since != 0 && now.0 - since > STANDING_NS && class >= 2;
+        let stands = since != 0 && now.0 - since > STANDING_NS && class >= STRANGERS;
         let full = self.waiting[class].load(Relaxed) >= self.most_waiting(class);
         if PATIENCE_NS[class] == 0 || stands || full {
             self.window.sent_away.fetch_add(1, Relaxed);
@@ -291,8 +300,15 @@ impl Shedder {
     }
 
     fn take_place(&self, class: usize) -> bool {
-        let allowed = if class == CLASSES - 1 { self.allowed() / 2.0 } else { self.allowed() };
-        let allowed = (allowed as u32).max(1);
+        let allowed = match class {
+            _ if class == usize::from(UNLIMITED) => u32::MAX,
+            _ if class == CLASSES - 1 => ((self.allowed() / 2.0) as u32).max(1),
+            _ if class >= STRANGERS && self.in_trouble.load(Relaxed) => {
+                let allowed = self.allowed();
+                ((allowed - (allowed * KEPT_FREE).max(1.0)) as u32).max(1)
+            }
+            _ => (self.allowed() as u32).max(1),
+        };
         let taken = self.at_once.fetch_update(Relaxed, Relaxed, |n| (n < allowed).then_some(n + 1));
         if let Ok(before) = taken {
             self.window.peak.fetch_max(before + 1, Relaxed);
@@ -306,7 +322,7 @@ impl Shedder {
 
     fn most_waiting(&self, class: usize) -> u32 {
         let places = self.allowed() as u32;
-        if class == 0 { places.saturating_mul(64).max(1_024) } else { places.saturating_mul(8).max(64) }
+        if class < 2 { places.saturating_mul(64).max(1_024) } else { places.saturating_mul(8).max(64) }
     }
 
     fn learn(&self, slot: &AtomicU64, before: u64, latency_us: f64) {
@@ -434,8 +450,8 @@ mod tests {
     use super::*;
 
     const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
-    const FIRST: Priority = Priority(0);
-    const STRANGER: Priority = Priority(2);
+    const FIRST: Priority = Priority(1);
+    const STRANGER: Priority = Priority(3);
 
     fn at(ms: i64) -> Timestamp {
         START.plus_ns(ms * 1_000_000)
@@ -539,6 +555,29 @@ mod tests {
         assert_eq!(shedder.ask(STRANGER, at(150)), Room::Full);
         assert_eq!(shedder.again(STRANGER, at(1), at(300)), Room::Full);
         assert_eq!(shedder.view().waiting, 0);
+    }
+
+    #[test]
+    fn a_protected_client_is_let_in_while_strangers_hold_every_place() {
+        let shedder = Shedder::new(4, 4, START);
+        (0..4).for_each(|_| assert_eq!(shedder.ask(STRANGER, at(0)), Room::Go));
+        let protected = Priority::from(Standing::Protected);
+        for ms in 0..3_000 {
+            assert_eq!(shedder.ask(protected, at(ms)), Room::Go, "{ms} ms");
+            shedder.done(&answer(2_000), at(ms));
+        }
+        assert_eq!(shedder.ask(STRANGER, at(3_000)), Room::Queue);
+        assert_eq!(shedder.ask(protected, at(3_001)), Room::Go, "others wait, and it does not");
+    }
+
+    #[test]
+    fn strangers_leave_places_free_for_the_known_while_there_is_trouble() {
+        let shedder = Shedder::new(16, 16, START);
+        shedder.set_trouble(true);
+        (0..14).for_each(|_| assert_eq!(shedder.ask(STRANGER, at(0)), Room::Go));
+        assert_eq!(shedder.ask(STRANGER, at(0)), Room::Queue);
+        assert_eq!([shedder.ask(FIRST, at(0)), shedder.ask(FIRST, at(0))], [Room::Go, Room::Go]);
+        assert_eq!(shedder.ask(FIRST, at(0)), Room::Queue);
     }
 
     #[test]
