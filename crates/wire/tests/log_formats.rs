@@ -1,6 +1,7 @@
 //! Every format with its own small lines: recognised by content, dirt and carriers around it
 //! forgiven, and no mutation of a line ever a panic.
 
+use seawall_model::Timestamp;
 use seawall_model::hash;
 use seawall_model::observation::{Observation, Request};
 use seawall_wire::log::{Format, Line, Parser, detect};
@@ -268,9 +269,14 @@ fn a_field_map_says_what_keys_mean() {
 #[test]
 fn stamps_without_a_year_take_the_given_one() {
     let line = "Apr  4 14:30:19 web sshd[1]: Failed password for root from 198.51.100.7 port 22 ssh2";
-    let mut parser = Parser::new(detect(line.as_bytes()).expect("a sample is recognised")).with_year(2023);
+    let near = Timestamp::from_seconds(1_704_067_200); // The last midnight of 2023.
+    let mut parser = Parser::new(detect(line.as_bytes()).expect("a sample is recognised"));
+    assert!(parser.parse(line.as_bytes()).is_ok());
+    assert_eq!(parser.date_with_year(), None);
+    let mut parser = parser.near(near);
+    assert_eq!(parser.date_with_year(), Some(near));
     match parser.parse(line.as_bytes()) {
-        Ok(Line::Observation(o)) => assert_eq!(o.time().to_string(), "2023-04-04T14:30:19Z"),
+        Ok(Line::Observation(o)) => assert_eq!(o.time().to_string(), "2024-04-04T14:30:19Z"),
         other => panic!("{other:?}"),
     }
 }

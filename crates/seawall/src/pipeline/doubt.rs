@@ -2,7 +2,7 @@
 //! known.
 
 use seawall_model::report::InputReport;
-use seawall_sensor::read::NEWEST_FIRST;
+use seawall_sensor::read::{NEWEST_FIRST, YEAR_NOT_LOGGED};
 
 /// Fewer records than this may well bear one time.
 const FEW_RECORDS: u64 = 100;
@@ -11,12 +11,21 @@ const STRAY_ONE_IN: u64 = 100;
 
 /// A clause for each doubt.
 pub fn clauses(inputs: &[InputReport]) -> Vec<String> {
-    inputs.iter().filter_map(clause).collect()
+    inputs.iter().flat_map(|input| [order(input), year(input)]).flatten().collect()
 }
 
-fn clause(input: &InputReport) -> Option<String> {
-    let InputReport { path, records, out_of_order, time_jumps, .. } = input;
-    let path = if path == "-" { "standard input" } else { path };
+fn name(input: &InputReport) -> &str {
+    if input.path == "-" { "standard input" } else { &input.path }
+}
+
+fn year(input: &InputReport) -> Option<String> {
+    let is_missing = input.oddities.contains_key(YEAR_NOT_LOGGED);
+    is_missing.then(|| format!("the year: {} does not tell it, and 1970 stands in its place", name(input)))
+}
+
+fn order(input: &InputReport) -> Option<String> {
+    let InputReport { records, out_of_order, time_jumps, .. } = input;
+    let path = name(input);
     let doubtful = out_of_order.saturating_add(*time_jumps);
     if input.oddities.contains_key(NEWEST_FIRST) && doubtful > 0 {
         return Some(format!(
@@ -55,5 +64,8 @@ mod tests {
         assert_eq!(told(input(5, 0, 0, false)), None);
         assert_eq!(told(input(5_000, 60, 9, true)), Some("what came after what".into()));
         assert_eq!(told(input(5_000, 60, 0, true)), None, "it could be turned round");
+        let mut yearless = input(5, 60, 0, false);
+        yearless.odd(YEAR_NOT_LOGGED, 1);
+        assert_eq!(told(yearless), Some("the year".into()));
     }
 }

@@ -119,18 +119,27 @@ impl Input {
         }
     }
 
+    /// Opens a parked file again, so that its sample can be looked at.
+    ///
+    /// # Errors
+    /// It cannot be opened any more.
+    pub fn unpark(&mut self) -> Result<(), ReadError> {
+        if matches!(self.content, Content::Closed) {
+            self.content = self.opened_again()?;
+        }
+        Ok(())
+    }
+
     /// The content from its beginning.
     ///
     /// # Errors
     /// A parked file cannot be opened any more.
     pub fn stream(&mut self) -> Result<Box<dyn Read + Send>, ReadError> {
-        match std::mem::replace(&mut self.content, Content::Closed) {
-            Content::Stream { sample, rest } => Ok(Box::new(io::Cursor::new(sample).chain(rest))),
-            Content::Closed => match self.opened_again()? {
-                Content::Stream { sample, rest } => Ok(Box::new(io::Cursor::new(sample).chain(rest))),
-                Content::Closed => Ok(Box::new(io::empty())),
-            },
-        }
+        self.unpark()?;
+        Ok(match std::mem::replace(&mut self.content, Content::Closed) {
+            Content::Stream { sample, rest } => Box::new(io::Cursor::new(sample).chain(rest)),
+            Content::Closed => Box::new(io::empty()),
+        })
     }
 
     /// The content of a regular file from its beginning, or turned round.

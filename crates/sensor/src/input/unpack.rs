@@ -15,6 +15,17 @@ pub(super) enum Packing {
     Xz,
     Bzip2,
     Lz4,
+    /// Text as Windows writes it, told by its byte order mark.
+    Utf16 {
+        order: ByteOrder,
+    },
+}
+
+/// Which byte of a unit of UTF-16 comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    Little,
+    Big,
 }
 
 impl Packing {
@@ -28,6 +39,8 @@ impl Packing {
             [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
             [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => Some(Self::Bzip2),
             [0x04, 0x22, 0x4D, 0x18, ..] => Some(Self::Lz4),
+            [0xFF, 0xFE, _, 0, ..] => Some(Self::Utf16 { order: ByteOrder::Little }),
+            [0xFE, 0xFF, 0, _, ..] => Some(Self::Utf16 { order: ByteOrder::Big }),
             _ => None,
         }
     }
@@ -39,6 +52,7 @@ impl Packing {
             Self::Xz => "xz",
             Self::Bzip2 => "bzip2",
             Self::Lz4 => "lz4",
+            Self::Utf16 { .. } => "utf-16",
         }
     }
 
@@ -55,6 +69,9 @@ impl Packing {
             }
             Self::Zstd => Box::new(Zstd { packed: Some(packed), frame: None }),
             Self::Lz4 => Box::new(Lz4 { frames: lz4_flex::frame::FrameDecoder::new(packed) }),
+            Self::Utf16 { order } => {
+                Box::new(Utf16 { packed, order, half: None, text: String::new(), given: 0 })
+            }
         })
     }
 }
@@ -120,6 +137,60 @@ impl Read for Zstd {
             }
             self.packed = self.frame.take().map(|frame| frame.into_inner());
         }
+    }
+}
+
+/// UTF-16 as UTF-8. What is no character becomes U+FFFD, a pair of units that two reads part too.
+struct Utf16 {
+    packed: Packed,
+    order: ByteOrder,
+    /// The first byte of a unit whose second has not come yet.
+    half: Option<u8>,
+    text: String,
+    /// Bytes of the text that were handed out.
+    given: usize,
+}
+
+impl Utf16 {
+    /// Turns the next bytes into text; leaves it empty at the end.
+    fn refill(&mut self) -> io::Result<()> {
+        self.text.clear();
+        self.given = 0;
+        while self.text.is_empty() {
+            let bytes = self.packed.fill_buf()?;
+            let count = bytes.len();
+            if count == 0 {
+                return Ok(());
+            }
+            let (half, order) = (&mut self.half, self.order);
+            let units = bytes.iter().filter_map(|&byte| {
+                let Some(first) = half.take() else {
+                    *half = Some(byte);
+                    return None;
+                };
+                Some(match order {
+                    ByteOrder::Little => u16::from_le_bytes([first, byte]),
+                    ByteOrder::Big => u16::from_be_bytes([first, byte]),
+                })
+            });
+            let characters = char::decode_utf16(units);
+            self.text.extend(characters.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+            self.packed.consume(count);
+        }
+        Ok(())
+    }
+}
+
+impl Read for Utf16 {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.text.len() {
+            self.refill()?;
+        }
+        let rest = &self.text.as_bytes()[self.given..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.given += count;
+        Ok(count)
     }
 }
 

@@ -20,10 +20,31 @@ const BLOCK_TICK_LIMIT: usize = 128;
 /// Records of changes that one block may give.
 const BLOCK_CHANGE_LIMIT: usize = 1_000;
 
-/// The time of the first line of a sample that has one.
-pub(super) fn first_time(format: &Format, sample: &[u8]) -> Option<Timestamp> {
+/// Lines of a sample that are searched for a date.
+const DATED_LINES: usize = 1_000;
+
+/// A parser that knows when the log was written, as far as that is known.
+fn parser(format: &Format, near: Option<Timestamp>) -> Parser {
+    let parser = Parser::new(format.clone());
+    match near {
+        Some(time) => parser.near(time),
+        None => parser,
+    }
+}
+
+/// The first date of a sample that has its year.
+pub(super) fn date_with_year(format: &Format, sample: &[u8]) -> Option<Timestamp> {
     let mut parser = Parser::new(format.clone());
-    sample.split(|&b| b == b'\n').take(1_000).find_map(|line| match parser.parse(line) {
+    sample.split(|&b| b == b'\n').take(DATED_LINES).find_map(|line| {
+        parser.parse(line).ok()?;
+        parser.date_with_year()
+    })
+}
+
+/// The time of the first line of a sample that has one.
+pub(super) fn first_time(format: &Format, sample: &[u8], near: Option<Timestamp>) -> Option<Timestamp> {
+    let mut parser = parser(format, near);
+    sample.split(|&b| b == b'\n').take(DATED_LINES).find_map(|line| match parser.parse(line) {
         Ok(Line::Observation(observation)) => Some(observation.time()),
         _ => None,
     })
@@ -40,10 +61,16 @@ pub(super) struct LogReader {
 }
 
 impl LogReader {
-    pub(super) fn new(input: usize, format: Format, stream: Box<dyn Read + Send>, options: &Options) -> Self {
+    pub(super) fn new(
+        input: usize,
+        format: &Format,
+        near: Option<Timestamp>,
+        stream: Box<dyn Read + Send>,
+        options: &Options,
+    ) -> Self {
         let count = if format.is_stateless() { BLOCKS } else { 1 };
         let parsers = (0..count)
-            .map(|_| Parser::new(format.clone()).with_proxies(Arc::clone(&options.proxies)))
+            .map(|_| parser(format, near).with_proxies(Arc::clone(&options.proxies)))
             .map(Mutex::new)
             .collect();
         let feed = Feed::new(stream);

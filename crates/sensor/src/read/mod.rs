@@ -30,6 +30,9 @@ use timeline::Timeline;
 /// The oddity of a log that begins with its newest record.
 pub const NEWEST_FIRST: &str = "newest-first";
 
+/// The oddity of a log whose stamps lack the year, which nothing else tells: 1970 stands for it.
+pub const YEAR_NOT_LOGGED: &str = "year-not-logged";
+
 /// What counts the observations of one tick.
 pub trait Tally: Send {
     /// Counts one observation. `priority` decides which observations to keep as samples: it is
@@ -111,12 +114,13 @@ pub fn read<T: Tally>(
     let mut inputs = Vec::with_capacity(paths.len());
     for path in paths {
         let mut input = Input::open(path, &options.formats)?;
-        let lane = Lane::new(inputs.len(), &input, options);
+        let lane = Lane::new(inputs.len(), &input, None, options);
         if paths.len() > 1 {
             input.park();
         }
         inputs.push((input, lane));
     }
+    date_by_others(&mut inputs, options)?;
     while let Some(index) = next_lane(&inputs) {
         let (input, lane) = &mut inputs[index];
         lane.pull(input, options, &new)?;
@@ -133,6 +137,17 @@ pub fn read<T: Tally>(
         hand_out(&mut inputs, limit.unwrap_or(Timestamp::MAX), on_tick, on_change);
     }
     Ok(inputs.into_iter().map(|(_, lane)| lane.finish()).collect())
+}
+
+/// A log whose stamps lack the year was written near the other inputs.
+fn date_by_others<T: Tally>(inputs: &mut [(Input, Lane<T>)], options: &Options) -> Result<(), ReadError> {
+    let Some(near) = inputs.iter().find_map(|(_, lane)| lane.near) else { return Ok(()) };
+    for (index, (input, lane)) in inputs.iter_mut().enumerate().filter(|(_, (_, lane))| lane.near.is_none()) {
+        input.unpark()?;
+        *lane = Lane::new(index, input, Some(near), options);
+        input.park();
+    }
+    Ok(())
 }
 
 /// What is read twice counts double, and looks like twice the traffic.
@@ -191,6 +206,8 @@ fn hand_out<T: Tally>(
 /// One input on its way through the merge.
 struct Lane<T> {
     index: usize,
+    /// A date near the beginning, with its year, if one is known.
+    near: Option<Timestamp>,
     reader: Option<Reader<T>>,
     timeline: Timeline<T>,
     report: InputReport,
@@ -212,13 +229,18 @@ struct Pulled<T> {
 }
 
 impl<T: Tally> Lane<T> {
-    fn new(index: usize, input: &Input, options: &Options) -> Self {
+    /// `near`: when other inputs were written, for stamps that lack the year.
+    fn new(index: usize, input: &Input, near: Option<Timestamp>, options: &Options) -> Self {
+        let near = match &input.kind {
+            Kind::Log(format) => log::date_with_year(format, input.sample()).or(near),
+            _ => near,
+        };
         let (width_ns, lag_ns, first) = match &input.kind {
             Kind::Capture(_) => {
                 (options.capture_tick_ns, options.capture_lag_ns, capture::first_time(input.sample()))
             }
             Kind::Log(format) => {
-                (options.log_tick_ns, options.log_lag_ns, log::first_time(format, input.sample()))
+                (options.log_tick_ns, options.log_lag_ns, log::first_time(format, input.sample(), near))
             }
             Kind::Dnstap => (options.log_tick_ns, options.log_lag_ns, dnstap::first_time(input.sample())),
             Kind::Empty => (options.log_tick_ns, 0, None),
@@ -226,11 +248,14 @@ impl<T: Tally> Lane<T> {
         let mut report =
             InputReport { path: input.path.clone(), kind: input.kind_name(), ..InputReport::default() };
         report.odd(NEWEST_FIRST, u64::from(input.newest_first));
+        let has_year = near.is_some() || !matches!(input.kind, Kind::Log(_));
+        report.odd(YEAR_NOT_LOGGED, u64::from(first.is_some() && !has_year));
         let mut timeline = Timeline::new(width_ns, lag_ns);
         if let Some(first) = first {
             timeline.begin(first);
         }
-        Self { index, reader: None, timeline, report, ended: false }
+        let near = near.or(first.filter(|_| has_year));
+        Self { index, near, reader: None, timeline, report, ended: false }
     }
 
     /// Reads the next piece of the input into the timeline.
@@ -241,7 +266,7 @@ impl<T: Tally> Lane<T> {
         new: &(impl Fn() -> T + Sync),
     ) -> Result<(), ReadError> {
         if self.reader.is_none() {
-            self.reader = Self::start(self.index, input, options)?;
+            self.reader = self.start(input, options)?;
         }
         let pulled = match &mut self.reader {
             None => Pulled { parts: Vec::new(), changes: Vec::new(), end: true },
@@ -258,7 +283,8 @@ impl<T: Tally> Lane<T> {
         Ok(())
     }
 
-    fn start(index: usize, input: &mut Input, options: &Options) -> Result<Option<Reader<T>>, ReadError> {
+    fn start(&self, input: &mut Input, options: &Options) -> Result<Option<Reader<T>>, ReadError> {
+        let index = self.index;
         Ok(match input.kind.clone() {
             Kind::Empty => None,
             Kind::Capture(_) => {
@@ -271,7 +297,7 @@ impl<T: Tally> Lane<T> {
                 Some(Reader::Dnstap(Box::new(reader)))
             }
             Kind::Log(format) => {
-                Some(Reader::Log(log::LogReader::new(index, format, input.stream()?, options)))
+                Some(Reader::Log(log::LogReader::new(index, &format, self.near, input.stream()?, options)))
             }
         })
     }

@@ -116,6 +116,50 @@ fn inputs_are_merged_by_time_whatever_their_order() {
     assert!(merged.reports.iter().all(|report| report.out_of_order == 0));
 }
 
+/// A login that a syslog without years tells of.
+fn login(stamp: &str) -> String {
+    format!("{stamp} web sshd[1]: Failed password for root from 198.51.100.7 port 22 ssh2\n")
+}
+
+#[test]
+fn stamps_without_a_year_lie_beside_the_other_inputs() {
+    let folder = Folder::new("year");
+    let logins = folder.write("auth", login("Oct 10 08:00:05").as_bytes());
+    let requests = folder.write("access", log(0..10).as_bytes());
+    let span = |e: &Everything| (e.ticks[0].0.civil().year, e.ticks.len());
+    let both = read(&[logins.clone(), requests], 1).unwrap();
+    assert_eq!(span(&both), (2023, 10));
+    assert!(both.reports.iter().all(|report| report.oddities.is_empty()));
+    let alone = one(logins);
+    assert_eq!((span(&alone), alone.reports[0].oddities.get("year-not-logged")), ((1970, 1), Some(&1)));
+}
+
+#[test]
+fn stamps_before_the_first_full_date_of_a_log_take_its_year() {
+    let folder = Folder::new("year-later");
+    let text = "Oct 10 07:59:59 lb haproxy[1]: Server web/a is DOWN, reason: Layer4 timeout.\n\
+        Oct 10 08:00:00 lb haproxy[1]: 192.0.2.1:5 [10/Oct/2023:08:00:00.001] web web/b \
+        0/0/0/1/1 200 214 - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"\n";
+    let everything = one(folder.write("haproxy", text.as_bytes()));
+    assert_eq!((everything.ticks[0].0.civil().year, everything.ticks.len()), (2023, 2));
+}
+
+#[test]
+fn a_log_in_utf_16_is_the_same_log() {
+    let folder = Folder::new("utf-16");
+    let text = format!("\u{FEFF}{}# naïve \u{1F30A}\n", log(0..30_000));
+    let plain = one(folder.write("plain", text.as_bytes()));
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (name, bytes) in [("little", &little), ("big", &big)] {
+        let wide = one(folder.write(name, bytes));
+        assert!(wide.total == plain.total, "{name}");
+        assert_eq!((wide.reports[0].malformed, wide.reports[0].kind.contains("utf-16")), (0, true));
+    }
+    let cut = one(folder.write("cut", &little[..little.len() / 2 + 1]));
+    assert!(cut.total.requests > 14_000);
+}
+
 #[test]
 fn the_number_of_threads_changes_nothing_in_a_long_log() {
     let folder = Folder::new("long");

@@ -34,7 +34,9 @@ pub(super) fn read<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Result<Lin
     let own = date::iso_prefix(text).map(|(time, _)| time).or_else(|| date::apache_error(text.get(..24)?));
     let time = envelope.time.or(own).or_else(|| dates.latest());
     let time = time.ok_or(LineError { reason: "no date that can be read", at_byte: 0 })?;
-    dates.saw(time);
+    if let Some(own) = own {
+        dates.saw(own);
+    }
     let Attempt { client, succeeded, service, user } = attempt;
     Ok(Line::Observation(Observation::Login(Login {
         time,
@@ -165,8 +167,7 @@ mod tests {
     use super::*;
 
     fn of(line: &str) -> String {
-        let mut dates = Dates::default();
-        dates.set_year(2024);
+        let mut dates = Dates::in_year(2024);
         let envelope = envelope::open(&mut dates, line.as_bytes());
         match read(&mut dates, &envelope) {
             Ok(Line::Observation(Observation::Login(l))) => {

@@ -21,8 +21,10 @@ pub(super) struct Dates {
     /// The last instant whose year is known; a stamp without a year gets the year that brings it
     /// nearest to this.
     reference: Timestamp,
-    /// Whether the reference comes from a date in the log.
+    /// Whether a date was read, with or without its year.
     has_read: bool,
+    /// Whether the reference's year was read.
+    has_year: bool,
     /// Addresses that may speak for others, beside those that are known to.
     proxies: Option<Arc<[Prefix]>>,
 }
@@ -30,10 +32,19 @@ pub(super) struct Dates {
 impl Default for Dates {
     /// Without any known year, stamps lie in 1970: their distances are right, their year is not.
     fn default() -> Self {
-        let (minute, reference) = (Timestamp(0), Timestamp(0));
+        // The middle of the year, from which all its days are nearest.
+        let (minute, reference) = (Timestamp(0), Timestamp::from_seconds(181 * 86_400));
         let last_minute = [0; MINUTE_BYTES];
-        let mut dates = Self { last_minute, minute, reference, has_read: false, proxies: None };
-        dates.set_year(1970);
+        Self { last_minute, minute, reference, has_read: false, has_year: false, proxies: None }
+    }
+}
+
+#[cfg(test)]
+impl Dates {
+    /// As if a date in the middle of the year had been read.
+    pub(super) fn in_year(year: i64) -> Self {
+        let mut dates = Self::default();
+        dates.saw(Civil { year, month: 7, day: 1, hour: 0, minute: 0, second: 0 }.timestamp());
         dates
     }
 }
@@ -47,16 +58,15 @@ impl Dates {
         self.proxies.clone()
     }
 
-    /// Stamps without a year lie in or near this one until a full date is read.
-    pub(super) fn set_year(&mut self, year: i64) {
-        let middle = Civil { year: year.clamp(1678, 2261), month: 7, day: 1, hour: 0, minute: 0, second: 0 };
-        self.reference = middle.timestamp();
-    }
-
-    /// An instant with a known year was read.
+    /// An instant with its year was read.
     pub(super) fn saw(&mut self, time: Timestamp) {
         self.reference = time;
-        self.has_read = true;
+        (self.has_read, self.has_year) = (true, true);
+    }
+
+    /// The date read last, if its year is known.
+    pub(super) fn with_year(&self) -> Option<Timestamp> {
+        self.has_year.then_some(self.reference)
     }
 
     /// The date read last, for lines that have none of their own.
@@ -100,7 +110,8 @@ impl Dates {
             .map(|year| Civil { year, month, day, hour, minute, second }.timestamp())
             .into_iter()
             .min_by_key(|t| t.since_ns(reference).saturating_abs())?;
-        self.saw(time);
+        self.reference = time;
+        self.has_read = true;
         Some(time)
     }
 }
@@ -388,7 +399,8 @@ mod tests {
     fn stamps_without_a_year_take_the_nearest() {
         let mut dates = Dates::default();
         assert_eq!(shown(dates.syslog(b"Sep 15 16:13:46")), "1970-09-15T16:13:46Z");
-        dates.set_year(2021);
+        assert_eq!((dates.latest().is_some(), dates.with_year()), (true, None));
+        let mut dates = Dates::in_year(2021);
         assert_eq!(shown(dates.syslog(b"Sep  5 16:13:46")), "2021-09-05T16:13:46Z");
         assert_eq!(shown(dates.syslog(b"Dec 31 23:59:59")), "2021-12-31T23:59:59Z");
         assert_eq!(shown(dates.syslog(b"Jan  1 00:00:01")), "2022-01-01T00:00:01Z");

@@ -85,7 +85,9 @@ pub(super) fn read<'a>(
     let Some(q) = question else { return Ok(Line::Nothing) };
     let time = q.time.or(envelope.time).or_else(|| dates.latest());
     let time = time.ok_or(LineError { reason: "no date that can be read", at_byte: 0 })?;
-    dates.saw(time);
+    if let Some(own) = q.time {
+        dates.saw(own);
+    }
     lower.clear();
     lower.extend(q.name.strip_suffix(b".").unwrap_or(q.name).iter().map(u8::to_ascii_lowercase));
     let is_response = q.response_code.is_some();
@@ -340,8 +342,7 @@ mod tests {
     use super::*;
 
     fn of(line: &str) -> String {
-        let (mut dates, mut lower) = (Dates::default(), Vec::new());
-        dates.set_year(2022);
+        let (mut dates, mut lower) = (Dates::in_year(2022), Vec::new());
         let envelope = envelope::open(&mut dates, line.as_bytes());
         assert!(is_one(&envelope), "{line}");
         match read(&mut dates, &mut lower, &envelope) {

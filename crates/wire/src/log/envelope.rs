@@ -183,8 +183,7 @@ mod tests {
                 "2021-05-13T23:39:43Z my-balancer 1.2.3.4:5",
             ),
         ] {
-            let mut dates = Dates::default();
-            dates.set_year(2023);
+            let mut dates = Dates::in_year(2023);
             let envelope = open(&mut dates, line.as_bytes());
             assert_eq!(envelope.time.map(|t| t.to_string()).as_deref(), time, "{line}");
             assert_eq!(envelope.program, program.as_bytes(), "{line}");

@@ -129,8 +129,7 @@ mod tests {
 
     fn event(text: &str) -> (String, BackendEventKind, String, String) {
         let line = format!("Apr  4 14:30:19 lb haproxy[1]: {text}");
-        let mut dates = Dates::default();
-        dates.set_year(2024);
+        let mut dates = Dates::in_year(2024);
         let Some(Line::Observation(Observation::Backend(b))) = read(&mut dates, line.as_bytes()) else {
             panic!("{text}")
         };

@@ -159,8 +159,7 @@ mod tests {
     use super::*;
 
     fn packet_of(line: &str) -> Packet<'_> {
-        let mut dates = Dates::default();
-        dates.set_year(2020);
+        let mut dates = Dates::in_year(2020);
         let envelope = envelope::open(&mut dates, line.as_bytes());
         match read(&mut dates, &envelope).unwrap() {
             Line::Observation(Observation::Packet(p)) => p,

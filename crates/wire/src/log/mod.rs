@@ -43,9 +43,9 @@ pub use w3c::W3c;
 
 use date::Dates;
 use draft::Draft;
-use seawall_model::Prefix;
 use seawall_model::change::Change;
 use seawall_model::observation::{Observation, Request};
+use seawall_model::{Prefix, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 
@@ -215,13 +215,19 @@ impl Parser {
         self
     }
 
-    /// For stamps that lack the year (syslog): the year of the file's beginning. A full date in
-    /// the log overrules it; without either, such stamps lie in 1970. Readers of parts of a file
+    /// For stamps that lack the year (syslog): an instant near the file's beginning. A full date
+    /// in the log overrules it; without either, such stamps lie in 1970. Readers of parts of a file
     /// give it to every part.
     #[must_use]
-    pub fn with_year(mut self, year: i64) -> Self {
-        self.dates.set_year(year);
+    pub fn near(mut self, time: Timestamp) -> Self {
+        self.dates.saw(time);
         self
+    }
+
+    /// The date read last, if the log or [`Parser::near`] told its year.
+    #[must_use]
+    pub fn date_with_year(&self) -> Option<Timestamp> {
+        self.dates.with_year()
     }
 
     /// Reads one line, with or without its line end.
