@@ -12,7 +12,7 @@ pub fn log(bytes: &[u8]) {
 
 fn read(format: Format, bytes: &[u8]) {
     let _ = (format.name(), format.is_stateless());
-    let mut parser = Parser::new(format).with_year(2024);
+    let mut parser = Parser::new(format).near(Timestamp::from_seconds(1_704_067_200));
     for line in bytes.split(|&b| b == b'\n') {
         match parser.parse(line) {
             Ok(Line::Observation(observation)) => {
