@@ -2,19 +2,21 @@
 //! the shedder, asked in their order. One for all threads; nothing in it is locked.
 
 use crate::Request;
+use crate::act::cache::{Found, Key};
 use crate::act::{
     self, Answer, CompileContext, CompileErrors, Gate, Memory, Page, Place, Price, Priority, Room, RuleIndex,
     RuleTable, Shedder, Sighting, Standing, TokenKeys, Verdict, WaitingRoom, is_navigation, page, part_of,
 };
 use crate::counters::Counter;
 use crate::settings::{Site, Upstream};
+use crate::stored::{self, Taking};
 use crate::thread::Thread;
 use arc_swap::ArcSwap;
 use seawall_model::plan::Plan;
 use seawall_model::policy::Policy;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Timestamp, hash};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +29,10 @@ const MEMORY_DAYS: u32 = 30;
 const LIMITS_BYTES: usize = 4 << 20;
 /// Requests at once that the shedder begins with, and never goes beyond.
 const AT_ONCE: (u32, u32) = (256, 4_096);
+/// Seconds for which an answer that says nothing of caching is as good as new.
+const FRESH_S: u32 = 2;
+/// Longest that a request waits for the answer that another has asked for.
+const WAIT_FOR_OTHER: Duration = Duration::from_secs(1);
 /// How often a request that waits for room asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -62,6 +68,26 @@ pub struct Seen {
     pub standing: Cell<Standing>,
     /// It was asked before, put off, and is asked again as it was told to.
     pub is_repeat: Cell<bool>,
+    /// Its answer is wanted in the cache.
+    pub taking: RefCell<Option<Taking>>,
+    /// What it is answered if the upstream fails.
+    pub instead: RefCell<Option<Box<Page>>>,
+}
+
+impl Seen {
+    #[must_use]
+    pub fn has_instead(&self) -> bool {
+        self.instead.borrow().is_some()
+    }
+}
+
+/// A request, as it is decided about.
+pub struct Asked<'r> {
+    /// Index of the site.
+    pub site: usize,
+    pub request: &'r Request<'r>,
+    /// See [`stored::variant`]; found only where it is needed.
+    pub variant: &'r dyn Fn() -> Option<Vec<u8>>,
 }
 
 /// What happens to a request.
@@ -69,6 +95,8 @@ pub enum Entry<'a> {
     Go(Pass<'a>),
     /// It is answered by us: a rule says so, or it asked for a page of ours.
     Answer(Box<Page>),
+    /// It is answered from the cache.
+    Stored(Box<Page>),
     /// There is no room for it, whatever the rules say; it is answered by us.
     Full(Box<Page>),
     /// The connection ends without an answer.
@@ -198,12 +226,12 @@ impl Acting {
     pub async fn enter<'a>(
         &'a self,
         thread: &'a Thread,
-        site: usize,
-        request: &Request<'_>,
+        asked: &Asked<'_>,
         now: Timestamp,
         seen: &Seen,
     ) -> Entry<'a> {
-        let SiteActing { room, shedder } = &*thread.sites[site];
+        let request = asked.request;
+        let SiteActing { room, shedder } = &*thread.sites[asked.site];
         let clearance = self.gate.clearance(request, now);
         let sighting = self.memory.sight(request, clearance, now);
         let rules = self.rules.load_full();
@@ -231,6 +259,11 @@ impl Acting {
                 }
             }
         }
+        if let Some(page) = self.from_cache(thread, asked, &rules, decision.stale_s, seen).await {
+            self.memory.admit(&sighting, now);
+            self.memory.answered(&sighting, now);
+            return Entry::Stored(page);
+        }
         let cap = decision.cap.map(|cap| (Arc::clone(&rules), cap));
         if let Some((rules, cap)) = &cap
             && !rules.enter(*cap)
@@ -248,6 +281,10 @@ impl Acting {
         };
         let is_let_in = !thread.settings.enforce || self.wait_for_room(thread, shedder, standing, now).await;
         if !is_let_in {
+            if let Some(page) = seen.instead.take() {
+                thread.counters.add(Counter::served_instead, 1);
+                return Entry::Stored(page);
+            }
             thread.counters.add(Counter::rule_shed, 1);
             return Entry::Full(Box::new(self.come_back(shedder, request, now)));
         }
@@ -274,6 +311,44 @@ impl Acting {
             site.shedder.set_ceiling(table.site().shed_concurrency.unwrap_or(AT_ONCE.1));
         }
         self.rules.store(Arc::new(table));
+    }
+
+    /// The stored answer to a request; `None` where the site has to be asked, with what is to be
+    /// done about its answer in `seen`.
+    async fn from_cache(
+        &self,
+        thread: &Thread,
+        asked: &Asked<'_>,
+        rules: &RuleTable,
+        stale_s: u32,
+        seen: &Seen,
+    ) -> Option<Box<Page>> {
+        if stale_s == 0 {
+            if !rules.serves_stale() {
+                thread.cache.borrow_mut().clear();
+            }
+            return None;
+        }
+        let key = Key::of(asked.request, &(asked.variant)()?)?;
+        let begun = tokio::time::Instant::now();
+        loop {
+            let now = tokio::time::Instant::now();
+            let found = thread.cache.borrow_mut().find(&key, stale_s, thread.clock.timestamp(now));
+            match found {
+                Found::Hit { stored, age_s, fetch: false } => {
+                    thread.counters.add(Counter::served_stored, 1);
+                    return Some(Box::new(stored::page(&stored, age_s)));
+                }
+                Found::Hit { stored, age_s, fetch: true } => {
+                    seen.instead.replace(Some(Box::new(stored::page(&stored, age_s))));
+                    break;
+                }
+                Found::Wait if now - begun < WAIT_FOR_OTHER => tokio::time::sleep(ASK_AGAIN).await,
+                Found::Fetch | Found::Wait => break,
+            }
+        }
+        seen.taking.replace(Some(Taking::new(key, stale_s.min(FRESH_S))));
+        None
     }
 
     /// Carries out a verdict that does not let the request through; `None` lets it through.
@@ -362,13 +437,17 @@ fn refusal(status: u16, retry_after_s: u32) -> Page {
         content_security_policy: "",
         set_cookie: None,
         location: None,
+        fields: Vec::new(),
         body: crate::http1::write::reason(status).as_bytes().to_vec(),
     }
 }
 
 /// The fields of a page, as they are sent.
 #[must_use]
-pub fn page_fields<'p>(page: &'p Page, retry_after: &'p str) -> Vec<(&'static str, &'p str)> {
+pub fn page_fields<'p>(page: &'p Page, retry_after: &'p str) -> Vec<(&'p str, &'p str)> {
+    if !page.fields.is_empty() {
+        return page.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    }
     let mut fields = vec![("Content-Type", page.content_type), ("Cache-Control", page.cache_control)];
     if page.retry_after_s > 0 {
         fields.push(("Retry-After", retry_after));

@@ -29,6 +29,10 @@ seawall_model::counters! {
     response_body_bytes
     /// requests refused as malformed or ambiguous
     malformed
+    /// requests answered from the cache, as a plan asks for
+    served_stored
+    /// answers of the cache in place of an upstream's failure or where there was no room
+    served_instead
     /// heads cut at header-deadline
     header_deadline
     /// connections closed after idle-timeout

@@ -7,11 +7,12 @@ use crate::counters::Counter;
 use crate::http1::head::{self, ResponseHead, Scanner};
 use crate::http1::{Body, Field, Framing, Kind, Refusal, Step};
 use crate::settings::{Limits, ms};
+use crate::stored::Taking;
 use crate::stream;
 use crate::thread::Thread;
 use crate::upstream::{Load, Pool};
 use seawall_model::observation::{BackendEventKind, Ending, Method};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -33,6 +34,8 @@ pub enum Fault {
     Closed,
     /// The upstream's answer made no sense or was cut short.
     Broken,
+    /// The upstream answered with an error, and there is a stored answer to give instead.
+    Replaced,
     ClientGone,
     ClientSlow,
     /// The client's body is not to be passed on.
@@ -45,7 +48,7 @@ impl Fault {
     pub fn status(self) -> u16 {
         match self {
             Self::NoUpstream => 503,
-            Self::Connect | Self::Closed | Self::Broken => 502,
+            Self::Connect | Self::Closed | Self::Broken | Self::Replaced => 502,
             Self::ConnectTimedOut | Self::TimedOut => 504,
             Self::ClientGone => 0,
             Self::ClientSlow => 408,
@@ -57,7 +60,7 @@ impl Fault {
     pub fn ending(self) -> Ending {
         match self {
             Self::NoUpstream => Ending::NoUpstream,
-            Self::Connect | Self::Closed | Self::Broken => Ending::UpstreamFailed,
+            Self::Connect | Self::Closed | Self::Broken | Self::Replaced => Ending::UpstreamFailed,
             Self::ConnectTimedOut | Self::TimedOut => Ending::UpstreamTimedOut,
             Self::ClientGone => Ending::ClientAborted,
             Self::ClientSlow => Ending::ClientTimedOut,
@@ -71,7 +74,7 @@ impl Fault {
             Self::NoUpstream => Counter::no_upstream,
             Self::Connect | Self::ConnectTimedOut => Counter::upstream_connect_failed,
             Self::TimedOut => Counter::upstream_timeouts,
-            Self::Closed | Self::Broken => Counter::upstream_broken,
+            Self::Closed | Self::Broken | Self::Replaced => Counter::upstream_broken,
             Self::ClientGone => Counter::client_aborted,
             Self::ClientSlow => Counter::min_rate,
             Self::ClientBad(_) => Counter::malformed,
@@ -212,6 +215,10 @@ pub struct Download<'a> {
     pub count_slow: &'a dyn Fn(),
     /// Told of each cookie that the site sets.
     pub on_cookie: &'a dyn Fn(&[u8]),
+    /// Takes the answer for the cache, where it is wanted there.
+    pub taking: &'a RefCell<Option<Taking>>,
+    /// There is a stored answer to give in place of an error.
+    pub has_instead: bool,
 }
 
 impl Download<'_> {
@@ -240,6 +247,12 @@ impl Download<'_> {
         for field in fields.iter().filter(|f| f.kind == Kind::SetCookie) {
             (self.on_cookie)(field.value(buffer.filled()));
         }
+        if head.status >= 500 && self.has_instead {
+            return Err(Fault::Replaced);
+        }
+        if let Some(taking) = &mut *self.taking.borrow_mut() {
+            taking.head(buffer.filled(), &head, fields);
+        }
         sink.head(buffer.filled(), &head, fields).await?;
         buffer.consume(head.bytes);
         if head.status == 101 {
@@ -247,6 +260,9 @@ impl Download<'_> {
             return Ok(End::Switched);
         }
         self.carry_body(&head, upstream, buffer, sink, alarm).await?;
+        if let Some(taking) = &mut *self.taking.borrow_mut() {
+            taking.end();
+        }
         let reusable = head.keep_alive && buffer.is_empty();
         Ok(End::Complete { reusable })
     }
@@ -327,6 +343,9 @@ impl Download<'_> {
                 Step::Data { start, end } => {
                     let sent = &self.progress.response_bytes;
                     sent.set(sent.get() + (end - start) as u64);
+                    if let Some(taking) = &mut *self.taking.borrow_mut() {
+                        taking.data(&buffer.filled()[start..end]);
+                    }
                     sink.data(&buffer.filled()[start..end], alarm).await?;
                     buffer.consume(end);
                 }

@@ -2,9 +2,10 @@
 //! and how it is told of when it is over.
 
 use crate::Request;
+use crate::act::Page;
 use crate::act::Standing;
 use crate::act::page::OWN_PREFIX;
-use crate::acting::{Entry, Pass, Seen};
+use crate::acting::{Asked, Entry, Pass, Seen};
 use crate::client;
 use crate::counters::Counter;
 use crate::exchange::{self, Download, Fault, Progress};
@@ -14,6 +15,7 @@ use crate::http1::write::{self, OwnAnswer, Told};
 use crate::http1::{Field, Kind, Refusal};
 use crate::sense::{Outcome, SLOW_MS};
 use crate::settings::ms;
+use crate::stored;
 use crate::thread::{Sensing, Thread};
 use seawall_model::observation::{ConnectionEvent, Ending, HttpVersion, Method};
 use std::cell::Cell;
@@ -67,6 +69,8 @@ pub struct Job<'a> {
     denied: Cell<bool>,
     /// It was a measure that did so, and not want of room.
     by_rule: Cell<bool>,
+    /// It was answered from the cache.
+    is_stored: Cell<bool>,
 }
 
 impl<'a> Job<'a> {
@@ -98,6 +102,7 @@ impl<'a> Job<'a> {
             seen: Seen::default(),
             denied: Cell::new(false),
             by_rule: Cell::new(false),
+            is_stored: Cell::new(false),
         }
     }
 
@@ -105,8 +110,13 @@ impl<'a> Job<'a> {
     pub async fn enter(&self) -> Entry<'a> {
         let thread = self.thread;
         let now = thread.clock.timestamp(self.began);
-        let entry = thread.acting.enter(thread, self.origin.site, &self.request, now, &self.seen).await;
-        let is_denied = !matches!(entry, Entry::Go(_)) && !self.request.path.starts_with(OWN_PREFIX);
+        let variant =
+            || stored::variant(self.origin.site, self.bytes, self.fields).filter(|_| self.has_no_body());
+        let asked = Asked { site: self.origin.site, request: &self.request, variant: &variant };
+        let entry = thread.acting.enter(thread, &asked, now, &self.seen).await;
+        self.is_stored.set(matches!(entry, Entry::Stored(_)));
+        let is_denied =
+            !matches!(entry, Entry::Go(_) | Entry::Stored(_)) && !self.request.path.starts_with(OWN_PREFIX);
         self.denied.set(is_denied);
         self.by_rule.set(is_denied && !matches!(entry, Entry::Full(_)));
         entry
@@ -126,7 +136,25 @@ impl<'a> Job<'a> {
     /// Whether it can be sent again without doing anything twice.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
-        self.head.framing == Framing::None && exchange::is_idempotent(self.head.method)
+        self.has_no_body() && exchange::is_idempotent(self.head.method)
+    }
+
+    /// The stored answer to give in place of a failure of the upstream's, if there is one and no
+    /// answer has begun.
+    #[must_use]
+    pub fn instead_of(&self, fault: Fault) -> Option<Box<Page>> {
+        let is_ours =
+            matches!(fault.ending(), Ending::NoUpstream | Ending::UpstreamFailed | Ending::UpstreamTimedOut);
+        if !is_ours || self.progress.status.get() != 0 {
+            return None;
+        }
+        let page = self.seen.instead.take()?;
+        self.thread.counters.add(Counter::served_instead, 1);
+        Some(page)
+    }
+
+    fn has_no_body(&self) -> bool {
+        self.head.framing == Framing::None
     }
 
     /// Counts the request as one that waits.
@@ -146,6 +174,8 @@ impl<'a> Job<'a> {
             slow_at: self.began + ms(SLOW_MS),
             count_slow,
             on_cookie,
+            taking: &self.seen.taking,
+            has_instead: self.seen.has_instead(),
         }
     }
 
@@ -157,6 +187,10 @@ impl<'a> Job<'a> {
         if let Some(pass) = pass.filter(|_| status != 0) {
             let answered = progress.first_byte.get().unwrap_or_else(Instant::now);
             pass.done(answered - self.began, failed, self.thread.clock.timestamp(Instant::now()));
+        }
+        if let Some(taking) = self.seen.taking.take() {
+            let now = self.thread.clock.timestamp(Instant::now());
+            taking.finish(&mut self.thread.cache.borrow_mut(), now);
         }
         if self.seen.standing.get() >= Standing::Known {
             self.thread.counters.add(Counter::known_requests, 1);
@@ -191,6 +225,8 @@ impl<'a> Job<'a> {
             Sensing::Apart
         } else if progress.counted.get() || self.seen.is_repeat.get() {
             Sensing::Answer
+        } else if self.is_stored.get() {
+            Sensing::Asked
         } else {
             Sensing::Whole
         };

@@ -30,6 +30,7 @@ mod sense;
 mod serve1;
 mod serve2;
 pub mod settings;
+mod stored;
 mod stream;
 mod thread;
 pub mod tls;

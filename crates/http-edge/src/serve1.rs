@@ -212,7 +212,9 @@ impl Connection {
                 };
                 (next, result.err(), Some(pass))
             }
-            Entry::Answer(page) | Entry::Full(page) => (self.answer_page(&page, &job).await, None, None),
+            Entry::Answer(page) | Entry::Stored(page) | Entry::Full(page) => {
+                (self.answer_page(&page, &job).await, None, None)
+            }
             Entry::Close => (Next::Close, None, None),
         };
         job.finish(server.get(), fault, pass);
@@ -337,6 +339,9 @@ impl Connection {
 
     /// Answers a request that was not carried through, if there is still a way to.
     async fn answer_fault(&mut self, fault: Fault, job: &Job<'_>) -> Next {
+        if let Some(page) = job.instead_of(fault) {
+            return self.answer_page(&page, job).await;
+        }
         let progress = &job.progress;
         if progress.status.get() != 0 || fault.status() == 0 {
             return Next::Close;

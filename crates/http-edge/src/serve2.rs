@@ -167,7 +167,7 @@ async fn one_request(
                     }
                     (result.err(), Some(pass))
                 }
-                Entry::Answer(page) | Entry::Full(page) => {
+                Entry::Answer(page) | Entry::Stored(page) | Entry::Full(page) => {
                     answer_page(&page, &job, &to_client);
                     (None, None)
                 }
@@ -374,6 +374,9 @@ fn answer_page(page: &Page, job: &Job<'_>, to_client: &RefCell<Outgoing>) {
 }
 
 fn answer_fault(fault: Fault, job: &Job<'_>, to_client: &RefCell<Outgoing>) {
+    if let Some(page) = job.instead_of(fault) {
+        return answer_page(&page, job, to_client);
+    }
     let progress = &job.progress;
     let mut outgoing = to_client.borrow_mut();
     if progress.status.get() != 0 || fault.status() == 0 {
@@ -409,7 +412,7 @@ impl Outgoing {
         *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
         for (name, value) in answer.fields {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::try_from(*value)) {
-                response.headers_mut().insert(name, value);
+                response.headers_mut().append(name, value);
             }
         }
         let has_body = with_body && !answer.body.is_empty();

@@ -11,6 +11,7 @@ use crate::counters::{Counter, Counters};
 use crate::gate::Gate;
 use crate::sense::{Outcome, Sense};
 use crate::settings::Settings;
+use crate::stored;
 use crate::upstream::Pool;
 use seawall_detection::Window;
 use seawall_model::observation::{BackendEventKind, ConnectionEvent, Ending};
@@ -61,6 +62,8 @@ pub struct Thread {
     /// What acts on each site.
     pub sites: Vec<Arc<SiteActing>>,
     pub act_state: RefCell<act::State>,
+    /// Answers that are kept while a plan asks for it.
+    pub cache: RefCell<act::MicroCache>,
     sense: RefCell<Sense>,
     log: RefCell<Vec<u8>>,
 }
@@ -70,6 +73,8 @@ pub struct Thread {
 pub enum Sensing {
     /// That it was asked for, and how it was answered.
     Whole,
+    /// That it was asked for: it was not the site that answered.
+    Asked,
     /// How it was answered: that it was asked for has been counted.
     Answer,
     /// Nothing: it was for a page of our own.
@@ -124,6 +129,7 @@ impl Thread {
             acting: Arc::clone(&common.acting),
             sites: common.sites.clone(),
             act_state: RefCell::default(),
+            cache: RefCell::new(stored::cache(settings)),
             sense: RefCell::new(Sense::new(number)),
             log: RefCell::default(),
         }
@@ -189,6 +195,7 @@ impl Thread {
         match sensing {
             // What we refuse says nothing of the site: it is counted as asked for, and no more.
             Sensing::Whole if is_denied => sense.arrival(request, outcome.time),
+            Sensing::Asked => sense.arrival(request, outcome.time),
             Sensing::Whole => sense.request(request, outcome),
             Sensing::Answer if !is_denied => sense.answer(request, outcome),
             Sensing::Answer | Sensing::Apart => {}

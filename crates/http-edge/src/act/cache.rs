@@ -31,9 +31,11 @@ const LONGEST_FRESH_S: u32 = 60;
 const MOST_FETCHES: usize = 1_024;
 
 /// What a request asks for, and whether its visitor can be told from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     hash: u64,
+    /// Host, path, query and variant: equal hashes are not enough to hand out an answer.
+    name: Box<[u8]>,
     is_anonymous: bool,
 }
 
@@ -67,6 +69,8 @@ pub struct Storing<'a> {
     /// All `Vary` fields, joined by commas; empty: none.
     pub vary: &'a [u8],
     pub sets_cookie: bool,
+    /// There is an `Expires` field.
+    pub expires: bool,
     /// Seconds that a plan asks for; 0: none does.
     pub plan_s: u32,
 }
@@ -79,6 +83,8 @@ struct Entry {
     fresh_until: Timestamp,
     /// Visitors with cookies may be served it.
     is_public: bool,
+    /// It is never served stale.
+    is_strict: bool,
     was_asked_again: bool,
     fetching_since: Option<Timestamp>,
 }
@@ -95,20 +101,30 @@ pub struct MicroCache {
 }
 
 impl Key {
-    /// `None` where the request is none that is served from here. `encoding` tells apart clients
-    /// that take different encodings.
+    /// `None` where the request is none that is served from here. `variant` tells apart clients that
+    /// are given different answers.
     #[must_use]
-    pub fn of(request: &Request<'_>, encoding: u64) -> Option<Self> {
+    pub fn of(request: &Request<'_>, variant: &[u8]) -> Option<Self> {
         let is_plain = request.method == Method::Get && request.authorization.is_empty();
-        let length = request.host.len() + request.path.len() + request.query.map_or(0, <[u8]>::len);
+        let query = request.query.unwrap_or(b"");
+        let length = request.host.len() + request.path.len() + query.len() + variant.len();
         if !is_plain || length > MOST_KEY_BYTES {
             return None;
         }
-        let path = hash::combine(hash::bytes(request.host), hash::bytes(request.path));
-        let query = request.query.map_or(1, hash::bytes);
+        let mark: &[u8] = if request.query.is_some() { b"?" } else { b"" };
+        // None of them holds a line's end but the variant, which is the last.
+        let name = [request.host, b"\n", request.path, mark, query, b"\n", variant].concat();
         let others = request.cookie.split(|b| *b == b';').map(<[u8]>::trim_ascii);
         let is_anonymous = others.into_iter().all(|pair| pair.is_empty() || pair.starts_with(b"seawall="));
-        Some(Self { hash: hash::combine(path, hash::combine(query, encoding)), is_anonymous })
+        Some(Self { hash: hash::bytes(&name), name: name.into(), is_anonymous })
+    }
+}
+
+impl Storing<'_> {
+    /// Whether an answer that says so may be stored for requests of this key.
+    #[must_use]
+    pub fn is_storable(&self, key: &Key) -> bool {
+        storable(self, key).is_some()
     }
 }
 
@@ -120,11 +136,12 @@ impl MicroCache {
     }
 
     /// Looks for an answer. `stale_s`: seconds beyond freshness for which a plan allows to serve.
-    pub fn find(&mut self, key: Key, request: &Request<'_>, stale_s: u32, now: Timestamp) -> Found {
+    pub fn find(&mut self, key: &Key, stale_s: u32, now: Timestamp) -> Found {
         let Some(entry) = self.entries.get_mut(&key.hash) else { return self.fetch(key, now) };
-        if !is_named(&entry.name, request) || !(entry.is_public || key.is_anonymous) {
+        if entry.name != key.name || !(entry.is_public || key.is_anonymous) {
             return Found::Fetch;
         }
+        let stale_s = if entry.is_strict { 0 } else { stale_s };
         let stale_until = entry.fresh_until.plus_ns(i64::from(stale_s) * 1_000_000_000);
         let is_fresh = now < entry.fresh_until;
         let is_fetched = entry.fetching_since.is_some_and(|since| now.since_ns(since) < FETCH_NS);
@@ -146,20 +163,12 @@ impl MicroCache {
 
     /// The answer to a fetch. Returns whether it was stored; those who wait for it may be served
     /// it only then, and must fetch for themselves otherwise.
-    pub fn store(
-        &mut self,
-        key: Key,
-        request: &Request<'_>,
-        storing: &Storing<'_>,
-        stored: Stored,
-        now: Timestamp,
-    ) -> bool {
-        let Some((fresh_s, is_public)) = storable(storing, key) else {
+    pub fn store(&mut self, key: &Key, storing: &Storing<'_>, stored: Stored, now: Timestamp) -> bool {
+        let Some(Terms { fresh_s, is_public, is_strict }) = storable(storing, key) else {
             self.not_stored(key);
             return false;
         };
-        let name = name_of(request);
-        let cost = OVERHEAD_BYTES + name.len() + stored.fields.len() + stored.body.len();
+        let cost = OVERHEAD_BYTES + key.name.len() + stored.fields.len() + stored.body.len();
         self.fetches.remove(&key.hash);
         self.remove(key.hash);
         if cost > self.most_bytes / LARGEST_SHARE {
@@ -168,11 +177,12 @@ impl MicroCache {
         self.make_room(cost);
         self.bytes += cost;
         let entry = Entry {
-            name,
+            name: key.name.clone(),
             stored,
             since: now,
             fresh_until: now.plus_ns(i64::from(fresh_s) * 1_000_000_000),
             is_public,
+            is_strict,
             was_asked_again: false,
             fetching_since: None,
         };
@@ -182,10 +192,17 @@ impl MicroCache {
 
     /// A fetch failed, or its answer is for one visitor alone. What is stored stays, to be served
     /// stale.
-    pub fn not_stored(&mut self, key: Key) {
+    pub fn not_stored(&mut self, key: &Key) {
         self.fetches.remove(&key.hash);
         if let Some(entry) = self.entries.get_mut(&key.hash) {
             entry.fetching_since = None;
+        }
+    }
+
+    /// Forgets everything, where there is anything.
+    pub fn clear(&mut self) {
+        if !self.entries.is_empty() || !self.fetches.is_empty() {
+            *self = Self::new(self.most_bytes);
         }
     }
 
@@ -194,7 +211,7 @@ impl MicroCache {
         self.bytes
     }
 
-    fn fetch(&mut self, key: Key, now: Timestamp) -> Found {
+    fn fetch(&mut self, key: &Key, now: Timestamp) -> Found {
         match self.fetches.get(&key.hash) {
             // Only those whom nothing tells apart can hope for one answer.
             Some(since) if key.is_anonymous && now.since_ns(*since) < FETCH_NS => Found::Wait,
@@ -238,53 +255,46 @@ impl MicroCache {
     }
 }
 
-fn name_of(request: &Request<'_>) -> Box<[u8]> {
-    let mark: &[u8] = if request.query.is_some() { b"?" } else { b"" };
-    [request.host, request.path, mark, request.query.unwrap_or(b"")].concat().into()
+/// How an answer is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Terms {
+    fresh_s: u32,
+    /// Visitors with cookies may share it.
+    is_public: bool,
+    is_strict: bool,
 }
 
-/// Whether the stored name is the request's: equal hashes are not enough to hand out an answer.
-fn is_named(name: &[u8], request: &Request<'_>) -> bool {
-    let Some(rest) = name.strip_prefix(request.host).and_then(|r| r.strip_prefix(request.path)) else {
-        return false;
-    };
-    match request.query {
-        Some(query) => rest.strip_prefix(b"?") == Some(query),
-        None => rest.is_empty(),
-    }
-}
-
-/// Seconds for which an answer is fresh, and whether visitors with cookies may share it.
-fn storable(storing: &Storing<'_>, key: Key) -> Option<(u32, bool)> {
+/// On which terms an answer is stored; `None`: not at all.
+fn storable(storing: &Storing<'_>, key: &Key) -> Option<Terms> {
     let is_kind = matches!(storing.status, 200 | 203 | 301 | 404 | 410);
     if !is_kind || storing.sets_cookie || !varies_by_encoding_only(storing.vary) {
         return None;
     }
     let mut explicit = None;
-    let mut is_public = false;
+    let (mut is_public, mut is_strict) = (false, false);
     for directive in storing.cache_control.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
         let (name, value) = match directive.iter().position(|b| *b == b'=') {
             Some(at) => (&directive[..at], Some(&directive[at + 1..])),
             None => (directive, None),
         };
-        if [b"private".as_slice(), b"no-store", b"no-cache"].iter().any(|n| name.eq_ignore_ascii_case(n)) {
+        let is = |word: &[u8]| name.eq_ignore_ascii_case(word);
+        if is(b"private") || is(b"no-store") || is(b"no-cache") {
             return None;
         }
-        is_public |= name.eq_ignore_ascii_case(b"public");
-        let is_shared = name.eq_ignore_ascii_case(b"s-maxage");
-        if is_shared || (name.eq_ignore_ascii_case(b"max-age") && explicit.is_none()) {
+        let is_shared = is(b"s-maxage");
+        if is_shared || (is(b"max-age") && explicit.is_none()) {
             explicit = Some(seconds(value?)?);
         }
-        is_public |= is_shared;
+        // RFC 9111 section 5.2.2.10: `s-maxage` says what `proxy-revalidate` says.
+        is_strict |= is_shared || is(b"must-revalidate") || is(b"proxy-revalidate");
+        is_public |= is_shared || is(b"public");
     }
+    let terms = |fresh_s: u32| Terms { fresh_s: fresh_s.min(LONGEST_FRESH_S), is_public, is_strict };
     match explicit {
         Some(0) => None,
-        Some(fresh_s) => {
-            Some((fresh_s.min(LONGEST_FRESH_S), is_public)).filter(|_| is_public || key.is_anonymous)
-        }
-        None if storing.plan_s > 0 && key.is_anonymous => {
-            Some((storing.plan_s.min(LONGEST_FRESH_S), is_public))
-        }
+        Some(fresh_s) => Some(terms(fresh_s)).filter(|_| is_public || key.is_anonymous),
+        // What says when it expires says more than a plan does, and in a way that clocks spoil.
+        None if storing.plan_s > 0 && key.is_anonymous && !storing.expires => Some(terms(storing.plan_s)),
         None => None,
     }
 }
@@ -306,7 +316,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
     const PLAN: Storing<'static> =
-        Storing { status: 200, cache_control: b"", vary: b"", sets_cookie: false, plan_s: 5 };
+        Storing { status: 200, cache_control: b"", vary: b"", sets_cookie: false, expires: false, plan_s: 5 };
 
     fn at(s: i64) -> Timestamp {
         NOW.plus_ns(s * 1_000_000_000)
@@ -322,11 +332,11 @@ mod tests {
     }
 
     fn find(cache: &mut MicroCache, request: &Request<'_>, stale_s: u32, now: Timestamp) -> Found {
-        cache.find(Key::of(request, 0).unwrap(), request, stale_s, now)
+        cache.find(&Key::of(request, b"").unwrap(), stale_s, now)
     }
 
     fn store(cache: &mut MicroCache, request: &Request<'_>, storing: &Storing<'_>, now: Timestamp) -> bool {
-        cache.store(Key::of(request, 0).unwrap(), request, storing, answer(100), now)
+        cache.store(&Key::of(request, b"").unwrap(), storing, answer(100), now)
     }
 
     #[test]
@@ -354,7 +364,7 @@ mod tests {
         store(&mut cache, &get("/"), &PLAN, NOW);
         assert!(matches!(find(&mut cache, &get("/"), 30, at(10)), Found::Hit { fetch: true, .. }));
         assert!(matches!(find(&mut cache, &get("/"), 30, at(10)), Found::Hit { fetch: false, .. }));
-        cache.not_stored(Key::of(&get("/"), 0).unwrap());
+        cache.not_stored(&Key::of(&get("/"), b"").unwrap());
         assert!(matches!(find(&mut cache, &get("/"), 30, at(11)), Found::Hit { fetch: true, .. }));
         assert!(matches!(find(&mut cache, &get("/"), 30, at(36)), Found::Fetch));
     }
@@ -374,12 +384,13 @@ mod tests {
             Storing { vary: b"Accept-Encoding, Accept-Language", ..PLAN },
             Storing { status: 500, ..PLAN },
             Storing { plan_s: 0, ..PLAN },
+            Storing { expires: true, ..PLAN },
         ] {
             assert!(!store(&mut MicroCache::new(1 << 20), &get("/"), &storing, NOW), "{storing:?}");
         }
         let post = Request { method: Method::Post, ..get("/") };
         let authorised = Request { authorization: b"Bearer x", ..get("/") };
-        assert!(Key::of(&post, 0).is_none() && Key::of(&authorised, 0).is_none());
+        assert!(Key::of(&post, b"").is_none() && Key::of(&authorised, b"").is_none());
     }
 
     #[test]
@@ -393,7 +404,7 @@ mod tests {
         assert!(store(&mut cache, &with, &public, NOW));
         assert!(matches!(find(&mut cache, &with, 0, at(20)), Found::Hit { .. }));
         let ours = Request { cookie: b"seawall=abc", ..get("/") };
-        assert!(Key::of(&ours, 0).unwrap().is_anonymous);
+        assert!(Key::of(&ours, b"").unwrap().is_anonymous);
     }
 
     #[test]
@@ -418,11 +429,11 @@ mod tests {
         for path in ["/a", "/b", "/a"] {
             store(&mut cache, &get(path), &PLAN, NOW);
         }
-        let each = OVERHEAD_BYTES + "shop.example/a".len() + 100;
+        let each = OVERHEAD_BYTES + "shop.example\n/a\n".len() + 100;
         assert_eq!(cache.bytes(), 2 * each);
         let request = get("/large");
-        let key = Key::of(&request, 0).unwrap();
-        assert!(!cache.store(key, &request, &PLAN, answer(1 << 17), NOW));
+        let key = Key::of(&request, b"").unwrap();
+        assert!(!cache.store(&key, &PLAN, answer(1 << 17), NOW));
     }
 
     #[test]
@@ -431,5 +442,25 @@ mod tests {
         store(&mut cache, &get("/a"), &PLAN, NOW);
         let empty = Request { query: Some(b""), ..get("/a") };
         assert!(matches!(find(&mut cache, &empty, 0, NOW), Found::Fetch));
+    }
+
+    #[test]
+    fn what_must_be_asked_for_anew_is_never_served_stale() {
+        for cache_control in ["max-age=5, must-revalidate", "s-maxage=5", "max-age=5, proxy-revalidate"] {
+            let mut cache = MicroCache::new(1 << 20);
+            let storing = Storing { cache_control: cache_control.as_bytes(), ..PLAN };
+            assert!(store(&mut cache, &get("/"), &storing, NOW));
+            assert!(matches!(find(&mut cache, &get("/"), 30, at(4)), Found::Hit { .. }), "{cache_control}");
+            assert!(matches!(find(&mut cache, &get("/"), 30, at(6)), Found::Fetch), "{cache_control}");
+        }
+    }
+
+    #[test]
+    fn variants_are_told_apart() {
+        let mut cache = MicroCache::new(1 << 20);
+        let key = |variant: &[u8]| Key::of(&get("/"), variant).unwrap();
+        assert!(cache.store(&key(b"gzip"), &PLAN, answer(10), NOW));
+        assert!(matches!(cache.find(&key(b"gzip"), 0, NOW), Found::Hit { .. }));
+        assert!(matches!(cache.find(&key(b"br"), 0, NOW), Found::Fetch));
     }
 }

@@ -37,7 +37,17 @@ pub struct Page {
     pub content_security_policy: &'static str,
     pub set_cookie: Option<String>,
     pub location: Option<String>,
+    /// All fields of an answer of the site's; the ones above are not sent with these.
+    pub fields: Vec<(String, String)>,
     pub body: Vec<u8>,
+}
+
+impl Page {
+    /// An answer of the site's from the cache.
+    #[must_use]
+    pub fn stored(code: u16, fields: Vec<(String, String)>, body: Vec<u8>) -> Self {
+        Self { fields, body, ..status(code) }
+    }
 }
 
 /// The challenge, in place of what `request` asks for. `ticket` is the ticket that its style sheet
@@ -164,6 +174,7 @@ fn html(body: String, retry_after_s: u32) -> Page {
         content_security_policy: POLICY,
         set_cookie: None,
         location: None,
+        fields: Vec::new(),
         body: body.into_bytes(),
     }
 }
@@ -181,6 +192,7 @@ fn status(status: u16) -> Page {
         content_security_policy: "",
         set_cookie: None,
         location: None,
+        fields: Vec::new(),
         body: Vec::new(),
     }
 }

@@ -230,6 +230,12 @@ impl RuleTable {
         }
     }
 
+    /// Whether any answer is to be kept and served from here.
+    #[must_use]
+    pub fn serves_stale(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule.act, Act::Stale { .. }))
+    }
+
     /// The id of the measure behind a rule.
     #[must_use]
     pub fn measure(&self, rule: RuleIndex) -> Option<&str> {

@@ -145,6 +145,8 @@ pub fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         200 => "OK",
+        203 => "Non-Authoritative Information",
+        301 => "Moved Permanently",
         302 => "Found",
         303 => "See Other",
         400 => "Bad Request",
@@ -152,6 +154,7 @@ pub fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        410 => "Gone",
         413 => "Content Too Large",
         414 => "URI Too Long",
         417 => "Expectation Failed",

@@ -5,11 +5,15 @@ use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest that a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether `/sick-after-once` has been asked for; by one test only.
+static WAS_WELL: AtomicBool = AtomicBool::new(false);
 
 /// A server on a port of its own, for as long as the process runs.
 #[derive(Clone)]
@@ -129,6 +133,13 @@ fn answer(path: &str, body: &[u8], stream: &mut TcpStream, reader: &mut BufReade
             let _ = reader.read(&mut rest);
             return None;
         }
+        "/private" => stream
+            .write_all(b"HTTP/1.1 200 OK\r\nCache-Control: private\r\nContent-Length: 6\r\n\r\nsecret"),
+        "/sick-after-once" if WAS_WELL.swap(true, Ordering::Relaxed) => {
+            stream.write_all(&with_length("503 Service Unavailable", b"sick"))
+        }
+        "/sick-after-once" => stream
+            .write_all(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=1\r\nContent-Length: 4\r\n\r\nwell"),
         "/drop" => return None,
         "/cut" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").ok()?;

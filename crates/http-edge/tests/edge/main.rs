@@ -7,5 +7,6 @@ mod harness;
 mod http2;
 mod limits;
 mod proxy;
+mod stored;
 mod tls;
 mod upstreams;

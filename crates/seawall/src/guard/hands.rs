@@ -247,6 +247,7 @@ fn is_for_edge(action: &Action) -> bool {
     matches!(
         action,
         Action::WaitingRoom { .. }
+            | Action::ServeStale { .. }
             | Action::Shed { .. }
             | Action::RateLimit { .. }
             | Action::Challenge

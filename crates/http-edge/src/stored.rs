@@ -1,0 +1,283 @@
+//! Answers taken for the cache as they pass, and given from it: what is between one request and
+//! [`MicroCache`].
+//!
+//! Nothing is taken but while a plan asks for it. Two visitors are given the same answer only if
+//! they asked with the same words in everything that sites choose their answers by, also where the
+//! site does not say so (`Vary`).
+
+use crate::act::cache::{Key, Stored, Storing};
+use crate::act::{MicroCache, Page};
+use crate::http1::{Field, Kind, ResponseHead};
+use crate::settings::Settings;
+use bytes::Bytes;
+
+/// Bytes of all threads' caches together.
+const ALL_BYTES: usize = 32 << 20;
+/// Largest body that is taken.
+const BODY_BYTES: usize = 1 << 20;
+/// Fields that belong to one visitor's answer, or that are said anew.
+const LEFT_OUT: [&[u8]; 2] = [b"age", b"date"];
+
+/// The cache of one thread.
+#[must_use]
+pub fn cache(settings: &Settings) -> MicroCache {
+    MicroCache::new(ALL_BYTES / settings.threads.max(1))
+}
+
+/// By what the answer to a request may differ beside its address: the site, and what its client
+/// takes. `None`: a part of something is asked for, or something that is not to be answered so.
+#[must_use]
+pub fn variant(site: usize, bytes: &[u8], fields: &[Field]) -> Option<Vec<u8>> {
+    let mut variant = format!("{site}").into_bytes();
+    for name in ["accept-encoding", "accept-language", "accept", "user-agent"] {
+        variant.push(b'\n');
+        for field in fields.iter().filter(|f| f.name(bytes).eq_ignore_ascii_case(name.as_bytes())) {
+            let value = field.value(bytes);
+            match name {
+                // Sites make other pages for telephones, and the rest of it makes no difference.
+                "user-agent" => variant.push(b'0' + u8::from(value.windows(6).any(|w| w == b"Mobile"))),
+                _ => variant.extend_from_slice(value),
+            }
+        }
+    }
+    let is_plain = !fields.iter().any(|f| {
+        let name = f.name(bytes);
+        f.kind == Kind::Upgrade
+            || name.eq_ignore_ascii_case(b"range")
+            || name.eq_ignore_ascii_case(b"if-range")
+    });
+    is_plain.then_some(variant)
+}
+
+/// An answer that is being taken.
+#[derive(Debug)]
+pub struct Taking {
+    key: Key,
+    /// Seconds that a plan asks for.
+    plan_s: u32,
+    said: Said,
+    fields: Vec<u8>,
+    body: Vec<u8>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Begun,
+    Whole,
+    /// It is none that is stored.
+    Refused,
+}
+
+/// What the answer says of its storing.
+#[derive(Debug, Default)]
+struct Said {
+    status: u16,
+    cache_control: Vec<u8>,
+    vary: Vec<u8>,
+    sets_cookie: bool,
+    expires: bool,
+}
+
+impl Taking {
+    #[must_use]
+    pub fn new(key: Key, plan_s: u32) -> Self {
+        Self { key, plan_s, said: Said::default(), fields: Vec::new(), body: Vec::new(), state: State::Begun }
+    }
+
+    /// The head of the answer, as the upstream sent it.
+    pub fn head(&mut self, bytes: &[u8], head: &ResponseHead, fields: &[Field]) {
+        self.said.status = head.status;
+        for field in fields {
+            let (name, value) = (field.name(bytes), field.value(bytes));
+            let list = |all: &mut Vec<u8>| {
+                all.extend_from_slice(b",");
+                all.extend_from_slice(value);
+            };
+            match field.kind {
+                Kind::SetCookie => self.said.sets_cookie = true,
+                _ if name.eq_ignore_ascii_case(b"cache-control") => list(&mut self.said.cache_control),
+                _ if name.eq_ignore_ascii_case(b"vary") => list(&mut self.said.vary),
+                _ if name.eq_ignore_ascii_case(b"expires") => self.said.expires = true,
+                // What HTTP/1.0 said it by (RFC 9111 section 5.4).
+                _ if name.eq_ignore_ascii_case(b"pragma") => list(&mut self.said.cache_control),
+                _ => {}
+            }
+            let is_passed =
+                field.kind == Kind::Other && !LEFT_OUT.iter().any(|left| name.eq_ignore_ascii_case(left));
+            if is_passed {
+                self.fields.extend_from_slice(&bytes[field.start as usize..field.end as usize]);
+            }
+        }
+        // What is no text could not be said again.
+        let is_text = std::str::from_utf8(&self.fields).is_ok();
+        if !is_text || !self.storing().is_storable(&self.key) {
+            self.refuse();
+        }
+    }
+
+    /// A piece of its body.
+    pub fn data(&mut self, piece: &[u8]) {
+        if self.state != State::Begun {
+            return;
+        }
+        if self.body.len() + piece.len() > BODY_BYTES {
+            return self.refuse();
+        }
+        self.body.extend_from_slice(piece);
+    }
+
+    /// All of it has come.
+    pub fn end(&mut self) {
+        if self.state == State::Begun && self.said.status != 0 {
+            self.state = State::Whole;
+        }
+    }
+
+    /// The exchange is over: what there is goes into the cache.
+    pub fn finish(self, cache: &mut MicroCache, now: seawall_model::Timestamp) {
+        if self.state != State::Whole {
+            return cache.not_stored(&self.key);
+        }
+        let stored = Stored {
+            status: self.said.status,
+            fields: Bytes::copy_from_slice(&self.fields),
+            body: Bytes::copy_from_slice(&self.body),
+        };
+        cache.store(&self.key, &self.storing(), stored, now);
+    }
+
+    fn storing(&self) -> Storing<'_> {
+        Storing {
+            status: self.said.status,
+            cache_control: &self.said.cache_control,
+            vary: &self.said.vary,
+            sets_cookie: self.said.sets_cookie,
+            expires: self.said.expires,
+            plan_s: self.plan_s,
+        }
+    }
+
+    fn refuse(&mut self) {
+        self.state = State::Refused;
+        self.body = Vec::new();
+        self.fields = Vec::new();
+    }
+}
+
+/// A stored answer as a page of ours.
+#[must_use]
+pub fn page(stored: &Stored, age_s: u32) -> Page {
+    let text = std::str::from_utf8(&stored.fields).unwrap_or_default();
+    let lines = text.split("\r\n").filter_map(|line| line.split_once(':'));
+    let mut fields: Vec<(String, String)> =
+        lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+    fields.push(("Age".to_owned(), age_s.to_string()));
+    Page::stored(stored.status, fields, stored.body.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Request;
+    use crate::act::cache::Found;
+    use crate::http1::HeadLimits;
+    use crate::http1::head;
+    use seawall_model::Timestamp;
+    use seawall_model::observation::Method;
+    use std::net::IpAddr;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+    const LIMITS: HeadLimits = HeadLimits { head_bytes: 8_192, target_bytes: 1_024, fields: 50 };
+
+    fn asked(fields: &str) -> (Vec<u8>, Vec<Field>) {
+        let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes();
+        let mut all = Vec::new();
+        head::request(&text, text.len(), &LIMITS, &mut all).expect("a request");
+        (text, all)
+    }
+
+    fn variant_of(fields: &str) -> Option<Vec<u8>> {
+        let (text, fields) = asked(fields);
+        variant(0, &text, &fields)
+    }
+
+    fn request() -> Request<'static> {
+        Request { host: b"a", path: b"/", ..Request::new(IpAddr::from([192, 0, 2, 1])) }
+    }
+
+    /// What the cache gives after this answer has passed.
+    fn after(answer: &str, body: &[u8]) -> Option<Page> {
+        let key = Key::of(&request(), b"0").expect("a key");
+        let mut cache = MicroCache::new(32 << 20);
+        assert!(matches!(cache.find(&key, 60, NOW), Found::Fetch));
+        let mut taking = Taking::new(key.clone(), 5);
+        let mut fields = Vec::new();
+        let text = answer.as_bytes();
+        let head = head::response(text, text.len(), Method::Get, &LIMITS, &mut fields).expect("an answer");
+        taking.head(text, &head, &fields);
+        body.chunks(1_000).for_each(|piece| taking.data(piece));
+        taking.end();
+        taking.finish(&mut cache, NOW);
+        match cache.find(&key, 60, NOW.plus_ns(1_000_000_000)) {
+            Found::Hit { stored, age_s, .. } => Some(page(&stored, age_s)),
+            Found::Fetch => None,
+            Found::Wait => panic!("nobody fetches"),
+        }
+    }
+
+    #[test]
+    fn an_answer_comes_back_as_it_passed_with_its_age() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nLink: </a>\r\nLink: </b>\r\nConnection: x-hop\r\nX-Hop: 1\r\nContent-Length: 5\r\nDate: now\r\n\r\n";
+        let page = after(answer, b"hello").expect("stored");
+        let fields: Vec<(&str, &str)> =
+            page.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let expected = [("Content-Type", "text/html"), ("Link", "</a>"), ("Link", "</b>"), ("Age", "1")];
+        assert_eq!((page.status, &page.body[..], &fields[..]), (200, &b"hello"[..], &expected[..]));
+    }
+
+    #[test]
+    fn what_is_one_visitors_or_old_or_large_is_not_taken() {
+        for field in [
+            "Set-Cookie: session=1",
+            "Cache-Control: private",
+            "Cache-Control: public\r\nCache-Control: no-store",
+            "Pragma: no-cache",
+            "Expires: 0",
+            "Vary: Cookie",
+        ] {
+            let answer = format!("HTTP/1.1 200 OK\r\n{field}\r\nContent-Length: 1\r\n\r\n");
+            assert_eq!(after(&answer, b"x"), None, "{field}");
+        }
+        let large = vec![0; BODY_BYTES + 1];
+        assert_eq!(after("HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n", &large), None);
+        assert!(after("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", b"x").is_some());
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_short_is_not_taken() {
+        let key = Key::of(&request(), b"0").expect("a key");
+        let mut cache = MicroCache::new(1 << 20);
+        let mut taking = Taking::new(key.clone(), 5);
+        let (text, mut fields) = (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", Vec::new());
+        let head = head::response(text, text.len(), Method::Get, &LIMITS, &mut fields).expect("an answer");
+        taking.head(text, &head, &fields);
+        taking.data(b"half");
+        taking.finish(&mut cache, NOW);
+        assert!(matches!(cache.find(&key, 60, NOW), Found::Fetch));
+    }
+
+    #[test]
+    fn visitors_who_take_other_things_are_given_other_answers() {
+        let plain = variant_of("Accept-Encoding: gzip\r\nAccept-Language: de\r\n");
+        assert_eq!(plain, variant_of("Accept-Encoding: gzip\r\nAccept-Language: de\r\nX-Other: 1\r\n"));
+        for other in [
+            "Accept-Encoding: br\r\nAccept-Language: de\r\n",
+            "Accept-Encoding: gzip\r\nAccept-Language: fr\r\n",
+            "Accept-Encoding: gzip\r\nAccept-Language: de\r\nUser-Agent: A Mobile B\r\n",
+        ] {
+            assert!(variant_of(other).is_some_and(|v| Some(v) != plain), "{other}");
+        }
+        assert_eq!(variant_of("Range: bytes=0-1\r\n"), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Answers served from the cache: only while a plan asks for it, only to those who may share them.
+
+use crate::harness::{Origin, counted, eventually, get, plain, settings, start, talk};
+use seawall_http_edge::{Counter, Edge};
+use seawall_model::plan::{Action, Measure, Plan, Scope};
+use seawall_model::policy::{Mode, Policy};
+use seawall_model::signature::ShareEstimate;
+use seawall_model::{Cause, Timestamp};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+fn enforcing() -> Policy {
+    Policy { mode: Mode::Enforce, ..Policy::default() }
+}
+
+/// Puts a plan in force that serves from the cache, as against a crowd.
+fn serve_stored(edge: &Edge) {
+    let none = ShareEstimate { share: 0.0, low: 0.0, high: 0.0 };
+    let expires = NOW.plus_ns(600_000_000_000);
+    let measure = Measure {
+        id: "m1".into(),
+        action: Action::ServeStale { seconds: 60 },
+        scope: Scope::All,
+        target: None,
+        predicted_effect: none,
+        predicted_harm: Some(none),
+        expires,
+        initial_share: 1.0,
+    };
+    let plan = Plan {
+        generation: 1,
+        parent: None,
+        cause: Cause::FlashCrowd,
+        created: NOW,
+        expires,
+        measures: vec![measure],
+    };
+    edge.enforce(&plan, &enforcing(), NOW).expect("a plan for an edge");
+}
+
+fn asked(origin: &Origin, path: &str) -> usize {
+    origin.seen().iter().filter(|r| r.starts_with(&format!("GET {path} "))).count()
+}
+
+fn get_with(edge: &Edge, path: &str, field: &str) -> String {
+    talk(edge, format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\nConnection: close\r\n\r\n").as_bytes())
+}
+
+#[test]
+fn a_crowds_pages_are_made_once_and_only_while_a_plan_asks_for_it() {
+    let (edge, origin) = plain();
+    (0..3).for_each(|_| assert!(get(&edge, "/page").ends_with("/page")));
+    assert_eq!(asked(&origin, "/page"), 3, "in calm times nothing is kept");
+    serve_stored(&edge);
+    for _ in 0..5 {
+        let answer = get(&edge, "/page");
+        assert!(answer.contains("X-From: origin") && answer.ends_with("/page"), "{answer}");
+    }
+    assert!(get(&edge, "/page").contains("\r\nAge: "));
+    assert_eq!(asked(&origin, "/page"), 4);
+    counted(&edge, Counter::served_stored, 5);
+    edge.lift(&enforcing());
+    get(&edge, "/page");
+    assert_eq!(asked(&origin, "/page"), 5);
+}
+
+#[test]
+fn nobody_is_given_what_was_made_for_another() {
+    let (edge, origin) = plain();
+    serve_stored(&edge);
+    get(&edge, "/mine");
+    assert!(get(&edge, "/mine").contains("\r\nAge: "), "it is kept");
+    for field in ["Cookie: session=1", "Authorization: Basic eA==", "Range: bytes=0-1", "Accept-Language: fr"]
+    {
+        let before = asked(&origin, "/mine");
+        assert!(!get_with(&edge, "/mine", field).contains("\r\nAge: "), "{field}");
+        assert_eq!(asked(&origin, "/mine"), before + 1, "{field}");
+    }
+    assert!(get(&edge, "/private").contains("secret"));
+    get(&edge, "/private");
+    assert_eq!(asked(&origin, "/private"), 2, "the site says that it is private");
+    let post =
+        talk(&edge, b"POST /mine HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    assert!(!post.contains("\r\nAge: "), "{post}");
+}
+
+#[test]
+fn an_answer_from_before_is_given_while_the_upstream_fails() {
+    let origin = Origin::start();
+    let edge = start(settings(&[origin.address]));
+    serve_stored(&edge);
+    assert!(get(&edge, "/sick-after-once").ends_with("well"));
+    // It is as good as new for a second; then somebody asks anew, and is answered all the same.
+    eventually("a stored answer is given for a failure", || {
+        assert!(get(&edge, "/sick-after-once").ends_with("well"));
+        edge.count(Counter::served_instead) >= 1
+    });
+}
