@@ -1,8 +1,9 @@
 /* The kernel filter of Seawall: XDP on the way in, a classifier that only samples on the way out,
  * and the canary, which says of a packet what the generation being prepared would do with it.
  *
- * Order: protected sources pass; blocked prefixes; signature rules with their limits. Whatever
- * cannot be read, or goes wrong, passes. */
+ * Order: protected sources pass; blocked prefixes; signature rules with their limits; openings
+ * answered with cookies. Whatever cannot be read, or goes wrong, passes. */
+#include "cookie.h"
 #include "sample.h"
 #include "signature.h"
 
@@ -57,6 +58,8 @@ INLINE int judge_frame(struct xdp_md *context)
 	if (one_in)
 		give_sample(sums, (const void *)(u64)context->data, (const void *)(u64)context->data_end,
 			    decision.wire_bytes, one_in, decision.verdict, DIRECTION_IN);
+	if (unlikely(masks && masks->cookies && facts.options_at && decision.verdict == XDP_PASS))
+		tail_call(context, &stages, STAGE_COOKIES);
 	return decision.verdict;
 }
 
@@ -64,6 +67,12 @@ SECTION("xdp")
 int seawall(struct xdp_md *context)
 {
 	return judge_frame(context);
+}
+
+SECTION("xdp")
+int seawall_cookies(struct xdp_md *context)
+{
+	return answer_openings(context);
 }
 
 SECTION("xdp")

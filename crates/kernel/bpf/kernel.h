@@ -29,6 +29,7 @@ typedef long long s64;
 enum {
 	MAP_HASH = 1,
 	MAP_ARRAY = 2,
+	MAP_PROGRAM_ARRAY = 3,
 	MAP_PERCPU_ARRAY = 6,
 	MAP_LRU_HASH = 9,
 	MAP_LPM_TRIE = 11,
@@ -36,7 +37,7 @@ enum {
 	NO_PREALLOCATION = 1,
 };
 
-enum { XDP_DROP = 1, XDP_PASS = 2 };
+enum { XDP_DROP = 1, XDP_PASS = 2, XDP_TX = 3 };
 enum { TC_PASS_ON = -1 };
 enum { RING_NO_WAKEUP = 1 };
 
@@ -57,14 +58,33 @@ struct __sk_buff {
 	u32 data_end;
 };
 
+/* A socket, as far as its state. */
+struct bpf_sock {
+	u32 unused[18];
+	u32 state;
+};
+
 static void *(*const map_lookup)(const void *map, const void *key) = (void *)1;
 static long (*const map_update)(const void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static u64 (*const time_ns)(void) = (void *)5;
 static u32 (*const random_u32)(void) = (void *)7;
 static void *(*const ring_reserve)(const void *ring, u64 size, u64 flags) = (void *)131;
 static void (*const ring_submit)(void *data, u64 flags) = (void *)132;
+static long (*const tail_call)(void *context, const void *programs, u32 index) = (void *)12;
+static long (*const adjust_tail)(struct xdp_md *context, s64 bytes) = (void *)65;
+static void (*const release_socket)(void *socket) = (void *)86;
+static struct bpf_sock *(*const find_tcp_socket)(void *context, const void *tuple, u32 bytes, u64 namespace,
+						 u64 flags) = (void *)99;
+/* Since Linux 6.0. What they take as headers are those of the packet, the TCP header whole. */
+static s64 (*const make_cookie_v4)(const void *ip, const void *tcp, u32 tcp_bytes) = (void *)204;
+static s64 (*const make_cookie_v6)(const void *ip, const void *tcp, u32 tcp_bytes) = (void *)205;
+static long (*const check_cookie_v4)(const void *ip, const void *tcp) = (void *)206;
+static long (*const check_cookie_v6)(const void *ip, const void *tcp) = (void *)207;
 /* Put in place by the verifier: no call, one load. */
 static u64 (*const jiffies)(void) = (void *)118;
+
+/* Loads written before stay before: the verifier loses the bounds of a pointer that is made anew. */
+#define LOADS_DONE() asm volatile("" ::: "memory")
 
 INLINE u16 be16(u16 value)
 {

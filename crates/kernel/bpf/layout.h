@@ -15,6 +15,8 @@
 /* The filter before the tables of blocked prefixes: words in a chunk, chunks in a bank. */
 #define FILTER_WORDS 512
 #define FILTER_CHUNKS 1024
+/* Addresses with ports of this host, at which connections are known. */
+#define SERVICES 4096
 
 /* The one word that puts a generation in force. */
 struct control {
@@ -121,7 +123,8 @@ struct masks {
 	u32 v4_trie;
 	u32 v6_trie;
 	u32 filter_mask;
-	u32 reserved;
+	/* Whether openings are answered with cookies. */
+	u32 cookies;
 };
 
 /* A blocked prefix. It is in force from one generation to another, and until its time. */
@@ -175,12 +178,56 @@ struct totals {
 	u64 would_drop;
 	u64 samples;
 	u64 samples_lost;
+	/* Openings answered with a cookie, packets that brought one back, and packets of no connection
+	 * that brought none. */
+	u64 cookies_sent;
+	u64 cookies_good;
+	u64 cookies_bad;
 	/* Sampling: packets until the next sample, one in how many, and the present period. */
 	u64 countdown;
 	u64 one_in;
 	u64 period_start_ns;
 	u64 period_first_packet;
 	u64 period_samples;
+};
+
+/* Which openings are answered with a cookie in place of the host, and how. */
+struct cookies {
+	u64 expires_ns;
+	/* In 1,024 parts of all flows. */
+	u16 share;
+	u16 counter;
+	/* The largest segments that this host takes. */
+	u16 segment_v4;
+	u16 segment_v6;
+	u8 enforce;
+	/* Whether the host's timestamps may be foretold, and its window scale. */
+	u8 timestamps;
+	u8 window_scale;
+	u8 reserved[5];
+	/* One bit for each port. */
+	u64 ports[1024];
+};
+
+/* Where connections of this host end, and what is known of there. */
+struct service_key {
+	u64 address[2];
+	u64 port;
+};
+
+struct service {
+	/* When a packet of a connection was last seen. */
+	u64 known_ns;
+	/* When the host itself was last left an opening. */
+	u64 left_ns;
+};
+
+/* A flow that brought a good cookie. */
+struct flow_key {
+	u64 source[2];
+	u64 destination[2];
+	u32 ports;
+	u32 reserved;
 };
 
 /* What the canary program found of one packet, and what the clocks were. */
@@ -205,6 +252,9 @@ struct bucket {
 	/* When the bucket will be empty again. */
 	u64 arrival_ns;
 };
+
+/* Programs that the filter hands a packet on to. */
+enum { STAGE_COOKIES = 0 };
 
 enum { DIRECTION_IN = 0, DIRECTION_OUT = 1 };
 

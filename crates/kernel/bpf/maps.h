@@ -137,3 +137,34 @@ struct {
 	MAP_KEY(u32);
 	MAP_VALUE(struct label);
 } labels SECTION(".maps");
+
+/* Programs that the filter hands a packet on to. */
+struct {
+	MAP_TYPE(MAP_PROGRAM_ARRAY);
+	MAP_ENTRIES(1);
+	MAP_KEY(u32);
+	MAP_VALUE(u32);
+} stages SECTION(".maps");
+
+struct {
+	MAP_TYPE(MAP_ARRAY);
+	MAP_ENTRIES(BANKS);
+	MAP_KEY(u32);
+	MAP_VALUE(struct cookies);
+} cookie_rules SECTION(".maps");
+
+/* Until when flows that brought a good cookie pass: their next packets may overtake the making of
+ * the socket. */
+struct {
+	MAP_TYPE(MAP_LRU_HASH);
+	MAP_ENTRIES(1 << 16);
+	MAP_KEY(struct flow_key);
+	MAP_VALUE(u64);
+} begun SECTION(".maps");
+
+struct {
+	MAP_TYPE(MAP_HASH);
+	MAP_ENTRIES(SERVICES);
+	MAP_KEY(struct service_key);
+	MAP_VALUE(struct service);
+} services SECTION(".maps");

@@ -24,7 +24,7 @@ pub(crate) fn try_all(filter: &mut XdpFilter, rules: &[Rule]) -> Result<Vec<(Str
     let mut untried = Vec::new();
     let conjunctions = rules.iter().filter_map(|r| match &r.kind {
         Kind::Match(conjunction, _) => Some((r, conjunction)),
-        Kind::Block(_) => None,
+        Kind::Block(_) | Kind::Cookies(_) => None,
     });
     for (index, (rule, conjunction)) in conjunctions.enumerate() {
         match fitting(conjunction) {

@@ -1,10 +1,11 @@
 //! A plan to rules: the measures that packets can be judged by, and of the others why not.
 
-use crate::rule::{Act, Conjunction, Kind, PAYLOAD_LIMIT_BYTES, RULE_LIMIT, Rule, WHOLE_SHARE};
+use crate::rule::{Act, Conjunction, Cookies, Kind, PAYLOAD_LIMIT_BYTES, RULE_LIMIT, Rule, WHOLE_SHARE};
 use seawall_model::Prefix;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::signature::{Layer, Signature, Test};
+use std::net::SocketAddr;
 
 /// A measure that the kernel filter cannot take, or must not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +36,8 @@ pub fn compile(plan: &Plan, policy: &Policy) -> (Vec<Rule>, Vec<Refusal>) {
     (rules, refusals)
 }
 
-/// Whether a measure is one that a packet filter could take: denials by address, and denials and
-/// limits of packets. Everything else belongs to other enforcers.
+/// Whether a measure is one that a packet filter could take: denials by address, denials and
+/// limits of packets, and cookies. Everything else belongs to other enforcers.
 #[must_use]
 pub fn concerns_packets(plan: &Plan, measure: &Measure) -> bool {
     let layer = match &measure.scope {
@@ -44,7 +45,7 @@ pub fn concerns_packets(plan: &Plan, measure: &Measure) -> bool {
         Scope::All | Scope::Sources(_) => plan.cause.layer(),
     };
     match &measure.action {
-        Action::DropInKernel => true,
+        Action::DropInKernel | Action::SynCookies => true,
         Action::Block { .. } => layer == Layer::Packet || matches!(measure.scope, Scope::Sources(_)),
         Action::RateLimit { .. } => layer == Layer::Packet,
         _ => false,
@@ -74,6 +75,7 @@ fn words(measure: &Measure) -> String {
 
 fn kind(measure: &Measure, protected: &[Prefix]) -> Result<Kind, String> {
     let act = match &measure.action {
+        Action::SynCookies => return Ok(Kind::Cookies(cookies(measure.target.as_deref()))),
         Action::RateLimit { key: RateKey::Path, .. } => return Err("packets have no path".to_owned()),
         Action::RateLimit { key, per_s, burst } if *per_s > 0.0 && per_s.is_finite() => {
             Act::Limit { key: *key, per_s: *per_s, burst: *burst }
@@ -97,6 +99,12 @@ fn kind(measure: &Measure, protected: &[Prefix]) -> Result<Kind, String> {
         lets_in(source, protected)?;
     }
     Ok(Kind::Match(conjunction, act))
+}
+
+/// Cookies at the port of the target, where it names one.
+fn cookies(target: Option<&str>) -> Cookies {
+    let port = target.and_then(|t| t.parse::<SocketAddr>().ok()).map(|address| address.port());
+    Cookies { ports: port.into_iter().collect(), ..Cookies::default() }
 }
 
 fn block(prefixes: &[Prefix], protected: &[Prefix]) -> Result<Kind, String> {

@@ -4,11 +4,12 @@
 use crate::canary;
 use crate::clock::Moment;
 use crate::compile::{Refusal, compile};
+use crate::cookies::Held;
 use crate::error::KernelError;
 use crate::interface;
 use crate::layout::{Counts, Totals};
 use crate::nft::NftFilter;
-use crate::rule::Rule;
+use crate::rule::{Kind, Rule};
 use crate::xdp::{Attachment, Sample, XdpFilter};
 use seawall_model::Prefix;
 use seawall_model::plan::Plan;
@@ -64,8 +65,14 @@ enum BackEnd {
 pub struct KernelFilter {
     back_end: BackEnd,
     carrier: Carrier,
+    interface: String,
     session: Vec<Prefix>,
     mode: Mode,
+    /// While openings are answered with cookies.
+    held: Option<Held>,
+    /// Why only the host itself answers with cookies.
+    unfit: Option<String>,
+    notes: Vec<String>,
 }
 
 impl KernelFilter {
@@ -84,7 +91,16 @@ impl KernelFilter {
             }
             Err(error) => (BackEnd::Nftables(NftFilter::start()?), Carrier::Nftables(error.to_string())),
         };
-        Ok(Self { back_end, carrier, session, mode: Mode::Observe })
+        Ok(Self {
+            back_end,
+            carrier,
+            interface: settings.interface.clone(),
+            session,
+            mode: Mode::Observe,
+            held: None,
+            unfit: None,
+            notes: Vec::new(),
+        })
     }
 
     /// What carries the rules.
@@ -101,21 +117,23 @@ impl KernelFilter {
     pub fn apply(&mut self, plan: &Plan, policy: &Policy, now: Moment) -> Result<Applied, KernelError> {
         let mut guarded = policy.clone();
         guarded.protected_clients.extend(&self.session);
-        let (wanted, mut refused) = compile(plan, &guarded);
+        let (mut wanted, mut refused) = compile(plan, &guarded);
         self.mode = policy.mode;
+        let by_host = self.arm(&mut wanted, &mut refused, now);
         match &mut self.back_end {
             BackEnd::Xdp(filter) => {
                 let untried = put_in_force(filter, &wanted, &guarded.protected_clients, now)?;
-                let measures = wanted.into_iter().map(|r| r.measure).collect();
+                let measures = wanted.into_iter().map(|r| r.measure).chain(by_host).collect();
                 Ok(Applied { measures, refused, untried })
             }
             BackEnd::Nftables(filter) if policy.mode == Mode::Enforce => {
                 let allowed: Vec<&str> = wanted.iter().map(|r| r.measure.as_str()).collect();
-                let taken = filter.apply(plan, &guarded.protected_clients, &allowed, now)?;
+                let mut taken = filter.apply(plan, &guarded.protected_clients, &allowed, now)?;
                 for rule in wanted.iter().filter(|r| !taken.contains(&r.measure)) {
                     let reason = "nftables cannot express it".to_owned();
                     refused.push(Refusal { measure: rule.measure.clone(), reason });
                 }
+                taken.extend(by_host);
                 Ok(Applied { measures: taken, refused, untried: Vec::new() })
             }
             BackEnd::Nftables(_) => Ok(Applied { refused, ..Applied::default() }),
@@ -127,10 +145,76 @@ impl KernelFilter {
     /// # Errors
     /// If the kernel refuses.
     pub fn undo(&mut self, now: Moment) -> Result<(), KernelError> {
-        match &mut self.back_end {
+        self.unfit = None;
+        let undone = match &mut self.back_end {
             BackEnd::Xdp(filter) => filter.apply(&[], now),
             BackEnd::Nftables(filter) => filter.remove(),
+        };
+        self.held = None;
+        undone
+    }
+
+    /// Has the host take cookies where a rule asks for them, and gives up those that the filter
+    /// cannot make: the host makes them itself then. Returns the measures of those.
+    fn arm(&mut self, wanted: &mut Vec<Rule>, refused: &mut Vec<Refusal>, now: Moment) -> Vec<String> {
+        let is_asked = |r: &Rule| matches!(r.kind, Kind::Cookies(_));
+        if !wanted.iter().any(is_asked) {
+            self.held = None;
+            return Vec::new();
         }
+        if self.mode == Mode::Enforce && self.held.is_none() {
+            match Held::hold(now, self.totals().ok().flatten().unwrap_or_default()) {
+                Ok(held) => self.held = Some(held),
+                Err(error) => {
+                    let refuse = |r: Rule| Refusal { measure: r.measure, reason: error.to_string() };
+                    refused.extend(wanted.extract_if(.., |r| is_asked(r)).map(refuse));
+                    return Vec::new();
+                }
+            }
+        }
+        let loaded = match &mut self.back_end {
+            // The verifier's words fill pages.
+            BackEnd::Xdp(filter) => filter.load_cookies().map_err(|_| {
+                "the kernel does not take the program that makes them (Linux 6.0 or later)".to_owned()
+            }),
+            BackEnd::Nftables(_) => Err("nftables carries the rules".to_owned()),
+        };
+        match (loaded, &self.unfit) {
+            (Ok(()), None) => {
+                for rule in wanted {
+                    if let Kind::Cookies(cookies) = &mut rule.kind {
+                        *cookies = cookies.as_host(&self.interface);
+                    }
+                }
+                return Vec::new();
+            }
+            (Err(reason), None) => self.leave_to_host(reason),
+            (_, Some(_)) => {}
+        }
+        wanted.extract_if(.., |r| is_asked(r)).map(|r| r.measure).collect()
+    }
+
+    fn leave_to_host(&mut self, reason: String) {
+        self.notes.push(format!("openings are answered by the host itself, with cookies: {reason}"));
+        self.unfit = Some(reason);
+    }
+
+    /// Gives up cookies that do not come back to the host's sockets.
+    fn look_at_cookies(&mut self, now: Moment) -> Result<(), KernelError> {
+        let (BackEnd::Xdp(filter), Some(held), None) = (&mut self.back_end, &self.held, &self.unfit) else {
+            return Ok(());
+        };
+        let Some(reason) = held.unfit(&filter.totals(false)?, now) else { return Ok(()) };
+        let without: Vec<Rule> =
+            filter.rules().iter().filter(|r| !matches!(r.kind, Kind::Cookies(_))).cloned().collect();
+        filter.apply(&without, now)?;
+        self.leave_to_host(reason.to_owned());
+        Ok(())
+    }
+
+    /// What is to be told once.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Compares what is in force with what should be, puts it right, and says what was wrong.
@@ -138,6 +222,7 @@ impl KernelFilter {
     /// # Errors
     /// If the kernel refuses.
     pub fn audit(&mut self, now: Moment) -> Result<Vec<String>, KernelError> {
+        self.look_at_cookies(now)?;
         match &mut self.back_end {
             BackEnd::Xdp(filter) => filter.audit(),
             BackEnd::Nftables(filter) => filter.audit(now),

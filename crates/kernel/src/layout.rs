@@ -1,7 +1,7 @@
 //! What user space and the program tell each other, byte for byte as `bpf/layout.h` has it.
 //! Written and read field by field: no memory is reinterpreted.
 
-use crate::rule::{Act, Conjunction, Kind, Rule, rate};
+use crate::rule::{Act, Conjunction, Cookies, Kind, Rule, rate};
 use crate::slots::Slot;
 use seawall_model::Prefix;
 use seawall_model::observation::Fragment;
@@ -19,6 +19,8 @@ pub(crate) const SAMPLE_BYTES: usize = 128;
 /// Prefix lengths that have hash tables; those of others are split, or go to the trie.
 pub(crate) const V4_LENGTHS: [u8; 3] = [32, 24, 16];
 pub(crate) const V6_LENGTHS: [u8; 5] = [128, 64, 56, 48, 32];
+/// Words of 64 ports each.
+const PORT_WORDS: usize = 1024;
 /// A block that no later generation ends.
 pub(crate) const NO_END: u32 = u32::MAX;
 
@@ -26,8 +28,9 @@ pub(crate) type ControlBytes = [u8; 48];
 pub(crate) type RuleBytes = [u8; 168];
 pub(crate) type BlockBytes = [u8; 24];
 pub(crate) type CountsBytes = [u8; 32];
-pub(crate) type TotalsBytes = [u8; 128];
+pub(crate) type TotalsBytes = [u8; 152];
 pub(crate) type MasksBytes = [u8; 21_120];
+pub(crate) type CookieBytes = [u8; 24 + 8 * PORT_WORDS];
 pub(crate) type CanaryBytes = [u8; 24];
 /// By the first 16 bits of an address, one bit each.
 pub(crate) type Guard = [u64; 1024];
@@ -243,6 +246,30 @@ pub(crate) fn encode_rule(
     w.done()
 }
 
+/// Which openings are answered with a cookie, and how.
+pub(crate) fn encode_cookies(
+    rule: &Rule,
+    cookies: &Cookies,
+    expires_ns: u64,
+    slot: Slot,
+) -> Box<CookieBytes> {
+    let mut words = vec![if cookies.ports.is_empty() { u64::MAX } else { 0 }; PORT_WORDS];
+    for port in &cookies.ports {
+        words[usize::from(port / 64)] |= 1 << (port % 64);
+    }
+    let mut w = Writer::new();
+    w.u64(expires_ns);
+    w.u16(rule.share);
+    w.u16(slot.counter);
+    w.u16(cookies.segment_v4_bytes);
+    w.u16(cookies.segment_v6_bytes);
+    w.put(&[u8::from(rule.enforce), u8::from(cookies.timestamps), cookies.window_scale, 0, 0, 0, 0, 0]);
+    for word in words {
+        w.u64(word);
+    }
+    Box::new(w.done())
+}
+
 fn tests(c: &Conjunction) -> u32 {
     use test_bits::*;
     [
@@ -300,12 +327,12 @@ pub(crate) struct BlockShape {
 }
 
 /// The tables that leave of 64 rules the few that a packet's values make possible.
-pub(crate) fn encode_masks(rules: &[&Rule], shape: BlockShape) -> Box<MasksBytes> {
+pub(crate) fn encode_masks(rules: &[&Rule], shape: BlockShape, has_cookies: bool) -> Box<MasksBytes> {
     let conjunctions: Vec<&Conjunction> = rules
         .iter()
         .filter_map(|r| match &r.kind {
             Kind::Match(conjunction, _) => Some(conjunction),
-            Kind::Block(_) => None,
+            Kind::Block(_) | Kind::Cookies(_) => None,
         })
         .collect();
     let which = |holds: &dyn Fn(&Conjunction) -> bool| {
@@ -349,7 +376,7 @@ pub(crate) fn encode_masks(rules: &[&Rule], shape: BlockShape) -> Box<MasksBytes
         u32::from(shape.v4_trie),
         u32::from(shape.v6_trie),
         shape.filter_mask,
-        0,
+        u32::from(has_cookies),
     ] {
         w.u32(field);
     }
@@ -440,6 +467,12 @@ pub struct Totals {
     pub samples: u64,
     /// Samples for which the ring had no room.
     pub samples_lost: u64,
+    /// Openings that were answered with a cookie.
+    pub cookies_sent: u64,
+    /// Packets that brought a cookie back, or came right behind one that did.
+    pub cookies_good: u64,
+    /// Packets of no connection that were dropped because they brought none.
+    pub cookies_bad: u64,
 }
 
 impl Totals {
@@ -456,6 +489,9 @@ impl Totals {
             would_drop: sum.would_drop + word(bytes, 64),
             samples: sum.samples + word(bytes, 72),
             samples_lost: sum.samples_lost + word(bytes, 80),
+            cookies_sent: sum.cookies_sent + word(bytes, 88),
+            cookies_good: sum.cookies_good + word(bytes, 96),
+            cookies_bad: sum.cookies_bad + word(bytes, 104),
         })
     }
 }

@@ -12,6 +12,7 @@
 mod canary;
 mod clock;
 mod compile;
+mod cookies;
 mod error;
 mod filter;
 pub mod forge;
@@ -32,6 +33,6 @@ pub use compile::{Refusal, compile, concerns_packets, conjunction};
 pub use error::KernelError;
 pub use filter::{Applied, Carrier, Hits, KernelFilter, Settings};
 pub use layout::{Counts, Totals};
-pub use rule::{Act, Conjunction, Kind, RULE_LIMIT, Rule, WHOLE_SHARE, rate};
+pub use rule::{Act, Conjunction, Cookies, Kind, RULE_LIMIT, Rule, WHOLE_SHARE, rate};
 pub use status::{RuleStatus, Status, running};
 pub use xdp::{Attachment, BLOCK_LIMIT, Deviations, Sample, XdpFilter};

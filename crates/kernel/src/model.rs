@@ -304,6 +304,8 @@ impl Model {
         }
         let is_over = match &rule.kind {
             Kind::Block(prefixes) => prefixes.iter().any(|p| p.contains(facts.source)),
+            // What becomes of an opening depends on the host's sockets.
+            Kind::Cookies(_) => false,
             Kind::Match(conjunction, _) if !conjunction.holds(facts) => false,
             Kind::Match(_, Act::Drop) => true,
             Kind::Match(_, Act::Limit { key, per_s, burst }) => {

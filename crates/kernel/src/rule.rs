@@ -33,6 +33,23 @@ pub enum Kind {
     /// Everything from these sources.
     Block(Vec<Prefix>),
     Match(Conjunction, Act),
+    /// Openings of connections are answered with a cookie before the host sees them.
+    Cookies(Cookies),
+}
+
+/// How openings are answered in the host's place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cookies {
+    /// Ports of this host; none: all that it serves.
+    pub ports: Vec<u16>,
+    /// The largest segments that this host takes.
+    pub segment_v4_bytes: u16,
+    pub segment_v6_bytes: u16,
+    /// Whether the host's TCP timestamps can be foretold, in which cookies carry window scale and
+    /// selective acknowledgement; without, a connection has neither.
+    pub timestamps: bool,
+    /// What the host's windows are shifted by.
+    pub window_scale: u8,
 }
 
 /// What happens to packets for which a conjunction holds.

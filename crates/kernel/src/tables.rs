@@ -2,9 +2,10 @@
 
 use crate::error::KernelError;
 use crate::layout::{
-    BlockBytes, CanaryBytes, Chunk, ControlBytes, CountsBytes, Guard, MasksBytes, RuleBytes, TotalsBytes,
+    BlockBytes, CanaryBytes, Chunk, ControlBytes, CookieBytes, CountsBytes, Guard, MasksBytes, RuleBytes,
+    TotalsBytes,
 };
-use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, ProgramArray, RingBuf};
 
 pub(crate) type V4Key = [u8; 8];
 pub(crate) type V6Key = [u8; 24];
@@ -28,6 +29,7 @@ pub(crate) struct Tables {
     pub labels: Array<MapData, Label>,
     pub guards: Array<MapData, Guard>,
     pub canaries: Array<MapData, CanaryBytes>,
+    pub cookies: Array<MapData, CookieBytes>,
 }
 
 impl Tables {
@@ -59,6 +61,7 @@ impl Tables {
             labels: one(take, "labels")?,
             guards: one(take, "guards")?,
             canaries: one(take, "canaries")?,
+            cookies: one(take, "cookie_rules")?,
         })
     }
 }
@@ -66,6 +69,11 @@ impl Tables {
 /// The ring of samples.
 pub(crate) fn ring(map: Map) -> Result<RingBuf<MapData>, KernelError> {
     RingBuf::try_from(map).map_err(failed("samples"))
+}
+
+/// The programs that the filter hands packets on to.
+pub(crate) fn stages(map: Map) -> Result<ProgramArray<MapData>, KernelError> {
+    ProgramArray::try_from(map).map_err(failed("stages"))
 }
 
 /// An error of one table.

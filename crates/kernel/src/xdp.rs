@@ -13,17 +13,17 @@ use crate::error::KernelError;
 use crate::interface;
 use crate::key::{self, Key};
 use crate::layout::{
-    BANKS, BlockBytes, BlockEntry, BlockShape, CHUNKS, COUNTERS, CanaryBytes, Chunk, Control, Counts,
-    MasksBytes, NO_END, RULES, RuleBytes, SAMPLE_BYTES, Ticks, Totals, V4_LENGTHS, V6_LENGTHS, encode_masks,
-    encode_rule, word,
+    BANKS, BlockBytes, BlockEntry, BlockShape, CHUNKS, COUNTERS, CanaryBytes, Chunk, Control, CookieBytes,
+    Counts, MasksBytes, NO_END, RULES, RuleBytes, SAMPLE_BYTES, Ticks, Totals, V4_LENGTHS, V6_LENGTHS,
+    encode_cookies, encode_masks, encode_rule, word,
 };
 use crate::rule::{Kind, Rule};
 use crate::sieve::Sieve;
 use crate::slots::{self, Slots};
-use crate::tables::{Label, Tables, failed, ring};
+use crate::tables::{Label, Tables, failed, ring, stages};
 use aya::Ebpf;
 use aya::maps::lpm_trie::Key as TrieKey;
-use aya::maps::{MapData, RingBuf};
+use aya::maps::{MapData, ProgramArray, RingBuf};
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode};
 use seawall_model::{Prefix, Timestamp};
@@ -36,6 +36,9 @@ const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/filter.o");
 pub(crate) const FILTER: &str = "seawall";
 pub(crate) const CANARY: &str = "seawall_canary";
 const OUTGOING: &str = "seawall_out";
+const COOKIES: &str = "seawall_cookies";
+/// Its place among the programs that the filter hands packets on to.
+const COOKIES_STAGE: u32 = 0;
 /// Blocked prefixes that each family has room for.
 pub const BLOCK_LIMIT: usize = 1 << 20;
 /// Bytes of an Ethernet header: no shorter frame can be tried.
@@ -70,6 +73,7 @@ pub struct Sample {
 struct Bank {
     rules: Vec<RuleBytes>,
     masks: Option<Box<MasksBytes>>,
+    cookies: Option<Box<CookieBytes>>,
     filter: Vec<Chunk>,
 }
 
@@ -85,6 +89,8 @@ pub struct XdpFilter {
     ebpf: Ebpf,
     tables: Tables,
     samples: RingBuf<MapData>,
+    /// The programs behind the filter; empty places once this is gone.
+    stages: ProgramArray<MapData>,
     control: Control,
     blocks: BTreeMap<Key, Placed>,
     rules: Vec<Rule>,
@@ -119,12 +125,14 @@ impl XdpFilter {
             program(&mut ebpf, name)?.load().map_err(|e| KernelError::Load(chain(&e)))?;
         }
         let tables = Tables::open(&mut |name| ebpf.take_map(name))?;
-        let missing = || KernelError::Table { table: "samples", reason: "it is not there".to_owned() };
-        let samples = ring(ebpf.take_map("samples").ok_or_else(missing)?)?;
+        let missing = |table| KernelError::Table { table, reason: "it is not there".to_owned() };
+        let samples = ring(ebpf.take_map("samples").ok_or_else(|| missing("samples"))?)?;
+        let stages = stages(ebpf.take_map("stages").ok_or_else(|| missing("stages"))?)?;
         let mut filter = Self {
             ebpf,
             tables,
             samples,
+            stages,
             control: Control {
                 generation: 0,
                 bank: 0,
@@ -191,6 +199,20 @@ impl XdpFilter {
             .attach_with_options(interface, TcAttachType::Egress, options)
             .map(|_| ())
             .map_err(|e| failed(chain(&e)))
+    }
+
+    /// Loads what answers openings with cookies. It needs Linux 6.0.
+    ///
+    /// # Errors
+    /// If the kernel refuses it: rules with cookies have no effect then.
+    pub fn load_cookies(&mut self) -> Result<(), KernelError> {
+        let program = program(&mut self.ebpf, COOKIES)?;
+        if program.fd().is_ok() {
+            return Ok(());
+        }
+        program.load().map_err(|e| KernelError::Load(chain(&e)))?;
+        let number = program.fd().map_err(|e| KernelError::Load(chain(&e)))?;
+        self.stages.set(COOKIES_STAGE, number, 0).map_err(failed("stages"))
     }
 
     /// How the program is attached.
@@ -567,7 +589,12 @@ impl XdpFilter {
             let slot = self.slots.of(rule);
             image.rules.push(encode_rule(rule, conjunction, *act, now.monotonic_at(rule.expires), slot));
         }
-        image.masks = Some(encode_masks(&matches, shape));
+        for rule in rules {
+            let Kind::Cookies(cookies) = &rule.kind else { continue };
+            let slot = self.slots.of(rule);
+            image.cookies = Some(encode_cookies(rule, cookies, now.monotonic_at(rule.expires), slot));
+        }
+        image.masks = Some(encode_masks(&matches, shape, image.cookies.is_some()));
         self.write_image(bank, &image)?;
         self.banks[bank as usize] = image;
         Ok(())
@@ -579,6 +606,9 @@ impl XdpFilter {
         }
         for (index, rule) in (bank * RULES..).zip(&image.rules) {
             self.tables.rules.set(index, rule, 0).map_err(failed("rules"))?;
+        }
+        if let Some(cookies) = &image.cookies {
+            self.tables.cookies.set(bank, cookies.as_ref(), 0).map_err(failed("cookie_rules"))?;
         }
         match &image.masks {
             Some(masks) => self.tables.masks.set(bank, masks.as_ref(), 0).map_err(failed("rule_masks")),

@@ -56,6 +56,10 @@ impl XdpFilter {
             let fact = self.tables.masks.get(&bank, 0).map_err(failed("rule_masks"))?;
             changed += usize::from(fact != **masks);
         }
+        if let Some(cookies) = &image.cookies {
+            let fact = self.tables.cookies.get(&bank, 0).map_err(failed("cookie_rules"))?;
+            changed += usize::from(fact != **cookies);
+        }
         for (index, chunk) in (bank * CHUNKS..).zip(&image.filter) {
             changed += usize::from(self.tables.filter.get(&index, 0).map_err(failed("filter"))? != *chunk);
         }

@@ -2,6 +2,7 @@
 //! says in one line that it is skipped.
 
 mod agreement;
+mod cookies;
 mod generations;
 mod network;
 mod nftables;

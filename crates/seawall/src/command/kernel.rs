@@ -29,6 +29,13 @@ fn show(filter: &Filter, out: &mut dyn Write) -> anyhow::Result<()> {
     )?;
     writeln!(out, "  would drop      {}", t.would_drop)?;
     writeln!(out, "  protected       {} met a rule and passed", t.protected)?;
+    if t.cookies_sent > 0 || t.cookies_bad > 0 {
+        writeln!(
+            out,
+            "  cookies         {} openings answered, {} came back, {} packets of no connection dropped",
+            t.cookies_sent, t.cookies_good, t.cookies_bad
+        )?;
+    }
     writeln!(out, "  samples         {}, {} lost", t.samples, t.samples_lost)?;
     writeln!(out, "  blocked         {} IPv4 and {} IPv6 prefixes", filter.blocked.0, filter.blocked.1)?;
     for rule in &filter.rules {

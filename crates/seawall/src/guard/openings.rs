@@ -35,6 +35,12 @@ impl HostCounters {
         Self::parse(&std::fs::read_to_string("/proc/net/snmp").ok()?)
     }
 
+    /// With the openings that the filter has answered in the host's place.
+    #[must_use]
+    pub fn with_answered(self, openings: u64) -> Self {
+        Self { segments: self.segments + openings, ..self }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines().filter_map(|l| l.strip_prefix("Tcp: "));
         let (names, values) = (lines.next()?, lines.next()?);

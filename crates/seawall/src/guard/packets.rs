@@ -83,6 +83,8 @@ impl Packets {
             harm: self.harm,
         };
         let moment = Moment::now();
+        let answered = self.filter.totals().ok().flatten().map_or(0, |t| t.cookies_sent);
+        let host = || HostCounters::read().map(|host| host.with_answered(answered));
         for _ in 0..MOST_SAMPLES {
             let Some(sample) = self.filter.next_sample() else { break };
             self.samples += 1;
@@ -99,7 +101,7 @@ impl Packets {
                 let answers = sample.is_outgoing && is_answer(&frame.packet);
                 self.table.sampled(&frame, &flow, answers, &mut counting);
                 if !sample.is_outgoing && !sample.is_dropped {
-                    self.openings.see(&frame.packet, sample.one_in, HostCounters::read);
+                    self.openings.see(&frame.packet, sample.one_in, host);
                 }
             } else {
                 self.table.packet(&frame, &flow, &mut counting);
@@ -108,7 +110,7 @@ impl Packets {
         counting.sampling = 1;
         counting.is_dropped = false;
         self.table.advance(now, &mut counting);
-        self.openings.settle(now, HostCounters::read, |observation| counting.observe(observation));
+        self.openings.settle(now, host, |observation| counting.observe(observation));
         self.harm = counting.harm;
         counting.window
     }
@@ -146,6 +148,7 @@ impl Packets {
     /// Raises shares, and puts right what somebody else has changed; says what was wrong.
     pub fn look_after(&mut self) -> Vec<String> {
         let mut told: Vec<String> = self.raise().into_iter().collect();
+        told.extend(self.filter.take_notes());
         let hits = self.filter.hits().unwrap_or_default();
         let dropped = hits.iter().map(|h| h.counts.dropped_packets).sum();
         self.is_dropping = dropped > self.dropped;
