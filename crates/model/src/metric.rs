@@ -231,6 +231,7 @@ metrics! {
     PacketsPerSource Who Ratio "packets-per-source" "packets per source address";
     TopSourceShare Who Share "top-source-share" "packets of the busiest source";
     TopDestinationShare Who Share "top-destination-share" "packets to the busiest destination";
+    TopDestinationNetworkShare Who Share "top-destination-network-share" "unanswered packets to the busiest network (/24, /48)";
     DestinationCount Who Count "destination-count" "distinct destinations";
     PeakMessagesPerClient Who PerSecond "peak-messages-per-client" "small messages per second of the busiest client to a web service";
     ReflectedNetworkCount Who Count "reflected-network-count" "networks (/24, /48) that unasked answers go to";
@@ -282,6 +283,8 @@ metrics! {
     EmptyConnectionShare What Share "empty-connection-share" "connections on which the client said nothing";
     FanOutShare What Share "fan-out-share" "flows begun by sources that try many ports or hosts";
     UniformMessageShare What Share "uniform-message-share" "small messages to web services of one and the same length";
+    RandomPayloadShare What Share "random-payload-share" "unanswered UDP packets that begin with random bytes";
+    ConversationFragmentShare What Share "conversation-fragment-share" "datagrams in fragments that belong to conversations";
     UniformPayloadShare What Share "uniform-payload-share" "unanswered UDP packets with one and the same payload";
     UnansweredUdpBytes What Bytes "unanswered-udp-bytes" "mean length of UDP packets that nobody answers or asked for";
     // DNS

@@ -6,7 +6,7 @@ use seawall_model::observation::{
     Connection, ConnectionEvent, FlowState, Fragment, Packet, protocol, tcp_flags,
 };
 use seawall_model::record::PacketRecord;
-use seawall_model::{Timestamp, hash};
+use seawall_model::{Timestamp, address, hash};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -61,8 +61,11 @@ macro_rules! volumes {
 
 volumes! {
     all tcp udp icmp other fragments later_fragments
-    /// Of protocols that are neither TCP, UDP, ICMP nor any of [`USUAL_PROTOCOLS`], unanswered.
+    /// Unanswered, of protocols that are neither TCP, UDP, ICMP nor any of [`USUAL_PROTOCOLS`]; of
+    /// those, what comes from hosts that were not there before: tunnels have few ends.
     odd_protocol
+    /// First fragments, and those of conversations.
+    first_fragments conversation_fragments
     /// Small TCP segments with payload from clients to web ports, and those with payload back.
     messages message_answers
     /// UDP of flows in which only one side has spoken, to ports that are no service's.
@@ -165,6 +168,12 @@ impl NetWindow {
         if p.fragment != Fragment::Whole {
             self.volumes.fragments.add(weight, bytes);
         }
+        if p.fragment == Fragment::First {
+            self.volumes.first_fragments.add(weight, bytes);
+            if two_way {
+                self.volumes.conversation_fragments.add(weight, bytes);
+            }
+        }
         match p.protocol {
             _ if p.fragment == Fragment::Later => self.volumes.later_fragments.add(weight, bytes),
             protocol::TCP if refuses => {
@@ -177,7 +186,9 @@ impl NetWindow {
             protocol::ICMP | protocol::ICMPV6 => self.observe_icmp(p, weight, bytes),
             other => {
                 self.volumes.other.add(weight, bytes);
-                if !two_way && !USUAL_PROTOCOLS.contains(&other) {
+                let usual = USUAL_PROTOCOLS.contains(&other)
+                    && (p.flow != FlowState::New || p.destination.is_multicast());
+                if !two_way && !usual {
                     self.volumes.odd_protocol.add(weight, bytes);
                 }
             }
@@ -278,9 +289,12 @@ impl NetWindow {
         if p.flow == FlowState::Unknown {
             self.volumes.udp_unknown.add(weight, bytes);
         }
+        // Devices of our own may report from a new port each time; forged senders are anybody's.
+        let own = p.flow != FlowState::New || !address::is_public(p.source);
         if p.flow == FlowState::New {
             self.volumes.udp_new.add(weight, bytes);
-        } else if service::is_collector_port(p.destination_port) {
+        }
+        if own && service::is_collector_port(p.destination_port) {
             self.volumes.udp_multicast.add(weight, bytes);
             return;
         }
@@ -299,6 +313,7 @@ impl NetWindow {
         self.volumes.udp_one_way.add(weight, bytes);
         if let Some(index) = service::index_of(p.source_port)
             && !service::is_stream(p.source_port, p.payload)
+            && !service::is_question(p.source_port, p.payload)
         {
             if self.reflected.is_empty() {
                 self.reflected = vec![Volume::default(); service::SERVICES.len()];
@@ -427,6 +442,12 @@ fn is_message(p: &Packet<'_>) -> bool {
         && !service::is_service_port(p.source_port)
         && p.payload_bytes <= MESSAGE_BYTES
         && !holds_window_updates(p.payload)
+        && !sets_up_tls(p.payload)
+}
+
+/// A TLS record before any message: the change of cipher, alerts, handshakes (RFC 8446 section 5.1).
+fn sets_up_tls(payload: &[u8]) -> bool {
+    matches!(payload, [20..=22, 3, _, ..])
 }
 
 /// A TLS record of the length of one or two HTTP/2 frames of 13 bytes (RFC 9113 section 6.9), by
@@ -540,7 +561,10 @@ impl HostProfile {
         let tries = p.protocol == protocol::TCP
             && p.fragment != Fragment::Later
             && p.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == 0;
-        let asks = p.protocol == protocol::UDP && !two_way && !service::is_service_port(p.source_port);
+        let asks = p.protocol == protocol::UDP
+            && !two_way
+            && !service::is_service_port(p.source_port)
+            && !service::is_resolvers_question(p.destination_port, p.payload);
         if opens || tries || asks || is_echo_request(p) && !two_way {
             self.ports |= bit_of(hash::mix(u64::from(p.destination_port)));
             self.hosts |= bit_of(hash::address(p.destination));

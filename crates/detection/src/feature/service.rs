@@ -65,6 +65,26 @@ pub fn is_stream(port: u16, payload: &[u8]) -> bool {
     }
 }
 
+/// Whether a datagram from a service's port asks, as its first bytes tell: two servers may speak
+/// from port to port, and forgers use such ports as well. SIP (RFC 3261 section 7.1), DNS (RFC 1035
+/// section 4.1.1), NTP (RFC 5905 section 7.3).
+#[must_use]
+pub fn is_question(port: u16, payload: &[u8]) -> bool {
+    match (port, payload) {
+        (5060, [first, ..]) => first.is_ascii_uppercase() && !payload.starts_with(b"SIP/"),
+        (53, [_, _, flags, ..]) => flags & 0x80 == 0,
+        (123, [mode, ..]) => matches!(mode & 7, 1 | 3),
+        _ => false,
+    }
+}
+
+/// Whether a datagram asks a name server as resolvers ask: without recursion (RFC 1035 section
+/// 4.1.1). Who looks for open resolvers asks for it.
+#[must_use]
+pub fn is_resolvers_question(port: u16, payload: &[u8]) -> bool {
+    matches!((port, payload), (53, [_, _, flags, ..]) if flags & 0x81 == 0)
+}
+
 /// Whether a datagram is a usual answer of a name or time server, not larger than what was asked
 /// by much: a DNS response of an address or two (RFC 1035 4.1.1), an NTP packet of a server
 /// (RFC 5905 7.3).

@@ -6,6 +6,8 @@ mod dns;
 mod excess;
 mod http;
 mod net;
+mod payload;
+mod probing;
 mod rank;
 
 pub use rank::rankings;

@@ -1,5 +1,7 @@
 //! Packet and connection windows as values.
 
+use super::payload::{random_payloads, uniform_payloads};
+use super::probing::{goes_on, probing, routine_probers};
 use super::{Structure, Value, push, push_share, spread};
 use crate::Window;
 use crate::feature::bits_as_count;
@@ -18,7 +20,7 @@ const SECOND_VECTOR_SHARE: f64 = 0.15;
 /// One kind of flags makes up this much of a flood of them.
 const UNIFORM_FLAGS: f64 = 0.95;
 /// Fewer packets say nothing about uniformity, however many each stands for.
-const UNIFORM_LEAST: usize = 20;
+pub(super) const UNIFORM_LEAST: usize = 20;
 /// Packets back for each small message, up to which both count as in step: the page of a site is
 /// some twenty kilobytes at most.
 const ANSWERS_PER_MESSAGE: f64 = 16.0;
@@ -39,12 +41,7 @@ const OPENINGS_LEAST: u64 = 20;
 /// A packet to a service that is a question has such a length, in the mean.
 const QUESTION_LENGTH_BYTES: std::ops::RangeInclusive<u64> = 44..=110;
 /// TLS records before any message: the change of cipher, alerts, handshakes (RFC 8446 section 5.1).
-const TLS_SETTING_UP: [u8; 3] = [20, 21, 22];
-/// A source this fast does not wait for what it might learn: random ports are those of a flood.
-const SCAN_PACKETS_PER_S: f64 = 4_000.0;
-/// Those of one program that keeps its own port are the probes of a scanner, which reads what comes
-/// back to that port.
-const SCANNER_PORTS: f64 = 3.0;
+const TLS_SETTING_UP: std::ops::RangeInclusive<u8> = 20..=22;
 /// Destinations are silent where less than this part of the traffic is conversation.
 const SILENCE: f64 = 0.1;
 /// Whoever looks for hosts knocks at each more rarely than this.
@@ -73,6 +70,7 @@ pub(super) fn measure(
         messages(net, seconds, out);
     }
     uniform_payloads(&one_way, out);
+    random_payloads(&one_way, out);
     destinations(net, &one_way, out, structure);
     spoofing(net, structure);
 }
@@ -112,7 +110,11 @@ const SMALL_ANSWERS_PER_S: f64 = 3_000.0;
 fn silent_hosts(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let knocks = |r: &&PacketRecord| match r.protocol {
         protocol::TCP => r.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN,
-        protocol::UDP => !service::is_service_port(r.source_port) && !r.destination.is_multicast(),
+        protocol::UDP => {
+            !service::is_service_port(r.source_port)
+                && !r.destination.is_multicast()
+                && !service::is_resolvers_question(r.destination_port, r.payload())
+        }
         protocol::ICMP => r.icmp_type == 8,
         protocol::ICMPV6 => r.icmp_type == 128,
         _ => false,
@@ -135,6 +137,12 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::UdpShare, v.udp.packets as f64, n);
     push_share(out, Metric::IcmpShare, v.icmp.packets as f64, n);
     push_share(out, Metric::FragmentShare, v.fragments.packets as f64, n);
+    push_share(
+        out,
+        Metric::ConversationFragmentShare,
+        v.conversation_fragments.packets as f64,
+        v.first_fragments.packets as f64,
+    );
     push(out, Metric::FragmentRate, v.fragments.packets as f64 / seconds, n);
     push(out, Metric::IcmpRate, v.icmp.packets as f64 / seconds, n);
     push(out, Metric::IcmpPerHost, icmp_per_host(net) / seconds, v.icmp.packets as f64);
@@ -253,7 +261,10 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
     push(out, Metric::StrayNewRate, busiest(net, v.stray_new.packets as f64, seconds), tcp);
     let known = v.stray.packets.saturating_sub(v.stray_unknown.packets) as f64;
     if 2.0 * known >= v.stray.packets as f64 {
-        push_share(out, Metric::StrayNewShare, v.stray_new.packets as f64, known);
+        // A packet that is refused claims a connection that its receiver does not know, however often
+        // it comes from the same port.
+        let unknown = v.stray_new.packets.max(v.tcp_refusals.packets.min(known as u64));
+        push_share(out, Metric::StrayNewShare, unknown as f64, known);
     } else {
         push(out, Metric::StrayNewShare, uniform_and_unanswered(one_way), v.stray.packets as f64);
     }
@@ -418,39 +429,6 @@ fn messages(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     }
 }
 
-/// Opens much in vain: most attempts unanswered or refused, at a rate that leaves time to listen.
-fn probing(h: &HostProfile) -> bool {
-    let failed = h.refused + h.half_open;
-    let opened = h.established + h.refused + h.half_open;
-    let one_way_only = h.established == 0 && (h.two_way + h.answered) * 4 < h.packets;
-    let listens = h.syn.saturating_mul(2) >= h.packets && bits_as_count(h.source_ports) < SCANNER_PORTS;
-    let hurried = f64::from(h.peak_per_s) >= SCAN_PACKETS_PER_S && !listens;
-    !hurried && !goes_on(h) && (one_way_only || (opened > 0 && failed * 2 >= opened))
-}
-
-/// Sends packet after packet in each flow that it begins, as streams do of which one direction was
-/// captured; a probe is sent once, or some times more for want of an answer.
-fn goes_on(h: &HostProfile) -> bool {
-    u64::from(h.continued) * 4 > u64::from(h.packets) * 3
-}
-
-/// Unanswered UDP to one host with one and the same payload, as tools fill their packets. Streams, of which
-/// perhaps one direction was captured, number or encrypt theirs.
-fn uniform_payloads(one_way: &[PacketRecord], out: &mut Vec<Value>) {
-    let filled = |r: &&&PacketRecord| r.protocol == protocol::UDP && !r.payload().is_empty();
-    let mut by_target: Vec<&PacketRecord> =
-        one_way.iter().filter(|r| filled(&r) && !r.destination.is_multicast()).collect();
-    by_target.sort_by_key(|r| r.destination);
-    let targets = by_target.chunk_by(|a, b| a.destination == b.destination);
-    let Some(busiest) = targets.max_by_key(|run| run.len()) else { return };
-    let payloads: Vec<u64> =
-        busiest.iter().map(|r| hash::combine(hash::bytes(r.payload()), u64::from(r.length_bytes))).collect();
-    if payloads.len() >= UNIFORM_LEAST {
-        let (n, top) = (payloads.len() as f64, spread(payloads).top);
-        push(out, Metric::UniformPayloadShare, top, n);
-    }
-}
-
 /// Where one-way packets go: to one host, or spread over a prefix.
 fn destinations(net: &NetWindow, one_way: &[PacketRecord], out: &mut Vec<Value>, structure: &mut Structure) {
     let unicast: Vec<&PacketRecord> = one_way.iter().filter(|r| !r.destination.is_multicast()).collect();
@@ -470,6 +448,7 @@ fn destinations(net: &NetWindow, one_way: &[PacketRecord], out: &mut Vec<Value>,
     push(out, Metric::TopSourcePortShare, source_ports.top, with_ports.len() as f64);
     let networks =
         spread(unicast.iter().map(|r| hash::address(Prefix::network_of(r.destination).address())).collect());
+    push(out, Metric::TopDestinationNetworkShare, networks.top, n);
     let carpet = hosts.distinct >= 16 && hosts.top < 0.3 && networks.top > 0.6;
     if carpet {
         for cause in FLOODS {
@@ -547,6 +526,7 @@ fn spoofing(net: &NetWindow, structure: &mut Structure) {
 /// Findings that need both sides: which sources are new.
 pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findings) {
     let (Some(now), Some(before)) = (&during.net, &reference.net) else { return };
+    routine_probers(now, before, findings);
     if let Some(new) = now.hosts.new_share(&before.hosts) {
         findings.insert(Finding {
             metric: Metric::NewSourceShare,
@@ -664,5 +644,52 @@ mod tests {
         }
         assert!(measured(&packets, Metric::RetransmissionShare).is_some_and(|s| s > 0.15));
         assert!(measured(&packets, Metric::LossyClientShare).is_some_and(|s| s > 0.2));
+    }
+
+    /// Datagrams from one port to one host.
+    fn stream_of(payloads: &[Vec<u8>]) -> Vec<Packet<'_>> {
+        let opened = |n: usize| if n == 0 { FlowState::New } else { FlowState::OneWay };
+        payloads
+            .iter()
+            .enumerate()
+            .map(|(n, payload)| Packet {
+                protocol: protocol::UDP,
+                length_bytes: 1_000,
+                payload,
+                payload_bytes: 972,
+                ..packet(n as i64, 7, 1, (4_000, 9_987), 0, opened(n))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn filler_from_one_port_is_no_stream_and_a_stream_is_no_filler() {
+        let random = |n: u16| (0..32).map(|at| hash::mix(u64::from(n) * 32 + at) as u8).collect::<Vec<u8>>();
+        let filler: Vec<Vec<u8>> = (0..400).map(random).collect();
+        assert!(measured(&stream_of(&filler), Metric::RandomPayloadShare).is_some_and(|s| s > 0.6));
+        assert_eq!(measured(&stream_of(&filler), Metric::UdpNewShare), None);
+        let sound: Vec<Vec<u8>> = (0..400).map(|n| [&[0x80, 0x6F][..], &random(n)].concat()).collect();
+        assert!(measured(&stream_of(&sound), Metric::RandomPayloadShare).is_some_and(|s| s < 0.1));
+        assert!(measured(&stream_of(&sound), Metric::UdpNewShare).is_some_and(|s| s < 0.01));
+    }
+
+    #[test]
+    fn the_turn_of_a_monitor_is_no_sweep_where_its_habits_are_known() {
+        let turn = |known: bool| {
+            let mut window = Window::default();
+            for n in 1..100_u8 {
+                let flow = if known { FlowState::Asking } else { FlowState::New };
+                let ask = packet(i64::from(n), 250, n, (0, 0), 0, flow);
+                let ask = Packet { protocol: protocol::ICMP, icmp_type: 8, ..ask };
+                window.observe(&Observation::Packet(ask), hash::mix(u64::from(n)));
+            }
+            window.seal(1.0);
+            window
+        };
+        let alone = super::super::findings(&turn(false), None, None).observed(Metric::HostFanOut);
+        assert!(alone.is_some_and(|n| n > 30.0));
+        let among =
+            super::super::findings(&turn(false), Some(&turn(true)), None).observed(Metric::HostFanOut);
+        assert_eq!(among, Some(0.0));
     }
 }

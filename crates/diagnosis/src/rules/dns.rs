@@ -57,6 +57,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsUnansweredShare Exceeds(0.1, 0.4), 3.5 "our name servers answered before and do not now";
         DnsUnansweredShare AboveUnexpected(0.12, 0.35), 3.5 "our name servers do not answer";
         DnsClientCount Flat(1.7), 1.5 "the same number of clients as ever";
+        DnsClientCount Below(3.0, 1.0), -2.5 "a single client asks, and perhaps servers of others";
         DnsQueriesPerClient Rises(1.3, 3.0), 1.5 "each asks again, for want of an answer";
         DnsRetryShare Exceeds(0.1, 0.4), 2.0 "the same questions are asked again, for want of an answer";
         DnsNewClientShare Above(0.6, 0.95), -2.0 "nearly all clients were never seen before";

@@ -21,11 +21,12 @@ pub const TABLE: &[CauseRules] = causes! {
         ReflectedNetworkCount Above(8.0, 50.0), -5.0 "they go to everybody, as those of a server of ours do";
         ReflectorCount Below(3.0, 1.0), -5.0 "a single server may just be captured from one side";
         TwoWayShare Below(0.6, 0.2), 1.0 "hardly any of it belongs to a conversation";
+        ReflectedBitRate Below(6e4, 2.5e4), -6.0 "no line is filled by so little";
         FragmentShare Above(0.05, 0.3), 1.0 "large answers arrive in fragments";
     }
     UdpFlood prior -2.0
         needs [UnansweredUdpShare Above(0.1, 0.4), OddProtocolShare Above(0.1, 0.4), DhcpRequestRate Above(10.0, 50.0), UnansweredUdpRate Rises(5.0, 20.0)]
-        needs [UnansweredUdpRate Above(15.0, 80.0), OddProtocolRate Above(15.0, 80.0), DhcpRequestRate Above(10.0, 50.0)]
+        needs [UnansweredUdpRate Above(30.0, 150.0), OddProtocolRate Above(15.0, 80.0), DhcpRequestRate Above(10.0, 50.0)]
     {
         UnansweredUdpRate Above(50.0, 1000.0), 3.0 "many packets a second that nobody asked for";
         UnansweredUdpRate Above(15.0, 80.0), 1.0 "more than stray packets make";
@@ -33,7 +34,9 @@ pub const TABLE: &[CauseRules] = causes! {
         UnansweredUdpShare Above(0.3, 0.8), 2.5 "nobody answers them";
         UdpNewShare Above(0.15, 0.6), 2.0 "they belong to no stream: each is the first between its ports";
         UniformPayloadShare Above(0.5, 0.95), 4.0 "they all carry the same, as tools fill their packets";
-        UdpNewShare Below(0.08, 0.008), -5.0 "long streams look like a capture of one direction";
+        UdpNewShare Below(0.08, 0.008), -8.5 "long streams look like a capture of one direction";
+        RandomPayloadShare Above(0.5, 0.85), 2.5 "they begin with random bytes, as tools fill their packets";
+        TopDestinationNetworkShare Below(0.15, 0.04), -5.0 "they go to hosts of all networks";
         UnansweredUdpRate Above(8000.0, 60000.0), 2.5 "few networks carry so much";
         UnansweredUdpBytes Above(150.0, 700.0), 1.0 "they are large, as filler is and questions are not";
         DhcpRequestRate Above(15.0, 80.0), 5.0 "machines ask for an address once";
@@ -66,7 +69,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OddProtocolShare Above(0.2, 0.5), -4.0 "our hosts refuse protocols that they do not speak";
     }
     FragmentFlood prior -2.0
-        needs [FragmentRate Above(8.0, 40.0)]
+        needs [FragmentRate Above(15.0, 60.0)]
         needs [FragmentShare Above(0.15, 0.5)]
     {
         FragmentRate Above(25.0, 400.0), 3.0 "networks of today hardly fragment";
@@ -75,6 +78,8 @@ pub const TABLE: &[CauseRules] = causes! {
         FragmentShare Exceeds(0.15, 0.5), 1.0 "their share was far smaller before";
         SourceCount Above(20.0, 300.0), 1.5 "they come from many addresses";
         ReflectorPortShare Above(0.15, 0.5), -4.0 "they belong to the large answers of known amplifiers";
+        ConversationFragmentShare Above(0.4, 0.8), -6.0 "they belong to conversations";
+        UdpNewShare Below(0.08, 0.008), -6.0 "long streams look like a capture of one direction";
         TwoWayShare Above(0.5, 0.9), -2.5 "most packets belong to conversations";
     }
     SynFlood prior -2.0
@@ -191,7 +196,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TopClientShare Above(0.3, 0.8), 1.0 "one client does it";
         RandomTextShare Above(0.5, 0.9), -2.5 "random names find nothing; scanners try known ones";
         SynRate Above(4000.0, 20000.0), -4.0 "far faster than any scan needs";
-        UnansweredUdpBytes Above(200.0, 800.0), -3.0 "such large packets ask nothing";
+        UnansweredUdpBytes Above(200.0, 800.0), -5.0 "such large packets ask nothing";
         UnansweredUdpRate Above(1500.0, 8000.0), -3.0 "far faster than any scan needs";
         BrokenShare Above(0.1, 0.4), -3.0 "what visitors usually ask for fails too";
     }

@@ -237,7 +237,9 @@ impl Connection {
         }
         self.finished[direction] |= packet.tcp_flags & tcp_flags::FIN != 0;
         self.note_reset(frame, from_client, means.sink);
-        if packet.tcp_flags & tcp_flags::RST != 0 || self.finished == [true; 2] {
+        // Of a connection of which one direction was captured, the client's word is the last.
+        let ended = self.finished == [true; 2] || self.finished[0] && !self.both;
+        if packet.tcp_flags & tcp_flags::RST != 0 || ended {
             self.close(packet.time, means.budget, means.sink);
         }
     }

@@ -14,6 +14,7 @@ mod index;
 mod key;
 mod login;
 mod pairs;
+mod retries;
 mod sequence;
 mod sip;
 mod speech;
@@ -28,6 +29,7 @@ use export::Collector;
 use half_open::{HANDSHAKE_DEADLINE_NS, HalfOpen, Ring};
 use key::Key;
 use pairs::Pairs;
+use retries::Retries;
 use seawall_model::Timestamp;
 use seawall_model::observation::{
     Connection as Told, ConnectionEvent, FlowState, Fragment, Observation, Packet, protocol, tcp_flags,
@@ -83,6 +85,7 @@ impl Default for Limits {
 pub struct Table {
     pairs: Pairs,
     half_open: Ring,
+    retries: Retries,
     connections: Connections,
     queries: Queries,
     collector: Collector,
@@ -103,6 +106,7 @@ impl Table {
         Self {
             pairs: Pairs::new(limits.pairs / shards),
             half_open: Ring::new(limits.half_open / shards),
+            retries: Retries::default(),
             connections: Connections::new(limits.connections / shards),
             queries: Queries::new(limits.queries / shards),
             collector: Collector::default(),
@@ -241,7 +245,8 @@ impl Table {
         if let Some(slot) = self.half_open.find(flow, &key) {
             self.handshake(slot, frame, flow, sink);
         } else if opens {
-            tell_packet(frame, FlowState::New, sink);
+            let repeats = self.retries.knows(flow.hash, frame.sequence);
+            sink.observe(&Observation::Packet(Packet { flow: FlowState::New, repeats, ..frame.packet }));
             let scale = frame.window_scale.unwrap_or(0);
             let open = HalfOpen::new(flow, key, packet.time, frame.sequence, scale);
             self.due = self.due.min(packet.time.plus_ns(HANDSHAKE_DEADLINE_NS));
@@ -365,6 +370,7 @@ impl Table {
 
     fn expire(&mut self, open: &HalfOpen, time: Timestamp, sink: &mut impl Sink) {
         sink.observe(&half_open_event(open, ConnectionEvent::HalfOpenExpired, time));
+        self.retries.give_up(open);
         // So that a late answer is known as one; in a flood there is no room for that.
         if !self.half_open.is_crowded() {
             self.pairs.note(open, time);

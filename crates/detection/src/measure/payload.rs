@@ -1,0 +1,68 @@
+//! What unanswered UDP carries: the same again and again, or filler.
+
+use super::net::UNIFORM_LEAST;
+use super::{Value, push, spread};
+use seawall_model::hash;
+use seawall_model::metric::Metric;
+use seawall_model::observation::{Fragment, protocol};
+use seawall_model::record::PacketRecord;
+
+/// Fewer packets say nothing of how their first bytes are spread.
+const RANDOM_LEAST: usize = 48;
+/// Values of a byte of which most protocols use some few.
+const USUAL_VALUES: usize = 16;
+/// Bytes in which the mark of a protocol stands.
+const MARKED_BYTES: usize = 8;
+/// From this share on it is filler that comes.
+const MOSTLY_RANDOM: f64 = 0.6;
+/// Filler is as large as can be.
+const FILLER_BYTES: u32 = 256;
+
+/// Unanswered UDP to one host with one and the same payload, as tools fill their packets. Streams, of which
+/// perhaps one direction was captured, number or encrypt theirs.
+pub(super) fn uniform_payloads(one_way: &[PacketRecord], out: &mut Vec<Value>) {
+    let filled = |r: &&&PacketRecord| r.protocol == protocol::UDP && !r.payload().is_empty();
+    let mut by_target: Vec<&PacketRecord> =
+        one_way.iter().filter(|r| filled(&r) && !r.destination.is_multicast()).collect();
+    by_target.sort_by_key(|r| r.destination);
+    let targets = by_target.chunk_by(|a, b| a.destination == b.destination);
+    let Some(busiest) = targets.max_by_key(|run| run.len()) else { return };
+    let payloads: Vec<u64> =
+        busiest.iter().map(|r| hash::combine(hash::bytes(r.payload()), u64::from(r.length_bytes))).collect();
+    if payloads.len() >= UNIFORM_LEAST {
+        let (n, top) = (payloads.len() as f64, spread(payloads).top);
+        push(out, Metric::UniformPayloadShare, top, n);
+    }
+}
+
+/// Large unanswered UDP of which every first byte takes all values, as tools fill their packets.
+/// Streams hold a version, a type, a mark or the upper part of a number there, also where the rest is
+/// encrypted.
+pub(super) fn random_payloads(one_way: &[PacketRecord], out: &mut Vec<Value>) {
+    let is_udp = |r: &&PacketRecord| {
+        r.protocol == protocol::UDP && r.fragment != Fragment::Later && !r.destination.is_multicast()
+    };
+    let all = one_way.iter().filter(is_udp).count();
+    let large = || {
+        one_way.iter().filter(is_udp).filter(|r| r.length_bytes >= FILLER_BYTES).map(PacketRecord::payload)
+    };
+    let heads: Vec<&[u8]> = large().filter_map(|payload| payload.get(..MARKED_BYTES)).collect();
+    if heads.len() < RANDOM_LEAST {
+        return;
+    }
+    let random = (0..MARKED_BYTES).map(|at| unusual(heads.iter().map(|head| head[at]))).min().unwrap_or(0);
+    let share = random as f64 / all as f64;
+    push(out, Metric::RandomPayloadShare, share, all as f64);
+    // A tool that fills packets may send all of them from one port: that makes no stream of them.
+    if share >= MOSTLY_RANDOM {
+        out.retain(|v| v.metric != Metric::UdpNewShare);
+    }
+}
+
+/// How many of some bytes have other values than the commonest.
+fn unusual(bytes: impl Iterator<Item = u8>) -> usize {
+    let mut counts = [0_usize; 256];
+    bytes.for_each(|byte| counts[usize::from(byte)] += 1);
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    counts[USUAL_VALUES..].iter().sum()
+}
