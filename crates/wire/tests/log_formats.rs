@@ -247,6 +247,21 @@ fn foreign_lines_between_are_read_too() {
 }
 
 #[test]
+fn variants_of_known_formats_are_read() {
+    for line in [
+        r#"198.51.100.7 - - [03/May/2024 10:00:00] "GET /a HTTP/1.1" 404 -"#,
+        r#""198.51.100.7 - - [03/May/2024:10:00:00 +0000] "GET /a HTTP/1.1" 404 9 "-" "Firefox"""#,
+        "2024-05-03T10:00:00Z method=GET path=/a format=html status=404 duration=1.5 remote_ip=198.51.100.7",
+        r#"{"started_at":1714730400000,"client_ip":"198.51.100.7","request":{"uri":"/a","method":"GET"},"response":{"status":404}}"#,
+    ] {
+        let mut parser = Parser::new(detect(line.as_bytes()).unwrap_or_else(|| panic!("{line}")));
+        let r = request_of(&mut parser, line);
+        let seen = (r.client.to_string(), r.path, r.status, r.time.to_string());
+        assert_eq!(seen, ("198.51.100.7".into(), &b"/a"[..], 404, "2024-05-03T10:00:00Z".into()), "{line}");
+    }
+}
+
+#[test]
 fn a_field_map_says_what_keys_mean() {
     let format =
         Format::from_json_fields("time=when, client=who.ip, request=what\nstatus=result,duration_ms=took");

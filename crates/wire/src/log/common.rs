@@ -61,6 +61,8 @@ pub(super) fn find_date(line: &[u8]) -> Option<Dated<'_>> {
 /// container's name.
 #[inline]
 fn head<'a>(draft: &mut Draft<'a>, head: &'a [u8]) -> Result<(), LineError> {
+    // LiteSpeed puts the whole line in quotes.
+    let head = head.strip_prefix(b"\"").unwrap_or(head);
     let first = memchr(b' ', head).unwrap_or(head.len());
     if let Some(address) = address(&head[..first])
         && let Some(user) = head[first..].strip_prefix(b" - ")

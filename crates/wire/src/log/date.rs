@@ -74,7 +74,8 @@ impl Dates {
         self.has_read.then_some(self.reference)
     }
 
-    /// `17/May/2015:10:05:03 +0000`, a fraction after the seconds allowed, zone optional.
+    /// `17/May/2015:10:05:03 +0000`, a fraction after the seconds allowed, zone optional; a space
+    /// before the hour as Python's servers write it.
     #[inline]
     pub(super) fn clf(&mut self, text: &[u8]) -> Option<Timestamp> {
         let (minute, rest) = text.split_first_chunk::<MINUTE_BYTES>()?;
@@ -124,7 +125,7 @@ pub(super) fn looks_like_clf(text: &[u8]) -> bool {
     text.len() >= 20
         && text[2] == b'/'
         && text[6] == b'/'
-        && text[11] == b':'
+        && matches!(text[11], b':' | b' ')
         && text[14] == b':'
         && text[17] == b':'
         && text[0].is_ascii_digit()
@@ -136,8 +137,8 @@ pub(super) fn looks_like_iso(text: &[u8]) -> bool {
 }
 
 fn clf_minute(text: &[u8; MINUTE_BYTES]) -> Option<Timestamp> {
-    let marks = [text[2], text[6], text[11], text[14], text[17]];
-    if marks != *b"//:::" {
+    let marks = [text[2], text[6], text[14], text[17]];
+    if marks != *b"//::" || !matches!(text[11], b':' | b' ') {
         return None;
     }
     let (day, month, year) = (day(&text[..2])?, month(&text[3..6])?, year(&text[7..11])?);

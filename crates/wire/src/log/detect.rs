@@ -14,6 +14,9 @@ const SAMPLE_BYTES: usize = 256 * 1024;
 /// Lines of a sample that are looked at.
 const LINES: usize = 2_000;
 
+/// Lines of a sample that must all have the columns that nothing names.
+const SHAPE_LINES: usize = 20;
+
 /// Names the format of a file from its beginning (up to 256 KiB are of use): whole lines, a last
 /// one that is cut is passed over. `None` if fewer than a third of the lines look like any known
 /// log.
@@ -22,7 +25,9 @@ pub fn detect(sample: &[u8]) -> Option<Format> {
     let sample = &sample[..sample.len().min(SAMPLE_BYTES)];
     let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
     let lines: Vec<&[u8]> = lines(sample).take(LINES).collect();
-    if let Some(format) = with_directives(&lines).or_else(|| with_header(&lines)) {
+    let first = &lines[..lines.len().min(SHAPE_LINES)];
+    let by_columns = || W3c::guess(first).map(Format::W3c);
+    if let Some(format) = with_directives(&lines).or_else(|| with_header(&lines)).or_else(by_columns) {
         return Some(format);
     }
     let votes = Votes::count(&lines);

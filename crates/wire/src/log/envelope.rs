@@ -2,6 +2,7 @@
 //! syslog (RFC 3164, RFC 5424, rsyslog's ISO stamps), container runtimes, `docker compose`.
 
 use super::date::{self, Dates, SYSLOG_BYTES};
+use super::names;
 use super::scan::{Cursor, integer};
 use memchr::{memchr, memmem};
 use seawall_model::Timestamp;
@@ -88,7 +89,7 @@ fn rfc5424<'a>(dates: &mut Dates, text: &'a [u8]) -> Option<Envelope<'a>> {
 }
 
 /// After an ISO date: `stdout F` of a container runtime, `host program[1]:` of rsyslog and
-/// journald, or a JSON object. Other text is left alone, since the date may be its own.
+/// journald, a JSON object, or `key=value`. Other text is left alone, since the date may be its own.
 fn after_iso(time: Timestamp, rest: &[u8]) -> Option<Envelope<'_>> {
     let rest = rest.strip_prefix(b" ")?;
     for stream in [&b"stdout "[..], b"stderr "] {
@@ -97,7 +98,7 @@ fn after_iso(time: Timestamp, rest: &[u8]) -> Option<Envelope<'_>> {
             return Some(Envelope { time: Some(time), program: b"", body });
         }
     }
-    if rest.first() == Some(&b'{') {
+    if rest.first() == Some(&b'{') || names::is_pair(rest) {
         return Some(Envelope { time: Some(time), program: b"", body: rest });
     }
     let (program, body) = host_and_program(rest);

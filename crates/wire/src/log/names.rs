@@ -125,6 +125,7 @@ const KEYS: &[(&str, Field)] = &[
     ("timestampns", Field::Time),
     ("startutc", Field::StartTime),
     ("starttime", Field::StartTime),
+    ("startedat", Field::StartTime),
     ("edgestarttimestamp", Field::StartTime),
     ("startlocal", Field::StartTime),
     ("request.clientip", Field::Client),

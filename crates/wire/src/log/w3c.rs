@@ -10,6 +10,15 @@ use seawall_model::observation::Observation;
 /// Columns of one line that are read.
 const COLUMNS: usize = 64;
 
+/// What IIS logs unless told otherwise, since version 8 and before: for a piece of a log whose
+/// directives were cut off.
+const IIS_FIELDS: [&str; 2] = [
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
+     cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken",
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
+     cs(User-Agent) sc-status sc-substatus sc-win32-status time-taken",
+];
+
 /// What the directives of a file have said so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct W3c {
@@ -28,6 +37,22 @@ impl W3c {
 
     pub(super) fn has_fields(&self) -> bool {
         !self.fields.is_empty()
+    }
+
+    /// The columns of lines that stand without directives, if they are those of IIS.
+    pub(super) fn guess(lines: &[&[u8]]) -> Option<Self> {
+        IIS_FIELDS.iter().find_map(|fields| {
+            let mut state = Self::default();
+            state.directive(fields.as_bytes());
+            let (mut dates, mut agent) = (Dates::default(), Vec::new());
+            let fits = |line: &&[u8]| match read(&mut state, &mut dates, &mut agent, line) {
+                Ok(Line::Observation(Observation::Request(r))) => {
+                    r.path.first() == Some(&b'/') && (100..600).contains(&r.status)
+                }
+                _ => false,
+            };
+            (!lines.is_empty() && lines.iter().all(fits)).then_some(state)
+        })
     }
 
     /// Takes a line that begins with `#`.
@@ -195,6 +220,23 @@ mod tests {
             assert_eq!((r.status, r.response_bytes, r.request_bytes), (200, 512, Some(99)));
             assert_eq!((r.duration_us, r.server), (Some(65_000), &b"192.0.2.1"[..]));
         });
+    }
+
+    #[test]
+    fn a_piece_of_iis_without_its_directives_is_known_by_its_columns() {
+        let new = "2024-05-03 10:00:00 10.0.0.1 GET /a b=c 443 - 198.51.100.7 Mozilla/5.0 - 200 0 0 12";
+        let old = "2012-05-03 10:00:00 10.0.0.1 GET /a - 80 - 198.51.100.7 Mozilla/5.0 404 0 2 12";
+        for (line, status) in [(new, 200), (old, 404)] {
+            let mut state = W3c::guess(&[line.as_bytes()]).expect("known");
+            match read(&mut state, &mut Dates::default(), &mut Vec::new(), line.as_bytes()) {
+                Ok(Line::Observation(Observation::Request(r))) => {
+                    assert_eq!((r.client.to_string().as_str(), r.status), ("198.51.100.7", status));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(W3c::guess(&[]), None);
+        assert_eq!(W3c::guess(&[new.as_bytes(), &b"something else"[..]]), None);
     }
 
     #[test]
