@@ -7,19 +7,16 @@ use crate::alarm::{Alarm, Pace, TooLate};
 use crate::buffer::Buffer;
 use crate::counters::Counter;
 use crate::exchange::{self, End, Fault, Opened, Progress, Sink};
-use crate::frames::{FrameGuard, Watch};
 use crate::http1::body::{Framing, welcome_trailers};
 use crate::http1::head::{self, RequestHead, ResponseHead};
 use crate::http1::write::{self, OwnAnswer};
-use crate::http1::{Field, Kind, Refusal};
+use crate::http1::{Field, Kind};
+use crate::http2::{Code, Connection, Upload, hpack};
 use crate::job::{self, Job, Origin};
+use crate::multiplex::{self, Multiplex};
 use crate::settings::{Limits, ms};
 use crate::stream;
 use crate::thread::Thread;
-use bytes::Bytes;
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use seawall_model::observation::{ConnectionEvent, HttpVersion, Method};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -27,77 +24,141 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
-/// Bytes of an answer that wait in a stream for its window.
-const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// What is read of a client after it was told of its error, so that it sees it.
+const LINGER_BYTES: usize = 64 * 1024;
+const LINGER_MS: u64 = 1_000;
+/// How long requests may take to notice that their client has gone.
+const LEFTOVERS_MS: u64 = 10_000;
 
 /// Serves a connection to its end.
 pub async fn serve<S>(thread: Rc<Thread>, origin: Origin, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let limits = thread.settings.limits;
-    let watch = Rc::new(Watch::default());
-    let guarded = FrameGuard::new(stream, &limits, Rc::clone(&watch));
-    let deadline = Instant::now() + ms(limits.header_deadline_ms);
-    let mut alarm = Alarm::new(deadline);
-    let handshake = builder(&limits).handshake::<_, Bytes>(guarded);
-    let mut connection = match alarm.guard(deadline, handshake).await {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(_)) => return blame(&thread, &origin, &watch),
-        Err(TooLate) => return thread.counters.add(Counter::header_deadline, 1),
+    let thread = &*thread;
+    let limits = &thread.settings.limits;
+    let mut alarm = Alarm::new(Instant::now() + ms(limits.header_deadline_ms));
+    let connection = RefCell::new(Connection::new(limits, thread.stock.vector(), Instant::now()));
+    let (served, idle_since) = (Cell::new(0_u64), Cell::new(Instant::now()));
+    let memory = RefCell::default();
+    let make = |at| {
+        served.set(served.get() + 1);
+        idle_since.set(Instant::now());
+        let mut state = connection.borrow_mut();
+        let is_last = served.get() == limits.requests_per_connection || thread.is_draining();
+        if is_last && !state.is_leaving() {
+            state.leave();
+        }
+        one_request(thread, &origin, Turn { connection: &connection, at }, &memory)
     };
-    let (open, mut served, mut idle_since) = (Rc::new(Cell::new(0_u32)), 0, Instant::now());
+    let mut multiplex = Multiplex::new(stream, &connection, &thread.stock, limits, make);
+    let ended = watch(thread, &origin, &connection, &mut multiplex, &mut alarm, &idle_since).await;
+    let unserved = connection.borrow_mut().take_unserved();
+    if unserved > 0 {
+        thread.counters.add(Counter::http2_requests, unserved);
+        thread.counters.add(Counter::http2_reset_unserved, unserved);
+    }
+    if let Some(end) = ended {
+        Box::pin(say_why(thread, &origin, &connection, &mut multiplex, &mut alarm, end)).await;
+    }
+    let leftovers = unconstrained(poll_fn(|context| multiplex.poll_leftovers(context)));
+    // Whatever does not end by then is dropped.
+    let _ = alarm.guard(Instant::now() + ms(LEFTOVERS_MS), leftovers).await;
+}
+
+/// Lets the connection work until it ends, or one of its deadlines has passed.
+async fn watch<S, M, F>(
+    thread: &Thread,
+    origin: &Origin,
+    connection: &RefCell<Connection>,
+    multiplex: &mut Multiplex<'_, S, M, F>,
+    alarm: &mut Alarm,
+    idle_since: &Cell<Instant>,
+) -> Option<multiplex::End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    M: FnMut(usize) -> F,
+    F: Future<Output = ()>,
+{
+    let limits = &thread.settings.limits;
+    let began = Instant::now();
     let look_again = ms((limits.header_deadline_ms.min(limits.idle_timeout_ms) / 4).max(10));
     loop {
         let next = Instant::now() + look_again;
-        match alarm.guard(next, connection.accept()).await {
-            Ok(Some(Ok((request, respond)))) => {
-                served += 1;
-                idle_since = Instant::now();
-                if served == limits.requests_per_connection || thread.is_draining() {
-                    connection.graceful_shutdown();
-                }
-                spawn(&thread, &origin, &open, request, respond);
-            }
-            Ok(Some(Err(_))) => return blame(&thread, &origin, &watch),
-            Ok(None) => return,
-            Err(TooLate) => {
-                let now = Instant::now();
-                if open.get() > 0 {
-                    idle_since = now;
-                }
-                let late = |since: Instant, limit| now - since >= patience(&thread, limit);
-                if watch.head_since().is_some_and(|since| late(since, limits.header_deadline_ms)) {
-                    thread.connection(ConnectionEvent::SlowRequest, origin.peer, origin.local);
-                    return thread.counters.add(Counter::header_deadline, 1);
-                }
-                if late(idle_since, limits.idle_timeout_ms) {
-                    return thread.counters.add(Counter::idle_timeout, 1);
-                }
-                if thread.is_draining() {
-                    connection.graceful_shutdown();
-                }
-            }
+        let work = unconstrained(poll_fn(|context| multiplex.poll(context)));
+        if let Ok(end) = alarm.guard(next, work).await {
+            return Some(end);
         }
+        let now = Instant::now();
+        let late = |since: Instant, limit| now - since >= patience(thread, limit);
+        let mut state = connection.borrow_mut();
+        if state.streams.open() > 0 {
+            idle_since.set(now);
+        }
+        let head_since = if state.has_begun() { state.head_since() } else { Some(began) };
+        if head_since.is_some_and(|since| late(since, limits.header_deadline_ms)) {
+            thread.connection(ConnectionEvent::SlowRequest, origin.peer, origin.local);
+            thread.counters.add(Counter::header_deadline, 1);
+            return None;
+        }
+        if multiplex.deadline().is_some_and(|deadline| deadline <= now) {
+            thread.connection(ConnectionEvent::SlowRead, origin.peer, origin.local);
+            thread.counters.add(Counter::min_rate, 1);
+            return None;
+        }
+        if late(idle_since.get(), limits.idle_timeout_ms) {
+            thread.counters.add(Counter::idle_timeout, 1);
+            return Some(multiplex::End::Over);
+        }
+        if state.is_leaving() || thread.is_draining() {
+            state.leave();
+        }
+        drop(state);
+        multiplex.shrink();
     }
 }
 
-fn builder(limits: &Limits) -> h2::server::Builder {
-    let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    let mut builder = h2::server::Builder::new();
-    builder
-        .max_concurrent_streams(number(limits.http2_streams))
-        .max_header_list_size(number(limits.head_bytes))
-        .max_send_buffer_size(SEND_BUFFER_BYTES)
-        // `FrameGuard` ends the connection at the limit; until then these may not.
-        .max_concurrent_reset_streams(number(limits.http2_resets) as usize)
-        .max_pending_accept_reset_streams(number(limits.http2_resets) as usize + 1)
-        .max_local_error_reset_streams(usize::try_from(limits.http2_resets).ok())
-        .reset_stream_duration(Duration::from_secs(5));
-    builder
+/// Tells the client how the connection ended, and reads on for a moment: closing with unread
+/// bytes would reset it, and the reason could be lost.
+async fn say_why<S, M, F>(
+    thread: &Thread,
+    origin: &Origin,
+    connection: &RefCell<Connection>,
+    multiplex: &mut Multiplex<'_, S, M, F>,
+    alarm: &mut Alarm,
+    end: multiplex::End,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    M: FnMut(usize) -> F,
+    F: Future<Output = ()>,
+{
+    let code = match end {
+        multiplex::End::Closed => return,
+        multiplex::End::Over => Code::NoError,
+        multiplex::End::Broken(broken) => {
+            thread.counters.add(broken.counter, 1);
+            thread.connection(ConnectionEvent::Http2Abuse, origin.peer, origin.local);
+            broken.code
+        }
+    };
+    connection.borrow_mut().break_off(code);
+    let farewell = async {
+        unconstrained(poll_fn(|context| multiplex.poll_close(context))).await;
+        // Who floods is not listened to any longer.
+        let (mut scratch, mut seen) = ([0; 4096], 0);
+        while seen < LINGER_BYTES && code != Code::EnhanceYourCalm {
+            match multiplex.stream().read(&mut scratch).await {
+                Ok(n) if n > 0 => seen += n,
+                _ => break,
+            }
+        }
+    };
+    // Whatever comes of it, the connection ends.
+    let _ = alarm.guard(Instant::now() + ms(LINGER_MS), farewell).await;
 }
 
 /// How long a client is waited for: less while there is little room.
@@ -105,74 +166,108 @@ fn patience(thread: &Thread, milliseconds: u64) -> Duration {
     ms(if thread.gate.is_tight() { (milliseconds / 4).max(100) } else { milliseconds })
 }
 
-/// The client broke the protocol or a limit: counts which.
-fn blame(thread: &Thread, origin: &Origin, watch: &Watch) {
-    thread.counters.add(watch.broken().unwrap_or(Counter::http2_errors), 1);
-    thread.connection(ConnectionEvent::Http2Abuse, origin.peer, origin.local);
+/// Where a request's stream is.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    connection: &'a RefCell<Connection>,
+    at: usize,
 }
 
-fn spawn(
-    thread: &Rc<Thread>,
-    origin: &Origin,
-    open: &Rc<Cell<u32>>,
-    request: http::Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-) {
-    let (thread, origin, open) = (Rc::clone(thread), *origin, Rc::clone(open));
-    open.set(open.get() + 1);
-    thread.shared.active.fetch_add(1, Ordering::Relaxed);
-    tokio::task::spawn_local(async move {
-        one_request(&thread, &origin, request, respond).await;
-        thread.shared.active.fetch_sub(1, Ordering::Relaxed);
-        open.set(open.get().saturating_sub(1));
-    });
-}
-
-async fn one_request(
-    thread: &Thread,
-    origin: &Origin,
-    request: http::Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
-) {
-    thread.counters.add(Counter::http2_requests, 1);
-    // Reset already: nobody waits for an answer, and the upstream is spared.
-    if exchange::poll_once(std::pin::pin!(poll_fn(|context| respond.poll_reset(context)))).await.is_some() {
-        return thread.counters.add(Counter::http2_reset_unserved, 1);
+impl Turn<'_> {
+    fn is_gone(&self) -> bool {
+        self.connection.borrow().is_gone(self.at)
     }
-    let to_client = RefCell::new(Outgoing::Respond(respond));
-    let limits = thread.settings.limits;
-    let (parts, body) = request.into_parts();
-    let (mut bytes, mut fields) = (thread.stock.vector(), Vec::new());
-    let read = text(&parts, &body, &mut bytes).and_then(|()| {
-        head::request(
-            &bytes,
-            bytes.len(),
-            &crate::http1::HeadLimits {
-                // The frames have been held to their limit already; names of pseudo-fields differ.
-                head_bytes: usize::MAX,
-                ..limits.head()
-            },
-            &mut fields,
-        )
-    });
-    match read {
+
+    /// Ends the stream before its answer is whole.
+    fn abort(&self, code: Code) {
+        self.connection.borrow_mut().abort(self.at, code);
+    }
+
+    /// Writes a head or trailers.
+    fn answer(&self, is_end: bool, fields: impl FnOnce(&mut Vec<u8>)) -> Result<(), Fault> {
+        let is_wanted = self.connection.borrow_mut().answer(self.at, is_end, fields);
+        if is_wanted { Ok(()) } else { Err(Fault::ClientGone) }
+    }
+
+    /// Writes an answer of our own.
+    async fn own_answer(
+        self,
+        answer: &OwnAnswer<'_>,
+        with_body: bool,
+        limits: &Limits,
+        alarm: &mut Option<Alarm>,
+    ) {
+        let body = if with_body { answer.body } else { b"" };
+        let head = self.answer(body.is_empty(), |out| {
+            hpack::encode_status(out, answer.status);
+            for (name, value) in answer.fields {
+                hpack::encode(out, name.as_bytes(), value.as_bytes());
+            }
+            hpack::encode(out, b"content-length", answer.body.len().to_string().as_bytes());
+        });
+        let mut sink = ToStream { turn: self, pace: Pace::new(limits), left: Some(body.len() as u64) };
+        if head.is_ok() {
+            let alarm = alarm.get_or_insert_with(|| Alarm::new(Instant::now() + ms(limits.rate_grace_ms)));
+            // Where it fails the client is gone, or takes nothing.
+            let _ = sink.data(body, alarm).await;
+        }
+    }
+}
+
+/// Memory that one request after the other uses.
+#[derive(Default)]
+struct Memory {
+    head: Vec<u8>,
+    fields: Vec<Field>,
+    answer_fields: Vec<Field>,
+    alarm: Option<Alarm>,
+}
+
+/// Counts a request as under way for as long as it lives.
+struct Active<'a>(&'a Thread);
+
+impl<'a> Active<'a> {
+    fn begin(thread: &'a Thread) -> Self {
+        thread.shared.active.fetch_add(1, Ordering::Relaxed);
+        Self(thread)
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.shared.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn one_request(thread: &Thread, origin: &Origin, turn: Turn<'_>, stock: &RefCell<Vec<Memory>>) {
+    thread.counters.add(Counter::http2_requests, 1);
+    let _active = Active::begin(thread);
+    let mut memory = stock.borrow_mut().pop().unwrap_or_default();
+    let Memory { head: bytes, fields, answer_fields, alarm } = &mut memory;
+    let Some(request) = turn.connection.borrow_mut().take_up(turn.at, bytes) else { return };
+    let limits = crate::http1::HeadLimits {
+        // The block has been held to its limit already; names of pseudo-fields differ.
+        head_bytes: usize::MAX,
+        ..thread.settings.limits.head()
+    };
+    match request.and_then(|()| head::request(bytes, bytes.len(), &limits, fields)) {
         Ok(head) => {
-            let job = Job::new(thread, origin, &head, &bytes, &fields, HttpVersion::Http2);
+            let job = Job::new(thread, origin, &head, bytes, fields, HttpVersion::Http2);
             let server = Cell::new("");
             let (fault, pass) = match job.enter().await {
                 Entry::Go(pass) => {
-                    let result = carry(&job, &server, body, &to_client, &pass).await;
+                    let result = carry(&job, &server, turn, (&mut *answer_fields, &mut *alarm), &pass).await;
                     if let Err(fault) = result {
-                        answer_fault(fault, &job, &to_client);
+                        answer_fault(fault, &job, turn, alarm).await;
                     }
                     (result.err(), Some(pass))
                 }
                 Entry::Answer(page) | Entry::Stored(page) | Entry::Full(page) => {
-                    answer_page(&page, &job, &to_client);
+                    answer_page(&page, &job, turn, alarm).await;
                     (None, None)
                 }
                 Entry::Close => {
-                    to_client.borrow_mut().reset(Reason::REFUSED_STREAM);
+                    turn.abort(Code::RefusedStream);
                     (None, None)
                 }
             };
@@ -180,69 +275,24 @@ async fn one_request(
         }
         Err(refusal) => {
             let text = write::reason(refusal.status);
-            job::count_refused(thread, origin, refusal, &bytes, text.len());
+            job::count_refused(thread, origin, refusal, bytes, text.len());
             let answer = OwnAnswer { status: refusal.status, fields: &[], body: text.as_bytes() };
-            to_client.borrow_mut().own_answer(&answer, true);
+            turn.own_answer(&answer, true, &thread.settings.limits, alarm).await;
         }
     }
-    thread.stock.keep(bytes);
-}
-
-/// Writes a request as the text that an HTTP/1 client would have sent.
-fn text(parts: &http::request::Parts, body: &RecvStream, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let target = parts.uri.path_and_query().map_or("/", |p| p.as_str());
-    let named: Vec<&HeaderValue> = parts.headers.get_all(http::header::HOST).iter().collect();
-    let authority = match (parts.uri.authority(), &named[..]) {
-        (Some(authority), []) => authority.as_str().as_bytes(),
-        (Some(authority), [host]) if host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
-            host.as_bytes()
-        }
-        (None, [host]) => host.as_bytes(),
-        _ => return Err(Refusal::bad("host")),
-    };
-    out.extend_from_slice(parts.method.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(target.as_bytes());
-    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-    out.extend_from_slice(authority);
-    out.extend_from_slice(b"\r\n");
-    let mut cookies: Vec<&[u8]> = Vec::new();
-    for (name, value) in &parts.headers {
-        match *name {
-            http::header::HOST => {}
-            // Cookies may come one by one; for HTTP/1 they are one field (RFC 9113 section 8.2.3).
-            http::header::COOKIE => cookies.push(value.as_bytes()),
-            _ => line(out, name.as_str().as_bytes(), value.as_bytes()),
-        }
-    }
-    if !cookies.is_empty() {
-        line(out, b"cookie", &cookies.join(&b"; "[..]));
-    }
-    let has_length = parts.headers.contains_key(http::header::CONTENT_LENGTH);
-    if !has_length && !body.is_end_stream() {
-        line(out, b"transfer-encoding", b"chunked");
-    }
-    out.extend_from_slice(b"\r\n");
-    Ok(())
-}
-
-fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
+    stock.borrow_mut().push(memory);
 }
 
 async fn carry<'t>(
     job: &Job<'t>,
     server: &Cell<&'t str>,
-    mut body: RecvStream,
-    to_client: &RefCell<Outgoing>,
+    turn: Turn<'_>,
+    (fields, alarm): (&mut Vec<Field>, &mut Option<Alarm>),
     pass: &Pass<'_>,
 ) -> Result<(), Fault> {
     let mut out = job.thread.stock.vector();
     job.write_head(&mut out);
-    let attempt = async |opened| attempt(job, opened, &out, &mut body, to_client, pass).await;
+    let attempt = async |opened| attempt(job, opened, &out, turn, fields, alarm, pass).await;
     let result =
         exchange::with_upstream(job.thread, job.origin.site, job.is_repeatable(), server, attempt).await;
     job.thread.stock.keep(out);
@@ -253,29 +303,30 @@ async fn attempt(
     job: &Job<'_>,
     opened: Opened,
     out: &[u8],
-    body: &mut RecvStream,
-    to_client: &RefCell<Outgoing>,
+    turn: Turn<'_>,
+    fields: &mut Vec<Field>,
+    alarm: &mut Option<Alarm>,
     pass: &Pass<'_>,
 ) -> Result<(), Fault> {
     let thread = job.thread;
     let limits = &thread.settings.limits;
     let Opened { at, stream: mut upstream, .. } = opened;
     let deadline = Instant::now() + ms(limits.upstream_timeout_ms);
-    let mut alarm = Alarm::new(deadline);
+    let alarm = alarm.get_or_insert_with(|| Alarm::new(deadline));
     match alarm.guard(deadline, upstream.write_all(out)).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return Err(Fault::Closed),
         Err(TooLate) => return Err(Fault::TimedOut),
     }
-    let (mut buffer, mut fields) = (Buffer::default(), Vec::new());
+    let mut buffer = Buffer::default();
     thread.stock.lend(&mut buffer);
     let (mut from_upstream, mut to_upstream) = upstream.split();
-    let mut sink = ToStream { outgoing: to_client, pace: Pace::new(limits), left: None };
+    let mut sink = ToStream { turn, pace: Pace::new(limits), left: None };
     let count_slow = || job.count_slow();
     let on_cookie = |value: &[u8]| pass.cookie_set(value, thread.clock.timestamp(job.began));
     let download = job.download(&count_slow, &on_cookie);
-    let run = download.run(&mut from_upstream, &mut buffer, &mut fields, &mut sink, &mut alarm);
-    let upload = upload(job, body, &mut to_upstream, to_client);
+    let run = download.run(&mut from_upstream, &mut buffer, fields, &mut sink, alarm);
+    let upload = upload(job, turn, &mut to_upstream);
     let end = exchange::alongside(run, upload).await;
     match end? {
         // Nobody asked for one: an HTTP/2 client cannot (RFC 9113 section 8.6).
@@ -291,47 +342,43 @@ async fn attempt(
 }
 
 /// Carries a request's body, then watches whether the client still wants its answer.
-async fn upload<W: AsyncWrite + Unpin>(
-    job: &Job<'_>,
-    body: &mut RecvStream,
-    upstream: &mut W,
-    to_client: &RefCell<Outgoing>,
-) -> Fault {
-    if job.head.framing != Framing::None
-        && let Err(fault) =
-            carry_body(&job.thread.settings.limits, &job.progress, job.head, body, upstream).await
-    {
-        return fault;
+async fn upload<W: AsyncWrite + Unpin>(job: &Job<'_>, turn: Turn<'_>, upstream: &mut W) -> Fault {
+    if job.head.framing != Framing::None {
+        let carried = carry_body(&job.thread.settings.limits, &job.progress, job.head, turn, upstream);
+        // Apart, because few requests have a body, and each would be as large.
+        if let Err(fault) = Box::pin(carried).await {
+            return fault;
+        }
     }
     job.progress.asked.set(true);
-    poll_fn(|context| to_client.borrow_mut().poll_reset(context)).await;
-    Fault::ClientGone
+    poll_fn(|_| if turn.is_gone() { Poll::Ready(Fault::ClientGone) } else { Poll::Pending }).await
 }
 
 async fn carry_body<W: AsyncWrite + Unpin>(
     limits: &Limits,
     progress: &Progress,
     head: &RequestHead,
-    body: &mut RecvStream,
+    turn: Turn<'_>,
     upstream: &mut W,
 ) -> Result<(), Fault> {
     let mut pace = Pace::new(limits);
     let mut alarm = Alarm::new(Instant::now() + ms(limits.rate_grace_ms));
     let chunked = head.framing == Framing::Chunked;
-    let mut out = Vec::new();
+    let (mut out, mut data) = (Vec::new(), Vec::new());
     loop {
         let began = Instant::now();
-        let data = match alarm.guard(pace.deadline(began), body.data()).await {
-            Ok(Some(Ok(data))) => data,
-            Ok(Some(Err(_))) => return Err(Fault::ClientGone),
-            Ok(None) => break,
+        let body = poll_fn(|_| match turn.connection.borrow_mut().take_body(turn.at, &mut data) {
+            Upload::Wait => Poll::Pending,
+            upload => Poll::Ready(upload),
+        });
+        match alarm.guard(pace.deadline(began), body).await {
+            Ok(Upload::Data) => {}
+            Ok(Upload::Gone) => return Err(Fault::ClientGone),
+            Ok(_) => break,
             Err(TooLate) => return Err(Fault::ClientSlow),
-        };
+        }
         pace.moved(began.elapsed(), data.len());
         progress.request_bytes.set(progress.request_bytes.get() + data.len() as u64);
-        if data.is_empty() {
-            continue;
-        }
         if chunked {
             write::chunk_size(&mut out, data.len());
         }
@@ -345,183 +392,99 @@ async fn carry_body<W: AsyncWrite + Unpin>(
         if chunked {
             out.extend_from_slice(b"\r\n");
         }
-        // It fails only where the stream is gone, which the next read tells.
-        let _ = body.flow_control().release_capacity(data.len());
+        turn.connection.borrow_mut().carried(turn.at, data.len());
     }
     if chunked {
         out.extend_from_slice(b"0\r\n");
-        let trailers = alarm.guard(pace.deadline(Instant::now()), body.trailers()).await;
-        let mut section = Vec::new();
-        if let Ok(Ok(Some(trailers))) = trailers {
-            trailers
-                .iter()
-                .for_each(|(name, value)| line(&mut section, name.as_str().as_bytes(), value.as_bytes()));
-        }
-        section.extend_from_slice(b"\r\n");
+        let section = [turn.connection.borrow().trailers(turn.at), b"\r\n"].concat();
         write::trailers(&mut out, &section);
         upstream.write_all(&out).await.map_err(|_| Fault::Closed)?;
     }
     Ok(())
 }
 
-fn answer_page(page: &Page, job: &Job<'_>, to_client: &RefCell<Outgoing>) {
+async fn answer_page(page: &Page, job: &Job<'_>, turn: Turn<'_>, alarm: &mut Option<Alarm>) {
     job.progress.status.set(page.status);
     job.progress.response_bytes.set(page.body.len() as u64);
     let retry_after = page.retry_after_s.to_string();
     let fields = page_fields(page, &retry_after);
     let answer = OwnAnswer { status: page.status, fields: &fields, body: &page.body };
-    to_client.borrow_mut().own_answer(&answer, job.head.method != Method::Head);
+    let with_body = job.head.method != Method::Head;
+    turn.own_answer(&answer, with_body, &job.thread.settings.limits, alarm).await;
 }
 
-fn answer_fault(fault: Fault, job: &Job<'_>, to_client: &RefCell<Outgoing>) {
+async fn answer_fault(fault: Fault, job: &Job<'_>, turn: Turn<'_>, alarm: &mut Option<Alarm>) {
     if let Some(page) = job.instead_of(fault) {
-        return answer_page(&page, job, to_client);
+        return answer_page(&page, job, turn, alarm).await;
     }
     let progress = &job.progress;
-    let mut outgoing = to_client.borrow_mut();
     if progress.status.get() != 0 || fault.status() == 0 {
-        return outgoing.reset(Reason::INTERNAL_ERROR);
+        return turn.abort(Code::Internal);
     }
     progress.status.set(fault.status());
-    outgoing.own_answer(&job::fault_answer(fault), job.head.method != Method::Head);
-}
-
-/// The way back to a client: first the right to answer, then the answer's stream.
-enum Outgoing {
-    Respond(SendResponse<Bytes>),
-    Stream(SendStream<Bytes>),
-}
-
-impl Outgoing {
-    fn poll_reset(&mut self, context: &mut std::task::Context<'_>) -> Poll<()> {
-        match self {
-            Self::Respond(respond) => respond.poll_reset(context).map(|_| ()),
-            Self::Stream(stream) => stream.poll_reset(context).map(|_| ()),
-        }
-    }
-
-    fn head(&mut self, response: Response<()>, is_end: bool) -> Result<(), Fault> {
-        let Self::Respond(respond) = self else { return Err(Fault::Broken) };
-        let stream = respond.send_response(response, is_end).map_err(|_| Fault::ClientGone)?;
-        *self = Self::Stream(stream);
-        Ok(())
-    }
-
-    fn own_answer(&mut self, answer: &OwnAnswer<'_>, with_body: bool) {
-        let mut response = Response::new(());
-        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
-        for (name, value) in answer.fields {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::try_from(*value)) {
-                response.headers_mut().append(name, value);
-            }
-        }
-        let has_body = with_body && !answer.body.is_empty();
-        if self.head(response, !has_body).is_ok()
-            && has_body
-            && let Self::Stream(stream) = self
-        {
-            // Where it fails the client is gone.
-            let _ = stream.send_data(Bytes::copy_from_slice(answer.body), true);
-        }
-    }
-
-    fn reset(&mut self, reason: Reason) {
-        match self {
-            Self::Respond(respond) => respond.send_reset(reason),
-            Self::Stream(stream) => stream.send_reset(reason),
-        }
-    }
+    let with_body = job.head.method != Method::Head;
+    turn.own_answer(&job::fault_answer(fault), with_body, &job.thread.settings.limits, alarm).await;
 }
 
 /// Writes an answer to an HTTP/2 stream.
 struct ToStream<'a> {
-    outgoing: &'a RefCell<Outgoing>,
+    turn: Turn<'a>,
     pace: Pace,
     /// Bytes to come, where the answer says how many; the last of them ends the stream.
     left: Option<u64>,
 }
 
 impl ToStream<'_> {
-    /// Waits for room in the stream's window and returns how much there is.
-    async fn capacity(&mut self, wanted: usize, alarm: &mut Alarm) -> Result<usize, Fault> {
+    /// Waits for room for some of the bytes and returns for how many.
+    async fn room(&mut self, wanted: usize, alarm: &mut Alarm) -> Result<usize, Fault> {
+        let turn = self.turn;
+        let room = || turn.connection.borrow_mut().room(turn.at, wanted).ok_or(Fault::ClientGone);
+        let at_once = room()?;
+        if at_once > 0 {
+            self.pace.moved(Duration::ZERO, at_once);
+            return Ok(at_once);
+        }
         let began = Instant::now();
-        let outgoing = self.outgoing;
-        let room = poll_fn(|context| match &mut *outgoing.borrow_mut() {
-            Outgoing::Respond(_) => Poll::Ready(None),
-            Outgoing::Stream(stream) => {
-                stream.reserve_capacity(wanted);
-                match stream.capacity() {
-                    0 => stream.poll_capacity(context).map(|c| c.and_then(Result::ok)),
-                    room => Poll::Ready(Some(room)),
-                }
-            }
+        let wait = poll_fn(|_| match room() {
+            Ok(0) => Poll::Pending,
+            room => Poll::Ready(room),
         });
-        match alarm.guard(self.pace.deadline(began), room).await {
-            Ok(Some(room)) => {
-                self.pace.moved(began.elapsed(), room.min(wanted));
-                Ok(room.min(wanted))
-            }
-            Ok(None) => Err(Fault::ClientGone),
-            Err(TooLate) => Err(Fault::ClientSlow),
-        }
-    }
-
-    fn send(&mut self, data: Bytes, is_end: bool) -> Result<(), Fault> {
-        match &mut *self.outgoing.borrow_mut() {
-            Outgoing::Stream(stream) => stream.send_data(data, is_end).map_err(|_| Fault::ClientGone),
-            Outgoing::Respond(_) => Err(Fault::Broken),
-        }
+        let room = alarm.guard(self.pace.deadline(began), wait).await.map_err(|_| Fault::ClientSlow)??;
+        self.pace.moved(began.elapsed(), room);
+        Ok(room)
     }
 }
 
 impl Sink for ToStream<'_> {
-    async fn interim(&mut self, _: &[u8], head: &ResponseHead, _: &[Field]) -> Result<(), Fault> {
-        if head.status == 100
-            && let Outgoing::Respond(respond) = &mut *self.outgoing.borrow_mut()
-        {
-            let mut response = Response::new(());
-            *response.status_mut() = StatusCode::CONTINUE;
-            respond.send_informational(response).map_err(|_| Fault::ClientGone)?;
-        }
-        Ok(())
+    async fn interim(&mut self, buffer: &[u8], head: &ResponseHead, fields: &[Field]) -> Result<(), Fault> {
+        self.turn.answer(false, |out| block(out, buffer, head.status, fields))
     }
 
     async fn head(&mut self, buffer: &[u8], head: &ResponseHead, fields: &[Field]) -> Result<(), Fault> {
-        let mut response = Response::new(());
-        *response.status_mut() = StatusCode::from_u16(head.status).map_err(|_| Fault::Broken)?;
-        let headers = response.headers_mut();
-        for field in fields {
-            if matches!(
-                field.kind,
-                Kind::Connection | Kind::HopByHop | Kind::TransferEncoding | Kind::Upgrade
-            ) {
-                continue;
-            }
-            add(headers, field, buffer)?;
-        }
         let is_end = matches!(head.framing, Framing::None | Framing::Length(0));
-        self.left = if let Framing::Length(length) = head.framing { Some(length) } else { None };
-        if is_end {
-            self.left = Some(0);
-        }
-        self.outgoing.borrow_mut().head(response, is_end)
+        self.left = match head.framing {
+            Framing::Length(length) => Some(length),
+            _ => is_end.then_some(0),
+        };
+        self.turn.answer(is_end, |out| block(out, buffer, head.status, fields))
     }
 
     async fn data(&mut self, bytes: &[u8], alarm: &mut Alarm) -> Result<(), Fault> {
-        let mut rest = Bytes::copy_from_slice(bytes);
+        let mut rest = bytes;
         while !rest.is_empty() {
-            let room = self.capacity(rest.len(), alarm).await?;
-            let piece = rest.split_to(room.min(rest.len()));
+            let room = self.room(rest.len(), alarm).await?;
+            let (piece, after) = rest.split_at(room.min(rest.len()));
+            rest = after;
             if let Some(left) = &mut self.left {
                 *left = left.saturating_sub(piece.len() as u64);
             }
-            self.send(piece, self.left == Some(0))?;
+            self.turn.connection.borrow_mut().data(self.turn.at, piece, self.left == Some(0));
         }
         Ok(())
     }
 
     async fn flush(&mut self, _: &mut Alarm) -> Result<(), Fault> {
-        // What was sent is in the hands of the connection.
+        // What was said is in the hands of the connection.
         Ok(())
     }
 
@@ -529,23 +492,25 @@ impl Sink for ToStream<'_> {
         if self.left == Some(0) {
             return Ok(());
         }
-        let mut headers = HeaderMap::new();
-        for field in welcome_trailers(trailers) {
-            add(&mut headers, &field, trailers)?;
+        let mut fields = welcome_trailers(trailers).peekable();
+        if fields.peek().is_none() {
+            self.turn.connection.borrow_mut().data(self.turn.at, b"", true);
+            return Ok(());
         }
-        if headers.is_empty() {
-            return self.send(Bytes::new(), true);
-        }
-        match &mut *self.outgoing.borrow_mut() {
-            Outgoing::Stream(stream) => stream.send_trailers(headers).map_err(|_| Fault::ClientGone),
-            Outgoing::Respond(_) => Err(Fault::Broken),
-        }
+        self.turn.answer(true, |out| {
+            fields.for_each(|field| hpack::encode(out, field.name(trailers), field.value(trailers)));
+        })
     }
 }
 
-fn add(headers: &mut HeaderMap, field: &Field, buffer: &[u8]) -> Result<(), Fault> {
-    let name = HeaderName::from_bytes(field.name(buffer)).map_err(|_| Fault::Broken)?;
-    let value = HeaderValue::from_bytes(field.value(buffer)).map_err(|_| Fault::Broken)?;
-    headers.append(name, value);
-    Ok(())
+/// Encodes the head of an answer.
+fn block(out: &mut Vec<u8>, buffer: &[u8], status: u16, fields: &[Field]) {
+    hpack::encode_status(out, status);
+    for field in fields {
+        let is_hops =
+            matches!(field.kind, Kind::Connection | Kind::HopByHop | Kind::TransferEncoding | Kind::Upgrade);
+        if !is_hops {
+            hpack::encode(out, field.name(buffer), field.value(buffer));
+        }
+    }
 }
