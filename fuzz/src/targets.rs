@@ -1,6 +1,7 @@
 //! One target per decoder. A target returns for any bytes; it panics where a decoder breaks a
 //! promise: a panic of its own, a cursor past the end, no progress.
 
+mod edge;
 mod files;
 mod logs;
 mod names;
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     target("tls", packets::tls, 1),
     target("http1", packets::http1, 1),
     target("http2", packets::http2, 1),
+    target("http2-edge", edge::http2, 2),
     target("log", logs::log, 4),
     target("template", logs::template, 4),
     target("json-map", logs::json_map, 2),

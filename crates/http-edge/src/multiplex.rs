@@ -125,7 +125,8 @@ where
             if connection.is_over() {
                 return Poll::Ready(End::Over);
             }
-            if !connection.streams.has_woken() && !(may_read && connection.wants_more()) {
+            let goes_on = connection.streams.has_woken() || (may_read && connection.wants_more());
+            if !goes_on {
                 drop(connection);
                 self.rest();
                 return Poll::Pending;

@@ -6,24 +6,24 @@ use crate::tls::{Authority, Encrypted, encrypted, handshake};
 use seawall_http_edge::{Counter, Edge, Limits};
 use std::io::{Read, Write};
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const PRIORITY: u8 = 2;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
+pub const PRIORITY: u8 = 2;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
+pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
+pub const CONTINUATION: u8 = 9;
+pub const END_STREAM: u8 = 1;
+pub const END_HEADERS: u8 = 4;
 
-struct Client {
-    stream: Encrypted,
+pub struct Client {
+    pub stream: Encrypted,
     next: u32,
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags];
     frame.extend_from_slice(&stream.to_be_bytes());
@@ -32,7 +32,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// `GET path` in HPACK without tables beyond the static one.
-fn get_block(path: &str) -> Vec<u8> {
+pub fn get_block(path: &str) -> Vec<u8> {
     // :method GET, :scheme https, :path and :authority as literals.
     let mut block = vec![0x82, 0x87, 0x04, path.len() as u8];
     block.extend_from_slice(path.as_bytes());
@@ -42,29 +42,34 @@ fn get_block(path: &str) -> Vec<u8> {
 }
 
 impl Client {
-    fn new(edge: &Edge, authority: &Authority) -> Self {
+    pub fn new(edge: &Edge, authority: &Authority) -> Self {
         Self::with_settings(edge, authority, &[])
     }
 
-    fn with_settings(edge: &Edge, authority: &Authority, settings: &[u8]) -> Self {
-        let mut stream = handshake(edge, authority, "shop.example", &["h2"]);
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sent");
-        stream.write_all(&frame(SETTINGS, 0, 0, settings)).expect("sent");
+    pub fn with_settings(edge: &Edge, authority: &Authority, settings: &[u8]) -> Self {
+        let mut client = Self::over(handshake(edge, authority, "shop.example", &["h2"]));
+        client.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sent");
+        client.stream.write_all(&frame(SETTINGS, 0, 0, settings)).expect("sent");
+        client
+    }
+
+    /// A connection on which nothing has been said yet.
+    pub fn over(stream: Encrypted) -> Self {
         Self { stream, next: 1 }
     }
 
     /// Sends what may not be taken any more.
-    fn send(&mut self, frames: &[u8]) -> bool {
+    pub fn send(&mut self, frames: &[u8]) -> bool {
         self.stream.write_all(frames).is_ok()
     }
 
-    fn stream_number(&mut self) -> u32 {
+    pub fn stream_number(&mut self) -> u32 {
         self.next += 2;
         self.next - 2
     }
 
     /// Reads a frame: kind, flags, stream, payload. `None`: the connection has ended.
-    fn read(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
+    pub fn read(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
@@ -75,7 +80,7 @@ impl Client {
 
     /// The body of the answer to a GET; `None` where the stream or the connection is ended
     /// instead.
-    fn get(&mut self, path: &str) -> Option<String> {
+    pub fn get(&mut self, path: &str) -> Option<String> {
         let own = self.stream_number();
         let sent = frame(HEADERS, END_STREAM | END_HEADERS, own, &get_block(path));
         if !self.send(&sent) {
