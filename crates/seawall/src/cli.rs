@@ -304,6 +304,13 @@ pub struct LiveArgs {
     /// dnsdist (name servers); skipped where it is not installed
     #[arg(long, value_name = "PROGRAM", value_parser = peer)]
     pub peer: Vec<Peer>,
+    /// Real servers (nginx, HAProxy, PostgreSQL, NSD, Knot) in network namespaces, forged packets and
+    /// the kernel filter; as root
+    #[arg(long, conflicts_with = "peer")]
+    pub lab: bool,
+    /// Given by the program to itself: the network namespace outside of the lab
+    #[arg(long, hide = true, value_name = "NAMESPACE")]
+    pub lab_of: Option<String>,
     /// Folder for the history of drills, and for the last recording and write-ups of each world; with
     /// it, a drill that is worse than the ones before fails
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]

@@ -19,7 +19,8 @@ fn a_short_world_is_played_measured_and_cleaned_up() {
     let program = Path::new(env!("CARGO_BIN_EXE_seawall"));
     let world = live::world("library").expect("a world");
     let go_on = AtomicBool::new(false);
-    let options = Options { program, seed: 5, stop: &go_on, pace: 0.12, keep: None, peers: &[] };
+    let options =
+        Options { program, seed: 5, stop: &go_on, pace: 0.12, keep: None, peers: &[], in_lab: false };
     let mut stages = Vec::new();
     let mut tell = |p: &live::Progress| {
         if let What::Stage(stage) = &p.what {
@@ -53,7 +54,15 @@ fn a_recorded_drill_replays_byte_for_byte() {
     let program = Path::new(env!("CARGO_BIN_EXE_seawall"));
     let folder = std::env::temp_dir().join(format!("seawall-recorded-{}", std::process::id()));
     let go_on = AtomicBool::new(false);
-    let options = Options { program, seed: 6, stop: &go_on, pace: 0.12, keep: Some(&folder), peers: &[] };
+    let options = Options {
+        program,
+        seed: 6,
+        stop: &go_on,
+        pace: 0.12,
+        keep: Some(&folder),
+        peers: &[],
+        in_lab: false,
+    };
     live::play(live::world("phantom").expect("a world"), options, &mut |_| {}).expect("a card");
     let recording = folder.join("phantom/flight/000001.swr");
     let replay = || {

@@ -1,4 +1,5 @@
-//! Where drills may go: loopback, and nowhere else.
+//! Where drills may go: loopback, and the networks of a lab that the drill has made itself; nowhere
+//! else.
 
 use crate::rng::Rng;
 use std::fmt;
@@ -9,7 +10,15 @@ use tokio::net::{TcpSocket, TcpStream};
 /// Longest for a connection to open.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An address that a drill may send to. There is no way to make one that is not loopback.
+/// Networks of the servers of a lab: set aside for such (RFC 2544, RFC 6890), and routed nowhere.
+const LAB_SERVERS: [u8; 2] = [198, 18];
+/// First byte of the addresses that clients have: on loopback, and in a lab.
+const LOOPBACK_CLIENTS: u8 = 127;
+pub(crate) const LAB_CLIENTS: u8 = 10;
+
+/// An address that a drill may send to. There is no way to make one that is neither loopback nor in a
+/// lab. A connection to a lab begins at an address that exists nowhere but in the lab, so that it
+/// cannot even be begun outside of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Door(SocketAddr);
 
@@ -33,9 +42,23 @@ impl Door {
         if ip.is_loopback() { Ok(Self(address)) } else { Err(NotLoopback(address)) }
     }
 
+    /// The door of a lab's server; `None` where no lab has such an address.
+    pub(crate) fn in_lab(address: SocketAddr) -> Option<Self> {
+        match address.ip() {
+            IpAddr::V4(ip) if ip.octets()[..2] == LAB_SERVERS => Some(Self(address)),
+            _ => None,
+        }
+    }
+
     #[must_use]
     pub fn address(self) -> SocketAddr {
         self.0
+    }
+
+    /// Where a client that comes to this door comes from: any free port of its address.
+    pub(crate) fn from(self, source: Source) -> SocketAddr {
+        let clients = if self.0.ip().to_canonical().is_loopback() { LOOPBACK_CLIENTS } else { LAB_CLIENTS };
+        SocketAddr::new(source.among_clients(clients).into(), 0)
     }
 
     /// A connection from a source of 127.0.0.0/8.
@@ -51,16 +74,17 @@ impl Door {
     }
 
     async fn connect_by(self, socket: TcpSocket, source: Source) -> Option<TcpStream> {
-        socket.bind(source.with_port(0)).ok()?;
+        socket.bind(self.from(source)).ok()?;
         let stream = tokio::time::timeout(PATIENCE, socket.connect(self.0)).await.ok()?.ok()?;
         stream.set_nodelay(true).ok()?;
         Some(stream)
     }
 }
 
-/// An address of 127.0.0.0/8 that stands for a client somewhere in the world.
+/// A client somewhere in the world: the last three bytes of its address. The first one is that of the
+/// network in which the drill is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Source(IpAddr);
+pub(crate) struct Source([u8; 3]);
 
 impl Source {
     /// Number `number` of a population. Two populations of one seed share networks and no address.
@@ -69,11 +93,12 @@ impl Source {
         // 127.1.0.0 to 127.254.255.255: the first network is the machine's own services'.
         let network = 1 + (mixed >> 32) % 254;
         let host = (mixed & 0xFFFC) | population as u64;
-        Self(IpAddr::V4(Ipv4Addr::from(0x7F00_0000 | (network << 16) as u32 | host as u32)))
+        Self([network as u8, (host >> 8) as u8, host as u8])
     }
 
-    pub(crate) fn with_port(self, port: u16) -> SocketAddr {
-        SocketAddr::new(self.0, port)
+    fn among_clients(self, first: u8) -> Ipv4Addr {
+        let [network, high, low] = self.0;
+        Ipv4Addr::new(first, network, high, low)
     }
 
     /// One of so many, by chance.
@@ -109,9 +134,20 @@ mod tests {
     }
 
     #[test]
+    fn a_labs_door_is_in_its_networks_and_its_clients_are_no_loopback() {
+        assert_eq!(Door::in_lab("192.0.2.1:80".parse().expect("an address")), None);
+        assert_eq!(Door::in_lab("127.0.0.1:80".parse().expect("an address")), None);
+        let door = Door::in_lab("198.18.0.2:80".parse().expect("an address")).expect("a door");
+        let source = Source::new(3, Population::People, 7);
+        let own = Door::new("127.0.0.1:80".parse().expect("an address")).expect("a door");
+        let (there, here) = (door.from(source).to_string(), own.from(source).to_string());
+        assert_eq!(there.strip_prefix("10."), here.strip_prefix("127."));
+    }
+
+    #[test]
     fn people_and_attackers_share_networks_and_no_address() {
         let all = |population| -> BTreeSet<IpAddr> {
-            (0..5_000).map(|n| Source::new(3, population, n).0).collect()
+            (0..5_000).map(|n| Source::new(3, population, n).among_clients(127).into()).collect()
         };
         let (people, attackers) = (all(Population::People), all(Population::Attackers));
         assert!(people.is_disjoint(&attackers));

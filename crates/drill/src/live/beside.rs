@@ -37,6 +37,8 @@ const WORLD: World = World {
     traps: &[],
     announced: &[],
     alone: &[],
+    is_balanced: false,
+    forged: &[],
 };
 /// From then on people must be served: seconds after the onset.
 const FROM_S: f64 = 3.0;

@@ -88,7 +88,22 @@ pub struct Card {
     pub peers: Vec<PeerScore>,
     /// What the drill had of the machine during the attack.
     pub machine: Machine,
+    /// What a lab adds; `None` on loopback.
+    pub lab: Option<LabShare>,
     pub bars: Vec<Bar>,
+}
+
+/// What only a lab has: forged packets, and the kernel filter against them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LabShare {
+    /// The servers behind the guard, first to last.
+    pub servers: Vec<String>,
+    /// Packets from forged addresses that were sent a second beside the attack.
+    pub forged_per_s: u32,
+    /// What carries the guard's rules for packets, in its own words.
+    pub carrier: String,
+    /// Packets that it dropped until the end of the attack.
+    pub dropped_packets: u64,
 }
 
 /// What a wrong theory alone showed.

@@ -2,6 +2,7 @@
 //! (`seawall.guard-event/1` on standard output) and its admin socket, and through nothing else.
 
 use super::address::Door;
+use super::lab::{Ground, STREET};
 use super::seen::since_s;
 use super::site::upstream;
 use super::world::Trap;
@@ -80,10 +81,34 @@ impl Event {
 }
 
 /// What the guard stands in front of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Front {
     Http(Door),
-    Dns(Door),
+    /// A name server, and others with the same zone.
+    Dns(Door, Vec<Door>),
+}
+
+impl Front {
+    /// What the guard is told of it on its command line.
+    fn arguments(&self, in_lab: bool) -> [String; 2] {
+        let listen =
+            |port| if in_lab { Ground::guard_at(port).to_string() } else { "127.0.0.1:0".to_owned() };
+        match self {
+            Self::Http(site) => ["--http".into(), format!("{}={}", listen(80), upstream(site.address()))],
+            Self::Dns(first, others) => {
+                let all = [first].into_iter().chain(others).map(|s| s.address().to_string());
+                let all: Vec<String> = all.collect();
+                ["--dns".into(), format!("{}={}", listen(53), all.join(","))]
+            }
+        }
+    }
+
+    /// The first door of what is behind it.
+    fn behind(&self) -> Door {
+        match self {
+            Self::Http(door) | Self::Dns(door, _) => *door,
+        }
+    }
 }
 
 /// A running guard; killed when dropped.
@@ -97,16 +122,23 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Starts `program guard` before a site and waits until it listens.
-    pub(crate) fn start(program: &Path, folder: &Path, state: &Path, front: Front) -> io::Result<Self> {
-        let (flag, behind) = match front {
-            Front::Http(site) => ("--http", format!("127.0.0.1:0={}", upstream(site.address()))),
-            Front::Dns(server) => ("--dns", format!("127.0.0.1:0={}", server.address())),
-        };
+    /// Starts `program guard` before a site and waits until it listens; in a lab on its street, with
+    /// the kernel filter.
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        state: &Path,
+        front: &Front,
+        ground: Option<&Ground>,
+    ) -> io::Result<Self> {
         let socket = folder.join("admin.sock");
         let complaints = File::create(folder.join("guard.err"))?;
-        let mut child = Command::new(program)
-            .args(["guard", "--json", flag, &behind])
+        let mut command = ground.map_or_else(|| Command::new(program), |g| g.guard().command(program));
+        command.args(["guard", "--json"]).args(front.arguments(ground.is_some()));
+        if ground.is_some() {
+            command.args(["--interface", STREET]);
+        }
+        let mut child = command
             .arg("--state")
             .arg(state)
             .arg("--admin-socket")
@@ -125,9 +157,8 @@ impl Guard {
                 told.lock().unwrap_or_else(PoisonError::into_inner).push(event);
             }
         })?;
-        let (Front::Http(nowhere) | Front::Dns(nowhere)) = front;
-        let mut guard = Self { child, socket, door: nowhere, events, reader: Some(reader) };
-        match guard.listening(front) {
+        let mut guard = Self { child, socket, door: front.behind(), events, reader: Some(reader) };
+        match guard.listening(front, ground) {
             Ok(door) => {
                 guard.door = door;
                 Ok(guard)
@@ -139,18 +170,21 @@ impl Guard {
         }
     }
 
-    fn listening(&mut self, front: Front) -> io::Result<Door> {
+    fn listening(&mut self, front: &Front, ground: Option<&Ground>) -> io::Result<Door> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             if let Some(event) = self.events().iter().find(|e| e.is("listening")) {
                 let address = match front {
                     Front::Http(_) => &event.value["sites"][0]["address"],
-                    Front::Dns(_) => &event.value["dns"][0]["addresses"][0],
+                    Front::Dns(..) => &event.value["dns"][0]["addresses"][0],
                 };
                 let address = address.as_str().and_then(|a| a.parse().ok());
                 let address =
                     address.ok_or_else(|| io::Error::other("the guard does not say where it listens"))?;
-                return Door::new(address).map_err(io::Error::other);
+                return match ground {
+                    Some(ground) => ground.door(address),
+                    None => Door::new(address).map_err(io::Error::other),
+                };
             }
             if self.child.try_wait()?.is_some() {
                 return Err(io::Error::other("the guard has ended"));
@@ -194,6 +228,14 @@ impl Guard {
         let count = |name: &str| state["dns"][0]["counters"][name].as_u64().unwrap_or(0);
         let all = COUNTED.iter().filter(|(name, _)| count(name) > 0);
         Ok(all.map(|(name, what)| format!("{} {what}", count(name))).collect())
+    }
+
+    /// What carries its rules for packets, and how many these have dropped.
+    pub(crate) fn dropped_packets(&self) -> io::Result<(String, u64)> {
+        let state: Value = serde_json::from_str(&self.ask("GET", "/v1/state", "")?)?;
+        let packets = &state["packets"];
+        let carrier = packets["carrier"].as_str().unwrap_or("nothing").to_owned();
+        Ok((carrier, packets["dropped"].as_u64().unwrap_or(0)))
     }
 
     /// What it decided not to do, and why, as lines.

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Nothing leaves the machine: every connection goes through [`Door`], which only takes loopback
-//! addresses, and every rate is bounded by [`MOST_PER_S`]. The guard is a process of its own, met
-//! through its command line, its events and its admin socket alone.
+//! addresses and those of a [`lab`], and every rate is bounded by [`MOST_PER_S`]. The guard is a
+//! process of its own, met through its command line, its events and its admin socket alone.
 
 mod address;
 mod attack;
@@ -21,6 +21,7 @@ mod catalogue;
 mod dns;
 mod guard;
 mod history;
+pub mod lab;
 mod machine;
 mod message;
 mod nameservers;
@@ -41,7 +42,7 @@ mod world;
 pub use address::{Door, NotLoopback};
 pub use attack::MOST_PER_S;
 pub use beside::{Contender, Setting, Showing, beside};
-pub use card::{Bar, Card, Refutation, SCHEMA, TrapCard, median_cards};
+pub use card::{Bar, Card, LabShare, Refutation, SCHEMA, TrapCard, median_cards};
 pub use history::{History, Past, Worse};
 pub use machine::Machine;
 pub use outage::{OUTAGES, Outage, Theory, outage};

@@ -1,11 +1,13 @@
-//! The world of the name servers: a zone with one server that manages so many questions a second,
-//! resolvers that ask for its names, and a flood of names that nobody has.
+//! The world of the name servers: a zone whose servers manage so many questions a second, resolvers
+//! that ask for its names, and a flood of names that nobody has. On loopback it has one server of the
+//! drill's own; in a lab three, of two makes, in regions of their own.
 
 use super::address::{Door, Population, Source};
 use super::attack::{Beat, bounded};
-use super::card::Card;
+use super::card::{Card, LabShare};
 use super::dns;
 use super::guard::{Front, Guard};
+use super::lab::{Ground, Server, Zone, knot, narrow, nsd};
 use super::machine::Watch;
 use super::outage::{Outage, outage};
 use super::peer::{Peer, PeerScore, Running};
@@ -17,6 +19,7 @@ use super::worker::Worker;
 use super::world::World;
 use crate::rng::{Rng, Weighted};
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -27,6 +30,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// Names of the zone: a small team's.
 const NAMES: usize = 40;
+/// Places of the zone's servers in a lab.
+const REGIONS: u8 = 3;
 /// Questions that wait in the server; more are lost.
 const BACKLOG: usize = 64;
 /// Resolvers that ask for people.
@@ -50,43 +55,56 @@ pub(super) async fn play(
     let mut play = Play::new(world.name, options, tell)?;
     let capacity_per_s = 1_000.0 / world.wait_ms.max(1) as f64;
     let attack_per_s = bounded(capacity_per_s * world.flood.times);
-    let (server, _serving) = serve(world.wait_ms)?;
+    let servers = if options.in_lab {
+        Servers::in_regions(capacity_per_s, play.folder())?
+    } else {
+        Servers::on_loopback(world.wait_ms)?
+    };
     play.stage(Stage::Without { per_s: attack_per_s });
-    let (asked, onset, end) = exposed(world, server, attack_per_s, WITHOUT_S, &mut play).await?;
+    let (asked, onset, end) = exposed(world, &servers.doors, attack_per_s, WITHOUT_S, &mut play).await?;
     let answered_without = Some(good_share(&asked, onset + Duration::from_secs_f64(FILLS_S), end));
     let course_without = course(&decided(&asked, end), onset);
     let mut peers = Vec::new();
     for peer in options.peers.iter().filter(|p| p.is_for_dns()) {
-        peers.push(behind(*peer, world, server, attack_per_s, &mut play).await?);
+        peers.push(behind(*peer, world, servers.first()?, attack_per_s, &mut play).await?);
     }
-    let card = guarded(world, server, attack_per_s, outage, &mut play).await?;
+    let card = guarded(world, &servers, attack_per_s, outage, &mut play).await?;
     Ok(Card { capacity_per_s, attack_per_s, answered_without, course_without, peers, ..card }.judged())
 }
 
 /// Calm, the attack, and calm again, behind a guard.
 async fn guarded(
     world: &World,
-    server: Door,
+    servers: &Servers,
     per_s: f64,
     outage: &Outage,
     play: &mut Play<'_>,
 ) -> io::Result<Card> {
     let seed = play.options.seed;
-    let guard = Guard::start(play.options.program, play.folder(), &play.state_folder()?, Front::Dns(server))?;
-    let (record, asking) = resolvers(guard.door(), world.visits_per_s, seed);
+    let front = Front::Dns(servers.first()?, servers.doors[1..].to_vec());
+    let ground = servers.ground.as_ref();
+    let guard = Guard::start(play.options.program, play.folder(), &play.state_folder()?, &front, ground)?;
+    let (record, asking) = resolvers(&[guard.door()], world.visits_per_s, seed);
     play.watch(Some(&record));
     play.stage(Stage::Calm);
     play.wait(CALM_S + Rng::new(seed ^ 0x0A5E_7000).unit(), Some(&guard)).await?;
     let onset = play.begin();
     play.stage(Stage::Attack { per_s });
     let watch = Watch::start(guard.id());
-    let attack = flood(guard.door(), per_s, seed)?;
+    let attack = flood(&[guard.door()], per_s, seed)?;
     for trap in world.announced {
         guard.tell(*trap)?;
     }
     play.wait(ATTACK_S, Some(&guard)).await?;
     let end = Instant::now();
     let (measures, machine) = (guard.held_back()?, watch.finish());
+    let lab = if ground.is_some() {
+        let (carrier, dropped_packets) = guard.dropped_packets()?;
+        let servers = ["NSD", "Knot", "NSD"].map(str::to_owned).to_vec();
+        Some(LabShare { servers, forged_per_s: 0, carrier, dropped_packets })
+    } else {
+        None
+    };
     drop(attack);
     play.stage(Stage::After);
     play.wait(AFTER_S, Some(&guard)).await?;
@@ -97,7 +115,7 @@ async fn guarded(
     play.hear(&events);
     let right = world.flood.causes.iter().map(|c| c.as_str()).collect();
     let seen = Seen { theories: outage.theories, right, onset, end, until, asked: &asked, events: &events };
-    Ok(Card { measures, machine, ..seen.card(world.name, seed) })
+    Ok(Card { measures, machine, lab, ..seen.card(world.name, seed) })
 }
 
 /// The same attack with another program in front.
@@ -111,22 +129,22 @@ async fn behind(
     let Some(version) = peer.version() else { return Ok(peer.skipped()) };
     play.stage(Stage::Peer { name: peer.name().to_owned() });
     let running = Running::start(peer, play.folder(), server, world.workers)?;
-    let (asked, onset, end) = exposed(world, running.door(), per_s, PEER_S, play).await?;
+    let (asked, onset, end) = exposed(world, &[running.door()], per_s, PEER_S, play).await?;
     Ok(peer.score(version, &asked, onset, end))
 }
 
 async fn exposed(
     world: &World,
-    door: Door,
+    doors: &[Door],
     per_s: f64,
     seconds: f64,
     play: &mut Play<'_>,
 ) -> io::Result<(Vec<Asked>, Instant, Instant)> {
-    let (record, asking) = resolvers(door, world.visits_per_s, play.options.seed);
+    let (record, asking) = resolvers(doors, world.visits_per_s, play.options.seed);
     play.watch(Some(&record));
     play.wait(ALONE_S, None).await?;
     let onset = Instant::now();
-    let attack = flood(door, per_s, play.options.seed)?;
+    let attack = flood(doors, per_s, play.options.seed)?;
     play.wait(seconds, None).await?;
     let end = Instant::now();
     drop(attack);
@@ -134,6 +152,55 @@ async fn exposed(
     play.watch(None);
     let asked = record.borrow().clone();
     Ok((asked, onset, end))
+}
+
+/// The zone's servers, until they are dropped.
+struct Servers {
+    doors: Vec<Door>,
+    _own: Option<Worker>,
+    _real: Vec<Server>,
+    /// The networks of a lab, which go last.
+    ground: Option<Ground>,
+}
+
+impl Servers {
+    fn on_loopback(each_ms: u64) -> io::Result<Self> {
+        let (door, worker) = serve(each_ms)?;
+        Ok(Self { doors: vec![door], _own: Some(worker), _real: Vec::new(), ground: None })
+    }
+
+    /// NSD, Knot and NSD again, each in a region that carries a third of what the service manages. The
+    /// thread that calls this is among the resolvers from then on.
+    fn in_regions(capacity_per_s: f64, folder: &Path) -> io::Result<Self> {
+        let ground = Ground::build(REGIONS)?;
+        ground.people().enter()?;
+        let zone = Zone { name: dns::ZONE, text: zone_file() };
+        let (mut doors, mut real) = (Vec::new(), Vec::new());
+        for number in 0..usize::from(REGIONS) {
+            let (space, door) = (ground.server(number)?, ground.server_door(number, 53)?);
+            let start = if number % 2 == 0 { nsd } else { knot };
+            real.push(start(space, folder, &door.address().to_string(), &zone)?);
+            narrow(space, (capacity_per_s / f64::from(REGIONS)) as u64)?;
+            doors.push(door);
+        }
+        Ok(Self { doors, _own: None, _real: real, ground: Some(ground) })
+    }
+
+    fn first(&self) -> io::Result<Door> {
+        self.doors.first().copied().ok_or_else(|| io::Error::other("the zone has no server"))
+    }
+}
+
+/// The zone as a file for name servers: the names that [`exists`] knows.
+fn zone_file() -> String {
+    let zone = dns::ZONE;
+    let mut text = format!(
+        "$ORIGIN {zone}.\n$TTL 30\n@ SOA ns1 admin 1 3600 600 86400 30\n@ NS ns1\nns1 A 198.18.1.2\n"
+    );
+    for number in 0..NAMES {
+        text.push_str(&format!("{}. A 192.0.2.10\n", name(number)));
+    }
+    text
 }
 
 /// The zone's server: one worker, a short line in front of it.
@@ -178,16 +245,17 @@ fn exists(asked: &str) -> bool {
 }
 
 /// Resolvers that look names up until they are told to stop.
-fn resolvers(door: Door, per_s: f64, seed: u64) -> (Record, tokio::task::JoinHandle<()>) {
+fn resolvers(doors: &[Door], per_s: f64, seed: u64) -> (Record, tokio::task::JoinHandle<()>) {
     let record = Record::default();
-    let all = Rc::clone(&record);
+    let (all, doors) = (Rc::clone(&record), Rc::<[Door]>::from(doors));
     let task = spawn_local(async move {
         let mut rng = Rng::new(seed ^ 0x00D2_5000);
         let likely = Weighted::zipf(NAMES, 0.9);
         loop {
             sleep(Duration::from_secs_f64(rng.exponential(1.0 / per_s))).await;
             let source = Source::among(&mut rng, seed, Population::People, RESOLVERS);
-            let (name, id, all) = (name(likely.draw(&mut rng)), rng.next() as u16, Rc::clone(&all));
+            let (name, id) = (name(likely.draw(&mut rng)), rng.next() as u16);
+            let (all, doors) = (Rc::clone(&all), Rc::clone(&doors));
             spawn_local(async move {
                 let at = Instant::now();
                 let noted = {
@@ -195,7 +263,7 @@ fn resolvers(door: Door, per_s: f64, seed: u64) -> (Record, tokio::task::JoinHan
                     all.push(Asked { at, took: None, status: 0, is_sites: true, is_part: false });
                     all.len() - 1
                 };
-                let status = look_up(door, source, id, &name).await.unwrap_or(0);
+                let status = look_up(&doors, source, id, &name).await.unwrap_or(0);
                 if let Some(asked) = all.borrow_mut().get_mut(noted) {
                     // Only who stands before the server refuses or denies a name that exists.
                     *asked = Asked { took: Some(at.elapsed()), status, is_sites: status == 200, ..*asked };
@@ -206,12 +274,13 @@ fn resolvers(door: Door, per_s: f64, seed: u64) -> (Record, tokio::task::JoinHan
     (record, task)
 }
 
-/// 200: the address; 403: denied or refused; `None`: no answer in all tries.
-async fn look_up(door: Door, source: Source, id: u16, name: &str) -> Option<u16> {
-    let socket = UdpSocket::bind(source.with_port(0)).await.ok()?;
-    socket.connect(door.address()).await.ok()?;
+/// 200: the address; 403: denied or refused; `None`: no answer in all tries, each at the next server.
+async fn look_up(doors: &[Door], source: Source, id: u16, name: &str) -> Option<u16> {
     for number in 0..TRIES {
         let id = id.wrapping_add(number);
+        let door = *doors.get(usize::from(id) % doors.len().max(1))?;
+        let socket = UdpSocket::bind(door.from(source)).await.ok()?;
+        socket.connect(door.address()).await.ok()?;
         socket.send(&dns::question(id, name)).await.ok()?;
         let mut bytes = [0; dns::MOST_BYTES];
         let heard = timeout(RETRY, async {
@@ -244,13 +313,15 @@ async fn over_tcp(door: Door, source: Source, id: u16, name: &str) -> Option<u16
 }
 
 /// Questions for names that nobody has, from addresses that change.
-fn flood(door: Door, per_s: f64, seed: u64) -> io::Result<Worker> {
+fn flood(doors: &[Door], per_s: f64, seed: u64) -> io::Result<Worker> {
+    let doors = doors.to_vec();
+    let Some(first) = doors.first().copied() else { return Err(io::Error::other("nobody to flood")) };
     Worker::start("dns-flood", move |stop| async move {
         let mut rng = Rng::new(seed ^ 0x00D2_5F10);
         let mut senders = Vec::new();
         for number in 0..SENDERS {
             let source = Source::new(seed, Population::Attackers, number);
-            if let Ok(socket) = UdpSocket::bind(source.with_port(0)).await {
+            if let Ok(socket) = UdpSocket::bind(first.from(source)).await {
                 senders.push(socket);
             }
         }
@@ -262,7 +333,7 @@ fn flood(door: Door, per_s: f64, seed: u64) -> io::Result<Worker> {
             if rng.chance(0.02) {
                 fresh += 1;
                 let source = Source::new(seed, Population::Attackers, fresh);
-                if let Ok(socket) = UdpSocket::bind(source.with_port(0)).await {
+                if let Ok(socket) = UdpSocket::bind(first.from(source)).await {
                     senders[at] = socket;
                 }
             }
@@ -270,7 +341,7 @@ fn flood(door: Door, per_s: f64, seed: u64) -> io::Result<Worker> {
                 (0..rng.between(8, 14)).map(|_| char::from(b'a' + rng.below(26) as u8)).collect();
             let question = dns::question(rng.next() as u16, &format!("{label}.{}", dns::ZONE));
             // What finds no room is lost, as on any wire.
-            let _ = senders[at].try_send_to(&question, door.address());
+            let _ = senders[at].try_send_to(&question, doors[rng.index(doors.len())].address());
         }
     })
 }

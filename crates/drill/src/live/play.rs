@@ -2,6 +2,7 @@
 //! what is told while it goes on.
 
 use super::guard::{Event, Guard};
+use super::lab;
 use super::people::{IN_TIME, Record};
 use super::seen::{Share, good_share};
 use std::io;
@@ -43,6 +44,8 @@ pub struct Options<'a> {
     pub keep: Option<&'a Path>,
     /// Other programs that the same attack is tried on.
     pub peers: &'a [super::peer::Peer],
+    /// In a lab ([`super::lab`]), in which this process must be; otherwise on loopback.
+    pub in_lab: bool,
 }
 
 /// Something that is told while a world is played.
@@ -108,7 +111,7 @@ impl<'a> Play<'a> {
         let mut play = Self {
             options,
             name,
-            folder: Folder::new(name)?,
+            folder: Folder::new(name, if options.in_lab { lab::files() } else { std::env::temp_dir() })?,
             tell,
             onset: None,
             heard: 0,
@@ -217,10 +220,10 @@ fn emptied(folder: &Path) -> io::Result<()> {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> io::Result<Self> {
+    fn new(name: &str, among: PathBuf) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
-        let path = std::env::temp_dir().join(format!("seawall-drill-{}-{number}-{name}", std::process::id()));
+        let path = among.join(format!("seawall-drill-{}-{number}-{name}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))
     }

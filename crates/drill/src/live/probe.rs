@@ -165,7 +165,7 @@ async fn play(
     let course_without = course(&decided(&asked, end), onset);
 
     let guard =
-        Guard::start(options.program, play.folder(), &play.state_folder()?, Front::Http(target.door))?;
+        Guard::start(options.program, play.folder(), &play.state_folder()?, &Front::Http(target.door), None)?;
     let visitors = people(guard.door());
     play.watch(Some(&visitors.record));
     play.stage(Stage::Calm);

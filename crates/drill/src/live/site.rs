@@ -3,6 +3,7 @@
 
 use super::address::Door;
 use super::catalogue::{Catalogue, Found, Pace, Query};
+use super::lab::{Database, Ground, Server, haproxy, nginx};
 use super::message::read_message;
 use super::worker::Worker;
 use super::world::{Trap, World};
@@ -47,8 +48,15 @@ struct State {
 pub(crate) struct Site {
     door: Door,
     state: Arc<State>,
+    /// What stands before it in a lab.
+    _servers: Vec<Server>,
     _serving: Worker,
+    _database: Option<Database>,
 }
+
+/// Where the application listens in a lab, and the web servers behind a balancer.
+const APPLICATION: &str = "127.0.0.1:8000";
+const BALANCED: [&str; 2] = ["127.0.0.1:8081", "127.0.0.1:8082"];
 
 impl Site {
     /// Fills the catalogue and listens on a port of its own.
@@ -56,13 +64,34 @@ impl Site {
         let pace = Arc::<Pace>::default();
         pace.wait_ms.store(world.wait_ms, Relaxed);
         let catalogue = Catalogue::open(folder, seed, world.workers, &pace).map_err(io::Error::other)?;
-        let state = Arc::new(State { catalogue, trouble: Trouble::default(), pace });
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-        listener.set_nonblocking(true)?;
         let door = Door::new(listener.local_addr()?).map_err(io::Error::other)?;
-        let shared = Arc::clone(&state);
-        let serving = Worker::start("site", move |stop| serve_all(listener, shared, stop))?;
-        Ok(Self { door, state, _serving: serving })
+        let (state, serving) = serving(catalogue, pace, listener)?;
+        Ok(Self { door, state, _servers: Vec::new(), _serving: serving, _database: None })
+    }
+
+    /// The same in a lab: over PostgreSQL, behind nginx, or behind HAProxy and two of them.
+    pub(crate) fn start_in(ground: &Ground, world: &World, folder: &Path, seed: u64) -> io::Result<Self> {
+        let pace = Arc::<Pace>::default();
+        pace.wait_ms.store(world.wait_ms, Relaxed);
+        let database = Database::start(folder)?;
+        let catalogue = Catalogue::in_postgres(&database, seed, world.workers, &pace)?;
+        let space = ground.server(0)?;
+        let listener = space.within(|| std::net::TcpListener::bind(APPLICATION))?;
+        let (state, serving) = serving(catalogue, pace, listener)?;
+        let door = ground.server_door(0, 80)?;
+        let front = door.address().to_string();
+        let servers = if world.is_balanced {
+            let [one, two] = BALANCED;
+            vec![
+                haproxy(space, folder, &front, BALANCED)?,
+                nginx(space, folder, one, APPLICATION)?,
+                nginx(space, folder, two, APPLICATION)?,
+            ]
+        } else {
+            vec![nginx(space, folder, &front, APPLICATION)?]
+        };
+        Ok(Self { door, state, _servers: servers, _serving: serving, _database: Some(database) })
     }
 
     pub(crate) fn door(&self) -> Door {
@@ -109,6 +138,19 @@ impl Site {
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or(1.0)
     }
+}
+
+/// Begins to serve on a thread of its own.
+fn serving(
+    catalogue: Catalogue,
+    pace: Arc<Pace>,
+    listener: std::net::TcpListener,
+) -> io::Result<(Arc<State>, Worker)> {
+    let state = Arc::new(State { catalogue, trouble: Trouble::default(), pace });
+    listener.set_nonblocking(true)?;
+    let shared = Arc::clone(&state);
+    let serving = Worker::start("site", move |stop| serve_all(listener, shared, stop))?;
+    Ok((state, serving))
 }
 
 async fn serve_all(listener: std::net::TcpListener, state: Arc<State>, stop: Arc<AtomicBool>) {

@@ -4,9 +4,10 @@
 use super::address::Door;
 use super::attack::{self, bounded};
 use super::browser::HOST;
-use super::card::{Card, TrapCard};
+use super::card::{Card, LabShare, TrapCard};
 use super::catalogue::Query;
 use super::guard::{Front, Guard};
+use super::lab::{Forged, Ground};
 use super::machine::Watch;
 use super::nameservers;
 use super::outage::{Outage, outage};
@@ -18,6 +19,7 @@ use super::site::Site;
 use super::worker::Worker;
 use super::world::{Trap, Wanted, World};
 use crate::rng::Rng;
+use seawall_model::Cause;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
@@ -50,7 +52,7 @@ const UNTOLD: usize = 1_024;
 /// # Errors
 /// If the world cannot be built, or somebody asked for the end.
 pub fn play(world: &World, options: Options<'_>, tell: &mut dyn FnMut(&Progress)) -> io::Result<Card> {
-    if world.flood.wanted == Wanted::UnknownNames {
+    if world.is_of_names() {
         return on_a_runtime(nameservers::play(&varied(world, options.seed), options, tell));
     }
     on_a_runtime(Scene::outage(world, options, tell))
@@ -165,6 +167,8 @@ struct Scene<'a> {
     world: World,
     outage: &'static Outage,
     site: Site,
+    /// The networks of a lab; on loopback none. They go after everything that is in them.
+    ground: Option<Ground>,
     play: Play<'a>,
 }
 
@@ -178,8 +182,16 @@ impl<'a> Scene<'a> {
         let outage = outage(world.name).ok_or_else(|| io::Error::other("nobody lived through this"))?;
         let play = Play::new(name, options, tell)?;
         let world = varied(world, options.seed);
-        let site = Site::start(&world, play.folder(), options.seed)?;
-        Ok(Self { world, outage, site, play })
+        let ground = options.in_lab.then(|| Ground::build(1)).transpose()?;
+        let site = match &ground {
+            Some(ground) => {
+                // Whatever this thread sends or starts from now on comes from the people's side.
+                ground.people().enter()?;
+                Site::start_in(ground, &world, play.folder(), options.seed)?
+            }
+            None => Site::start(&world, play.folder(), options.seed)?,
+        };
+        Ok(Self { world, outage, site, ground, play })
     }
 
     async fn outage(
@@ -216,7 +228,7 @@ impl<'a> Scene<'a> {
         self.spring(&guard, &people)?;
         self.play.wait(ATTACK_S, Some(&guard)).await?;
         let end = Instant::now();
-        let (not_taken, machine) = (guard.not_taken()?, watch.finish());
+        let (not_taken, machine, lab) = (guard.not_taken()?, watch.finish(), self.lab_share(&guard)?);
         drop(attack);
         self.site.recover();
         people.crowd.set(1.0);
@@ -227,10 +239,11 @@ impl<'a> Scene<'a> {
         let until = Instant::now();
         let events = guard.end()?;
         self.play.hear(&events);
-        let right = self.world.flood.causes.iter().map(|c| c.as_str()).collect();
+        let forged = self.forged().map(Forged::cause);
+        let right = self.world.flood.causes.iter().copied().chain(forged).map(Cause::as_str).collect();
         let seen =
             Seen { theories: self.outage.theories, right, onset, end, until, asked: &asked, events: &events };
-        Ok(Card { not_taken, machine, ..seen.card(self.world.name, self.play.options.seed) })
+        Ok(Card { not_taken, machine, lab, ..seen.card(self.world.name, self.play.options.seed) })
     }
 
     async fn trap(
@@ -279,7 +292,8 @@ impl<'a> Scene<'a> {
 
     fn guard(&self) -> io::Result<Guard> {
         let front = Front::Http(self.site.door());
-        Guard::start(self.play.options.program, self.play.folder(), &self.play.state_folder()?, front)
+        let state = self.play.state_folder()?;
+        Guard::start(self.play.options.program, self.play.folder(), &state, &front, self.ground.as_ref())
     }
 
     fn people(&self, door: Door) -> People {
@@ -288,8 +302,32 @@ impl<'a> Scene<'a> {
         People::come(door, taste, visits_per_s, self.play.options.seed)
     }
 
-    fn attack(&self, door: Door, per_s: f64) -> io::Result<Worker> {
-        attack::start(self.world.flood, (door, HOST), per_s, self.site.words(), self.play.options.seed)
+    /// The flood of the outage, and in a lab the forged packets beside it.
+    fn attack(&self, door: Door, per_s: f64) -> io::Result<Vec<Worker>> {
+        let seed = self.play.options.seed;
+        let flood = attack::start(self.world.flood, (door, HOST), per_s, self.site.words(), seed);
+        let forged = self.forged().map(|kind| kind.start(door.address(), seed));
+        [flood].into_iter().chain(forged).collect()
+    }
+
+    fn forged(&self) -> impl Iterator<Item = Forged> + use<> {
+        let all = if self.ground.is_some() { self.world.forged } else { &[] };
+        all.iter().copied()
+    }
+
+    fn lab_share(&self, guard: &Guard) -> io::Result<Option<LabShare>> {
+        if self.ground.is_none() {
+            return Ok(None);
+        }
+        let (carrier, dropped_packets) = guard.dropped_packets()?;
+        let forged_per_s = self.forged().map(Forged::per_s).sum();
+        let all: &[&str] = if self.world.is_balanced {
+            &["HAProxy", "nginx", "nginx", "PostgreSQL"]
+        } else {
+            &["nginx", "PostgreSQL"]
+        };
+        let servers = all.iter().map(|s| (*s).to_owned()).collect();
+        Ok(Some(LabShare { servers, forged_per_s, carrier, dropped_packets }))
     }
 
     /// What the site manages of what the attack asks for, by what one request takes.

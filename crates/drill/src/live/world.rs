@@ -1,6 +1,7 @@
 //! The worlds, as data: how big the site is, who visits, what happens, and which traps go with
 //! it. A seed varies every number within limits, so that nothing can be fitted to a world.
 
+use super::lab::Forged;
 use seawall_model::Cause;
 
 /// What people ask a site for, in parts of a hundred pages.
@@ -122,9 +123,21 @@ pub struct World {
     pub announced: &'static [Trap],
     /// Rehearsed without the attack, as what is really wrong.
     pub alone: &'static [Trap],
+    /// In a lab, a balancer and two web servers stand before the application, not one web server.
+    pub(crate) is_balanced: bool,
+    /// Packets from forged addresses beside the attack, in a lab.
+    pub(crate) forged: &'static [Forged],
 }
 
-/// Every world that can be rehearsed without root.
+impl World {
+    /// Whether its service is name servers; otherwise it is a site.
+    #[must_use]
+    pub fn is_of_names(&self) -> bool {
+        self.flood.wanted == Wanted::UnknownNames
+    }
+}
+
+/// Every world.
 pub const WORLDS: [World; 5] = [
     World {
         name: "library",
@@ -143,6 +156,8 @@ pub const WORLDS: [World; 5] = [
         traps: &[],
         announced: &[Trap::Release, Trap::Misconfiguration],
         alone: &[Trap::Misconfiguration, Trap::Release],
+        is_balanced: false,
+        forged: &[],
     },
     World {
         name: "phantom",
@@ -161,6 +176,8 @@ pub const WORLDS: [World; 5] = [
         traps: &[],
         announced: &[Trap::Balancer],
         alone: &[Trap::Balancer],
+        is_balanced: true,
+        forged: &[Forged::Syn { per_s: 6_000 }],
     },
     World {
         name: "shop",
@@ -179,6 +196,8 @@ pub const WORLDS: [World; 5] = [
         traps: &[Trap::Demand],
         announced: &[Trap::Misconfiguration, Trap::Demand],
         alone: &[Trap::Demand],
+        is_balanced: false,
+        forged: &[],
     },
     World {
         name: "webapp",
@@ -197,6 +216,8 @@ pub const WORLDS: [World; 5] = [
         traps: &[Trap::SlowDatabase],
         announced: &[Trap::Misconfiguration],
         alone: &[Trap::SlowDatabase],
+        is_balanced: true,
+        forged: &[Forged::Syn { per_s: 4_000 }, Forged::Udp { per_s: 4_000 }],
     },
     World {
         name: "nameservers",
@@ -215,6 +236,8 @@ pub const WORLDS: [World; 5] = [
         traps: &[],
         announced: &[Trap::Demand],
         alone: &[],
+        is_balanced: false,
+        forged: &[],
     },
 ];
 

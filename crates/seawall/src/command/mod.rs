@@ -30,6 +30,16 @@ pub enum Status {
 }
 
 impl Status {
+    /// What a program of this exit status says.
+    #[must_use]
+    pub fn of_code(code: u8) -> Self {
+        match code {
+            0 => Self::Quiet,
+            1 => Self::Attack,
+            _ => Self::CouldNotRun,
+        }
+    }
+
     /// The process's exit status.
     #[must_use]
     pub fn code(self) -> u8 {

@@ -382,6 +382,12 @@ impl Control {
         self.requests_per_s
     }
 
+    /// What carries rules for packets, and how many packets these have dropped.
+    #[must_use]
+    pub fn packets(&self) -> Option<(String, u64)> {
+        self.hands.packets()
+    }
+
     #[must_use]
     pub fn incidents(&self) -> Vec<(String, bool)> {
         self.store.as_ref().map(Store::incidents).unwrap_or_default()

@@ -7,7 +7,7 @@ use super::servers::{Servers, Wanted};
 use seawall_detection::Window;
 use seawall_engine::goodput::KnownSecond;
 use seawall_http_edge::{Counter, Edge};
-use seawall_kernel::concerns_packets;
+use seawall_kernel::{Carrier, concerns_packets};
 use seawall_model::change::Change;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope};
 use seawall_model::policy::{Mode, Policy};
@@ -180,6 +180,17 @@ impl Hands {
     #[must_use]
     pub fn is_dropping(&self) -> bool {
         self.packets.as_ref().is_some_and(Packets::is_dropping)
+    }
+
+    /// What carries rules for packets, and how many packets these have dropped; `None` where nothing
+    /// does.
+    #[must_use]
+    pub fn packets(&self) -> Option<(String, u64)> {
+        let name = |carrier: &Carrier| match carrier {
+            Carrier::Xdp { .. } => "xdp".to_owned(),
+            Carrier::Nftables(_) => "nftables".to_owned(),
+        };
+        self.packets.as_ref().map(|p| (name(p.carrier()), p.dropped()))
     }
 
     /// Whether a measure is not the kernel's, which raises the shares of its own.

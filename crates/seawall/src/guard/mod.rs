@@ -91,6 +91,8 @@ pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
         .map(|(name, ended)| json!({ "name": name, "ended": ended }))
         .collect();
     let protected: Vec<String> = control.policy().protected_clients.iter().map(ToString::to_string).collect();
+    let packets =
+        control.packets().map(|(carrier, dropped)| json!({ "carrier": carrier, "dropped": dropped }));
     let shown = Shown {
         state: json!({
             "schema": "seawall.guard/1",
@@ -102,6 +104,7 @@ pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
             "requests_per_s": control.requests_per_s(),
             "open_connections": edge.open_connections(),
             "active_requests": edge.active(),
+            "packets": packets,
             "upstreams": upstreams,
             "dns": dns.iter().map(DnsControl::shown).collect::<Vec<_>>(),
         })

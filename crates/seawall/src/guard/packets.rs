@@ -36,7 +36,9 @@ pub struct Packets {
     plan: Option<(Plan, Policy)>,
     harm: Harm,
     samples: u64,
+    /// By the rules that are in force now, and by all that were.
     dropped: u64,
+    dropped_in_all: u64,
     is_dropping: bool,
 }
 
@@ -62,6 +64,7 @@ impl Packets {
             harm: Harm::default(),
             samples: 0,
             dropped: 0,
+            dropped_in_all: 0,
             is_dropping: false,
         })
     }
@@ -150,8 +153,10 @@ impl Packets {
         let mut told: Vec<String> = self.raise().into_iter().collect();
         told.extend(self.filter.take_notes());
         let hits = self.filter.hits().unwrap_or_default();
-        let dropped = hits.iter().map(|h| h.counts.dropped_packets).sum();
+        let dropped: u64 = hits.iter().map(|h| h.counts.dropped_packets).sum();
         self.is_dropping = dropped > self.dropped;
+        // New rules count from nothing.
+        self.dropped_in_all += dropped.checked_sub(self.dropped).unwrap_or(dropped);
         self.dropped = dropped;
         match self.filter.audit(Moment::now()) {
             Ok(found) => told.extend(
@@ -190,6 +195,12 @@ impl Packets {
         }
         let (plan, policy) = (plan.clone(), policy.clone());
         self.enforce(&plan, &policy).err()
+    }
+
+    /// Packets that its rules have dropped since the start.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped_in_all
     }
 
     #[must_use]

@@ -10,10 +10,11 @@ use crate::pipeline::{self, SimulateRequest};
 use crate::report::{self, DrillReport};
 use anyhow::{Context, bail, ensure};
 use seawall_drill::live::{
-    self, Card, History, Options, Past, Progress, Target, Trap, TrapCard, WORLDS, World, Worse,
+    self, Card, History, Options, Past, Progress, Target, Trap, TrapCard, WORLDS, World, Worse, lab,
 };
 use serde_json::json;
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -73,7 +74,8 @@ fn probe(
     let program = std::env::current_exe().context("cannot find this program again")?;
     let stop = stop_when_asked()?;
     let (keep, seed) = (args.state.as_deref(), args.seed);
-    let options = Options { program: &program, seed, stop: &stop, pace: 1.0, keep, peers: &[] };
+    let options =
+        Options { program: &program, seed, stop: &stop, pace: 1.0, keep, peers: &[], in_lab: false };
     let mut view = View::new(err, console, args.watch, live::PROBE_S);
     let probed = live::probe(&target, args.rate, options, &mut |progress| view.show(progress));
     view.end();
@@ -95,6 +97,11 @@ fn rehearse(
     let worlds = chosen(&args.world)?;
     let program = std::env::current_exe().context("cannot find this program again")?;
     let stop = stop_when_asked()?;
+    match (&args.lab_of, args.lab) {
+        (Some(outside), _) => lab::settle(outside, &stop).context("this is no lab")?,
+        (None, true) => return in_lab(&worlds, &program, &stop),
+        (None, false) => {}
+    }
     let mut history = args.state.as_deref().map(open_history).transpose()?;
     let options = Options {
         program: &program,
@@ -103,6 +110,7 @@ fn rehearse(
         pace: 1.0,
         keep: args.state.as_deref(),
         peers: &args.peer,
+        in_lab: args.lab,
     };
     let expected_s = live::expected_s(worlds.len(), options) * f64::from(args.repeat);
     let mut view = View::new(err, console, args.watch, expected_s);
@@ -126,6 +134,17 @@ fn rehearse(
     }
     let holds = cards.iter().all(Card::holds) && traps.iter().all(TrapCard::holds) && worse.is_empty();
     Ok(if holds { Status::Quiet } else { Status::Attack })
+}
+
+/// Plays the drill in a process of its own, inside of a lab.
+fn in_lab(worlds: &[&World], program: &Path, stop: &AtomicBool) -> anyhow::Result<Status> {
+    if let Some(what) = lab::missing(worlds) {
+        bail!(what);
+    }
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let code = lab::begin(program, &arguments, stop).context("no lab could be had")?;
+    // What went wrong inside was said there.
+    Ok(Status::of_code(code))
 }
 
 /// Plays all rounds of all worlds, and the wrong theories alone where they are asked for.
