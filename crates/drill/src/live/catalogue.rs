@@ -19,7 +19,7 @@ pub(crate) const TITLES: u32 = 12_000;
 const WORDS: usize = 4_000;
 const WORDS_PER_TEXT: u32 = 40;
 /// Best matches are chosen among so many in PostgreSQL, whose ranking reads every one of them.
-const RANKED: u32 = 600;
+const RANKED: u32 = 4_000;
 /// Rows that one statement of PostgreSQL inserts.
 const ROWS_AT_ONCE: usize = 500;
 /// Jobs that wait at most; more are refused at once.

@@ -90,7 +90,7 @@ async fn guarded(
     play.wait(CALM_S + Rng::new(seed ^ 0x0A5E_7000).unit(), Some(&guard)).await?;
     let onset = play.begin();
     play.stage(Stage::Attack { per_s });
-    let watch = Watch::start(guard.id());
+    let watch = Watch::start(guard.id(), ground.is_some());
     let attack = flood(&[guard.door()], per_s, seed)?;
     for trap in world.announced {
         guard.tell(*trap)?;

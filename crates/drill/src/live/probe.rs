@@ -172,7 +172,7 @@ async fn play(
     play.wait(CALM_S, Some(&guard)).await?;
     let onset = play.begin();
     play.stage(Stage::Attack { per_s });
-    let watch = Watch::start(guard.id());
+    let watch = Watch::start(guard.id(), false);
     let flooding = attack(guard.door())?;
     play.wait(ATTACK_S, Some(&guard)).await?;
     let end = Instant::now();

@@ -49,7 +49,7 @@ pub(crate) struct Site {
     door: Door,
     state: Arc<State>,
     /// What stands before it in a lab.
-    _servers: Vec<Server>,
+    fronts: Vec<Server>,
     _serving: Worker,
     _database: Option<Database>,
 }
@@ -67,7 +67,7 @@ impl Site {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
         let door = Door::new(listener.local_addr()?).map_err(io::Error::other)?;
         let (state, serving) = serving(catalogue, pace, listener)?;
-        Ok(Self { door, state, _servers: Vec::new(), _serving: serving, _database: None })
+        Ok(Self { door, state, fronts: Vec::new(), _serving: serving, _database: None })
     }
 
     /// The same in a lab: over PostgreSQL, behind nginx, or behind HAProxy and two of them.
@@ -81,7 +81,7 @@ impl Site {
         let (state, serving) = serving(catalogue, pace, listener)?;
         let door = ground.server_door(0, 80)?;
         let front = door.address().to_string();
-        let servers = if world.is_balanced {
+        let fronts = if world.is_balanced {
             let [one, two] = BALANCED;
             vec![
                 haproxy(space, folder, &front, BALANCED)?,
@@ -91,7 +91,7 @@ impl Site {
         } else {
             vec![nginx(space, folder, &front, APPLICATION)?]
         };
-        Ok(Self { door, state, _servers: servers, _serving: serving, _database: Some(database) })
+        Ok(Self { door, state, fronts, _serving: serving, _database: Some(database) })
     }
 
     pub(crate) fn door(&self) -> Door {
@@ -117,14 +117,15 @@ impl Site {
         }
     }
 
-    /// All is well again, and what waits in line has been forgotten, as after a restart.
-    pub(crate) fn recover(&self) {
+    /// All is well again, and what waits in line has been forgotten: servers are restarted.
+    pub(crate) fn recover(&mut self) -> io::Result<()> {
         self.state.pace.restarts.fetch_add(1, Relaxed);
         let trouble = &self.state.trouble;
         trouble.refuses_forms.store(false, Relaxed);
         trouble.failing_percent.store(0, Relaxed);
         trouble.lost_percent.store(0, Relaxed);
         self.state.pace.slowness.store(0, Relaxed);
+        self.fronts.iter_mut().try_for_each(Server::restart)
     }
 
     /// What one request of a kind takes a worker, in seconds: the median of some.

@@ -223,14 +223,14 @@ impl<'a> Scene<'a> {
         self.play.wait(onset_s, Some(&guard)).await?;
         let onset = self.play.begin();
         self.play.stage(Stage::Attack { per_s });
-        let watch = Watch::start(guard.id());
+        let watch = Watch::start(guard.id(), self.ground.is_some());
         let attack = self.attack(guard.door(), per_s)?;
         self.spring(&guard, &people)?;
         self.play.wait(ATTACK_S, Some(&guard)).await?;
         let end = Instant::now();
         let (not_taken, machine, lab) = (guard.not_taken()?, watch.finish(), self.lab_share(&guard)?);
         drop(attack);
-        self.site.recover();
+        self.site.recover()?;
         people.crowd.set(1.0);
         self.play.stage(Stage::After);
         self.play.wait_for_release(&guard).await?;
@@ -263,7 +263,7 @@ impl<'a> Scene<'a> {
         scene.play.wait(TRAP_CALM_S, Some(&guard)).await?;
         let onset = scene.play.begin();
         scene.play.stage(Stage::Trap);
-        let watch = Watch::start(guard.id());
+        let watch = Watch::start(guard.id(), scene.ground.is_some());
         scene.site.suffer(trap, true);
         guard.tell(trap)?;
         if trap == Trap::Demand {
@@ -395,7 +395,7 @@ impl<'a> Scene<'a> {
         self.play.wait(seconds, None).await?;
         let end = Instant::now();
         drop(attack);
-        self.site.recover();
+        self.site.recover()?;
         self.play.watch(None);
         let asked = people.record.borrow().clone();
         Ok((asked, onset, end))

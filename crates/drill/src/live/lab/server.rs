@@ -17,8 +17,11 @@ const END_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(in crate::live) struct Server {
     name: String,
+    command: Command,
     child: Child,
     said: PathBuf,
+    /// Where it takes connections, as seen from a namespace; elsewhere it says itself that it is ready.
+    ready_at: Option<(Space, String)>,
 }
 
 impl Server {
@@ -26,17 +29,32 @@ impl Server {
     pub(super) fn start(name: &str, mut command: Command, folder: &Path) -> io::Result<Self> {
         let said = folder.join(format!("{name}.said"));
         let (out, err) = (File::create(&said)?, File::options().append(true).open(&said)?);
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .spawn()
-            .map_err(|e| io::Error::new(e.kind(), format!("{name} cannot be started: {e}")))?;
-        Ok(Self { name: name.to_owned(), child, said })
+        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        let child = spawned(name, &mut command)?;
+        Ok(Self { name: name.to_owned(), command, child, said, ready_at: None })
+    }
+
+    /// Waits until it takes connections there, as seen from a namespace.
+    fn wait_for(mut self, space: &Space, address: &str) -> io::Result<Self> {
+        self.ready_at = Some((space.clone(), address.to_owned()));
+        self.wait_until(|| listens(space, address))
+    }
+
+    /// Ends it and starts it again; what it held is forgotten.
+    pub(in crate::live) fn restart(&mut self) -> io::Result<()> {
+        self.end();
+        self.child = spawned(&self.name, &mut self.command)?;
+        let ready_at = self.ready_at.clone();
+        self.wait(|| ready_at.as_ref().is_none_or(|(space, address)| listens(space, address)))
     }
 
     /// Waits until it does what it is there for.
     pub(super) fn wait_until(mut self, is_ready: impl Fn() -> bool) -> io::Result<Self> {
+        self.wait(is_ready)?;
+        Ok(self)
+    }
+
+    fn wait(&mut self, is_ready: impl Fn() -> bool) -> io::Result<()> {
         let begun = Instant::now();
         while !is_ready() {
             if self.child.try_wait()?.is_some() || begun.elapsed() > PATIENCE {
@@ -47,12 +65,10 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(self)
+        Ok(())
     }
-}
 
-impl Drop for Server {
-    fn drop(&mut self) {
+    fn end(&mut self) {
         // Its own children go with it when it is asked to end, and not when it is killed.
         if kill_process(Pid::from_child(&self.child), Signal::TERM).is_ok() {
             let begun = Instant::now();
@@ -64,6 +80,16 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn spawned(name: &str, command: &mut Command) -> io::Result<Child> {
+    command.spawn().map_err(|e| io::Error::new(e.kind(), format!("{name} cannot be started: {e}")))
 }
 
 /// Writes a configuration with its places filled in.
@@ -107,7 +133,7 @@ pub(in crate::live) fn nginx(
     let file = written(&own, "nginx.conf", include_str!("../../../lab/nginx.conf"), &places)?;
     let mut command = space.command("nginx");
     command.arg("-p").arg(&own).arg("-c").arg(file).args(["-e", "error.log", "-g", "daemon off;"]);
-    Server::start(&name, command, &own)?.wait_until(|| listens(space, listen))
+    Server::start(&name, command, &own)?.wait_for(space, listen)
 }
 
 /// HAProxy before two web servers.
@@ -123,7 +149,7 @@ pub(in crate::live) fn haproxy(
     let file = written(&own, "haproxy.cfg", include_str!("../../../lab/haproxy.cfg"), &places)?;
     let mut command = space.command("haproxy");
     command.arg("-db").arg("-f").arg(file);
-    Server::start("haproxy", command, &own)?.wait_until(|| listens(space, listen))
+    Server::start("haproxy", command, &own)?.wait_for(space, listen)
 }
 
 /// NSD with one zone.
@@ -133,7 +159,7 @@ pub(in crate::live) fn nsd(space: &Space, folder: &Path, listen: &str, zone: &Zo
     let file = name_server(&own, "nsd.conf", include_str!("../../../lab/nsd.conf"), listen, zone)?;
     let mut command = space.command("nsd");
     command.arg("-d").arg("-c").arg(file);
-    Server::start(&name, command, &own)?.wait_until(|| listens(space, listen))
+    Server::start(&name, command, &own)?.wait_for(space, listen)
 }
 
 /// Knot DNS with one zone.
@@ -143,7 +169,7 @@ pub(in crate::live) fn knot(space: &Space, folder: &Path, listen: &str, zone: &Z
     let file = name_server(&own, "knot.conf", include_str!("../../../lab/knot.conf"), listen, zone)?;
     let mut command = space.command("knotd");
     command.arg("-c").arg(file);
-    Server::start(&name, command, &own)?.wait_until(|| listens(space, listen))
+    Server::start(&name, command, &own)?.wait_for(space, listen)
 }
 
 /// A zone as a name server reads it.
