@@ -166,6 +166,18 @@ impl Engine {
         self.episode.is_none() && self.risen(part).next().is_some()
     }
 
+    /// Whether a second that is not over, of which this has been seen, says already that the present
+    /// disturbance has begun again.
+    #[must_use]
+    pub fn is_loud_again(&self, part: &Window) -> bool {
+        let Some(episode) = &self.episode else { return false };
+        let mut counts = self.detectors.iter().zip(SERIES).filter(|(_, s)| s.scale() == Scale::Count);
+        counts.any(|(detector, series)| {
+            let has_moved = episode.moved.iter().any(|(watched, _)| *watched == Watched::Rate(series));
+            has_moved && series.value(part).is_some_and(|value| detector.is_high(value))
+        })
+    }
+
     /// How long the present disturbance has been quiet again, in seconds; `None` while nothing is
     /// going on. It is over only after some more of them.
     #[must_use]
@@ -381,7 +393,7 @@ impl Engine {
         let loud = if by_second.peek().is_none() {
             !calm
         } else {
-            by_second.any(|(watched, _)| !self.is_calm(*watched, &window))
+            by_second.any(|(watched, _)| self.is_loud(*watched, &window))
         };
         episode.note_loudness(second, loud);
         episode.add(second, window, calm);
@@ -442,6 +454,15 @@ impl Engine {
                 detector.zip(value).is_none_or(|(d, (hits, trials))| d.is_calm(hits, trials))
             }
         }
+    }
+
+    /// Whether a second says by itself that it goes on. A share of few is noise, which must not keep
+    /// measures in force; that an episode is over takes more.
+    fn is_loud(&self, watched: Watched, window: &Window) -> bool {
+        let Watched::Share(series) = watched else { return !self.is_calm(watched, window) };
+        let detector = SHARES.iter().position(|s| *s == series).map(|at| &self.share_detectors[at]);
+        let value = series.value(window);
+        detector.zip(value).is_some_and(|(d, (hits, trials))| !d.is_near(hits, trials))
     }
 
     fn diagnose_episode(&mut self, episode: &mut Episode, second: Timestamp, effects: &mut Vec<Effect>) {
@@ -546,6 +567,7 @@ fn lead(episode: &Episode) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seawall_model::hash;
     use seawall_model::observation::{Observation, Request};
 
     /// Requests, each from an address of its own; in calm times every other one for a part of a page.
@@ -595,6 +617,54 @@ mod tests {
             (feed(&mut looking, 31, Window::default()), feed(&mut waiting, 31, Window::default()));
         assert_eq!((opened(&one), opened(&other)), (None, early));
         assert_eq!(looking.findings(), waiting.findings());
+    }
+
+    /// Pages of readers: of every one that is known the parts are kept, so that a part of a second's
+    /// few requests is for pages alone, by chance many or few.
+    fn readers(seed: u64, second: i64) -> Window {
+        let mut window = Window::default();
+        let mut bits = hash::mix(hash::combine(seed, second as u64));
+        for n in 0..8 + (bits >> 40) % 6 {
+            bits = hash::mix(bits);
+            let time = Timestamp::from_seconds(second).plus_ns(n as i64 * 500_000);
+            let client = IpAddr::from((0x0A80_0000 + (bits % 60) as u32).to_be_bytes());
+            let path: &[u8] = if bits >> 32 & 3 == 0 { b"/item/7" } else { b"/static/a.css" };
+            let request = Request { path, status: 200, ..Request::new(time, client) };
+            window.observe(&Observation::Request(request), n);
+        }
+        window
+    }
+
+    #[test]
+    fn it_is_quiet_soon_after_a_flood_on_a_small_site_whose_shares_scatter() {
+        for seed in 0..20 {
+            let mut engine = Engine::new(Policy::default(), None);
+            for second in 0..40 {
+                feed(&mut engine, second, readers(seed, second));
+            }
+            for second in 40..50 {
+                feed(&mut engine, second, pages(second, 600));
+            }
+            assert_eq!(engine.quiet_s(), Some(0.0));
+            let quiet = (50..80).find(|second| {
+                feed(&mut engine, *second, readers(seed, *second));
+                engine.quiet_s().is_none_or(|s| s >= 4.0)
+            });
+            assert!(quiet.is_some_and(|second| second <= 57), "seed {seed}: {quiet:?}");
+        }
+    }
+
+    #[test]
+    fn a_pulse_is_loud_before_its_first_second_is_over() {
+        let mut engine = after_calm();
+        for second in 30..35 {
+            feed(&mut engine, second, pages(second, 600));
+        }
+        for second in 35..42 {
+            feed(&mut engine, second, pages(second, 20));
+        }
+        assert!(engine.quiet_s().is_some_and(|s| s >= 4.0));
+        assert!(!engine.is_loud_again(&pages(42, 20)) && engine.is_loud_again(&pages(42, 90)));
     }
 
     #[test]

@@ -151,6 +151,12 @@ impl Cusum {
         self.seen < self.warm_up() || self.surprise(self.transform(value)).abs() < CALM
     }
 
+    /// Whether a value is above what the series used to be.
+    #[must_use]
+    pub fn is_high(&self, value: f64) -> bool {
+        self.seen >= self.warm_up() && self.surprise(self.transform(value)) >= CALM
+    }
+
     /// Forgets the sums, so that a change must build up anew.
     pub fn settle(&mut self) {
         (self.up, self.down, self.up_since, self.down_since) = (0.0, 0.0, None, None);

@@ -24,6 +24,8 @@ const LEAST_RISE: f64 = 0.12;
 const THRESHOLD: f64 = 9.0;
 /// Calm again when the present share is closer to the usual than to the risen one.
 const CALM: f64 = 0.5;
+/// Hits within so many spreads of a binomial share are no sign of a change.
+const NEAR: f64 = 3.0;
 
 /// The detector of one share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,15 @@ impl ShareCusum {
         hits <= trials * (usual + CALM * (risen - usual))
     }
 
+    /// Whether a second may be what it used to be: so few trials as a small site has in a second say
+    /// little, and hits that chance alone would bring are no sign that something goes on.
+    #[must_use]
+    pub fn is_near(&self, hits: f64, trials: f64) -> bool {
+        let (usual, _) = self.hypotheses();
+        let spread = math::sqrt(trials * usual * (1.0 - usual));
+        self.is_calm(hits, trials) || hits <= trials * usual + NEAR * spread
+    }
+
     /// Forgets the sum, so that a change must build up anew.
     pub fn settle(&mut self) {
         (self.sum, self.since) = (0.0, None);
@@ -120,6 +131,16 @@ mod tests {
     fn a_fifth_of_few_requests_failing_is_seen_within_seconds() {
         assert!(called_after(0.2, 5).is_some_and(|s| s < 75), "{:?}", called_after(0.2, 5));
         assert!(called_after(0.9, 10).is_some_and(|s| s <= 61));
+    }
+
+    #[test]
+    fn what_chance_brings_in_a_small_second_is_near_and_a_flood_is_not() {
+        let mut cusum = ShareCusum::default();
+        for s in 0..60 {
+            cusum.step(Timestamp::from_seconds(s), 2.0, 12.0, true);
+        }
+        assert!(!cusum.is_calm(4.0, 12.0) && cusum.is_near(4.0, 12.0));
+        assert!(!cusum.is_near(8.0, 12.0) && !cusum.is_near(200.0, 800.0));
     }
 
     #[test]

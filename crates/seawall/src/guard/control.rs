@@ -258,6 +258,9 @@ impl Control {
     /// Looks at the second under way where it is unlike before already, and while a trouble is
     /// young and has no name: nobody waits for its end.
     fn glance(&mut self, current: Timestamp, now: Timestamp) {
+        if self.resting.is_some() && self.engine.is_loud_again(&self.gathered) {
+            self.resume(now);
+        }
         let is_wanted = match &self.incident {
             None => self.engine.is_rising(&self.gathered),
             Some(_) if self.glanced.is_some_and(|at| now.since_s(at) < GLANCE_EVERY_S) => false,
