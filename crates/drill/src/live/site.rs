@@ -117,14 +117,20 @@ impl Site {
         }
     }
 
-    /// All is well again, and what waits in line has been forgotten: servers are restarted.
-    pub(crate) fn recover(&mut self) -> io::Result<()> {
+    /// All is well again, and what waits in line has been forgotten, as after a restart of the
+    /// application.
+    pub(crate) fn recover(&self) {
         self.state.pace.restarts.fetch_add(1, Relaxed);
         let trouble = &self.state.trouble;
         trouble.refuses_forms.store(false, Relaxed);
         trouble.failing_percent.store(0, Relaxed);
         trouble.lost_percent.store(0, Relaxed);
         self.state.pace.slowness.store(0, Relaxed);
+    }
+
+    /// Servers before it are restarted too: what they hold, half-open connections among it, is gone.
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
+        self.recover();
         self.fronts.iter_mut().try_for_each(Server::restart)
     }
 

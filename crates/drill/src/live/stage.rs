@@ -230,7 +230,7 @@ impl<'a> Scene<'a> {
         let end = Instant::now();
         let (not_taken, machine, lab) = (guard.not_taken()?, watch.finish(), self.lab_share(&guard)?);
         drop(attack);
-        self.site.recover()?;
+        self.site.recover();
         people.crowd.set(1.0);
         self.play.stage(Stage::After);
         self.play.wait_for_release(&guard).await?;
@@ -395,7 +395,7 @@ impl<'a> Scene<'a> {
         self.play.wait(seconds, None).await?;
         let end = Instant::now();
         drop(attack);
-        self.site.recover()?;
+        self.site.restart()?;
         self.play.watch(None);
         let asked = people.record.borrow().clone();
         Ok((asked, onset, end))

@@ -18,13 +18,15 @@ pub(super) use server::{Server, Zone, haproxy, knot, narrow, nginx, nsd};
 
 use super::world::World;
 use std::ffi::OsString;
-use std::io::{self, Read};
-use std::os::unix::process::ExitStatusExt;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Folders that hold system programs, also where the search path of the caller leaves them out.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
@@ -33,6 +35,8 @@ const RUN: &str = "/run";
 /// How long the inner drill has to clean up once it was asked to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(50);
+/// What the inner drill says first: that it is in a lab.
+const SETTLED: u8 = 0xFF;
 
 /// A program that a lab needs, and the Debian package that it comes with.
 type Needed = (&'static str, &'static str);
@@ -97,6 +101,9 @@ pub fn begin(program: &Path, arguments: &[OsString], stop: &AtomicBool) -> io::R
             .chain(SYSTEM_FOLDERS.map(PathBuf::from)),
     )
     .map_err(io::Error::other)?;
+    // The inner drill ends when our end closes: by our hand, or by our death.
+    let (mut leash, inner) = UnixStream::pair()?;
+    leash.set_nonblocking(true)?;
     let mut child = Command::new(found("unshare").ok_or(io::ErrorKind::NotFound)?)
         .args([
             "--net",
@@ -114,31 +121,41 @@ pub fn begin(program: &Path, arguments: &[OsString], stop: &AtomicBool) -> io::R
         .arg("--lab-of")
         .arg(here)
         .env("PATH", path)
-        .stdin(Stdio::piped())
+        .stdin(Stdio::from(OwnedFd::from(inner)))
         .spawn()?;
-    // The inner drill ends when this closes: by our hand, or by our death.
-    let mut leash = child.stdin.take();
     let mut asked = None;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return match (status.code(), status.signal()) {
-                (Some(code), _) => Ok(u8::try_from(code).unwrap_or(2)),
-                (None, signal) => Err(io::Error::other(format!(
-                    "the lab was killed (signal {}); the system has removed what it had made",
-                    signal.unwrap_or(0)
-                ))),
-            };
-        }
+    while child.try_wait()?.is_none() {
         if stop.load(Relaxed) && asked.is_none() {
-            leash = None;
-            asked = Some(std::time::Instant::now());
+            leash.shutdown(Shutdown::Write)?;
+            asked = Some(Instant::now());
         }
         if asked.is_some_and(|at| at.elapsed() > PATIENCE) {
             child.kill()?;
         }
         std::thread::sleep(LOOK);
-        let _ = &leash;
     }
+    // Which program between the two was killed, and what that one makes of it, does not matter.
+    let mut said = [0; 2];
+    match leash.read(&mut said) {
+        Ok(2) => Ok(said[1]),
+        Ok(1) => Err(io::Error::other("it was killed; the system has removed what it had made")),
+        _ => Err(io::Error::other(
+            "this system allows no namespaces here, as some containers do not; leave --lab out",
+        )),
+    }
+}
+
+/// Called last in the inner process: tells the outer one its exit status.
+///
+/// # Errors
+/// If the outer one has gone.
+pub fn report(status: u8) -> io::Result<()> {
+    say(status)
+}
+
+fn say(byte: u8) -> io::Result<()> {
+    let leash = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    (&leash).write_all(&[byte])
 }
 
 /// Called first in the inner process: makes sure that it is one, puts files where nobody else sees
@@ -154,6 +171,7 @@ pub fn settle(outside: &str, stop: &Arc<AtomicBool>) -> io::Result<()> {
     let flags = rustix::mount::MountFlags::empty();
     rustix::mount::mount("drill", RUN, "tmpfs", flags, None)?;
     std::fs::create_dir_all(ground::NAMESPACES)?;
+    say(SETTLED)?;
     let stop = Arc::clone(stop);
     std::thread::Builder::new().name("leash".into()).spawn(move || {
         let mut nothing = [0; 64];

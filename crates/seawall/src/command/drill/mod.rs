@@ -28,7 +28,15 @@ pub fn run(
     err: &mut dyn Write,
 ) -> anyhow::Result<Status> {
     match &args.command {
-        None => rehearse(&args.live, console, out, err),
+        None => {
+            let status = rehearse(&args.live, console, out, err);
+            if args.live.lab_of.is_some() {
+                let code = status.as_ref().map_or(Status::CouldNotRun.code(), |s| s.code());
+                // The outer process sees by our end that something went wrong.
+                let _ = lab::report(code);
+            }
+            status
+        }
         Some(DrillCommand::Probe(args)) => probe(args, console, out, err),
         Some(DrillCommand::History(args)) => {
             let history = History::open(&args.folder)
@@ -142,7 +150,7 @@ fn in_lab(worlds: &[&World], program: &Path, stop: &AtomicBool) -> anyhow::Resul
         bail!(what);
     }
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let code = lab::begin(program, &arguments, stop).context("no lab could be had")?;
+    let code = lab::begin(program, &arguments, stop).context("the drill in the lab did not end well")?;
     // What went wrong inside was said there.
     Ok(Status::of_code(code))
 }

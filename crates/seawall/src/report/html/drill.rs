@@ -3,7 +3,7 @@
 
 use super::builder::Html;
 use super::{POLICY, STYLE};
-use crate::report::terminal::{percent, released, ruled_out, seconds, starved};
+use crate::report::terminal::{ground, lab, percent, released, ruled_out, seconds, starved};
 use crate::report::text::capitalised;
 use seawall_drill::live::{Bar, Card, Moment, Outage, PeerScore, Second, Share, TrapCard, Worse, outage};
 use seawall_model::math::ln;
@@ -70,12 +70,13 @@ fn body(html: &mut Html, report: &DrillReport<'_>) {
     }
     alone(html, report.traps);
     html.within("footer", &[], |html| {
-        html.text(
-            "Played on one machine: clients are addresses of 127.0.0.0/8, the kernel filter takes no part, and site, \
-             people, attackers and guard share the processors. Seconds count from the first request of the attack, \
-             those of \"released\" from its last. Answered: well, within 2 s, from containment on; without Seawall \
-             all through the attack.",
+        let text = format!(
+            "Site, people, attackers and guard share the processors of one machine. {} Seconds count from the first \
+             request of the attack, those of \"released\" from its last. Answered: well, within 2 s, from containment \
+             on; without Seawall all through the attack.",
+            ground(report.cards)
         );
+        html.text(&text);
     });
 }
 
@@ -288,6 +289,9 @@ fn story(html: &mut Html, card: &Card) {
         card.answered_without.map_or_else(|| "–".into(), percent),
     );
     html.element("p", &[], &text);
+    if let Some(lab) = lab(card) {
+        html.element("p", &[("class", "soft")], &format!("{}.", capitalised(&lab)));
+    }
     course(html, card);
     html.within("ul", &[("class", "chips")], |html| {
         for bar in &card.bars {

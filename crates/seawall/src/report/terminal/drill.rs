@@ -216,6 +216,30 @@ fn outages(page: &mut Page, cards: &[Card], rounds: u32) {
     notes(page, cards, rounds);
 }
 
+/// Where the drills were played, and what that leaves out.
+#[must_use]
+pub fn ground(cards: &[Card]) -> &'static str {
+    if cards.iter().any(|c| c.lab.is_some()) {
+        "Played in a lab: real servers, clients in 10.0.0.0/8, the kernel filter in force."
+    } else {
+        "Clients are addresses of 127.0.0.0/8; the kernel filter takes no part."
+    }
+}
+
+/// What stands behind the guard in a lab, and what met the kernel filter.
+#[must_use]
+pub fn lab(card: &Card) -> Option<String> {
+    let lab = card.lab.as_ref()?;
+    let servers = format!("behind the guard: {}", lab.servers.join(", "));
+    if lab.forged_per_s == 0 {
+        return Some(servers);
+    }
+    Some(format!(
+        "{servers}; beside the attack {} forged packets/s, of which the kernel filter ({}) dropped {} in all",
+        lab.forged_per_s, lab.carrier, lab.dropped_packets
+    ))
+}
+
 /// The same attack behind other programs, a group of rows for each.
 fn peers(page: &mut Page, cards: &[Card]) {
     let mut names: Vec<&str> = cards.iter().flat_map(|c| &c.peers).map(|p| p.name.as_str()).collect();
@@ -250,8 +274,8 @@ fn notes(page: &mut Page, cards: &[Card], rounds: u32) {
     let text = format!(
         "{sums}{hours} hours of outage. Seconds count from the first request of the attack, those of \
          \"released\" from its last. Answered: well, within 2 s, from containment on; without Seawall all \
-         through the attack. ! marks a bar that was missed. Clients are addresses of 127.0.0.0/8; the kernel \
-         filter takes no part."
+         through the attack. ! marks a bar that was missed. {}",
+        ground(cards)
     );
     page.wrapped(2, 2, &[Span::faint(text)]);
 }
@@ -265,6 +289,9 @@ fn account(page: &mut Page, card: &Card) {
         card.attack_per_s, card.capacity_per_s
     );
     page.wrapped(0, 2, &[Span::new(Style::Strong, card.world.clone()), Span::plain(rates)]);
+    if let Some(lab) = lab(card) {
+        page.wrapped(2, 4, &[Span::faint(lab)]);
+    }
     for refutation in &card.refutations {
         let figures = refutation.figures.as_deref().unwrap_or("nothing rules it out");
         let reason = match refutation.reason.as_str() {

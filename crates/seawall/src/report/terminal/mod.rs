@@ -11,7 +11,7 @@ use super::story::{self, Story};
 use super::words;
 use crate::console::Console;
 pub use drill::{drill, drill_history, probe};
-pub(super) use drill::{percent, released, ruled_out, seconds, starved};
+pub(super) use drill::{ground, lab, percent, released, ruled_out, seconds, starved};
 use page::{Page, Span, Style};
 use seawall_model::cause::Class;
 use seawall_model::report::TriageReport;
