@@ -80,6 +80,8 @@ static const struct { uint8_t bytes; uint8_t text[20]; } LAYOUTS[] = {
 	{ 12, { 3, 3, 5, 1, 2, 4, 4, 0, 1, 1, 4, 2 } },
 	{ 0, { 0 } },
 };
+/* Of those, what people's openings have here too. */
+#define LINUX_LAYOUT 3
 #define LAYOUT_COUNT (sizeof(LAYOUTS) / sizeof(*LAYOUTS))
 
 static void address(struct plan *p, uint8_t *at, int is_v6, int is_source)
@@ -102,7 +104,7 @@ static void address(struct plan *p, uint8_t *at, int is_v6, int is_source)
 		a = 0xCB007100 | (n % 4 + 1);
 	else if (is_source && is(p, "reflect"))
 		a = 0x2D000000 + (uint32_t)(n % 3000) * 5003;
-	else if (is_source && is(p, "syn-spoofed"))
+	else if (is_source && (is(p, "syn-spoofed") || is(p, "syn4-plain")))
 		a = 0x0B000000 + (uint32_t)(n % 0xB0000000);
 	else if (is_source)
 		a = 0x2E000000 + (uint32_t)(n % 20000) * 331;
@@ -123,14 +125,19 @@ static void payload(struct plan *p, uint8_t *at, size_t bytes)
 static size_t tcp(struct plan *p, uint8_t *t, uint32_t pseudo)
 {
 	int is_ack = is(p, "ack");
+	int is_plain = strstr(p->vector, "plain") != 0;
 	int layout = p->trait == TRAIT_OPTIONS ? p->options : (int)(draw(p) % LAYOUT_COUNT);
 	if (is_ack && p->trait != TRAIT_OPTIONS)
 		layout = LAYOUT_COUNT - 1;
+	if (is_plain)
+		layout = LINUX_LAYOUT;
 	size_t options = LAYOUTS[layout].bytes, header = 20 + options, data = 0;
 	uint64_t n = draw(p);
 	uint16_t window = p->trait == TRAIT_LENGTH ? 1024 + p->length : (uint16_t)(n >> 20 | 1);
+	if (is_plain)
+		window = 64240;
 	memset(t, 0, header);
-	*(uint16_t *)t = htons(1024 + n % 60000);
+	*(uint16_t *)t = htons(is_plain ? 32768 + n % 28232 : 1024 + n % 60000);
 	*(uint16_t *)(t + 2) = htons(is_ack && n & 1 ? 443 : 80);
 	*(uint32_t *)(t + 4) = draw(p);
 	if (is_ack)
@@ -200,6 +207,8 @@ static size_t build(struct plan *p, uint8_t *f)
 {
 	int is_v6 = is(p, "syn6");
 	uint8_t *ip = f + 14, ttl = p->trait == TRAIT_TTL ? p->ttl : 30 + draw(p) % 200;
+	if (strstr(p->vector, "plain"))
+		ttl = 64;
 	memcpy(f, p->victim_mac, 6);
 	memcpy(f + 6, p->own_mac, 6);
 	*(uint16_t *)(f + 12) = htons(is_v6 ? 0x86DD : 0x0800);

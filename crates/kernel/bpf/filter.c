@@ -82,8 +82,8 @@ int seawall_canary(struct xdp_md *context)
 	const struct control *state = map_lookup(&control, &zero);
 	struct canary *answer = map_lookup(&canaries, &zero);
 	struct facts facts = {};
-	/* The labels are not needed here: a program's maps are found through the program. */
-	if (!state || !answer || !map_lookup(&labels, &zero))
+	/* Labels and cookies are not needed here: a program's maps are found through the program. */
+	if (!state || !answer || !map_lookup(&labels, &zero) || !map_lookup(&cookie_rules, &zero))
 		return XDP_PASS;
 	u32 bank = (state->active + 1) & (BANKS - 1);
 	const struct masks *masks = map_lookup(&rule_masks, &bank);

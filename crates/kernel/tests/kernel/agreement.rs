@@ -1,5 +1,6 @@
 //! The program and its model in plain Rust give the same verdict on every frame.
 
+use crate::from_env;
 use crate::random::{Dice, frame, prefix, rules};
 use seawall_kernel::Moment;
 use seawall_kernel::model::{Model, Verdict};
@@ -34,8 +35,4 @@ fn the_program_decides_as_its_model() {
     let share = dropped as f64 / (rounds * frames) as f64;
     eprintln!("{} frames, {:.1} % dropped, all as the model says", rounds * frames, share * 100.0);
     assert!((0.05..0.95).contains(&share), "both verdicts are met: {share}");
-}
-
-fn from_env(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }

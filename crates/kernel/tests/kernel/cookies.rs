@@ -56,14 +56,14 @@ for line in sys.stdin:
         print('failed', type(error).__name__, error, flush=True)
 ";
 
-struct Clients {
+pub struct Clients {
     child: Child,
     input: ChildStdin,
     output: BufReader<std::process::ChildStdout>,
 }
 
 impl Clients {
-    fn new(peer: &Peer) -> Self {
+    pub fn new(peer: &Peer) -> Self {
         let mut child = Command::new("nsenter")
             .args(["--net", "--target", &peer.child(), "python3", "-c", CLIENTS])
             .stdin(Stdio::piped())
@@ -75,14 +75,14 @@ impl Clients {
         Self { child, input, output }
     }
 
-    fn tell(&mut self, what: &str) -> String {
+    pub fn tell(&mut self, what: &str) -> String {
         writeln!(self.input, "{what}").expect("it listens");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("it answers");
         line.trim().to_owned()
     }
 
-    fn does(&mut self, what: &str) {
+    pub fn does(&mut self, what: &str) {
         assert_eq!(self.tell(what), "done", "{what}");
     }
 }
@@ -103,7 +103,7 @@ fn echo(mut stream: TcpStream) {
     }
 }
 
-fn serve() {
+pub fn serve() {
     let listener = TcpListener::bind("[::]:8080").expect("a listening socket");
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -112,7 +112,7 @@ fn serve() {
     });
 }
 
-fn arm(filter: &mut KernelFilter) {
+pub fn arm(filter: &mut KernelFilter) {
     let (now, policy) = (Moment::now(), policy());
     let plan = plan(now, &policy, Cause::SynFlood, vec![(Action::SynCookies, Scope::All)]);
     let applied = filter.apply(&plan, &policy, now).expect("the plan");
@@ -124,7 +124,7 @@ fn totals(filter: &KernelFilter) -> Totals {
     filter.totals().expect("totals").expect("XDP tells")
 }
 
-fn setting() -> String {
+pub fn setting() -> String {
     std::fs::read_to_string(SETTING).expect("the setting").trim().to_owned()
 }
 

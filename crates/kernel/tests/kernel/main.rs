@@ -2,11 +2,14 @@
 //! says in one line that it is skipped.
 
 mod agreement;
+mod captures;
 mod cookies;
 mod generations;
+mod killed;
 mod network;
 mod nftables;
 mod peer;
+mod plans;
 mod random;
 
 use seawall_kernel::XdpFilter;
@@ -23,4 +26,9 @@ fn loaded() -> Option<XdpFilter> {
             None
         }
     }
+}
+
+/// A number that a variable names: how much a test does.
+fn from_env(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
