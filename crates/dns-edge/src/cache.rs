@@ -8,6 +8,7 @@
 //! of its times to live: one stored answer serves every client, whatever its EDNS. After its time
 //! it is kept for [`Lifetimes::stale_s`], for when no back end answers (RFC 8767).
 
+use crate::hot::HotAnswer;
 use crate::message::{Answer, HEADER_BYTES, Key, Query, code, flag};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +27,9 @@ const SWEEP: usize = 64;
 /// Answers kept for longer than this are asked for again (RFC 8767 section 4).
 const MOST_TTL_S: u32 = 86_400 * 7;
 
+/// Asked so often in one second, a question is hot.
+const HOT: u8 = 3;
+
 /// How long answers are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
@@ -43,7 +47,7 @@ pub struct Asked {
     pub qtype: u16,
     pub qclass: u16,
     /// The bits that change an answer: RD, CD, and DO.
-    bits: u16,
+    pub bits: u16,
 }
 
 impl Asked {
@@ -73,6 +77,9 @@ pub struct Entry {
     stale_until_s: u32,
     /// After a failed attempt to ask again, the stale answer is good until then.
     retry_s: u32,
+    /// How often it was served in this second.
+    served_s: u32,
+    served: u8,
     message: Box<[u8]>,
     ttls: Box<[u16]>,
 }
@@ -107,6 +114,12 @@ impl Entry {
         copy[2..4].copy_from_slice(&(stored | kept).to_be_bytes());
         let question = HEADER_BYTES..query.question_end();
         copy[question.clone()].copy_from_slice(&asking[question]);
+        self.age(copy, now_s);
+    }
+
+    /// Sets the times to live of a copy of the message to what is left of them.
+    #[inline]
+    fn age(&self, copy: &mut [u8], now_s: u32) {
         let age_s = now_s.saturating_sub(self.stored_s);
         let is_stale = now_s >= self.expires_s;
         if age_s == 0 {
@@ -118,6 +131,34 @@ impl Entry {
             let left = if is_stale { STALE_TTL_S } else { ttl.saturating_sub(age_s) };
             copy[at..at + 4].copy_from_slice(&left.to_be_bytes());
         }
+    }
+
+    /// Counts that it was served; whether that makes it hot, once a second.
+    #[inline]
+    pub fn heats(&mut self, now_s: u32) -> bool {
+        if self.served_s != now_s {
+            (self.served_s, self.served) = (now_s, 0);
+        }
+        self.served = self.served.saturating_add(1);
+        self.served == HOT
+    }
+
+    /// The answer behind its question, as it is now, for whoever gives it in our place; `None` if
+    /// it is stale or tells of a failure.
+    #[must_use]
+    pub fn hot(&self, name_bytes: usize, now_us: u64) -> Option<HotAnswer> {
+        let now_s = (now_us / 1_000_000) as u32 + 1;
+        let is_good = matches!(self.code, code::NO_ERROR | code::NO_SUCH_NAME);
+        if !is_good || now_s >= self.expires_s {
+            return None;
+        }
+        let mut copy = self.message.to_vec();
+        self.age(&mut copy, now_s);
+        let word = |at: usize| u16::from_be_bytes([copy[at], copy[at + 1]]);
+        let (flags, counts) = (word(2), [word(6), word(8), word(10)]);
+        let records = copy.split_off((HEADER_BYTES + name_bytes + 4).min(copy.len()));
+        let ends_us = u64::from(self.expires_s - 1) * 1_000_000;
+        Some(HotAnswer { flags, counts, records, good_for_us: ends_us.saturating_sub(now_us) })
     }
 
     fn footprint(&self) -> usize {
@@ -195,9 +236,9 @@ impl Cache {
     /// The answer to a question, if it was kept; it may be stale. `hash`: of the question.
     #[inline]
     #[must_use]
-    pub fn find(&mut self, hash: u64, name: &Key, asked: Asked, now_s: u32) -> Option<&Entry> {
+    pub fn find(&mut self, hash: u64, name: &Key, asked: Asked, now_s: u32) -> Option<&mut Entry> {
         let (set, way) = self.place(hash, name, asked)?;
-        let entry = self.entries[set][way].as_deref()?;
+        let entry = self.entries[set][way].as_deref_mut()?;
         if now_s >= entry.stale_until_s {
             return None;
         }
@@ -227,6 +268,8 @@ impl Cache {
             expires_s: now_s.saturating_add(ttl_s),
             stale_until_s: now_s.saturating_add(ttl_s).saturating_add(stale_s),
             retry_s: 0,
+            served_s: 0,
+            served: 0,
             message: stripped,
             ttls: answer.ttls.as_slice().into(),
         };

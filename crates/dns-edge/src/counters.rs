@@ -21,6 +21,8 @@ seawall_model::counters! {
     proven
     /// answers from the cache
     cached
+    /// of them given by the kernel filter
+    in_kernel
     /// answers from the cache after their time
     stale
     /// answers that a name does not exist, by the zone

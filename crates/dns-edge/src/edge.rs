@@ -1,19 +1,24 @@
 //! The edge as a whole: sockets, threads, and what the program asks of it.
 
+use crate::core::ask::LOUD_REPEATS;
 use crate::core::{Common, Shared};
-use crate::counters::Counter;
+use crate::counters::{Counter, Counters};
+use crate::hot::{self, HotAnswer, HotQuestion};
 use crate::io::clock::Clock;
 use crate::io::thread::{Listeners, Thread};
 use crate::io::{self as sockets, socket};
+use crate::sense::{self, Seen};
 use crate::settings::Settings;
 use seawall_detection::Window;
-use seawall_model::Timestamp;
+use seawall_model::{Timestamp, hash};
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+/// Makes sampling priorities of what was answered in our place unique.
+const SEEN: u64 = u64::MAX - 1;
 /// How often the system may pick a port that is free for UDP and taken for TCP.
 const PICKS: u32 = 10;
 
@@ -28,6 +33,10 @@ pub struct Edge {
     /// What the keeper saw.
     kept: Arc<Mutex<Window>>,
     said: Arc<Mutex<Vec<String>>>,
+    clock: Clock,
+    /// What was answered in our place.
+    elsewhere: Counters,
+    seen: AtomicU64,
 }
 
 impl Edge {
@@ -50,6 +59,9 @@ impl Edge {
             addresses,
             kept: Arc::default(),
             said: Arc::default(),
+            clock,
+            elsewhere: Counters::default(),
+            seen: AtomicU64::new(0),
         };
         for (number, own) in (0..).zip(listeners) {
             edge.start_thread(number, own, clock)?;
@@ -111,12 +123,65 @@ impl Edge {
     /// A counter over all threads.
     #[must_use]
     pub fn count(&self, counter: Counter) -> u64 {
-        self.shared.iter().map(|s| s.counters.get(counter)).sum()
+        self.shared.iter().map(|s| s.counters.get(counter)).sum::<u64>() + self.elsewhere.get(counter)
     }
 
     /// Whether questions may be held back from now on, or are only counted.
     pub fn enforce(&self, enforce: bool) {
         self.common.is_enforcing.store(enforce, Ordering::Relaxed);
+    }
+
+    /// Whether questions that are asked often are told of from now on.
+    pub fn want_hot(&self, is_wanted: bool) {
+        self.common.hot.want(is_wanted);
+    }
+
+    /// Questions that were asked often since the last call.
+    #[must_use]
+    pub fn take_hot(&self) -> Vec<HotQuestion> {
+        self.common.hot.take()
+    }
+
+    /// What the cache answers now, for whoever answers in our place; `None` if it has nothing
+    /// fresh.
+    #[must_use]
+    pub fn hot_answer(&self, question: &HotQuestion) -> Option<HotAnswer> {
+        hot::answer(&self.common.cache, question, self.clock.now().us)
+    }
+
+    /// How often in a second one network may be given the same answer in our place.
+    #[must_use]
+    pub fn hot_repeats(&self) -> u64 {
+        LOUD_REPEATS * self.common.settings.limits.repeats_per_network
+    }
+
+    /// So many questions were answered in our place.
+    pub fn answered_elsewhere(&self, answers: u64, query_bytes: u64, answer_bytes: u64) {
+        let Some((last, threads)) = self.shared.split_last() else { return };
+        for shared in threads {
+            let parts = self.shared.len() as u64;
+            shared.answered_elsewhere(query_bytes / parts, answer_bytes / parts);
+        }
+        let rest = |bytes: u64| bytes - bytes / self.shared.len() as u64 * threads.len() as u64;
+        last.answered_elsewhere(rest(query_bytes), rest(answer_bytes));
+        for counter in [Counter::queries, Counter::answers, Counter::cached, Counter::in_kernel] {
+            self.elsewhere.add(counter, answers);
+        }
+        self.elsewhere.add(Counter::query_bytes, query_bytes);
+        self.elsewhere.add(Counter::answer_bytes, answer_bytes);
+    }
+
+    /// A sample of what was answered in our place.
+    pub fn saw(&self, seen: &Seen<'_>) {
+        let number = self.seen.fetch_add(1, Ordering::Relaxed);
+        let mut window = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        sense::elsewhere(&mut window, seen, hash::combine(SEEN, number));
+    }
+
+    /// Whether somebody has us send answers to others just now: nobody may answer in our place.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.shared.iter().any(|s| s.is_strict.load(Ordering::Relaxed))
     }
 
     /// Each back end's name, and whether it is up.

@@ -13,12 +13,13 @@ pub mod core;
 pub mod counters;
 pub mod edge;
 pub mod exist;
+pub mod hot;
 pub mod io;
 pub mod limit;
 pub mod message;
 pub mod outbound;
 mod random;
-mod sense;
+pub mod sense;
 pub mod settings;
 
 pub use counters::Counter;

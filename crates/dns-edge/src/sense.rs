@@ -2,12 +2,54 @@
 //! captures and logs into.
 
 use crate::core::{Asker, Via};
+use crate::hot::HotQuestion;
 use crate::message::{Query, be16, flag, name};
 use seawall_detection::Window;
 use seawall_model::Timestamp;
 use seawall_model::hash;
 use seawall_model::observation::{BackendEvent, BackendEventKind, Dns, Observation};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// An answer that was given in our place, as far as whoever gave it tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub time: Timestamp,
+    pub client: SocketAddr,
+    /// How many answers it stands for.
+    pub times: u32,
+    pub query_bytes: u16,
+    pub answer_bytes: u16,
+    pub question: &'a HotQuestion,
+    /// Bytes 2 and 3 of the answer's header.
+    pub flags: u16,
+    /// Records of all sections.
+    pub records: u16,
+}
+
+/// Counts a question that was answered in our place, and its answer. `priority`: unique to it.
+pub fn elsewhere(window: &mut Window, seen: &Seen<'_>, priority: u64) {
+    let asker = Asker { address: seen.client, via: Via::Udp { listener: 0, local: None } };
+    let mut text = Vec::new();
+    name::write_text(&seen.question.name, &mut text);
+    let asked = Dns {
+        name: &text,
+        query_type: seen.question.asked.qtype,
+        recursion_desired: seen.question.asked.bits & flag::RECURSION_DESIRED != 0,
+        message_bytes: seen.query_bytes.into(),
+        ..blank(seen.time, &asker)
+    };
+    let answered = Dns {
+        is_response: true,
+        response_code: (seen.flags & flag::CODE) as u8,
+        authoritative: seen.flags & flag::AUTHORITATIVE != 0,
+        records: seen.records,
+        message_bytes: seen.answer_bytes.into(),
+        response_us: Some(0),
+        ..asked
+    };
+    window.observe_dns(&asked, hash::combine(priority, 0), seen.times);
+    window.observe_dns(&answered, hash::combine(priority, 1), seen.times);
+}
 
 /// Counts what one thread sees.
 #[derive(Debug)]

@@ -2,8 +2,11 @@
  * and the canary, which says of a packet what the generation being prepared would do with it.
  *
  * Order: protected sources pass; blocked prefixes; signature rules with their limits; openings
- * answered with cookies. Whatever cannot be read, or goes wrong, passes. */
+ * answered with cookies. Whatever cannot be read, or goes wrong, passes. Where DNS answers are given
+ * from the kernel, a program that does that too is attached in place of the plain one: it needs a
+ * later kernel. */
 #include "cookie.h"
+#include "dns.h"
 #include "sample.h"
 #include "signature.h"
 
@@ -28,7 +31,8 @@ INLINE void count(struct totals *sums, int parsed, const struct decision *decisi
 	}
 }
 
-INLINE int judge_frame(struct xdp_md *context)
+/* What becomes of a frame; `one_in` is what it stands for as a sample, or 0. */
+INLINE int judge_frame(struct xdp_md *context, u32 *one_in)
 {
 	u32 zero = 0;
 	const struct control *state = map_lookup(&control, &zero);
@@ -45,7 +49,7 @@ INLINE int judge_frame(struct xdp_md *context)
 	decision.wire_bytes = context->data_end - context->data;
 	sums->packets++;
 	sums->bytes += decision.wire_bytes;
-	u32 one_in = is_sampled(sums, state->samples_per_s, decision.now_ns);
+	*one_in = is_sampled(sums, state->samples_per_s, decision.now_ns);
 	int by_block = 0;
 	int parsed = parse(context, &facts);
 	const struct masks *masks = map_lookup(&rule_masks, &decision.bank);
@@ -55,9 +59,9 @@ INLINE int judge_frame(struct xdp_md *context)
 			matched(context, masks, &facts, &decision);
 	}
 	count(sums, parsed, &decision, by_block);
-	if (one_in)
+	if (*one_in)
 		give_sample(sums, (const void *)(u64)context->data, (const void *)(u64)context->data_end,
-			    decision.wire_bytes, one_in, decision.verdict, DIRECTION_IN);
+			    decision.wire_bytes, *one_in, decision.verdict, DIRECTION_IN);
 	if (unlikely(masks && masks->cookies && facts.options_at && decision.verdict == XDP_PASS))
 		tail_call(context, &stages, STAGE_COOKIES);
 	return decision.verdict;
@@ -66,7 +70,16 @@ INLINE int judge_frame(struct xdp_md *context)
 SECTION("xdp")
 int seawall(struct xdp_md *context)
 {
-	return judge_frame(context);
+	u32 one_in = 0;
+	return judge_frame(context, &one_in);
+}
+
+SECTION("xdp")
+int seawall_dns(struct xdp_md *context)
+{
+	u32 one_in = 0;
+	int verdict = judge_frame(context, &one_in);
+	return verdict == XDP_PASS ? dns_answer(context, one_in) : verdict;
 }
 
 SECTION("xdp")

@@ -68,6 +68,7 @@ static void *(*const map_lookup)(const void *map, const void *key) = (void *)1;
 static long (*const map_update)(const void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static u64 (*const time_ns)(void) = (void *)5;
 static u32 (*const random_u32)(void) = (void *)7;
+static long (*const adjust_head)(void *context, int bytes) = (void *)44;
 static void *(*const ring_reserve)(const void *ring, u64 size, u64 flags) = (void *)131;
 static void (*const ring_submit)(void *data, u64 flags) = (void *)132;
 static long (*const tail_call)(void *context, const void *programs, u32 index) = (void *)12;
@@ -80,6 +81,9 @@ static s64 (*const make_cookie_v4)(const void *ip, const void *tcp, u32 tcp_byte
 static s64 (*const make_cookie_v6)(const void *ip, const void *tcp, u32 tcp_bytes) = (void *)205;
 static long (*const check_cookie_v4)(const void *ip, const void *tcp) = (void *)206;
 static long (*const check_cookie_v6)(const void *ip, const void *tcp) = (void *)207;
+/* From Linux 5.18 on. */
+static long (*const load_bytes)(void *context, u32 at, void *to, u32 bytes) = (void *)189;
+static long (*const store_bytes)(void *context, u32 at, const void *from, u32 bytes) = (void *)190;
 /* Put in place by the verifier: no call, one load. */
 static u64 (*const jiffies)(void) = (void *)118;
 

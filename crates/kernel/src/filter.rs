@@ -5,6 +5,7 @@ use crate::canary;
 use crate::clock::Moment;
 use crate::compile::{Refusal, compile};
 use crate::cookies::Held;
+use crate::dns::DnsAnswers;
 use crate::error::KernelError;
 use crate::interface;
 use crate::layout::{Counts, Totals};
@@ -24,6 +25,10 @@ pub struct Settings {
     pub session: Vec<IpAddr>,
     /// Samples that each processor may take a second.
     pub samples_per_s: u64,
+    /// Places for DNS answers that the kernel gives by itself; 0: none.
+    pub dns_answers: u32,
+    /// What nobody outside can know.
+    pub secret: [u64; 2],
 }
 
 /// What carries the rules.
@@ -73,6 +78,7 @@ pub struct KernelFilter {
     /// Why only the host itself answers with cookies.
     unfit: Option<String>,
     notes: Vec<String>,
+    no_dns: Option<String>,
 }
 
 impl KernelFilter {
@@ -82,7 +88,8 @@ impl KernelFilter {
     /// If neither is possible.
     pub fn start(settings: &Settings) -> Result<Self, KernelError> {
         let session: Vec<Prefix> = settings.session.iter().map(|a| Prefix::host(*a)).collect();
-        let (back_end, carrier) = match start_xdp(settings, &session) {
+        let mut no_dns = None;
+        let (back_end, carrier) = match start_xdp(settings, &session, &mut no_dns) {
             Ok((filter, attachment, sees_answers)) => {
                 (BackEnd::Xdp(Box::new(filter)), Carrier::Xdp { attachment, sees_answers })
             }
@@ -100,7 +107,20 @@ impl KernelFilter {
             held: None,
             unfit: None,
             notes: Vec::new(),
+            no_dns,
         })
+    }
+
+    /// The tables of DNS answers, once, if there were to be any and the kernel takes them.
+    ///
+    /// # Errors
+    /// Why the kernel gives none.
+    pub fn take_dns(&mut self) -> Result<Option<DnsAnswers>, String> {
+        match (&mut self.back_end, &self.no_dns) {
+            (_, Some(reason)) => Err(reason.clone()),
+            (BackEnd::Xdp(filter), None) => Ok(filter.take_dns()),
+            (BackEnd::Nftables(_), None) => Ok(None),
+        }
     }
 
     /// What carries the rules.
@@ -282,8 +302,22 @@ impl Drop for KernelFilter {
     }
 }
 
-fn start_xdp(settings: &Settings, session: &[Prefix]) -> Result<(XdpFilter, Attachment, bool), KernelError> {
-    let mut filter = XdpFilter::load()?;
+/// `no_dns`: why no DNS answers are given, although there were to be some.
+fn start_xdp(
+    settings: &Settings,
+    session: &[Prefix],
+    no_dns: &mut Option<String>,
+) -> Result<(XdpFilter, Attachment, bool), KernelError> {
+    let mut filter = match settings.dns_answers {
+        0 => XdpFilter::load()?,
+        places => match XdpFilter::load_with_dns(places, settings.secret) {
+            Ok(filter) => filter,
+            Err(error) => {
+                *no_dns = Some(error.to_string());
+                XdpFilter::load()?
+            }
+        },
+    };
     filter.protect(session)?;
     filter.sample(settings.samples_per_s)?;
     let attachment = filter.attach(&settings.interface)?;

@@ -54,30 +54,30 @@ pub(crate) mod test_bits {
 }
 
 /// Fields one after the other.
-struct Writer<const N: usize> {
+pub(crate) struct Writer<const N: usize> {
     bytes: [u8; N],
     at: usize,
 }
 
 impl<const N: usize> Writer<N> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { bytes: [0; N], at: 0 }
     }
 
-    fn put(&mut self, field: &[u8]) {
+    pub(crate) fn put(&mut self, field: &[u8]) {
         self.bytes[self.at..self.at + field.len()].copy_from_slice(field);
         self.at += field.len();
     }
 
-    fn u64(&mut self, value: u64) {
+    pub(crate) fn u64(&mut self, value: u64) {
         self.put(&value.to_ne_bytes());
     }
 
-    fn u32(&mut self, value: u32) {
+    pub(crate) fn u32(&mut self, value: u32) {
         self.put(&value.to_ne_bytes());
     }
 
-    fn u16(&mut self, value: u16) {
+    pub(crate) fn u16(&mut self, value: u16) {
         self.put(&value.to_ne_bytes());
     }
 
@@ -88,7 +88,7 @@ impl<const N: usize> Writer<N> {
     }
 
     /// All fields are written: the layouts agree in size at least.
-    fn done(self) -> [u8; N] {
+    pub(crate) fn done(self) -> [u8; N] {
         debug_assert_eq!(self.at, N);
         self.bytes
     }

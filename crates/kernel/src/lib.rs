@@ -13,6 +13,7 @@ mod canary;
 mod clock;
 mod compile;
 mod cookies;
+mod dns;
 mod error;
 mod filter;
 pub mod forge;
@@ -30,6 +31,9 @@ mod xdp;
 
 pub use clock::Moment;
 pub use compile::{Refusal, compile, concerns_packets, conjunction};
+pub use dns::{
+    DNS_NAME_BYTES, DNS_RECORDS_BYTES, DnsAnswer, DnsAnswers, DnsListener, DnsQuestion, DnsSample, DnsTotals,
+};
 pub use error::KernelError;
 pub use filter::{Applied, Carrier, Hits, KernelFilter, Settings};
 pub use layout::{Counts, Totals};

@@ -5,7 +5,7 @@ use crate::error::KernelError;
 use crate::interface;
 use crate::layout::{BANKS, Control, Counts, MasksBytes, RULES, RuleHead, Totals, word};
 use crate::tables::{Tables, failed};
-use crate::xdp::{CANARY, FILTER};
+use crate::xdp::{CANARY, FILTER, FILTER_WITH_DNS};
 use aya::maps::{Map, MapData, MapInfo};
 use aya::programs::loaded_programs;
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ pub fn running() -> Result<Vec<Status>, KernelError> {
         let program = program.map_err(|e| KernelError::Load(e.to_string()))?;
         let maps = || program.map_ids().ok().flatten().unwrap_or_default();
         match program.name_as_str() {
-            Some(FILTER) => drop(found.insert(program.id(), maps())),
+            Some(FILTER | FILTER_WITH_DNS) => drop(found.insert(program.id(), maps())),
             Some(CANARY) => canaries.push(maps()),
             _ => {}
         }

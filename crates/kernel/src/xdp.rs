@@ -9,6 +9,7 @@ mod audit;
 pub use audit::Deviations;
 
 use crate::clock::Moment;
+use crate::dns::DnsAnswers;
 use crate::error::KernelError;
 use crate::interface;
 use crate::key::{self, Key};
@@ -21,11 +22,11 @@ use crate::rule::{Kind, Rule};
 use crate::sieve::Sieve;
 use crate::slots::{self, Slots};
 use crate::tables::{Label, Tables, failed, ring, stages};
-use aya::Ebpf;
 use aya::maps::lpm_trie::Key as TrieKey;
 use aya::maps::{MapData, ProgramArray, RingBuf};
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode};
+use aya::{Ebpf, EbpfLoader};
 use seawall_model::{Prefix, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -34,6 +35,8 @@ use std::net::IpAddr;
 const OBJECT: &[u8] = aya::include_bytes_aligned!("../bpf/filter.o");
 /// Names of its programs.
 pub(crate) const FILTER: &str = "seawall";
+/// The same, which gives DNS answers too (Linux 5.18).
+pub(crate) const FILTER_WITH_DNS: &str = "seawall_dns";
 pub(crate) const CANARY: &str = "seawall_canary";
 const OUTGOING: &str = "seawall_out";
 const COOKIES: &str = "seawall_cookies";
@@ -103,6 +106,9 @@ pub struct XdpFilter {
     /// The last block that an audit looked at, if it did not get to the end.
     audited: Option<Key>,
     attachment: Attachment,
+    /// The program that is attached and tried.
+    name: &'static str,
+    dns: Option<DnsAnswers>,
 }
 
 impl XdpFilter {
@@ -114,13 +120,39 @@ impl XdpFilter {
         Self::load_object(OBJECT, &[FILTER, CANARY])
     }
 
+    /// Loads the program that gives DNS answers too, with so many places for them. `secret`: what
+    /// nobody outside can know.
+    ///
+    /// # Errors
+    /// If the kernel refuses it: it takes Linux 5.18.
+    pub fn load_with_dns(places: u32, secret: [u64; 2]) -> Result<Self, KernelError> {
+        let mut loader = EbpfLoader::new();
+        loader
+            .map_max_entries("dns_index", places)
+            .map_max_entries("dns_answers", places.saturating_mul(2))
+            .map_max_entries("dns_hits", places);
+        let mut filter = Self::load_by(&mut loader, OBJECT, &[FILTER_WITH_DNS, CANARY])?;
+        filter.name = FILTER_WITH_DNS;
+        filter.dns = Some(DnsAnswers::open(&mut filter.ebpf, places, secret)?);
+        Ok(filter)
+    }
+
+    /// The tables of DNS answers, to be filled by whoever has them. Once.
+    pub fn take_dns(&mut self) -> Option<DnsAnswers> {
+        self.dns.take()
+    }
+
     /// Loads these programs of another object that has the same tables: benchmarks wrap the
     /// program to draw their packets.
     ///
     /// # Errors
     /// If the kernel refuses one, or a table is of another shape.
     pub fn load_object(object: &[u8], programs: &[&str]) -> Result<Self, KernelError> {
-        let mut ebpf = Ebpf::load(object).map_err(|e| KernelError::Load(chain(&e)))?;
+        Self::load_by(&mut EbpfLoader::new(), object, programs)
+    }
+
+    fn load_by(loader: &mut EbpfLoader<'_>, object: &[u8], programs: &[&str]) -> Result<Self, KernelError> {
+        let mut ebpf = loader.load(object).map_err(|e| KernelError::Load(chain(&e)))?;
         for name in programs {
             program(&mut ebpf, name)?.load().map_err(|e| KernelError::Load(chain(&e)))?;
         }
@@ -148,6 +180,8 @@ impl XdpFilter {
             labelled: BTreeSet::new(),
             audited: None,
             attachment: Attachment::None,
+            name: FILTER,
+            dns: None,
         };
         filter.control.ticks.tick_ns = filter.measure_tick()?;
         filter.write_control(filter.control)?;
@@ -168,7 +202,7 @@ impl XdpFilter {
         if interface.contains('\0') {
             return Err(failed("that is no name".to_owned()));
         }
-        let xdp = program(&mut self.ebpf, FILTER)?;
+        let xdp = program(&mut self.ebpf, self.name)?;
         let native = xdp.attach(interface, XdpMode::Driver).map(|_| Attachment::Native);
         let attached = match native {
             Ok(attachment) => Ok(attachment),
@@ -334,7 +368,7 @@ impl XdpFilter {
     /// If the kernel does not run the program: it wants 14 bytes at least.
     pub fn try_frame(&mut self, frame: &[u8], repeat: u32) -> Result<(bool, u64), KernelError> {
         const XDP_DROP: u32 = 1;
-        let (returned, took_ns) = self.run(FILTER, frame, repeat)?;
+        let (returned, took_ns) = self.run(self.name, frame, repeat)?;
         Ok((returned == XDP_DROP, took_ns))
     }
 
@@ -351,6 +385,21 @@ impl XdpFilter {
         let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
         let result = program(&mut self.ebpf, name)?.test_run(options).map_err(|e| failed(chain(&e)))?;
         Ok((result.return_value, result.duration.as_nanos() as u64))
+    }
+
+    /// Runs the attached program on a frame; returns the frame that it sends back, if it does.
+    ///
+    /// # Errors
+    /// If the kernel does not run the program: it wants 14 bytes at least.
+    pub fn reply(&mut self, frame: &[u8]) -> Result<Option<Vec<u8>>, KernelError> {
+        const XDP_TX: u32 = 3;
+        let mut sent = vec![0; 4_096];
+        let options =
+            TestRunOptions { data_in: Some(frame), data_out: Some(&mut sent), ..TestRunOptions::default() };
+        let failed = |e| KernelError::Load(format!("it cannot be tried: {}", chain(&e)));
+        let result = program(&mut self.ebpf, self.name)?.test_run(options).map_err(failed)?;
+        sent.truncate(result.data_size_out as usize);
+        Ok((result.return_value == XDP_TX).then_some(sent))
     }
 
     /// What each measure has met, by name.
@@ -651,7 +700,7 @@ fn program<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Xdp, KernelErro
     ebpf.program_mut(name).ok_or_else(missing)?.try_into().map_err(|_| missing())
 }
 
-fn is_missing(error: &aya::maps::MapError) -> bool {
+pub(crate) fn is_missing(error: &aya::maps::MapError) -> bool {
     use aya::maps::MapError;
     const NO_ENTRY: i32 = 2;
     match error {

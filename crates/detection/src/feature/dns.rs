@@ -11,6 +11,9 @@ use std::net::IpAddr;
 /// Query types whose answers are large: ANY, TXT, DNSKEY, RRSIG.
 const AMPLIFYING_TYPES: [u16; 4] = [255, 16, 48, 46];
 
+/// A message that stands for many is offered to the samples so often at most.
+const COPIES: u32 = 16;
+
 /// Counters, sketches and samples of DNS messages.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DnsWindow {
@@ -47,46 +50,54 @@ pub struct DnsWindow {
 }
 
 impl DnsWindow {
-    pub(super) fn observe(&mut self, d: &Dns<'_>, priority: u64) {
-        self.malformed += u64::from(d.malformed);
-        self.over_tcp += u64::from(d.over_tcp);
+    /// `times`: how many messages it stands for.
+    pub(super) fn observe(&mut self, d: &Dns<'_>, priority: u64, times: u32) {
+        let n = u64::from(times);
+        self.malformed += n * u64::from(d.malformed);
+        self.over_tcp += n * u64::from(d.over_tcp);
         let client = hash::address(d.client);
+        let copies = |sample: &mut Sample| {
+            sample.offer(priority, |out| codec::encode_dns(d, out));
+            for copy in 1..u64::from(times.min(COPIES)) {
+                sample.offer(hash::combine(priority, copy), |out| codec::encode_dns(d, out));
+            }
+        };
         if d.is_response {
-            self.observe_response(d);
-            self.response_sample.offer(priority, |out| codec::encode_dns(d, out));
+            copies(&mut self.response_sample);
+            self.observe_response(d, n);
         } else {
-            self.queries += 1;
-            self.query_bytes += u64::from(d.message_bytes);
-            self.amplifying += u64::from(AMPLIFYING_TYPES.contains(&d.query_type));
-            self.recursive += u64::from(d.recursion_desired);
+            copies(&mut self.query_sample);
+            self.queries += n;
+            self.query_bytes += n * u64::from(d.message_bytes);
+            self.amplifying += n * u64::from(AMPLIFYING_TYPES.contains(&d.query_type));
+            self.recursive += n * u64::from(d.recursion_desired);
             self.clients.insert(client);
             self.names.insert(hash::bytes(d.name));
-            self.query_sample.offer(priority, |out| codec::encode_dns(d, out));
         }
         if let Some(p) = self.profiles.entry(client) {
-            p.observe(d);
+            p.observe(d, times);
         }
     }
 
-    fn observe_response(&mut self, d: &Dns<'_>) {
-        self.responses += 1;
-        self.response_bytes += u64::from(d.message_bytes);
-        self.amplifying_answers += u64::from(AMPLIFYING_TYPES.contains(&d.query_type));
+    fn observe_response(&mut self, d: &Dns<'_>, n: u64) {
+        self.responses += n;
+        self.response_bytes += n * u64::from(d.message_bytes);
+        self.amplifying_answers += n * u64::from(AMPLIFYING_TYPES.contains(&d.query_type));
         if d.unsolicited {
-            self.unsolicited += 1;
+            self.unsolicited += n;
             self.unasked_servers.insert(hash::address(d.server));
         }
-        self.truncated += u64::from(d.truncated);
+        self.truncated += n * u64::from(d.truncated);
         match d.response_code {
-            0 => self.no_error += 1,
-            2 => self.server_failure += 1,
-            3 => self.nonexistent += 1,
-            5 => self.refused += 1,
-            _ => self.other_failure += 1,
+            0 => self.no_error += n,
+            2 => self.server_failure += n,
+            3 => self.nonexistent += n,
+            5 => self.refused += n,
+            _ => self.other_failure += n,
         }
         if let Some(response_us) = d.response_us {
-            self.matched += 1;
-            self.response_us.insert(response_us);
+            self.matched += n;
+            self.response_us.insert_times(response_us, n);
         }
     }
 
@@ -147,15 +158,18 @@ pub struct AskerProfile {
 }
 
 impl AskerProfile {
-    fn observe(&mut self, d: &Dns<'_>) {
+    fn observe(&mut self, d: &Dns<'_>, times: u32) {
+        let n = u64::from(times);
         self.client = Some(d.client);
         if d.is_response {
-            self.response_bytes += u64::from(d.message_bytes);
-            self.failures += u32::from(matches!(d.response_code, 2 | 3));
+            self.response_bytes += n * u64::from(d.message_bytes);
+            let failures = times * u32::from(matches!(d.response_code, 2 | 3));
+            self.failures = self.failures.saturating_add(failures);
         } else {
-            self.queries += 1;
-            self.query_bytes += u64::from(d.message_bytes);
-            self.amplifying += u32::from(AMPLIFYING_TYPES.contains(&d.query_type));
+            self.queries = self.queries.saturating_add(times);
+            self.query_bytes += n * u64::from(d.message_bytes);
+            let amplifying = times * u32::from(AMPLIFYING_TYPES.contains(&d.query_type));
+            self.amplifying = self.amplifying.saturating_add(amplifying);
         }
     }
 }

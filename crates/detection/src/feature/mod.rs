@@ -12,7 +12,7 @@ use dns::DnsWindow;
 use http::HttpWindow;
 use net::NetWindow;
 use seawall_model::hash;
-use seawall_model::observation::{BackendEvent, BackendEventKind, Login, Observation, Request};
+use seawall_model::observation::{BackendEvent, BackendEventKind, Dns, Login, Observation, Request};
 use seawall_model::time::{SECOND_NS, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -72,10 +72,16 @@ impl Window {
             Observation::Request(r) => self.http.get_or_insert_default().observe(r, priority),
             Observation::Packet(p) => self.net.get_or_insert_default().observe(p, priority),
             Observation::Connection(c) => self.net.get_or_insert_default().observe_connection(c),
-            Observation::Dns(d) => self.dns.get_or_insert_default().observe(d, priority),
+            Observation::Dns(d) => self.dns.get_or_insert_default().observe(d, priority, 1),
             Observation::Login(l) => self.logins.get_or_insert_default().observe(l),
             Observation::Backend(b) => self.backends.get_or_insert_default().observe(b),
         }
+    }
+
+    /// Counts a DNS message that stands for `times` alike, as a sampling sensor tells of it.
+    pub fn observe_dns(&mut self, message: &Dns<'_>, priority: u64, times: u32) {
+        self.stretch(message.time);
+        self.dns.get_or_insert_default().observe(message, priority, times);
     }
 
     /// Counts a request whose answer is not there yet: who asks for what. A live sensor tells of

@@ -37,13 +37,19 @@ impl TryFrom<Stored> for Histogram {
 impl Histogram {
     #[inline]
     pub fn insert(&mut self, value: u64) {
+        self.insert_times(value, 1);
+    }
+
+    /// Counts a value that was met `times` times.
+    #[inline]
+    pub fn insert_times(&mut self, value: u64, times: u64) {
         if self.buckets.is_empty() {
             self.buckets = vec![0; BUCKETS];
         }
         let bucket = &mut self.buckets[bucket_of(value)];
-        *bucket = bucket.saturating_add(1);
-        self.count += 1;
-        self.sum = self.sum.saturating_add(value);
+        *bucket = bucket.saturating_add(u32::try_from(times).unwrap_or(u32::MAX));
+        self.count += times;
+        self.sum = self.sum.saturating_add(value.saturating_mul(times));
     }
 
     pub fn merge(&mut self, other: &Self) {

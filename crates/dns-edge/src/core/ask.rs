@@ -23,10 +23,11 @@ use crate::limit::Prefixes;
 use crate::message::write::{self, Opt};
 use crate::message::{CLASS_IN, Key, Query, code, flag, kind, opcode};
 use crate::outbound::Mood;
+use std::sync::atomic::Ordering;
 
 /// While it is loud without being strict, so many times the repeats are taken: many clients of one
 /// network may ask for what all ask for.
-const LOUD_REPEATS: u64 = 50;
+pub(crate) const LOUD_REPEATS: u64 = 50;
 
 /// What may be sent of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,12 +176,16 @@ impl Core {
         if fresh && !is_fresh {
             return false;
         }
+        let is_hot = self.hot.is_wanted() && !ask.asker.via.is_tcp() && entry.heats(now_s);
         let bytes = entry.bytes() + write::opt_bytes(&ask.query, &ask.opt());
         let has_room = ask.asker.via.is_tcp() || bytes <= write::room_bytes(&ask.query);
         if has_room {
             entry.write(&mut out.bytes, ask.message, &ask.query, now_s);
         }
         drop(cache);
+        if is_hot {
+            self.hot.tell(&ask.key, ask.asked, ask.hash);
+        }
         self.add(if is_fresh { Counter::cached } else { Counter::stale }, 1);
         if !has_room {
             self.say_short(ask, out);
@@ -211,7 +216,9 @@ impl Core {
     fn size_when_loud(&mut self, ask: &Ask<'_>, bytes: usize) -> Size {
         let source = Prefixes::of(ask.asker.address.ip());
         let count = self.repeats.count(source, ask.hash, self.now.second());
-        let usual = if self.ledger.mood() == Mood::Strict { 1 } else { LOUD_REPEATS };
+        let is_strict = self.ledger.mood() == Mood::Strict;
+        let usual = if is_strict { 1 } else { LOUD_REPEATS };
+        self.shared.is_strict.store(is_strict, Ordering::Relaxed);
         let is_repeated = u64::from(count) > usual * self.settings.limits.repeats_per_network;
         self.add(Counter::repeated, u64::from(is_repeated));
         if !self.is_enforcing() {

@@ -7,7 +7,7 @@
 //! client ←─────────── reply: for each that waits ←───────────┘
 //! ```
 
-mod ask;
+pub(crate) mod ask;
 pub mod outbox;
 pub mod reply;
 
@@ -18,10 +18,11 @@ use crate::cache::{Asked, Lifetimes, SharedCache};
 use crate::cookie::{COOKIE_BYTES, Cookies};
 use crate::counters::{Counter, Counters};
 use crate::exist::{Learnt, Zones};
+use crate::hot::Hot;
 use crate::limit::{Buckets, Repeats};
 use crate::message::write::Opt;
 use crate::message::{Key, Query};
-use crate::outbound::Ledger;
+use crate::outbound::{Ledger, Mood};
 use crate::random::Random;
 use crate::sense::Sense;
 use crate::settings::Settings;
@@ -89,6 +90,8 @@ pub struct Common {
     pub learnt: Arc<Learnt>,
     pub zones: Arc<ZonesCell>,
     pub cookies: Cookies,
+    /// Questions that are asked often.
+    pub hot: Arc<Hot>,
     /// Questions may be held back; else what would be is only counted.
     pub is_enforcing: Arc<AtomicBool>,
     /// For each pool, a question that was answered lately: what a check asks.
@@ -114,6 +117,7 @@ impl Common {
             learnt: Arc::new(Learnt::new(limits.learnt_names as usize)),
             zones: Arc::<ZonesCell>::default(),
             cookies: Cookies::new(std::array::from_fn(|i| secret[i])),
+            hot: Arc::default(),
             is_enforcing: Arc::new(AtomicBool::new(settings.enforce)),
             samples: settings.pools.iter().map(|_| Mutex::default()).collect(),
             seed: hash::bytes(&secret[16..]),
@@ -159,9 +163,20 @@ pub struct Shared {
     pub counters: Counters,
     /// What was seen and not yet fetched. Locked ten times a second, never for a query.
     window: Mutex<Window>,
+    /// No more may go out than came in.
+    pub is_strict: AtomicBool,
+    /// Bytes that came in and went out where this thread did not see them.
+    elsewhere_in: AtomicU64,
+    elsewhere_out: AtomicU64,
 }
 
 impl Shared {
+    /// Questions of so many bytes were answered with so many, in place of this thread.
+    pub fn answered_elsewhere(&self, query_bytes: u64, answer_bytes: u64) {
+        self.elsewhere_in.fetch_add(query_bytes, Ordering::Relaxed);
+        self.elsewhere_out.fetch_add(answer_bytes, Ordering::Relaxed);
+    }
+
     /// Everything seen since the last call.
     pub fn take_window(&self) -> Window {
         std::mem::take(&mut self.window.lock().unwrap_or_else(PoisonError::into_inner))
@@ -213,6 +228,7 @@ pub struct Core {
     /// The port that questions leave by in this round.
     socket: u32,
     cache: Arc<SharedCache>,
+    hot: Arc<Hot>,
     pools: Vec<Pool>,
     flights: Flights,
     /// Flights by when they are late, and by when they are given up.
@@ -259,6 +275,7 @@ impl Core {
             now: Now::default(),
             socket: 0,
             cache: Arc::clone(&common.cache),
+            hot: Arc::clone(&common.hot),
             samples: vec![None; pools.len()],
             shared_samples: Arc::clone(&common.samples),
             order,
@@ -316,6 +333,10 @@ impl Core {
                 *shared.lock().unwrap_or_else(PoisonError::into_inner) = sample;
             }
         }
+        let elsewhere = |bytes: &AtomicU64| bytes.swap(0, Ordering::Relaxed) as usize;
+        self.ledger.take(self.now.us, elsewhere(&self.shared.elsewhere_in));
+        self.ledger.give(elsewhere(&self.shared.elsewhere_out));
+        self.shared.is_strict.store(self.ledger.mood() == Mood::Strict, Ordering::Relaxed);
         let generation = self.zones_cell.generation.load(Ordering::Acquire);
         if generation != self.zones_generation {
             self.zones_generation = generation;

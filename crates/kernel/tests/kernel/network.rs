@@ -52,6 +52,8 @@ pub fn start(session: &[&str]) -> KernelFilter {
         interface: "near".to_owned(),
         session: session.iter().map(|a| a.parse().expect("an address")).collect(),
         samples_per_s: 1_000,
+        dns_answers: 0,
+        secret: [0; 2],
     })
     .expect("the filter starts")
 }

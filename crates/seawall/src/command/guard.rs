@@ -2,11 +2,13 @@
 
 use super::{Status, guard_dns};
 use crate::cli::{AdminArgs, ChangeArgs, GuardArgs};
+use crate::config::dns::DnsConfig;
 use crate::config::{self, Config, GuardConfig, SiteConfig};
 use crate::console::Console;
 use crate::guard::admin::Order;
 use crate::guard::control::{Control, Told};
 use crate::guard::dns::DnsControl;
+use crate::guard::dns_kernel::KernelAnswers;
 use crate::guard::handover::{Given, Predecessor, Successor};
 use crate::guard::hands::Hands;
 use crate::guard::live::Live;
@@ -20,7 +22,7 @@ use crate::report::text;
 use anyhow::{Context, bail, ensure};
 use seawall_http_edge::tls::Certificates;
 use seawall_http_edge::{Edge, LogFormat, Settings, Site};
-use seawall_kernel::{Attachment, Carrier};
+use seawall_kernel::{Attachment, Carrier, Moment};
 use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
 use seawall_model::policy::{Mode, Policy};
@@ -66,9 +68,21 @@ pub fn run(
     let format = args.log_format.as_deref().map(pipeline::given_format).transpose()?;
     // Requests are counted once, where most is known of them.
     let sees_requests = guard.sites.is_empty() && guard.logs.is_empty();
-    let packets = guard.interface.as_deref().map(|i| Packets::start(i, sees_requests)).transpose()?;
+    let mut packets =
+        guard.interface.as_deref().map(|i| start_packets(i, sees_requests, &guard.dns)).transpose()?;
+    let answers = guard_dns::answers_in_kernel(packets.as_mut(), &guard, &dns);
     let servers = servers(&guard, policy.mode)?;
-    let carriers = carriers(packets.as_ref(), servers.as_ref(), policy.mode);
+    let mut carriers = carriers(packets.as_ref(), servers.as_ref(), policy.mode);
+    let answers = match answers {
+        Ok(answers) => {
+            carriers.extend(answers.is_some().then(|| guard_dns::ANSWERED_IN_KERNEL.to_owned()));
+            answers
+        }
+        Err(why) => {
+            carriers.push(format!("DNS answers come from the front alone: {}", text::visible(&why)));
+            None
+        }
+    };
     greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, &carriers)?;
     let logs = (!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs, servers);
@@ -77,8 +91,20 @@ pub fn run(
     guard::show(&admin, &control, &edge, &dns);
     given.predecessor.into_iter().for_each(Predecessor::ready);
     tell_service_manager("READY=1");
-    let mut session =
-        Session { args, guard, socket, program: own_path(), edge, admin, control, dns, live, log, signals };
+    let mut session = Session {
+        args,
+        guard,
+        socket,
+        program: own_path(),
+        edge,
+        admin,
+        control,
+        dns,
+        answers,
+        live,
+        log,
+        signals,
+    };
     if session.work()? == End::Asked {
         // Somebody else's socket by now, or gone: either is fine.
         let _ = std::fs::remove_file(&session.socket);
@@ -155,6 +181,8 @@ struct Session<'a> {
     admin: admin::Admin,
     control: Control,
     dns: Vec<DnsControl>,
+    /// What the kernel answers in place of the fronts of name servers.
+    answers: Option<KernelAnswers>,
     live: Live<'a>,
     log: Option<File>,
     signals: Signals,
@@ -171,6 +199,12 @@ impl Session<'_> {
             successor = self.obey(now);
             for told in self.control.tick(now) {
                 self.live.tell(&told, now)?;
+            }
+            if let Some(answers) = &mut self.answers {
+                let fronts: Vec<_> = self.dns.iter().map(DnsControl::edge).collect();
+                if let Some(told) = answers.tick(&fronts, Moment::now()) {
+                    self.live.tell(&Told::Noted(told), now)?;
+                }
             }
             for told in self.dns.iter_mut().flat_map(|d| d.tick(now)) {
                 self.live.tell(&told, now)?;
@@ -193,6 +227,7 @@ impl Session<'_> {
         self.edge.drain();
         self.write_log()?;
         let now = clock::now();
+        self.answers = None;
         let dns = std::mem::take(&mut self.dns).into_iter().flat_map(|d| d.finish(now));
         for told in self.control.finish(now).into_iter().chain(dns) {
             self.live.tell(&told, now)?;
@@ -556,6 +591,13 @@ fn carriers(packets: Option<&Packets>, servers: Option<&Servers>, mode: Mode) ->
     let names = servers.map(Servers::names).unwrap_or_default();
     let told = names.iter().map(|name| format!("measures on requests go to {}", text::visible(name)));
     packets.map(|p| carried(p.carrier(), mode)).into_iter().chain(told).collect()
+}
+
+/// Attaches the kernel filter, with room for DNS answers where there are fronts of name servers.
+fn start_packets(interface: &str, sees_requests: bool, dns: &[DnsConfig]) -> anyhow::Result<Packets> {
+    let secret = secret()?;
+    let word = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| secret[at + i]));
+    Ok(Packets::start(interface, sees_requests, guard_dns::places(dns), [word(0), word(8)])?)
 }
 
 /// How packets are seen and dropped, in a sentence.

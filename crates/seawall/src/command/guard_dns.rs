@@ -1,8 +1,11 @@
 //! `seawall guard --dns` and `[[dns]]`: fronts of name servers become DNS edges.
 
+use crate::config::GuardConfig;
 use crate::config::dns::DnsConfig;
 use crate::guard::clock;
 use crate::guard::dns::DnsControl;
+use crate::guard::dns_kernel::KernelAnswers;
+use crate::guard::packets::Packets;
 use crate::guard::store::Store;
 use anyhow::Context;
 use seawall_dns_edge::{Edge, Settings, Tls};
@@ -10,6 +13,11 @@ use seawall_http_edge::tls::Certificates;
 use seawall_model::policy::{Mode, Policy};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Said where the kernel answers.
+pub const ANSWERED_IN_KERNEL: &str = "DNS questions that many ask are answered by XDP";
+/// Places for answers in the kernel, whatever the fronts may ask for together.
+const MOST_PLACES: u32 = 65_536;
 
 /// Starts an edge for each front.
 ///
@@ -44,6 +52,29 @@ pub fn start(
         all.push(DnsControl::new(edge, policy.clone(), store, certificates));
     }
     Ok(all)
+}
+
+/// Places in the kernel for the answers of all fronts.
+#[must_use]
+pub fn places(fronts: &[DnsConfig]) -> u32 {
+    let all = fronts.iter().map(|front| front.limits.kernel_answers).sum::<u64>();
+    u32::try_from(all).unwrap_or(u32::MAX).min(MOST_PLACES)
+}
+
+/// What the kernel is to answer, if there is a filter and it can.
+///
+/// # Errors
+/// Why it does not, although it was to.
+pub fn answers_in_kernel(
+    packets: Option<&mut Packets>,
+    guard: &GuardConfig,
+    dns: &[DnsControl],
+) -> Result<Option<KernelAnswers>, String> {
+    let (Some(packets), Some(interface)) = (packets, &guard.interface) else { return Ok(None) };
+    let Some(tables) = packets.take_dns()? else { return Ok(None) };
+    let fronts: Vec<&Edge> = dns.iter().map(DnsControl::edge).collect();
+    let limit = places(&guard.dns) as usize;
+    KernelAnswers::start(tables, interface, limit, &fronts).map(Some).map_err(|e| e.to_string())
 }
 
 /// What a front shows to those who come over TLS (RFC 7858).

@@ -3,7 +3,7 @@
 
 use super::openings::{HostCounters, Openings};
 use seawall_detection::Window;
-use seawall_kernel::{Carrier, KernelError, KernelFilter, Moment, Settings};
+use seawall_kernel::{Carrier, DnsAnswers, KernelError, KernelFilter, Moment, Settings};
 use seawall_model::observation::{FlowState, Observation, Packet, protocol, tcp_flags};
 use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::policy::Policy;
@@ -44,15 +44,23 @@ pub struct Packets {
 
 impl Packets {
     /// Attaches the filter to an interface. The session of whoever starts this is protected.
-    /// `sees_requests`: nobody else tells of the requests that the packets carry.
+    /// `sees_requests`: nobody else tells of the requests that the packets carry. `dns_answers`: places
+    /// for DNS answers from the kernel; `secret`: what nobody outside can know.
     ///
     /// # Errors
     /// If neither XDP nor nftables is to be had.
-    pub fn start(interface: &str, sees_requests: bool) -> Result<Self, KernelError> {
+    pub fn start(
+        interface: &str,
+        sees_requests: bool,
+        dns_answers: u32,
+        secret: [u64; 2],
+    ) -> Result<Self, KernelError> {
         let filter = KernelFilter::start(&Settings {
             interface: interface.to_owned(),
             session: session(std::env::var("SSH_CONNECTION").ok().as_deref()).into_iter().collect(),
             samples_per_s: SAMPLES_PER_S,
+            dns_answers,
+            secret,
         })?;
         let table = Table::new(&Limits::default(), 1);
         Ok(Self {
@@ -67,6 +75,14 @@ impl Packets {
             dropped_in_all: 0,
             is_dropping: false,
         })
+    }
+
+    /// The tables of DNS answers, once, if there are any.
+    ///
+    /// # Errors
+    /// Why there are none, although there were to be.
+    pub fn take_dns(&mut self) -> Result<Option<DnsAnswers>, String> {
+        self.filter.take_dns()
     }
 
     /// What carries the rules.
