@@ -123,6 +123,7 @@ metrics! {
     CadenceRegularity Who Share "cadence-regularity" "clients that send at a machine's rhythm";
     MachineClientShare Who Share "machine-client-share" "requests of clients that no person's browser behaves like";
     HiddenClientShare Who Share "hidden-client-share" "requests whose client is hidden behind one address";
+    ToolExcess Who Share "tool-excess" "additional requests that libraries, tools and services send";
     OwnProgramExcess Who Share "own-program-excess" "additional requests that come from a program known here";
     NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
     CrawlerExcess Who Share "crawler-excess" "additional requests that declared crawlers send";
@@ -180,6 +181,7 @@ metrics! {
     CostConcentration Capacity Share "cost-concentration" "one path's share of all time spent";
     CostPathWeight Capacity Ratio "cost-path-weight" "time that a request for the costliest path takes, against others";
     TopCostPathRequestShare Capacity Share "top-cost-path-share" "requests for the path that takes the most time";
+    AssetAbortShare What Share "asset-abort-share" "requests for assets whose client went away waiting";
     ClientAbortShare Capacity Share "client-abort-share" "clients that went away waiting";
     RequestTimeoutShare Capacity Share "request-timeout-share" "requests never finished by the client (408, cR)";
     QueueTime Capacity Microseconds "queue-time" "mean time in the proxy's queue";

@@ -59,7 +59,7 @@ pub fn path_kind(path: &[u8]) -> PathKind {
 }
 
 /// What interfaces for programs are usually called, near the beginning of a path.
-const API_WORDS: [&[u8]; 22] = [
+const API_WORDS: [&[u8]; 26] = [
     b"/api/",
     b"/v1/",
     b"/v2/",
@@ -81,6 +81,10 @@ const API_WORDS: [&[u8]; 22] = [
     b"/ws/",
     b"/websocket",
     b"/telemetry",
+    b"/export/",
+    b"/import/",
+    b"/sync/",
+    b"/bulk/",
     b"/ingest",
 ];
 

@@ -20,6 +20,11 @@ pub(crate) fn is_moved(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
+/// Whether the client went away before it had its answer.
+fn is_given_up(r: &Request<'_>) -> bool {
+    r.status == 499 || r.ending == Ending::ClientAborted
+}
+
 /// What HAProxy writes in place of a server where it chose none.
 const NO_SERVER: &[u8] = b"<NOSRV>";
 
@@ -68,7 +73,7 @@ counters! {
     client_aborted client_timed_out client_invalid denied upstream_failed upstream_timed_out
     queue_timed_out no_upstream
     queued queue_us cache_known cache_hits proxied
-    asked_server_error asked_client_error moved
+    asked_server_error asked_client_error moved asset_aborted
 }
 
 impl Counters {
@@ -103,6 +108,8 @@ impl HttpWindow {
             self.time(r);
             self.counters.asked_server_error += u64::from((500..600).contains(&r.status));
             self.counters.asked_client_error += u64::from((400..500).contains(&r.status));
+        } else {
+            self.counters.asset_aborted += u64::from(is_given_up(r));
         }
         self.count_server(r);
     }
@@ -228,8 +235,7 @@ impl HttpWindow {
             }
             p.requests += 1;
             // Clients that give up on one server only were not answered by it.
-            let given_up = r.status == 499 || r.ending == Ending::ClientAborted;
-            let failed = r.status >= 500 || r.ending == Ending::UpstreamFailed || given_up;
+            let failed = r.status >= 500 || r.ending == Ending::UpstreamFailed || is_given_up(r);
             p.failures += u64::from(failed);
             if let Some(duration_us) = r.upstream_us.or(r.duration_us) {
                 p.timed += 1;

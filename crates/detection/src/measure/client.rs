@@ -4,6 +4,7 @@
 use crate::feature::bits_as_count;
 use crate::feature::classify::AgentKind;
 use crate::feature::http::ClientProfile;
+use std::net::IpAddr;
 
 /// No person's browser: many pages and none of what pages are made of, faster than anyone reads.
 pub(super) fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
@@ -29,6 +30,7 @@ pub(super) fn walks(p: &ClientProfile) -> bool {
     p.numbered >= 20
         && !is_shared(p)
         && !p.is(AgentKind::Crawler)
+        && !p.is(AgentKind::Service)
         && p.writes * 5 < p.requests
         && bits_as_count(p.paths | p.queries.rotate_left(17)) >= 0.5 * f64::from(p.requests.min(60))
         && f64::from(p.requests) >= WALK_PER_S * own_s
@@ -166,6 +168,36 @@ pub(super) fn is_page_script(p: &ClientProfile) -> bool {
 /// A browser, by its word, that fetches no assets and never names where it comes from.
 pub(super) fn is_bare_browser(p: &ClientProfile) -> bool {
     p.is(AgentKind::Browser) && p.assets == 0 && p.referrers == 0 && p.pages > 0 && !is_shared(p)
+}
+
+/// Hashes of the names of crawlers that come from everywhere, sorted: whoever crawls has few
+/// networks of its own, and such a name is only borrowed.
+pub(super) fn borrowed_names<'a>(profiles: impl Iterator<Item = &'a ClientProfile>) -> Vec<u64> {
+    let named = profiles.filter(|p| p.is(AgentKind::Crawler));
+    let mut seen: Vec<(u64, u64)> =
+        named.filter_map(|p| Some((p.agent_low, wide_network(p.client?)))).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    seen.chunk_by(|a, b| a.0 == b.0)
+        .filter(|networks| networks.len() > CRAWLER_NETWORKS_MOST)
+        .map(|networks| networks[0].0)
+        .collect()
+}
+
+/// Whether a client sends under one of these names.
+pub(super) fn is_under(p: &ClientProfile, names: &[u64]) -> bool {
+    names.binary_search(&p.agent_low).is_ok()
+}
+
+/// Networks (/16, /32) that one crawler comes from, at most.
+pub(super) const CRAWLER_NETWORKS_MOST: usize = 24;
+
+/// The network of a size that one company may own.
+pub(super) fn wide_network(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 16),
+        IpAddr::V6(v6) => (u128::from(v6) >> 96) as u64,
+    }
 }
 
 /// Whether most clients that send under an application's name send under a browser's too: an

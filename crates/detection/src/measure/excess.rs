@@ -8,6 +8,7 @@
 //! taking over the keys of the usual traffic. Innocent look-alike: a site whose reference is too
 //! small to have seen its own visitors; hence the least counts.
 
+use super::client::{CRAWLER_NETWORKS_MOST, wide_network};
 use super::http::{kind, path_class};
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::is_moved;
@@ -34,8 +35,6 @@ const LEAST_FALL: f64 = 0.6;
 const FALLEN_KINDS: usize = 2;
 /// Samples smaller than this say nothing.
 const LEAST_RECORDS: usize = 10;
-/// Networks (/16, /32) that one crawler comes from, at most.
-const CRAWLER_NETWORKS_MOST: usize = 24;
 /// A program of ours that was never seen before runs on so many machines at most.
 const OWN_CLIENTS_MOST: usize = 20;
 /// A key was usual if it was seen so often before.
@@ -80,6 +79,7 @@ impl Sides<'_> {
                     || ours.binary_search(&k.value).is_ok()
             };
             add(Metric::OwnProgramExcess, share(&agents, is_own));
+            add(Metric::ToolExcess, self.tool_excess());
             let crawlers = crawlers(self.now);
             add(Metric::CrawlerExcess, share(&agents, |k| crawlers.binary_search(&k.value).is_ok()));
             add(Metric::NewAgentExcess, share(&agents, |k| k.before < 1.0));
@@ -116,6 +116,15 @@ impl Sides<'_> {
         let usual = sum(&before) + self.before_per_s / self.before.len() as f64;
         let support = sum(&|k| k.now);
         (support >= LEAST_RECORDS as f64).then(|| (sum(&now) / usual, support))
+    }
+
+    /// How much of the excess is sent by libraries, tools and services: no person visits with one.
+    fn tool_excess(&self) -> Option<f64> {
+        let is_tool = |r: &RequestRecord| {
+            let kind = classify::agent_kind(r.user_agent.as_bytes());
+            u64::from(matches!(kind, AgentKind::Tool | AgentKind::Service | AgentKind::LoadTool))
+        };
+        share(&self.keys(is_tool), |k| k.value == 1)
     }
 
     /// Requests by key, assets aside.
@@ -208,14 +217,6 @@ pub(super) fn crawlers(records: &[RequestRecord]) -> Vec<u64> {
         .filter(|networks| networks.len() <= CRAWLER_NETWORKS_MOST)
         .map(|networks| networks[0].0)
         .collect()
-}
-
-/// The network of a size that one company may own.
-fn wide_network(client: IpAddr) -> u64 {
-    match client {
-        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 16),
-        IpAddr::V6(v6) => (u128::from(v6) >> 96) as u64,
-    }
 }
 
 fn query(r: &RequestRecord) -> u64 {

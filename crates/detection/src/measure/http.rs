@@ -62,7 +62,8 @@ fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
     push(out, Metric::ServerErrorShare, share, support);
     let gateway = c.bad_gateway + c.unavailable + c.gateway_timeout;
     push_share(out, Metric::GatewayErrorShare, gateway as f64, n);
-    push_share(out, Metric::ClientAbortShare, (c.client_closed + c.client_aborted) as f64, n);
+    push_share(out, Metric::ClientAbortShare, c.client_closed.max(c.client_aborted) as f64, n);
+    push_share(out, Metric::AssetAbortShare, c.asset_aborted as f64, c.assets as f64);
     push_share(out, Metric::RequestTimeoutShare, c.timed_out.max(c.client_timed_out) as f64, n);
     let failed = c.upstream_failed + c.upstream_timed_out + c.no_upstream + c.queue_timed_out;
     push_share(out, Metric::UpstreamFailureShare, failed as f64, n);
@@ -92,7 +93,10 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     let of_pages = || profiles().filter(|p| !client::is_worker(p) && !client::is_page_script(p));
     let pages: f64 = of_pages().map(ClientProfile::asked).sum();
     let along: f64 = of_pages().map(|p| f64::from(p.requests) - p.asked()).sum();
-    push_share(out, Metric::AssetsPerPage, along, pages);
+    // Where hardly anything is asked for as pages, the few that are say nothing of the others.
+    if pages >= PAGES_LEAST_PART * asked {
+        push_share(out, Metric::AssetsPerPage, along, pages);
+    }
     let paged = |p: &&ClientProfile| p.pages > 0 && !p.is(AgentKind::Crawler) && !p.is(AgentKind::Service);
     let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
     push_share(out, Metric::AssetlessClientShare, assetless as f64, profiles().filter(paged).count() as f64);
@@ -127,6 +131,9 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::PageRate, asked * scale / seconds, requests);
 }
 
+/// Part of what is asked for that must be pages, if what is fetched along is to speak for all.
+const PAGES_LEAST_PART: f64 = 0.25;
+
 /// Browsers that nothing but their word makes browsers. A log without user agents has none.
 fn bare_browsers(http: &HttpWindow, out: &mut Vec<Value>) {
     let sorted = http.profiles.sorted();
@@ -135,7 +142,9 @@ fn bare_browsers(http: &HttpWindow, out: &mut Vec<Value>) {
     };
     let all = requests_of(&|_| true);
     if all >= BARE_LEAST {
-        push_share(out, Metric::BareBrowserShare, requests_of(&client::is_bare_browser), all);
+        let borrowed = client::borrowed_names(sorted.iter().map(|(_, p)| p));
+        let bare = |p: &ClientProfile| client::is_bare_browser(p) || client::is_under(p, &borrowed);
+        push_share(out, Metric::BareBrowserShare, requests_of(&bare), all);
     }
 }
 
@@ -387,7 +396,7 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     if let Some(new) = now.profiles.new_share(&before.profiles) {
         add(Metric::NewClientShare, new, None, clients);
         add(Metric::ReturningShare, returning_requests(now, before), None, clients);
-        add(Metric::NewWorkerCount, new_workers(now, before), None, clients);
+        add(Metric::NewWorkerCount, new_workers(now, before, during.seconds()), None, clients);
     }
     let (now_records, before_records) = (now.records(), before.records());
     let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
@@ -419,26 +428,32 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
         let rise = share * rate(during, now) / (usual * rate(reference, before)).max(1e-3);
         add(Metric::CostPathRise, rise, Some(1.0), clients);
     }
-    if let Some((ratio, support)) = service {
-        expect_median_of_same_requests(findings, ratio, support);
-    }
+    expect_median_of_same_requests(findings, service);
 }
 
 /// Expects of the median what it would be for the requests of now at the times of before: a program
 /// that came or went changes the median and makes nothing slower.
-fn expect_median_of_same_requests(findings: &mut Findings, ratio: f64, support: f64) {
+///
+/// Where hardly any are of the same kinds, nothing is expected.
+fn expect_median_of_same_requests(findings: &mut Findings, service: Option<(f64, f64)>) {
     let is_median = |f: &&mut Finding| f.metric == Metric::DurationMedian && f.expected.is_some();
-    if support >= SAME_REQUESTS_LEAST
-        && let Some(median) = findings.findings.iter_mut().find(is_median)
-    {
-        median.expected = Some(median.observed / ratio);
+    let Some(median) = findings.findings.iter_mut().find(is_median) else { return };
+    match service {
+        Some((ratio, support)) if support >= SAME_REQUESTS_LEAST => {
+            median.expected = Some(median.observed / ratio);
+        }
+        _ => (median.expected, median.surprise) = (None, 0.0),
     }
 }
+
+/// No browsers fetch as few assets per page as this, all in all.
+const FEW_ASSETS: f64 = 0.3;
 
 /// Where nobody fetched assets before nor does now, their number says nothing about browsers.
 fn forget_absent_assets(findings: &mut Findings) {
     let absent = |f: &Finding| {
-        f.metric == Metric::AssetsPerPage && f.observed < 0.05 && f.expected.is_some_and(|e| e < 0.05)
+        let few = |assets: f64| assets < FEW_ASSETS;
+        f.metric == Metric::AssetsPerPage && few(f.observed) && f.expected.is_some_and(few)
     };
     findings.findings.retain(|f| !absent(f));
 }
@@ -467,7 +482,7 @@ fn returning_requests(now: &HttpWindow, before: &HttpWindow) -> f64 {
 }
 
 /// How many declared programs are at work that were never seen, under names never seen either.
-fn new_workers(now: &HttpWindow, before: &HttpWindow) -> f64 {
+fn new_workers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> f64 {
     let (known, seen) = (before.profiles.sorted(), now.profiles.sorted());
     let mut names: Vec<u64> = known.iter().flat_map(|(_, p)| [p.agent_low, p.agent_high]).collect();
     names.sort_unstable();
@@ -476,9 +491,14 @@ fn new_workers(now: &HttpWindow, before: &HttpWindow) -> f64 {
             && names.binary_search(&p.agent_low).is_err()
             && known.binary_search_by_key(hash, |(h, _)| *h).is_err()
     });
+    let (count, requests) = new.fold((0.0, 0.0), |(n, r), (_, p)| (n + 1.0, r + p.asked()));
     // The profiles are a sample of the clients.
-    new.count() as f64 * (now.clients.count() / seen.len().max(1) as f64).max(1.0)
+    let all = (now.clients.count() / seen.len().max(1) as f64).max(1.0);
+    count * all * (requests * all / seconds.max(1.0) / NEW_WORKERS_PER_S).min(1.0)
 }
+
+/// New programs that together ask less than this per second come one by one, and not at once.
+const NEW_WORKERS_PER_S: f64 = 10.0;
 
 /// Seconds before, from which on a client counts as seen earlier, where that much is known.
 const EARLIER_S: f64 = 60.0;

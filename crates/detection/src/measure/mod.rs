@@ -93,6 +93,9 @@ fn missing_clients(during: &Window, reference: &Window, findings: &mut Findings)
     // Clients that come back are counted once in either, so that a longer reference expects fewer.
     let expected = clients(reference) * (during.seconds() / reference.seconds().max(1.0)).min(1.0);
     let missing = (expected - clients(during)) / math::sqrt(expected.max(1.0));
+    // Where little was seen before, and much after, the little was the exception.
+    let (before_s, after_s) = (reference.seconds(), during.seconds());
+    let missing = if before_s < BURST_S && after_s > BURST_PARTS * before_s { 0.0 } else { missing };
     for (metric, observed) in
         [(Metric::MissingClients, missing.max(0.0)), (Metric::ReferenceTime, reference.seconds())]
     {
@@ -100,6 +103,10 @@ fn missing_clients(during: &Window, reference: &Window, findings: &mut Findings)
         findings.insert(Finding { metric, observed, expected: None, surprise: 0.0, support: 1.0, onset });
     }
 }
+
+/// A shorter reference may be a burst, if so many times as much time follows it.
+const BURST_S: f64 = 40.0;
+const BURST_PARTS: f64 = 8.0;
 
 fn finding(value: Value, normal: Option<&Value>, onset: Option<Timestamp>) -> Finding {
     Finding {

@@ -277,6 +277,8 @@ pub const TABLE: &[CauseRules] = causes! {
         GatewayErrorShare Exceeds(0.05, 0.4), 1.0 "the proxy gives up waiting";
         UpstreamFailureEvents Above(2.0, 20.0), 1.5 "the server's own log says that its supplier fails";
         AssetTimeRatio Above(1.6, 4.0), -4.0 "what needs no work is slow too, so the way is slow and not the service";
+        AssetAbortShare Exceeds(0.04, 0.2), -3.0 "clients give up on what needs no work too";
+        MissingClients Above(3.0, 8.0), -2.0 "clients are missing that never got here";
         BackendTimeSkew Rises(3.0, 10.0), -2.5 "one server is slow and the others are not";
         AssetTimeRatio Below(1.6, 1.1), 1.0 "what needs no work is as fast as ever";
         BackendTroubleRate Above(0.02, 0.3), 2.5 "that is reported again and again";
@@ -309,7 +311,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendTimeSkew Rises(1.8, 8.0), 2.5 "one server is slow and the others are not";
     }
     NetworkFault prior -3.0
-        needs [HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0)]
+        needs [HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0)]
     {
         PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
         PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
@@ -332,6 +334,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ResetShare Exceeds(0.1, 0.4), 1.5 "connections break";
         PageRate Falls(0.7, 0.3), 1.0 "requests stopped arriving";
         ClientAbortShare Exceeds(0.08, 0.3), 1.5 "clients go away unanswered";
+        AssetAbortShare Exceeds(0.04, 0.2), 3.5 "clients give up on what needs no work too";
         AssetTimeRatio Above(1.6, 4.0), 4.0 "what needs no work is slow too, so the way is slow and not the service";
         ServiceTimeRatio Below(1.4, 1.0), 1.0 "what arrives is answered as fast as ever";
         ServerErrorShare Exceeds(0.05, 0.3), -2.0 "the service itself fails";
@@ -365,6 +368,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [RequestCount Above(40.0, 150.0)]
         needs [ClientCount Above(12.0, 40.0)]
         needs [PageRate Above(1.2, 4.0)]
+        needs [PageRate Rises(1.2, 1.6), RequestRate Rises(1.2, 1.6)]
         needs [ReferenceTime Above(5.0, 12.0)]
         needs [NewWorkerCount Below(40.0, 10.0)]
     {
@@ -396,6 +400,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), 2.0 "they use the program that visitors always used";
         CopierShare Above(0.2, 0.7), -2.5 "they read page after page and nothing else";
         BatchShare Above(0.3, 0.8), -2.0 "one program works through a list";
+        ToolExcess Above(0.4, 0.8), -3.5 "libraries and services ask, with which nobody visits";
     }
     Crawler prior -2.5
         needs [CrawlerShare Above(0.2, 0.5), CrawlerExcess Above(0.4, 0.8)]
