@@ -473,7 +473,7 @@ impl Engine {
             episode.named = Some(second.plus_ns(SECOND_NS));
             effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));
         }
-        episode.set_diagnosis(diagnosis);
+        episode.set_diagnosis(diagnosis, findings);
     }
 
     pub(crate) fn episode_findings(&self, episode: &Episode) -> Findings {
@@ -494,6 +494,10 @@ impl Engine {
             });
         }
         findings.changes = self.changes_near(episode.onset);
+        if self.baseline.is_none() && self.parts.were_as_calm(episode.onset, during) {
+            // Only what came on top before is gone again.
+            findings.findings.retain(|f| f.metric != Metric::MissingClients);
+        }
         findings
     }
 
@@ -517,7 +521,13 @@ impl Engine {
         effects.push(Effect::Closed { end });
         let mut findings = self.episode_findings(&episode);
         findings.end = calm_followed.then_some(end);
-        let diagnosis = diagnose(&findings, &self.policy);
+        let mut diagnosis = diagnose(&findings, &self.policy);
+        if !diagnosis.verdict.class.is_named()
+            && let Some((stood_on, stood)) = episode.stood()
+        {
+            (findings, diagnosis) = (Findings { end: findings.end, ..stood_on }, stood);
+            diagnosis.verdict.end = findings.end;
+        }
         for (time, calm) in std::mem::take(&mut episode.tail) {
             self.file_quiet(time, calm);
         }

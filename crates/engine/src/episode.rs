@@ -31,6 +31,8 @@ const GROWTH: f64 = 1.15;
 const SURELY_NORMAL: f64 = 0.8;
 /// What moves so many seconds after an alarm that meant nothing is an alarm of its own.
 const APART_S: f64 = 5.0;
+/// A name that was held for so many seconds is not lost to the calm that follows.
+const STOOD_S: f64 = 10.0;
 /// Seconds that are kept apart while there is no name.
 const RECENT_SECONDS: usize = 64;
 /// Seconds whose values are kept, to be learnt from if it was a false alarm.
@@ -63,6 +65,8 @@ pub(crate) struct Episode {
     /// Seconds that look calm again, not yet sure.
     pub tail: Vec<(Timestamp, Window)>,
     pub diagnosis: Option<Diagnosis>,
+    /// What the last diagnosis that gave it a name stands on.
+    pub standing: Option<Box<Findings>>,
     /// When the present verdict was first reached.
     pub named: Option<Timestamp>,
     pub last_active: Timestamp,
@@ -121,6 +125,7 @@ impl Episode {
             unnamed: Some(Recent::default()),
             tail: Vec::new(),
             diagnosis: None,
+            standing: None,
             named: None,
             last_active: onset,
             last_loud: onset,
@@ -226,15 +231,25 @@ impl Episode {
         due
     }
 
-    /// Takes the present diagnosis.
-    pub(crate) fn set_diagnosis(&mut self, diagnosis: Diagnosis) {
+    /// Takes the present diagnosis and what it stands on.
+    pub(crate) fn set_diagnosis(&mut self, diagnosis: Diagnosis, findings: Findings) {
         let normal =
             diagnosis.verdict.class == Class::Normal && diagnosis.verdict.confidence >= SURELY_NORMAL;
         self.normal_in_a_row = if normal { self.normal_in_a_row + 1 } else { 0 };
-        if diagnosis.verdict.class.is_named() {
+        let is_named = diagnosis.verdict.class.is_named();
+        if is_named {
             self.unnamed = None;
         }
+        self.standing = is_named.then(|| Box::new(findings));
         self.diagnosis = Some(diagnosis);
+    }
+
+    /// The verdict that stood when the calm began to come back, with what it stands on: minutes that
+    /// are calm again thin out an episode until it looks like nothing.
+    pub(crate) fn stood(&mut self) -> Option<(Findings, Diagnosis)> {
+        let held_s = self.last_active.since_s(self.named?);
+        let findings = self.standing.take().filter(|_| held_s >= STOOD_S)?;
+        Some((*findings, self.diagnosis.clone()?))
     }
 
     /// Whether it has turned out to be nothing. What still grows, or goes on unlike before, gets
@@ -329,7 +344,7 @@ mod tests {
         assert_eq!(episode.begins_at(&shifted), None, "nothing is known of the alarm yet");
         let mut nothing = diagnose(&Findings::default(), &Policy::default());
         nothing.verdict.class = Class::Normal;
-        episode.set_diagnosis(nothing);
+        episode.set_diagnosis(nothing, Findings::default());
         assert_eq!(episode.begins_at(&[(errors, Timestamp::from_seconds(120))]), None, "the alarm itself");
         let onset = episode.begins_at(&shifted);
         assert_eq!(onset, Some(Timestamp::from_seconds(120)));

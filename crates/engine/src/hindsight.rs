@@ -35,6 +35,11 @@ const EDGE: f64 = 0.75;
 const EDGE_STEPS: f64 = 2.0;
 /// Spread of the square root of a Poisson count.
 const POISSON_SPREAD: f64 = 0.5;
+/// As calm as before is what is asked at most so many times as often.
+const AS_CALM: f64 = 1.5;
+/// For at least so many seconds and this part of the time.
+const CALM_BEFORE_S: f64 = 15.0;
+const CALM_BEFORE_PART: f64 = 0.15;
 /// Stretches returned.
 const STRETCHES: usize = 6;
 
@@ -105,6 +110,19 @@ impl Parts {
             }
         }
         distinct
+    }
+
+    /// Whether some of what was seen before `onset` was about as little as this.
+    pub(crate) fn were_as_calm(&self, onset: Timestamp, during: &Window) -> bool {
+        let rate = |w: &Window| w.http.as_ref().map(|h| h.counters.requests as f64 / w.seconds().max(1.0));
+        let Some(now) = rate(during).filter(|now| *now > 0.0) else { return false };
+        let before = self.parts.iter().filter(|w| w.span.is_some_and(|s| s.last < onset));
+        let (mut calm_s, mut all_s) = (0.0, 0.0);
+        for part in before {
+            all_s += part.seconds();
+            calm_s += if rate(part).is_some_and(|r| r <= AS_CALM * now) { part.seconds() } else { 0.0 };
+        }
+        calm_s >= CALM_BEFORE_S && calm_s >= CALM_BEFORE_PART * all_s
     }
 
     /// A stretch's traffic, and that of the longer quiet side of it.

@@ -341,6 +341,8 @@ pub struct ClientProfile {
     pub logins: u32,
     pub probes: u32,
     pub referrers: u32,
+    /// Requests that became a connection of their own kind.
+    pub switched: u32,
     pub response_bytes: u64,
     /// Bitmaps of hashed paths and queries, for linear counting.
     pub paths: u64,
@@ -393,6 +395,7 @@ impl ClientProfile {
 
     fn count_answer(&mut self, r: &Request<'_>) {
         self.unauthorised += u32::from(matches!(r.status, 401 | 403));
+        self.switched += u32::from(r.status == SWITCHED);
         self.not_found += u32::from(r.status == 404);
         self.client_errors += u32::from((400..500).contains(&r.status));
         self.server_errors += u32::from(r.status >= 500);
@@ -485,6 +488,7 @@ impl Profile for ClientProfile {
         self.logins += other.logins;
         self.probes += other.probes;
         self.referrers += other.referrers;
+        self.switched += other.switched;
         self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
         self.paths |= other.paths;
         self.queries |= other.queries;

@@ -108,7 +108,8 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
         && !is_shared(p)
         // Who sends referrers follows links, as people do.
         && asked >= if p.referrers * 2 < p.requests { 30.0 } else { 60.0 }
-        && f64::from(p.assets) * 10.0 < asked
+        // A program that takes a site as a whole takes the parts of its pages too.
+        && (f64::from(p.assets) * 10.0 < asked || p.is(AgentKind::Tool))
         && different >= 0.7 * asked.min(60.0)
         && p.client_errors * 5 < p.requests
         && p.api * 2 < p.requests
@@ -120,7 +121,10 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
 /// Works through a list by an interface for programs, each entry about once, with success: an
 /// import, a synchronisation, a batch.
 pub(super) fn is_batch(p: &ClientProfile) -> bool {
-    let different = distinct_paths(p);
+    // Numbered parts of a list may stand in the query.
+    let numbered = p.numbered * 10 >= p.requests * 7;
+    let queries = if numbered { bits_as_count(p.queries).min(f64::from(p.requests)) } else { 0.0 };
+    let different = distinct_paths(p).max(queries);
     !p.is(AgentKind::Browser)
         && !p.is(AgentKind::Crawler)
         && (p.api * 10 >= p.requests * 7 || p.writes * 2 >= p.requests)
@@ -128,6 +132,7 @@ pub(super) fn is_batch(p: &ClientProfile) -> bool {
         && different >= 0.7 * f64::from(p.requests.min(60))
         && (p.client_errors + p.server_errors) * 20 <= p.requests
         && distinct_agents(p) < 2.5
+        && p.peak_per_s <= WORK_PER_S
 }
 
 /// Faster than this, in requests per second, nobody's program calls an interface for long.
@@ -137,11 +142,13 @@ const WORK_PER_S: f32 = 100.0;
 /// is served. Programs made to load or to scan are none.
 pub(super) fn is_worker(p: &ClientProfile) -> bool {
     let by_trade = p.is(AgentKind::Service);
+    // Who asks for packages by name asks for some that are not there.
+    let refused = if by_trade { 0 } else { p.client_errors.saturating_sub(p.unauthorised) };
     let by_interface = p.api * 10 >= p.requests * 4 || p.writes * 10 >= p.requests * 7;
     (by_trade || ((p.is(AgentKind::Tool) || p.is(AgentKind::Application)) && by_interface))
         && !p.hostile_tool
         && distinct_agents(p) < 2.5
-        && (p.client_errors.saturating_sub(p.unauthorised) + p.server_errors) * 10 <= p.requests
+        && (refused + p.server_errors) * 10 <= p.requests
         && p.unauthorised * 2 <= p.requests
         && p.peak_per_s <= WORK_PER_S
 }
@@ -160,14 +167,17 @@ pub(super) fn is_page_script(p: &ClientProfile) -> bool {
     p.is(AgentKind::Browser)
         && distinct_agents(p) < 2.5
         && p.api * 10 >= asked * 7
-        && p.referrers * 2 >= p.requests
+        // A WebSocket names the page it belongs to in another field (RFC 6455 4.1).
+        && (p.referrers + p.switched) * 2 >= p.requests
         && p.peak_per_s <= CALLS_AT_ONCE
         && p.client_errors * 5 < p.requests
 }
 
 /// A browser, by its word, that fetches no assets and never names where it comes from.
 pub(super) fn is_bare_browser(p: &ClientProfile) -> bool {
-    p.is(AgentKind::Browser) && p.assets == 0 && p.referrers == 0 && p.pages > 0 && !is_shared(p)
+    // Of many behind one address, nearly all.
+    let few = if is_shared(p) { p.requests / 20 } else { 0 };
+    p.is(AgentKind::Browser) && p.assets <= few && p.referrers <= few && p.pages > 0
 }
 
 /// Hashes of the names of crawlers that come from everywhere, sorted: whoever crawls has few

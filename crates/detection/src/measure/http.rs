@@ -99,7 +99,11 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     }
     let paged = |p: &&ClientProfile| p.pages > 0 && !p.is(AgentKind::Crawler) && !p.is(AgentKind::Service);
     let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
-    push_share(out, Metric::AssetlessClientShare, assetless as f64, profiles().filter(paged).count() as f64);
+    let of_paged: f64 = profiles().filter(paged).map(ClientProfile::asked).sum();
+    if of_paged >= PAGES_LEAST_PART * asked {
+        let paged = profiles().filter(paged).count() as f64;
+        push_share(out, Metric::AssetlessClientShare, assetless as f64, paged);
+    }
     push_share(out, Metric::MachineClientShare, requests_of(&|p| client::is_machine(p, seconds)), requests);
     push_share(out, Metric::UserAgentRotation, requests_of(&client::is_disguised), requests);
     push(out, Metric::DisguisedRequests, requests_of(&client::is_one_under_many_names) * scale, known);
@@ -429,7 +433,27 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
         add(Metric::CostPathRise, rise, Some(1.0), clients);
     }
     expect_median_of_same_requests(findings, service);
+    if are_hidden(now) && are_hidden(before) {
+        findings.findings.retain(|f| !OF_IDENTITY.contains(&f.metric));
+    }
 }
+
+/// Whether all clients of a log stand behind one address or two, as behind a proxy that hides them.
+fn are_hidden(http: &HttpWindow) -> bool {
+    http.clients.count() < 2.5 && http.agents.count() >= 5.0
+}
+
+/// What says nothing where the clients of a log are hidden.
+const OF_IDENTITY: [Metric; 8] = [
+    Metric::ReturningShare,
+    Metric::NewClientShare,
+    Metric::MachineClientShare,
+    Metric::ClientRate,
+    Metric::RequestsPerClient,
+    Metric::TopClientShare,
+    Metric::PeakRequestsPerClient,
+    Metric::AssetlessClientShare,
+];
 
 /// Expects of the median what it would be for the requests of now at the times of before: a program
 /// that came or went changes the median and makes nothing slower.

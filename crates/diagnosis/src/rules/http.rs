@@ -71,7 +71,8 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), -5.0 "a program that always came here sends what came on top";
         NewAgentExcess Above(0.7, 1.0), 0.75 "what came on top has user agents never seen here";
         CopierShare Above(0.3, 0.8), -3.0 "its clients read page after page, each once";
-        HiddenClientShare Above(0.3, 0.8), -2.0 "many visitors stand behind one address";
+        HiddenClientShare Exceeds(0.3, 0.8), -2.0 "many visitors stand behind one address";
+        HiddenClientShare AboveUnexpected(0.3, 0.8), -2.0 "many visitors stand behind one address";
         TypingShare Above(0.2, 0.6), -2.0 "people type, and the page asks at every key";
         InvalidRequestShare Above(0.2, 0.7), 3.0 "it is no valid HTTP";
         ProbePathShare Above(0.04, 0.2), -4.0 "they ask for what only scanners ask for";
@@ -353,7 +354,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TopPathShare Above(0.4, 0.9), 1.0 "it repeats one request";
         TopPathShare Exceeds(0.15, 0.5), 1.0 "it repeats one request";
         ReturningShare Above(0.3, 0.8), 3.0 "its clients were here before";
-        ReturningShare Below(0.2, 0.02), -1.5 "its clients were never seen before";
+        ReturningShare Below(0.2, 0.02), -2.5 "its clients were never seen before";
         RequestsPerClient Rises(1.5, 5.0), 2.0 "each client sends more than it used to";
         ServerErrorShare Exceeds(0.05, 0.3), 1.0 "it repeats what failed";
         RandomTextShare Above(0.3, 0.8), -2.0 "paths or queries are drawn at random";
@@ -366,7 +367,7 @@ pub const TABLE: &[CauseRules] = causes! {
     FlashCrowd prior -2.0
         needs [PageRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
         needs [RequestCount Above(40.0, 150.0)]
-        needs [ClientCount Above(12.0, 40.0)]
+        needs [ClientCount Above(12.0, 40.0), HiddenClientShare Above(0.7, 0.95)]
         needs [PageRate Above(1.2, 4.0)]
         needs [PageRate Rises(1.2, 1.6), RequestRate Rises(1.2, 1.6)]
         needs [ReferenceTime Above(5.0, 12.0)]

@@ -94,6 +94,7 @@ pub const TABLE: &[CauseRules] = causes! {
         FailedLogins Above(5.0, 20.0), -2.0 "log-in after log-in fails";
         BrokenShare Above(0.04, 0.2), -2.5 "what used to succeed fails";
         BareBrowserShare AboveUnexpected(0.5, 0.95), -1.5 "browsers fetch nothing that pages are made of, and come from nowhere";
+        OwnProgramExcess Above(0.5, 0.95), 1.0 "programs that always came here ask more, and are served";
         BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";
         WorkerShare Above(0.4, 0.9), 1.25 "programs use an interface, as programs do, and are served";
         JudgedTime Above(240.0, 1500.0), 1.25 "it was like this all the time";
