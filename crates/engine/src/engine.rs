@@ -678,6 +678,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_is_not_lost_to_the_calm_that_follows() {
+        let mut engine = after_calm();
+        for second in 30..60 {
+            feed(&mut engine, second, pages(second, 400));
+        }
+        let mut named = engine.clone();
+        for second in 60..900 {
+            feed(&mut engine, second, pages(second, 18 + (second * 7 % 5) as u32));
+        }
+        let cause = |engine: &mut Engine| match engine.step(Timestamp::from_seconds(900), Input::Finish).pop()
+        {
+            Some(Effect::Concluded(conclusion)) => Some(conclusion.diagnosis.verdict.cause),
+            _ => None,
+        };
+        assert_eq!(cause(&mut engine), cause(&mut named));
+        assert_eq!(cause(&mut named.clone()).map(|c| c.class()), Some(Class::Attack));
+    }
+
+    #[test]
     fn a_look_at_a_calm_second_changes_nothing() {
         let mut engine = after_calm();
         feed(&mut engine, 30, pages(30, 9));

@@ -108,9 +108,9 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
         && !is_shared(p)
         // Who sends referrers follows links, as people do.
         && asked >= if p.referrers * 2 < p.requests { 30.0 } else { 60.0 }
-        // A program that takes a site as a whole takes the parts of its pages too.
+        // A program that takes a site as a whole takes the parts of its pages too, and may come again.
         && (f64::from(p.assets) * 10.0 < asked || p.is(AgentKind::Tool))
-        && different >= 0.7 * asked.min(60.0)
+        && different >= if p.is(AgentKind::Tool) { 0.5 } else { 0.7 } * asked.min(60.0)
         && p.client_errors * 5 < p.requests
         && p.api * 2 < p.requests
         && p.writes * 5 < p.requests
@@ -232,4 +232,78 @@ fn distinct_agents(p: &ClientProfile) -> f64 {
 
 fn distinct_paths(p: &ClientProfile) -> f64 {
     bits_as_count(p.paths).min(f64::from(p.requests))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Window;
+    use seawall_model::Timestamp;
+    use seawall_model::observation::{Observation, Request};
+
+    /// The profiles of clients that each ask for these paths, one a second.
+    fn profiles(agent: &str, clients: &[[u8; 4]], asked: &[(String, u16)]) -> Vec<ClientProfile> {
+        let mut window = Window::default();
+        for (c, client) in clients.iter().enumerate() {
+            for (n, (url, status)) in asked.iter().enumerate() {
+                let (path, query) = url.split_once('?').map_or((url.as_str(), None), |(p, q)| (p, Some(q)));
+                let mut request = Request::new(Timestamp::from_seconds(n as i64), IpAddr::from(*client));
+                (request.path, request.query) = (path.as_bytes(), query.map(str::as_bytes));
+                (request.user_agent, request.status) = (agent.as_bytes(), *status);
+                window.observe(&Observation::Request(request), (c * 1_000 + n) as u64);
+            }
+        }
+        let http = window.http.expect("requests");
+        http.profiles.sorted().into_iter().map(|(_, p)| p.clone()).collect()
+    }
+
+    const ONE: [[u8; 4]; 1] = [[192, 0, 2, 1]];
+
+    fn urls(count: usize, url: impl Fn(usize) -> String) -> Vec<(String, u16)> {
+        (0..count).map(|n| (url(n), 200)).collect()
+    }
+
+    #[test]
+    fn a_crawlers_name_from_everywhere_is_borrowed() {
+        let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+        let from = |networks: u8| -> Vec<ClientProfile> {
+            let clients: Vec<[u8; 4]> = (0..60).map(|n| [66, n % networks, 64, n]).collect();
+            profiles(agent, &clients, &urls(1, |_| "/search?q=a".into()))
+        };
+        assert_eq!(borrowed_names(from(2).iter()), []);
+        let everywhere = from(60);
+        let names = borrowed_names(everywhere.iter());
+        assert!(names.len() == 1 && everywhere.iter().all(|p| is_under(p, &names)));
+    }
+
+    #[test]
+    fn an_export_by_numbered_parts_is_a_batch_and_a_random_query_is_none() {
+        let list = urls(60, |n| format!("/export/customers?page={}&size=200", 100 + n));
+        assert!(is_batch(&profiles("Java/17.0.9", &ONE, &list)[0]));
+        let random = urls(60, |n| format!("/api/find?q=x{:x}y", n * 7_919));
+        assert!(!is_batch(&profiles("Java/17.0.9", &ONE, &random)[0]));
+    }
+
+    #[test]
+    fn sockets_that_are_opened_again_are_of_pages() {
+        let browser = "Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0";
+        let open = |status| vec![("/ws?v=3".to_owned(), status); 3];
+        assert!(is_page_script(&profiles(browser, &ONE, &open(101))[0]));
+        assert!(!is_page_script(&profiles(browser, &ONE, &open(200))[0]));
+    }
+
+    #[test]
+    fn a_mirror_takes_the_parts_of_pages_too() {
+        let site = urls(80, |n| if n % 2 == 0 { format!("/page{n}.html") } else { format!("/img/{n}.png") });
+        assert!(is_copier(&profiles("Wget/1.21.3", &ONE, &site)[0]));
+        assert!(!is_copier(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &site)[0]));
+    }
+
+    #[test]
+    fn packages_that_are_not_there_are_asked_for_by_trade() {
+        let mut asked = urls(60, |n| format!("/maven2/org/a{n}/1.{n}/a{n}.pom"));
+        asked.iter_mut().step_by(4).for_each(|(_, status)| *status = 404);
+        assert!(is_worker(&profiles("Apache-Maven/3.9.6", &ONE, &asked)[0]));
+        assert!(!is_worker(&profiles("python-requests/2.31", &ONE, &asked)[0]));
+    }
 }

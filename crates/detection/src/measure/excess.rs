@@ -272,6 +272,16 @@ mod tests {
     }
 
     #[test]
+    fn what_libraries_add_is_no_crowd() {
+        let with = |agent: &str| -> Vec<RequestRecord> {
+            people().into_iter().chain((0..120).map(|_| record(agent, "/v1/items", 200))).collect()
+        };
+        let tools = |agent| measured(&with(agent), &people(), 3.0, Metric::ToolExcess);
+        assert!(tools("Go-http-client/2.0").is_some_and(|s| s > 0.9));
+        assert!(tools("Mozilla/5.0").is_some_and(|s| s < 0.1));
+    }
+
+    #[test]
     fn a_crawler_comes_from_few_networks() {
         let crawl = |networks: u8| -> Vec<RequestRecord> {
             let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";

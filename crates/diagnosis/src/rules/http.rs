@@ -401,6 +401,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), 2.0 "they use the program that visitors always used";
         CopierShare Above(0.2, 0.7), -2.5 "they read page after page and nothing else";
         BatchShare Above(0.3, 0.8), -2.0 "one program works through a list";
+        BareBrowserShare Exceeds(0.2, 0.6), -2.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
         ToolExcess Above(0.4, 0.8), -3.5 "libraries and services ask, with which nobody visits";
     }
     Crawler prior -2.5
