@@ -473,7 +473,7 @@ impl Engine {
             episode.named = Some(second.plus_ns(SECOND_NS));
             effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));
         }
-        episode.set_diagnosis(diagnosis, findings);
+        episode.set_diagnosis(second, diagnosis, findings);
     }
 
     pub(crate) fn episode_findings(&self, episode: &Episode) -> Findings {
@@ -588,7 +588,8 @@ mod tests {
             let time = Timestamp::from_seconds(second).plus_ns(i64::from(n) * 500_000);
             let client = IpAddr::from((0x0A00_0000 + second as u32 * 5_000 + n).to_be_bytes());
             let path: &[u8] = if is_calm && n % 2 == 0 { b"/static/a.css" } else { b"/item/7" };
-            let request = Request { path, status: 200, ..Request::new(time, client) };
+            let user_agent: &[u8] = if is_calm { b"Mozilla/5.0 (X11)" } else { b"python-requests/2.31" };
+            let request = Request { path, user_agent, status: 200, ..Request::new(time, client) };
             window.observe(&Observation::Request(request), u64::from(n));
         }
         window

@@ -32,7 +32,9 @@ const SURELY_NORMAL: f64 = 0.8;
 /// What moves so many seconds after an alarm that meant nothing is an alarm of its own.
 const APART_S: f64 = 5.0;
 /// A name that was held for so many seconds is not lost to the calm that follows.
+/// And for this part of the episode.
 const STOOD_S: f64 = 10.0;
+const STOOD_PART: f64 = 0.5;
 /// Seconds that are kept apart while there is no name.
 const RECENT_SECONDS: usize = 64;
 /// Seconds whose values are kept, to be learnt from if it was a false alarm.
@@ -65,8 +67,8 @@ pub(crate) struct Episode {
     /// Seconds that look calm again, not yet sure.
     pub tail: Vec<(Timestamp, Window)>,
     pub diagnosis: Option<Diagnosis>,
-    /// What the last diagnosis that gave it a name stands on.
-    pub standing: Option<Box<Findings>>,
+    /// The last name that it had.
+    standing: Option<Box<Standing>>,
     /// When the present verdict was first reached.
     pub named: Option<Timestamp>,
     pub last_active: Timestamp,
@@ -77,6 +79,15 @@ pub(crate) struct Episode {
     pub watched: Vec<SecondValues>,
     diagnosed: Option<Timestamp>,
     normal_in_a_row: u32,
+}
+
+/// A name, what it stands on, and from when to when it was held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Standing {
+    since: Timestamp,
+    until: Timestamp,
+    diagnosis: Diagnosis,
+    findings: Findings,
 }
 
 /// The last seconds apart, and all before them together.
@@ -231,25 +242,28 @@ impl Episode {
         due
     }
 
-    /// Takes the present diagnosis and what it stands on.
-    pub(crate) fn set_diagnosis(&mut self, diagnosis: Diagnosis, findings: Findings) {
+    /// Takes the present diagnosis, and what it stands on, at the end of a second.
+    pub(crate) fn set_diagnosis(&mut self, second: Timestamp, diagnosis: Diagnosis, findings: Findings) {
         let normal =
             diagnosis.verdict.class == Class::Normal && diagnosis.verdict.confidence >= SURELY_NORMAL;
         self.normal_in_a_row = if normal { self.normal_in_a_row + 1 } else { 0 };
-        let is_named = diagnosis.verdict.class.is_named();
-        if is_named {
+        if diagnosis.verdict.class.is_named() {
             self.unnamed = None;
+            let held = self.standing.take().filter(|s| s.diagnosis.verdict.class == diagnosis.verdict.class);
+            let since = held.map_or(second, |s| s.since);
+            self.standing =
+                Some(Box::new(Standing { since, until: second, diagnosis: diagnosis.clone(), findings }));
         }
-        self.standing = is_named.then(|| Box::new(findings));
         self.diagnosis = Some(diagnosis);
     }
 
     /// The verdict that stood when the calm began to come back, with what it stands on: minutes that
     /// are calm again thin out an episode until it looks like nothing.
     pub(crate) fn stood(&mut self) -> Option<(Findings, Diagnosis)> {
-        let held_s = self.last_active.since_s(self.named?);
-        let findings = self.standing.take().filter(|_| held_s >= STOOD_S)?;
-        Some((*findings, self.diagnosis.clone()?))
+        let standing = self.standing.take()?;
+        let held_s = standing.until.since_s(standing.since);
+        let long = held_s >= STOOD_S && held_s >= STOOD_PART * self.last_active.since_s(self.onset);
+        long.then_some((standing.findings, standing.diagnosis))
     }
 
     /// Whether it has turned out to be nothing. What still grows, or goes on unlike before, gets
@@ -344,7 +358,7 @@ mod tests {
         assert_eq!(episode.begins_at(&shifted), None, "nothing is known of the alarm yet");
         let mut nothing = diagnose(&Findings::default(), &Policy::default());
         nothing.verdict.class = Class::Normal;
-        episode.set_diagnosis(nothing, Findings::default());
+        episode.set_diagnosis(Timestamp::from_seconds(130), nothing, Findings::default());
         assert_eq!(episode.begins_at(&[(errors, Timestamp::from_seconds(120))]), None, "the alarm itself");
         let onset = episode.begins_at(&shifted);
         assert_eq!(onset, Some(Timestamp::from_seconds(120)));

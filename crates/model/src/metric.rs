@@ -123,7 +123,7 @@ metrics! {
     CadenceRegularity Who Share "cadence-regularity" "clients that send at a machine's rhythm";
     MachineClientShare Who Share "machine-client-share" "requests of clients that no person's browser behaves like";
     HiddenClientShare Who Share "hidden-client-share" "requests whose client is hidden behind one address";
-    ToolExcess Who Share "tool-excess" "additional requests that libraries, tools and services send";
+    ServiceExcess Who Share "service-excess" "additional requests that declared services and load tools send";
     OwnProgramExcess Who Share "own-program-excess" "additional requests that come from a program known here";
     NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
     CrawlerExcess Who Share "crawler-excess" "additional requests that declared crawlers send";

@@ -79,7 +79,7 @@ impl Sides<'_> {
                     || ours.binary_search(&k.value).is_ok()
             };
             add(Metric::OwnProgramExcess, share(&agents, is_own));
-            add(Metric::ToolExcess, self.tool_excess());
+            add(Metric::ServiceExcess, self.service_excess());
             let crawlers = crawlers(self.now);
             add(Metric::CrawlerExcess, share(&agents, |k| crawlers.binary_search(&k.value).is_ok()));
             add(Metric::NewAgentExcess, share(&agents, |k| k.before < 1.0));
@@ -118,13 +118,13 @@ impl Sides<'_> {
         (support >= LEAST_RECORDS as f64).then(|| (sum(&now) / usual, support))
     }
 
-    /// How much of the excess is sent by libraries, tools and services: no person visits with one.
-    fn tool_excess(&self) -> Option<f64> {
-        let is_tool = |r: &RequestRecord| {
+    /// How much of the excess is sent by what nobody visits with: services, and tools made for load.
+    fn service_excess(&self) -> Option<f64> {
+        let is_service = |r: &RequestRecord| {
             let kind = classify::agent_kind(r.user_agent.as_bytes());
-            u64::from(matches!(kind, AgentKind::Tool | AgentKind::Service | AgentKind::LoadTool))
+            u64::from(matches!(kind, AgentKind::Service | AgentKind::LoadTool))
         };
-        share(&self.keys(is_tool), |k| k.value == 1)
+        share(&self.keys(is_service), |k| k.value == 1)
     }
 
     /// Requests by key, assets aside.
@@ -272,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn what_libraries_add_is_no_crowd() {
+    fn what_services_add_is_no_crowd() {
         let with = |agent: &str| -> Vec<RequestRecord> {
             people().into_iter().chain((0..120).map(|_| record(agent, "/v1/items", 200))).collect()
         };
-        let tools = |agent| measured(&with(agent), &people(), 3.0, Metric::ToolExcess);
-        assert!(tools("Go-http-client/2.0").is_some_and(|s| s > 0.9));
-        assert!(tools("Mozilla/5.0").is_some_and(|s| s < 0.1));
+        let added = |agent| measured(&with(agent), &people(), 3.0, Metric::ServiceExcess);
+        assert!(added("Apache-Maven/3.9.6").is_some_and(|s| s > 0.9));
+        assert!(added("okhttp/4.12.0").is_some_and(|s| s < 0.1));
     }
 
     #[test]

@@ -376,7 +376,7 @@ pub const TABLE: &[CauseRules] = causes! {
         PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
         RequestRate Rises(1.8, 6.0), 1.0 "far more requests in all, what pages are made of included";
-        WorkerShare Above(0.3, 0.7), -3.0 "programs ask, not people";
+        WorkerShare Above(0.3, 0.7), -1.5 "programs ask, not people";
         NewWorkerCount Above(10.0, 60.0), -3.0 "many programs that were never here come at once";
         AssetsPerPage Flat(1.5), 3.0 "they fetch pages with their assets, as browsers do";
         AssetsPerPage Above(1.0, 3.0), 1.0 "they fetch assets, as browsers do";
@@ -402,7 +402,7 @@ pub const TABLE: &[CauseRules] = causes! {
         CopierShare Above(0.2, 0.7), -2.5 "they read page after page and nothing else";
         BatchShare Above(0.3, 0.8), -2.0 "one program works through a list";
         BareBrowserShare Exceeds(0.2, 0.6), -2.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
-        ToolExcess Above(0.4, 0.8), -3.5 "libraries and services ask, with which nobody visits";
+        ServiceExcess Above(0.4, 0.8), -3.5 "services ask, with which nobody visits";
     }
     Crawler prior -2.5
         needs [CrawlerShare Above(0.2, 0.5), CrawlerExcess Above(0.4, 0.8)]
