@@ -95,7 +95,8 @@ pub struct Signature {
     pub layer: Layer,
     /// Sorted, never empty.
     pub tests: Vec<Test>,
-    /// Share of the unwanted traffic that it matches.
+    /// Share of the unwanted traffic that it matches and no signature before it: the shares of
+    /// several add up to what all of them match together.
     pub attack: ShareEstimate,
     /// Share of normal traffic that it matches, by requests, packets or messages. `None`: there
     /// was no normal traffic to measure on.

@@ -90,6 +90,9 @@ const NEGLIGIBLE_PRIOR: f64 = 0.002;
 const CHANCE_SPREADS: f64 = 5.0;
 /// Fewest records that a signature must add.
 const MIN_HITS: u32 = 3;
+/// Estimated share of ordinary traffic from which on more tests make nothing safer: what few records
+/// have in common by luck would only let the next ones pass.
+const NARROW_ENOUGH: f64 = 1e-5;
 /// Tests with this share inside what a signature matches are common to all of it.
 const COMMON: f64 = 0.99;
 
@@ -141,6 +144,13 @@ struct Rest {
     normal: Bits,
 }
 
+impl Rest {
+    /// How many of them a conjunction matches.
+    fn part(&self, c: &Conjunction) -> (u32, u32) {
+        (c.unwanted.count_with(&self.unwanted), c.normal.count_with(&self.normal))
+    }
+}
+
 struct Search<'a> {
     pool: &'a [Candidate],
     limits: &'a Limits,
@@ -162,13 +172,14 @@ impl Search<'_> {
             if !self.is_enough(&best, &rest) || !self.is_narrow(&best) {
                 break;
             }
+            let added = rest.part(&best);
             rest.unwanted.remove(&best.unwanted);
             rest.normal.remove(&best.normal);
             let normal_hit = normal.len() as u32 - rest.normal.count();
             if self.mixture.baseline(normal_hit) > self.limits.max_baseline_share {
                 break;
             }
-            found.push(self.signature(&best, unwanted));
+            found.push(self.signature(&best, added, unwanted));
             let left = self.mixture.attack(rest.unwanted.count(), rest.normal.count());
             if left <= 1.0 - self.limits.target_cover {
                 break;
@@ -332,7 +343,11 @@ impl Search<'_> {
                 Test::DestinationPort { low, high } => high - low < FEW_PORTS,
                 _ => self.prior(i) <= 0.5,
             };
-            if is_telling {
+            let is_bound = matches!(
+                self.pool[i].test,
+                Test::Method(_) | Test::DestinationPort { .. } | Test::TcpFlags(_)
+            );
+            if is_telling && (is_bound || self.prior_of(&best.members) > NARROW_ENOUGH) {
                 best = self.with_common(best, i);
             }
         }
@@ -381,7 +396,8 @@ impl Search<'_> {
         Conjunction { unwanted: passing(unwanted), normal: passing(normal), ..c }
     }
 
-    fn signature(&self, c: &Conjunction, unwanted: Sample<'_>) -> Signature {
+    /// `added`: records of the attack and of normal traffic that no signature before it matches.
+    fn signature(&self, c: &Conjunction, added: (u32, u32), unwanted: Sample<'_>) -> Signature {
         let matching = (0..unwanted.len()).filter(|i| c.unwanted.has(*i));
         let mut examples: Vec<String> = Vec::new();
         for line in matching.map(|i| example(unwanted.get(i))) {
@@ -397,7 +413,7 @@ impl Search<'_> {
         Signature {
             layer: unwanted.layer(),
             tests,
-            attack: self.mixture.attack_estimate(c.unwanted.count(), c.normal.count()),
+            attack: self.mixture.attack_estimate(added.0, added.1),
             baseline: self.mixture.baseline_estimate(c.normal.count()),
             baseline_clients: self.clients.estimate(&c.normal),
             examples,

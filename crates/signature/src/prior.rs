@@ -13,6 +13,8 @@ const COMMON_WINDOWS: [u16; 11] =
     [8_192, 14_600, 16_384, 26_883, 28_960, 29_200, 42_340, 62_727, 64_240, 65_535, 5_840];
 /// UDP ports whose answers are everyday traffic.
 const COMMON_UDP_SERVICES: [u16; 4] = [53, 443, 80, 4_500];
+/// Least share of ordinary traffic that a range of passing ports stands for.
+const PASSING_PORTS: f64 = 0.6;
 /// Most that a payload prefix can say: half of all protocols start with a fixed byte.
 const LONGEST_TELLING_PREFIX: usize = 4;
 
@@ -112,8 +114,12 @@ fn address_share(length_bits: u8, is_ipv4: bool) -> f64 {
 fn source_port(low: u16, high: u16, is_udp: bool) -> f64 {
     let has = |port: &u16| (low..=high).contains(port);
     let width = f64::from(high - low) + 1.0;
+    // Programs count their ports up: the range of a short input is left within seconds.
+    let is_passing = low >= 1_024 && low < high;
     if COMMON_UDP_SERVICES.iter().any(has) {
         0.5
+    } else if is_passing {
+        (width / 28_000.0).clamp(PASSING_PORTS, 1.0)
     } else if low < 1_024 || is_udp && low == high {
         (width * 0.002).min(0.5)
     } else {

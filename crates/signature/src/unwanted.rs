@@ -1,17 +1,21 @@
 //! Which records of a disturbed sample can belong to the attack at all. A capture at the victim
 //! holds its own answers as well, and a signature of those would cut it off.
 
+use crate::matching::{has_ports, is_tcp};
 use crate::sample::Sample;
 use seawall_model::Cause;
 use seawall_model::observation::{Fragment, protocol, tcp_flags};
 use seawall_model::record::PacketRecord;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// Share of the packets that one destination receives to be the victim.
 const VICTIM_SHARE: f64 = 0.3;
 /// Distinct senders to it, so that a conversation of two does not count.
 const VICTIM_SENDERS: usize = 4;
+
+/// Ends that speak to another for that one to be asked.
+const ASKERS: usize = 4;
 
 /// The disturbed sample without what cannot be the attack.
 pub(crate) enum Wanted<'a> {
@@ -23,9 +27,10 @@ impl<'a> Wanted<'a> {
     pub(crate) fn of(sample: Sample<'a>, cause: Cause) -> Self {
         let Sample::Packets(packets) = sample else { return Self::Borrowed(sample) };
         let victims = victims(packets);
+        let asked = asked(packets);
         let kept: Vec<PacketRecord> = packets
             .iter()
-            .filter(|p| !victims.contains(&p.source))
+            .filter(|p| !victims.contains(&p.source) && !asked.contains(&end(p.source, p.source_port, p)))
             .filter(|p| can_belong(p, cause))
             .cloned()
             .collect();
@@ -38,6 +43,31 @@ impl<'a> Wanted<'a> {
             Self::Packets(packets) => Sample::Packets(packets),
         }
     }
+}
+
+/// Protocol, address and port.
+type End = (u8, IpAddr, u16);
+
+fn end(address: IpAddr, port: u16, p: &PacketRecord) -> End {
+    (p.protocol, address, port)
+}
+
+/// The ends that are asked, by many others or from many ports: what they send are answers. Who only
+/// gets refusals and acceptances back has asked itself, as a scanner does from one port.
+fn asked(packets: &[PacketRecord]) -> BTreeSet<End> {
+    let asks = |p: &&PacketRecord| {
+        use tcp_flags::{ACK, RST, SYN};
+        let replies = p.tcp_flags & RST != 0 || p.tcp_flags & (SYN | ACK) == SYN | ACK;
+        has_ports(p) && !(is_tcp(p) && replies)
+    };
+    let mut askers: BTreeMap<End, BTreeSet<End>> = BTreeMap::new();
+    for p in packets.iter().filter(asks) {
+        let from = askers.entry(end(p.destination, p.destination_port, p)).or_default();
+        if from.len() < ASKERS {
+            from.insert(end(p.source, p.source_port, p));
+        }
+    }
+    askers.into_iter().filter(|(_, from)| from.len() >= ASKERS).map(|(asked, _)| asked).collect()
 }
 
 /// Whether a packet can be part of an attack of this cause: what answers a SYN flood is the
@@ -77,4 +107,59 @@ fn victims(packets: &[PacketRecord]) -> Vec<IpAddr> {
         share >= VICTIM_SHARE && from.len() >= VICTIM_SENDERS
     };
     senders.into_iter().filter_map(|(to, mut from)| is_victim(&mut from).then_some(to)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Timestamp;
+
+    fn packet(from: (u8, u16), to: (u8, u16), flags: u8) -> PacketRecord {
+        PacketRecord {
+            time: Timestamp(0),
+            source: IpAddr::from([192, 0, 2, from.0]),
+            destination: IpAddr::from([192, 0, 2, to.0]),
+            protocol: protocol::TCP,
+            source_port: from.1,
+            destination_port: to.1,
+            length_bytes: 100,
+            ttl: 60,
+            fragment: Fragment::Whole,
+            tcp_flags: flags,
+            tcp_window: 0,
+            tcp_options: 0,
+            icmp_type: 0,
+            payload_prefix: ([0; _], 0),
+            two_way: true,
+        }
+    }
+
+    fn left(packets: &[PacketRecord], cause: Cause) -> Vec<IpAddr> {
+        let wanted = Wanted::of(Sample::Packets(packets), cause);
+        let Sample::Packets(kept) = wanted.sample() else { return Vec::new() };
+        kept.iter().map(|p| p.source).collect()
+    }
+
+    #[test]
+    fn what_a_server_answers_to_a_guesser_is_not_the_guessers() {
+        let packets: Vec<_> = (0..20)
+            .flat_map(|n| {
+                [
+                    packet((1, 40_000 + n), (9, 22), tcp_flags::ACK),
+                    packet((9, 22), (1, 40_000 + n), tcp_flags::ACK),
+                ]
+            })
+            .collect();
+        assert_eq!(left(&packets, Cause::CredentialAbuse), [IpAddr::from([192, 0, 2, 1]); 20]);
+    }
+
+    #[test]
+    fn refusals_do_not_make_a_server_of_a_scanner() {
+        let packets: Vec<_> = (1..20)
+            .flat_map(|n| {
+                [packet((1, 40_000), (9, n), tcp_flags::SYN), packet((9, n), (1, 40_000), tcp_flags::RST)]
+            })
+            .collect();
+        assert!(left(&packets, Cause::Scan).contains(&IpAddr::from([192, 0, 2, 1])));
+    }
 }

@@ -300,7 +300,11 @@ impl NetWindow {
         }
         // Some services ask from the port on which they answer.
         let mutual = p.source_port == p.destination_port && p.payload_bytes <= QUESTION_BYTES;
+        let begins_badly = p.flow == FlowState::New
+            && service::takes_no_small_datagrams(p.destination_port)
+            && p.payload_bytes <= QUESTION_BYTES;
         if service::is_service_port(p.destination_port)
+            && !begins_badly
             && (mutual || !service::is_service_port(p.source_port))
         {
             self.volumes.udp_questions.add(weight, bytes);

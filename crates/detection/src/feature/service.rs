@@ -104,6 +104,13 @@ pub fn is_collector_port(port: u16) -> bool {
     matches!(port, 162 | 514 | 2055 | 4739 | 6343 | 8125 | 9995 | 9996 | 12201 | 25826)
 }
 
+/// Ports on which nobody begins with a small datagram: those of services over TCP alone, and those
+/// of QUIC, of which the first packet fills 1,200 bytes (RFC 9000 section 14.1).
+#[must_use]
+pub fn takes_no_small_datagrams(port: u16) -> bool {
+    matches!(port, 20..=23 | 25 | 80 | 110 | 143 | 443 | 445 | 465 | 587 | 993 | 995)
+}
+
 /// TCP ports on which web servers and interfaces for programs answer.
 #[must_use]
 pub fn is_web_port(port: u16) -> bool {

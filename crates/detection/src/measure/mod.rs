@@ -6,9 +6,9 @@ mod dns;
 mod excess;
 mod http;
 mod net;
-mod payload;
 mod probing;
 mod rank;
+mod unanswered;
 
 pub use rank::rankings;
 

@@ -1,7 +1,7 @@
 //! Packet and connection windows as values.
 
-use super::payload::{random_payloads, uniform_payloads};
 use super::probing::{goes_on, probing, routine_probers};
+use super::unanswered::{ignored_questions, random_payloads, uniform_payloads};
 use super::{Structure, Value, push, push_share, spread};
 use crate::Window;
 use crate::feature::bits_as_count;
@@ -38,8 +38,6 @@ const SAID_AGAIN_LEAST: u32 = 2;
 const ASKING_LEAST: u64 = 6;
 /// Fewer openings say nothing of how many are sent again.
 const OPENINGS_LEAST: u64 = 20;
-/// A packet to a service that is a question has such a length, in the mean.
-const QUESTION_LENGTH_BYTES: std::ops::RangeInclusive<u64> = 44..=110;
 /// TLS records before any message: the change of cipher, alerts, handshakes (RFC 8446 section 5.1).
 const TLS_SETTING_UP: std::ops::RangeInclusive<u8> = 20..=22;
 /// Destinations are silent where less than this part of the traffic is conversation.
@@ -103,9 +101,6 @@ fn icmp_per_host(net: &NetWindow) -> f64 {
     asks * hosts.top
 }
 
-/// No network's own questions have more answers, of name and time servers, in a second.
-const SMALL_ANSWERS_PER_S: f64 = 3_000.0;
-
 /// Hosts at which somebody knocks now and then and that never answer, as those of an unused network.
 fn silent_hosts(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let knocks = |r: &&PacketRecord| match r.protocol {
@@ -167,24 +162,6 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::UnansweredUdpBytes, bytes, unanswered);
     push(out, Metric::DhcpClientCount, net.dhcp_clients.count(), n);
     push(out, Metric::DhcpRequestRate, v.dhcp_requests.packets as f64 / seconds, n);
-}
-
-/// Questions that nobody answered. Where a capture holds one direction only, no answer can be
-/// seen, and small packets to services pass for questions.
-fn ignored_questions(net: &NetWindow, seconds: f64) -> Volume {
-    let v = &net.volumes;
-    let mut ignored = Volume::default();
-    let one_sided = v.two_way.packets == 0;
-    let length_bytes = v.udp_questions.bytes / v.udp_questions.packets.max(1);
-    if !(one_sided && QUESTION_LENGTH_BYTES.contains(&length_bytes)) {
-        ignored.packets = v.udp_questions.packets.saturating_sub(v.udp_answers.packets);
-        ignored.bytes = v.udp_questions.bytes.saturating_sub(v.udp_answers.bytes);
-    }
-    // So many small answers are more than anybody asks for.
-    if v.udp_small_answers.packets as f64 > SMALL_ANSWERS_PER_S * seconds {
-        ignored.merge(&v.udp_small_answers);
-    }
-    ignored
 }
 
 /// The rate of something that makes up most one-way packets, in the busiest second: a short flood
@@ -644,6 +621,22 @@ mod tests {
         }
         assert!(measured(&packets, Metric::RetransmissionShare).is_some_and(|s| s > 0.15));
         assert!(measured(&packets, Metric::LossyClientShare).is_some_and(|s| s > 0.2));
+    }
+
+    #[test]
+    fn small_datagrams_to_a_web_port_are_no_questions() {
+        let flood = |port: u16| -> Vec<_> {
+            (0..200_u16)
+                .map(|n| Packet {
+                    protocol: protocol::UDP,
+                    payload: &[1; 18],
+                    payload_bytes: 18,
+                    ..packet(i64::from(n), (n % 200) as u8, 1, (2_000 + n, port), 0, FlowState::New)
+                })
+                .collect()
+        };
+        assert_eq!(measured(&flood(443), Metric::UnansweredUdpShare), Some(1.0));
+        assert_eq!(measured(&flood(123), Metric::UnansweredUdpShare), Some(0.0));
     }
 
     /// Datagrams from one port to one host.

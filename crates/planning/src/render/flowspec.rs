@@ -23,6 +23,7 @@ const RESERVE: &str = "# in reserve, for the case that the link is full; only fo
 #[must_use]
 pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     let mut flows = String::new();
+    let mut reserves = String::new();
     let mut statics = String::new();
     let is_upstream =
         |m: &Measure| matches!(m.action, Action::FlowSpec { .. } | Action::Blackhole | Action::DropInKernel);
@@ -35,8 +36,8 @@ pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
             Action::Blackhole => statics.push_str(&(said + &blackhole(m)?)),
             _ => {
                 let lines: Vec<String> = reserve(m)?.lines().map(|l| l.replace('\t', "  ")).collect();
-                flows.push_str(RESERVE);
-                flows.push_str(&comments("#", &lines));
+                reserves.push_str(RESERVE);
+                reserves.push_str(&comments("#", &lines));
             }
         }
         Ok(())
@@ -48,11 +49,21 @@ pub fn render(plan: &Plan, protected: &[Prefix]) -> Vec<RenderedRule> {
     let mut notes: Vec<String> = protected.first().map(|_| exempt.to_owned()).into_iter().collect();
     notes.extend_from_slice(&taken.notes);
     let mut text = heading("#", plan, UNDO, &notes);
-    let _ = write!(text, "flow {{\n{flows}}}\n");
+    text.push_str(&flow_block(&flows, &reserves));
     if !statics.is_empty() {
         let _ = write!(text, "static {{\n{statics}}}\n");
     }
     vec![taken.rule(PROGRAM, "inside the neighbor section of exabgp.conf", text)]
+}
+
+/// The routes with those in reserve. Without any route there is no block to enter: then all of it is
+/// a comment.
+fn flow_block(flows: &str, reserves: &str) -> String {
+    match (flows.is_empty(), reserves.is_empty()) {
+        (true, true) => String::new(),
+        (true, false) => format!("# flow {{\n{reserves}# }}\n"),
+        (false, _) => format!("flow {{\n{flows}{reserves}}}\n"),
+    }
 }
 
 /// A configuration with one neighbour.

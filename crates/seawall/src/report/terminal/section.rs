@@ -309,7 +309,7 @@ pub fn in_common(page: &mut Page, story: &Story<'_>, verbose: bool) {
     for (i, signature) in signatures.iter().take(shown).enumerate() {
         let expression = format!("signature {}: {}", i + 1, signature.expression);
         page.wrapped(2, 5, &[Span::new(Style::Strong, expression)]);
-        page.wrapped(5, 7, &[Span::plain(shares(signature))]);
+        page.wrapped(5, 7, &[Span::plain(shares(signature, i > 0))]);
         let examples = if verbose { signature.signature.examples.as_slice() } else { &[] };
         for example in examples {
             page.cut(5, &[Span::faint(format!("e.g. {example}"))]);
@@ -318,13 +318,15 @@ pub fn in_common(page: &mut Page, story: &Story<'_>, verbose: bool) {
     more(page, signatures.len(), shown, "signatures");
 }
 
-fn shares(signature: &SignatureReport) -> String {
+/// `further`: others come before it, and its share is what they leave.
+fn shares(signature: &SignatureReport, further: bool) -> String {
     let attack = figure::estimate(signature.signature.attack);
     let normal = signature.signature.baseline.map_or_else(
         || "normal traffic not known".into(),
         |b| format!("{} of normal traffic", figure::estimate(b)),
     );
-    format!("matches {attack} of the disturbance, {normal}")
+    let further = if further { "another " } else { "" };
+    format!("matches {further}{attack} of the disturbance, {normal}")
 }
 
 /// What happened when; the short form tells of changes beside the verdict.

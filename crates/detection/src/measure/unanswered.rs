@@ -1,11 +1,19 @@
-//! What unanswered UDP carries: the same again and again, or filler.
+//! Unanswered UDP: what of it are questions, and what it carries, the same again and again or filler.
 
 use super::net::UNIFORM_LEAST;
 use super::{Value, push, spread};
+use crate::feature::net::{NetWindow, Volume};
 use seawall_model::hash;
 use seawall_model::metric::Metric;
 use seawall_model::observation::{Fragment, protocol};
 use seawall_model::record::PacketRecord;
+
+/// A packet to a service that is a question has such a length, in the mean.
+const QUESTION_LENGTH_BYTES: std::ops::RangeInclusive<u64> = 44..=110;
+/// No server is asked more over UDP in a second.
+const QUESTIONS_PER_S: f64 = 20_000.0;
+/// No network's own questions have more answers, of name and time servers, in a second.
+const SMALL_ANSWERS_PER_S: f64 = 3_000.0;
 
 /// Fewer packets say nothing of how their first bytes are spread.
 const RANDOM_LEAST: usize = 48;
@@ -17,6 +25,25 @@ const MARKED_BYTES: usize = 8;
 const MOSTLY_RANDOM: f64 = 0.6;
 /// Filler is as large as can be.
 const FILLER_BYTES: u32 = 256;
+
+/// Questions that nobody answered. Where a capture holds one direction only, no answer can be
+/// seen, and small packets to services pass for questions.
+pub(super) fn ignored_questions(net: &NetWindow, seconds: f64) -> Volume {
+    let v = &net.volumes;
+    let mut ignored = Volume::default();
+    let one_sided = v.two_way.packets == 0;
+    let length_bytes = v.udp_questions.bytes / v.udp_questions.packets.max(1);
+    let few = v.udp_questions.packets as f64 <= QUESTIONS_PER_S * seconds;
+    if !(one_sided && few && QUESTION_LENGTH_BYTES.contains(&length_bytes)) {
+        ignored.packets = v.udp_questions.packets.saturating_sub(v.udp_answers.packets);
+        ignored.bytes = v.udp_questions.bytes.saturating_sub(v.udp_answers.bytes);
+    }
+    // So many small answers are more than anybody asks for.
+    if v.udp_small_answers.packets as f64 > SMALL_ANSWERS_PER_S * seconds {
+        ignored.merge(&v.udp_small_answers);
+    }
+    ignored
+}
 
 /// Unanswered UDP to one host with one and the same payload, as tools fill their packets. Streams, of which
 /// perhaps one direction was captured, number or encrypt theirs.
