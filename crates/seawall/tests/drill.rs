@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a drill happens in real time")]
 
 use seawall_drill::live::{self, Options, Stage, What};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,35 +49,52 @@ fn a_short_world_is_played_measured_and_cleaned_up() {
     assert_eq!(leftovers(), Vec::<String>::new());
 }
 
-#[test]
-fn a_recorded_drill_replays_byte_for_byte() {
-    let program = Path::new(env!("CARGO_BIN_EXE_seawall"));
-    let folder = std::env::temp_dir().join(format!("seawall-recorded-{}", std::process::id()));
-    let go_on = AtomicBool::new(false);
-    let options = Options {
-        program,
-        seed: 6,
-        stop: &go_on,
-        pace: 0.12,
-        keep: Some(&folder),
-        peers: &[],
-        in_lab: false,
-    };
-    live::play(live::world("phantom").expect("a world"), options, &mut |_| {}).expect("a card");
-    let recording = folder.join("phantom/flight/000001.swr");
+/// Every recording in a folder.
+fn recordings(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            all.extend(recordings(&path));
+        } else if path.extension().is_some_and(|e| e == "swr") {
+            all.push(path);
+        }
+    }
+    all
+}
+
+/// Replays a recording twice: the same bytes. Returns how many seconds it holds.
+fn replayed(recording: &Path) -> usize {
     let replay = || {
+        let program = env!("CARGO_BIN_EXE_seawall");
         let output =
-            Command::new(program).args(["replay", "--format", "json"]).arg(&recording).output().expect("run");
+            Command::new(program).args(["replay", "--format", "json"]).arg(recording).output().expect("run");
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };
     let first = replay();
-    assert_eq!(first, replay());
+    assert_eq!(first, replay(), "{}", recording.display());
     let report: serde_json::Value = serde_json::from_slice(&first).expect("a report");
     assert_eq!(report["schema"], "seawall.triage/1");
-    let seconds = report["series"][0]["values"].as_array().map_or(0, Vec::len);
+    report["series"][0]["values"].as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn a_recorded_drill_of_every_world_replays_byte_for_byte() {
+    let program = Path::new(env!("CARGO_BIN_EXE_seawall"));
+    let folder = std::env::temp_dir().join(format!("seawall-recorded-{}", std::process::id()));
+    let (go_on, keep) = (AtomicBool::new(false), Some(folder.as_path()));
+    let options = Options { program, seed: 6, stop: &go_on, pace: 0.12, keep, peers: &[], in_lab: false };
+    std::thread::scope(|scope| {
+        for world in &live::WORLDS {
+            scope.spawn(move || live::play(world, options, &mut |_| {}).expect("a card"));
+        }
+    });
+    for world in &live::WORLDS {
+        let seconds = recordings(&folder.join(world.name)).iter().map(|r| replayed(r)).max();
+        assert!(seconds.is_some_and(|s| s >= 2), "{}: {seconds:?} seconds were recorded", world.name);
+    }
     std::fs::remove_dir_all(&folder).expect("removed");
-    assert!(seconds >= 2, "{seconds} seconds were recorded");
 }
 
 #[test]

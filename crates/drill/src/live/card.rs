@@ -127,6 +127,20 @@ impl Card {
         self.bars.iter().all(|b| b.held)
     }
 
+    /// Wrong theories, those that the same number rules out together, each group with that number.
+    #[must_use]
+    pub fn refuted_together(&self) -> Vec<(Vec<&str>, &Refutation)> {
+        let mut groups: Vec<(Vec<&str>, &Refutation)> = Vec::new();
+        for one in &self.refutations {
+            let is_same = |other: &Refutation| (&other.figures, &other.reason) == (&one.figures, &one.reason);
+            match groups.iter_mut().find(|(_, other)| is_same(other)) {
+                Some((theories, _)) => theories.push(&one.theory),
+                None => groups.push((vec![&one.theory], one)),
+            }
+        }
+        groups
+    }
+
     /// The card with its bars, by what it holds.
     #[must_use]
     pub(super) fn judged(mut self) -> Self {
@@ -374,6 +388,24 @@ mod tests {
         let card = scene(&requests(onset, |_| 200), &[early], onset);
         assert_eq!(card.false_alarms, 1);
         assert_eq!(card.noticed_s, None);
+    }
+
+    #[test]
+    fn theories_that_one_number_rules_out_are_told_together() {
+        let refutation = |theory: &str, figures: Option<&str>| Refutation {
+            theory: theory.into(),
+            cause: String::new(),
+            figures: figures.map(str::to_owned),
+            reason: String::new(),
+        };
+        let refutations = vec![
+            refutation("a bug", Some("failing: 0 %")),
+            refutation("real demand", Some("new clients: 90 %")),
+            refutation("misconfiguration", Some("failing: 0 %")),
+        ];
+        let card = Card { refutations, ..Card::default() };
+        let told: Vec<Vec<&str>> = card.refuted_together().into_iter().map(|(t, _)| t).collect();
+        assert_eq!(told, [vec!["a bug", "misconfiguration"], vec!["real demand"]]);
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn injects(outage: &Outage) -> Vec<Inject> {
             .into(),
     }];
     for (number, theory) in (1..).zip(outage.theories) {
-        all.push(doubt(10 * number, theory));
+        all.push(doubt(10 * number, theory, outage.cause));
     }
     let minute = 10 * (1 + outage.theories.len() as u32);
     all.push(naming(minute, outage.cause));
@@ -111,17 +111,26 @@ fn injects(outage: &Outage) -> Vec<Inject> {
     all
 }
 
-fn doubt(minute: u32, theory: &Theory) -> Inject {
+fn doubt(minute: u32, theory: &Theory, real: Cause) -> Inject {
     let seen = part(theory.cause, PARTS_RECOGNISE).unwrap_or_default();
+    let look = |cause: Cause| {
+        format!(
+            "We look whether this is so: {}",
+            first_sentence(part(cause, PARTS_RECOGNISE).unwrap_or_default())
+        )
+    };
+    // What would show something else is looked for as eagerly, on such a day.
+    let another = [Cause::SlowBackend, Cause::NetworkFault].into_iter().find(|c| *c != theory.cause);
     Inject {
         minute,
         comes_in: format!("Somebody is sure: \"{}\".", theory.name),
-        question: "What do you answer?",
-        answers: vec![
-            format!("\"Which number would show it?\", and look at that number: {}", first_sentence(seen)),
-            "\"It has been that before\", and work on it until it is solved".into(),
-            "\"It cannot be\", and go on".into(),
-        ],
+        question: "By what would you know whether it is?",
+        answers: [theory.cause, real]
+            .into_iter()
+            .chain(another)
+            .map(look)
+            .chain(["It has been that before: we work on it until it is solved".to_owned()])
+            .collect(),
         lesson: format!("It would look like this: {seen}"),
     }
 }
@@ -247,10 +256,12 @@ mod tests {
         for outage in &OUTAGES {
             // The right letters are those under which the first answers are shown.
             let (shown, _) = played(outage, "");
-            let mut letters = String::new();
+            let (mut letters, mut lines) = (String::new(), shown.lines());
             for inject in injects(outage) {
-                let line =
-                    shown.lines().find(|l| l.trim_start().get(3..) == Some(inject.answers[0].as_str()));
+                // What is right here may be wrong elsewhere.
+                assert!(lines.by_ref().any(|l| l.ends_with(&inject.comes_in)), "{}", inject.comes_in);
+                let is_right = |l: &&str| l.trim_start().get(3..) == Some(inject.answers[0].as_str());
+                let line = lines.by_ref().find(is_right);
                 letters.push_str(&line.expect("shown").trim_start()[..1]);
                 letters.push('\n');
             }

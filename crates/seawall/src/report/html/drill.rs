@@ -441,9 +441,9 @@ fn theories(html: &mut Html, card: &Card) {
             });
         });
         html.within("tbody", &[], |html| {
-            for refutation in &card.refutations {
+            for (theories, refutation) in card.refuted_together() {
                 html.within("tr", &[], |html| {
-                    html.element("th", &[("scope", "row")], &capitalised(&refutation.theory));
+                    html.element("th", &[("scope", "row")], &capitalised(&theories.join(", ")));
                     html.within("td", &[], |html| {
                         html.text(&capitalised(
                             refutation.figures.as_deref().unwrap_or("nothing rules it out"),

@@ -292,13 +292,13 @@ fn account(page: &mut Page, card: &Card) {
     if let Some(lab) = lab(card) {
         page.wrapped(2, 4, &[Span::faint(lab)]);
     }
-    for refutation in &card.refutations {
+    for (theories, refutation) in card.refuted_together() {
         let figures = refutation.figures.as_deref().unwrap_or("nothing rules it out");
         let reason = match refutation.reason.as_str() {
             "" => String::new(),
             reason => format!(" – {reason}"),
         };
-        let theory = format!("not \"{}\": ", refutation.theory);
+        let theory = format!("not \"{}\": ", theories.join("\", nor \""));
         page.wrapped(2, 4, &[Span::plain(theory), Span::new(Style::Name, figures), Span::faint(reason)]);
     }
     what_was_done(page, card);
