@@ -21,6 +21,8 @@ use tokio::task::JoinHandle as Task;
 
 /// How often a thread hands over what it saw.
 pub const TICK: Duration = Duration::from_millis(100);
+/// Ticks for which a thread remembers how many exchanges with an upstream there were at once.
+const TICKS_OF_SPAN: u32 = 100;
 /// How often an upstream is looked at, and how long it may take.
 const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// How often a thread that is to end looks whether it may.
@@ -187,9 +189,12 @@ async fn run(
 
 async fn publish(thread: Rc<Thread>) {
     let mut ticks = tokio::time::interval(TICK);
-    loop {
+    for tick in 1_u32.. {
         ticks.tick().await;
         thread.publish();
+        if tick.is_multiple_of(TICKS_OF_SPAN) {
+            thread.pools.iter().for_each(crate::upstream::Pool::begin_span);
+        }
     }
 }
 

@@ -84,7 +84,8 @@ seawall_model::limits! {
     upstream_timeout_ms: 60_000, 10, 3_600_000;
     /// Silence after which a connection that was upgraded (WebSocket) is closed.
     tunnel_idle_ms: 600_000, 100, 86_400_000;
-    /// Idle connections kept to one upstream server, per thread.
+    /// Idle connections kept to one upstream server, per thread; more only where more were in use
+    /// at once within the last seconds.
     upstream_idle_connections: 64, 0, 10_000;
     /// Retries allowed for a hundred requests.
     retry_budget_percent: 20, 0, 100;

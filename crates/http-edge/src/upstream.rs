@@ -56,6 +56,8 @@ pub struct Server {
     pub address: SocketAddr,
     pub health: Arc<Health>,
     active: Cell<u32>,
+    /// Most exchanges at once of late: in the present span, and in the one before.
+    peaks: Cell<(u32, u32)>,
     idle: RefCell<Vec<TcpStream>>,
 }
 
@@ -66,7 +68,12 @@ pub struct Load<'a>(&'a Server);
 impl<'a> Load<'a> {
     #[must_use]
     pub fn of(server: &'a Server) -> Self {
-        server.active.set(server.active.get() + 1);
+        let active = server.active.get() + 1;
+        server.active.set(active);
+        let (present, before) = server.peaks.get();
+        if active > present {
+            server.peaks.set((active, before));
+        }
         Self(server)
     }
 }
@@ -90,6 +97,7 @@ impl Pool {
             address: u.address,
             health: Arc::clone(h),
             active: Cell::new(0),
+            peaks: Cell::default(),
             idle: RefCell::default(),
         };
         Self {
@@ -147,12 +155,33 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection on which nothing is under way.
+    /// Keeps a connection on which nothing is under way. Beyond the limit only as many are kept
+    /// as were in use at once of late: a burst needs them again with its next wave.
     pub fn keep(&self, at: usize, stream: TcpStream) {
-        let mut idle = self.servers[at].idle.borrow_mut();
-        if idle.len() < self.idle_most {
+        let server = &self.servers[at];
+        let mut idle = server.idle.borrow_mut();
+        if idle.len() < self.idle_room(server) {
             idle.push(stream);
         }
+    }
+
+    /// Begins a new span of time in which exchanges at once are counted, and closes connections
+    /// that were kept for the one before the last.
+    pub fn begin_span(&self) {
+        for server in &self.servers {
+            let (present, _) = server.peaks.get();
+            server.peaks.set((server.active.get(), present));
+            let mut idle = server.idle.borrow_mut();
+            let beyond = idle.len().saturating_sub(self.idle_room(server));
+            idle.drain(..beyond);
+        }
+    }
+
+    /// Idle connections that a server may have now.
+    fn idle_room(&self, server: &Server) -> usize {
+        let (present, before) = server.peaks.get();
+        let of_late = present.max(before).saturating_sub(server.active.get()) as usize;
+        if self.idle_most == 0 { 0 } else { self.idle_most.max(of_late + 1) }
     }
 
     fn draw(&self, below: usize) -> usize {
@@ -202,6 +231,24 @@ mod tests {
         let pool = pool(1);
         assert_eq!((0..3).filter(|_| pool.servers[0].health.failed()).count(), 1);
         assert_eq!(pool.choose(None), None);
+    }
+
+    #[test]
+    fn connections_of_a_burst_are_kept_for_its_next_wave_and_no_longer() {
+        let limits = crate::settings::Limits { upstream_idle_connections: 4, ..Default::default() };
+        let upstream = Upstream { name: "a".to_owned(), address: SocketAddr::from(([127, 0, 0, 1], 1)) };
+        let pool = Pool::new(&[upstream], &[Arc::default()], &limits, 1);
+        let server = &pool.servers[0];
+        assert_eq!(pool.idle_room(server), 4);
+        let mut loads: Vec<_> = (0..50).map(|_| Load::of(server)).collect();
+        loads.truncate(20);
+        // The one that ends is still counted as under way.
+        assert_eq!(pool.idle_room(server), 31);
+        loads.clear();
+        pool.begin_span();
+        assert_eq!(pool.idle_room(server), 51);
+        pool.begin_span();
+        assert_eq!(pool.idle_room(server), 4);
     }
 
     #[test]
