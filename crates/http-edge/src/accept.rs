@@ -16,6 +16,7 @@ use seawall_model::observation::ConnectionEvent;
 use seawall_wire::packet::tls::{HELLO_LIMIT_BYTES, Start, client_hello};
 use std::cell::Cell;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -82,7 +83,7 @@ impl Drop for Place {
 }
 
 async fn connection(place: Place, origin: Origin, tcp: TcpStream) {
-    serve(&place.thread, origin, tcp).await;
+    pin!(serve(&place.thread, origin, tcp)).await;
 }
 
 async fn serve(thread: &Rc<Thread>, mut origin: Origin, mut tcp: TcpStream) {
@@ -95,7 +96,7 @@ async fn serve(thread: &Rc<Thread>, mut origin: Origin, mut tcp: TcpStream) {
         }
     }
     match &site.tls {
-        None => Connection::new(Rc::clone(thread), origin, Stream::Plain(tcp), input).serve().await,
+        None => pin!(Connection::new(Rc::clone(thread), origin, Stream::Plain(tcp), input).serve()).await,
         // Apart, because it is larger, and each connection would be as large.
         Some(certificates) => Box::pin(encrypted(thread, origin, tcp, input, certificates)).await,
     }

@@ -18,6 +18,7 @@ use seawall_model::time::SECOND_NS;
 use seawall_model::{Timestamp, hash};
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -259,7 +260,7 @@ impl Acting {
                 }
             }
         }
-        if let Some(page) = self.from_cache(thread, asked, &rules, decision.stale_s, seen).await {
+        if let Some(page) = pin!(self.from_cache(thread, asked, &rules, decision.stale_s, seen)).await {
             self.memory.admit(&sighting, now);
             self.memory.answered(&sighting, now);
             return Entry::Stored(page);
@@ -279,7 +280,8 @@ impl Acting {
             cap,
             holds: Cell::new(false),
         };
-        let is_let_in = !thread.settings.enforce || self.wait_for_room(thread, shedder, standing, now).await;
+        let is_let_in =
+            !thread.settings.enforce || pin!(self.wait_for_room(thread, shedder, standing, now)).await;
         if !is_let_in {
             if let Some(page) = seen.instead.take() {
                 thread.counters.add(Counter::served_instead, 1);

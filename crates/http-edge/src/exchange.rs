@@ -134,11 +134,11 @@ pub async fn with_upstream<'t, T>(
     pool.earn();
     let (mut except, mut fresh, mut tried) = (None, false, 0);
     loop {
-        let opened = open(thread, pool, except, fresh).await?;
+        let opened = pin!(open(thread, pool, except, fresh)).await?;
         let (at, reused) = (opened.at, opened.reused);
         server.set(&pool.servers[at].name);
         let load = Load::of(&pool.servers[at]);
-        let result = attempt(opened).await;
+        let result = pin!(attempt(opened)).await;
         drop(load);
         tried += 1;
         // A kept connection may end as we use it: that says nothing of the server.
@@ -235,7 +235,7 @@ impl Download<'_> {
         alarm: &mut Alarm,
     ) -> Result<End, Fault> {
         let head = loop {
-            let head = self.read_head(upstream, buffer, fields, alarm).await?;
+            let head = pin!(self.read_head(upstream, buffer, fields, alarm)).await?;
             if head.status >= 200 || head.status == 101 {
                 break head;
             }
@@ -259,7 +259,7 @@ impl Download<'_> {
             sink.flush(alarm).await?;
             return Ok(End::Switched);
         }
-        self.carry_body(&head, upstream, buffer, sink, alarm).await?;
+        pin!(self.carry_body(&head, upstream, buffer, sink, alarm)).await?;
         if let Some(taking) = &mut *self.taking.borrow_mut() {
             taking.end();
         }
@@ -346,17 +346,17 @@ impl Download<'_> {
                     if let Some(taking) = &mut *self.taking.borrow_mut() {
                         taking.data(&buffer.filled()[start..end]);
                     }
-                    sink.data(&buffer.filled()[start..end], alarm).await?;
+                    pin!(sink.data(&buffer.filled()[start..end], alarm)).await?;
                     buffer.consume(end);
                 }
                 Step::End { trailers, consumed } => {
-                    sink.end(&buffer.filled()[trailers..consumed], alarm).await?;
+                    pin!(sink.end(&buffer.filled()[trailers..consumed], alarm)).await?;
                     buffer.consume(consumed);
                     return Ok(());
                 }
                 Step::More { consumed } => {
                     buffer.consume(consumed);
-                    let n = self.read_more(upstream, buffer, sink, alarm).await?;
+                    let n = pin!(self.read_more(upstream, buffer, sink, alarm)).await?;
                     if n == 0 && body.ends_with_connection() {
                         return sink.end(b"", alarm).await;
                     }
@@ -419,15 +419,15 @@ pub fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Runs a download; beside it an upload, whose end alone ends nothing.
+/// Runs a download; beside it an upload, whose end alone ends nothing. They come pinned, because
+/// both are large, and moving them would cost more than most of what they do.
 ///
 /// # Errors
 /// As the first that fails for good.
 pub async fn alongside(
-    download: impl Future<Output = Result<End, Fault>>,
-    upload: impl Future<Output = Fault>,
+    mut download: Pin<&mut impl Future<Output = Result<End, Fault>>>,
+    mut upload: Pin<&mut impl Future<Output = Fault>>,
 ) -> Result<End, Fault> {
-    tokio::pin!(download, upload);
     let mut uploading = true;
     loop {
         tokio::select! {

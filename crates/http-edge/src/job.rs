@@ -20,6 +20,7 @@ use crate::thread::{Sensing, Thread};
 use seawall_model::observation::{ConnectionEvent, Ending, HttpVersion, Method};
 use std::cell::Cell;
 use std::net::IpAddr;
+use std::pin::pin;
 use tokio::time::Instant;
 
 /// Bytes of what was no request that are told.
@@ -113,7 +114,7 @@ impl<'a> Job<'a> {
         let variant =
             || stored::variant(self.origin.site, self.bytes, self.fields).filter(|_| self.has_no_body());
         let asked = Asked { site: self.origin.site, request: &self.request, variant: &variant };
-        let entry = thread.acting.enter(thread, &asked, now, &self.seen).await;
+        let entry = pin!(thread.acting.enter(thread, &asked, now, &self.seen)).await;
         self.is_stored.set(matches!(entry, Entry::Stored(_)));
         let is_denied =
             !matches!(entry, Entry::Go(_) | Entry::Stored(_)) && !self.request.path.starts_with(OWN_PREFIX);

@@ -16,6 +16,7 @@ use crate::stream::{self, Half, Stream};
 use crate::thread::Thread;
 use seawall_model::observation::{ConnectionEvent, Method};
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -75,10 +76,11 @@ impl Connection {
     pub async fn serve(mut self) {
         let mut served = 0;
         loop {
-            let next = match self.read_head(served == 0).await {
+            let head = pin!(self.read_head(served == 0)).await;
+            let next = match head {
                 Ok(Some(end)) => {
                     served += 1;
-                    self.one_request(end, served).await
+                    pin!(self.one_request(end, served)).await
                 }
                 Ok(None) => Next::Close,
                 Err(refusal) => self.refuse(refusal, false).await,
@@ -106,7 +108,8 @@ impl Connection {
         if self.input.is_empty() {
             let patience =
                 self.patience(if is_first { limits.header_deadline_ms } else { limits.idle_timeout_ms });
-            match self.first_bytes(is_first, Instant::now() + patience).await {
+            let first = pin!(self.first_bytes(is_first, Instant::now() + patience)).await;
+            match first {
                 Ok(Ok(n)) if n > 0 => {}
                 Ok(_) => return Ok(None),
                 Err(TooLate) if is_first => {
@@ -187,7 +190,7 @@ impl Connection {
         };
         let thread = Rc::clone(&self.thread);
         thread.shared.active.fetch_add(1, Ordering::Relaxed);
-        let next = self.exchange(&head, served).await;
+        let next = pin!(self.exchange(&head, served)).await;
         thread.shared.active.fetch_sub(1, Ordering::Relaxed);
         next
     }
@@ -205,7 +208,7 @@ impl Connection {
         let server = Cell::new("");
         let (next, fault, pass) = match job.enter().await {
             Entry::Go(pass) => {
-                let result = self.carry(&job, &server, &pass).await;
+                let result = pin!(self.carry(&job, &server, &pass)).await;
                 let next = match result {
                     Ok(next) => next,
                     Err(fault) => self.answer_fault(fault, &job).await,
@@ -232,8 +235,9 @@ impl Connection {
         let mut out = job.thread.stock.vector();
         job.write_head(&mut out);
         let site = job.origin.site;
-        let attempt = async |opened| self.attempt(job, opened, &out, pass).await;
-        let result = exchange::with_upstream(job.thread, site, job.is_repeatable(), server, attempt).await;
+        let attempt = async |opened| pin!(self.attempt(job, opened, &out, pass)).await;
+        let result =
+            pin!(exchange::with_upstream(job.thread, site, job.is_repeatable(), server, attempt)).await;
         job.thread.stock.keep(out);
         result
     }
@@ -271,14 +275,12 @@ impl Connection {
             limits,
             progress: &job.progress,
         };
-        let run = download.run(
-            &mut from_upstream,
-            &mut buffer,
-            &mut self.answer_fields,
-            &mut sink,
-            &mut self.alarm,
-        );
-        let end = exchange::alongside(run, upload.run(&mut to_upstream)).await;
+        let end = {
+            let (fields, alarm) = (&mut self.answer_fields, &mut self.alarm);
+            let run = pin!(download.run(&mut from_upstream, &mut buffer, fields, &mut sink, alarm));
+            let upload = pin!(upload.run(&mut to_upstream));
+            exchange::alongside(run, upload).await
+        };
         let (sent_all, keeps) = (job.progress.asked.get(), sink.reply.keep_alive);
         if end.is_err() && !sink.wrote {
             // Nothing of the answer has gone out: the client gets a whole one instead.
@@ -488,7 +490,7 @@ impl<C: AsyncRead + Unpin> Upload<'_, C> {
     /// Carries the body, then watches whether the client stays. Returns why it stopped.
     async fn run<W: AsyncWrite + Unpin>(&mut self, upstream: &mut W) -> Fault {
         if !self.body.is_done()
-            && let Err(fault) = self.carry(upstream).await
+            && let Err(fault) = pin!(self.carry(upstream)).await
         {
             return fault;
         }

@@ -20,6 +20,7 @@ use crate::thread::Thread;
 use seawall_model::observation::{ConnectionEvent, HttpVersion, Method};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -256,7 +257,8 @@ async fn one_request(thread: &Thread, origin: &Origin, turn: Turn<'_>, stock: &R
             let server = Cell::new("");
             let (fault, pass) = match job.enter().await {
                 Entry::Go(pass) => {
-                    let result = carry(&job, &server, turn, (&mut *answer_fields, &mut *alarm), &pass).await;
+                    let result =
+                        pin!(carry(&job, &server, turn, (&mut *answer_fields, &mut *alarm), &pass)).await;
                     if let Err(fault) = result {
                         answer_fault(fault, &job, turn, alarm).await;
                     }
@@ -292,9 +294,10 @@ async fn carry<'t>(
 ) -> Result<(), Fault> {
     let mut out = job.thread.stock.vector();
     job.write_head(&mut out);
-    let attempt = async |opened| attempt(job, opened, &out, turn, fields, alarm, pass).await;
+    let attempt = async |opened| pin!(attempt(job, opened, &out, turn, fields, alarm, pass)).await;
     let result =
-        exchange::with_upstream(job.thread, job.origin.site, job.is_repeatable(), server, attempt).await;
+        pin!(exchange::with_upstream(job.thread, job.origin.site, job.is_repeatable(), server, attempt))
+            .await;
     job.thread.stock.keep(out);
     result
 }
@@ -325,9 +328,11 @@ async fn attempt(
     let count_slow = || job.count_slow();
     let on_cookie = |value: &[u8]| pass.cookie_set(value, thread.clock.timestamp(job.began));
     let download = job.download(&count_slow, &on_cookie);
-    let run = download.run(&mut from_upstream, &mut buffer, fields, &mut sink, alarm);
-    let upload = upload(job, turn, &mut to_upstream);
-    let end = exchange::alongside(run, upload).await;
+    let end = {
+        let run = pin!(download.run(&mut from_upstream, &mut buffer, fields, &mut sink, alarm));
+        let upload = pin!(upload(job, turn, &mut to_upstream));
+        exchange::alongside(run, upload).await
+    };
     match end? {
         // Nobody asked for one: an HTTP/2 client cannot (RFC 9113 section 8.6).
         End::Switched => Err(Fault::Broken),
