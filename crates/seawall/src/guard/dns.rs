@@ -11,7 +11,7 @@ use seawall_http_edge::tls::Certificates;
 use seawall_model::Timestamp;
 use seawall_model::change::Change;
 use seawall_model::policy::{Mode, Policy};
-use seawall_model::report::InputReport;
+use seawall_model::report::{InputReport, TriageReport};
 use seawall_model::time::SECOND_NS;
 use serde_json::json;
 
@@ -117,6 +117,12 @@ impl DnsControl {
         &self.edge
     }
 
+    /// What the incident under way is known as.
+    #[must_use]
+    pub fn report(&self) -> Option<&TriageReport> {
+        self.incident.as_ref()?.report.as_deref()
+    }
+
     #[must_use]
     pub fn queries_per_s(&self) -> f64 {
         self.queries_per_s
@@ -137,7 +143,7 @@ impl DnsControl {
             Counter::ALL.iter().map(|c| (c.name().to_owned(), self.edge.count(*c).into())).collect();
         json!({
             "listen": self.edge.addresses(),
-            "verdict": self.incident.as_ref().and_then(|i| i.report.as_ref()).map(|r| &r.verdict),
+            "verdict": self.report().map(|r| &r.verdict),
             "suspended": self.suspended,
             "queries_per_s": self.queries_per_s,
             "backends": backends,

@@ -26,20 +26,12 @@ impl Live<'_> {
         if !self.console.progress {
             return;
         }
-        let (up, all) = edge
-            .upstreams()
-            .into_iter()
-            .fold((0, 0), |(up, all), (.., is_up)| (up + u32::from(is_up), all + 1));
-        let what = control.report().filter(|r| r.verdict.class != Class::Normal);
-        let what = what.map_or_else(|| "normal".to_owned(), |r| words::verdict(&r.verdict));
-        let queries: f64 = dns.iter().map(DnsControl::queries_per_s).sum();
-        let queries = if dns.is_empty() { String::new() } else { format!("{queries:.0} queries/s  ") };
-        let line = format!(
-            "{}  {queries}{:.0} requests/s  {} connections  {up}/{all} upstreams up  {what}",
-            time(now),
-            control.requests_per_s(),
-            edge.open_connections(),
-        );
+        let reports = control.report().into_iter().chain(dns.iter().filter_map(DnsControl::report));
+        let what = reports.map(|r| &r.verdict).find(|v| v.class != Class::Normal);
+        let parts = [dns_part(dns), requests_part(control, edge, dns.is_empty())];
+        let rates: String = parts.into_iter().flatten().map(|part| part + "  ").collect();
+        let what = what.map_or_else(|| "normal".to_owned(), words::verdict);
+        let line = format!("{}  {rates}{what}", time(now));
         let line = text::clip(&text::visible(&line), self.console.width);
         // A line that cannot be drawn is no reason to stop.
         let _ = write!(self.err, "\r\x1b[K{line}");
@@ -116,6 +108,25 @@ impl Live<'_> {
         }
         Ok(())
     }
+}
+
+/// What comes to the fronts of name servers, and how many servers are up.
+fn dns_part(dns: &[DnsControl]) -> Option<String> {
+    let queries: f64 = dns.iter().map(DnsControl::queries_per_s).sum();
+    let (up, all) = count_up(dns.iter().flat_map(|d| d.edge().backends()).map(|(_, is_up)| is_up));
+    (!dns.is_empty()).then(|| format!("{queries:.0} queries/s  {up}/{all} name servers up"))
+}
+
+/// The same of sites; nothing of them where there are only name servers.
+fn requests_part(control: &Control, edge: &Edge, is_alone: bool) -> Option<String> {
+    let (up, all) = count_up(edge.upstreams().into_iter().map(|(.., is_up)| is_up));
+    let (requests, connections) = (control.requests_per_s(), edge.open_connections());
+    (is_alone || all > 0)
+        .then(|| format!("{requests:.0} requests/s  {connections} connections  {up}/{all} upstreams up"))
+}
+
+fn count_up(all: impl Iterator<Item = bool>) -> (u32, u32) {
+    all.fold((0, 0), |(up, all), is_up| (up + u32::from(is_up), all + 1))
 }
 
 fn first_share(share: f64) -> String {
