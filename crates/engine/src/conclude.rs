@@ -47,7 +47,7 @@ pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
     let calm_followed = engine.episode.as_ref().is_some_and(|e| !e.tail.is_empty());
     engine.close_episode(calm_followed, &mut Vec::new());
     for (_, window) in std::mem::take(&mut engine.ring) {
-        engine.quiet.merge(&window);
+        engine.add_quiet(&window);
     }
     let mut episodes = std::mem::take(&mut engine.concluded);
     let chosen = match episodes.first() {

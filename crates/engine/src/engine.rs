@@ -8,7 +8,7 @@ use crate::origin;
 use crate::timeline::Timeline;
 use seawall_detection::Window;
 use seawall_detection::detector::{Cusum, KindTimes, SERIES, SHARES, Scale, Series, ShareCusum, Shift};
-use seawall_detection::measure;
+use seawall_detection::measure::{self, Expected};
 use seawall_diagnosis::diagnose;
 use seawall_model::cause::Class;
 use seawall_model::change::Change;
@@ -21,6 +21,7 @@ use seawall_model::time::{SECOND_NS, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 /// Quiet seconds that are kept apart, so that an onset can be dated back into them.
 const RING_SECONDS: usize = 64;
@@ -72,6 +73,17 @@ pub enum Effect {
     Concluded(Box<Conclusion>),
 }
 
+/// The reference as measured, until the reference changes. It follows from the rest of the state, and
+/// is no part of it.
+#[derive(Clone, Debug, Default)]
+struct Expectation(OnceLock<Expected>);
+
+impl PartialEq for Expectation {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// All state of one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Engine {
@@ -82,6 +94,9 @@ pub struct Engine {
     pub(crate) ring: VecDeque<(Timestamp, Window)>,
     /// Everything quiet that has left the ring.
     pub(crate) quiet: Window,
+    /// What the reference lets expect; measured when it is asked for.
+    #[serde(skip)]
+    expected: Expectation,
     pub(crate) detectors: Vec<Cusum>,
     pub(crate) share_detectors: Vec<ShareCusum>,
     pub(crate) coarse: Coarse,
@@ -107,6 +122,7 @@ impl Engine {
             second: None,
             ring: VecDeque::new(),
             quiet: Window::default(),
+            expected: Expectation::default(),
             detectors: SERIES.iter().map(|s| Cusum::new(s.scale())).collect(),
             share_detectors: SHARES.iter().map(|_| ShareCusum::default()).collect(),
             coarse: Coarse::default(),
@@ -128,7 +144,10 @@ impl Engine {
         match input {
             Input::Window { tick, window } => self.take_window(tick.max(now), *window, &mut effects),
             Input::Change(change) => self.take_change(change),
-            Input::Baseline(window) => self.baseline = Some(*window),
+            Input::Baseline(window) => {
+                self.baseline = Some(*window);
+                self.expected = Expectation::default();
+            }
             Input::Places(places) => self.places = places,
             Input::Finish => {
                 self.close_second(&mut effects);
@@ -288,7 +307,7 @@ impl Engine {
         if self.ring.len() > RING_SECONDS
             && let Some((_, oldest)) = self.ring.pop_front()
         {
-            self.quiet.merge(&oldest);
+            self.add_quiet(&oldest);
         }
     }
 
@@ -345,7 +364,7 @@ impl Engine {
         let mut episode = Episode::open(onset, shifted);
         for (time, past) in std::mem::take(&mut self.ring) {
             if time < onset {
-                self.quiet.merge(&past);
+                self.add_quiet(&past);
             } else {
                 episode.add(time, past, false);
             }
@@ -379,7 +398,7 @@ impl Engine {
         if let Some(onset) = episode.begins_at(&shifted) {
             let (past, values) = episode.begin_at(onset);
             self.learn_from(&values);
-            self.quiet.merge(&past);
+            self.add_quiet(&past);
             effects.extend([Effect::Closed { end: onset }, Effect::Opened { onset }]);
         }
         for (series, since) in shifted {
@@ -482,7 +501,8 @@ impl Engine {
 
     fn findings_of(&self, episode: &Episode, during: &Window) -> Findings {
         let reference = self.reference();
-        let mut findings = measure::findings(during, reference, Some(episode.onset));
+        let expected = self.expected.0.get_or_init(|| reference.map(Expected::of).unwrap_or_default());
+        let mut findings = measure::findings_with(during, reference, expected, Some(episode.onset));
         if let Some(lead_s) = lead(episode) {
             findings.insert(Finding {
                 metric: Metric::DurationLead,
@@ -499,6 +519,12 @@ impl Engine {
             findings.findings.retain(|f| f.metric != Metric::MissingClients);
         }
         findings
+    }
+
+    /// Adds what turned out to be quiet.
+    pub(crate) fn add_quiet(&mut self, window: &Window) {
+        self.quiet.merge(window);
+        self.expected = Expectation::default();
     }
 
     /// What is normal: the baseline if one was given, else what was quiet before, if enough.
@@ -538,7 +564,7 @@ impl Engine {
         let during = std::mem::take(&mut episode.during);
         let concluded = Concluded { findings, diagnosis, named: episode.named, during };
         if concluded.diagnosis.verdict.class == Class::Normal {
-            self.quiet.merge(&concluded.during);
+            self.add_quiet(&concluded.during);
         } else {
             self.keep(concluded);
         }

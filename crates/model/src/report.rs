@@ -52,6 +52,10 @@ pub struct InputReport {
     pub cut_short: Option<String>,
 }
 
+/// The peculiarity that counts bytes of a capture that were passed over, because no record could be
+/// read there.
+pub const BYTES_UNREAD: &str = "bytes-unread";
+
 impl InputReport {
     /// Widens the span of time to hold `time`.
     pub fn saw(&mut self, time: Timestamp) {

@@ -39,10 +39,34 @@ pub struct Structure {
 /// baseline; without one, nothing is expected and only structure can speak.
 #[must_use]
 pub fn findings(during: &Window, reference: Option<&Window>, onset: Option<Timestamp>) -> Findings {
+    let expected = reference.map(Expected::of).unwrap_or_default();
+    findings_with(during, reference, &expected, onset)
+}
+
+/// A reference measured, for whoever compares with the same one again and again.
+#[derive(Clone, Debug, Default)]
+pub struct Expected(Vec<Value>);
+
+impl Expected {
+    #[must_use]
+    pub fn of(reference: &Window) -> Self {
+        let measured = (!reference.is_empty()).then(|| values(reference, &mut Structure::default()));
+        Self(measured.unwrap_or_default())
+    }
+}
+
+/// As [`findings`], with what was measured of the reference before.
+#[must_use]
+pub fn findings_with(
+    during: &Window,
+    reference: Option<&Window>,
+    expected: &Expected,
+    onset: Option<Timestamp>,
+) -> Findings {
     let reference = reference.filter(|r| !r.is_empty());
     let mut structure = Structure::default();
     let observed = values(during, &mut structure);
-    let expected = reference.map(|r| values(r, &mut Structure::default())).unwrap_or_default();
+    let expected = &expected.0;
     let mut findings = Findings {
         onset,
         duration_s: during.seconds(),

@@ -11,6 +11,7 @@ use crate::flow::{Flow, Sink, Table};
 use crate::pool;
 use crate::report::InputReport;
 use seawall_model::observation::Observation;
+use seawall_model::report::BYTES_UNREAD;
 use seawall_model::{Timestamp, hash};
 use seawall_wire::packet::capture::{Decoder, Step};
 use seawall_wire::packet::frame::{self, Frame, Oddity};
@@ -259,6 +260,7 @@ impl<T: Tally> CaptureReader<T> {
                 Step::NeedMore if end => {
                     report.malformed += 1;
                     report.odd("record-cut-at-end", 1);
+                    report.odd(BYTES_UNREAD, (bytes.len() - self.searched) as u64);
                     report.bytes += (bytes.len() - self.searched) as u64;
                     self.searched = bytes.len();
                     break;
@@ -270,9 +272,10 @@ impl<T: Tally> CaptureReader<T> {
                     self.records.push(Record { time, at, captured, original: original_length_bytes, link });
                     self.packets += 1;
                 }
-                Step::Broken { reason, .. } => {
+                Step::Broken { reason, consumed } => {
                     report.malformed += 1;
                     report.odd(reason, 1);
+                    report.odd(BYTES_UNREAD, consumed as u64);
                 }
                 Step::Skip { .. } => {}
             }

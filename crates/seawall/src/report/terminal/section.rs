@@ -9,7 +9,7 @@ use seawall_model::diagnosis::{Direction, Evidence, Hypothesis};
 use seawall_model::finding::Ranked;
 use seawall_model::metric::Metric;
 use seawall_model::plan::RenderedRule;
-use seawall_model::report::{InputReport, SignatureReport};
+use seawall_model::report::{BYTES_UNREAD, InputReport, SignatureReport};
 
 const EVIDENCE_LINES: usize = 4;
 const COUNTER_LINES: usize = 2;
@@ -403,6 +403,9 @@ fn input_line(page: &mut Page, story: &Story<'_>, input: &InputReport, verbose: 
     let mut facts = vec![input.kind.clone(), format!("{} records", figure::whole(input.records))];
     if input.malformed > 0 {
         facts.push(format!("{} not understood", figure::whole(input.malformed)));
+    }
+    if let Some(bytes) = input.oddities.get(BYTES_UNREAD) {
+        facts.push(format!("{} bytes passed over unread", figure::whole(*bytes)));
     }
     if input.out_of_order > 0 {
         facts.push(format!("{} too late", figure::whole(input.out_of_order)));
