@@ -6,7 +6,7 @@ use crate::network::{blocks, policy, start};
 use crate::peer::{Peer, inside, run, wait_for};
 use crate::random::Dice;
 use seawall_kernel::Moment;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Set in the process that is killed.
@@ -46,13 +46,7 @@ fn a_killed_filter_leaves_nothing_and_breaks_no_connection() {
     let mut caught = 0;
     let kills = from_env("SEAWALL_KILLS", KILLS);
     for round in 0..kills {
-        let mut child = Command::new(std::env::current_exe().expect("the test's own path"))
-            .args(["--exact", "killed::churn", "--test-threads=1"])
-            .env(CHURNING, "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it runs");
+        let mut churning = Churning::begin();
         // One in three dies before it is on the interface, or while it gets there.
         if round % 3 > 0 {
             wait_for(|| is_attached().then_some(()));
@@ -60,9 +54,8 @@ fn a_killed_filter_leaves_nothing_and_breaks_no_connection() {
         std::thread::sleep(Duration::from_millis(dice.below(LONGEST_MS)));
         caught += u64::from(is_attached());
         clients.does("say old");
-        assert!(child.try_wait().expect("its state").is_none(), "it ended by itself");
-        child.kill().expect("killed");
-        child.wait().expect("gone");
+        assert!(churning.0.try_wait().expect("its state").is_none(), "it ended by itself");
+        drop(churning);
         wait_for(|| (!is_attached()).then_some(()));
         wait_for(|| (setting() == former).then_some(()));
         assert!(peer.arrives("192.0.2.2"), "round {round}: who was blocked comes through");
@@ -71,6 +64,28 @@ fn a_killed_filter_leaves_nothing_and_breaks_no_connection() {
         clients.does(&format!("say new{round}"));
     }
     assert!(caught >= kills / 2, "{caught} of {kills} were killed while they were on the interface");
+}
+
+/// A filter at work in a process of its own, killed where this ends.
+struct Churning(Child);
+
+impl Churning {
+    fn begin() -> Self {
+        let child = Command::new(std::env::current_exe().expect("the test's own path"))
+            .args(["--exact", "killed::churn", "--test-threads=1"])
+            .env(CHURNING, "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.expect("it runs"))
+    }
+}
+
+impl Drop for Churning {
+    fn drop(&mut self) {
+        self.0.kill().expect("killed");
+        self.0.wait().expect("gone");
+    }
 }
 
 fn is_attached() -> bool {
