@@ -11,6 +11,8 @@ use std::net::Ipv4Addr;
 /// Blocked addresses, and prefixes of 24 bits beside them.
 const ADDRESSES: u32 = 900_000;
 const NETWORKS: u32 = 100_000;
+/// Blocks of one plan after the other.
+const MANY: u32 = 100_000;
 const RUNS: u32 = 1_000_000;
 const REPEATS: usize = 7;
 
@@ -25,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         forged.payload = vec![7; 32];
         forged.frame()
     };
+    replace(&mut filter, &spread)?;
     let stranger = frame(Ipv4Addr::new(203, 0, 113, 9));
     println!("{:<44} {:>8} {:>8} {:>8}", "ns a packet (median, least, most)", "", "", "");
     let bare = measure(&mut filter, "plain, passes", "plain_pass", &stranger, 0)?;
@@ -44,6 +47,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     measure(&mut filter, "full, hot: dropped, by signature", "seawall", &attack(), 0)?;
     measure(&mut filter, "full, cold: random sources", "cold_any", &stranger, drawing)?;
     measure(&mut filter, "full, cold: blocked sources", "cold_blocked", &stranger, drawing)?;
+    Ok(())
+}
+
+/// How long it takes until 100,000 blocks are in force in place of as many others.
+fn replace(filter: &mut XdpFilter, spread: &dyn Fn(u32) -> Ipv4Addr) -> Result<(), Box<dyn Error>> {
+    let mut times = Vec::new();
+    for turn in 0..REPEATS as u32 {
+        let now = Moment::now();
+        let prefixes = (turn * MANY..(turn + 1) * MANY).map(|n| Prefix::host(spread(n).into()));
+        filter.apply(&[rule("blocks".to_owned(), Kind::Block(prefixes.collect()), now)], now)?;
+        times.push((Moment::now().monotonic_ns - now.monotonic_ns) / 1_000_000);
+    }
+    times.sort_unstable();
+    println!(
+        "{MANY} blocks in place of others: {} ms (median; least {}, most {})",
+        times[REPEATS / 2],
+        times[0],
+        times[REPEATS - 1]
+    );
+    filter.apply(&[], Moment::now())?;
     Ok(())
 }
 
@@ -75,18 +98,9 @@ fn attack() -> Vec<u8> {
 /// A million blocked prefixes of mixed lengths, and 64 signatures of UDP alike but for their
 /// values.
 fn rules(now: Moment, spread: &dyn Fn(u32) -> Ipv4Addr) -> Vec<Rule> {
-    let expires = now.wall.plus_ns(3_600 * SECOND_NS);
-    let rule = |measure: String, kind| Rule {
-        words: measure.clone(),
-        measure,
-        kind,
-        expires,
-        share: WHOLE_SHARE,
-        enforce: true,
-    };
     let addresses = (0..ADDRESSES).map(|n| Prefix::host(spread(n).into()));
     let networks = (0..NETWORKS).filter_map(|n| Prefix::new(spread(n + (1 << 24)).into(), 24));
-    let mut all = vec![rule("blocks".to_owned(), Kind::Block(addresses.chain(networks).collect()))];
+    let mut all = vec![rule("blocks".to_owned(), Kind::Block(addresses.chain(networks).collect()), now)];
     for n in 0..64_u8 {
         let conjunction = Conjunction {
             protocol: Some(17),
@@ -95,7 +109,18 @@ fn rules(now: Moment, spread: &dyn Fn(u32) -> Ipv4Addr) -> Vec<Rule> {
             payload: vec![n, 1, 2, 3],
             ..Conjunction::default()
         };
-        all.push(rule(format!("signature-{n}"), Kind::Match(conjunction, Act::Drop)));
+        all.push(rule(format!("signature-{n}"), Kind::Match(conjunction, Act::Drop), now));
     }
     all
+}
+
+fn rule(measure: String, kind: Kind, now: Moment) -> Rule {
+    Rule {
+        words: measure.clone(),
+        measure,
+        kind,
+        expires: now.wall.plus_ns(3_600 * SECOND_NS),
+        share: WHOLE_SHARE,
+        enforce: true,
+    }
 }
