@@ -91,8 +91,12 @@ fn a_recorded_drill_of_every_world_replays_byte_for_byte() {
         }
     });
     for world in &live::WORLDS {
-        let seconds = recordings(&folder.join(world.name)).iter().map(|r| replayed(r)).max();
-        assert!(seconds.is_some_and(|s| s >= 2), "{}: {seconds:?} seconds were recorded", world.name);
+        // One that was begun when the incident had ended holds nothing yet.
+        let size = |path: &PathBuf| path.metadata().map_or(0, |m| m.len());
+        let recording =
+            recordings(&folder.join(world.name)).into_iter().max_by_key(size).expect("a recording");
+        let seconds = replayed(&recording);
+        assert!(seconds >= 2, "{}: {seconds} seconds were recorded", world.name);
     }
     std::fs::remove_dir_all(&folder).expect("removed");
 }
