@@ -260,7 +260,7 @@ impl Acting {
                 }
             }
         }
-        if let Some(page) = pin!(self.from_cache(thread, asked, &rules, decision.stale_s, seen)).await {
+        if let Some(page) = pin!(self.stored_for(thread, asked, &rules, decision.stale_s, seen)).await {
             self.memory.admit(&sighting, now);
             self.memory.answered(&sighting, now);
             return Entry::Stored(page);
@@ -317,7 +317,7 @@ impl Acting {
 
     /// The stored answer to a request; `None` where the site has to be asked, with what is to be
     /// done about its answer in `seen`.
-    async fn from_cache(
+    async fn stored_for(
         &self,
         thread: &Thread,
         asked: &Asked<'_>,
