@@ -86,6 +86,12 @@ impl Coarse {
         at.is_none_or(|at| self.detectors[at].is_calm(self.last[at]))
     }
 
+    /// Forgets the step under way: nobody saw the rest of it.
+    pub(crate) fn pause(&mut self) {
+        self.step = None;
+        self.sums.fill(0.0);
+    }
+
     /// Forgets the sums of surprises, so that a change must build up anew.
     pub(crate) fn settle(&mut self) {
         self.detectors.iter_mut().for_each(Cusum::settle);

@@ -159,6 +159,19 @@ impl Engine {
         effects
     }
 
+    /// The engine as it goes on after a time in which nobody watched: what is normal stays, and that
+    /// time counts neither as silence nor as part of a disturbance.
+    #[must_use]
+    pub fn after_pause(mut self) -> Self {
+        for (_, window) in std::mem::take(&mut self.ring) {
+            self.quiet.merge(&window);
+        }
+        self.coarse.pause();
+        self.second = None;
+        self.episode = None;
+        self
+    }
+
     /// The present diagnosis, while something is going on.
     #[must_use]
     pub fn diagnosis(&self) -> Option<&Diagnosis> {

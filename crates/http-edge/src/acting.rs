@@ -8,6 +8,7 @@ use crate::act::{
     RuleTable, Shedder, Sighting, Standing, TokenKeys, Verdict, WaitingRoom, is_navigation, page, part_of,
 };
 use crate::counters::Counter;
+use crate::kept::Kept;
 use crate::settings::{Site, Upstream};
 use crate::stored::{self, Taking};
 use crate::thread::Thread;
@@ -47,6 +48,8 @@ pub struct Acting {
     price: Price,
     /// Every site that there is or was.
     sites: Mutex<Vec<(SiteKey, Arc<SiteActing>)>>,
+    /// What an earlier edge learnt of its sites.
+    kept_sites: Vec<(String, Vec<u64>)>,
     seed: u64,
     nonces: AtomicU64,
     in_trouble: AtomicBool,
@@ -152,14 +155,17 @@ impl Drop for Pass<'_> {
 
 impl Acting {
     #[must_use]
-    pub fn new(policy: &Policy, secret: &[u8; 32], seed: u64, now: Timestamp) -> Self {
+    pub fn new(policy: &Policy, seed: u64, now: Timestamp, kept: Kept) -> Self {
+        let start = now.plus_ns(-SECOND_NS);
+        let memory = Memory::recalled(MEMORY_BYTES, MEMORY_DAYS, seed, start, &kept.clients);
         Self {
             rules: ArcSwap::from_pointee(RuleTable::empty(policy, seed)),
             limits: act::Limits::new(LIMITS_BYTES, seed),
-            memory: Memory::new(MEMORY_BYTES, MEMORY_DAYS, seed, now.plus_ns(-SECOND_NS)),
-            gate: Gate::new(TokenKeys::new(secret)),
+            memory,
+            gate: Gate::new(TokenKeys::new(&kept.secret)),
             price: Price::default(),
             sites: Mutex::default(),
+            kept_sites: kept.sites,
             seed,
             nonces: AtomicU64::new(0),
             in_trouble: AtomicBool::new(false),
@@ -174,15 +180,18 @@ impl Acting {
         for site in wanted {
             let key = (site.listen, site.upstreams.clone());
             let same = before.iter().position(|(k, _)| *k == key).map(|at| before.swap_remove(at).1);
-            there.push((key, same.unwrap_or_else(|| Arc::new(self.new_site(now)))));
+            there.push((key, same.unwrap_or_else(|| Arc::new(self.new_site(site.listen, now)))));
         }
         let sites = there.iter().map(|(_, site)| Arc::clone(site)).collect();
         *before = there;
         sites
     }
 
-    fn new_site(&self, now: Timestamp) -> SiteActing {
+    fn new_site(&self, listen: SocketAddr, now: Timestamp) -> SiteActing {
         let shedder = Shedder::new(AT_ONCE.0, AT_ONCE.1, now);
+        let listen = listen.to_string();
+        let kept = self.kept_sites.iter().find(|(address, _)| *address == listen);
+        kept.into_iter().for_each(|(_, learnt)| shedder.recall(learnt));
         shedder.set_trouble(self.in_trouble.load(Ordering::Relaxed));
         shedder.set_ceiling(self.rules.load().site().shed_concurrency.unwrap_or(AT_ONCE.1));
         SiteActing { room: WaitingRoom::new(now), shedder }
@@ -205,6 +214,13 @@ impl Acting {
     /// Takes all measures away.
     pub fn lift(&self, policy: &Policy) {
         self.install(RuleTable::empty(policy, self.seed));
+    }
+
+    /// What the next edge goes on with; the secret is the caller's.
+    #[must_use]
+    pub fn kept(&self, secret: [u8; 32]) -> Kept {
+        let site = |(key, site): &(SiteKey, Arc<SiteActing>)| (key.0.to_string(), site.shedder.kept());
+        Kept { secret, clients: self.memory.kept(), sites: self.all_sites().iter().map(site).collect() }
     }
 
     /// Seconds for a header, and connections per source, while a plan asks for it.

@@ -6,6 +6,7 @@ use crate::acting::Acting;
 use crate::counters::{Counter, Counters};
 use crate::gate::Gate;
 use crate::generation::Generation;
+use crate::kept::Kept;
 use crate::listeners::Listeners;
 use crate::settings::Settings;
 use crate::thread::{Common, Shared};
@@ -30,11 +31,18 @@ pub struct Edge {
 }
 
 /// What all generations share.
-#[derive(Debug)]
 struct Lasting {
     gate: Arc<Gate>,
     acting: Arc<Acting>,
     seed: u64,
+    secret: [u8; 32],
+}
+
+impl std::fmt::Debug for Lasting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Seed and secret are nobody's to read.
+        f.debug_struct("Lasting").field("gate", &self.gate).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -55,11 +63,12 @@ impl Edge {
     /// # Errors
     /// If a listener cannot be bound or a thread not be started.
     pub fn start(settings: Settings, policy: &Policy, now: Timestamp, secret: &[u8; 32]) -> io::Result<Self> {
-        Self::start_with(settings, policy, now, secret, Vec::new())
+        let kept = Kept { secret: *secret, ..Kept::default() };
+        Self::start_with(settings, policy, now, kept, Vec::new())
     }
 
-    /// The same with listening sockets that were made by others; those that no site asks for are
-    /// closed.
+    /// The same with what another edge left, its secret at least, and with listening sockets that were
+    /// made by others; those that no site asks for are closed.
     ///
     /// # Errors
     /// As [`Edge::start`].
@@ -67,15 +76,16 @@ impl Edge {
         settings: Settings,
         policy: &Policy,
         now: Timestamp,
-        secret: &[u8; 32],
+        kept: Kept,
         given: Vec<TcpListener>,
     ) -> io::Result<Self> {
-        let seed = seawall_model::hash::bytes(secret);
+        let (secret, seed) = (kept.secret, seawall_model::hash::bytes(&kept.secret));
         let limits = &settings.limits;
         let lasting = Lasting {
             gate: Arc::new(Gate::new(limits.connections_per_source, limits.connections, seed)),
-            acting: Arc::new(Acting::new(policy, secret, seed, now)),
+            acting: Arc::new(Acting::new(policy, seed, now, kept)),
             seed,
+            secret,
         };
         let listeners = Listeners::default().prepare(&settings.sites, settings.threads.max(1), given)?;
         let first = lasting.generation(settings, &listeners, None, now)?;
@@ -188,6 +198,12 @@ impl Edge {
     /// Trouble began then, or is over: who was here before counts as known.
     pub fn trouble(&self, onset: Option<Timestamp>) {
         self.lasting.acting.trouble(onset);
+    }
+
+    /// What the edge knows, for one that comes after it.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        self.lasting.acting.kept(self.lasting.secret)
     }
 
     #[must_use]

@@ -23,6 +23,7 @@ pub mod http1;
 pub mod http2;
 pub mod inherited;
 mod job;
+mod kept;
 mod listeners;
 mod multiplex;
 mod proxy_protocol;
@@ -39,5 +40,6 @@ mod upstream;
 
 pub use counters::Counter;
 pub use edge::Edge;
+pub use kept::Kept;
 pub use request::Request;
 pub use settings::{Limits, LogFormat, Settings, Site, Upstream};

@@ -92,6 +92,8 @@ const PACE_EARNED: u32 = 2;
 const PACE_COST: u8 = 4;
 /// Requests after which what was learnt of the site counts.
 const LEARNT_PAGES: u64 = 20;
+/// Numbers that are kept at most: half a million clients.
+const KEPT_WORDS: usize = 1_500_000;
 /// Cookies of one request that are looked up.
 const COOKIES: usize = 8;
 const SECOND: u64 = 1_000_000_000;
@@ -133,6 +135,58 @@ impl Memory {
             parts: AtomicU64::new(0),
             linked: AtomicU64::new(0),
         }
+    }
+
+    /// The clients that showed something, for the memory that comes after this one. None of
+    /// them has an address.
+    #[must_use]
+    pub fn kept(&self) -> Vec<u64> {
+        let counts = [&self.pages, &self.parts, &self.linked].map(|n| n.load(Relaxed));
+        let mut words =
+            vec![self.buckets.len() as u64, self.start.0 as u64, u64::from(self.onset_s.load(Relaxed))];
+        words.extend(counts);
+        for (at, bucket) in self.buckets.iter().enumerate() {
+            for (head, body) in &bucket.0 {
+                let (head, body) = (head.load(Acquire), body.load(Relaxed));
+                if head != 0 && Entry::unpacked(body).has_merit() {
+                    words.extend([at as u64, head, body]);
+                }
+            }
+            if words.len() > KEPT_WORDS {
+                break;
+            }
+        }
+        words
+    }
+
+    /// A memory that goes on with what another kept; with nothing, where that was of another size.
+    /// `seed` must be the same.
+    #[must_use]
+    pub fn recalled(bytes: usize, kept_days: u32, seed: u64, start: Timestamp, kept: &[u64]) -> Self {
+        let mut memory = Self::new(bytes, kept_days, seed, start);
+        let Some(([buckets, start, onset_s, pages, parts, linked], entries)) = kept.split_first_chunk()
+        else {
+            return memory;
+        };
+        if *buckets != memory.buckets.len() as u64 {
+            return memory;
+        }
+        memory.start = Timestamp(*start as i64);
+        memory.onset_s = AtomicU32::new(u32::try_from(*onset_s).unwrap_or(0));
+        memory.pages = AtomicU64::new(*pages);
+        memory.parts = AtomicU64::new(*parts);
+        memory.linked = AtomicU64::new(*linked);
+        for entry in entries.chunks_exact(3) {
+            let free = memory
+                .buckets
+                .get(entry[0] as usize)
+                .and_then(|bucket| bucket.0.iter().find(|(head, _)| head.load(Relaxed) == 0));
+            if let Some((head, body)) = free {
+                body.store(entry[2], Relaxed);
+                head.store(entry[1], Release);
+            }
+        }
+        memory
     }
 
     /// Trouble began then: clients first seen later are not known for having been seen. A second
@@ -355,7 +409,7 @@ impl Bucket {
         self.0.iter().min_by_key(|(head, body)| {
             let entry = Entry::unpacked(body.load(Relaxed));
             let is_taken = head.load(Relaxed) != 0;
-            let has_merit = is_taken && (entry.is_settled || entry.parts > 0);
+            let has_merit = is_taken && entry.has_merit();
             (is_taken, has_merit, u32::MAX - now_s.saturating_sub(entry.last_s))
         })
     }
@@ -421,6 +475,11 @@ impl Entry {
             }
             PathKind::Api => self.pace = pace.saturating_add(1),
         }
+    }
+
+    /// Whether it showed more than that it can ask.
+    fn has_merit(&self) -> bool {
+        self.is_settled || self.parts > 0
     }
 
     fn pace_at(&self, now_s: u32) -> u8 {

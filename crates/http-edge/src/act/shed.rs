@@ -188,6 +188,24 @@ impl Shedder {
         }
     }
 
+    /// What it learnt of the upstream, for the one that comes after it.
+    #[must_use]
+    pub fn kept(&self) -> Vec<u64> {
+        let learnt = [&self.limit, &self.calm_arrivals, &self.used];
+        learnt.into_iter().chain(&self.normal).map(|n| n.load(Relaxed)).collect()
+    }
+
+    /// Goes on with what another learnt, where that is of the same form.
+    pub fn recall(&self, kept: &[u64]) {
+        let is_figure = |bits: &u64| f64::from_bits(*bits).is_finite() && f64::from_bits(*bits) >= 0.0;
+        if kept.len() != 3 + PARTS || !kept[..3].iter().all(is_figure) {
+            return;
+        }
+        let learnt = [&self.limit, &self.calm_arrivals, &self.used];
+        learnt.into_iter().chain(&self.normal).zip(kept).for_each(|(to, from)| to.store(*from, Relaxed));
+        self.limit.store(f64::from_bits(kept[0]).max(LEAST).to_bits(), Relaxed);
+    }
+
     /// What is normal is kept as it is while there is trouble.
     pub fn set_trouble(&self, in_trouble: bool) {
         self.in_trouble.store(in_trouble, Relaxed);

@@ -11,6 +11,7 @@ use crate::guard::dns::DnsControl;
 use crate::guard::dns_kernel::KernelAnswers;
 use crate::guard::handover::{Given, Predecessor, Successor};
 use crate::guard::hands::Hands;
+use crate::guard::knowledge::{self, Knowledge};
 use crate::guard::live::Live;
 use crate::guard::logs::Logs;
 use crate::guard::packets::Packets;
@@ -21,7 +22,7 @@ use crate::pipeline;
 use crate::report::text;
 use anyhow::{Context, bail, ensure};
 use seawall_http_edge::tls::Certificates;
-use seawall_http_edge::{Edge, LogFormat, Settings, Site};
+use seawall_http_edge::{Edge, Kept, LogFormat, Settings, Site};
 use seawall_kernel::{Attachment, Carrier, Moment};
 use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
@@ -31,12 +32,15 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How often the control loop looks at everything.
 const TICK: Duration = Duration::from_millis(100);
 /// Ticks of a second.
 const TICKS_PER_S: u32 = 10;
+/// Seconds after which what is known is written down.
+const SAVE_EVERY_S: u32 = 60;
 /// Descriptors that are not for connections: upstream connections need as many again.
 const SPARE_DESCRIPTORS: u64 = 256;
 
@@ -49,17 +53,25 @@ pub fn run(
     let mut given = Given::take()?;
     let (guard, policy) = resolve(args)?;
     let settings = settings(&guard, policy.mode)?;
-    let secret = secret()?;
     if let Some(predecessor) = &mut given.predecessor {
         predecessor.take_over()?;
     }
+    let begun = clock::now();
+    let (known, unused) = known(given.predecessor.as_ref(), guard.state_folder.as_deref(), begun);
+    let (kept, rest) = match known {
+        Some(Knowledge { edge, engine, control, .. }) => (edge, Some((engine, control))),
+        None => (Kept { secret: secret()?, ..Kept::default() }, None),
+    };
+    let going_on = rest.as_ref().and_then(|(_, control)| control.incident());
     let (store, cut_off) = match &guard.state_folder {
-        Some(folder) => Store::open(folder, &policy).map(|(store, cut_off)| (Some(store), cut_off))?,
+        Some(folder) => {
+            Store::open(folder, &policy, going_on).map(|(store, cut_off)| (Some(store), cut_off))?
+        }
         None => (None, Vec::new()),
     };
-    let dns = guard_dns::start(&guard.dns, guard.threads, &policy, guard.state_folder.as_deref(), &secret)?;
-    let edge = Edge::start_with(settings, &policy, clock::now(), &secret, given.listeners)?;
-    let edge = Arc::new(edge);
+    let dns =
+        guard_dns::start(&guard.dns, guard.threads, &policy, guard.state_folder.as_deref(), &kept.secret)?;
+    let edge = Arc::new(Edge::start_with(settings, &policy, begun, kept, given.listeners)?);
     let socket = guard.admin_socket.clone().unwrap_or_else(default_socket);
     let admin = admin::listen(&socket, Arc::clone(&edge), given.predecessor.is_some())
         .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
@@ -86,7 +98,13 @@ pub fn run(
     greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, &carriers)?;
     let logs = (!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs, servers);
-    let control = Control::new(hands, policy, store);
+    let mut control = Control::new(hands, policy, store);
+    if let Some((engine, kept)) = rest {
+        control.recall(engine, kept, clock::now());
+    }
+    for what in unused {
+        live.tell(&Told::Noted(what), begun)?;
+    }
     let signals = Signals::catch()?;
     guard::show(&admin, &control, &edge, &dns);
     given.predecessor.into_iter().for_each(Predecessor::ready);
@@ -104,6 +122,7 @@ pub fn run(
         live,
         log,
         signals,
+        saving: None,
     };
     if session.work()? == End::Asked {
         // Somebody else's socket by now, or gone: either is fine.
@@ -186,6 +205,8 @@ struct Session<'a> {
     live: Live<'a>,
     log: Option<File>,
     signals: Signals,
+    /// What is known is being written down.
+    saving: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Session<'_> {
@@ -218,6 +239,9 @@ impl Session<'_> {
                 guard::show(&self.admin, &self.control, &self.edge, &self.dns);
                 self.live.line(&self.control, &self.edge, &self.dns, now);
             }
+            if ticks.is_multiple_of(SAVE_EVERY_S * TICKS_PER_S) {
+                self.save(now)?;
+            }
         }
         if let Some(process) = successor {
             self.retire(process)?;
@@ -228,11 +252,30 @@ impl Session<'_> {
         self.write_log()?;
         let now = clock::now();
         self.answers = None;
+        self.save(now)?;
+        self.wait_for_saving(now)?;
         let dns = std::mem::take(&mut self.dns).into_iter().flat_map(|d| d.finish(now));
         for told in self.control.finish(now).into_iter().chain(dns) {
             self.live.tell(&told, now)?;
         }
         Ok(End::Asked)
+    }
+
+    /// Writes down what is known, beside everything else: a guard that starts later goes on with it.
+    fn save(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let Some(folder) = &self.guard.state_folder else { return Ok(()) };
+        let path = knowledge::file(folder);
+        self.wait_for_saving(now)?;
+        let known = self.control.knowledge(self.edge.kept(), now);
+        self.saving = std::thread::Builder::new().name("save".into()).spawn(move || known.write(&path)).ok();
+        Ok(())
+    }
+
+    fn wait_for_saving(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        if let Some(Ok(Err(error))) = self.saving.take().map(JoinHandle::join) {
+            self.live.tell(&Told::Failed(format!("{error:#}")), now)?;
+        }
+        Ok(())
     }
 
     /// Carries out what waits at the admin socket. Returns the process that has taken over, if one
@@ -357,18 +400,40 @@ fn hand_over(
     edge: &Edge,
     control: &mut Control,
 ) -> anyhow::Result<u32> {
-    ensure!(!control.has_incident(), "an incident is open, and would be forgotten: wait for its end");
     let program = program.context("the system does not say where this program is")?;
     let listeners = edge.listeners()?;
     let mut successor = Successor::start(program, &std::env::temp_dir(), &listeners)?;
+    let known = control.knowledge(edge.kept(), clock::now());
+    known.write(successor.known())?;
     drop(control.give_up_store());
     let begun = successor.go();
     if begun.is_err()
         && let Some(folder) = &guard.state_folder
     {
-        control.take_store(Some(Store::open(folder, control.policy())?.0));
+        control.take_store(Some(Store::open(folder, control.policy(), known.control.incident())?.0));
     }
     begun
+}
+
+/// What an earlier guard left for us, and what is to be said of that.
+fn known(
+    predecessor: Option<&Predecessor>,
+    folder: Option<&Path>,
+    now: Timestamp,
+) -> (Option<Knowledge>, Vec<String>) {
+    let (path, is_handed_over) = match (predecessor.and_then(Predecessor::known), folder) {
+        (Some(path), _) => (path.to_owned(), true),
+        (None, Some(folder)) => (knowledge::file(folder), false),
+        (None, None) => return (None, Vec::new()),
+    };
+    match Knowledge::read(&path) {
+        Ok(Some(known)) if is_handed_over => {
+            let name = known.control.incident().map(|name| format!("going on with incident {name}"));
+            (Some(known), name.into_iter().collect())
+        }
+        Ok(known) => (known.and_then(|known| known.after_pause(now)), Vec::new()),
+        Err(why) => (None, vec![format!("what is normal is learnt anew: {} {why}", path.display())]),
+    }
 }
 
 /// Where this program is.

@@ -48,7 +48,7 @@ pub fn start(
         };
         let edge = Edge::start(settings, clock::now(), secret)?;
         let folder = state.map(|s| s.join(format!("dns-{number}")));
-        let store = folder.map(|f| Store::open(&f, policy).map(|(store, _)| store)).transpose()?;
+        let store = folder.map(|f| Store::open(&f, policy, None).map(|(store, _)| store)).transpose()?;
         all.push(DnsControl::new(edge, policy.clone(), store, certificates));
     }
     Ok(all)

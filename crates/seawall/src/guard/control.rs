@@ -5,6 +5,7 @@
 //! It owns the engine and the plan. The edge owns the traffic, the admin socket what is shown.
 
 use super::hands::Hands;
+use super::knowledge::Knowledge;
 use super::store::Store;
 use crate::pipeline;
 use seawall_detection::Window;
@@ -20,6 +21,7 @@ use seawall_model::signature::Layer;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Class, Prefix, Timestamp};
 use seawall_planning::Approved;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A plan is not replaced by another before this, so that its effect can be seen.
@@ -104,8 +106,30 @@ pub struct Control {
     failed: Option<String>,
 }
 
+/// What outlives the loop when another program takes over: everything that is not the engine's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Kept {
+    protected: Vec<Prefix>,
+    goodput: Goodput,
+    plan: Option<Plan>,
+    resting: Option<Plan>,
+    rest_after_s: Option<f64>,
+    generation: u64,
+    vetoed: Vec<String>,
+    suspended: bool,
+    incident: Option<Incident>,
+}
+
+impl Kept {
+    /// The name of the incident that is open.
+    #[must_use]
+    pub fn incident(&self) -> Option<&str> {
+        self.incident.as_ref().map(|incident| incident.name.as_str())
+    }
+}
+
 /// A disturbance that is open.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Incident {
     pub(super) name: String,
     onset: Timestamp,
@@ -337,6 +361,53 @@ impl Control {
         self.enforce_again(now);
     }
 
+    /// All that is known, for a program that comes after this one.
+    #[must_use]
+    pub fn knowledge(&self, edge: seawall_http_edge::Kept, now: Timestamp) -> Knowledge {
+        let control = Kept {
+            protected: self.protected.clone(),
+            goodput: self.goodput.clone(),
+            plan: self.plan.clone(),
+            resting: self.resting.clone(),
+            rest_after_s: Some(self.rest_after_s),
+            generation: self.generation,
+            vetoed: self.vetoed.clone(),
+            suspended: self.suspended,
+            incident: self.incident.clone(),
+        };
+        Knowledge { saved: now, engine: self.engine.clone(), edge, control }
+    }
+
+    /// Goes on with what another program knew, under the present policy; what it had in force is in
+    /// force at once.
+    pub fn recall(&mut self, engine: Engine, kept: Kept, now: Timestamp) {
+        self.engine = engine;
+        self.record_normal(now);
+        self.goodput = kept.goodput;
+        self.resting = kept.resting;
+        self.rest_after_s = kept.rest_after_s.unwrap_or(REST_AFTER_S);
+        self.generation = kept.generation;
+        self.vetoed = kept.vetoed;
+        self.suspended = kept.suspended;
+        self.incident = kept.incident;
+        self.protected = kept.protected;
+        self.hands.trouble(self.incident.as_ref().map(|incident| incident.onset));
+        self.plan = kept.plan.filter(|plan| plan.expires > now);
+        // Puts the plan into force.
+        self.set_policy(self.policy.clone(), now);
+    }
+
+    /// A recording begins with what is normal, so that it can be run again by itself.
+    fn record_normal(&mut self, now: Timestamp) {
+        let normal = self.engine.known_normal().map(|w| Input::Baseline(Box::new(w.clone())));
+        if let (Some(store), Some(normal)) = (&mut self.store, normal)
+            && let Err(error) = store.record(now, &normal, || None)
+        {
+            self.told.push(Told::Failed(format!("{error:#}; recording has stopped")));
+            self.store = None;
+        }
+    }
+
     /// Gives the state folder up, for another program to go on with it.
     pub fn give_up_store(&mut self) -> Option<Store> {
         self.store.take()
@@ -345,11 +416,6 @@ impl Control {
     /// Goes on with the state folder that was given up.
     pub fn take_store(&mut self, store: Option<Store>) {
         self.store = store;
-    }
-
-    #[must_use]
-    pub fn has_incident(&self) -> bool {
-        self.incident.is_some()
     }
 
     /// The end of the program: what is open is written down as it stands.

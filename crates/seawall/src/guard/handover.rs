@@ -6,7 +6,8 @@
 //! old                                    new
 //! starts it with sockets and a pipe ──→  reads its configuration, adopts the sockets
 //!                          'checked' ←──
-//! gives the state folder up, 'go'   ──→  opens the folder, serves
+//! leaves what it knows, gives the state
+//! folder up, 'go'                   ──→  opens the folder, reads that, serves
 //!                            'ready' ←──
 //! serves what it has to the end
 //! ```
@@ -27,6 +28,8 @@ use std::time::Duration;
 const LISTENERS: &str = "SEAWALL_LISTENERS";
 /// Where the two talk.
 const MEETING: &str = "SEAWALL_HANDOVER";
+/// Where the old one leaves what it knows.
+const KNOWN: &str = "SEAWALL_KNOWN";
 /// The protocol of service managers (sd_listen_fds).
 const ACTIVATION: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 const FIRST_ACTIVATED: RawFd = 3;
@@ -48,13 +51,18 @@ pub struct Given {
 
 /// The new program's side.
 #[derive(Debug)]
-pub struct Predecessor(UnixStream);
+pub struct Predecessor {
+    meeting: UnixStream,
+    known: Option<PathBuf>,
+}
 
 /// The old program's side, before the new one serves.
 #[derive(Debug)]
 pub struct Successor {
     child: Child,
     meeting: UnixStream,
+    /// Where we leave what we know; it goes with us.
+    known: Place,
     is_done: bool,
 }
 
@@ -71,7 +79,8 @@ impl Given {
             let path = variable(MEETING).context("SEAWALL_HANDOVER is missing")?;
             let meeting = UnixStream::connect(path).context("the guard to take over from does not answer")?;
             meeting.set_read_timeout(Some(PATIENCE))?;
-            return Ok(Self { listeners, predecessor: Some(Predecessor(meeting)) });
+            let known = variable(KNOWN).map(PathBuf::from);
+            return Ok(Self { listeners, predecessor: Some(Predecessor { meeting, known }) });
         }
         let is_for_us = variable(ACTIVATION[0]).is_some_and(|pid| pid == std::process::id().to_string());
         let count: RawFd = variable(ACTIVATION[1]).and_then(|n| n.parse().ok()).unwrap_or(0);
@@ -89,14 +98,20 @@ impl Predecessor {
     /// # Errors
     /// If the predecessor has changed its mind.
     pub fn take_over(&mut self) -> anyhow::Result<()> {
-        self.0.write_all(&[CHECKED])?;
-        hear(&mut self.0, GO).context("the guard to take over from does not let go")
+        self.meeting.write_all(&[CHECKED])?;
+        hear(&mut self.meeting, GO).context("the guard to take over from does not let go")
+    }
+
+    /// Where it left what it knows.
+    #[must_use]
+    pub fn known(&self) -> Option<&Path> {
+        self.known.as_deref()
     }
 
     /// We serve.
     pub fn ready(mut self) {
         // It sees the end of the connection as well, and then has the say over what goes on.
-        let _ = self.0.write_all(&[READY]);
+        let _ = self.meeting.write_all(&[READY]);
     }
 }
 
@@ -107,7 +122,7 @@ impl Successor {
     /// # Errors
     /// If it cannot be started, or finds fault with its configuration.
     pub fn start(path: &Path, folder: &Path, listeners: &[TcpListener]) -> anyhow::Result<Self> {
-        let place = Place::new(folder)?;
+        let (place, known) = (Place::new(folder, "sock"), Place::new(folder, "known"));
         let door = std::os::unix::net::UnixListener::bind(&place.0)
             .with_context(|| format!("cannot make {}", place.0.display()))?;
         door.set_nonblocking(true)?;
@@ -120,16 +135,22 @@ impl Successor {
         for name in ACTIVATION {
             command.env_remove(name);
         }
-        command.env(LISTENERS, numbers.join(",")).env(MEETING, &place.0);
+        command.env(LISTENERS, numbers.join(",")).env(MEETING, &place.0).env(KNOWN, &known.0);
         let child = command.spawn().with_context(|| format!("cannot start {}", path.display()))?;
         let mut waiting = Waiting { child: Some(child) };
         let meeting = waiting.meet(&door)?;
         meeting.set_nonblocking(false)?;
         meeting.set_read_timeout(Some(PATIENCE))?;
         let child = waiting.child.take().context("the new program has ended")?;
-        let mut successor = Self { child, meeting, is_done: false };
+        let mut successor = Self { child, meeting, known, is_done: false };
         hear(&mut successor.meeting, CHECKED).context("the new program has ended; see what it said")?;
         Ok(successor)
+    }
+
+    /// Where the new program looks for what we know.
+    #[must_use]
+    pub fn known(&self) -> &Path {
+        &self.known.0
     }
 
     /// The state folder is free: lets the new program begin, and waits until it serves.
@@ -180,15 +201,16 @@ impl Drop for Waiting {
     }
 }
 
-/// A socket's file, which goes with us.
+/// A file that goes with us.
+#[derive(Debug)]
 struct Place(PathBuf);
 
 impl Place {
-    fn new(folder: &Path) -> anyhow::Result<Self> {
-        let path = folder.join(format!("handover-{}.sock", std::process::id()));
+    fn new(folder: &Path, kind: &str) -> Self {
+        let path = folder.join(format!("handover-{}.{kind}", std::process::id()));
         // Left by an earlier attempt, or not there.
         let _ = std::fs::remove_file(&path);
-        Ok(Self(path))
+        Self(path)
     }
 }
 

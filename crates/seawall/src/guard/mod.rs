@@ -16,6 +16,7 @@ pub mod dns_kernel;
 pub mod events;
 pub mod handover;
 pub mod hands;
+pub mod knowledge;
 pub mod live;
 mod local;
 pub mod logs;

@@ -21,7 +21,7 @@ use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -51,14 +51,17 @@ pub struct Store {
 
 impl Store {
     /// Opens the folder, makes it where it is missing, and writes up incidents that were cut off.
-    /// Also returns what these are called.
+    /// `going_on`: the one that is open still. Also returns what these are called.
     ///
     /// # Errors
     /// If the folder cannot be written, or another program works with it.
-    pub fn open(folder: &Path, policy: &Policy) -> anyhow::Result<(Self, Vec<String>)> {
-        for part in ["flight", "incidents"] {
-            let path = folder.join(part);
-            fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    pub fn open(
+        folder: &Path,
+        policy: &Policy,
+        going_on: Option<&str>,
+    ) -> anyhow::Result<(Self, Vec<String>)> {
+        for path in [folder.to_owned(), folder.join("flight"), folder.join("incidents")] {
+            make_private(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
         let lock = lock(folder)?;
         let last = segments(folder).last().map_or(0, |(number, _)| *number);
@@ -70,7 +73,7 @@ impl Store {
             recorder: None,
             _lock: lock,
         };
-        let cut_off = store.write_up_cut_off()?;
+        let cut_off = store.write_up_cut_off(going_on)?;
         store.next_segment()?;
         Ok((store, cut_off))
     }
@@ -162,17 +165,17 @@ impl Store {
 
     fn incident(&self, name: &str) -> anyhow::Result<PathBuf> {
         let folder = self.folder.join("incidents").join(name);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        make_private(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(folder)
     }
 
-    fn write_up_cut_off(&self) -> anyhow::Result<Vec<String>> {
+    fn write_up_cut_off(&self, going_on: Option<&str>) -> anyhow::Result<Vec<String>> {
         let mut written = Vec::new();
         for (name, ended) in self.incidents() {
             let folder = self.folder.join("incidents").join(&name);
             let path = folder.join("report.json");
             let is_small = fs::metadata(&path).is_ok_and(|m| m.len() <= LARGEST_REPORT_BYTES);
-            if ended || !is_small {
+            if ended || !is_small || going_on == Some(name.as_str()) {
                 continue;
             }
             let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -226,6 +229,12 @@ impl Store {
     fn segment_path(&self, number: u64) -> PathBuf {
         self.folder.join("flight").join(format!("{number:06}.swr"))
     }
+}
+
+/// Makes a folder, with those above it, that only its owner may look into. One that is there stays
+/// as it is: whoever made it may share it.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// The segments of a folder by number.

@@ -7,6 +7,7 @@ use seawall_model::observation::{
     Request,
 };
 use seawall_model::{Timestamp, hash};
+use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr};
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -22,8 +23,14 @@ pub fn fingerprint() -> u64 {
         window.observe(&observation, 1);
     }
     window.seal(1.0);
-    // Windows have no maps with keys that JSON cannot name; one that had would fail the tests.
-    let text = serde_json::to_string(&window).unwrap_or_default();
+    of_names(&window)
+}
+
+/// The names of all fields of a value, hashed.
+#[must_use]
+pub fn of_names(value: &impl Serialize) -> u64 {
+    // What is asked about has no maps with keys that JSON cannot name; one that had would fail the tests.
+    let text = serde_json::to_string(value).unwrap_or_default();
     names(&text).fold(0, |sum, name| hash::combine(sum, hash::bytes(name.as_bytes())))
 }
 

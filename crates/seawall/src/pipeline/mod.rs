@@ -6,9 +6,9 @@
 
 mod addresses;
 mod doubt;
-mod frames;
+pub(crate) mod frames;
 mod geo;
-mod layout;
+pub(crate) mod layout;
 mod learn;
 pub mod recording;
 mod replay;

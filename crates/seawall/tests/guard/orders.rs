@@ -25,7 +25,7 @@ pub fn site() -> SocketAddr {
 }
 
 /// Requests over one connection, as fast as they are answered, until one is not.
-fn hammer(guard: &Guard, requests: u32) -> u32 {
+pub fn hammer(guard: &Guard, requests: u32) -> u32 {
     let mut stream = TcpStream::connect(guard.address()).expect("a connection");
     let mut part = [0; 4_096];
     for done in 0..requests {
@@ -38,9 +38,14 @@ fn hammer(guard: &Guard, requests: u32) -> u32 {
 }
 
 fn attacked(folder: &Folder) -> Guard {
-    let upstream = format!("http://{}", site());
+    attacked_at(folder, SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+/// A guard that listens there, with measures in force.
+pub fn attacked_at(folder: &Folder, listen: SocketAddr) -> Guard {
     let state = folder.path().join("state");
-    let guard = Guard::start(folder, &upstream, &["--state", state.to_str().expect("a plain path")]);
+    let site = format!("{listen}=http://{}", site());
+    let guard = Guard::with(folder, &["--http", &site, "--state", state.to_str().expect("a plain path")]);
     let stop = std::time::Instant::now() + std::time::Duration::from_secs(4);
     while std::time::Instant::now() < stop
         && guard.lines_with("measures in force", stop - std::time::Duration::from_secs(9)).is_empty()

@@ -1,7 +1,7 @@
 //! New settings and new programs under load: no request may be lost by either.
 
 use super::guard::{Folder, Guard, PATIENCE, eventually};
-use super::orders::site;
+use super::orders::{attacked_at, hammer, site};
 use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -179,6 +179,31 @@ fn upgrades_under_load_lose_no_request() {
     assert_eq!(load.lost(), Vec::<String>::new());
     let killed = Command::new("kill").arg(last.to_string()).status().expect("kill");
     assert!(killed.success());
+    assert_eq!(guard.wait(), Some(0), "the first one ended well");
+}
+
+#[test]
+fn an_upgrade_in_the_middle_of_an_incident_goes_on_with_it() {
+    let folder = Folder::new("upgrade-incident");
+    let guard = attacked_at(&folder, free_port());
+    let state =
+        || -> Option<serde_json::Value> { serde_json::from_str(&guard.ask("GET", "/v1/state", "")).ok() };
+    let before = eventually("measures are shown", || state().filter(|s| s["measures"] != 0));
+    let told = guard.order(&["upgrade"]);
+    assert!(told.status.success(), "{told:?}");
+    let after =
+        eventually("another process answers", || state().filter(|s| s["process"] != before["process"]));
+    assert_eq!(after["verdict"]["cause"], before["verdict"]["cause"]);
+    assert_eq!(after["measures"], before["measures"]);
+    hammer(&guard, 300);
+    let acted = ["refused", "challenged", "closed", "delayed", "waiting"]
+        .map(|what| guard.metric(&format!("seawall_rule_{what}_total")));
+    assert!(acted.iter().sum::<u64>() > 0, "{acted:?}");
+    let incidents = guard.ask("GET", "/v1/incidents", "");
+    assert_eq!(incidents.matches("\"name\"").count(), 1, "{incidents}");
+    assert!(incidents.contains("\"ended\":false"), "{incidents}");
+    let process = after["process"].as_u64().expect("a number").to_string();
+    assert!(Command::new("kill").arg(process).status().expect("kill").success());
     assert_eq!(guard.wait(), Some(0), "the first one ended well");
 }
 
