@@ -28,7 +28,7 @@ mod guard;
 use crate::pipeline::TriageError;
 use crate::report::text;
 use anyhow::Context;
-pub use guard::{GuardConfig, SiteConfig, site};
+pub use guard::{GuardConfig, SiteConfig, conflicts, site};
 use seawall_model::Prefix;
 use seawall_model::policy::{Mode, Policy};
 use std::fmt;
@@ -92,7 +92,9 @@ pub fn load(path: &Path) -> anyhow::Result<Config> {
     std::fs::File::open(path)
         .and_then(|file| file.take(LARGEST_FILE_BYTES).read_to_string(&mut source))
         .map_err(|source| TriageError::Read { path: path.to_owned(), source })?;
-    parse(&source).with_context(|| format!("{shown} is not valid"))
+    parse(&source)
+        .and_then(|config| guard::usable(&source, config))
+        .with_context(|| format!("{shown} is not valid"))
 }
 
 /// Checks the text of a configuration.
@@ -135,7 +137,7 @@ pub fn parse(source: &str) -> Result<Config, Mistakes> {
     if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
 }
 
-/// Sets one value, or says what it should have been.
+/// Sets one value, or says what it should have been; a list, in a line for each of its mistakes.
 type Setter<T> = fn(&mut T, &DeValue<'_>) -> Result<(), String>;
 
 const POLICY: [(&str, Setter<Policy>); 10] = [
@@ -172,8 +174,10 @@ impl Reader<'_> {
             match setters.iter().find(|(known, _)| *known == name) {
                 None => self.unknown(key.span().start, name, &setters.map(|(known, _)| known)),
                 Some((_, setter)) => {
-                    if let Err(reason) = setter(values, value.get_ref()) {
-                        self.mistake(value.span().start, format!("{name}: {reason}"));
+                    if let Err(reasons) = setter(values, value.get_ref()) {
+                        for reason in reasons.lines() {
+                            self.mistake(value.span().start, format!("{name}: {reason}"));
+                        }
                     }
                 }
             }
@@ -215,9 +219,24 @@ fn prefixes(value: &DeValue<'_>) -> Result<Vec<Prefix>, String> {
 
 fn words(value: &DeValue<'_>, read: fn(&str) -> Result<Prefix, String>) -> Result<Vec<Prefix>, String> {
     let list = value.as_array().ok_or("a list of addresses or prefixes is expected")?;
-    list.iter()
-        .map(|item| item.get_ref().as_str().ok_or_else(|| "quotes are missing".into()).and_then(read))
-        .collect()
+    each(list.iter(), |item| {
+        item.get_ref().as_str().ok_or_else(|| "quotes are missing".into()).and_then(read)
+    })
+}
+
+/// All values of a list, or all of its mistakes, in a line each.
+fn each<I, T>(
+    items: impl Iterator<Item = I>,
+    read: impl FnMut(I) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    let (mut values, mut mistakes) = (Vec::new(), Vec::new());
+    for result in items.map(read) {
+        match result {
+            Ok(value) => values.push(value),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() { Ok(values) } else { Err(mistakes.join("\n")) }
 }
 
 /// Clients that are never refused: an address or a prefix, but not everybody.
@@ -317,6 +336,14 @@ mod tests {
         assert!(mistakes[0].text.contains("did you mean `policy`?"));
         assert!(mistakes[2].text.contains("did you mean `min-confidence`?"));
         assert_eq!(mistakes[4].text, "owned-prefixes: `10.0.0.0/33` is no address or prefix");
+    }
+
+    #[test]
+    fn each_mistake_of_a_list_is_told() {
+        let source = "[policy]\nprotected-clients = [\"a\", \"192.0.2.1\", \"b\", 7]\n";
+        let Mistakes(mistakes) = parse(source).expect_err("three mistakes");
+        assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [2, 2, 2], "{mistakes:?}");
+        assert!(mistakes[1].text.contains("`b` is no address"), "{mistakes:?}");
     }
 
     #[test]

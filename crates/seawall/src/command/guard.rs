@@ -41,6 +41,8 @@ const TICK: Duration = Duration::from_millis(100);
 const TICKS_PER_S: u32 = 10;
 /// Seconds after which what is known is written down.
 const SAVE_EVERY_S: u32 = 60;
+/// Time for an order to be answered before the program ends.
+const ANSWERING: Duration = Duration::from_millis(500);
 /// Descriptors that are not for connections: upstream connections need as many again.
 const SPARE_DESCRIPTORS: u64 = 256;
 
@@ -309,7 +311,8 @@ impl Session<'_> {
         self.edge.retire();
         let most = Duration::from_millis(self.guard.limits.drain_ms);
         let begun = clock::instant();
-        while self.edge.open_connections() > 0 && begun.elapsed() < most {
+        // Whoever asked for it is answered by a thread of its own, also where nobody else is there.
+        while begun.elapsed() < ANSWERING || (self.edge.open_connections() > 0 && begun.elapsed() < most) {
             std::thread::sleep(TICK);
             self.write_log()?;
         }
@@ -475,6 +478,9 @@ fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
     for word in &args.http {
         let site = config::site(word).map_err(|reason| anyhow::anyhow!("--http: {reason}"))?;
         guard.sites.push(site);
+    }
+    if let Some((_, reason)) = config::conflicts(&guard.sites).into_iter().next() {
+        bail!("{reason}");
     }
     for word in &args.dns {
         let front = config::dns::front(word).map_err(|reason| anyhow::anyhow!("--dns: {reason}"))?;

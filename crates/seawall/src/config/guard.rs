@@ -1,10 +1,10 @@
 //! The parts of a configuration that `seawall guard` uses: `[guard]`, `[limits]`, `[[site]]`.
 
 use super::dns::DnsConfig;
-use super::{Reader, Setter, prefixes, set, whole};
+use super::{Config, Mistakes, Reader, Setter, each, prefixes, set, whole};
 use crate::guard::servers::Command;
 use crate::report::text;
-use seawall_http_edge::tls::CertificateFiles;
+use seawall_http_edge::tls::{CertificateFiles, Certificates};
 use seawall_http_edge::{Limits, LogFormat, Upstream};
 use seawall_model::Prefix;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -106,6 +106,7 @@ pub(super) fn limits(reader: &mut Reader<'_>, table: &DeTable<'_>, guard: &mut G
 }
 
 pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut GuardConfig) {
+    let mut places = Vec::new();
     for item in list.iter().take(MOST_SITES) {
         let DeValue::Table(table) = item.get_ref() else {
             reader.mistake(item.span().start, "a site is a table: write [[site]]".into());
@@ -118,10 +119,8 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
             continue;
         }
         match raw {
-            RawSite { listen: Some(listen), .. } if guard.sites.iter().any(|s| s.listen == listen) => {
-                reader.mistake(item.span().start, format!("another site listens on {listen} already"));
-            }
             RawSite { listen: Some(listen), upstreams, .. } if !upstreams.is_empty() => {
+                places.push(item.span().start);
                 guard.sites.push(SiteConfig {
                     listen,
                     upstreams,
@@ -136,6 +135,55 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
             _ => reader.mistake(item.span().start, "upstreams is missing: who answers for the site?".into()),
         }
     }
+    for (number, reason) in conflicts(&guard.sites) {
+        reader.mistake(places.get(number).copied().unwrap_or(0), reason);
+    }
+}
+
+/// What is wrong with sites beside each other: the site's number, and a clause.
+#[must_use]
+pub fn conflicts(sites: &[SiteConfig]) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, site) in sites.iter().enumerate() {
+        if let Some(other) = sites[..number].iter().find(|other| overlap(other.listen, site.listen)) {
+            let (listen, other) = (site.listen, other.listen);
+            found
+                .push((number, format!("another site listens on {other} already, which has {listen} in it")));
+        }
+        for upstream in &site.upstreams {
+            if sites.iter().any(|own| is_at(own.listen, upstream.address)) {
+                let name = text::clip(&upstream.name, 80);
+                let reason =
+                    format!("upstream `{name}` is where this guard listens: requests would go round");
+                found.push((number, reason));
+            }
+        }
+    }
+    found
+}
+
+/// Looks at what the configuration only names: certificates and keys must be there, and fit.
+pub(super) fn usable(source: &str, config: Config) -> Result<Config, Mistakes> {
+    let mut reader = Reader { source, mistakes: Vec::new() };
+    for files in config.guard.sites.iter().flat_map(|site| &site.certificates) {
+        if let Err(error) = Certificates::load(vec![files.clone()]) {
+            let at = source.find(&files.chain.display().to_string()).unwrap_or(0);
+            reader.mistake(at, format!("certificates: {:#}", anyhow::Error::from(error)));
+        }
+    }
+    if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
+}
+
+/// Whether two listeners cannot be told apart. Port 0 is another port each time.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_any = |x: SocketAddr| x.ip().is_unspecified() && x.is_ipv4() == (a.is_ipv4() && b.is_ipv4());
+    a.port() == b.port() && a.port() != 0 && (a.ip() == b.ip() || is_any(a) || is_any(b))
+}
+
+/// Whether who connects there comes to this listener.
+fn is_at(listen: SocketAddr, there: SocketAddr) -> bool {
+    let is_here = there.ip().is_loopback() || there.ip().is_unspecified();
+    listen.port() == there.port() && (listen.ip() == there.ip() || (listen.ip().is_unspecified() && is_here))
 }
 
 /// The site of `--http LISTEN=UPSTREAM`; several upstreams are joined by commas.
@@ -166,7 +214,7 @@ fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
 
 fn paths(value: &DeValue<'_>) -> Result<Vec<PathBuf>, String> {
     let list = value.as_array().ok_or("a list such as [\"/var/log/nginx/access.log\"] is expected")?;
-    list.iter().map(|item| path(item.get_ref())).collect()
+    each(list.iter(), |item| path(item.get_ref()))
 }
 
 fn log_format(value: &DeValue<'_>) -> Result<LogFormat, String> {
@@ -190,7 +238,7 @@ fn listen(word: &str) -> Result<SocketAddr, String> {
 
 fn upstreams(value: &DeValue<'_>) -> Result<Vec<Upstream>, String> {
     let list = value.as_array().ok_or("a list such as [\"http://127.0.0.1:3000\"] is expected")?;
-    list.iter().map(|item| string(item.get_ref()).and_then(upstream)).collect()
+    each(list.iter(), |item| string(item.get_ref()).and_then(upstream))
 }
 
 /// `http://HOST:PORT`, or without the scheme. A name is looked up once, here.
@@ -229,7 +277,7 @@ pub(super) fn certificates(value: &DeValue<'_>) -> Result<Vec<CertificateFiles>,
         }
         Ok(CertificateFiles { chain: file("chain")?, key: file("key")? })
     };
-    list.iter().map(|item| pair(item.get_ref())).collect()
+    each(list.iter(), |item| pair(item.get_ref()))
 }
 
 #[cfg(test)]
@@ -291,6 +339,35 @@ mod tests {
         let site = "[[site]]\nlisten = \"127.0.0.1:1\"\nupstreams = [\"127.0.0.1:2\"]\n";
         let Mistakes(mistakes) = parse(&site.repeat(2)).expect_err("twice");
         assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [4], "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_listener_within_another_and_an_upstream_that_is_ourselves_are_mistakes() {
+        let site = |listen: &str, upstream: &str| {
+            format!("[[site]]\nlisten = \"{listen}\"\nupstreams = [\"{upstream}\"]\n")
+        };
+        let lines = |source: &str| match parse(source) {
+            Ok(_) => Vec::<usize>::new(),
+            Err(Mistakes(mistakes)) => mistakes.iter().map(|m| m.line).collect::<Vec<_>>(),
+        };
+        let up = "127.0.0.1:9";
+        assert_eq!(lines(&(site("0.0.0.0:80", up) + &site("127.0.0.1:80", up))), [4]);
+        assert_eq!(lines(&(site("0.0.0.0:80", up) + &site("127.0.0.1:81", up))), Vec::<usize>::new());
+        assert_eq!(lines(&(site("0.0.0.0:0", up) + &site("127.0.0.1:0", up))), Vec::<usize>::new());
+        assert_eq!(lines(&site("0.0.0.0:80", "127.0.0.1:80")), [1]);
+        assert_eq!(lines(&(site("0.0.0.0:80", up) + &site("127.0.0.2:81", "127.0.0.1:80"))), [4]);
+        assert_eq!(lines(&site("192.0.2.1:80", "127.0.0.1:80")), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn certificates_that_are_not_there_are_all_told_with_their_lines() {
+        let source = "[[site]]\nlisten = \"127.0.0.1:1\"\nupstreams = [\"127.0.0.1:2\"]\ncertificates = [\n\
+                      { chain = \"/nowhere/a.pem\", key = \"/nowhere/a.key\" },\n\
+                      { chain = \"/nowhere/b.pem\", key = \"/nowhere/b.key\" }]\n";
+        let config = parse(source).expect("well formed");
+        let Mistakes(mistakes) = usable(source, config).expect_err("two files are missing");
+        assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [5, 6], "{mistakes:?}");
+        assert!(mistakes[1].text.contains("/nowhere/b.pem"), "{mistakes:?}");
     }
 
     #[test]

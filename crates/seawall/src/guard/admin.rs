@@ -13,25 +13,28 @@ use seawall_model::change::{Change, ChangeKind};
 use seawall_model::observation::Method;
 use seawall_model::{Prefix, Timestamp};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest that one client may take to ask, and to be answered.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest for the control loop to carry an order out: a new program is started and heard of.
 const ORDER_PATIENCE: Duration = Duration::from_secs(40);
-/// Clients at once; more are sent away.
+/// Clients at once that have not asked yet; for one more, the one that was silent for longest goes.
 const CLIENTS: usize = 64;
 /// Commands that wait for the control loop.
 const COMMANDS: usize = 16;
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 8_192, target_bytes: 1_024, fields: 50 };
 const BODY_BYTES: usize = 8_192;
+/// Most of a body that is too long that is read before it is refused.
+const DRAINED_BYTES: u64 = 4 << 20;
 
 /// What the control loop shows, as JSON, renewed every second.
 #[derive(Clone, Debug, Default)]
@@ -118,17 +121,16 @@ pub fn listen(path: &Path, edge: Arc<Edge>, takes_over: bool) -> io::Result<Admi
     let shown = Arc::<Mutex<Shown>>::default();
     let server = Arc::new(Server { shown: Arc::clone(&shown), orders: sender, edge });
     std::thread::Builder::new().name("admin".into()).spawn(move || {
-        let clients = Arc::new(());
-        for stream in listener.incoming().flatten() {
-            if Arc::strong_count(&clients) > CLIENTS {
-                continue;
-            }
-            let (server, client) = (Arc::clone(&server), Arc::clone(&clients));
+        let silent = Arc::<Silent>::default();
+        for (number, stream) in (0_u64..).zip(listener.incoming().flatten()) {
+            silent.make_room();
+            silent.add(number, &stream);
+            let (server, silent) = (Arc::clone(&server), Arc::clone(&silent));
             // Where there is no thread for it, a client is sent away. One that goes away harms
             // nobody but itself.
             let _ = std::thread::Builder::new().name("admin".into()).spawn(move || {
-                let _ = server.serve(stream);
-                drop(client);
+                let _ = server.serve(stream, || silent.remove(number));
+                silent.remove(number);
             });
         }
     })?;
@@ -158,11 +160,17 @@ pub fn ask(path: &Path, method: &str, target: &str, body: &str) -> io::Result<(u
 }
 
 impl Server {
-    fn serve(&self, mut stream: UnixStream) -> io::Result<()> {
+    fn serve(&self, mut stream: UnixStream, asked: impl FnOnce()) -> io::Result<()> {
         stream.set_write_timeout(Some(PATIENCE))?;
-        let answer = match read(&mut Patient { stream: &mut stream, until: clock::instant() + PATIENCE })? {
-            Some((method, path, body)) => self.answer(method, &path, &body),
-            None => error("400 Bad Request", "this is no request"),
+        let said = read(&mut Patient { stream: &mut stream, until: clock::instant() + PATIENCE })?;
+        asked();
+        let answer = match said {
+            Said::Request(method, path, body) => self.answer(method, &path, &body),
+            Said::TooLong => error(
+                "413 Content Too Large",
+                &format!("more than {BODY_BYTES} bytes are no order: shorten the text"),
+            ),
+            Said::Nonsense => error("400 Bad Request", "this is no request"),
         };
         let Answer { status, content_type, body } = answer;
         write!(
@@ -257,35 +265,81 @@ impl Read for Patient<'_> {
     }
 }
 
-/// Reads one request: method, path, body.
-fn read(stream: &mut impl Read) -> io::Result<Option<(Method, String, Vec<u8>)>> {
+/// Clients that have not asked yet, by their numbers: the oldest first.
+#[derive(Default)]
+struct Silent(Mutex<BTreeMap<u64, UnixStream>>);
+
+impl Silent {
+    fn add(&self, number: u64, stream: &UnixStream) {
+        // Without a second descriptor it is only not sent away.
+        if let Ok(stream) = stream.try_clone() {
+            self.all().insert(number, stream);
+        }
+    }
+
+    fn remove(&self, number: u64) {
+        self.all().remove(&number);
+    }
+
+    fn make_room(&self) {
+        let mut all = self.all();
+        while all.len() >= CLIENTS {
+            let Some((_, oldest)) = all.pop_first() else { return };
+            // Its thread sees the end, and ends as well.
+            let _ = oldest.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, UnixStream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a client said.
+#[derive(Debug, PartialEq)]
+enum Said {
+    /// Method, path, body.
+    Request(Method, String, Vec<u8>),
+    /// Its body is longer than any order's; as much of it was read as anybody may send.
+    TooLong,
+    Nonsense,
+}
+
+/// Reads one request.
+fn read(stream: &mut impl Read) -> io::Result<Said> {
     let (mut buffer, mut scanner) = (Vec::new(), Scanner::default());
     let mut part = [0; 1_024];
     let end = loop {
         match scanner.find_end(&buffer, &LIMITS) {
             Ok(Some(end)) => break end,
             Ok(None) => {}
-            Err(_) => return Ok(None),
+            Err(_) => return Ok(Said::Nonsense),
         }
         match stream.read(&mut part)? {
-            0 => return Ok(None),
+            0 => return Ok(Said::Nonsense),
             n => buffer.extend_from_slice(&part[..n]),
         }
     };
-    let Ok(head) = head::request(&buffer, end, &LIMITS, &mut Vec::new()) else { return Ok(None) };
+    let Ok(head) = head::request(&buffer, end, &LIMITS, &mut Vec::new()) else { return Ok(Said::Nonsense) };
     let length = match head.framing {
         Framing::None => 0,
         Framing::Length(length) if length <= BODY_BYTES as u64 => length as usize,
-        _ => return Ok(None),
+        Framing::Length(length) => {
+            // Read to its end, or the client would see a broken connection and no answer.
+            let left = length.saturating_sub((buffer.len() - end) as u64).min(DRAINED_BYTES);
+            io::copy(&mut stream.by_ref().take(left), &mut io::sink())?;
+            return Ok(Said::TooLong);
+        }
+        Framing::Chunked | Framing::ToEnd => return Ok(Said::Nonsense),
     };
     while buffer.len() < end + length {
         match stream.read(&mut part)? {
-            0 => return Ok(None),
+            0 => return Ok(Said::Nonsense),
             n => buffer.extend_from_slice(&part[..n]),
         }
     }
     let path = String::from_utf8_lossy(head.path.of(&buffer)).into_owned();
-    Ok(Some((head.method, path, buffer[end..end + length].to_vec())))
+    Ok(Said::Request(head.method, path, buffer[end..end + length].to_vec()))
 }
 
 fn json(body: String) -> Answer {

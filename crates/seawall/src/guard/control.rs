@@ -322,7 +322,8 @@ impl Control {
     /// Withdraws all measures; no others follow before the incident is over.
     pub fn undo(&mut self) -> bool {
         self.suspended = self.incident.is_some();
-        let was_on = self.plan.is_some();
+        // What is only proposed was never on.
+        let was_on = self.plan.is_some() && self.policy.mode == Mode::Enforce;
         self.resting = None;
         self.withdraw("undone by hand");
         was_on
@@ -710,7 +711,10 @@ impl Control {
         if self.plan.take().is_some() {
             self.lift();
             self.goodput.released();
-            self.told.push(Told::Withdrawn(why.to_owned()));
+            self.told.push(match self.policy.mode {
+                Mode::Enforce => Told::Withdrawn(why.to_owned()),
+                Mode::Observe => Told::Noted(format!("what was proposed is dropped: {why}")),
+            });
         }
     }
 }

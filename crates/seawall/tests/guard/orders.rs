@@ -127,6 +127,9 @@ fn observing_proposes_and_refuses_nobody() {
     }
     assert_eq!(guard.metric("seawall_rule_refused_total"), 0);
     assert_eq!(guard.metric("seawall_answers_4xx_total"), 0);
+    let undone = guard.order(&["undo"]);
+    assert_eq!(String::from_utf8_lossy(&undone.stdout), "no measures were in force\n");
+    assert!(!guard.story_text().contains("withdrawn"), "{}", guard.story_text());
 }
 
 #[test]
@@ -155,4 +158,25 @@ fn a_term_signal_drains_and_ends_well() {
     assert_eq!(hammer(&guard, 3), 3);
     guard.signal("TERM");
     assert_eq!(guard.wait(), Some(0));
+}
+
+#[test]
+fn a_crowd_of_silent_clients_of_the_socket_delays_no_order() {
+    let folder = Folder::new("silent-crowd");
+    let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
+    let socket = folder.path().join("admin.sock");
+    let connect = |_| std::os::unix::net::UnixStream::connect(&socket).expect("a connection");
+    let _silent: Vec<_> = (0..200).map(connect).collect();
+    let undone = guard.order(&["undo"]);
+    assert_eq!(String::from_utf8_lossy(&undone.stdout), "no measures were in force\n");
+}
+
+#[test]
+fn a_change_that_is_too_long_is_refused_with_the_reason() {
+    let folder = Folder::new("long-change");
+    let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
+    let told = guard.order(&["change", &"x".repeat(100_000)]);
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.contains("shorten the text"), "{told}");
+    assert!(guard.order(&["change", "deploy 1.4.2"]).status.success());
 }
