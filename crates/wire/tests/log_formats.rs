@@ -262,6 +262,18 @@ fn variants_of_known_formats_are_read() {
 }
 
 #[test]
+fn an_access_log_among_what_an_application_says_is_one() {
+    let access = SAMPLES.iter().find(|(name, _)| *name == "combined").expect("there is one").1;
+    let line = access.lines().next().expect("a line");
+    let mixed = |accesses: usize| {
+        let said = (0..400).map(|n| format!("worker {n}: cache warmed, queue of length 7\n"));
+        (0..accesses).map(|_| format!("{line}\n")).chain(said).collect::<String>()
+    };
+    assert_eq!(detect(mixed(60).as_bytes()).map(|f| f.name()), Some("combined"));
+    assert!(detect(mixed(3).as_bytes()).is_none(), "three lines may be quoted");
+}
+
+#[test]
 fn a_field_map_says_what_keys_mean() {
     let format =
         Format::from_json_fields("time=when, client=who.ip, request=what\nstatus=result,duration_ms=took");

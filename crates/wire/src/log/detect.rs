@@ -17,9 +17,12 @@ const LINES: usize = 2_000;
 /// Lines of a sample that must all have the columns that nothing names.
 const SHAPE_LINES: usize = 20;
 
+/// So many lines of one format are no accident, whatever stands between them: a container's output
+/// holds what the application says as well.
+const MIXED_LINES: usize = 16;
+
 /// Names the format of a file from its beginning (up to 256 KiB are of use): whole lines, a last
-/// one that is cut is passed over. `None` if fewer than a third of the lines look like any known
-/// log.
+/// one that is cut is passed over. `None` if few of the lines look like any known log.
 #[must_use]
 pub fn detect(sample: &[u8]) -> Option<Format> {
     let sample = &sample[..sample.len().min(SAMPLE_BYTES)];
@@ -44,7 +47,8 @@ pub fn detect(sample: &[u8]) -> Option<Format> {
             return Some(Format::Json(map));
         }
     }
-    (most > 0 && votes.known * 3 >= lines.len()).then(|| format(kind, &lines))
+    let is_mixed = most >= MIXED_LINES;
+    (most > 0 && (is_mixed || votes.known * 3 >= lines.len())).then(|| format(kind, &lines))
 }
 
 /// The lines that are not blank. The last one is left out if it has no end and is not alone.
