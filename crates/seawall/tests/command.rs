@@ -229,6 +229,14 @@ fn a_file_in_the_place_of_the_admin_socket_is_left_alone() {
 }
 
 #[test]
+fn an_empty_log_is_no_all_clear() {
+    let folder = Folder::new("empty");
+    let said = seawall(&["triage", &folder.write("empty.log", "")]);
+    assert!(said.out.starts_with("UNDECIDED"), "{}", said.out);
+    assert!(said.out.contains("nothing that could be read as traffic"), "{}", said.out);
+}
+
+#[test]
 fn nothing_is_learnt_from_nothing() {
     let folder = Folder::new("nothing");
     let (empty, output) = (folder.write("empty.log", ""), folder.path("empty.baseline"));

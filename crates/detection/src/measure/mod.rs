@@ -79,7 +79,8 @@ pub fn findings_with(
         let normal = expected.iter().find(|e| e.metric == value.metric);
         findings.insert(finding(value, normal, onset));
     }
-    if reference.is_none() {
+    // Where nothing was seen, nothing is judged.
+    if reference.is_none() && !during.is_empty() {
         let observed = during.seconds();
         let metric = Metric::JudgedTime;
         findings.insert(Finding { metric, observed, expected: None, surprise: 0.0, support: 1.0, onset });
