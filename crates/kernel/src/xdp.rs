@@ -4,6 +4,7 @@
 //! blocked prefixes in the same tables, tagged with the generation that they begin with. One write
 //! of one word then puts it in force. Whatever fails before leaves the former in force.
 
+mod answers;
 mod audit;
 
 pub use audit::Deviations;
@@ -118,28 +119,6 @@ impl XdpFilter {
     /// If the kernel refuses it.
     pub fn load() -> Result<Self, KernelError> {
         Self::load_object(OBJECT, &[FILTER, CANARY])
-    }
-
-    /// Loads the program that gives DNS answers too, with so many places for them. `secret`: what
-    /// nobody outside can know.
-    ///
-    /// # Errors
-    /// If the kernel refuses it: it takes Linux 5.18.
-    pub fn load_with_dns(places: u32, secret: [u64; 2]) -> Result<Self, KernelError> {
-        let mut loader = EbpfLoader::new();
-        loader
-            .map_max_entries("dns_index", places)
-            .map_max_entries("dns_answers", places.saturating_mul(2))
-            .map_max_entries("dns_hits", places);
-        let mut filter = Self::load_by(&mut loader, OBJECT, &[FILTER_WITH_DNS, CANARY])?;
-        filter.name = FILTER_WITH_DNS;
-        filter.dns = Some(DnsAnswers::open(&mut filter.ebpf, places, secret)?);
-        Ok(filter)
-    }
-
-    /// The tables of DNS answers, to be filled by whoever has them. Once.
-    pub fn take_dns(&mut self) -> Option<DnsAnswers> {
-        self.dns.take()
     }
 
     /// Loads these programs of another object that has the same tables: benchmarks wrap the
@@ -385,21 +364,6 @@ impl XdpFilter {
         let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
         let result = program(&mut self.ebpf, name)?.test_run(options).map_err(|e| failed(chain(&e)))?;
         Ok((result.return_value, result.duration.as_nanos() as u64))
-    }
-
-    /// Runs the attached program on a frame; returns the frame that it sends back, if it does.
-    ///
-    /// # Errors
-    /// If the kernel does not run the program: it wants 14 bytes at least.
-    pub fn reply(&mut self, frame: &[u8]) -> Result<Option<Vec<u8>>, KernelError> {
-        const XDP_TX: u32 = 3;
-        let mut sent = vec![0; 4_096];
-        let options =
-            TestRunOptions { data_in: Some(frame), data_out: Some(&mut sent), ..TestRunOptions::default() };
-        let failed = |e| KernelError::Load(format!("it cannot be tried: {}", chain(&e)));
-        let result = program(&mut self.ebpf, self.name)?.test_run(options).map_err(failed)?;
-        sent.truncate(result.data_size_out as usize);
-        Ok((result.return_value == XDP_TX).then_some(sent))
     }
 
     /// What each measure has met, by name.
