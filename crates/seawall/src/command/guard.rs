@@ -5,18 +5,20 @@ use crate::cli::{AdminArgs, ChangeArgs, GuardArgs};
 use crate::config::dns::DnsConfig;
 use crate::config::{self, Config, GuardConfig, SiteConfig};
 use crate::console::Console;
+use crate::guard::access_log::AccessLog;
 use crate::guard::admin::Order;
-use crate::guard::control::{Control, Told};
+use crate::guard::control::Control;
 use crate::guard::dns::DnsControl;
 use crate::guard::dns_kernel::KernelAnswers;
 use crate::guard::handover::{Given, Predecessor, Successor};
 use crate::guard::hands::Hands;
+use crate::guard::incident::Told;
 use crate::guard::knowledge::{self, Knowledge};
 use crate::guard::live::Live;
 use crate::guard::logs::Logs;
 use crate::guard::packets::Packets;
 use crate::guard::servers::{Command, HaProxy, Nginx, Server, Servers};
-use crate::guard::store::Store;
+use crate::guard::store::{Opened, Store};
 use crate::guard::{self, admin, clock, events};
 use crate::pipeline;
 use crate::report::text;
@@ -27,7 +29,7 @@ use seawall_kernel::{Attachment, Carrier, Moment};
 use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
 use seawall_model::policy::{Mode, Policy};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,11 +67,9 @@ pub fn run(
         None => (Kept { secret: secret()?, ..Kept::default() }, None),
     };
     let going_on = rest.as_ref().and_then(|(_, control)| control.incident());
-    let (store, cut_off) = match &guard.state_folder {
-        Some(folder) => {
-            Store::open(folder, &policy, going_on).map(|(store, cut_off)| (Some(store), cut_off))?
-        }
-        None => (None, Vec::new()),
+    let Opened { store, cut_off, no_room } = match &guard.state_folder {
+        Some(folder) => Store::open_if_room(folder, &policy, going_on)?,
+        None => Opened::default(),
     };
     let dns =
         guard_dns::start(&guard.dns, guard.threads, &policy, guard.state_folder.as_deref(), &kept.secret)?;
@@ -77,7 +77,7 @@ pub fn run(
     let socket = guard.admin_socket.clone().unwrap_or_else(default_socket);
     let admin = admin::listen(&socket, Arc::clone(&edge), given.predecessor.is_some())
         .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
-    let log = guard.access_log.as_deref().map(open_log).transpose()?;
+    let log = guard.access_log.as_deref().map(AccessLog::open).transpose()?;
     let mut live = Live { console: *console, json: args.json, out, err };
     let format = args.log_format.as_deref().map(pipeline::given_format).transpose()?;
     // Requests are counted once, where most is known of them.
@@ -87,16 +87,11 @@ pub fn run(
     let answers = guard_dns::answers_in_kernel(packets.as_mut(), &guard, &dns);
     let servers = servers(&guard, policy.mode)?;
     let mut carriers = carriers(packets.as_ref(), servers.as_ref(), policy.mode);
-    let answers = match answers {
-        Ok(answers) => {
-            carriers.extend(answers.is_some().then(|| guard_dns::ANSWERED_IN_KERNEL.to_owned()));
-            answers
-        }
-        Err(why) => {
-            carriers.push(format!("DNS answers come from the front alone: {}", text::visible(&why)));
-            None
-        }
-    };
+    let answers = answers.unwrap_or_else(|why| {
+        carriers.push(format!("DNS answers come from the front alone: {}", text::visible(&why)));
+        None
+    });
+    carriers.extend(answers.is_some().then(|| guard_dns::ANSWERED_IN_KERNEL.to_owned()));
     greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, &carriers)?;
     let logs = (!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs, servers);
@@ -104,8 +99,8 @@ pub fn run(
     if let Some((engine, kept)) = rest {
         control.recall(engine, kept, clock::now());
     }
-    for what in unused {
-        live.tell(&Told::Noted(what), begun)?;
+    for told in unused.into_iter().map(Told::Noted).chain(no_room.map(Told::Failed)) {
+        live.tell(&told, begun)?;
     }
     let signals = Signals::catch()?;
     guard::show(&admin, &control, &edge, &dns);
@@ -205,7 +200,7 @@ struct Session<'a> {
     /// What the kernel answers in place of the fronts of name servers.
     answers: Option<KernelAnswers>,
     live: Live<'a>,
-    log: Option<File>,
+    log: Option<AccessLog>,
     signals: Signals,
     /// What is known is being written down.
     saving: Option<JoinHandle<anyhow::Result<()>>>,
@@ -336,9 +331,9 @@ impl Session<'_> {
 
     fn write_log(&mut self) -> anyhow::Result<()> {
         let lines = self.edge.take_log();
-        match &mut self.log {
-            Some(log) if !lines.is_empty() => log.write_all(&lines).context("cannot write the access log"),
-            _ => Ok(()),
+        match self.log.as_mut().and_then(|log| log.append(&lines)) {
+            Some(told) => Ok(self.live.tell(&told, clock::now())?),
+            None => Ok(()),
         }
     }
 }
@@ -356,13 +351,13 @@ fn reload_all(
     edge: &Edge,
     control: &mut Control,
     names: &[Certificates],
-    log: &mut Option<File>,
+    log: &mut Option<AccessLog>,
     now: Timestamp,
 ) -> anyhow::Result<Vec<String>> {
     let (mut guard, policy) = resolve(args)?;
     let settings = settings(&guard, policy.mode)?;
     // It may have been moved away, to be packed.
-    let reopened = guard.access_log.as_deref().map(open_log).transpose()?;
+    let reopened = guard.access_log.as_deref().map(AccessLog::open).transpose()?;
     for certificates in names {
         certificates.reload()?;
     }
@@ -604,12 +599,6 @@ fn tell_service_manager(state: &str) {
         // Whoever asked may have gone; serving goes on.
         let _ = socket.send_to_addr(state.as_bytes(), &address);
     }
-}
-
-fn open_log(path: &Path) -> anyhow::Result<File> {
-    let mut options = OpenOptions::new();
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-    options.create(true).append(true).open(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Where guard and orders meet without being told: the user's runtime folder, or the one for

@@ -48,7 +48,8 @@ pub fn start(
         };
         let edge = Edge::start(settings, clock::now(), secret)?;
         let folder = state.map(|s| s.join(format!("dns-{number}")));
-        let store = folder.map(|f| Store::open(&f, policy, None).map(|(store, _)| store)).transpose()?;
+        let opened = folder.map(|f| Store::open_if_room(&f, policy, None)).transpose()?;
+        let store = opened.and_then(|o| o.store);
         all.push(DnsControl::new(edge, policy.clone(), store, certificates));
     }
     Ok(all)

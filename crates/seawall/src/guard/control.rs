@@ -5,15 +5,14 @@
 //! It owns the engine and the plan. The edge owns the traffic, the admin socket what is shown.
 
 use super::hands::Hands;
+use super::incident::{Incident, Told};
 use super::knowledge::Knowledge;
 use super::store::Store;
 use crate::pipeline;
 use seawall_detection::Window;
 use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input};
-use seawall_incident::status::Notice;
 use seawall_model::change::Change;
-use seawall_model::diagnosis::Verdict;
 use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::report::{InputReport, TriageReport};
@@ -22,20 +21,12 @@ use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Class, Prefix, Timestamp};
 use seawall_planning::Approved;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
 /// A plan is not replaced by another before this, so that its effect can be seen.
 const PLAN_LEAST_S: f64 = 3.0;
 /// While the trouble is younger than this, packets are looked at within the second also when it has
 /// a name, and a plan is replaced as soon as more is known.
 const FIRST_LOOKS_S: f64 = 1.5;
-/// A name is replaced by another that was found so many times in a row, a second apart: sooner
-/// while the trouble is young, and little of it has been seen.
-const RENAME_YOUNG: u32 = 2;
-const RENAME: u32 = 4;
-const YOUNG_S: f64 = 6.0;
-/// The same for a name that is given up: what was clear and is not any more.
-const UNNAME: u32 = 8;
 /// Seconds of calm after which measures rest. They are back with the first second that is not calm,
 /// so that pulses gain nothing; each time they had to come back they stay twice as long.
 const REST_AFTER_S: f64 = 4.0;
@@ -50,29 +41,6 @@ const GLANCE_EVERY_S: f64 = 0.2;
 const KEEP_EVERY_S: i64 = 5;
 /// Measures withdrawn for harm that are remembered; more is no plan at all.
 const MOST_VETOED: usize = 64;
-
-/// Something that the operator is told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Told {
-    /// Traffic is unlike before.
-    Opened(Timestamp),
-    /// The trouble has a (new) name.
-    Named(Box<TriageReport>),
-    /// What the users are told has been written.
-    Notified { title: String, file: PathBuf },
-    /// These measures are in force, or would be (`observe`).
-    Engaged { plan: Plan, observe: bool },
-    /// They did no harm on a share, and act on all now.
-    Widened,
-    /// The measures are withdrawn, and why.
-    Withdrawn(String),
-    /// It is over. `folder`: where it is written up.
-    Ended { report: Box<TriageReport>, folder: Option<PathBuf> },
-    /// Something that is good to know.
-    Noted(String),
-    /// Something of our own went wrong; the guard goes on.
-    Failed(String),
-}
 
 /// The loop's state.
 pub struct Control {
@@ -125,97 +93,6 @@ impl Kept {
     #[must_use]
     pub fn incident(&self) -> Option<&str> {
         self.incident.as_ref().map(|incident| incident.name.as_str())
-    }
-}
-
-/// A disturbance that is open.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Incident {
-    pub(super) name: String,
-    onset: Timestamp,
-    pub(super) report: Option<Box<TriageReport>>,
-    kept: Option<Timestamp>,
-    /// What the operator was told.
-    cause: Option<Cause>,
-    /// What is found instead, and how many times in a row.
-    rival: Option<(Cause, u32)>,
-    /// What the users were told of.
-    notified: Option<Class>,
-}
-
-impl Incident {
-    pub(super) fn open(onset: Timestamp) -> Self {
-        let name = onset.to_string().replace(':', "").trim_end_matches('Z').to_owned();
-        Self { name, onset, report: None, kept: None, cause: None, rival: None, notified: None }
-    }
-
-    /// It is over: written up, if it has been described and was not a stir that turned out to be
-    /// nothing.
-    pub(super) fn finish(self, end: Timestamp, store: Option<&mut Store>) -> Option<Told> {
-        let mut report = self.report?;
-        report.verdict.end = Some(end);
-        let is_news = report.verdict.class != Class::Normal;
-        let folder = match store {
-            Some(store) if is_news => store.finish(&self.name, &report).map(Some),
-            _ => Ok(None),
-        };
-        Some(match folder {
-            Ok(folder) => Told::Ended { report, folder },
-            Err(error) => Told::Failed(format!("{error:#}")),
-        })
-    }
-
-    /// Takes a report; true if the trouble has a new name by it.
-    pub(super) fn describe(&mut self, report: Box<TriageReport>) -> bool {
-        let cause = report.verdict.cause;
-        self.report = Some(report);
-        let is_new = self.cause.replace(cause) != Some(cause);
-        if is_new {
-            self.rival = None;
-        }
-        is_new
-    }
-
-    /// Whether the operator has been told nothing yet but that something is going on.
-    fn is_unnamed(&self) -> bool {
-        !self.cause.is_some_and(|cause| cause.class().is_named())
-    }
-
-    /// Writes what the users are told, if that is news: first that there is trouble, then of which
-    /// kind. A stir that is nothing is kept from them.
-    pub(super) fn notify(&mut self, store: &Store) -> Option<Told> {
-        let report = self.report.as_ref()?;
-        let class = report.verdict.class;
-        if class == Class::Normal || self.notified == Some(class) {
-            return None;
-        }
-        self.notified = Some(class);
-        let kind = if class == Class::Undecided { Notice::First } else { Notice::Update };
-        Some(match store.notify(&self.name, report, kind) {
-            Ok((title, file)) => Told::Notified { title, file },
-            Err(error) => Told::Failed(format!("{error:#}")),
-        })
-    }
-
-    /// Whether a verdict is the incident's name, or has been found often enough to become it: our
-    /// own measures change what is seen, and a name that changes every second helps nobody.
-    pub(super) fn accepts(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
-        let Some(present) = self.cause else { return true };
-        if present == verdict.cause || !present.class().is_named() {
-            self.rival = None;
-            return true;
-        }
-        let times = match self.rival {
-            Some((cause, times)) if cause == verdict.cause => times + 1,
-            _ => 1,
-        };
-        self.rival = Some((verdict.cause, times));
-        let needed = match now.since_s(self.onset) {
-            _ if !verdict.class.is_named() => UNNAME,
-            age_s if age_s <= YOUNG_S => RENAME_YOUNG,
-            _ => RENAME,
-        };
-        times >= needed
     }
 }
 

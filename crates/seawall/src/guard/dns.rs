@@ -1,7 +1,7 @@
 //! Name servers under guard: the DNS edge holds back by itself what its servers cannot take; the
 //! engine says what is wrong. One engine for each `--dns`.
 
-use super::control::{Incident, Told};
+use super::incident::{Incident, Told};
 use super::store::Store;
 use crate::pipeline;
 use seawall_detection::Window;

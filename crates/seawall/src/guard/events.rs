@@ -3,8 +3,8 @@
 //! The form is a contract, `seawall.guard-event/1`: every line has `schema`, `at` and `event`.
 //! A `named` event says of every other cause what number rules it out, where one does.
 
-use super::control::Told;
 use super::dns::DnsControl;
+use super::incident::Told;
 use crate::report::{beside_expected, words};
 use seawall_http_edge::Edge;
 use seawall_model::diagnosis::Evidence;

@@ -190,7 +190,7 @@ impl Hands {
             Carrier::Xdp { .. } => "xdp".to_owned(),
             Carrier::Nftables(_) => "nftables".to_owned(),
         };
-        self.packets.as_ref().map(|p| (name(p.carrier()), p.dropped()))
+        self.packets.as_ref().map(|p| (name(p.carrier()), p.dropped_in_all()))
     }
 
     /// Whether a measure is not the kernel's, which raises the shares of its own.

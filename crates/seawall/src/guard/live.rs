@@ -1,9 +1,10 @@
 //! What the operator sees while the guard runs: a calm line that renews itself on a terminal, and
 //! the story when something happens.
 
-use super::control::{Control, Told};
+use super::control::Control;
 use super::dns::DnsControl;
 use super::events;
+use super::incident::Told;
 use crate::console::Console;
 use crate::report::{self, moment, text, words};
 use seawall_http_edge::Edge;

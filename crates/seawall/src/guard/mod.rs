@@ -8,6 +8,7 @@
 //!                            store  admin socket
 //! ```
 
+pub mod access_log;
 pub mod admin;
 pub mod clock;
 pub mod control;
@@ -16,6 +17,7 @@ pub mod dns_kernel;
 pub mod events;
 pub mod handover;
 pub mod hands;
+pub mod incident;
 pub mod knowledge;
 pub mod live;
 mod local;

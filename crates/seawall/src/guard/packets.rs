@@ -215,7 +215,7 @@ impl Packets {
 
     /// Packets that its rules have dropped since the start.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
+    pub fn dropped_in_all(&self) -> u64 {
         self.dropped_in_all
     }
 

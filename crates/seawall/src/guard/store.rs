@@ -10,6 +10,7 @@
 //! Files are written beside their place and moved there, so that each is whole or not there. An
 //! incident without a postmortem was cut off: it gets one at the next start.
 
+use crate::pipeline::TriageError;
 use crate::pipeline::recording::Recorder;
 use crate::report;
 use anyhow::{Context, bail};
@@ -20,7 +21,7 @@ use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -76,6 +77,22 @@ impl Store {
         let cut_off = store.write_up_cut_off(going_on)?;
         store.next_segment()?;
         Ok((store, cut_off))
+    }
+
+    /// As [`Store::open`]; a disk that is full leaves the guard without a store, and with the reason.
+    /// Nobody goes without a guard for want of room to write it up.
+    ///
+    /// # Errors
+    /// As [`Store::open`], for everything else.
+    pub fn open_if_room(folder: &Path, policy: &Policy, going_on: Option<&str>) -> anyhow::Result<Opened> {
+        match Self::open(folder, policy, going_on) {
+            Ok((store, cut_off)) => Ok(Opened { store: Some(store), cut_off, no_room: None }),
+            Err(error) if is_full(&error) => {
+                let no_room = format!("{error:#}; nothing is recorded or written up until the next start");
+                Ok(Opened { no_room: Some(no_room), ..Opened::default() })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The policy of recordings that begin from now on.
@@ -235,6 +252,24 @@ impl Store {
 /// as it is: whoever made it may share it.
 fn make_private(folder: &Path) -> std::io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// A state folder as it was found at the start.
+#[derive(Debug, Default)]
+pub struct Opened {
+    pub store: Option<Store>,
+    /// Incidents that had been cut off.
+    pub cut_off: Vec<String>,
+    /// Why there is no store although one is wanted.
+    pub no_room: Option<String>,
+}
+
+fn is_full(error: &anyhow::Error) -> bool {
+    let cause = error.chain().find_map(|e| match e.downcast_ref::<TriageError>() {
+        Some(TriageError::Write { source, .. }) => Some(source),
+        _ => e.downcast_ref::<io::Error>(),
+    });
+    cause.is_some_and(|e| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
 /// The segments of a folder by number.

@@ -1,0 +1,129 @@
+//! The engine, second by second.
+
+use super::*;
+use seawall_model::hash;
+use seawall_model::observation::{Observation, Request};
+
+/// Requests, each from an address of its own; in calm times every other one for a part of a page.
+fn pages(second: i64, requests: u32) -> Window {
+    let is_calm = requests < 100;
+    let mut window = Window::default();
+    for n in 0..requests {
+        let time = Timestamp::from_seconds(second).plus_ns(i64::from(n) * 500_000);
+        let client = IpAddr::from((0x0A00_0000 + second as u32 * 5_000 + n).to_be_bytes());
+        let path: &[u8] = if is_calm && n % 2 == 0 { b"/static/a.css" } else { b"/item/7" };
+        let user_agent: &[u8] = if is_calm { b"Mozilla/5.0 (X11)" } else { b"python-requests/2.31" };
+        let request = Request { path, user_agent, status: 200, ..Request::new(time, client) };
+        window.observe(&Observation::Request(request), u64::from(n));
+    }
+    window
+}
+
+fn feed(engine: &mut Engine, second: i64, window: Window) -> Vec<Effect> {
+    let tick = Timestamp::from_seconds(second);
+    engine.step(tick, Input::Window { tick, window: Box::new(window) })
+}
+
+fn after_calm() -> Engine {
+    let mut engine = Engine::new(Policy::default(), None);
+    for second in 0..30 {
+        assert_eq!(feed(&mut engine, second, pages(second, 18 + (second * 7 % 5) as u32)), []);
+    }
+    engine
+}
+
+fn opened(effects: &[Effect]) -> Option<Timestamp> {
+    effects.iter().find_map(|e| if let Effect::Opened { onset } = e { Some(*onset) } else { None })
+}
+
+#[test]
+fn a_flood_is_noticed_before_its_first_second_is_over_and_dated_as_if_nobody_had_looked() {
+    let (mut looking, mut waiting) = (after_calm(), after_calm());
+    let (part, rest) = (pages(30, 400), pages(30, 700));
+    assert!(!looking.is_rising(&pages(30, 22)) && looking.is_rising(&part));
+    assert_eq!(opened(&feed(&mut looking, 30, part.clone())), None);
+    let now = Timestamp::from_seconds(30).plus_ns(350_000_000);
+    let early = opened(&looking.step(now, Input::Glance));
+    assert!(early.is_some());
+    feed(&mut looking, 30, rest.clone());
+    feed(&mut waiting, 30, part);
+    feed(&mut waiting, 30, rest);
+    let (one, other) = (feed(&mut looking, 31, Window::default()), feed(&mut waiting, 31, Window::default()));
+    assert_eq!((opened(&one), opened(&other)), (None, early));
+    assert_eq!(looking.findings(), waiting.findings());
+}
+
+/// Pages of readers: of every one that is known the parts are kept, so that a part of a second's
+/// few requests is for pages alone, by chance many or few.
+fn readers(seed: u64, second: i64) -> Window {
+    let mut window = Window::default();
+    let mut bits = hash::mix(hash::combine(seed, second as u64));
+    for n in 0..8 + (bits >> 40) % 6 {
+        bits = hash::mix(bits);
+        let time = Timestamp::from_seconds(second).plus_ns(n as i64 * 500_000);
+        let client = IpAddr::from((0x0A80_0000 + (bits % 60) as u32).to_be_bytes());
+        let path: &[u8] = if bits >> 32 & 3 == 0 { b"/item/7" } else { b"/static/a.css" };
+        let request = Request { path, status: 200, ..Request::new(time, client) };
+        window.observe(&Observation::Request(request), n);
+    }
+    window
+}
+
+#[test]
+fn it_is_quiet_soon_after_a_flood_on_a_small_site_whose_shares_scatter() {
+    for seed in 0..20 {
+        let mut engine = Engine::new(Policy::default(), None);
+        for second in 0..40 {
+            feed(&mut engine, second, readers(seed, second));
+        }
+        for second in 40..50 {
+            feed(&mut engine, second, pages(second, 600));
+        }
+        assert_eq!(engine.quiet_s(), Some(0.0));
+        let quiet = (50..80).find(|second| {
+            feed(&mut engine, *second, readers(seed, *second));
+            engine.quiet_s().is_none_or(|s| s >= 4.0)
+        });
+        assert!(quiet.is_some_and(|second| second <= 57), "seed {seed}: {quiet:?}");
+    }
+}
+
+#[test]
+fn a_pulse_is_loud_before_its_first_second_is_over() {
+    let mut engine = after_calm();
+    for second in 30..35 {
+        feed(&mut engine, second, pages(second, 600));
+    }
+    for second in 35..42 {
+        feed(&mut engine, second, pages(second, 20));
+    }
+    assert!(engine.quiet_s().is_some_and(|s| s >= 4.0));
+    assert!(!engine.is_loud_again(&pages(42, 20)) && engine.is_loud_again(&pages(42, 90)));
+}
+
+#[test]
+fn a_flood_is_not_lost_to_the_calm_that_follows() {
+    let mut engine = after_calm();
+    for second in 30..60 {
+        feed(&mut engine, second, pages(second, 400));
+    }
+    let mut named = engine.clone();
+    for second in 60..900 {
+        feed(&mut engine, second, pages(second, 18 + (second * 7 % 5) as u32));
+    }
+    let cause = |engine: &mut Engine| match engine.step(Timestamp::from_seconds(900), Input::Finish).pop() {
+        Some(Effect::Concluded(conclusion)) => Some(conclusion.diagnosis.verdict.cause),
+        _ => None,
+    };
+    assert_eq!(cause(&mut engine), cause(&mut named));
+    assert_eq!(cause(&mut named.clone()).map(|c| c.class()), Some(Class::Attack));
+}
+
+#[test]
+fn a_look_at_a_calm_second_changes_nothing() {
+    let mut engine = after_calm();
+    feed(&mut engine, 30, pages(30, 9));
+    let before = engine.clone();
+    assert_eq!(engine.step(Timestamp::from_seconds(30).plus_ns(500_000_000), Input::Glance), []);
+    assert_eq!(engine, before);
+}

@@ -1,0 +1,199 @@
+//! Who is known, and what becomes of it.
+
+use super::*;
+use seawall_model::time::{MILLISECOND_NS, SECOND_NS};
+
+const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
+const PAGE_REFERRER: &[u8] = b"https://shop.example/item/7?x=1";
+
+fn at(s: f64) -> Timestamp {
+    START.plus_ns((s * 1e3) as i64 * MILLISECOND_NS)
+}
+
+fn memory() -> Memory {
+    Memory::new(1 << 20, 30, 99, START)
+}
+
+fn page(n: u32) -> Request<'static> {
+    let mut request = Request::new(IpAddr::from((0x0A00_0000 + n).to_be_bytes()));
+    request.user_agent = b"Mozilla/5.0";
+    request.accept = b"text/html,*/*";
+    request.path = b"/item/7";
+    request
+}
+
+fn part(n: u32) -> Request<'static> {
+    Request { path: b"/static/app.css", referrer: PAGE_REFERRER, accept: b"text/css", ..page(n) }
+}
+
+fn take(memory: &Memory, request: &Request<'_>, now: f64) -> Standing {
+    let sighting = memory.sight(request, Clearance::None, at(now));
+    memory.admit(&sighting, at(now));
+    memory.answered(&sighting, at(now + 0.05));
+    sighting.standing
+}
+
+/// Visits of other people, so that the memory knows what pages are made of.
+fn with_visitors() -> Memory {
+    let memory = memory();
+    for n in 0..40 {
+        take(&memory, &page(1_000_000 + n), 0.5);
+        take(&memory, &part(1_000_000 + n), 0.7);
+        take(&memory, &part(1_000_000 + n), 0.7);
+    }
+    memory
+}
+
+#[test]
+fn a_visitor_from_before_the_trouble_is_known_and_a_first_comer_is_not() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    assert_eq!(take(&memory, &page(1_000_003), 101.0), Standing::Known);
+    assert_eq!(take(&memory, &page(5), 101.0), Standing::Unknown);
+}
+
+#[test]
+fn a_visit_that_fetches_its_parts_goes_on() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    assert_eq!(take(&memory, &page(5), 101.0), Standing::Unknown);
+    assert_eq!(take(&memory, &part(5), 101.3), Standing::Visiting);
+    assert_eq!(take(&memory, &page(5), 109.0), Standing::Visiting);
+}
+
+#[test]
+fn parts_of_no_page_show_nothing() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    assert_eq!(take(&memory, &part(5), 101.0), Standing::Unknown);
+    take(&memory, &page(6), 101.0);
+    let elsewhere = Request { referrer: b"https://shop.example/other", ..part(6) };
+    assert_eq!(take(&memory, &elsewhere, 101.3), Standing::Unknown);
+    let late = memory.sight(&part(6), Clearance::None, at(130.0));
+    assert_eq!(late.standing, Standing::Unknown);
+}
+
+#[test]
+fn walking_pages_without_their_parts_is_suspect() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    for n in 0..3 {
+        assert_eq!(take(&memory, &page(5), 101.0 + 4.0 * f64::from(n)), Standing::Unknown);
+    }
+    assert_eq!(take(&memory, &page(5), 120.0), Standing::Suspect);
+}
+
+#[test]
+fn a_site_without_assets_has_no_such_suspects() {
+    let memory = memory();
+    for n in 0..60 {
+        take(&memory, &page(n), 1.0);
+    }
+    memory.trouble(at(100.0));
+    for n in 0..6 {
+        assert_eq!(take(&memory, &page(500), 101.0 + 9.0 * f64::from(n)), Standing::Unknown);
+    }
+}
+
+#[test]
+fn pages_faster_than_people_read_are_suspect_until_they_slow_down() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    let mut last = Standing::Known;
+    for n in 0..14 {
+        last = take(&memory, &page(1_000_003), 101.0 + 0.01 * f64::from(n));
+    }
+    assert_eq!(last, Standing::Suspect);
+    assert_eq!(take(&memory, &page(1_000_003), 140.0), Standing::Known);
+}
+
+#[test]
+fn what_the_flood_got_before_it_was_noticed_makes_nobody_known() {
+    let memory = with_visitors();
+    take(&memory, &page(5), 99.5);
+    memory.trouble(at(99.0));
+    assert_eq!(take(&memory, &page(5), 101.0), Standing::Unknown);
+    memory.calm();
+    memory.trouble(at(115.0));
+    assert_eq!(take(&memory, &page(5), 116.0), Standing::Unknown);
+}
+
+#[test]
+fn a_program_that_called_in_calm_times_is_known() {
+    let memory = memory();
+    let call = Request { path: b"/api/stock", accept: b"application/json", ..page(7) };
+    for n in 0..12 {
+        take(&memory, &call, 5.0 * f64::from(n));
+    }
+    memory.trouble(at(100.0));
+    assert_eq!(take(&memory, &call, 101.0), Standing::Known);
+}
+
+#[test]
+fn a_session_that_the_site_gave_is_known_from_another_address() {
+    let memory = with_visitors();
+    memory.cookie_set(b"session=abc123", at(2.0));
+    let with = |cookie: &'static [u8]| Request { cookie, path: b"/item/7", ..page(77) };
+    let sighting = memory.sight(&with(b"session=abc123"), Clearance::None, at(3.0));
+    memory.admit(&sighting, at(3.0));
+    memory.trouble(at(100.0));
+    assert_eq!(memory.sight(&with(b"session=guess"), Clearance::None, at(101.0)).standing, Standing::Unknown);
+}
+
+#[test]
+fn a_ticket_and_a_pass_raise_the_unknown() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    let standing = |clearance| memory.sight(&page(5), clearance, at(101.0)).standing;
+    assert_eq!(standing(Clearance::Ticket(4)), Standing::Returned);
+    assert_eq!(standing(Clearance::SatOut(4)), Standing::Patient);
+    assert_eq!(standing(Clearance::Worked(4)), Standing::Cleared);
+}
+
+#[test]
+fn one_pass_in_many_hands_is_paced_as_one() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    let mut suspects = 0;
+    for n in 0..40 {
+        let sighting = memory.sight(&page(n), Clearance::Worked(4), at(101.0));
+        memory.admit(&sighting, at(101.0));
+        suspects += u32::from(sighting.standing == Standing::Suspect);
+    }
+    assert!(suspects >= 27, "{suspects}");
+}
+
+#[test]
+fn a_flood_of_strangers_does_not_wash_out_the_known() {
+    let memory = Memory::new(1 << 16, 30, 3, START);
+    for n in 0..200 {
+        take(&memory, &page(n), 1.0);
+        take(&memory, &part(n), 1.2);
+    }
+    memory.trouble(at(100.0));
+    for n in 0..60_000 {
+        take(&memory, &page(10_000 + n), 101.0);
+    }
+    let known = (0..200)
+        .filter(|n| memory.sight(&page(*n), Clearance::None, at(102.0)).standing == Standing::Known)
+        .count();
+    assert!(known >= 198, "{known}");
+}
+
+#[test]
+fn clients_are_forgotten_when_the_policy_says() {
+    let memory = Memory::new(1 << 16, 1, 3, START);
+    take(&memory, &page(1), 1.0);
+    take(&memory, &part(1), 1.2);
+    let after = START.plus_ns(2 * 86_400 * SECOND_NS);
+    memory.trouble(after);
+    assert_eq!(memory.sight(&page(1), Clearance::None, after).standing, Standing::Unknown);
+}
+
+#[test]
+fn entries_survive_packing() {
+    for n in 0..5_000_u64 {
+        let bits = hash::mix(n) & ((1 << 56) - 1);
+        assert_eq!(Entry::unpacked(bits).packed(), bits);
+    }
+}

@@ -1,0 +1,133 @@
+//! A disturbance while it is open: its name, which is not changed lightly, and what the operator
+//! and the users are told of it.
+
+use super::store::Store;
+use seawall_incident::status::Notice;
+use seawall_model::diagnosis::Verdict;
+use seawall_model::plan::Plan;
+use seawall_model::report::TriageReport;
+use seawall_model::{Cause, Class, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A name is replaced by another that was found so many times in a row, a second apart: sooner
+/// while the trouble is young, and little of it has been seen.
+const RENAME_YOUNG: u32 = 2;
+const RENAME: u32 = 4;
+const YOUNG_S: f64 = 6.0;
+/// The same for a name that is given up: what was clear and is not any more.
+const UNNAME: u32 = 8;
+/// Something that the operator is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// Traffic is unlike before.
+    Opened(Timestamp),
+    /// The trouble has a (new) name.
+    Named(Box<TriageReport>),
+    /// What the users are told has been written.
+    Notified { title: String, file: PathBuf },
+    /// These measures are in force, or would be (`observe`).
+    Engaged { plan: Plan, observe: bool },
+    /// They did no harm on a share, and act on all now.
+    Widened,
+    /// The measures are withdrawn, and why.
+    Withdrawn(String),
+    /// It is over. `folder`: where it is written up.
+    Ended { report: Box<TriageReport>, folder: Option<PathBuf> },
+    /// Something that is good to know.
+    Noted(String),
+    /// Something of our own went wrong; the guard goes on.
+    Failed(String),
+}
+
+/// A disturbance that is open.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Incident {
+    pub(super) name: String,
+    pub(super) onset: Timestamp,
+    pub(super) report: Option<Box<TriageReport>>,
+    /// When its report was written last.
+    pub(super) kept: Option<Timestamp>,
+    /// What the operator was told.
+    pub(super) cause: Option<Cause>,
+    /// What is found instead, and how many times in a row.
+    rival: Option<(Cause, u32)>,
+    /// What the users were told of.
+    notified: Option<Class>,
+}
+
+impl Incident {
+    pub(super) fn open(onset: Timestamp) -> Self {
+        let name = onset.to_string().replace(':', "").trim_end_matches('Z').to_owned();
+        Self { name, onset, report: None, kept: None, cause: None, rival: None, notified: None }
+    }
+
+    /// It is over: written up, if it has been described and was not a stir that turned out to be
+    /// nothing.
+    pub(super) fn finish(self, end: Timestamp, store: Option<&mut Store>) -> Option<Told> {
+        let mut report = self.report?;
+        report.verdict.end = Some(end);
+        let is_news = report.verdict.class != Class::Normal;
+        let folder = match store {
+            Some(store) if is_news => store.finish(&self.name, &report).map(Some),
+            _ => Ok(None),
+        };
+        Some(match folder {
+            Ok(folder) => Told::Ended { report, folder },
+            Err(error) => Told::Failed(format!("{error:#}")),
+        })
+    }
+
+    /// Takes a report; true if the trouble has a new name by it.
+    pub(super) fn describe(&mut self, report: Box<TriageReport>) -> bool {
+        let cause = report.verdict.cause;
+        self.report = Some(report);
+        let is_new = self.cause.replace(cause) != Some(cause);
+        if is_new {
+            self.rival = None;
+        }
+        is_new
+    }
+
+    /// Whether the operator has been told nothing yet but that something is going on.
+    pub(super) fn is_unnamed(&self) -> bool {
+        !self.cause.is_some_and(|cause| cause.class().is_named())
+    }
+
+    /// Writes what the users are told, if that is news: first that there is trouble, then of which
+    /// kind. A stir that is nothing is kept from them.
+    pub(super) fn notify(&mut self, store: &Store) -> Option<Told> {
+        let report = self.report.as_ref()?;
+        let class = report.verdict.class;
+        if class == Class::Normal || self.notified == Some(class) {
+            return None;
+        }
+        self.notified = Some(class);
+        let kind = if class == Class::Undecided { Notice::First } else { Notice::Update };
+        Some(match store.notify(&self.name, report, kind) {
+            Ok((title, file)) => Told::Notified { title, file },
+            Err(error) => Told::Failed(format!("{error:#}")),
+        })
+    }
+
+    /// Whether a verdict is the incident's name, or has been found often enough to become it: our
+    /// own measures change what is seen, and a name that changes every second helps nobody.
+    pub(super) fn accepts(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
+        let Some(present) = self.cause else { return true };
+        if present == verdict.cause || !present.class().is_named() {
+            self.rival = None;
+            return true;
+        }
+        let times = match self.rival {
+            Some((cause, times)) if cause == verdict.cause => times + 1,
+            _ => 1,
+        };
+        self.rival = Some((verdict.cause, times));
+        let needed = match now.since_s(self.onset) {
+            _ if !verdict.class.is_named() => UNNAME,
+            age_s if age_s <= YOUNG_S => RENAME_YOUNG,
+            _ => RENAME,
+        };
+        times >= needed
+    }
+}
