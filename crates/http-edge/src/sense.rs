@@ -67,7 +67,8 @@ impl Sense {
     pub fn answer(&mut self, request: &Request<'_>, outcome: &Outcome<'_>) {
         let answered =
             outcome.time.plus_ns(i64::try_from(outcome.duration_us).unwrap_or(0).saturating_mul(1000));
-        self.window.observe_answer(&told(request, outcome), answered);
+        let priority = self.next();
+        self.window.observe_answer(&told(request, outcome), answered, priority);
     }
 
     /// Counts an event of a connection.

@@ -45,6 +45,9 @@ pub struct HttpWindow {
     /// Times by kind of request.
     pub kinds: Profiles<KindTime>,
     pub sample: Sample,
+    /// Requests that `sample` holds without an answer, once they are answered: without these only
+    /// the fast ones would have times.
+    pub late: Sample,
     /// Requests per second in the busiest tick.
     pub peak_requests_per_s: f64,
 }
@@ -97,7 +100,8 @@ impl HttpWindow {
         self.ask(r, classify::path_kind(r.path), priority);
     }
 
-    pub(super) fn observe_answer(&mut self, r: &Request<'_>) {
+    pub(super) fn observe_answer(&mut self, r: &Request<'_>, priority: u64) {
+        self.late.offer(priority, |out| codec::encode_request(r, out));
         self.answer(r, classify::path_kind(r.path));
     }
 
@@ -262,6 +266,7 @@ impl HttpWindow {
         self.servers.merge(&other.servers);
         self.kinds.merge(&other.kinds);
         self.sample.merge(&other.sample);
+        self.late.merge(&other.late);
         self.peak_requests_per_s = self.peak_requests_per_s.max(other.peak_requests_per_s);
     }
 
@@ -269,6 +274,13 @@ impl HttpWindow {
     #[must_use]
     pub fn records(&self) -> Vec<RequestRecord> {
         self.sample.iter().filter_map(codec::decode_request).collect()
+    }
+
+    /// The sampled requests whose time is known: also those that had none when they were counted.
+    #[must_use]
+    pub fn answered(&self) -> Vec<RequestRecord> {
+        let late = self.late.iter().filter_map(codec::decode_request);
+        self.records().into_iter().filter(|r| r.duration_us.is_some()).chain(late).collect()
     }
 }
 

@@ -93,9 +93,9 @@ impl Window {
 
     /// Counts the answer to a request that was counted by [`Window::observe_arrival`], in
     /// whatever window. `answered` is when; what each client was answered is not counted.
-    pub fn observe_answer(&mut self, request: &Request<'_>, answered: Timestamp) {
+    pub fn observe_answer(&mut self, request: &Request<'_>, answered: Timestamp, priority: u64) {
         self.stretch(answered);
-        self.http.get_or_insert_default().observe_answer(request);
+        self.http.get_or_insert_default().observe_answer(request, priority);
     }
 
     fn stretch(&mut self, time: Timestamp) {
@@ -285,12 +285,13 @@ mod tests {
         whole.observe(&Observation::Request(answered), 1);
         let (mut first, mut second) = (Window::default(), Window::default());
         first.observe_arrival(&asked, 1);
-        second.observe_answer(&answered, time.plus_ns(2 * SECOND_NS));
+        second.observe_answer(&answered, time.plus_ns(2 * SECOND_NS), 2);
         first.merge(&second);
         let (whole, parts) = (whole.http.expect("counted"), first.http.expect("counted"));
         assert_eq!(whole.counters, parts.counters);
         assert_eq!(whole.durations_us, parts.durations_us);
         assert_eq!(whole.servers, parts.servers);
+        assert_eq!((whole.answered(), parts.records().len()), (parts.answered(), 1));
         assert_eq!((whole.clients, whole.urls), (parts.clients, parts.urls));
     }
 }

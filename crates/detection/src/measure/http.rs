@@ -10,6 +10,7 @@ use seawall_model::observation::HttpVersion;
 use seawall_model::record::RequestRecord;
 use seawall_model::signature::Layer;
 use seawall_model::{Cause, hash, text};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
@@ -414,12 +415,13 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
     }
-    let service = service_time_ratio(&now_records, &before_records);
+    let (now_answered, before_answered) = (now.answered(), before.answered());
+    let service = service_time_ratio(&now_answered, &before_answered);
     if let Some((ratio, support)) = service {
         add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
     }
     if let Some((ratio, support)) =
-        service_time_ratio(&only_assets(&now_records), &only_assets(&before_records))
+        service_time_ratio(&only_assets(&now_answered), &only_assets(&before_answered))
         && support >= ASSETS_TIMED
     {
         add(Metric::AssetTimeRatio, ratio, Some(1.0), support);
@@ -480,6 +482,14 @@ fn forget_absent_assets(findings: &mut Findings) {
         f.metric == Metric::AssetsPerPage && few(f.observed) && f.expected.is_some_and(few)
     };
     findings.findings.retain(|f| !absent(f));
+}
+
+/// Requests of one part of a site, whose last names are hardly ever asked for twice, such as the
+/// titles of articles: same method, same first part of the path, equally deep.
+fn part_class(r: &RequestRecord) -> u64 {
+    let depth = r.path.matches('/').count() as u64;
+    let part = r.path.split('/').nth(1).filter(|_| depth > 1).unwrap_or_default();
+    hash::combine(hash::combine(r.method as u64, depth), hash::bytes(part.as_bytes()))
 }
 
 fn only_assets(records: &[RequestRecord]) -> Vec<RequestRecord> {
@@ -569,12 +579,18 @@ fn worked(r: &&RequestRecord) -> bool {
 /// What the requests of kinds that both periods have cost now, against what the same requests
 /// cost before. Weighing by cost lets the slow kinds speak: a site's many assets stay fast.
 fn service_time_ratio(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
+    let kinds = |records: &[RequestRecord]| records.iter().map(path_class).collect::<BTreeSet<u64>>();
+    let (kinds_now, kinds_before) = (kinds(now), kinds(before));
+    let class_of = |r: &RequestRecord| {
+        let class = path_class(r);
+        let is_shared = kinds_now.contains(&class) && kinds_before.contains(&class);
+        if is_shared { class } else { part_class(r) }
+    };
     let medians = |records: &[RequestRecord]| {
         let mut timed: Vec<(u64, u64)> = records
             .iter()
             .filter(worked)
-            .filter_map(timed)
-            .map(|(class, us)| (class, us + TIMER_US))
+            .filter_map(|r| Some((class_of(r), work_us(r)? + TIMER_US)))
             .collect();
         timed.sort_unstable();
         timed
