@@ -8,6 +8,7 @@ use crate::act::{
     RuleTable, Shedder, Sighting, Standing, TokenKeys, Verdict, WaitingRoom, is_navigation, page, part_of,
 };
 use crate::counters::Counter;
+use crate::http1::{Field, Kind};
 use crate::kept::Kept;
 use crate::settings::{Site, Upstream};
 use crate::stored::{self, Taking};
@@ -137,11 +138,26 @@ impl Pass<'_> {
         }
     }
 
-    /// The site gave its client a cookie.
-    pub fn cookie_set(&self, value: &[u8], now: Timestamp) {
-        let pair = value.split(|b| *b == b';').next().unwrap_or_default();
-        self.memory.cookie_set(pair.trim_ascii(), now);
+    /// The site's answer begins with these fields of `head`.
+    pub fn answer_begins(&self, fields: &[Field], head: &[u8], now: Timestamp) {
+        for field in fields {
+            match field.kind {
+                Kind::SetCookie => {
+                    let pair = field.value(head).split(|b| *b == b';').next().unwrap_or_default();
+                    self.memory.cookie_set(pair.trim_ascii(), now);
+                }
+                // Events come for as long as somebody listens (WHATWG HTML section 9.2).
+                Kind::Other if is_event_stream(field, head) => self.leave_room(),
+                _ => {}
+            }
+        }
     }
+}
+
+fn is_event_stream(field: &Field, head: &[u8]) -> bool {
+    const EVENTS: &[u8] = b"text/event-stream";
+    let begins = |value: &[u8]| value.get(..EVENTS.len()).is_some_and(|v| v.eq_ignore_ascii_case(EVENTS));
+    field.name(head).eq_ignore_ascii_case(b"content-type") && begins(field.value(head))
 }
 
 impl Drop for Pass<'_> {

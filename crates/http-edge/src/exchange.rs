@@ -5,7 +5,7 @@ use crate::alarm::{Alarm, TooLate};
 use crate::buffer::{BUFFER_BYTES, Buffer, Stock};
 use crate::counters::Counter;
 use crate::http1::head::{self, ResponseHead, Scanner};
-use crate::http1::{Body, Field, Framing, Kind, Refusal, Step};
+use crate::http1::{Body, Field, Framing, Refusal, Step};
 use crate::settings::{Limits, ms};
 use crate::stored::Taking;
 use crate::stream;
@@ -213,8 +213,8 @@ pub struct Download<'a> {
     /// When a request that still waits is counted as such.
     pub slow_at: Instant,
     pub count_slow: &'a dyn Fn(),
-    /// Told of each cookie that the site sets.
-    pub on_cookie: &'a dyn Fn(&[u8]),
+    /// Told of the answer's fields, in the buffer that they were read from.
+    pub on_head: &'a dyn Fn(&[Field], &[u8]),
     /// Takes the answer for the cache, where it is wanted there.
     pub taking: &'a RefCell<Option<Taking>>,
     /// There is a stored answer to give in place of an error.
@@ -244,9 +244,7 @@ impl Download<'_> {
             buffer.consume(head.bytes);
         };
         self.progress.status.set(head.status);
-        for field in fields.iter().filter(|f| f.kind == Kind::SetCookie) {
-            (self.on_cookie)(field.value(buffer.filled()));
-        }
+        (self.on_head)(fields, buffer.filled());
         if head.status >= 500 && self.has_instead {
             return Err(Fault::Replaced);
         }

@@ -166,7 +166,11 @@ impl<'a> Job<'a> {
     }
 
     #[must_use]
-    pub fn download<'d>(&'d self, count_slow: &'d dyn Fn(), on_cookie: &'d dyn Fn(&[u8])) -> Download<'d> {
+    pub fn download<'d>(
+        &'d self,
+        count_slow: &'d dyn Fn(),
+        on_head: &'d dyn Fn(&[Field], &[u8]),
+    ) -> Download<'d> {
         Download {
             method: self.head.method,
             limits: &self.thread.settings.limits,
@@ -174,7 +178,7 @@ impl<'a> Job<'a> {
             progress: &self.progress,
             slow_at: self.began + ms(SLOW_MS),
             count_slow,
-            on_cookie,
+            on_head,
             taking: &self.seen.taking,
             has_instead: self.seen.has_instead(),
         }

@@ -264,8 +264,10 @@ impl Connection {
         let (mut from_upstream, mut to_upstream) = upstream.split();
         let mut sink = ToClient::new(Half(&client), job, limits);
         let count_slow = || job.count_slow();
-        let on_cookie = |value: &[u8]| pass.cookie_set(value, thread.clock.timestamp(job.began));
-        let download = job.download(&count_slow, &on_cookie);
+        let on_head = |fields: &[Field], head: &[u8]| {
+            pass.answer_begins(fields, head, thread.clock.timestamp(job.began));
+        };
+        let download = job.download(&count_slow, &on_head);
         let mut upload = Upload {
             client: Half(&client),
             input: &mut self.input,

@@ -326,8 +326,10 @@ async fn attempt(
     let (mut from_upstream, mut to_upstream) = upstream.split();
     let mut sink = ToStream { turn, pace: Pace::new(limits), left: None };
     let count_slow = || job.count_slow();
-    let on_cookie = |value: &[u8]| pass.cookie_set(value, thread.clock.timestamp(job.began));
-    let download = job.download(&count_slow, &on_cookie);
+    let on_head = |fields: &[Field], head: &[u8]| {
+        pass.answer_begins(fields, head, thread.clock.timestamp(job.began));
+    };
+    let download = job.download(&count_slow, &on_head);
     let end = {
         let run = pin!(download.run(&mut from_upstream, &mut buffer, fields, &mut sink, alarm));
         let upload = pin!(upload(job, turn, &mut to_upstream));

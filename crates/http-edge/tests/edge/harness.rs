@@ -122,7 +122,8 @@ fn answer(path: &str, body: &[u8], stream: &mut TcpStream, reader: &mut BufReade
         }
         "/events" => {
             // The second event comes only after the client has acknowledged the first.
-            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n").ok()?;
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked";
+            stream.write_all(format!("{head}\r\n\r\n3\r\none\r\n").as_bytes()).ok()?;
             let mut rest = [0; 1];
             let _ = stream.set_read_timeout(Some(PATIENCE));
             let _ = reader.read(&mut rest);

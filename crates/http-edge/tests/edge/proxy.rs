@@ -132,6 +132,19 @@ fn open_tunnels_take_no_room_from_requests() {
 }
 
 #[test]
+fn open_streams_of_events_take_no_room_from_requests() {
+    let (edge, _origin) = plain();
+    let mut open = Vec::new();
+    for _ in 0..300 {
+        let mut client = connect(&edge);
+        client.write_all(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 200"));
+        open.push(client);
+    }
+    assert!(get(&edge, "/a").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn a_large_answer_arrives_whole() {
     let (edge, _origin) = plain();
     let answer = get(&edge, "/big");
