@@ -35,7 +35,7 @@ for line in sys.stdin:
     try:
         if verb == 'open':
             held[rest[0]] = socket.create_connection((rest[1], 8080), 2)
-            held[rest[0]].settimeout(10)
+            held[rest[0]].settimeout(30)
         elif verb == 'say':
             held[rest[0]].sendall(b'x' * 5000)
             got = 0
