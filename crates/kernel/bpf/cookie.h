@@ -301,23 +301,38 @@ INLINE int answer(struct xdp_md *context, const struct facts *facts, const struc
 	return 1;
 }
 
+INLINE void flow_key(const struct facts *facts, struct flow_key *key)
+{
+	key->source[0] = facts->source[0];
+	key->source[1] = facts->source[1];
+	key->destination[0] = facts->destination[0];
+	key->destination[1] = facts->destination[1];
+	key->ports = (u32)facts->source_port << 16 | facts->destination_port;
+	key->reserved = 0;
+}
+
 /* Whether this opening is one of the few that the host itself is left. */
-INLINE int is_left(struct service *service, u64 now)
+INLINE int is_left(struct service *service, const struct facts *facts, u64 now)
 {
 	if (now - service->left_ns < LEFT_EVERY_NS)
 		return 0;
+	struct flow_key key;
+	u32 one = 1;
 	service->left_ns = now;
+	flow_key(facts, &key);
+	map_update(&left, &key, &one, 0);
 	return 1;
 }
 
+enum { BRINGS_NONE = 0, BRINGS_FIRST = 1, BRINGS_AGAIN = 2 };
+
 /* Whether a packet that is for no connection yet brings a cookie back, or its flow has. */
-INLINE int is_good(struct xdp_md *context, const struct facts *facts, u32 tcp_at, u64 now)
+INLINE int brings(struct xdp_md *context, const struct facts *facts, u32 tcp_at, u64 now)
 {
 	const void *data = (const void *)(u64)context->data;
 	const void *end = (const void *)(u64)context->data_end;
-	struct flow_key key = { { facts->source[0], facts->source[1] },
-				{ facts->destination[0], facts->destination[1] },
-				(u32)facts->source_port << 16 | facts->destination_port, 0 };
+	struct flow_key key;
+	flow_key(facts, &key);
 	long bad = -1;
 	const u8 *tcp = data + (tcp_at & OFFSET_MASK);
 	if ((facts->tcp_flags & (FLAG_ACK | FLAG_RST)) == FLAG_ACK && (const void *)(tcp + 20) <= end) {
@@ -327,13 +342,24 @@ INLINE int is_good(struct xdp_md *context, const struct facts *facts, u32 tcp_at
 		else if ((const void *)(ip + 40) <= end)
 			bad = check_cookie_v6(ip, tcp);
 	}
-	if (!bad) {
-		u64 until = now + BEGUN_NS;
-		map_update(&begun, &key, &until, 0);
-		return 1;
-	}
-	const u64 *until = map_lookup(&begun, &key);
-	return until && now < *until;
+	const u64 *known = map_lookup(&begun, &key);
+	int is_known = known && now < *known;
+	if (bad)
+		return is_known ? BRINGS_AGAIN : BRINGS_NONE;
+	u64 until = now + BEGUN_NS;
+	map_update(&begun, &key, &until, 0);
+	return is_known ? BRINGS_AGAIN : BRINGS_FIRST;
+}
+
+/* Counts a flow that came back, to whoever answered its opening. */
+INLINE void count_return(struct totals *sums, const struct facts *facts, int is_ours)
+{
+	struct flow_key key;
+	flow_key(facts, &key);
+	if (is_ours && !map_lookup(&left, &key))
+		sums->cookies_good++;
+	else
+		sums->cookies_left_good++;
 }
 
 /* What becomes of a segment for a port with cookies. */
@@ -355,11 +381,17 @@ INLINE int judge_segment(struct xdp_md *context, const struct cookies *rule, con
 	if (!service)
 		return XDP_PASS;
 	u32 kind = facts->tcp_flags & (FLAG_SYN | FLAG_ACK | FLAG_RST | FLAG_FIN);
-	if (kind == FLAG_SYN && is_left(service, now))
+	int is_ours = rule->share >= WHOLE_SHARE || flow_part(facts) < rule->share;
+	if (kind == FLAG_SYN && (!is_ours || is_left(service, facts, now))) {
+		sums->cookies_left++;
 		return XDP_PASS;
-	if (kind != FLAG_SYN && is_good(context, facts, tcp_at, now)) {
-		sums->cookies_good++;
-		return XDP_PASS;
+	}
+	if (kind != FLAG_SYN) {
+		int brought = brings(context, facts, tcp_at, now);
+		if (brought == BRINGS_FIRST)
+			count_return(sums, facts, is_ours);
+		if (brought != BRINGS_NONE || !is_ours)
+			return XDP_PASS;
 	}
 	counts->matched_packets++;
 	counts->matched_bytes += bytes;
@@ -398,7 +430,7 @@ INLINE int answer_openings(struct xdp_md *context)
 		return XDP_PASS;
 	if (!(rule->ports[facts.destination_port >> 6 & 1023] >> (facts.destination_port & 63) & 1))
 		return XDP_PASS;
-	if ((rule->share < WHOLE_SHARE && flow_part(&facts) >= rule->share) || is_protected(&facts, &decision))
+	if (is_protected(&facts, &decision))
 		return XDP_PASS;
 	return judge_segment(context, rule, &facts, sums, now);
 }

@@ -178,11 +178,15 @@ struct totals {
 	u64 would_drop;
 	u64 samples;
 	u64 samples_lost;
-	/* Openings answered with a cookie, packets that brought one back, and packets of no connection
-	 * that brought none. */
+	/* Openings answered with a cookie, flows that brought one back, and packets of no connection that
+	 * brought none. */
 	u64 cookies_sent;
 	u64 cookies_good;
 	u64 cookies_bad;
+	/* Openings left to the host while others are answered, and those that came back from it: what
+	 * the others are held against. */
+	u64 cookies_left;
+	u64 cookies_left_good;
 	/* Sampling: packets until the next sample, one in how many, and the present period. */
 	u64 countdown;
 	u64 one_in;

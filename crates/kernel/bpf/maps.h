@@ -162,6 +162,15 @@ struct {
 	MAP_VALUE(u64);
 } begun SECTION(".maps");
 
+/* Flows whose opening the host was left, though their part of all flows is answered here. The value
+ * is not used. */
+struct {
+	MAP_TYPE(MAP_LRU_HASH);
+	MAP_ENTRIES(1 << 12);
+	MAP_KEY(struct flow_key);
+	MAP_VALUE(u32);
+} left SECTION(".maps");
+
 struct {
 	MAP_TYPE(MAP_HASH);
 	MAP_ENTRIES(SERVICES);

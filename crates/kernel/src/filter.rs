@@ -4,7 +4,7 @@
 use crate::canary;
 use crate::clock::Moment;
 use crate::compile::{Refusal, compile};
-use crate::cookies::Held;
+use crate::cookies::{Held, Judgement};
 use crate::dns::DnsAnswers;
 use crate::error::KernelError;
 use crate::interface;
@@ -183,7 +183,8 @@ impl KernelFilter {
             return Vec::new();
         }
         if self.mode == Mode::Enforce && self.held.is_none() {
-            match Held::hold(now, self.totals().ok().flatten().unwrap_or_default()) {
+            let totals = self.totals().ok().flatten().unwrap_or_default();
+            match Held::hold(&self.interface, &totals, now) {
                 Ok(held) => self.held = Some(held),
                 Err(error) => {
                     let refuse = |r: Rule| Refusal { measure: r.measure, reason: error.to_string() };
@@ -202,8 +203,10 @@ impl KernelFilter {
         match (loaded, &self.unfit) {
             (Ok(()), None) => {
                 for rule in wanted {
-                    if let Kind::Cookies(cookies) = &mut rule.kind {
-                        *cookies = cookies.as_host(&self.interface);
+                    let Kind::Cookies(cookies) = &mut rule.kind else { continue };
+                    *cookies = cookies.as_host(&self.interface);
+                    if let Some(held) = &mut self.held {
+                        rule.share = held.allowed_share(rule.share);
                     }
                 }
                 return Vec::new();
@@ -219,17 +222,34 @@ impl KernelFilter {
         self.unfit = Some(reason);
     }
 
-    /// Gives up cookies that do not come back to the host's sockets.
-    fn look_at_cookies(&mut self, now: Moment) -> Result<(), KernelError> {
-        let (BackEnd::Xdp(filter), Some(held), None) = (&mut self.back_end, &self.held, &self.unfit) else {
+    /// Where openings are answered with cookies, looks whether the answers arrive: half of them are
+    /// answered until some have, all from then on; none any more once it shows that they do not.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn look_at_cookies(&mut self, now: Moment) -> Result<(), KernelError> {
+        let (BackEnd::Xdp(filter), Some(held), None) = (&mut self.back_end, &mut self.held, &self.unfit)
+        else {
             return Ok(());
         };
-        let Some(reason) = held.unfit(&filter.totals(false)?, now) else { return Ok(()) };
-        let without: Vec<Rule> =
-            filter.rules().iter().filter(|r| !matches!(r.kind, Kind::Cookies(_))).cloned().collect();
-        filter.apply(&without, now)?;
-        self.leave_to_host(reason.to_owned());
-        Ok(())
+        let totals = filter.totals(false)?;
+        let mut rules = filter.rules().to_vec();
+        match held.weigh(&totals, now) {
+            Judgement::Undecided => Ok(()),
+            Judgement::Arriving => {
+                let Some(share) = held.prove(&totals, now) else { return Ok(()) };
+                for rule in rules.iter_mut().filter(|r| matches!(r.kind, Kind::Cookies(_))) {
+                    rule.share = share;
+                }
+                filter.apply(&rules, now)
+            }
+            Judgement::Unfit(reason) => {
+                rules.retain(|r| !matches!(r.kind, Kind::Cookies(_)));
+                filter.apply(&rules, now)?;
+                self.leave_to_host(reason.to_owned());
+                Ok(())
+            }
+        }
     }
 
     /// What is to be told once.

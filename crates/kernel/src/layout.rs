@@ -28,7 +28,7 @@ pub(crate) type ControlBytes = [u8; 48];
 pub(crate) type RuleBytes = [u8; 168];
 pub(crate) type BlockBytes = [u8; 24];
 pub(crate) type CountsBytes = [u8; 32];
-pub(crate) type TotalsBytes = [u8; 152];
+pub(crate) type TotalsBytes = [u8; 168];
 pub(crate) type MasksBytes = [u8; 21_120];
 pub(crate) type CookieBytes = [u8; 24 + 8 * PORT_WORDS];
 pub(crate) type CanaryBytes = [u8; 24];
@@ -469,10 +469,13 @@ pub struct Totals {
     pub samples_lost: u64,
     /// Openings that were answered with a cookie.
     pub cookies_sent: u64,
-    /// Packets that brought a cookie back, or came right behind one that did.
+    /// Flows that brought such a cookie back.
     pub cookies_good: u64,
     /// Packets of no connection that were dropped because they brought none.
     pub cookies_bad: u64,
+    /// Openings left to the host while others are answered, and flows that brought its cookie back.
+    pub cookies_left: u64,
+    pub cookies_left_good: u64,
 }
 
 impl Totals {
@@ -492,6 +495,8 @@ impl Totals {
             cookies_sent: sum.cookies_sent + word(bytes, 88),
             cookies_good: sum.cookies_good + word(bytes, 96),
             cookies_bad: sum.cookies_bad + word(bytes, 104),
+            cookies_left: sum.cookies_left + word(bytes, 112),
+            cookies_left_good: sum.cookies_left_good + word(bytes, 120),
         })
     }
 }

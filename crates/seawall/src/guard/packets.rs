@@ -5,7 +5,7 @@ use super::openings::{HostCounters, Openings};
 use seawall_detection::Window;
 use seawall_kernel::{Carrier, DnsAnswers, KernelError, KernelFilter, Moment, Settings};
 use seawall_model::observation::{FlowState, Observation, Packet, protocol, tcp_flags};
-use seawall_model::plan::{Action, Measure, Plan, Scope};
+use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::policy::Policy;
 use seawall_model::{Timestamp, hash};
 use seawall_sensor::flow::{Flow, Limits, Sink, Table};
@@ -29,9 +29,6 @@ const ETHERNET: u16 = 1;
 /// The filter on one interface, and the flows that its samples are of.
 pub struct Packets {
     filter: KernelFilter,
-    /// The interface is a link to another namespace, which takes what XDP sends only if its other
-    /// end has a program too: SYN cookies are the host's own there.
-    is_virtual: bool,
     table: Table,
     openings: Openings,
     sees_requests: bool,
@@ -68,7 +65,6 @@ impl Packets {
         let table = Table::new(&Limits::default(), 1);
         Ok(Self {
             filter,
-            is_virtual: is_link(interface),
             table,
             openings: Openings::default(),
             sees_requests,
@@ -144,9 +140,6 @@ impl Packets {
     /// Why some or all of them are not.
     pub fn enforce(&mut self, plan: &Plan, policy: &Policy) -> Result<(), String> {
         let mut plan = plan.clone();
-        if self.is_virtual {
-            plan.measures.retain(|m| m.action != Action::SynCookies);
-        }
         let before = self.plan.as_ref().map_or(&[][..], |(before, _)| &before.measures);
         for measure in &mut plan.measures {
             if let Some(raised) = before.iter().find(|m| is_same(m, measure)) {
@@ -191,8 +184,10 @@ impl Packets {
     }
 
     /// Raises shares within a second where much was dropped since the last time, and none of it was
-    /// of conversations.
+    /// of conversations; and does not wait for a second to end where cookies do not arrive.
     pub fn raise_early(&mut self) {
+        // As below.
+        let _ = self.filter.look_at_cookies(Moment::now());
         if self.harm.dropped >= ENOUGH_DROPPED && self.harm.of_conversations == 0 {
             // What stands in the way is told at the end of the second.
             let _ = self.raise();
@@ -297,13 +292,6 @@ impl Sink for Counting {
             other => self.window.observe(other, self.priority),
         }
     }
-}
-
-/// Whether the interface is one end of a link (`veth`): its other end has another number. What
-/// cannot be looked up counts as one.
-fn is_link(interface: &str) -> bool {
-    let number = |name: &str| std::fs::read_to_string(format!("/sys/class/net/{interface}/{name}")).ok();
-    number("iflink").is_none_or(|link| Some(link) != number("ifindex"))
 }
 
 #[cfg(test)]
