@@ -16,7 +16,7 @@ const SETTING: &str = "/proc/sys/net/ipv4/tcp_syncookies";
 /// Timestamps, selective acknowledgement and window scale in `tcpi_options`.
 const ALL_OPTIONS: &str = "7";
 
-/// Clients over there, told by lines: `open NAME ADDRESS`, `say NAME`, `options NAME`,
+/// Clients over there, told by lines: `open NAME ADDRESS [SOURCE]`, `say NAME`, `options NAME`,
 /// `stray ADDRESS`, `rush COUNT ADDRESS` (so many at once; how many of them are open after two
 /// seconds). Each is answered with a line. What a program sends back by a pair of virtual interfaces
 /// is read at the other end only where a program is, too: with the argument `program`, two
@@ -39,8 +39,8 @@ for line in sys.stdin:
     verb, *rest = line.split()
     try:
         if verb == 'open':
-            held[rest[0]] = socket.create_connection((rest[1], 8080), 2)
-            held[rest[0]].settimeout(30)
+            held[rest[0]] = socket.create_connection((rest[1], 8080), 2, (rest[2], 0) if rest[2:] else None)
+            held[rest[0]].settimeout(10)
         elif verb == 'rush':
             waiting = {}
             poll = select.poll()
