@@ -18,6 +18,12 @@ INLINE int draw(struct xdp_md *context, u32 address)
 	return 1;
 }
 
+INLINE int judge_drawn(struct xdp_md *context, u32 address)
+{
+	u32 one_in = 0;
+	return draw(context, address) ? judge_frame(context, &one_in) : XDP_DROP;
+}
+
 SECTION("xdp")
 int draw_any(struct xdp_md *context)
 {
@@ -27,13 +33,13 @@ int draw_any(struct xdp_md *context)
 SECTION("xdp")
 int cold_any(struct xdp_md *context)
 {
-	return draw(context, random_u32()) ? judge_frame(context) : XDP_DROP;
+	return judge_drawn(context, random_u32());
 }
 
 SECTION("xdp")
 int cold_blocked(struct xdp_md *context)
 {
-	return draw(context, be32(spread(random_u32() & 0xFFFFF))) ? judge_frame(context) : XDP_DROP;
+	return judge_drawn(context, be32(spread(random_u32() & 0xFFFFF)));
 }
 
 SECTION("xdp")
