@@ -15,6 +15,12 @@
 /* The filter before the tables of blocked prefixes: words in a chunk, chunks in a bank. */
 #define FILTER_WORDS 512
 #define FILTER_CHUNKS 1024
+/* The tables of blocked prefixes: keys in a bucket, which is one line of the processor's cache;
+ * buckets in a chunk, which is written at once; buckets that a key may be away from its own. */
+#define V4_PLACES 12
+#define V6_PLACES 3
+#define CHUNK_BUCKETS 64
+#define MOST_STEPS 32
 /* Addresses with ports of this host, at which connections are known. */
 #define SERVICES 4096
 
@@ -125,9 +131,42 @@ struct masks {
 	u32 filter_mask;
 	/* Whether openings are answered with cookies. */
 	u32 cookies;
+	/* The part of the tables of blocked prefixes that is used, and what nobody outside knows of
+	 * their hash. */
+	u32 v4_mask;
+	u32 v6_mask;
+	u64 seed;
 };
 
-/* A blocked prefix. It is in force from one generation to another, and until its time. */
+/* Blocked prefixes by address. A kind is 0 where the place is empty (so are all after it), or else one
+ * more than the number of the length. `is_full`: a key that belongs here may be farther on. */
+struct v4_bucket {
+	u32 address[V4_PLACES];
+	u8 counter[V4_PLACES];
+	/* Two bits a place, and IS_FULL. */
+	u32 kinds;
+};
+
+#define IS_FULL (1U << 31)
+
+struct v6_bucket {
+	u64 address[V6_PLACES][2];
+	u8 counter[V6_PLACES];
+	u8 kind[V6_PLACES];
+	u8 is_full;
+	u8 reserved[9];
+};
+
+/* On which terms the prefixes of one measure are blocked. */
+struct terms {
+	u64 expires_ns;
+	u16 share;
+	u8 enforce;
+	u8 reserved[5];
+};
+
+/* A blocked prefix of another length. It is in force from one generation to another, and until its
+ * time. */
 struct block {
 	u64 expires_ns;
 	u32 from_generation;
@@ -136,16 +175,6 @@ struct block {
 	u16 counter;
 	u8 enforce;
 	u8 reserved[3];
-};
-
-struct v4_key {
-	u32 address;
-	u32 length_bits;
-};
-
-struct v6_key {
-	u64 address[2];
-	u64 length_bits;
 };
 
 struct v4_trie_key {

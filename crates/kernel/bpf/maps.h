@@ -35,21 +35,37 @@ struct {
 	MAP_VALUE(struct chunk);
 } filter SECTION(".maps");
 
+struct v4_chunk {
+	struct v4_bucket buckets[CHUNK_BUCKETS];
+};
+
+struct v6_chunk {
+	struct v6_bucket buckets[CHUNK_BUCKETS];
+};
+
+/* The banks take turns in these two, so that the program need not know how many chunks there are:
+ * the loader gives them as many as the machine has room for. */
 struct {
-	MAP_TYPE(MAP_HASH);
-	MAP_ENTRIES(1 << 20);
-	MAP_FLAGS(NO_PREALLOCATION);
-	MAP_KEY(struct v4_key);
-	MAP_VALUE(struct block);
+	MAP_TYPE(MAP_ARRAY);
+	MAP_ENTRIES(BANKS);
+	MAP_KEY(u32);
+	MAP_VALUE(struct v4_chunk);
 } v4_blocks SECTION(".maps");
 
 struct {
-	MAP_TYPE(MAP_HASH);
-	MAP_ENTRIES(1 << 20);
-	MAP_FLAGS(NO_PREALLOCATION);
-	MAP_KEY(struct v6_key);
-	MAP_VALUE(struct block);
+	MAP_TYPE(MAP_ARRAY);
+	MAP_ENTRIES(BANKS);
+	MAP_KEY(u32);
+	MAP_VALUE(struct v6_chunk);
 } v6_blocks SECTION(".maps");
+
+/* By counter. */
+struct {
+	MAP_TYPE(MAP_ARRAY);
+	MAP_ENTRIES(BANKS * COUNTERS);
+	MAP_KEY(u32);
+	MAP_VALUE(struct terms);
+} block_terms SECTION(".maps");
 
 struct {
 	MAP_TYPE(MAP_LPM_TRIE);

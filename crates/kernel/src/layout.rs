@@ -16,7 +16,7 @@ pub(crate) const COUNTERS: u32 = 256;
 pub(crate) const CHUNK_WORDS: u32 = 512;
 pub(crate) const CHUNKS: u32 = 1024;
 pub(crate) const SAMPLE_BYTES: usize = 128;
-/// Prefix lengths that have hash tables; those of others are split, or go to the trie.
+/// Prefix lengths that the tables hold; those of others are split, or go to the trie.
 pub(crate) const V4_LENGTHS: [u8; 3] = [32, 24, 16];
 pub(crate) const V6_LENGTHS: [u8; 5] = [128, 64, 56, 48, 32];
 /// Words of 64 ports each.
@@ -29,7 +29,8 @@ pub(crate) type RuleBytes = [u8; 168];
 pub(crate) type BlockBytes = [u8; 24];
 pub(crate) type CountsBytes = [u8; 32];
 pub(crate) type TotalsBytes = [u8; 168];
-pub(crate) type MasksBytes = [u8; 21_120];
+pub(crate) type MasksBytes = [u8; 21_136];
+pub(crate) type TermsBytes = [u8; 16];
 pub(crate) type CookieBytes = [u8; 24 + 8 * PORT_WORDS];
 pub(crate) type CanaryBytes = [u8; 24];
 /// By the first 16 bits of an address, one bit each.
@@ -150,7 +151,7 @@ impl Control {
     }
 }
 
-/// An entry of a table of blocked prefixes.
+/// An entry of a trie of blocked prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BlockEntry {
     pub expires_ns: u64,
@@ -324,6 +325,27 @@ pub(crate) struct BlockShape {
     pub v4_trie: bool,
     pub v6_trie: bool,
     pub filter_mask: u32,
+    pub v4_mask: u32,
+    pub v6_mask: u32,
+    /// What nobody outside knows of the hash.
+    pub seed: u64,
+}
+
+impl BlockShape {
+    /// The masks of the tables of IPv4 and IPv6, of a bank's masks.
+    pub(crate) fn table_masks(masks: &MasksBytes) -> (u32, u32) {
+        let both = word(masks, masks.len() - 16);
+        (both as u32, (both >> 32) as u32)
+    }
+}
+
+/// On which terms the prefixes of a measure are blocked.
+pub(crate) fn encode_terms(expires_ns: u64, share: u16, enforce: bool) -> TermsBytes {
+    let mut w = Writer::new();
+    w.u64(expires_ns);
+    w.u16(share);
+    w.put(&[u8::from(enforce), 0, 0, 0, 0, 0]);
+    w.done()
 }
 
 /// The tables that leave of 64 rules the few that a packet's values make possible.
@@ -377,9 +399,12 @@ pub(crate) fn encode_masks(rules: &[&Rule], shape: BlockShape, has_cookies: bool
         u32::from(shape.v6_trie),
         shape.filter_mask,
         u32::from(has_cookies),
+        shape.v4_mask,
+        shape.v6_mask,
     ] {
         w.u32(field);
     }
+    w.u64(shape.seed);
     Box::new(w.done())
 }
 

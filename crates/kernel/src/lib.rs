@@ -9,6 +9,7 @@
 //! The program lies in `bpf/`, one file per concern, with the object that `bpf/build` makes of it.
 //! Everything fails open: what cannot be read, loaded or written lets traffic pass.
 
+mod buckets;
 mod canary;
 mod clock;
 mod compile;
@@ -39,4 +40,4 @@ pub use filter::{Applied, Carrier, Hits, KernelFilter, Settings};
 pub use layout::{Counts, Totals};
 pub use rule::{Act, Conjunction, Cookies, Kind, RULE_LIMIT, Rule, WHOLE_SHARE, rate};
 pub use status::{RuleStatus, Status, running};
-pub use xdp::{Attachment, BLOCK_LIMIT, Deviations, Sample, XdpFilter};
+pub use xdp::{Attachment, Deviations, Sample, XdpFilter};

@@ -1,5 +1,5 @@
 //! The filter before the tables of blocked prefixes: a Bloom filter of one word a key. The program
-//! computes the same hash (`filter_hash` in `bpf/block.h`).
+//! computes the same hash (`block_hash` in `bpf/block.h`).
 
 use crate::layout::{CHUNK_WORDS, CHUNKS};
 
@@ -9,8 +9,8 @@ const LEAST_WORDS: usize = 64;
 
 /// Hash of an address, as its 16 or 4 bytes in memory order, and a prefix length.
 #[must_use]
-pub(crate) fn hash(high: u64, low: u64, length_bits: u32) -> u64 {
-    let mut hash = (high ^ u64::from(length_bits) << 56).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+pub(crate) fn hash(seed: u64, high: u64, low: u64, length_bits: u32) -> u64 {
+    let mut hash = (high ^ seed ^ u64::from(length_bits) << 56).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     hash = (hash ^ hash >> 32 ^ low).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     hash = (hash ^ hash >> 29).wrapping_mul(0xA076_1D64_78BD_642F);
     hash ^ hash >> 32
@@ -66,10 +66,10 @@ mod tests {
     fn members_are_never_missed_and_strangers_seldom_pass() {
         let mut sieve = Sieve::with_room_for(100_000);
         for n in 0..100_000 {
-            sieve.add(hash(n, 0, 32));
+            sieve.add(hash(3, n, 0, 32));
         }
-        assert!((0..100_000).all(|n| sieve.may_hold(hash(n, 0, 32))));
-        let passed = (100_000..200_000).filter(|n| sieve.may_hold(hash(*n, 0, 32))).count();
+        assert!((0..100_000).all(|n| sieve.may_hold(hash(3, n, 0, 32))));
+        let passed = (100_000..200_000).filter(|n| sieve.may_hold(hash(3, *n, 0, 32))).count();
         assert!(passed < 2_000, "{passed} of 100,000 strangers");
     }
 }

@@ -1,17 +1,15 @@
 //! Running filters as the kernel has them, found without asking whoever started them.
 
+use crate::buckets::{self, Family, TableChunk};
 use crate::clock::Moment;
 use crate::error::KernelError;
 use crate::interface;
-use crate::layout::{BANKS, Control, Counts, MasksBytes, RULES, RuleHead, Totals, word};
+use crate::layout::{BANKS, BlockShape, Control, Counts, MasksBytes, RULES, RuleHead, Totals, word};
 use crate::tables::{Tables, failed};
 use crate::xdp::{CANARY, FILTER, FILTER_WITH_DNS};
-use aya::maps::{Map, MapData, MapInfo};
+use aya::maps::{Array, Map, MapData, MapInfo};
 use aya::programs::loaded_programs;
 use std::collections::BTreeMap;
-
-/// Blocked prefixes that are counted one by one; more are "at least".
-const MOST_COUNTED: usize = 100_000;
 
 /// One filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +18,8 @@ pub struct Status {
     pub interface: Option<String>,
     pub generation: u32,
     pub rules: Vec<RuleStatus>,
-    /// Blocked prefixes of IPv4 and of IPv6, expired ones included; counted up to 100,000.
+    /// Blocked prefixes of IPv4 and of IPv6, expired ones included. Lengths that the tables do not hold
+    /// count as what they are split into.
     pub blocked: (usize, usize),
     /// Measures that have a counter, with what they have met: those of blocks too.
     pub counts: Vec<(String, Counts)>,
@@ -85,12 +84,7 @@ fn read(ids: &[u32]) -> Result<Status, KernelError> {
         interface: interface::name(control.interface),
         generation: control.generation,
         rules: Vec::new(),
-        blocked: (
-            tables.v4_blocks.keys().take(MOST_COUNTED).count()
-                + tables.v4_rest.keys().take(MOST_COUNTED).count(),
-            tables.v6_blocks.keys().take(MOST_COUNTED).count()
-                + tables.v6_rest.keys().take(MOST_COUNTED).count(),
-        ),
+        blocked: blocked(&tables, control.bank)?,
         counts: Vec::new(),
         totals: Totals::sum(tables.totals.get(&0, 0).map_err(failed("totals"))?.iter()),
     };
@@ -115,6 +109,21 @@ fn read(ids: &[u32]) -> Result<Status, KernelError> {
         }
     }
     Ok(status)
+}
+
+fn blocked(tables: &Tables, bank: u32) -> Result<(usize, usize), KernelError> {
+    let masks: Box<MasksBytes> = Box::new(tables.masks.get(&bank, 0).map_err(failed("rule_masks"))?);
+    let (v4_mask, v6_mask) = BlockShape::table_masks(&masks);
+    let count = |table: &Array<MapData, TableChunk>, family, mask| {
+        (0..buckets::chunks_of(mask)).try_fold(0, |sum, number| {
+            let chunk = table.get(&(number * BANKS + bank), 0).map_err(failed("blocks"))?;
+            Ok(sum + buckets::count(family, &chunk))
+        })
+    };
+    Ok((
+        count(&tables.v4_blocks, Family::V4, v4_mask)? + tables.v4_rest.keys().count(),
+        count(&tables.v6_blocks, Family::V6, v6_mask)? + tables.v6_rest.keys().count(),
+    ))
 }
 
 fn label(tables: &Tables, counter: u16) -> Result<String, KernelError> {

@@ -1,14 +1,13 @@
 //! The program's maps by name and type.
 
+use crate::buckets::TableChunk;
 use crate::error::KernelError;
 use crate::layout::{
     BlockBytes, CanaryBytes, Chunk, ControlBytes, CookieBytes, CountsBytes, Guard, MasksBytes, RuleBytes,
-    TotalsBytes,
+    TermsBytes, TotalsBytes,
 };
-use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, ProgramArray, RingBuf};
+use aya::maps::{Array, LpmTrie, Map, MapData, PerCpuArray, ProgramArray, RingBuf};
 
-pub(crate) type V4Key = [u8; 8];
-pub(crate) type V6Key = [u8; 24];
 /// The name of a measure, filled up with zeroes.
 pub(crate) type Label = [u8; 128];
 
@@ -18,8 +17,9 @@ pub(crate) struct Tables {
     pub masks: Array<MapData, MasksBytes>,
     pub rules: Array<MapData, RuleBytes>,
     pub filter: Array<MapData, Chunk>,
-    pub v4_blocks: HashMap<MapData, V4Key, BlockBytes>,
-    pub v6_blocks: HashMap<MapData, V6Key, BlockBytes>,
+    pub v4_blocks: Array<MapData, TableChunk>,
+    pub v6_blocks: Array<MapData, TableChunk>,
+    pub terms: Array<MapData, TermsBytes>,
     pub v4_rest: LpmTrie<MapData, [u8; 4], BlockBytes>,
     pub v6_rest: LpmTrie<MapData, [u8; 16], BlockBytes>,
     pub v4_protected: LpmTrie<MapData, [u8; 4], u32>,
@@ -52,6 +52,7 @@ impl Tables {
             filter: one(take, "filter")?,
             v4_blocks: one(take, "v4_blocks")?,
             v6_blocks: one(take, "v6_blocks")?,
+            terms: one(take, "block_terms")?,
             v4_rest: one(take, "v4_rest")?,
             v6_rest: one(take, "v6_rest")?,
             v4_protected: one(take, "v4_protected")?,

@@ -1,26 +1,25 @@
 //! The XDP back end: the program on an interface, and generations of rules in its tables.
 //!
-//! A generation is prepared beside the one in force: rules, masks and filter in the other bank,
-//! blocked prefixes in the same tables, tagged with the generation that they begin with. One write
-//! of one word then puts it in force. Whatever fails before leaves the former in force.
+//! A generation is prepared beside the one in force: rules, masks and blocked prefixes in the other
+//! bank, the few blocked prefixes of odd lengths in the same tries, tagged with the generation that
+//! they begin with. One write of one word then puts it in force. Whatever fails before leaves the former in force.
 
 mod answers;
 mod audit;
+mod blocks;
 
 pub use audit::Deviations;
 
+use crate::buckets::TableChunk;
 use crate::clock::Moment;
 use crate::dns::DnsAnswers;
 use crate::error::KernelError;
 use crate::interface;
-use crate::key::{self, Key};
 use crate::layout::{
-    BANKS, BlockBytes, BlockEntry, BlockShape, CHUNKS, COUNTERS, CanaryBytes, Chunk, Control, CookieBytes,
-    Counts, MasksBytes, NO_END, RULES, RuleBytes, SAMPLE_BYTES, Ticks, Totals, V4_LENGTHS, V6_LENGTHS,
-    encode_cookies, encode_masks, encode_rule, word,
+    BANKS, CHUNKS, COUNTERS, CanaryBytes, Chunk, Control, CookieBytes, Counts, MasksBytes, RULES, RuleBytes,
+    SAMPLE_BYTES, TermsBytes, Ticks, Totals, encode_cookies, encode_masks, encode_rule, word,
 };
 use crate::rule::{Kind, Rule};
-use crate::sieve::Sieve;
 use crate::slots::{self, Slots};
 use crate::tables::{Label, Tables, failed, ring, stages};
 use aya::maps::lpm_trie::Key as TrieKey;
@@ -28,8 +27,10 @@ use aya::maps::{MapData, ProgramArray, RingBuf};
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
-use seawall_model::{Prefix, Timestamp};
+use blocks::{Placed, Room, Wanted};
+use seawall_model::Prefix;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
 /// The program, as `bpf/build` made it.
@@ -43,8 +44,6 @@ const OUTGOING: &str = "seawall_out";
 const COOKIES: &str = "seawall_cookies";
 /// Its place among the programs that the filter hands packets on to.
 const COOKIES_STAGE: u32 = 0;
-/// Blocked prefixes that each family has room for.
-pub const BLOCK_LIMIT: usize = 1 << 20;
 /// Bytes of an Ethernet header: no shorter frame can be tried.
 const SHORTEST_FRAME_BYTES: usize = 14;
 
@@ -79,13 +78,10 @@ struct Bank {
     masks: Option<Box<MasksBytes>>,
     cookies: Option<Box<CookieBytes>>,
     filter: Vec<Chunk>,
-}
-
-/// What is in a table, with the wall's time of its expiry.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Placed {
-    entry: BlockEntry,
-    expires: Timestamp,
+    v4: Vec<TableChunk>,
+    v6: Vec<TableChunk>,
+    /// By counter.
+    terms: Vec<(u8, TermsBytes)>,
 }
 
 /// The program with its tables.
@@ -96,16 +92,20 @@ pub struct XdpFilter {
     /// The programs behind the filter; empty places once this is gone.
     stages: ProgramArray<MapData>,
     control: Control,
-    blocks: BTreeMap<Key, Placed>,
+    room: Room,
+    /// What nobody outside knows of the hash of blocked prefixes.
+    seed: u64,
+    /// Blocked prefixes in the tries.
+    rest: BTreeMap<Prefix, Placed>,
     rules: Vec<Rule>,
-    /// What the bank in force holds, and what the other one does.
+    /// What the bank in force holds, and what is prepared for the other one.
     banks: [Bank; BANKS as usize],
     protected: BTreeSet<Prefix>,
     slots: Slots,
     /// Counters that have words, whether or not a measure still has them.
     labelled: BTreeSet<u16>,
-    /// The last block that an audit looked at, if it did not get to the end.
-    audited: Option<Key>,
+    /// Chunks of the tables that the last audits looked at.
+    audited: usize,
     attachment: Attachment,
     /// The program that is attached and tried.
     name: &'static str,
@@ -131,6 +131,9 @@ impl XdpFilter {
     }
 
     fn load_by(loader: &mut EbpfLoader<'_>, object: &[u8], programs: &[&str]) -> Result<Self, KernelError> {
+        let room = Room::here();
+        loader.map_max_entries("v4_blocks", room.v4_entries());
+        loader.map_max_entries("v6_blocks", room.v6_entries());
         let mut ebpf = loader.load(object).map_err(|e| KernelError::Load(chain(&e)))?;
         for name in programs {
             program(&mut ebpf, name)?.load().map_err(|e| KernelError::Load(chain(&e)))?;
@@ -151,13 +154,15 @@ impl XdpFilter {
                 ticks: Ticks::default(),
                 interface: 0,
             },
-            blocks: BTreeMap::new(),
+            room,
+            seed: RandomState::new().hash_one(OBJECT.len()),
+            rest: BTreeMap::new(),
             rules: Vec::new(),
             banks: Default::default(),
             protected: BTreeSet::new(),
             slots: Slots::default(),
             labelled: BTreeSet::new(),
-            audited: None,
+            audited: 0,
             attachment: Attachment::None,
             name: FILTER,
             dns: None,
@@ -282,7 +287,7 @@ impl XdpFilter {
             self.begin_counter(counter, rule.map_or("", |r| &r.words))?;
         }
         let wanted = self.wanted_blocks(rules, now)?;
-        self.write_blocks(&wanted, now)?;
+        self.write_rest(&wanted, now)?;
         self.write_bank(rules, &wanted, now)
     }
 
@@ -296,15 +301,12 @@ impl XdpFilter {
             bank: (self.control.bank + 1) % BANKS,
             ..self.control
         };
+        let former = self.control.bank;
         self.write_control(next)?;
         self.rules = rules.to_vec();
         self.forget_labels()?;
-        let over: Vec<Key> =
-            self.blocks.iter().filter(|(_, p)| p.entry.last_generation != NO_END).map(|(k, _)| *k).collect();
-        for key in over {
-            self.remove_block(key)?;
-            self.blocks.remove(&key);
-        }
+        self.forget_rest()?;
+        self.banks[former as usize] = Bank::default();
         Ok(())
     }
 
@@ -478,121 +480,11 @@ impl XdpFilter {
         Ok(())
     }
 
-    /// The entries that the rules want. Where two want the same, the one that lasts longer.
-    fn wanted_blocks(&self, rules: &[Rule], now: Moment) -> Result<BTreeMap<Key, Placed>, KernelError> {
-        let mut wanted: BTreeMap<Key, Placed> = BTreeMap::new();
-        for rule in rules.iter().filter(|r| r.expires > now.wall) {
-            let Kind::Block(prefixes) = &rule.kind else { continue };
-            let entry = BlockEntry {
-                expires_ns: now.monotonic_at(rule.expires),
-                from_generation: self.control.generation + 1,
-                last_generation: NO_END,
-                share: rule.share,
-                counter: self.slots.of(rule).counter,
-                enforce: rule.enforce,
-            };
-            for key in prefixes.iter().flat_map(|p| key::split(*p)) {
-                let placed = Placed { entry, expires: rule.expires };
-                let kept = wanted.entry(key).or_insert(placed);
-                if kept.expires < rule.expires {
-                    *kept = placed;
-                }
-            }
-        }
-        if wanted.len() > BLOCK_LIMIT {
-            return Err(KernelError::Full { what: "blocked prefixes", limit: BLOCK_LIMIT });
-        }
-        Ok(wanted)
-    }
-
-    /// Adds what is new, and marks what is to end with the present generation.
-    fn write_blocks(&mut self, wanted: &BTreeMap<Key, Placed>, now: Moment) -> Result<(), KernelError> {
-        for (key, placed) in wanted {
-            let mut placed = *placed;
-            if let Some(before) = self.blocks.get(key) {
-                // Already in force: it stays so, with what has changed.
-                placed.entry.from_generation = before.entry.from_generation;
-                if before.expires == placed.expires {
-                    placed.entry.expires_ns = before.entry.expires_ns;
-                }
-                if *before == placed {
-                    continue;
-                }
-            }
-            self.write_block(*key, placed.entry)?;
-            self.blocks.insert(*key, placed);
-        }
-        let ending: Vec<(Key, Placed)> = self
-            .blocks
-            .iter()
-            .filter(|(key, p)| p.entry.last_generation == NO_END && !wanted.contains_key(key))
-            .map(|(key, placed)| (*key, *placed))
-            .collect();
-        for (key, mut placed) in ending {
-            placed.entry.last_generation = self.control.generation;
-            // What has expired need not wait to be cleared away.
-            if placed.expires > now.wall {
-                self.write_block(key, placed.entry)?;
-            }
-            self.blocks.insert(key, placed);
-        }
-        Ok(())
-    }
-
-    fn write_block(&mut self, key: Key, entry: BlockEntry) -> Result<(), KernelError> {
-        let value: BlockBytes = entry.encode();
-        let bits = |p: Prefix| u32::from(p.length_bits());
-        match key {
-            Key::Hashed(p) if p.address().is_ipv4() => {
-                self.tables.v4_blocks.insert(key::v4_bytes(p), value, 0).map_err(failed("v4_blocks"))
-            }
-            Key::Hashed(p) => {
-                self.tables.v6_blocks.insert(key::v6_bytes(p), value, 0).map_err(failed("v6_blocks"))
-            }
-            Key::Rest(p) => match p.address() {
-                IpAddr::V4(v4) => self.tables.v4_rest.insert(&TrieKey::new(bits(p), v4.octets()), value, 0),
-                IpAddr::V6(v6) => self.tables.v6_rest.insert(&TrieKey::new(bits(p), v6.octets()), value, 0),
-            }
-            .map_err(failed("rest")),
-        }
-    }
-
-    fn remove_block(&mut self, key: Key) -> Result<(), KernelError> {
-        let bits = |p: Prefix| u32::from(p.length_bits());
-        let removed = match key {
-            Key::Hashed(p) if p.address().is_ipv4() => self.tables.v4_blocks.remove(&key::v4_bytes(p)),
-            Key::Hashed(p) => self.tables.v6_blocks.remove(&key::v6_bytes(p)),
-            Key::Rest(p) => match p.address() {
-                IpAddr::V4(v4) => self.tables.v4_rest.remove(&TrieKey::new(bits(p), v4.octets())),
-                IpAddr::V6(v6) => self.tables.v6_rest.remove(&TrieKey::new(bits(p), v6.octets())),
-            },
-        };
-        match removed {
-            // Somebody else was faster.
-            Err(error) if is_missing(&error) => Ok(()),
-            other => other.map_err(failed("blocks")),
-        }
-    }
-
-    /// Writes rules, masks and filter into the bank that is not in force.
-    fn write_bank(
-        &mut self,
-        rules: &[Rule],
-        wanted: &BTreeMap<Key, Placed>,
-        now: Moment,
-    ) -> Result<(), KernelError> {
+    /// Writes rules, masks and blocked prefixes into the bank that is not in force.
+    fn write_bank(&mut self, rules: &[Rule], wanted: &Wanted, now: Moment) -> Result<(), KernelError> {
         let bank = (self.control.bank + 1) % BANKS;
-        let mut shape = BlockShape::default();
-        let hashed = wanted.keys().filter(|k| matches!(k, Key::Hashed(_))).count();
-        let mut sieve = Sieve::with_room_for(hashed);
-        for key in wanted.keys() {
-            note(&mut shape, *key);
-            if let Key::Hashed(prefix) = key {
-                sieve.add(key::sieve_hash(*prefix));
-            }
-        }
-        shape.filter_mask = sieve.mask();
-        let mut image = Bank { filter: sieve.chunks().collect(), ..Bank::default() };
+        let mut image = Bank::default();
+        let shape = self.fill_bank(wanted, &mut image)?;
         let matches: Vec<&Rule> = rules.iter().filter(|r| matches!(r.kind, Kind::Match(..))).collect();
         if matches.len() > RULES as usize {
             return Err(KernelError::Full { what: "signatures", limit: RULES as usize });
@@ -617,6 +509,7 @@ impl XdpFilter {
         for (index, chunk) in (bank * CHUNKS..).zip(&image.filter) {
             self.tables.filter.set(index, chunk, 0).map_err(failed("filter"))?;
         }
+        self.write_blocks(bank, image)?;
         for (index, rule) in (bank * RULES..).zip(&image.rules) {
             self.tables.rules.set(index, rule, 0).map_err(failed("rules"))?;
         }
@@ -627,19 +520,6 @@ impl XdpFilter {
             Some(masks) => self.tables.masks.set(bank, masks.as_ref(), 0).map_err(failed("rule_masks")),
             None => Ok(()),
         }
-    }
-}
-
-/// Notes which tables a key makes necessary.
-fn note(shape: &mut BlockShape, key: Key) {
-    let place = |lengths: &[u8], prefix: Prefix| {
-        lengths.iter().position(|l| *l == prefix.length_bits()).map_or(0, |i| 1 << i)
-    };
-    match key {
-        Key::Hashed(p) if p.address().is_ipv4() => shape.v4_lengths |= place(&V4_LENGTHS, p),
-        Key::Hashed(p) => shape.v6_lengths |= place(&V6_LENGTHS, p),
-        Key::Rest(p) if p.address().is_ipv4() => shape.v4_trie = true,
-        Key::Rest(_) => shape.v6_trie = true,
     }
 }
 

@@ -1,24 +1,22 @@
 //! Intent and fact: what the tables hold is compared with what was written, and put right.
 
-use super::{Placed, XdpFilter, is_missing};
+use super::{Bank, XdpFilter, is_missing};
 use crate::error::KernelError;
-use crate::key::{self, Key};
-use crate::layout::{BANKS, BlockBytes, CHUNKS, Control, RULES};
+use crate::layout::{BANKS, CHUNKS, COUNTERS, Control, RULES};
 use crate::tables::failed;
 use aya::maps::MapError;
 use aya::maps::lpm_trie::Key as TrieKey;
-use seawall_model::Prefix;
 use std::net::IpAddr;
 
-/// Entries of the tables of blocked prefixes that one audit looks at; the next goes on from there.
-const ENTRIES_PER_AUDIT: usize = 20_000;
+/// Chunks of the tables of blocked prefixes that one audit looks at; the next goes on from there.
+const CHUNKS_PER_AUDIT: usize = 512;
 
 /// What somebody else has changed, in words.
 pub type Deviations = Vec<String>;
 
 impl XdpFilter {
     /// Compares the tables with what was written, puts right what is not, and says what that was.
-    /// Tables of up to 20,000 blocked prefixes are looked at whole; larger ones in turns.
+    /// Tables of more than 512 chunks (some 130,000 blocked prefixes) are looked at in turns.
     ///
     /// # Errors
     /// If a table cannot be read or written.
@@ -28,7 +26,7 @@ impl XdpFilter {
         self.audit_bank(&mut found)?;
         self.audit_protected(&mut found)?;
         self.audit_blocks(&mut found)?;
-        self.audit_strangers(&mut found)?;
+        self.audit_rest(&mut found)?;
         Ok(found)
     }
 
@@ -47,7 +45,18 @@ impl XdpFilter {
 
     fn audit_bank(&mut self, found: &mut Deviations) -> Result<(), KernelError> {
         let bank = self.control.bank % BANKS;
-        let image = self.banks[bank as usize].clone();
+        let image = std::mem::take(&mut self.banks[bank as usize]);
+        let result = self.audit_image(bank, &image);
+        self.banks[bank as usize] = image;
+        let changed = result?;
+        if changed > 0 {
+            found.push(format!("{changed} rules or tables were changed"));
+        }
+        Ok(())
+    }
+
+    /// Everything in a bank but the tables of blocked prefixes, which are not looked at whole.
+    fn audit_image(&mut self, bank: u32, image: &Bank) -> Result<usize, KernelError> {
         let mut changed = 0;
         for (index, rule) in (bank * RULES..).zip(&image.rules) {
             changed += usize::from(self.tables.rules.get(&index, 0).map_err(failed("rules"))? != *rule);
@@ -64,10 +73,9 @@ impl XdpFilter {
             changed += usize::from(self.tables.filter.get(&index, 0).map_err(failed("filter"))? != *chunk);
         }
         if changed > 0 {
-            found.push(format!("{changed} rules or tables were changed"));
-            self.write_image(bank, &image)?;
+            self.write_image(bank, image)?;
         }
-        Ok(())
+        Ok(changed)
     }
 
     fn audit_protected(&mut self, found: &mut Deviations) -> Result<(), KernelError> {
@@ -85,67 +93,55 @@ impl XdpFilter {
         self.write_guards()
     }
 
+    /// The chunks of the tables of blocked prefixes, so many at a time.
     fn audit_blocks(&mut self, found: &mut Deviations) -> Result<(), KernelError> {
-        let from = self.audited.take();
-        let range = self.blocks.range((
-            from.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded),
-            std::ops::Bound::Unbounded,
-        ));
-        let turn: Vec<(Key, Placed)> = range.take(ENTRIES_PER_AUDIT).map(|(k, p)| (*k, *p)).collect();
-        if turn.len() == ENTRIES_PER_AUDIT {
-            self.audited = turn.last().map(|(key, _)| *key);
-        }
-        let mut missing = 0;
-        for (key, placed) in turn {
-            if self.read_block(key)? != Some(placed.entry.encode()) {
-                missing += 1;
-                self.write_block(key, placed.entry)?;
-            }
-        }
-        if missing > 0 {
-            found.push(format!("{missing} blocked prefixes were missing or changed"));
+        let bank = self.control.bank % BANKS;
+        let image = std::mem::take(&mut self.banks[bank as usize]);
+        let result = self.audit_tables(bank, &image);
+        self.banks[bank as usize] = image;
+        let changed = result?;
+        if changed > 0 {
+            found.push(format!("{changed} parts of the tables of blocked prefixes were changed"));
         }
         Ok(())
     }
 
-    fn read_block(&self, key: Key) -> Result<Option<BlockBytes>, KernelError> {
-        let bits = |p: Prefix| u32::from(p.length_bits());
-        let fact = match key {
-            Key::Hashed(p) if p.address().is_ipv4() => self.tables.v4_blocks.get(&key::v4_bytes(p), 0),
-            Key::Hashed(p) => self.tables.v6_blocks.get(&key::v6_bytes(p), 0),
-            Key::Rest(p) => match p.address() {
-                IpAddr::V4(v4) => self.tables.v4_rest.get(&TrieKey::new(bits(p), v4.octets()), 0),
-                IpAddr::V6(v6) => self.tables.v6_rest.get(&TrieKey::new(bits(p), v6.octets()), 0),
-            },
-        };
-        absent(fact, "blocks")
+    fn audit_tables(&mut self, bank: u32, image: &Bank) -> Result<usize, KernelError> {
+        let mut changed = 0;
+        for (counter, terms) in &image.terms {
+            let index = bank * COUNTERS + u32::from(*counter);
+            if self.tables.terms.get(&index, 0).map_err(failed("block_terms"))? != *terms {
+                changed += 1;
+                self.tables.terms.set(index, terms, 0).map_err(failed("block_terms"))?;
+            }
+        }
+        let all = image.v4.len() + image.v6.len();
+        let from = if self.audited < all { self.audited } else { 0 };
+        self.audited = (from + CHUNKS_PER_AUDIT).min(all);
+        for number in from..self.audited {
+            let (table, chunk, at) = match number.checked_sub(image.v4.len()) {
+                None => (&mut self.tables.v4_blocks, &image.v4[number], number),
+                Some(at) => (&mut self.tables.v6_blocks, &image.v6[at], at),
+            };
+            let index = at as u32 * BANKS + bank;
+            if table.get(&index, 0).map_err(failed("blocks"))? != *chunk {
+                changed += 1;
+                table.set(index, chunk, 0).map_err(failed("blocks"))?;
+            }
+        }
+        Ok(changed)
     }
 
-    /// Removes entries that nobody of ours wrote: they would block people.
-    fn audit_strangers(&mut self, found: &mut Deviations) -> Result<(), KernelError> {
-        let mut strangers = 0;
-        let v4: Vec<_> =
-            self.tables.v4_blocks.keys().take(ENTRIES_PER_AUDIT).filter_map(Result::ok).collect();
-        for bytes in v4 {
-            let is_ours =
-                key::from_v4_bytes(&bytes).is_some_and(|p| self.blocks.contains_key(&Key::Hashed(p)));
-            if !is_ours {
-                strangers += 1;
-                absent(self.tables.v4_blocks.remove(&bytes), "v4_blocks")?;
+    fn audit_rest(&mut self, found: &mut Deviations) -> Result<(), KernelError> {
+        let mut missing = 0;
+        for (prefix, placed) in self.rest.clone() {
+            if self.read_trie(prefix)? != Some(placed.entry.encode()) {
+                missing += 1;
+                self.write_trie(prefix, placed.entry)?;
             }
         }
-        let v6: Vec<_> =
-            self.tables.v6_blocks.keys().take(ENTRIES_PER_AUDIT).filter_map(Result::ok).collect();
-        for bytes in v6 {
-            let is_ours =
-                key::from_v6_bytes(&bytes).is_some_and(|p| self.blocks.contains_key(&Key::Hashed(p)));
-            if !is_ours {
-                strangers += 1;
-                absent(self.tables.v6_blocks.remove(&bytes), "v6_blocks")?;
-            }
-        }
-        if strangers > 0 {
-            found.push(format!("{strangers} blocked prefixes were not ours"));
+        if missing > 0 {
+            found.push(format!("{missing} blocked prefixes were missing or changed"));
         }
         Ok(())
     }

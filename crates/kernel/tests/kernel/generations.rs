@@ -56,3 +56,28 @@ fn a_generation_takes_the_place_of_the_one_before_it() {
     filter.apply(&[], now).expect("no rules");
     assert!(!is_dropped(&mut filter, "203.0.113.2"));
 }
+
+#[test]
+fn many_blocks_are_all_found_and_nobody_else_is_met() {
+    let Some(mut filter) = crate::loaded() else { return };
+    let now = Moment::now();
+    // As full as tables get: a power of two of buckets with eight keys each, or one and a half of IPv6.
+    let v4 = |n: u32| std::net::Ipv4Addr::from(n.wrapping_mul(2_654_435_761)).to_string();
+    let v6 = |n: u32| format!("2001:db8:{:x}:{:x}::{n:x}", n % 7, n >> 4);
+    let all: Vec<String> = (0..16_384).map(v4).chain((0..6_144).map(v6)).collect();
+    let names: Vec<&str> = all.iter().map(String::as_str).collect();
+    filter.apply(&[block(&names, now, 60)], now).expect("rules");
+    for name in &names {
+        assert!(is_dropped(&mut filter, name), "{name}");
+    }
+    for name in (16_384..20_000).map(v4).chain((6_144..9_000).map(v6)) {
+        assert!(!is_dropped(&mut filter, &name), "{name}");
+    }
+    // The next generation is in the other bank, and shares nothing with this one.
+    let names: Vec<&str> = names.into_iter().step_by(2).collect();
+    filter.apply(&[block(&names, now, 60)], now).expect("rules");
+    for (number, name) in all.iter().enumerate() {
+        assert_eq!(is_dropped(&mut filter, name), number % 2 == 0, "{name}");
+    }
+    assert_eq!(filter.audit().expect("an audit"), Vec::<String>::new());
+}
