@@ -179,6 +179,12 @@ impl Edge {
         self.present.load().upstreams()
     }
 
+    /// Upstreams that cannot be spoken to: the site, the name, and why, as a clause.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<(usize, String, String)> {
+        self.present.load().troubles()
+    }
+
     /// Puts a plan into force on all threads at once.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use crate::buffer::{BUFFER_BYTES, Buffer, Stock};
 use crate::counters::Counter;
 use crate::http1::head::{self, ResponseHead, Scanner};
 use crate::http1::{Body, Field, Framing, Refusal, Step};
+use crate::link::Link;
 use crate::settings::{Limits, ms};
 use crate::stored::Taking;
 use crate::stream;
@@ -18,7 +19,6 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncRead;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// Why an exchange did not come to its end.
@@ -113,9 +113,19 @@ pub trait Sink {
 pub struct Opened {
     /// Index in the pool.
     pub at: usize,
-    pub stream: TcpStream,
+    pub link: Link,
     /// Was used before, so that it may have ended unnoticed.
     pub reused: bool,
+}
+
+/// What is asked of an upstream's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking {
+    pub site: usize,
+    /// The request may be sent again.
+    pub repeatable: bool,
+    /// It is to become another protocol.
+    pub upgrade: bool,
 }
 
 /// Connects to an upstream and lets `attempt` carry a request over it; does so again, within the
@@ -125,16 +135,15 @@ pub struct Opened {
 /// If no upstream took it, or as the last attempt failed.
 pub async fn with_upstream<'t, T>(
     thread: &'t Thread,
-    site: usize,
-    repeatable: bool,
+    asking: Asking,
     server: &Cell<&'t str>,
     mut attempt: impl AsyncFnMut(Opened) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let pool = &thread.pools[site];
+    let pool = &thread.pools[asking.site];
     pool.earn();
     let (mut except, mut fresh, mut tried) = (None, false, 0);
     loop {
-        let opened = pin!(open(thread, pool, except, fresh)).await?;
+        let opened = pin!(open(thread, pool, except, (fresh, asking.upgrade))).await?;
         let (at, reused) = (opened.at, opened.reused);
         server.set(&pool.servers[at].name);
         let load = Load::of(&pool.servers[at]);
@@ -142,7 +151,7 @@ pub async fn with_upstream<'t, T>(
         drop(load);
         tried += 1;
         // A kept connection may end as we use it: that says nothing of the server.
-        let again = matches!(result, Err(Fault::Closed)) && repeatable && tried < 3;
+        let again = matches!(result, Err(Fault::Closed)) && asking.repeatable && tried < 3;
         if !again || !thread.may_retry(pool) {
             return result;
         }
@@ -152,18 +161,23 @@ pub async fn with_upstream<'t, T>(
 }
 
 /// Connects to one of the servers that are up; tries another where one is dead.
-async fn open(thread: &Thread, pool: &Pool, mut except: Option<usize>, fresh: bool) -> Result<Opened, Fault> {
+async fn open(
+    thread: &Thread,
+    pool: &Pool,
+    mut except: Option<usize>,
+    (fresh, upgrade): (bool, bool),
+) -> Result<Opened, Fault> {
     let mut fault = Fault::NoUpstream;
     for attempt in 0..3 {
         if attempt > 0 && !thread.may_retry(pool) {
             break;
         }
         let Some(at) = pool.choose(except) else { break };
-        if !fresh && let Some(stream) = pool.reuse(at) {
-            return Ok(Opened { at, stream, reused: true });
+        if !fresh && let Some(link) = pool.reuse(at, upgrade) {
+            return Ok(Opened { at, link, reused: true });
         }
-        match connect(thread, pool, at).await {
-            Ok(stream) => return Ok(Opened { at, stream, reused: false }),
+        match connect(thread, pool, at, upgrade).await {
+            Ok(link) => return Ok(Opened { at, link, reused: false }),
             Err(failed) => fault = failed,
         }
         except = Some(at);
@@ -171,20 +185,24 @@ async fn open(thread: &Thread, pool: &Pool, mut except: Option<usize>, fresh: bo
     Err(fault)
 }
 
-async fn connect(thread: &Thread, pool: &Pool, at: usize) -> Result<TcpStream, Fault> {
+async fn connect(thread: &Thread, pool: &Pool, at: usize, upgrade: bool) -> Result<Link, Fault> {
     let server = &pool.servers[at];
     let limit = ms(thread.settings.limits.connect_timeout_ms);
-    let fault = match tokio::time::timeout(limit, TcpStream::connect(server.address)).await {
-        Ok(Ok(stream)) => {
-            // Only latency is lost where it fails.
-            let _ = stream.set_nodelay(true);
+    // Apart, because most exchanges need none, and each would be as large.
+    let connect = Box::pin(server.way.connect(upgrade));
+    let fault = match tokio::time::timeout(limit, connect).await {
+        Ok(Ok(connected)) => {
+            server.health.note(None);
             thread.counters.add(Counter::upstream_connections, 1);
             if server.health.succeeded() {
                 thread.backend(BackendEventKind::ServerUp, &server.name);
             }
-            return Ok(stream);
+            return Ok(pool.begin(at, connected));
         }
-        Ok(Err(_)) => Fault::Connect,
+        Ok(Err(trouble)) => {
+            server.health.note(Some(&trouble));
+            Fault::Connect
+        }
         Err(_) => Fault::ConnectTimedOut,
     };
     thread.backend(BackendEventKind::ConnectFailed, &server.name);

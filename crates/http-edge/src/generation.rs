@@ -2,10 +2,12 @@
 //! more connections, and serves those that it has to their end.
 
 use crate::accept;
+use crate::link::{Connected, Link, Way};
 use crate::listeners::Share;
 use crate::settings::{Settings, Site, Upstream, ms};
 use crate::thread::{Common, Shared, Thread};
 use crate::upstream::Health;
+use crate::upstream2;
 use seawall_model::observation::BackendEventKind;
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
@@ -107,6 +108,17 @@ impl Generation {
         let sites = self.settings.sites.iter().zip(&self.health).enumerate();
         let all = sites.flat_map(|(at, (site, health))| {
             site.upstreams.iter().zip(health).map(move |(u, h)| (at, u.name.clone(), h.is_up()))
+        });
+        all.collect()
+    }
+
+    /// Upstreams that cannot be spoken to: the site, the name, and why.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<(usize, String, String)> {
+        let sites = self.settings.sites.iter().zip(&self.health).enumerate();
+        let all = sites.flat_map(|(at, (site, health))| {
+            let both = site.upstreams.iter().zip(health);
+            both.filter_map(move |(u, h)| Some((at, u.name.clone(), h.trouble()?)))
         });
         all.collect()
     }
@@ -208,9 +220,10 @@ fn start_checks(thread: &Rc<Thread>, common: &Common) -> Vec<Task<()>> {
     }
     tasks
 }
+
 /// Looks after one upstream.
 struct Check {
-    address: SocketAddr,
+    way: Way,
     name: String,
     /// What is asked, if anything is.
     request: Option<Vec<u8>>,
@@ -224,14 +237,14 @@ impl Check {
             format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: seawall-health\r\nConnection: close\r\n\r\n")
                 .into_bytes()
         });
-        Self { address: upstream.address, name: upstream.name.clone(), request, health }
+        Self { way: Way::new(site, upstream), name: upstream.name.clone(), request, health }
     }
 
     async fn run(self, thread: Rc<Thread>) {
         loop {
             tokio::time::sleep(HEALTH_EVERY).await;
-            let is_good =
-                tokio::time::timeout(HEALTH_EVERY, self.look()).await.is_ok_and(|r| r.unwrap_or(false));
+            let looked = tokio::time::timeout(HEALTH_EVERY, self.look()).await;
+            let is_good = matches!(looked, Ok(Ok(true)));
             if is_good && self.health.succeeded() {
                 thread.backend(BackendEventKind::ServerUp, &self.name);
             } else if !is_good && self.health.failed() {
@@ -242,9 +255,16 @@ impl Check {
 
     /// Whether the upstream takes a connection and, if it is asked, answers with 2xx or 3xx.
     async fn look(&self) -> io::Result<bool> {
-        let mut stream = TcpStream::connect(self.address).await?;
+        let connected = self.way.connect(false).await;
+        self.health.note(connected.as_ref().err());
+        let Ok(connected) = connected else { return Ok(false) };
         let Some(request) = &self.request else { return Ok(true) };
+        let mut stream = match connected {
+            Connected::Link(link) => link,
+            Connected::Http2(sender) => Link::Http2(upstream2::exchange(sender, self.way.is_secure())),
+        };
         stream.write_all(request).await?;
+        stream.flush().await?;
         let mut start = [0; 12];
         stream.read_exact(&mut start).await?;
         Ok(start.starts_with(b"HTTP/1.") && matches!(start[9], b'2' | b'3'))

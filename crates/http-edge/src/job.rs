@@ -8,7 +8,7 @@ use crate::act::page::OWN_PREFIX;
 use crate::acting::{Asked, Entry, Pass, Seen};
 use crate::client;
 use crate::counters::Counter;
-use crate::exchange::{self, Download, Fault, Progress};
+use crate::exchange::{self, Asking, Download, Fault, Progress};
 use crate::http1::body::Framing;
 use crate::http1::head::{RequestHead, Span};
 use crate::http1::write::{self, OwnAnswer, Told};
@@ -134,9 +134,14 @@ impl<'a> Job<'a> {
         write::request(out, self.bytes, self.head, self.fields, &told);
     }
 
-    /// Whether it can be sent again without doing anything twice.
+    /// What it asks of a connection to an upstream.
     #[must_use]
-    pub fn is_repeatable(&self) -> bool {
+    pub fn asking(&self) -> Asking {
+        Asking { site: self.origin.site, repeatable: self.is_repeatable(), upgrade: self.head.upgrade }
+    }
+
+    /// Whether it can be sent again without doing anything twice.
+    fn is_repeatable(&self) -> bool {
         self.has_no_body() && exchange::is_idempotent(self.head.method)
     }
 

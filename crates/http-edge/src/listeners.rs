@@ -148,6 +148,7 @@ mod tests {
             tls: None,
             proxy_protocol: false,
             health_path: None,
+            upstream_trust: None,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::http1::head::{self, RequestHead, ResponseHead, Scanner};
 use crate::http1::write::{self, OwnAnswer, Reply};
 use crate::http1::{Body, Field, Refusal, Step};
 use crate::job::{self, Job, Origin};
+use crate::link::Link;
 use crate::settings::{Limits, ms};
 use crate::stream::{self, Half, Stream};
 use crate::thread::Thread;
@@ -234,10 +235,9 @@ impl Connection {
     ) -> Result<Next, Fault> {
         let mut out = job.thread.stock.vector();
         job.write_head(&mut out);
-        let site = job.origin.site;
+        let asking = job.asking();
         let attempt = async |opened| pin!(self.attempt(job, opened, &out, pass)).await;
-        let result =
-            pin!(exchange::with_upstream(job.thread, site, job.is_repeatable(), server, attempt)).await;
+        let result = pin!(exchange::with_upstream(job.thread, asking, server, attempt)).await;
         job.thread.stock.keep(out);
         result
     }
@@ -251,9 +251,9 @@ impl Connection {
     ) -> Result<Next, Fault> {
         let thread = job.thread;
         let limits = &thread.settings.limits;
-        let Opened { at, stream: mut upstream, .. } = opened;
+        let Opened { at, link: mut upstream, .. } = opened;
         let deadline = Instant::now() + ms(limits.upstream_timeout_ms);
-        match self.alarm.guard(deadline, upstream.write_all(out)).await {
+        match self.alarm.guard(deadline, stream::write_two(&mut upstream, out, b"")).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(Fault::Closed),
             Err(TooLate) => return Err(Fault::TimedOut),
@@ -261,7 +261,8 @@ impl Connection {
         let mut buffer = Buffer::default();
         thread.stock.lend(&mut buffer);
         let client = RefCell::new(&mut self.stream);
-        let (mut from_upstream, mut to_upstream) = upstream.split();
+        let upstream = RefCell::new(upstream);
+        let (mut from_upstream, mut to_upstream) = (Half(&upstream), Half(&upstream));
         let mut sink = ToClient::new(Half(&client), job, limits);
         let count_slow = || job.count_slow();
         let on_head = |fields: &[Field], head: &[u8]| {
@@ -293,13 +294,13 @@ impl Connection {
             End::Switched => {
                 thread.counters.add(Counter::upgrades, 1);
                 pass.leave_room();
-                Box::pin(self.tunnel(upstream, buffer)).await;
+                Box::pin(self.tunnel(upstream.into_inner(), buffer)).await;
                 Ok(Next::Close)
             }
             End::Complete { reusable } => {
                 thread.stock.take_back(&mut buffer);
                 if reusable && sent_all {
-                    thread.pools[self.origin.site].keep(at, upstream);
+                    thread.pools[self.origin.site].keep(at, upstream.into_inner());
                 }
                 Ok(match (sent_all, keeps) {
                     (false, _) => Next::Linger,
@@ -311,11 +312,12 @@ impl Connection {
     }
 
     /// Carries bytes both ways until either side ends or both are silent for too long.
-    async fn tunnel(&mut self, mut upstream: tokio::net::TcpStream, buffer: Buffer) {
+    async fn tunnel(&mut self, upstream: Link, buffer: Buffer) {
         let idle = ms(self.thread.settings.limits.tunnel_idle_ms);
         let first = (std::mem::take(&mut self.input), buffer);
         let client = RefCell::new(&mut self.stream);
-        let (from_upstream, to_upstream) = upstream.split();
+        let upstream = RefCell::new(upstream);
+        let (from_upstream, to_upstream) = (Half(&upstream), Half(&upstream));
         let moved = std::cell::Cell::new(Instant::now());
         let up = pump(Half(&client), to_upstream, first.0, &moved);
         let down = pump(from_upstream, Half(&client), first.1, &moved);
@@ -537,7 +539,7 @@ impl<C: AsyncRead + Unpin> Upload<'_, C> {
                     if self.chunked {
                         out.extend_from_slice(b"0\r\n");
                         write::trailers(&mut out, &self.input.filled()[trailers..consumed]);
-                        upstream.write_all(&out).await.map_err(|_| Fault::Closed)?;
+                        stream::write_two(upstream, &out, b"").await.map_err(|_| Fault::Closed)?;
                     }
                     self.input.consume(consumed);
                     return Ok(());

@@ -15,7 +15,7 @@ use crate::http2::{Code, Connection, Upload, hpack};
 use crate::job::{self, Job, Origin};
 use crate::multiplex::{self, Multiplex};
 use crate::settings::{Limits, ms};
-use crate::stream;
+use crate::stream::{self, Half};
 use crate::thread::Thread;
 use seawall_model::observation::{ConnectionEvent, HttpVersion, Method};
 use std::cell::{Cell, RefCell};
@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::task::unconstrained;
 use tokio::time::Instant;
 
@@ -295,9 +295,7 @@ async fn carry<'t>(
     let mut out = job.thread.stock.vector();
     job.write_head(&mut out);
     let attempt = async |opened| pin!(attempt(job, opened, &out, turn, fields, alarm, pass)).await;
-    let result =
-        pin!(exchange::with_upstream(job.thread, job.origin.site, job.is_repeatable(), server, attempt))
-            .await;
+    let result = pin!(exchange::with_upstream(job.thread, job.asking(), server, attempt)).await;
     job.thread.stock.keep(out);
     result
 }
@@ -313,17 +311,18 @@ async fn attempt(
 ) -> Result<(), Fault> {
     let thread = job.thread;
     let limits = &thread.settings.limits;
-    let Opened { at, stream: mut upstream, .. } = opened;
+    let Opened { at, link: mut upstream, .. } = opened;
     let deadline = Instant::now() + ms(limits.upstream_timeout_ms);
     let alarm = alarm.get_or_insert_with(|| Alarm::new(deadline));
-    match alarm.guard(deadline, upstream.write_all(out)).await {
+    match alarm.guard(deadline, stream::write_two(&mut upstream, out, b"")).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return Err(Fault::Closed),
         Err(TooLate) => return Err(Fault::TimedOut),
     }
     let mut buffer = Buffer::default();
     thread.stock.lend(&mut buffer);
-    let (mut from_upstream, mut to_upstream) = upstream.split();
+    let upstream = RefCell::new(upstream);
+    let (mut from_upstream, mut to_upstream) = (Half(&upstream), Half(&upstream));
     let mut sink = ToStream { turn, pace: Pace::new(limits), left: None };
     let count_slow = || job.count_slow();
     let on_head = |fields: &[Field], head: &[u8]| {
@@ -341,7 +340,7 @@ async fn attempt(
         End::Complete { reusable } => {
             thread.stock.take_back(&mut buffer);
             if reusable && job.progress.asked.get() {
-                thread.pools[job.origin.site].keep(at, upstream);
+                thread.pools[job.origin.site].keep(at, upstream.into_inner());
             }
             Ok(())
         }
@@ -405,7 +404,7 @@ async fn carry_body<W: AsyncWrite + Unpin>(
         out.extend_from_slice(b"0\r\n");
         let section = [turn.connection.borrow().trailers(turn.at), b"\r\n"].concat();
         write::trailers(&mut out, &section);
-        upstream.write_all(&out).await.map_err(|_| Fault::Closed)?;
+        stream::write_two(upstream, &out, b"").await.map_err(|_| Fault::Closed)?;
     }
     Ok(())
 }

@@ -30,14 +30,38 @@ pub struct Site {
     pub proxy_protocol: bool,
     /// Path that a health check asks for; without it a connection is enough.
     pub health_path: Option<String>,
+    /// Whose word is taken for who the upstreams are that are spoken to over TLS.
+    pub upstream_trust: Option<crate::upstream_tls::Trust>,
 }
 
 /// One server behind the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// As the operator calls it.
+    /// As the operator calls it: host and port.
     pub name: String,
     pub address: SocketAddr,
+    pub speaks: Speaks,
+}
+
+/// What an upstream is spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP/1.1 without TLS.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, known beforehand (RFC 9113 section 3.3).
+    Http2,
+    /// TLS, and in it what the upstream chooses of HTTP/2 and HTTP/1.1 (ALPN).
+    Tls,
+}
+
+impl Upstream {
+    /// Its name without the port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.name.rsplit_once(':').map_or(&*self.name, |(host, _)| host);
+        host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
+    }
 }
 
 /// Form of an access log.

@@ -115,7 +115,7 @@ impl Thread {
             .sites
             .iter()
             .zip(&common.health)
-            .map(|(site, health)| Pool::new(&site.upstreams, health, &settings.limits, seed))
+            .map(|(site, health)| Pool::new(site, health, &settings.limits, seed))
             .collect();
         Self {
             settings: Arc::clone(settings),

@@ -4,20 +4,25 @@
 //! The less loaded of two random servers takes the request (Mitzenmacher, "The Power of Two
 //! Choices in Randomized Load Balancing", 2001): close to the best choice without looking at all.
 
-use crate::settings::Upstream;
+use crate::link::{Connected, Link, Trouble, Way};
+use crate::settings::{Site, Upstream};
+use crate::upstream2::{self, Sender};
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::net::TcpStream;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Failures in a row after which a server is down, until a health check finds it up.
 const FAILURES_DOWN: u32 = 3;
+
+/// Shared connections that are kept to one server by one thread; more end with their exchange.
+const MOST_SHARED: usize = 8;
 
 /// What all threads know of one server.
 #[derive(Debug, Default)]
 pub struct Health {
     failures: AtomicU32,
+    /// Why it could not be spoken to when that was tried last, as a clause.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Health {
@@ -37,6 +42,21 @@ impl Health {
         self.failures.load(Ordering::Relaxed) != 0
             && self.failures.swap(0, Ordering::Relaxed) >= FAILURES_DOWN
     }
+
+    /// Why it cannot be spoken to, where that is known.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what has come of connecting.
+    pub fn note(&self, trouble: Option<&Trouble>) {
+        let why = match trouble {
+            Some(Trouble::Unfit(why)) => Some(why.clone()),
+            Some(Trouble::Refused) | None => None,
+        };
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
 }
 
 /// One thread's view of a site's servers.
@@ -53,12 +73,14 @@ pub struct Pool {
 #[derive(Debug)]
 pub struct Server {
     pub name: String,
-    pub address: SocketAddr,
+    pub way: Way,
     pub health: Arc<Health>,
     active: Cell<u32>,
     /// Most exchanges at once of late: in the present span, and in the one before.
     peaks: Cell<(u32, u32)>,
-    idle: RefCell<Vec<TcpStream>>,
+    idle: RefCell<Vec<Link>>,
+    /// Connections of HTTP/2, each of which carries many exchanges.
+    shared: RefCell<Vec<Sender>>,
 }
 
 /// Counts an exchange as the server's load until it is dropped.
@@ -86,22 +108,18 @@ impl Drop for Load<'_> {
 
 impl Pool {
     #[must_use]
-    pub fn new(
-        upstreams: &[Upstream],
-        health: &[Arc<Health>],
-        limits: &crate::settings::Limits,
-        seed: u64,
-    ) -> Self {
+    pub fn new(site: &Site, health: &[Arc<Health>], limits: &crate::settings::Limits, seed: u64) -> Self {
         let server = |(u, h): (&Upstream, &Arc<Health>)| Server {
             name: u.name.clone(),
-            address: u.address,
+            way: Way::new(site, u),
             health: Arc::clone(h),
             active: Cell::new(0),
             peaks: Cell::default(),
             idle: RefCell::default(),
+            shared: RefCell::default(),
         };
         Self {
-            servers: upstreams.iter().zip(health).map(server).collect(),
+            servers: site.upstreams.iter().zip(health).map(server).collect(),
             random: Cell::new(seed),
             // A quiet site may retry from the start.
             budget: Cell::new(1_000),
@@ -142,26 +160,52 @@ impl Pool {
         spent.inspect(|left| self.budget.set(*left)).is_some() && self.budget_percent > 0
     }
 
-    /// A kept connection that is still open and silent.
-    pub fn reuse(&self, at: usize) -> Option<TcpStream> {
-        let mut idle = self.servers[at].idle.borrow_mut();
-        while let Some(stream) = idle.pop() {
-            // Anything to read on an idle connection is its end, or no answer to us.
-            match stream.try_read(&mut [0]) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Some(stream),
-                _ => {}
+    /// A kept connection that is still open and silent, or a place on one that is shared.
+    pub fn reuse(&self, at: usize, for_upgrade: bool) -> Option<Link> {
+        let server = &self.servers[at];
+        if server.way.may_share() && !for_upgrade {
+            let mut shared = server.shared.borrow_mut();
+            shared.retain_mut(upstream2::is_open);
+            let most: usize =
+                shared.iter().map(Sender::current_max_send_streams).fold(0, usize::saturating_add);
+            // The least used of several is not known; one after the other comes to the same.
+            if !shared.is_empty() && (server.active.get() as usize) < most {
+                let sender = shared[self.draw(shared.len())].clone();
+                return Some(Link::Http2(upstream2::exchange(sender, server.way.is_secure())));
+            }
+        }
+        let mut idle = server.idle.borrow_mut();
+        while let Some(link) = idle.pop() {
+            if link.is_silent() {
+                return Some(link);
             }
         }
         None
     }
 
+    /// Takes a new connection into use.
+    pub fn begin(&self, at: usize, connected: Connected) -> Link {
+        match connected {
+            Connected::Link(link) => link,
+            Connected::Http2(sender) => {
+                let server = &self.servers[at];
+                let mut shared = server.shared.borrow_mut();
+                if shared.len() < MOST_SHARED {
+                    shared.push(sender.clone());
+                }
+                Link::Http2(upstream2::exchange(sender, server.way.is_secure()))
+            }
+        }
+    }
+
     /// Keeps a connection on which nothing is under way. Beyond the limit only as many are kept
     /// as were in use at once of late: a burst needs them again with its next wave.
-    pub fn keep(&self, at: usize, stream: TcpStream) {
+    pub fn keep(&self, at: usize, link: Link) {
         let server = &self.servers[at];
         let mut idle = server.idle.borrow_mut();
-        if idle.len() < self.idle_room(server) {
-            idle.push(stream);
+        let is_one_of_many = matches!(link, Link::Http2(_));
+        if !is_one_of_many && idle.len() < self.idle_room(server) {
+            idle.push(link);
         }
     }
 
@@ -196,11 +240,22 @@ mod tests {
     use super::*;
 
     fn pool(n: usize) -> Pool {
-        let upstreams: Vec<Upstream> = (0..n)
-            .map(|i| Upstream { name: i.to_string(), address: SocketAddr::from(([127, 0, 0, 1], 1)) })
-            .collect();
+        limited(n, &Default::default())
+    }
+
+    fn limited(n: usize, limits: &crate::settings::Limits) -> Pool {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let upstream = |i: usize| Upstream { name: i.to_string(), address, speaks: Default::default() };
+        let site = Site {
+            listen: address,
+            upstreams: (0..n).map(upstream).collect(),
+            tls: None,
+            proxy_protocol: false,
+            health_path: None,
+            upstream_trust: None,
+        };
         let health: Vec<_> = (0..n).map(|_| Arc::default()).collect();
-        Pool::new(&upstreams, &health, &Default::default(), 1)
+        Pool::new(&site, &health, limits, 1)
     }
 
     #[test]
@@ -236,8 +291,7 @@ mod tests {
     #[test]
     fn connections_of_a_burst_are_kept_for_its_next_wave_and_no_longer() {
         let limits = crate::settings::Limits { upstream_idle_connections: 4, ..Default::default() };
-        let upstream = Upstream { name: "a".to_owned(), address: SocketAddr::from(([127, 0, 0, 1], 1)) };
-        let pool = Pool::new(&[upstream], &[Arc::default()], &limits, 1);
+        let pool = limited(1, &limits);
         let server = &pool.servers[0];
         assert_eq!(pool.idle_room(server), 4);
         let mut loads: Vec<_> = (0..50).map(|_| Load::of(server)).collect();

@@ -1,6 +1,6 @@
 //! An upstream that does what its path says, an edge before it, and raw clients.
 
-use seawall_http_edge::{Counter, Edge, Limits, Settings, Site, Upstream};
+use seawall_http_edge::{Counter, Edge, Limits, Settings, Site, Speaks, Upstream};
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -166,7 +166,7 @@ pub fn settings(upstreams: &[SocketAddr]) -> Settings {
     let upstreams = upstreams
         .iter()
         .enumerate()
-        .map(|(i, a)| Upstream { name: format!("web{i}"), address: *a })
+        .map(|(i, a)| Upstream { name: format!("web{i}"), address: *a, speaks: Speaks::Http1 })
         .collect();
     let site = Site {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -174,6 +174,7 @@ pub fn settings(upstreams: &[SocketAddr]) -> Settings {
         tls: None,
         proxy_protocol: false,
         health_path: None,
+        upstream_trust: None,
     };
     Settings {
         sites: vec![site],

@@ -566,6 +566,7 @@ fn site(site: &SiteConfig) -> anyhow::Result<Site> {
         tls,
         proxy_protocol: site.proxy_protocol,
         health_path: site.health_path.clone(),
+        upstream_trust: site.trust()?,
     })
 }
 

@@ -5,7 +5,8 @@ use super::{Config, Mistakes, Reader, Setter, each, prefixes, set, whole};
 use crate::guard::servers::Command;
 use crate::report::text;
 use seawall_http_edge::tls::{CertificateFiles, Certificates};
-use seawall_http_edge::{Limits, LogFormat, Upstream};
+use seawall_http_edge::upstream_tls::{self, Trust};
+use seawall_http_edge::{Limits, LogFormat, Speaks, Upstream};
 use seawall_model::Prefix;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -48,6 +49,21 @@ pub struct SiteConfig {
     pub certificates: Vec<CertificateFiles>,
     pub proxy_protocol: bool,
     pub health_path: Option<String>,
+    /// Authorities, or certificates themselves, of upstreams that are spoken to over TLS.
+    pub upstream_ca: Option<PathBuf>,
+    /// The name that their certificates are for, where it is not their own.
+    pub upstream_name: Option<String>,
+}
+
+impl SiteConfig {
+    /// Whose word is taken for who the upstreams are; `None`: none is spoken to over TLS.
+    ///
+    /// # Errors
+    /// If there is nobody whose word could be taken.
+    pub fn trust(&self) -> Result<Option<Trust>, upstream_tls::TrustError> {
+        let is_needed = self.upstreams.iter().any(|u| u.speaks == Speaks::Tls);
+        is_needed.then(|| Trust::load(self.upstream_ca.as_deref(), self.upstream_name.as_deref())).transpose()
+    }
 }
 
 pub(super) const GUARD: [(&str, Setter<GuardConfig>); 12] = [
@@ -73,9 +89,11 @@ struct RawSite {
     certificates: Vec<CertificateFiles>,
     proxy_protocol: bool,
     health_path: Option<String>,
+    upstream_ca: Option<PathBuf>,
+    upstream_name: Option<String>,
 }
 
-const SITE: [(&str, Setter<RawSite>); 5] = [
+const SITE: [(&str, Setter<RawSite>); 7] = [
     ("listen", |s, v| set(&mut s.listen, string(v).and_then(listen).map(Some))),
     ("upstreams", |s, v| set(&mut s.upstreams, upstreams(v))),
     ("certificates", |s, v| set(&mut s.certificates, certificates(v))),
@@ -83,6 +101,8 @@ const SITE: [(&str, Setter<RawSite>); 5] = [
         set(&mut s.proxy_protocol, v.as_bool().ok_or_else(|| "true or false is expected".into()))
     }),
     ("health-path", |s, v| set(&mut s.health_path, string(v).and_then(health_path).map(Some))),
+    ("upstream-ca", |s, v| set(&mut s.upstream_ca, path(v).map(Some))),
+    ("upstream-name", |s, v| set(&mut s.upstream_name, string(v).and_then(certified_name).map(Some))),
 ];
 
 pub(super) fn limits(reader: &mut Reader<'_>, table: &DeTable<'_>, guard: &mut GuardConfig) {
@@ -121,13 +141,19 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
         match raw {
             RawSite { listen: Some(listen), upstreams, .. } if !upstreams.is_empty() => {
                 places.push(item.span().start);
-                guard.sites.push(SiteConfig {
+                let site = SiteConfig {
                     listen,
                     upstreams,
                     certificates: raw.certificates,
                     proxy_protocol: raw.proxy_protocol,
                     health_path: raw.health_path,
-                });
+                    upstream_ca: raw.upstream_ca,
+                    upstream_name: raw.upstream_name,
+                };
+                if let Some(reason) = pointless_trust(&site) {
+                    reader.mistake(item.span().start, reason);
+                }
+                guard.sites.push(site);
             }
             RawSite { listen: None, .. } => {
                 reader.mistake(item.span().start, "listen is missing: where does the site listen?".into());
@@ -138,6 +164,17 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
     for (number, reason) in conflicts(&guard.sites) {
         reader.mistake(places.get(number).copied().unwrap_or(0), reason);
     }
+}
+
+/// What is said of the certificates of upstreams none of which shows one.
+fn pointless_trust(site: &SiteConfig) -> Option<String> {
+    let name = match (&site.upstream_ca, &site.upstream_name) {
+        (Some(_), _) => "upstream-ca",
+        (None, Some(_)) => "upstream-name",
+        (None, None) => return None,
+    };
+    let has_tls = site.upstreams.iter().any(|u| u.speaks == Speaks::Tls);
+    (!has_tls).then(|| format!("{name} is about upstreams with https://, and this site has none"))
 }
 
 /// What is wrong with sites beside each other: the site's number, and a clause.
@@ -171,6 +208,13 @@ pub(super) fn usable(source: &str, config: Config) -> Result<Config, Mistakes> {
             reader.mistake(at, format!("certificates: {:#}", anyhow::Error::from(error)));
         }
     }
+    for site in &config.guard.sites {
+        if let Err(error) = site.trust() {
+            let named = site.upstream_ca.as_ref().map(|path| path.display().to_string());
+            let at = source.find(&named.unwrap_or_else(|| "https://".to_owned())).unwrap_or(0);
+            reader.mistake(at, format!("upstream-ca: {:#}", anyhow::Error::from(error)));
+        }
+    }
     if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
 }
 
@@ -201,6 +245,8 @@ pub fn site(word: &str) -> Result<SiteConfig, String> {
         certificates: Vec::new(),
         proxy_protocol: false,
         health_path: None,
+        upstream_ca: None,
+        upstream_name: None,
     })
 }
 
@@ -241,22 +287,32 @@ fn upstreams(value: &DeValue<'_>) -> Result<Vec<Upstream>, String> {
     each(list.iter(), |item| string(item.get_ref()).and_then(upstream))
 }
 
-/// `http://HOST:PORT`, or without the scheme. A name is looked up once, here.
+/// What an upstream is spoken to in, by the scheme of its address, and the usual port.
+const SCHEMES: [(&str, Speaks, u16); 3] =
+    [("http", Speaks::Http1, 80), ("https", Speaks::Tls, 443), ("h2c", Speaks::Http2, 80)];
+
+/// `http://HOST:PORT`, `https://` or `h2c://`, or without the scheme. A name is looked up once, here.
 fn upstream(word: &str) -> Result<Upstream, String> {
     let shown = text::clip(word, 80);
-    if word.starts_with("https://") {
-        return Err(format!("`{shown}`: upstreams are spoken to in plain HTTP; write http://"));
-    }
-    let host = word.strip_prefix("http://").unwrap_or(word).trim_end_matches('/');
+    let (scheme, rest) = word.split_once("://").unwrap_or(("http", word));
+    let Some((_, speaks, port)) = SCHEMES.into_iter().find(|(name, ..)| *name == scheme) else {
+        return Err(format!("`{shown}`: an upstream is http://, https:// or h2c:// (HTTP/2 without TLS)"));
+    };
+    let host = rest.trim_end_matches('/');
     if host.contains('/') {
-        return Err(format!("`{shown}` has a path; an upstream is only http://HOST:PORT"));
+        return Err(format!("`{shown}` has a path; an upstream is only {scheme}://HOST:PORT"));
     }
-    let with_port = if has_port(host) { host.to_owned() } else { format!("{host}:80") };
+    let with_port = if has_port(host) { host.to_owned() } else { format!("{host}:{port}") };
     let mut found = with_port
         .to_socket_addrs()
-        .map_err(|_| format!("`{shown}` is no upstream that can be found; write http://HOST:PORT"))?;
+        .map_err(|_| format!("`{shown}` is no upstream that can be found; write {scheme}://HOST:PORT"))?;
     let address = found.next().ok_or_else(|| format!("`{shown}` has no address"))?;
-    Ok(Upstream { name: with_port, address })
+    Ok(Upstream { name: with_port, address, speaks })
+}
+
+fn certified_name(word: &str) -> Result<String, String> {
+    let is_one = upstream_tls::server_name(word).is_some();
+    is_one.then(|| word.to_owned()).ok_or_else(|| "a name such as \"shop.example\" is expected".into())
 }
 
 fn has_port(host: &str) -> bool {
@@ -325,12 +381,12 @@ mod tests {
     #[test]
     fn mistakes_of_all_sections_are_told_at_once() {
         let source = "[limits]\nheader-deadline = 5\nidle-timeout-ms = 0\n[[site]]\nlisten = \"8080\"\n\
-                      upstreams = [\"https://a\"]\n[[site]]\nlisten = \"127.0.0.1:1\"\n[guard]\nthread = 1\n";
+                      upstreams = [\"ftp://a\"]\n[[site]]\nlisten = \"127.0.0.1:1\"\n[guard]\nthread = 1\n";
         let Mistakes(mistakes) = parse(source).expect_err("six mistakes");
         let lines: Vec<usize> = mistakes.iter().map(|m| m.line).collect();
         assert_eq!(lines, [2, 3, 5, 6, 7, 10], "{mistakes:?}");
         assert!(mistakes[0].text.contains("did you mean `header-deadline-ms`?"), "{mistakes:?}");
-        assert!(mistakes[3].text.contains("plain HTTP"), "{mistakes:?}");
+        assert!(mistakes[3].text.contains("h2c://"), "{mistakes:?}");
         assert!(mistakes[5].text.contains("did you mean `threads`?"), "{mistakes:?}");
     }
 

@@ -30,6 +30,8 @@ pub struct Hands {
     plan: Option<(Plan, Policy)>,
     /// Senders that the kernel drops because a log has proven them.
     senders: Vec<Prefix>,
+    /// Upstreams that could not be spoken to when that was told last.
+    troubles: Vec<String>,
 }
 
 impl Hands {
@@ -40,7 +42,7 @@ impl Hands {
         logs: Option<Logs>,
         servers: Option<Servers>,
     ) -> Self {
-        Self { edge, packets, logs, servers, plan: None, senders: Vec::new() }
+        Self { edge, packets, logs, servers, plan: None, senders: Vec::new(), troubles: Vec::new() }
     }
 
     /// What was seen since the last call.
@@ -152,7 +154,15 @@ impl Hands {
         let packets = self.packets.as_mut().map(Packets::look_after).unwrap_or_default();
         let logs = self.logs.as_mut().map(Logs::look_after).unwrap_or_default();
         let servers = self.servers.as_ref().map(Servers::told).unwrap_or_default();
-        packets.into_iter().chain(logs).chain(servers).chain(senders).collect()
+        let upstreams = self.new_troubles();
+        packets.into_iter().chain(logs).chain(servers).chain(senders).chain(upstreams).collect()
+    }
+
+    /// Upstreams that cannot be spoken to, each told once until it can be.
+    fn new_troubles(&mut self) -> Vec<String> {
+        let all = self.edge.troubles().into_iter().map(|(_, name, why)| format!("upstream {name}: {why}"));
+        let before = std::mem::replace(&mut self.troubles, all.collect());
+        self.troubles.iter().filter(|trouble| !before.contains(trouble)).cloned().collect()
     }
 
     /// Raises the shares of the kernel's measures where they have shown no harm.

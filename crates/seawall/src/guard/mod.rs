@@ -85,10 +85,14 @@ fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: 
 /// Renews what the admin socket shows.
 pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
     let report = control.report();
+    let troubles = edge.troubles();
     let upstreams: Vec<_> = edge
         .upstreams()
         .into_iter()
-        .map(|(site, name, up)| json!({ "site": site, "name": name, "up": up }))
+        .map(|(site, name, up)| {
+            let why = troubles.iter().find(|(at, of, _)| *at == site && *of == name).map(|(.., why)| why);
+            json!({ "site": site, "name": name, "up": up, "why": why })
+        })
         .collect();
     let incidents: Vec<_> = control
         .incidents()
