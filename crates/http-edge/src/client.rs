@@ -1,10 +1,8 @@
 //! Who is at the other end: the real client behind trusted proxies.
 
+use crate::forwarded::Chain;
 use seawall_model::Prefix;
 use std::net::IpAddr;
-
-/// Addresses of a chain that are looked at; no honest one is longer.
-const CHAIN: usize = 16;
 
 /// Whether an address is one of the prefixes'.
 #[must_use]
@@ -12,16 +10,16 @@ pub fn is_trusted(trusted: &[Prefix], address: IpAddr) -> bool {
     trusted.iter().any(|prefix| prefix.contains(address))
 }
 
-/// The real client: from the right of `X-Forwarded-For`, the first address that is no trusted
-/// proxy's. What stands further left is the client's own word, and not believed.
+/// The real client: from the nearest hop of a chain on, the first address that is no trusted
+/// proxy's. What stands further away is the client's own word, and not believed.
 #[must_use]
-pub fn real(trusted: &[Prefix], peer: IpAddr, forwarded_for: &[u8]) -> IpAddr {
+pub fn real(trusted: &[Prefix], peer: IpAddr, chain: &Chain<'_>) -> IpAddr {
     let mut client = peer;
     if !is_trusted(trusted, peer) {
         return client;
     }
-    for word in forwarded_for.rsplit(|b| *b == b',').take(CHAIN) {
-        let Some(address) = address(word.trim_ascii()) else { return client };
+    for node in chain.nodes() {
+        let Some(address) = address(node) else { return client };
         client = address;
         if !is_trusted(trusted, address) {
             return client;
@@ -37,7 +35,8 @@ pub fn plain(address: IpAddr) -> IpAddr {
 }
 
 /// An address, with or without port and brackets.
-fn address(word: &[u8]) -> Option<IpAddr> {
+#[must_use]
+pub fn address(word: &[u8]) -> Option<IpAddr> {
     let word = std::str::from_utf8(word).ok()?;
     if let Ok(address) = word.parse() {
         return Some(plain(address));
@@ -53,7 +52,8 @@ mod tests {
 
     fn found(peer: &str, forwarded_for: &str) -> String {
         let trusted = ["10.0.0.0/8".parse().expect("prefix"), "2001:db8::/32".parse().expect("prefix")];
-        real(&trusted, peer.parse().expect("address"), forwarded_for.as_bytes()).to_string()
+        real(&trusted, peer.parse().expect("address"), &Chain::listed(forwarded_for.as_bytes(), b""))
+            .to_string()
     }
 
     #[test]

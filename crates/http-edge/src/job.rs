@@ -9,10 +9,11 @@ use crate::acting::{Asked, Entry, Pass, Seen};
 use crate::client;
 use crate::counters::Counter;
 use crate::exchange::{self, Asking, Download, Fault, Progress};
+use crate::forwarded::{Chain, Told, TrustedField};
 use crate::http1::body::Framing;
 use crate::http1::head::{RequestHead, Span};
-use crate::http1::write::{self, OwnAnswer, Told};
-use crate::http1::{Field, Kind, Refusal};
+use crate::http1::write::{self, OwnAnswer};
+use crate::http1::{Field, Refusal};
 use crate::sense::{Outcome, SLOW_MS};
 use crate::settings::ms;
 use crate::stored;
@@ -56,8 +57,8 @@ pub struct Job<'a> {
     bytes: &'a [u8],
     fields: &'a [Field],
     pub request: Request<'a>,
-    /// The chain that a trusted proxy sent.
-    forwarded_for: &'a [u8],
+    /// What a trusted proxy says of it.
+    chain: Chain<'a>,
     pub began: Instant,
     /// The connection is to stay open afterwards.
     pub keep_alive: bool,
@@ -84,9 +85,9 @@ impl<'a> Job<'a> {
         fields: &'a [Field],
         version: HttpVersion,
     ) -> Self {
-        let forwarded_for = forwarded_for(thread, origin, bytes, fields);
+        let chain = chain(thread, origin, bytes, fields);
         let mut request = view(head, bytes, origin);
-        request.client = client::real(&thread.settings.trusted_proxies, origin.peer, forwarded_for);
+        request.client = client::real(&thread.settings.trusted_proxies, origin.peer, &chain);
         request.version = version;
         Self {
             thread,
@@ -95,7 +96,7 @@ impl<'a> Job<'a> {
             bytes,
             fields,
             request,
-            forwarded_for,
+            chain,
             began: Instant::now(),
             keep_alive: head.keep_alive,
             is_old: head.version == HttpVersion::Http10,
@@ -127,9 +128,10 @@ impl<'a> Job<'a> {
     pub fn write_head(&self, out: &mut Vec<u8>) {
         let told = Told {
             client: self.request.client,
-            forwarded_for: self.forwarded_for,
+            chain: self.chain,
             peer: self.origin.peer,
-            secure: self.origin.secure,
+            secure: self.chain.secure.unwrap_or(self.origin.secure),
+            host: self.head.host.of(self.bytes),
         };
         write::request(out, self.bytes, self.head, self.fields, &told);
     }
@@ -296,14 +298,21 @@ fn as_said<'a>(said: &'a [u8], origin: &'a Origin) -> Request<'a> {
     }
 }
 
-/// The chain that a trusted proxy sent; empty where there is none.
-fn forwarded_for<'a>(thread: &Thread, origin: &Origin, bytes: &'a [u8], fields: &[Field]) -> &'a [u8] {
-    let trusted = &thread.settings.trusted_proxies;
+/// What a trusted proxy says of a request; nothing where none is trusted.
+fn chain<'a>(thread: &Thread, origin: &Origin, bytes: &'a [u8], fields: &[Field]) -> Chain<'a> {
+    let settings = &thread.settings;
+    let trusted = &settings.trusted_proxies;
     if trusted.is_empty() || !client::is_trusted(trusted, origin.peer) {
-        return b"";
+        return Chain::default();
     }
-    let last = fields.iter().rfind(|f| f.kind == Kind::XForwardedFor && !f.value(bytes).is_empty());
-    last.map_or(b"", |f| f.value(bytes))
+    let last = |name: &[u8]| {
+        let is_it = |f: &&Field| f.name(bytes).eq_ignore_ascii_case(name) && !f.value(bytes).is_empty();
+        fields.iter().rfind(is_it).map_or(&b""[..], |f| f.value(bytes))
+    };
+    match settings.trusted_field {
+        TrustedField::XForwardedFor => Chain::listed(last(b"x-forwarded-for"), last(b"x-forwarded-proto")),
+        TrustedField::Forwarded => Chain::of_pairs(last(b"forwarded")),
+    }
 }
 
 fn view<'a>(head: &RequestHead, bytes: &'a [u8], origin: &'a Origin) -> Request<'a> {

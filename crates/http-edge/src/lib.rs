@@ -17,6 +17,7 @@ mod clock;
 pub mod counters;
 pub mod edge;
 mod exchange;
+mod forwarded;
 mod gate;
 mod generation;
 pub mod http1;
@@ -43,6 +44,7 @@ pub mod upstream_tls;
 
 pub use counters::Counter;
 pub use edge::Edge;
+pub use forwarded::TrustedField;
 pub use kept::Kept;
 pub use request::Request;
 pub use settings::{Limits, LogFormat, Settings, Site, Speaks, Upstream};

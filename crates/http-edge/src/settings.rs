@@ -1,6 +1,7 @@
 //! What the edge is told: sites, upstreams, limits. Plain data, checked by whoever reads the
 //! configuration.
 
+use crate::forwarded::TrustedField;
 use crate::http1::HeadLimits;
 use seawall_model::Prefix;
 use std::net::SocketAddr;
@@ -13,6 +14,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Proxies in front of us, whose word on the client's address is taken.
     pub trusted_proxies: Vec<Prefix>,
+    /// The field that they do it in.
+    pub trusted_field: TrustedField,
     /// Threads, each with its own listeners, upstream connections and windows.
     pub threads: usize,
     pub access_log: Option<LogFormat>,

@@ -148,7 +148,7 @@ pub async fn handshake(
 fn in_words(error: &Error, name: &ServerName<'_>) -> String {
     let name = name.to_str();
     match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "its certificate is signed by nobody who is trusted here: name its authority, or the \
              certificate itself, with upstream-ca"
                 .to_owned()

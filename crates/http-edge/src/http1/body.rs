@@ -165,6 +165,10 @@ fn trailer_section(rest: &[u8]) -> Result<Option<usize>, Refusal> {
         if end == at || rest[end - 1] != b'\r' {
             return Err(Refusal::bad("bare-lf"));
         }
+        // Also where all of it came at once.
+        if end >= TRAILER_BYTES {
+            return Err(Refusal::with(431, "trailer-bytes"));
+        }
         if end - 1 == at {
             return Ok(Some(end + 1));
         }
@@ -260,6 +264,16 @@ mod tests {
             drain(Framing::Chunked, &chunk.repeat(30), 4096).err(),
             Some(Refusal::bad("chunk-extensions"))
         );
+    }
+
+    #[test]
+    fn trailers_are_bounded_also_when_they_come_at_once() {
+        let line = [b"X: ".to_vec(), vec![b'x'; 400], b"\r\n".to_vec()].concat();
+        let bytes = [b"0\r\n".to_vec(), line.repeat(30), b"\r\n".to_vec()].concat();
+        for piece in [100, bytes.len()] {
+            let refused = drain(Framing::Chunked, &bytes, piece).err();
+            assert_eq!(refused, Some(Refusal::with(431, "trailer-bytes")), "pieces of {piece}");
+        }
     }
 
     #[test]

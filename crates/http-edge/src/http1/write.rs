@@ -3,20 +3,8 @@
 use super::body::{Framing, welcome_trailers};
 use super::field::{Field, Kind};
 use super::head::{RequestHead, ResponseHead};
+use crate::forwarded::{self, Told};
 use std::io::Write;
-use std::net::IpAddr;
-
-/// Who asks, as the upstream is told.
-#[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
-    /// The real client.
-    pub client: IpAddr,
-    /// The `X-Forwarded-For` value that came from a trusted proxy, to be continued; else empty.
-    pub forwarded_for: &'a [u8],
-    /// The other end of the connection.
-    pub peer: IpAddr,
-    pub secure: bool,
-}
 
 /// Writes a request's head for the upstream, always as HTTP/1.1.
 pub fn request(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, fields: &[Field], told: &Told<'_>) {
@@ -45,25 +33,8 @@ pub fn request(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, fields: &[F
     } else if head.takes_trailers {
         out.extend_from_slice(b"TE: trailers\r\nConnection: TE\r\n");
     }
-    forwarded(out, told);
+    forwarded::write(out, told);
     out.extend_from_slice(b"\r\n");
-}
-
-/// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Real-IP`, in place of whatever the client said.
-pub fn forwarded(out: &mut Vec<u8>, told: &Told<'_>) {
-    out.extend_from_slice(b"X-Forwarded-For: ");
-    if !told.forwarded_for.is_empty() {
-        out.extend_from_slice(told.forwarded_for);
-        out.extend_from_slice(b", ");
-    }
-    address(out, told.peer);
-    out.extend_from_slice(b"\r\nX-Real-IP: ");
-    address(out, told.client);
-    out.extend_from_slice(if told.secure {
-        b"\r\nX-Forwarded-Proto: https\r\n"
-    } else {
-        b"\r\nX-Forwarded-Proto: http\r\n"
-    });
 }
 
 /// How a response goes out to its client.
@@ -209,14 +180,12 @@ fn copy(out: &mut Vec<u8>, buffer: &[u8], fields: &[Field], wanted: impl Fn(Kind
     }
 }
 
-fn address(out: &mut Vec<u8>, address: IpAddr) {
-    let _ = write!(out, "{address}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forwarded::Chain;
     use crate::http1::{HeadLimits, head};
+    use std::net::IpAddr;
 
     const LIMITS: HeadLimits = HeadLimits { head_bytes: 4096, target_bytes: 1024, fields: 50 };
 
@@ -225,9 +194,10 @@ mod tests {
         let head = head::request(bytes, bytes.len(), &LIMITS, &mut fields).expect("a request");
         let told = Told {
             client: IpAddr::from([192, 0, 2, 1]),
-            forwarded_for,
+            chain: Chain::listed(forwarded_for, b""),
             peer: IpAddr::from([192, 0, 2, 1]),
             secure: false,
+            host: head.host.of(bytes),
         };
         let mut out = Vec::new();
         request(&mut out, bytes, &head, &fields, &told);
@@ -240,7 +210,7 @@ mod tests {
         let out = passed_on(sent, b"");
         assert_eq!(
             out,
-            "GET / HTTP/1.1\r\nHost: a\r\nA: b\r\nX-Forwarded-For: 192.0.2.1\r\nX-Real-IP: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n\r\n"
+            "GET / HTTP/1.1\r\nHost: a\r\nA: b\r\nX-Forwarded-For: 192.0.2.1\r\nX-Real-IP: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nForwarded: for=192.0.2.1;proto=http;host=\"a\"\r\n\r\n"
         );
     }
 

@@ -86,7 +86,9 @@ impl Gather {
             _ => return Err(Bad::Malformed),
         };
         let is_wrong_length = is_end && self.length.is_some_and(|length| length > 0);
-        if self.is_malformed || is_wrong_length || (!is_connect && of(SCHEME).is_none_or(<[u8]>::is_empty)) {
+        // Whether it came over TLS we know by ourselves; a proxy before us may say either.
+        let is_scheme = |s: &[u8]| s.eq_ignore_ascii_case(b"https") || s.eq_ignore_ascii_case(b"http");
+        if self.is_malformed || is_wrong_length || (!is_connect && !of(SCHEME).is_some_and(is_scheme)) {
             return Err(Bad::Malformed);
         }
         let named = self.host.map(|(start, end)| &self.lines[start..end]);
@@ -127,6 +129,8 @@ impl Gather {
             return false;
         }
         match name {
+            // What belongs before the body, said after it.
+            b"host" | b"content-length" | b"te" if self.is_trailers => return false,
             b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade" => {
                 return false;
             }
@@ -278,6 +282,8 @@ mod tests {
             &[&[("a", "b")], &START[..]].concat(),
             &[&[("cookie", "b")], &START[..]].concat(),
             &[START[0], START[2], START[3]],
+            &[START[0], (":scheme", "https://b/"), START[2], START[3]],
+            &[START[0], (":scheme", "ftp"), START[2], START[3]],
             &START[..3],
             &with(&[("te", "gzip")]),
             &with(&[("connection", "close")]),
@@ -299,6 +305,8 @@ mod tests {
     #[test]
     fn trailers_have_no_pseudo_fields() {
         assert_eq!(gathered(&[("x-sum", "1")], true).trailers(1_000), Ok(&b"x-sum: 1\r\n"[..]));
-        assert_eq!(gathered(&START[..1], true).trailers(1_000), Err(Bad::Malformed));
+        for field in [START[0], ("content-length", "1"), ("host", "b"), ("te", "trailers"), ("X", "y")] {
+            assert_eq!(gathered(&[field], true).trailers(1_000), Err(Bad::Malformed), "{field:?}");
+        }
     }
 }

@@ -37,6 +37,11 @@ impl Origin {
         origin
     }
 
+    /// What has come since the last call.
+    pub fn take_seen(&self) -> Vec<String> {
+        std::mem::take(&mut self.seen.lock().expect("no panic"))
+    }
+
     pub fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("no panic").clone()
     }
@@ -180,6 +185,7 @@ pub fn settings(upstreams: &[SocketAddr]) -> Settings {
         sites: vec![site],
         limits: Limits::default(),
         trusted_proxies: Vec::new(),
+        trusted_field: Default::default(),
         threads: 1,
         access_log: None,
         enforce: true,

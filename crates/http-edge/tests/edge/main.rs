@@ -3,10 +3,13 @@
 #![allow(clippy::disallowed_methods, reason = "tests over real sockets wait in real time")]
 
 mod ambiguous;
+mod behind;
 mod conformance;
+mod desync;
 mod harness;
 mod http2;
 mod limits;
+mod peers;
 mod proxy;
 mod stored;
 mod tls;

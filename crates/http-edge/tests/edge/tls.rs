@@ -39,6 +39,24 @@ impl Authority {
         self.roots.add(CertificateDer::from(made.cert.der().to_vec())).expect("a root");
         files
     }
+
+    /// Writes a new authority's own certificate, and one that it has signed for a name.
+    pub fn issue_signed(&mut self, name: &str) -> (PathBuf, CertificateFiles) {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let root = self.folder.join("authority.pem");
+        std::fs::write(&root, params.self_signed(&key).expect("a certificate").pem()).expect("written");
+        let issuer = rcgen::Issuer::new(params, key);
+        let own = rcgen::KeyPair::generate().expect("a key");
+        let leaf = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+        let signed = leaf.signed_by(&own, &issuer).expect("a certificate");
+        let files =
+            CertificateFiles { chain: self.folder.join("signed.pem"), key: self.folder.join("signed.key") };
+        std::fs::write(&files.chain, signed.pem()).expect("written");
+        std::fs::write(&files.key, own.serialize_pem()).expect("written");
+        (root, files)
+    }
 }
 
 impl Drop for Authority {

@@ -156,6 +156,7 @@ pub fn undo(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
 
 /// `seawall change`: tells a running guard of a change.
 pub fn change(args: &ChangeArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
+    ensure!(!args.text.trim().is_empty(), admin::NO_TEXT);
     let kind =
         args.kind.clone().unwrap_or_else(|| args.text.split(' ').next().unwrap_or_default().to_owned());
     let body = serde_json::json!({ "kind": kind, "text": args.text }).to_string();
@@ -527,6 +528,7 @@ fn settings(guard: &GuardConfig, mode: Mode) -> anyhow::Result<Settings> {
         sites: guard.sites.iter().map(site).collect::<anyhow::Result<_>>()?,
         limits,
         trusted_proxies: guard.trusted_proxies.clone(),
+        trusted_field: guard.trusted_field,
         threads,
         access_log: guard.access_log.as_ref().map(|_| format),
         enforce: mode == Mode::Enforce,

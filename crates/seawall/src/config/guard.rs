@@ -6,7 +6,7 @@ use crate::guard::servers::Command;
 use crate::report::text;
 use seawall_http_edge::tls::{CertificateFiles, Certificates};
 use seawall_http_edge::upstream_tls::{self, Trust};
-use seawall_http_edge::{Limits, LogFormat, Speaks, Upstream};
+use seawall_http_edge::{Limits, LogFormat, Speaks, TrustedField, Upstream};
 use seawall_model::Prefix;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -22,6 +22,8 @@ pub struct GuardConfig {
     pub dns: Vec<DnsConfig>,
     pub limits: Limits,
     pub trusted_proxies: Vec<Prefix>,
+    /// The field in which they name their clients.
+    pub trusted_field: TrustedField,
     /// Without it, one for each core.
     pub threads: Option<usize>,
     /// Without it, nothing is kept.
@@ -66,9 +68,10 @@ impl SiteConfig {
     }
 }
 
-pub(super) const GUARD: [(&str, Setter<GuardConfig>); 12] = [
+pub(super) const GUARD: [(&str, Setter<GuardConfig>); 13] = [
     ("interface", |g, v| set(&mut g.interface, string(v).map(|s| Some(s.to_owned())))),
     ("trusted-proxies", |g, v| set(&mut g.trusted_proxies, prefixes(v))),
+    ("trusted-field", |g, v| set(&mut g.trusted_field, trusted_field(v))),
     ("threads", |g, v| set(&mut g.threads, whole(v, 1, 1_024).map(|n| Some(n as usize)))),
     ("state-folder", |g, v| set(&mut g.state_folder, path(v).map(Some))),
     ("admin-socket", |g, v| set(&mut g.admin_socket, path(v).map(Some))),
@@ -268,6 +271,14 @@ fn log_format(value: &DeValue<'_>) -> Result<LogFormat, String> {
         "combined" => Ok(LogFormat::Combined),
         "json" => Ok(LogFormat::Json),
         _ => Err("\"combined\" or \"json\" is expected".into()),
+    }
+}
+
+fn trusted_field(value: &DeValue<'_>) -> Result<TrustedField, String> {
+    match string(value)? {
+        "x-forwarded-for" => Ok(TrustedField::XForwardedFor),
+        "forwarded" => Ok(TrustedField::Forwarded),
+        _ => Err("\"x-forwarded-for\" or \"forwarded\" is expected".into()),
     }
 }
 

@@ -36,6 +36,9 @@ const BODY_BYTES: usize = 8_192;
 /// Most of a body that is too long that is read before it is refused.
 const DRAINED_BYTES: u64 = 4 << 20;
 
+/// What is said of a change that says nothing: it would be evidence for nothing.
+pub const NO_TEXT: &str = "the change has no text: say what was changed, such as \"deploy 1.4.2\"";
+
 /// What the control loop shows, as JSON, renewed every second.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
@@ -196,6 +199,7 @@ impl Server {
             (Method::Post, "/v1/reload") => self.order(Order::Reload),
             (Method::Post, "/v1/upgrade") => self.order(Order::Upgrade),
             (Method::Post, "/v1/changes") => match serde_json::from_slice::<ChangeRow>(body) {
+                Ok(row) if row.text.trim().is_empty() => error("400 Bad Request", NO_TEXT),
                 Ok(row) => self.order(Order::Change { kind: ChangeKind::parse(&row.kind), text: row.text }),
                 Err(e) => error("400 Bad Request", &format!("{{\"kind\", \"text\"}} is expected: {e}")),
             },

@@ -12,6 +12,7 @@ use crate::pipeline;
 use seawall_detection::Window;
 use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input};
+use seawall_incident::{Actor, Event};
 use seawall_model::change::Change;
 use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
@@ -39,6 +40,8 @@ const GLANCES_S: f64 = 10.0;
 const GLANCE_EVERY_S: f64 = 0.2;
 /// The report of an open incident is written this often, for whoever finds it after a crash.
 const KEEP_EVERY_S: i64 = 5;
+/// Whoever gives orders at the admin socket, which only its owner can.
+const OPERATOR: &str = "operator";
 /// Measures withdrawn for harm that are remembered; more is no plan at all.
 const MOST_VETOED: usize = 64;
 
@@ -197,12 +200,12 @@ impl Control {
     }
 
     /// Withdraws all measures; no others follow before the incident is over.
-    pub fn undo(&mut self) -> bool {
+    pub fn undo(&mut self, now: Timestamp) -> bool {
         self.suspended = self.incident.is_some();
         // What is only proposed was never on.
         let was_on = self.plan.is_some() && self.policy.mode == Mode::Enforce;
         self.resting = None;
-        self.withdraw("undone by hand");
+        self.withdraw_by(Actor::Person(OPERATOR.to_owned()), "undone by hand", now);
         was_on
     }
 
@@ -212,6 +215,10 @@ impl Control {
             self.policy.protected_clients.push(prefix);
         }
         self.protected.push(prefix);
+        if let Some(incident) = &mut self.incident {
+            let text = format!("{prefix} is protected");
+            incident.note(now, Actor::Person(OPERATOR.to_owned()), Event::Note { text });
+        }
         self.enforce_again(now);
     }
 
@@ -390,21 +397,21 @@ impl Control {
         let cause = report.verdict.cause;
         if incident.describe(report.clone()) {
             self.told.push(Told::Named(report));
-            self.withdraw_if_innocent(cause);
+            self.withdraw_if_innocent(cause, now);
         }
         Some(conclusion)
     }
 
     /// The name has changed to one that is nobody's attack: measures against an attack go.
-    fn withdraw_if_innocent(&mut self, cause: Cause) {
+    fn withdraw_if_innocent(&mut self, cause: Cause, now: Timestamp) {
         let was_hostile = self.plan.as_ref().is_some_and(|p| is_hostile(p.cause));
         if was_hostile && !is_hostile(cause) {
-            self.withdraw(&format!("it is no attack but {}", cause.title()));
+            self.withdraw(&format!("it is no attack but {}", cause.title()), now);
         }
     }
 
     fn close(&mut self, end: Timestamp) {
-        self.withdraw("the disturbance is over");
+        self.withdraw("the disturbance is over", end);
         self.resting = None;
         self.rest_after_s = REST_AFTER_S;
         self.hands.trouble(None);
@@ -419,23 +426,29 @@ impl Control {
     fn look_at_plan(&mut self, now: Timestamp) {
         let known = self.known_second();
         match self.goodput.second(known) {
-            goodput::Effect::Refuses { share } => self.veto(&format!(
-                "{:.0} % of the requests of clients known from before were refused",
-                100.0 * share
-            )),
-            goodput::Effect::Lowers { before_per_s, after_per_s } => self.veto(&format!(
-                "good answers to clients known from before fell from {before_per_s:.0} to {after_per_s:.0} a second"
-            )),
+            goodput::Effect::Refuses { share } => self.veto(
+                &format!(
+                    "{:.0} % of the requests of clients known from before were refused",
+                    100.0 * share
+                ),
+                now,
+            ),
+            goodput::Effect::Lowers { before_per_s, after_per_s } => self.veto(
+                &format!(
+                    "good answers to clients known from before fell from {before_per_s:.0} to {after_per_s:.0} a second"
+                ),
+                now,
+            ),
             goodput::Effect::Open | goodput::Effect::Harmless => {}
         }
         if self.plan.as_ref().is_some_and(|p| p.expires <= now) {
-            self.withdraw("its time is over");
+            self.withdraw("its time is over", now);
         }
         let conclusion = self.describe(now);
         self.keep(now);
         match self.engine.quiet_s() {
             Some(quiet_s) if quiet_s >= self.rest_after_s && !self.hands.is_dropping() => {
-                self.rest(quiet_s);
+                self.rest(quiet_s, now);
             }
             Some(quiet_s) if quiet_s > 0.0 || self.suspended => {}
             _ => {
@@ -469,14 +482,18 @@ impl Control {
         // Harm is judged anew, against the time before all measures.
         self.goodput.engaged(self.generation, now);
         if self.policy.mode == Mode::Enforce {
+            if let Some(incident) = &mut self.incident {
+                let text = "no harm seen: measures act on all of it".to_owned();
+                incident.note(now, Actor::Seawall, Event::Note { text });
+            }
             self.told.push(Told::Widened);
         }
     }
 
     /// It is calm: the measures rest, and are kept in case it begins again.
-    fn rest(&mut self, calm_s: f64) {
+    fn rest(&mut self, calm_s: f64, now: Timestamp) {
         if let Some(plan) = self.plan.clone() {
-            self.withdraw(&format!("it has been calm for {calm_s:.0} s"));
+            self.withdraw(&format!("it has been calm for {calm_s:.0} s"), now);
             self.resting = Some(plan);
         }
     }
@@ -502,7 +519,7 @@ impl Control {
             return;
         };
         incident.kept = Some(now);
-        if let Err(error) = store.keep(&incident.name, report) {
+        if let Err(error) = store.keep(&incident.name, report, incident.done()) {
             self.told.push(Told::Failed(format!("{error:#}")));
         }
     }
@@ -556,6 +573,9 @@ impl Control {
         if !is_renewal {
             self.goodput.engaged(plan.generation, now);
             let observe = self.policy.mode == Mode::Observe;
+            if let Some(incident) = self.incident.as_mut().filter(|_| !observe) {
+                incident.engaged(&plan, now);
+            }
             self.told.push(Told::Engaged { plan: plan.clone(), observe });
         }
         self.plan = Some(plan);
@@ -570,12 +590,12 @@ impl Control {
     }
 
     /// The present plan did harm: it goes, and its measures do not come back in this incident.
-    fn veto(&mut self, why: &str) {
+    fn veto(&mut self, why: &str, now: Timestamp) {
         if let Some(plan) = &self.plan {
             self.vetoed.extend(keys(plan));
             self.vetoed.truncate(MOST_VETOED);
         }
-        self.withdraw(why);
+        self.withdraw(why, now);
     }
 
     fn lift(&mut self) {
@@ -584,8 +604,15 @@ impl Control {
         }
     }
 
-    fn withdraw(&mut self, why: &str) {
-        if self.plan.take().is_some() {
+    fn withdraw(&mut self, why: &str, now: Timestamp) {
+        self.withdraw_by(Actor::Seawall, why, now);
+    }
+
+    fn withdraw_by(&mut self, actor: Actor, why: &str, now: Timestamp) {
+        if let Some(plan) = self.plan.take() {
+            if let Some(incident) = self.incident.as_mut().filter(|_| self.policy.mode == Mode::Enforce) {
+                incident.withdrawn(&plan, why, actor, now);
+            }
             self.lift();
             self.goodput.released();
             self.told.push(match self.policy.mode {

@@ -2,7 +2,9 @@
 //! and the users are told of it.
 
 use super::store::Store;
+use crate::report::words;
 use seawall_incident::status::Notice;
+use seawall_incident::{Actor, Event, Ledger};
 use seawall_model::diagnosis::Verdict;
 use seawall_model::plan::Plan;
 use seawall_model::report::TriageReport;
@@ -17,6 +19,9 @@ const RENAME: u32 = 4;
 const YOUNG_S: f64 = 6.0;
 /// The same for a name that is given up: what was clear and is not any more.
 const UNNAME: u32 = 8;
+/// Lines of what was done that an incident keeps: a month of measures that come and go.
+const MOST_LINES: usize = 2_000;
+
 /// Something that the operator is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
@@ -54,12 +59,24 @@ pub(super) struct Incident {
     rival: Option<(Cause, u32)>,
     /// What the users were told of.
     notified: Option<Class>,
+    /// What was done about it, and by whom.
+    #[serde(default)]
+    done: Ledger,
 }
 
 impl Incident {
     pub(super) fn open(onset: Timestamp) -> Self {
         let name = onset.to_string().replace(':', "").trim_end_matches('Z').to_owned();
-        Self { name, onset, report: None, kept: None, cause: None, rival: None, notified: None }
+        Self {
+            name,
+            onset,
+            report: None,
+            kept: None,
+            cause: None,
+            rival: None,
+            notified: None,
+            done: Ledger::default(),
+        }
     }
 
     /// It is over: written up, if it has been described and was not a stir that turned out to be
@@ -69,13 +86,42 @@ impl Incident {
         report.verdict.end = Some(end);
         let is_news = report.verdict.class != Class::Normal;
         let folder = match store {
-            Some(store) if is_news => store.finish(&self.name, &report).map(Some),
+            Some(store) if is_news => store.finish(&self.name, &report, &self.done).map(Some),
             _ => Ok(None),
         };
         Some(match folder {
             Ok(folder) => Told::Ended { report, folder },
             Err(error) => Told::Failed(format!("{error:#}")),
         })
+    }
+
+    /// Notes that measures are in force.
+    pub(super) fn engaged(&mut self, plan: &Plan, now: Timestamp) {
+        for measure in &plan.measures {
+            let scope = words::scope(&measure.scope, measure.target.as_deref());
+            let text = format!("{}: {scope}", words::action(&measure.action));
+            self.note(now, Actor::Seawall, Event::Applied { measure: measure.id.clone(), text });
+        }
+    }
+
+    /// Notes that they are not any more.
+    pub(super) fn withdrawn(&mut self, plan: &Plan, why: &str, by: Actor, now: Timestamp) {
+        for measure in &plan.measures {
+            let event = Event::Withdrawn { measure: measure.id.clone(), reason: why.to_owned() };
+            self.note(now, by.clone(), event);
+        }
+    }
+
+    /// Notes something else that somebody did.
+    pub(super) fn note(&mut self, now: Timestamp, by: Actor, event: Event) {
+        if self.done.entries().len() < MOST_LINES {
+            self.done.append(now, by, event);
+        }
+    }
+
+    /// What was done about it so far.
+    pub(super) fn done(&self) -> &Ledger {
+        &self.done
     }
 
     /// Takes a report; true if the trouble has a new name by it.

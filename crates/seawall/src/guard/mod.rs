@@ -63,7 +63,7 @@ fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: 
     match order {
         Order::Undo => {
             // All of them, whether one was on or not.
-            let was_on = dns.iter_mut().fold(control.undo(), |was_on, d| d.undo() | was_on);
+            let was_on = dns.iter_mut().fold(control.undo(now), |was_on, d| d.undo() | was_on);
             json!({ "withdrawn": was_on })
         }
         Order::Protect(prefix) => {

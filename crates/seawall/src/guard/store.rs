@@ -3,7 +3,7 @@
 //! ```text
 //! lock                         held by the program that works with the folder
 //! flight/000017.swr            inputs of the engine, in segments; the oldest are removed
-//! incidents/2026-11-21T150312/ report.json and users.txt, kept up to date while it lasts
+//! incidents/2026-11-21T150312/ report.json, done.json (by whose hand) and users.txt, kept up to date
 //!                              recording.swr, postmortem.md and postmortem.html when it has ended
 //! ```
 //!
@@ -16,6 +16,7 @@ use crate::report;
 use anyhow::{Context, bail};
 use rustix::fs::OFlags;
 use seawall_engine::Input;
+use seawall_incident::Ledger;
 use seawall_incident::status::{Notice, notice};
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
@@ -37,6 +38,8 @@ const MOST_SEGMENTS: usize = 64;
 const KEPT_WITHIN: Duration = Duration::from_secs(2);
 /// Largest report that is read back.
 const LARGEST_REPORT_BYTES: u64 = 64 << 20;
+/// What was done about an incident, and by whom.
+const DONE: &str = "done.json";
 
 /// The folder, and the segment that is being written.
 #[derive(Debug)]
@@ -125,12 +128,13 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the report of an incident as it stands.
+    /// Writes the report of an incident as it stands, and what was done about it.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn keep(&self, name: &str, report: &TriageReport) -> anyhow::Result<()> {
+    pub fn keep(&self, name: &str, report: &TriageReport, done: &Ledger) -> anyhow::Result<()> {
         let folder = self.incident(name)?;
+        write_whole(&folder.join(DONE), &serde_json::to_vec(done)?)?;
         write_whole(&folder.join("report.json"), report::json(report)?.as_bytes())
     }
 
@@ -154,15 +158,15 @@ impl Store {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn finish(&mut self, name: &str, report: &TriageReport) -> anyhow::Result<PathBuf> {
-        self.keep(name, report)?;
+    pub fn finish(&mut self, name: &str, report: &TriageReport, done: &Ledger) -> anyhow::Result<PathBuf> {
+        self.keep(name, report, done)?;
         self.notify(name, report, Notice::Resolved)?;
         let folder = self.incident(name)?;
         // The segment that holds its end; what came before it is still in `flight`.
         let present = self.segment_path(self.segment);
         self.next_segment()?;
         copy(&present, &folder.join("recording.swr"))?;
-        write_up(&folder, report)?;
+        write_up(&folder, report, done)?;
         Ok(folder)
     }
 
@@ -201,7 +205,10 @@ impl Store {
                 if let Some(segment) = self.segment_of(&path) {
                     copy(&segment, &folder.join("recording.swr"))?;
                 }
-                write_up(&folder, &report)?;
+                let done = fs::read(folder.join(DONE)).ok();
+                // A guard of an earlier version has left none.
+                let done = done.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+                write_up(&folder, &report, &done)?;
                 written.push(name);
             }
         }
@@ -326,8 +333,12 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-fn write_up(folder: &Path, report: &TriageReport) -> anyhow::Result<()> {
-    let postmortem = seawall_incident::postmortem(report, None);
+fn write_up(folder: &Path, report: &TriageReport, done: &Ledger) -> anyhow::Result<()> {
+    let mut ledger = Ledger::from_report(report);
+    for entry in done.entries() {
+        ledger.append(entry.time, entry.actor.clone(), entry.event.clone());
+    }
+    let postmortem = seawall_incident::postmortem(report, Some(&ledger));
     write_whole(&folder.join("postmortem.html"), report::postmortem_html(&postmortem, report).as_bytes())?;
     // Last, because it says that the rest is there.
     write_whole(&folder.join("postmortem.md"), report::postmortem_markdown(&postmortem, report).as_bytes())

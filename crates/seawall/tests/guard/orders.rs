@@ -67,6 +67,24 @@ fn measures_are_undone_in_one_order_and_stay_away() {
     assert!(guard.ask("GET", "/v1/plan", "").contains("\"plan\":null"));
     let again = guard.order(&["undo"]);
     assert_eq!(String::from_utf8_lossy(&again.stdout), "no measures were in force\n");
+    // Who did what stays in the write-up.
+    let state = folder.path().join("state/incidents");
+    let written = super::guard::eventually("a postmortem", || {
+        let entry = std::fs::read_dir(&state).ok()?.flatten().next()?.path();
+        std::fs::read_to_string(entry.join("postmortem.md")).ok()
+    });
+    assert!(written.contains("undone by hand") && written.contains("operator"), "{written}");
+}
+
+#[test]
+fn a_change_that_says_nothing_is_refused() {
+    let folder = Folder::new("empty-change");
+    let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
+    let told = guard.order(&["change", " "]);
+    assert!(!told.status.success());
+    assert!(String::from_utf8_lossy(&told.stderr).contains("say what was changed"), "{told:?}");
+    let answer = guard.ask("POST", "/v1/changes", r#"{"kind":"deploy","text":""}"#);
+    assert!(answer.contains("say what was changed"), "{answer}");
 }
 
 #[test]

@@ -352,6 +352,8 @@ impl Connection {
     /// Resets a stream for what the client did.
     fn stream_error(&mut self, id: u32, code: Code, now: Instant) -> Result<(), Broken> {
         match self.streams.place(id) {
+            // It cannot be reset before it is opened (section 6.4).
+            Place::Idle => return Err(code.into()),
             Place::Live(at) if self.streams.slot(at).is_some_and(|s| !s.is_new && !s.gone) => {
                 self.abort(at, code);
                 self.streams.wake(at);

@@ -41,6 +41,8 @@ pub fn terminal(report: &TriageReport, console: &Console, verbose: bool) -> Stri
 pub fn named(report: &TriageReport, console: &Console) -> String {
     let story = Story::of(report);
     let mut page = Page::new(console);
+    // The guard goes on; what was left out is in its write-up.
+    page.in_full = "";
     verdict(&mut page, &story);
     section::in_common(&mut page, &story, false);
     section::why(&mut page, &story, false);

@@ -62,12 +62,14 @@ impl Span {
 pub struct Page {
     console: Console,
     out: String,
+    /// How to see what was left out; empty: there is no way to.
+    pub in_full: &'static str,
 }
 
 impl Page {
     #[must_use]
     pub fn new(console: &Console) -> Self {
-        Self { console: *console, out: String::new() }
+        Self { console: *console, out: String::new(), in_full: " with --verbose" }
     }
 
     #[must_use]

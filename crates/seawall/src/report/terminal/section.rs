@@ -426,7 +426,8 @@ fn limit(verbose: bool, short: usize) -> usize {
 
 fn more(page: &mut Page, total: usize, shown: usize, what: &str) {
     if total > shown {
-        page.wrapped(4, 4, &[Span::faint(format!("… {} more {what} with --verbose", total - shown))]);
+        let in_full = page.in_full;
+        page.wrapped(4, 4, &[Span::faint(format!("… {} more {what}{in_full}", total - shown))]);
     }
 }
 

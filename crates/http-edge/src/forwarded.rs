@@ -1,0 +1,246 @@
+//! Who asks, in the words of proxies: `X-Forwarded-For` with `X-Forwarded-Proto`, or `Forwarded`
+//! (RFC 7239). One of the two is believed, from trusted proxies only: a proxy that writes one of
+//! them passes the other on as its client wrote it. Both are written anew for the upstream.
+
+use crate::client;
+use std::io::Write;
+use std::net::IpAddr;
+
+/// Proxies of a chain that are looked at; no honest one is longer.
+const CHAIN: usize = 16;
+
+/// Which field trusted proxies name their clients in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrustedField {
+    #[default]
+    XForwardedFor,
+    Forwarded,
+}
+
+/// What a trusted proxy says of a request. Empty: nothing, or none is trusted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chain<'a> {
+    pub field: TrustedField,
+    /// The field's value.
+    pub value: &'a [u8],
+    /// Whether the client came to it over TLS, where it says so.
+    pub secure: Option<bool>,
+}
+
+/// Who asks, as the upstream is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The real client.
+    pub client: IpAddr,
+    /// What a trusted proxy said, to be continued.
+    pub chain: Chain<'a>,
+    /// The other end of the connection.
+    pub peer: IpAddr,
+    /// Whether the client came over TLS.
+    pub secure: bool,
+    /// The host that was asked for; empty: none was.
+    pub host: &'a [u8],
+}
+
+impl<'a> Chain<'a> {
+    /// Those of `X-Forwarded-For`, and of the `X-Forwarded-Proto` beside it.
+    #[must_use]
+    pub fn listed(value: &'a [u8], proto: &[u8]) -> Self {
+        let last = proto.rsplit(|b| *b == b',').next().unwrap_or_default().trim_ascii();
+        Self { field: TrustedField::XForwardedFor, value, secure: is_secure(last) }
+    }
+
+    /// Those of `Forwarded`.
+    #[must_use]
+    pub fn of_pairs(value: &'a [u8]) -> Self {
+        let last = elements(value).last().unwrap_or_default();
+        Self { field: TrustedField::Forwarded, value, secure: is_secure(parameter(last, b"proto")) }
+    }
+
+    /// Who was asked by whom, from the nearest hop on: each as text that may be an address.
+    #[must_use]
+    pub fn nodes(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let (mut last, mut count) = ([&b""[..]; CHAIN], 0);
+        let mut push = |node| {
+            last[count % CHAIN] = node;
+            count += 1;
+        };
+        match self.field {
+            _ if self.value.is_empty() => {}
+            TrustedField::XForwardedFor => {
+                self.value.split(|b| *b == b',').map(<[u8]>::trim_ascii).for_each(push)
+            }
+            TrustedField::Forwarded => elements(self.value).map(|e| parameter(e, b"for")).for_each(&mut push),
+        }
+        (1..=count.min(CHAIN)).map(move |back| last[(count - back) % CHAIN])
+    }
+}
+
+/// Writes `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Real-IP` and `Forwarded`, in place of whatever
+/// the client said in them.
+pub fn write(out: &mut Vec<u8>, told: &Told<'_>) {
+    // The peer's address as text is used three times; writing to a Vec cannot fail.
+    let mut peer = [0; 45];
+    let mut rest = &mut peer[..];
+    let _ = write!(rest, "{}", told.peer);
+    let left = rest.len();
+    let peer = &peer[..45 - left];
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    match told.chain.field {
+        _ if told.chain.value.is_empty() => {}
+        TrustedField::XForwardedFor => {
+            out.extend_from_slice(told.chain.value);
+            out.extend_from_slice(b", ");
+        }
+        TrustedField::Forwarded => nodes_forward(told.chain, |node| {
+            let _ = match node {
+                Some(address) => write!(out, "{address}, "),
+                None => write!(out, "unknown, "),
+            };
+        }),
+    }
+    out.extend_from_slice(peer);
+    out.extend_from_slice(b"\r\nX-Real-IP: ");
+    if told.client == told.peer {
+        out.extend_from_slice(peer);
+    } else {
+        let _ = write!(out, "{}", told.client);
+    }
+    let scheme: &[u8] = if told.secure { b"https" } else { b"http" };
+    out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
+    out.extend_from_slice(scheme);
+    out.extend_from_slice(b"\r\nForwarded: ");
+    match told.chain.field {
+        _ if told.chain.value.is_empty() => {}
+        TrustedField::Forwarded => {
+            out.extend_from_slice(told.chain.value);
+            out.extend_from_slice(b", ");
+        }
+        TrustedField::XForwardedFor => nodes_forward(told.chain, |node| {
+            let _ = match node {
+                Some(IpAddr::V4(address)) => write!(out, "for={address}, "),
+                Some(IpAddr::V6(address)) => write!(out, "for=\"[{address}]\", "),
+                None => write!(out, "for=unknown, "),
+            };
+        }),
+    }
+    own_element(out, told, peer, scheme);
+}
+
+/// Our own part of `Forwarded`.
+fn own_element(out: &mut Vec<u8>, told: &Told<'_>, peer: &[u8], scheme: &[u8]) {
+    let (before, after): (&[u8], &[u8]) =
+        if told.peer.is_ipv6() { (b"for=\"[", b"]\"") } else { (b"for=", b"") };
+    for part in [before, peer, after, b";proto=", scheme] {
+        out.extend_from_slice(part);
+    }
+    if !told.host.is_empty() {
+        // What may be in a host needs no escaping between quotes.
+        for part in [b";host=\"", told.host, b"\""] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The nodes in the order of the chain, at most as many as are looked at.
+fn nodes_forward(chain: Chain<'_>, mut tell: impl FnMut(Option<IpAddr>)) {
+    let mut all = [None; CHAIN];
+    let mut count = 0;
+    for (slot, node) in all.iter_mut().zip(chain.nodes()) {
+        *slot = client::address(node);
+        count += 1;
+    }
+    all[..count].iter().rev().for_each(|node| tell(*node));
+}
+
+fn is_secure(proto: &[u8]) -> Option<bool> {
+    match proto {
+        p if p.eq_ignore_ascii_case(b"https") => Some(true),
+        p if p.eq_ignore_ascii_case(b"http") => Some(false),
+        _ => None,
+    }
+}
+
+/// The elements of a `Forwarded` value, without empty ones.
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    pieces(value, b',').map(<[u8]>::trim_ascii).filter(|e| !e.is_empty())
+}
+
+/// The value of a parameter of an element, without its quotes; empty: there is none.
+fn parameter<'a>(element: &'a [u8], name: &[u8]) -> &'a [u8] {
+    let find = |pair: &'a [u8]| {
+        let at = pair.iter().position(|b| *b == b'=')?;
+        pair[..at].trim_ascii().eq_ignore_ascii_case(name).then(|| pair[at + 1..].trim_ascii())
+    };
+    let value = pieces(element, b';').find_map(find).unwrap_or_default();
+    value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+/// Splits at a separator that is not between quotes.
+fn pieces(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    value.split(move |byte| {
+        let was_escaped = std::mem::replace(&mut is_escaped, false);
+        match *byte {
+            b'"' if !was_escaped => is_quoted = !is_quoted,
+            b'\\' if is_quoted && !was_escaped => is_escaped = true,
+            b if b == separator => return !is_quoted,
+            _ => {}
+        }
+        false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(chain: Chain<'_>) -> String {
+        let peer = IpAddr::from([10, 0, 0, 1]);
+        let trusted = ["10.0.0.0/8".parse().expect("a prefix")];
+        let mut out = Vec::new();
+        let secure = chain.secure.unwrap_or(false);
+        let client = client::real(&trusted, peer, &chain);
+        write(&mut out, &Told { client, chain, peer, secure, host: b"a:80" });
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn both_fields_say_the_same_whichever_came() {
+        let listed = Chain::listed(b"2001:db8::7, nonsense, 192.0.2.1:4000", b"http, https");
+        assert_eq!(
+            told(listed),
+            "X-Forwarded-For: 2001:db8::7, nonsense, 192.0.2.1:4000, 10.0.0.1\r\nX-Real-IP: 192.0.2.1\r\n\
+             X-Forwarded-Proto: https\r\nForwarded: for=\"[2001:db8::7]\", for=unknown, for=192.0.2.1, \
+             for=10.0.0.1;proto=https;host=\"a:80\"\r\n"
+        );
+        let pairs = Chain::of_pairs(
+            b"For=\"[2001:db8::7]:99\";by=_a, for=_hidden;host=\"x,y;z\", for=192.0.2.1 ; PROTO=https",
+        );
+        assert_eq!(
+            told(pairs),
+            "X-Forwarded-For: 2001:db8::7, unknown, 192.0.2.1, 10.0.0.1\r\nX-Real-IP: 192.0.2.1\r\n\
+             X-Forwarded-Proto: https\r\nForwarded: For=\"[2001:db8::7]:99\";by=_a, \
+             for=_hidden;host=\"x,y;z\", for=192.0.2.1 ; PROTO=https, \
+             for=10.0.0.1;proto=https;host=\"a:80\"\r\n"
+        );
+    }
+
+    #[test]
+    fn quotes_cannot_hide_a_hop() {
+        let nodes = |value: &'static str| -> Vec<String> {
+            let all = Chain::of_pairs(value.as_bytes()).nodes().map(String::from_utf8_lossy);
+            all.map(|node| node.into_owned()).collect()
+        };
+        assert_eq!(nodes("for=a;x=\", for=b\", for=c"), ["c", "a"]);
+        assert_eq!(nodes("for=a;x=\"\\\", for=b\", for=c"), ["c", "a"]);
+        // An open quote takes all that follows: then nobody is named.
+        assert_eq!(nodes("for=a, x=\", for=c"), ["", "a"]);
+        assert_eq!(nodes(""), Vec::<String>::new());
+        let long: String = (0..40).map(|n| format!("for=10.0.0.{n},")).collect();
+        let chain = Chain::of_pairs(long.as_bytes());
+        assert_eq!(chain.nodes().count(), CHAIN);
+        assert_eq!(chain.nodes().next(), Some(&b"10.0.0.39"[..]));
+    }
+}
