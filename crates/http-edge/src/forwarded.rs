@@ -58,7 +58,6 @@ impl<'a> Chain<'a> {
     }
 
     /// Who was asked by whom, from the nearest hop on: each as text that may be an address.
-    #[must_use]
     pub fn nodes(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let (mut last, mut count) = ([&b""[..]; CHAIN], 0);
         let mut push = |node| {

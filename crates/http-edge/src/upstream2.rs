@@ -19,6 +19,7 @@ use std::future::{Future, poll_fn};
 use std::io::Write;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 
 /// Asks for streams on a connection.
@@ -31,6 +32,8 @@ const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 /// What is taken of an answer's head, as over HTTP/1.
 const HEAD_BYTES: u32 = 65_536;
+/// How long the first settings are waited for.
+const GREETING: Duration = Duration::from_millis(100);
 /// Streams that are opened before an upstream has said how many it takes.
 const FIRST_STREAMS: usize = 1;
 /// Requests have been held to their limits before.
@@ -58,10 +61,9 @@ where
         Poll::Pending if connection.max_concurrent_send_streams() != FIRST_STREAMS => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     });
-    match tokio::time::timeout(std::time::Duration::from_millis(100), early).await {
-        Ok(Some(Err(error))) => return Err(error),
-        // Those that say nothing of streams are found out with the first exchange.
-        Ok(_) | Err(_) => {}
+    // One that says nothing within that time is found out with the first exchange.
+    if let Ok(Some(Err(error))) = tokio::time::timeout(GREETING, early).await {
+        return Err(error);
     }
     tokio::task::spawn_local(async move {
         // Each exchange sees for itself how its stream ended.

@@ -22,12 +22,14 @@
 //! servers = ["10.0.0.53", { address = "10.0.1.53", tier = 1 }]
 //! ```
 
+mod check;
 pub mod dns;
 mod guard;
 
 use crate::pipeline::TriageError;
 use crate::report::text;
 use anyhow::Context;
+pub use check::{CheckConfig, CheckKind, PostgresLogin};
 pub use guard::{GuardConfig, SiteConfig, conflicts, site};
 use seawall_model::Prefix;
 use seawall_model::policy::{Mode, Policy};
@@ -118,13 +120,15 @@ pub fn parse(source: &str) -> Result<Config, Mistakes> {
             ("limits", DeValue::Table(table)) => guard::limits(&mut reader, table, &mut config.guard),
             ("site", DeValue::Array(list)) => guard::sites(&mut reader, list, &mut config.guard),
             ("dns", DeValue::Array(list)) => dns::fronts(&mut reader, list, &mut config.guard.dns),
+            ("check", DeValue::Array(list)) => check::checks(&mut reader, list, &mut config.guard.checks),
+            ("check", _) => reader.mistake(key.span().start, "checks are a list: write [[check]]".into()),
             ("dns", _) => reader.mistake(key.span().start, "fronts are a list: write [[dns]]".into()),
             ("site", _) => reader.mistake(key.span().start, "sites are a list: write [[site]]".into()),
             (name @ ("policy" | "guard" | "limits"), _) => {
                 reader.mistake(key.span().start, format!("{name} is a table: write [{name}]"));
             }
             (name, _) => {
-                reader.unknown(key.span().start, name, &["policy", "guard", "limits", "site", "dns"])
+                reader.unknown(key.span().start, name, &["policy", "guard", "limits", "site", "dns", "check"])
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::config::{self, Config, GuardConfig, SiteConfig};
 use crate::console::Console;
 use crate::guard::access_log::AccessLog;
 use crate::guard::admin::Order;
+use crate::guard::checks::Checks;
 use crate::guard::control::Control;
 use crate::guard::dns::DnsControl;
 use crate::guard::dns_kernel::KernelAnswers;
@@ -95,7 +96,7 @@ pub fn run(
     greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, &carriers)?;
     let logs = (!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs, servers);
-    let mut control = Control::new(hands, policy, store);
+    let mut control = Control::new(hands, policy, store).with_checks(checks(&guard)?);
     if let Some((engine, kept)) = rest {
         control.recall(engine, kept, clock::now());
     }
@@ -363,6 +364,9 @@ fn reload_all(
         certificates.reload()?;
     }
     edge.reload(settings, now)?;
+    if guard.checks != present.checks {
+        control.set_checks(checks(&guard)?);
+    }
     *log = reopened;
     control.set_policy(policy, now);
     let text = "configuration of seawall reloaded".to_owned();
@@ -533,6 +537,12 @@ fn settings(guard: &GuardConfig, mode: Mode) -> anyhow::Result<Settings> {
         access_log: guard.access_log.as_ref().map(|_| format),
         enforce: mode == Mode::Enforce,
     })
+}
+
+/// The checks of what the service needs beside itself.
+fn checks(guard: &GuardConfig) -> anyhow::Result<Option<Checks>> {
+    let start = || Checks::start(&guard.checks).context("cannot start the checks");
+    (!guard.checks.is_empty()).then(start).transpose()
 }
 
 /// The servers that are already there, cleared of what an earlier guard may have left. In observe

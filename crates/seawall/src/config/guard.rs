@@ -1,5 +1,6 @@
 //! The parts of a configuration that `seawall guard` uses: `[guard]`, `[limits]`, `[[site]]`.
 
+use super::check::CheckConfig;
 use super::dns::DnsConfig;
 use super::{Config, Mistakes, Reader, Setter, each, prefixes, set, whole};
 use crate::guard::servers::Command;
@@ -20,6 +21,8 @@ const MOST_SITES: usize = 1_000;
 pub struct GuardConfig {
     pub sites: Vec<SiteConfig>,
     pub dns: Vec<DnsConfig>,
+    /// What the service needs beside itself.
+    pub checks: Vec<CheckConfig>,
     pub limits: Limits,
     pub trusted_proxies: Vec<Prefix>,
     /// The field in which they name their clients.
@@ -377,7 +380,12 @@ mod tests {
             let row = format!("| `{}` | {shown} |", name.replace('_', "-"));
             assert!(manual.contains(&row), "{row}");
         }
-        for name in GUARD.map(|(n, _)| n).iter().chain(&SITE.map(|(n, _)| n)) {
+        for name in GUARD
+            .map(|(n, _)| n)
+            .iter()
+            .chain(&SITE.map(|(n, _)| n))
+            .chain(&super::super::check::CHECK.map(|(n, _)| n))
+        {
             assert!(manual.contains(&format!("\n{name} = ")), "{name}");
         }
         let is_metric = |word: &&str| word.starts_with("seawall_") && word.ends_with("_total");

@@ -4,6 +4,7 @@
 //!
 //! It owns the engine and the plan. The edge owns the traffic, the admin socket what is shown.
 
+use super::checks::Checks;
 use super::hands::Hands;
 use super::incident::{Incident, Told};
 use super::knowledge::Knowledge;
@@ -334,6 +335,24 @@ impl Control {
     #[must_use]
     pub fn requests_per_s(&self) -> f64 {
         self.requests_per_s
+    }
+
+    #[must_use]
+    pub fn with_checks(mut self, checks: Option<Checks>) -> Self {
+        self.set_checks(checks);
+        self
+    }
+
+    /// Checks what the service needs beside itself; those before are over.
+    pub fn set_checks(&mut self, checks: Option<Checks>) {
+        self.hands.set_checks(checks);
+    }
+
+    /// What the checks have found last, by their names.
+    #[must_use]
+    pub fn checks(&self) -> Vec<serde_json::Value> {
+        let row = |(name, found)| serde_json::json!({ "name": name, "found": found });
+        self.hands.checks().into_iter().map(row).collect()
     }
 
     /// What carries rules for packets, and how many packets these have dropped.

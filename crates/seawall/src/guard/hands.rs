@@ -1,6 +1,7 @@
 //! What the control loop sees with and acts with: the edge for requests, the kernel for packets,
 //! and servers that are already there, with their logs.
 
+use super::checks::{Checks, Finding, Shown};
 use super::logs::Logs;
 use super::packets::Packets;
 use super::servers::{Servers, Wanted};
@@ -26,6 +27,7 @@ pub struct Hands {
     packets: Option<Packets>,
     logs: Option<Logs>,
     servers: Option<Servers>,
+    checks: Option<Checks>,
     /// What is in force, and under which policy.
     plan: Option<(Plan, Policy)>,
     /// Senders that the kernel drops because a log has proven them.
@@ -42,12 +44,45 @@ impl Hands {
         logs: Option<Logs>,
         servers: Option<Servers>,
     ) -> Self {
-        Self { edge, packets, logs, servers, plan: None, senders: Vec::new(), troubles: Vec::new() }
+        Self {
+            edge,
+            packets,
+            logs,
+            servers,
+            checks: None,
+            plan: None,
+            senders: Vec::new(),
+            troubles: Vec::new(),
+        }
+    }
+
+    /// Checks what the service needs beside itself; those before are over.
+    pub fn set_checks(&mut self, checks: Option<Checks>) {
+        self.checks = checks;
+    }
+
+    /// What the checks have found last, by their names.
+    #[must_use]
+    pub fn checks(&self) -> Vec<(String, String)> {
+        let words = |shown: Shown| {
+            let finding = match shown.finding {
+                None => "not made yet".to_owned(),
+                Some(Finding::Good) => "good".to_owned(),
+                Some(Finding::Refused) => "takes no connection".to_owned(),
+                Some(Finding::Late) => "does not answer in time".to_owned(),
+                Some(Finding::Bad(words)) => format!("answered {words}"),
+            };
+            (shown.name, finding)
+        };
+        self.checks.iter().flat_map(Checks::shown).map(words).collect()
     }
 
     /// What was seen since the last call.
     pub fn take_window(&mut self, now: Timestamp) -> Window {
         let mut window = self.edge.take_window();
+        if let Some(checks) = &self.checks {
+            window.merge(&checks.take_window());
+        }
         if let Some(packets) = &mut self.packets {
             window.merge(&packets.take_window(now));
         }

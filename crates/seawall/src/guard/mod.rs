@@ -10,6 +10,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod checks;
 pub mod clock;
 pub mod control;
 pub mod dns;
@@ -24,6 +25,7 @@ mod local;
 pub mod logs;
 mod openings;
 pub mod packets;
+mod postgres;
 mod senders;
 pub mod servers;
 pub mod store;
@@ -115,6 +117,7 @@ pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
             "active_requests": edge.active(),
             "packets": packets,
             "upstreams": upstreams,
+            "checks": control.checks(),
             "dns": dns.iter().map(DnsControl::shown).collect::<Vec<_>>(),
         })
         .to_string(),

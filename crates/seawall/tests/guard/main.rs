@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests over real sockets wait in real time")]
 
+mod checks;
 mod guard;
 mod orders;
 mod reload;

@@ -1,0 +1,316 @@
+//! Checks of what the service needs beside itself: databases, other services. One that fails is
+//! told of as a server tells that its supplier fails, in the words of the check: evidence for a slow
+//! or dead supplier, beside what the requests show.
+//!
+//! Each check has a thread of its own, asks once a second, and waits for an answer no longer than it
+//! may take. Nothing is kept open: a connection that is refused is a part of what is checked.
+
+use super::clock;
+use super::postgres;
+use crate::config::{CheckConfig, CheckKind};
+use seawall_detection::Window;
+use seawall_model::observation::{BackendEvent, BackendEventKind, Observation};
+use seawall_model::{Timestamp, hash};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often each check is made.
+const EVERY: Duration = Duration::from_secs(1);
+/// Bytes of an answer that are looked at.
+const ANSWER_BYTES: usize = 512;
+
+/// What a check has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    Good,
+    /// It takes no connection.
+    Refused,
+    /// It did not answer in time.
+    Late,
+    /// It answered with an error, in its own words.
+    Bad(String),
+}
+
+/// One check, as it is shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub name: String,
+    /// `None`: it has not been made yet.
+    pub finding: Option<Finding>,
+}
+
+/// The checks of a guard. Dropping it ends them.
+pub struct Checks {
+    board: Arc<Board>,
+}
+
+struct Board {
+    rows: Mutex<Vec<Shown>>,
+    window: Mutex<Window>,
+    is_over: AtomicBool,
+}
+
+impl Checks {
+    /// # Errors
+    /// If a thread cannot be started.
+    pub fn start(all: &[CheckConfig]) -> io::Result<Self> {
+        let rows = all.iter().map(|c| Shown { name: c.name.clone(), finding: None }).collect();
+        let board = Arc::new(Board {
+            rows: Mutex::new(rows),
+            window: Mutex::default(),
+            is_over: AtomicBool::new(false),
+        });
+        let checks = Self { board };
+        for (at, check) in all.iter().cloned().enumerate() {
+            let board = Arc::clone(&checks.board);
+            std::thread::Builder::new().name("check".into()).spawn(move || {
+                while !board.is_over.load(Ordering::Relaxed) {
+                    let begun = clock::instant();
+                    let finding = make(&check);
+                    board.note(at, &check, finding, clock::now());
+                    std::thread::sleep(EVERY.saturating_sub(begun.elapsed()));
+                }
+            })?;
+        }
+        Ok(checks)
+    }
+
+    /// What was found since the last call.
+    #[must_use]
+    pub fn take_window(&self) -> Window {
+        std::mem::take(&mut *lock(&self.board.window))
+    }
+
+    /// All checks, and what each has found last.
+    #[must_use]
+    pub fn shown(&self) -> Vec<Shown> {
+        lock(&self.board.rows).clone()
+    }
+}
+
+impl Drop for Checks {
+    fn drop(&mut self) {
+        self.board.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Board {
+    fn note(&self, at: usize, check: &CheckConfig, finding: Finding, now: Timestamp) {
+        let told = told(check, &finding);
+        if let Some(row) = lock(&self.rows).get_mut(at) {
+            row.finding = Some(finding);
+        }
+        let Some((kind, text)) = told else { return };
+        let event = BackendEvent {
+            time: now,
+            kind,
+            backend: b"",
+            server: check.name.as_bytes(),
+            text: text.as_bytes(),
+        };
+        let priority = hash::combine(at as u64, now.0 as u64);
+        lock(&self.window).observe(&Observation::Backend(event), priority);
+    }
+}
+
+/// What a check that has failed tells, and in which words.
+fn told(check: &CheckConfig, finding: &Finding) -> Option<(BackendEventKind, String)> {
+    let CheckConfig { name, within_ms, .. } = check;
+    match finding {
+        Finding::Good => None,
+        Finding::Refused => {
+            Some((BackendEventKind::ConnectFailed, format!("check `{name}`: it takes no connection")))
+        }
+        Finding::Late => {
+            let text = format!("check `{name}`: no answer within {within_ms} ms");
+            Some((BackendEventKind::UpstreamTimedOut, text))
+        }
+        Finding::Bad(words) => {
+            Some((BackendEventKind::Exhausted, format!("check `{name}`: it answered {words}")))
+        }
+    }
+}
+
+/// Makes a check once.
+#[must_use]
+pub fn make(check: &CheckConfig) -> Finding {
+    let within = Duration::from_millis(u64::from(check.within_ms));
+    let until = clock::instant() + within;
+    let stream = match TcpStream::connect_timeout(&check.socket, within) {
+        Ok(stream) => stream,
+        Err(error) if is_late(&error) => return Finding::Late,
+        Err(_) => return Finding::Refused,
+    };
+    let mut timed = Timed { stream, until };
+    let asked = match &check.kind {
+        CheckKind::Tcp => Ok(Finding::Good),
+        CheckKind::Http { path } => http(&mut timed, &check.address, path),
+        CheckKind::Redis => redis(&mut timed),
+        CheckKind::Mysql => mysql(&mut timed),
+        CheckKind::PostgreSql { login } => postgres::ask(&mut timed, login.as_ref()),
+    };
+    match asked {
+        Ok(finding) => finding,
+        Err(error) if is_late(&error) => Finding::Late,
+        Err(error) => Finding::Bad(format!("nothing whole ({error})")),
+    }
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
+}
+
+/// A connection on which all is to be said by a moment.
+pub struct Timed {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Timed {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.until.saturating_duration_since(clock::instant());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, part: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(part)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(part)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+fn http<S: Read + Write>(stream: &mut S, host: &str, path: &str) -> io::Result<Finding> {
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: seawall-check\r\nConnection: close\r\n\r\n"
+    )?;
+    let line = first_line(stream)?;
+    let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or_default();
+    let is_good = status.starts_with('2') || status.starts_with('3');
+    Ok(if is_good { Finding::Good } else { Finding::Bad(format!("`{line}`")) })
+}
+
+/// A server that asks for a password has answered.
+fn redis<S: Read + Write>(stream: &mut S) -> io::Result<Finding> {
+    stream.write_all(b"PING\r\n")?;
+    let line = first_line(stream)?;
+    let is_good = line.starts_with("+PONG") || line.starts_with("-NOAUTH");
+    Ok(if is_good { Finding::Good } else { Finding::Bad(format!("`{line}`")) })
+}
+
+/// The greeting of the MySQL protocol: length in three bytes, a number, then version 10, or 255 and
+/// an error, such as that there are too many connections.
+fn mysql<S: Read>(stream: &mut S) -> io::Result<Finding> {
+    let mut head = [0; 5];
+    stream.read_exact(&mut head)?;
+    let length = usize::from(head[0]) | usize::from(head[1]) << 8;
+    let mut rest = vec![0; length.saturating_sub(1).min(ANSWER_BYTES)];
+    stream.read_exact(&mut rest)?;
+    Ok(match head[4] {
+        10 => Finding::Good,
+        255 => Finding::Bad(shown(rest.get(2..).unwrap_or_default())),
+        _ => Finding::Bad("no greeting of MySQL".to_owned()),
+    })
+}
+
+fn first_line<S: Read>(stream: &mut S) -> io::Result<String> {
+    let (mut bytes, mut part) = (Vec::new(), [0; 128]);
+    while bytes.len() < ANSWER_BYTES && !bytes.contains(&b'\n') {
+        match stream.read(&mut part)? {
+            0 if bytes.is_empty() => return Err(ErrorKind::UnexpectedEof.into()),
+            0 => break,
+            n => bytes.extend_from_slice(&part[..n]),
+        }
+    }
+    Ok(shown(bytes.split(|b| *b == b'\n').next().unwrap_or_default()))
+}
+
+/// Text of another program, so that it can be told in a line.
+#[must_use]
+pub fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.trim().chars().filter(|c| !c.is_control()).take(120).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    /// What a server says, whatever it is asked.
+    struct Says(Cursor<&'static [u8]>);
+
+    impl Read for Says {
+        fn read(&mut self, part: &mut [u8]) -> io::Result<usize> {
+            self.0.read(part)
+        }
+    }
+
+    impl Write for Says {
+        fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+            Ok(part.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn says(bytes: &'static [u8]) -> Says {
+        Says(Cursor::new(bytes))
+    }
+
+    #[test]
+    fn answers_are_told_from_errors() {
+        let is_good = |finding: io::Result<Finding>| matches!(finding, Ok(Finding::Good));
+        assert!(is_good(http(&mut says(b"HTTP/1.1 204 No Content\r\n\r\n"), "a", "/")));
+        assert!(!is_good(http(&mut says(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"), "a", "/")));
+        assert!(is_good(redis(&mut says(b"+PONG\r\n"))));
+        assert!(is_good(redis(&mut says(b"-NOAUTH Authentication required.\r\n"))));
+        let loading = redis(&mut says(b"-LOADING Redis is loading the dataset in memory\r\n"));
+        assert!(matches!(loading, Ok(Finding::Bad(words)) if words.contains("LOADING")));
+        assert!(is_good(mysql(&mut says(b"\x04\0\0\0\x0a8.0"))));
+        let full = mysql(&mut says(b"\x17\0\0\0\xff\x10\x04Too many connections"));
+        assert_eq!(full.ok(), Some(Finding::Bad("Too many connections".to_owned())));
+        assert!(redis(&mut says(b"")).is_err());
+    }
+
+    #[test]
+    fn a_failure_is_told_as_evidence_in_the_words_of_the_check() {
+        let check = CheckConfig {
+            name: "orders".to_owned(),
+            kind: CheckKind::Tcp,
+            address: "127.0.0.1:1".to_owned(),
+            socket: ([127, 0, 0, 1], 1).into(),
+            within_ms: 200,
+        };
+        let checks = Checks::start(&[]).expect("no thread");
+        checks.board.note(0, &check, Finding::Good, Timestamp::from_seconds(1));
+        assert!(checks.take_window().is_empty());
+        checks.board.note(0, &check, Finding::Late, Timestamp::from_seconds(2));
+        let window = checks.take_window();
+        let backends = window.backends.expect("an event");
+        assert_eq!(backends.count(BackendEventKind::UpstreamTimedOut), 1);
+        assert_eq!(backends.events[0].2, "check `orders`: no answer within 200 ms");
+        assert_eq!(make(&check), Finding::Refused);
+    }
+}
