@@ -22,6 +22,8 @@ pub const HALF_MET: f64 = 4.0;
 pub const ALONE: f64 = 3.0;
 /// A second cause that holds at once must explain something of its own at least this well.
 const ALSO_MARGIN: f64 = 2.0;
+/// At this score as much speaks against a cause as for it.
+const LEAST_OF_AN_ATTACK: f64 = 0.0;
 /// Score below which a hypothesis is not worth listing.
 const LISTED_SCORE: f64 = -4.0;
 
@@ -87,8 +89,12 @@ fn verdict(hypotheses: &[Hypothesis], findings: &Findings, policy: &Policy) -> V
     let classes = [Class::Attack, Class::Abuse, Class::Fault, Class::Demand, Class::Normal];
     let likeliest = classes.into_iter().max_by(|a, b| class_of(*a).total_cmp(&class_of(*b)));
     let best = hypotheses.iter().find(|h| Some(h.cause.class()) == likeliest);
+    // Where nothing explains what was found, the least bad theory of an attack is no news.
+    let holds = |h: &Hypothesis| h.cause.class() != Class::Attack || h.score > LEAST_OF_AN_ATTACK;
     match best {
-        Some(best) if class_of(best.cause.class()) >= policy.min_confidence => as_verdict(best, findings),
+        Some(best) if class_of(best.cause.class()) >= policy.min_confidence && holds(best) => {
+            as_verdict(best, findings)
+        }
         _ => Verdict {
             class: Class::Undecided,
             cause: Cause::Undecided,

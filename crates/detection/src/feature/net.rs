@@ -96,6 +96,8 @@ volumes! {
     /// Flag combinations that no stack sends.
     impossible_flags
     icmp_echo icmp_echo_reply icmp_unreachable
+    /// ICMP errors about packets of flows that were seen: what traces of routes and refusals bring.
+    icmp_errors_known
     /// TCP segments with payload that a flow table has seen, and those that were sent again.
     segments repeated
     /// The same of the side that opened the connection, which sends the questions.
@@ -170,7 +172,8 @@ impl NetWindow {
         }
         if p.fragment == Fragment::First {
             self.volumes.first_fragments.add(weight, bytes);
-            if two_way {
+            // An echo answers whatever comes, so that a flood of them has its own back.
+            if two_way && !matches!(p.protocol, protocol::ICMP | protocol::ICMPV6) {
                 self.volumes.conversation_fragments.add(weight, bytes);
             }
         }
@@ -335,6 +338,11 @@ impl NetWindow {
             (protocol::ICMP, 3) | (protocol::ICMPV6, 1) => v.icmp_unreachable.add(weight, bytes),
             _ => {}
         }
+        if is_icmp_error(p.protocol, p.icmp_type)
+            && matches!(p.flow, FlowState::Answering | FlowState::Asking)
+        {
+            v.icmp_errors_known.add(weight, bytes);
+        }
     }
 
     pub(super) fn observe_connection(&mut self, c: &Connection) {
@@ -472,6 +480,14 @@ fn is_refusal(p: &Packet<'_>) -> bool {
 
 fn is_echo_request(p: &Packet<'_>) -> bool {
     matches!((p.protocol, p.icmp_type), (protocol::ICMP, 8) | (protocol::ICMPV6, 128))
+}
+
+/// Whether an ICMP message tells of another packet, which it quotes (RFC 792, RFC 4443).
+pub(crate) fn is_icmp_error(number: u8, icmp_type: u8) -> bool {
+    match number {
+        protocol::ICMP => matches!(icmp_type, 3 | 4 | 5 | 11 | 12),
+        _ => number == protocol::ICMPV6 && icmp_type < 128,
+    }
 }
 
 /// A router's answer to a packet whose hops were up, as traces of routes bring them.

@@ -5,7 +5,7 @@ use super::unanswered::{ignored_questions, random_payloads, uniform_payloads};
 use super::{Structure, Value, push, push_share, spread};
 use crate::Window;
 use crate::feature::bits_as_count;
-use crate::feature::net::{HostProfile, NetWindow, Volume};
+use crate::feature::net::{HostProfile, NetWindow, Volume, is_icmp_error};
 use crate::feature::service;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
@@ -87,12 +87,17 @@ fn volumes(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::TwoWayShare, net.volumes.two_way.packets as f64, unrefusing);
 }
 
-/// ICMP that is no echo reply, to the host that gets most of it. Who watches many hosts asks each of
-/// them now and then and hears from all; a flood asks one.
+/// ICMP that answers nothing, to the host that gets most of it. Who watches many hosts asks each of
+/// them now and then and hears from all; a flood asks one. What a router answers on the way asks
+/// nothing of the host behind it.
 fn icmp_per_host(net: &NetWindow) -> f64 {
-    let asks = net.volumes.icmp.packets.saturating_sub(net.volumes.icmp_echo_reply.packets) as f64;
+    let v = &net.volumes;
+    let errors = v.icmp_errors_known.packets;
+    let answers = v.icmp_echo_reply.packets + errors + errors.min(v.icmp_echo.packets);
+    let asks = v.icmp.packets.saturating_sub(answers) as f64;
     let records = net.records();
     let is_ask = |r: &&PacketRecord| match r.protocol {
+        _ if r.two_way && is_icmp_error(r.protocol, r.icmp_type) => false,
         protocol::ICMP => r.icmp_type != 0,
         protocol::ICMPV6 => r.icmp_type != 129,
         _ => false,
@@ -141,7 +146,9 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::FragmentRate, v.fragments.packets as f64 / seconds, n);
     push(out, Metric::IcmpRate, v.icmp.packets as f64 / seconds, n);
     push(out, Metric::IcmpPerHost, icmp_per_host(net) / seconds, v.icmp.packets as f64);
-    let answered = 2 * v.icmp_echo.packets.min(v.icmp_echo_reply.packets);
+    let (replies, errors) = (v.icmp_echo_reply.packets, v.icmp_errors_known.packets);
+    let pairs = v.icmp_echo.packets.min(replies + errors);
+    let answered = 2 * pairs + errors.saturating_sub(pairs.saturating_sub(replies));
     push_share(
         out,
         Metric::IcmpUnansweredShare,
@@ -235,9 +242,13 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
     push_share(out, Metric::StrayTcpShare, v.stray.packets as f64, tcp);
     push(out, Metric::StrayTcpRate, busiest(net, v.stray.packets as f64, seconds), tcp);
     push_share(out, Metric::SynAckStrayShare, (v.stray_syn_ack.packets + v.stray_rst.packets) as f64, tcp);
-    push(out, Metric::StrayNewRate, busiest(net, v.stray_new.packets as f64, seconds), tcp);
+    let conversing = converses(one_way);
+    let new = if conversing { 0.0 } else { v.stray_new.packets as f64 };
+    push(out, Metric::StrayNewRate, busiest(net, new, seconds), tcp);
     let known = v.stray.packets.saturating_sub(v.stray_unknown.packets) as f64;
-    if 2.0 * known >= v.stray.packets as f64 {
+    if conversing {
+        push(out, Metric::StrayNewShare, 0.0, v.stray.packets as f64);
+    } else if 2.0 * known >= v.stray.packets as f64 {
         // A packet that is refused claims a connection that its receiver does not know, however often
         // it comes from the same port.
         let unknown = v.stray_new.packets.max(v.tcp_refusals.packets.min(known as u64));
@@ -279,6 +290,28 @@ fn at_least(hits: u64, trials: u64) -> f64 {
     let center = share + z * z / (2.0 * n);
     let reach = z * math::sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n));
     ((center - reach) / (1.0 + z * z / n)).max(0.0)
+}
+
+/// Whether stray TCP is what is left of conversations where a capture holds one packet in many: the
+/// busiest service says about as much as it is told, and not by refusing.
+fn converses(one_way: &[PacketRecord]) -> bool {
+    let is_stray = |r: &&PacketRecord| {
+        r.protocol == protocol::TCP
+            && r.fragment != Fragment::Later
+            && r.tcp_flags & tcp_flags::ACK != 0
+            && r.tcp_flags & tcp_flags::RST == 0
+    };
+    let stray = || one_way.iter().filter(is_stray);
+    let end = |host: IpAddr, port: u16| hash::combine(hash::address(host), u64::from(port));
+    let mut told: Vec<u64> = stray().map(|r| end(r.destination, r.destination_port)).collect();
+    told.sort_unstable();
+    let Some(busiest) = told.chunk_by(|a, b| a == b).max_by_key(|run| run.len()) else { return false };
+    let said: Vec<&PacketRecord> = stray().filter(|r| end(r.source, r.source_port) == busiest[0]).collect();
+    let carries = said.iter().filter(|r| !r.payload().is_empty()).count();
+    (busiest.len() + said.len()) * 2 >= told.len()
+        && said.len() >= UNIFORM_LEAST
+        && said.len() * 3 >= busiest.len()
+        && carries * 4 >= said.len()
 }
 
 /// What stands for "each packet claims another connection" in sampled input, where no flow table
@@ -568,6 +601,52 @@ mod tests {
         assert_eq!(measured(&packets, Metric::TwoWayShare), Some(0.0));
         assert_eq!(measured(&packets, Metric::StrayTcpShare), Some(1.0));
         assert_eq!(measured(&packets, Metric::StrayNewShare), Some(1.0));
+    }
+
+    #[test]
+    fn one_packet_in_many_of_conversations_is_no_flood() {
+        let part = |n: u16, answers: bool| {
+            let (client, ports) = (10 + (n % 200) as u8, (1_024 + n, 80));
+            let told = packet(i64::from(n) * 9, client, 1, ports, ACK, FlowState::New);
+            let said = packet(i64::from(n) * 9, 1, client, (80, ports.0), ACK, FlowState::New);
+            if answers { Packet { payload: &[7; 40], payload_bytes: 900, ..said } } else { told }
+        };
+        let sampled: Vec<_> = (0..300).map(|n| part(n, n % 2 == 0)).collect();
+        let flood: Vec<_> = (0..300).map(|n| part(n, n % 20 == 0)).collect();
+        assert_eq!(measured(&sampled, Metric::StrayNewShare), Some(0.0));
+        assert_eq!(measured(&flood, Metric::StrayNewShare), Some(1.0));
+    }
+
+    #[test]
+    fn what_routers_answer_to_a_trace_asks_nobody() {
+        let icmp = |icmp_type, from, to, flow| Packet {
+            protocol: protocol::ICMP,
+            icmp_type,
+            ..packet(0, from, to, (0, 0), 0, flow)
+        };
+        let trace: Vec<_> = (0..100)
+            .flat_map(|_| [icmp(8, 7, 1, FlowState::New), icmp(11, 9, 7, FlowState::Answering)])
+            .collect();
+        assert_eq!(measured(&trace, Metric::IcmpPerHost), Some(0.0));
+        assert_eq!(measured(&trace, Metric::IcmpUnansweredShare), Some(0.0));
+        let nurse: Vec<_> = (0..100).map(|_| icmp(3, 9, 7, FlowState::New)).collect();
+        assert_eq!(measured(&nurse, Metric::IcmpUnansweredShare), Some(1.0));
+    }
+
+    #[test]
+    fn echoed_fragments_are_no_conversation() {
+        let fragments = |protocol: u8| -> Vec<_> {
+            let part = |flow, ms| Packet {
+                protocol,
+                icmp_type: if flow == FlowState::Asking { 8 } else { 0 },
+                fragment: Fragment::First,
+                ..packet(ms, 7, 1, (0, 0), 0, flow)
+            };
+            (0..50).flat_map(|n| [part(FlowState::Asking, n), part(FlowState::Answering, n)]).collect()
+        };
+        let share = |protocol| measured(&fragments(protocol), Metric::ConversationFragmentShare);
+        assert_eq!(share(protocol::ICMP), Some(0.0));
+        assert_eq!(share(protocol::UDP), Some(1.0));
     }
 
     #[test]

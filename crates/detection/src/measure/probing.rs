@@ -14,6 +14,8 @@ const SCANNER_PORTS: f64 = 3.0;
 /// to each.
 const FEW_DOORS: f64 = 50.0;
 const KNOCKS_AT_EACH: f64 = 6.0;
+/// Hosts and ports that a program of peers tries at least.
+const PEERS_LEAST: f64 = 8.0;
 /// Packets of a source from which on its habits are known.
 const KNOWN_PACKETS: u32 = 20;
 
@@ -24,7 +26,7 @@ pub(super) fn probing(h: &HostProfile) -> bool {
     let one_way_only = h.established == 0 && (h.two_way + h.answered) * 4 < h.packets;
     let listens = h.syn.saturating_mul(2) >= h.packets && bits_as_count(h.source_ports) < SCANNER_PORTS;
     let hurried = f64::from(h.peak_per_s) >= SCAN_PACKETS_PER_S && !listens;
-    !hurried && !goes_on(h) && !comes_back(h) && (one_way_only || (opened > 0 && failed * 2 >= opened))
+    !hurried && !meets_peers(h) && !goes_on(h) && !comes_back(h) && (one_way_only || (opened > 0 && failed * 2 >= opened))
 }
 
 /// Knocks at the same few doors again and again, as the health checks of balancers do that close before
@@ -33,6 +35,14 @@ fn comes_back(h: &HostProfile) -> bool {
     let doors = bits_as_count(h.ports) * bits_as_count(h.hosts);
     let opened = h.established + h.refused + h.half_open;
     doors <= FEW_DOORS && f64::from(opened) >= KNOCKS_AT_EACH * doors
+}
+
+/// Calls on others at ports of their own choice, and talks at length with those that are there, as
+/// programs do that meet without servers. Scanners find few doors open and say little at them.
+fn meets_peers(h: &HostProfile) -> bool {
+    let opened = h.established + h.refused + h.half_open;
+    let wide = bits_as_count(h.ports).min(bits_as_count(h.hosts)) >= PEERS_LEAST;
+    wide && h.established * 5 >= opened.max(1) && u64::from(h.two_way) * 2 >= u64::from(h.packets)
 }
 
 /// Sends packet after packet in each flow that it begins, as streams do of which one direction was
@@ -70,6 +80,22 @@ pub(super) fn routine_probers(now: &NetWindow, before: &NetWindow, findings: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_of_peers_is_no_scan() {
+        let host = |established: u32, two_way: u32| HostProfile {
+            packets: 1_000,
+            two_way,
+            established,
+            half_open: 60 - established,
+            ports: 0xFF_FFFF,
+            hosts: 0xFF_FFFF,
+            ..HostProfile::default()
+        };
+        assert!(!probing(&host(20, 900)), "it finds many that talk");
+        assert!(probing(&host(3, 900)), "hardly anybody is there");
+        assert!(probing(&host(20, 100)), "it says nothing to those that are there");
+    }
 
     #[test]
     fn health_checks_that_close_early_are_no_scan() {

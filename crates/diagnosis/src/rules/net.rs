@@ -226,6 +226,19 @@ mod tests {
     }
 
     #[test]
+    fn echoes_make_no_conversation_of_fragments() {
+        let flood = [
+            (FragmentShare, 0.97),
+            (FragmentRate, 30_000.0),
+            (TwoWayShare, 0.99),
+            (IcmpPerHost, 3_000.0),
+            (SourceCount, 30.0),
+        ];
+        assert_eq!(verdict(&flood), Cause::FragmentFlood);
+        assert_eq!(verdict(&[&flood[..], &[(ConversationFragmentShare, 1.0)]].concat()), Cause::Normal);
+    }
+
+    #[test]
     fn fragments_of_openings_are_a_flood_of_fragments() {
         let seen = [
             (FragmentRate, 20_000.0),
