@@ -26,7 +26,11 @@ pub(super) fn probing(h: &HostProfile) -> bool {
     let one_way_only = h.established == 0 && (h.two_way + h.answered) * 4 < h.packets;
     let listens = h.syn.saturating_mul(2) >= h.packets && bits_as_count(h.source_ports) < SCANNER_PORTS;
     let hurried = f64::from(h.peak_per_s) >= SCAN_PACKETS_PER_S && !listens;
-    !hurried && !meets_peers(h) && !goes_on(h) && !comes_back(h) && (one_way_only || (opened > 0 && failed * 2 >= opened))
+    !hurried
+        && !meets_peers(h)
+        && !goes_on(h)
+        && !comes_back(h)
+        && (one_way_only || (opened > 0 && failed * 2 >= opened))
 }
 
 /// Knocks at the same few doors again and again, as the health checks of balancers do that close before
