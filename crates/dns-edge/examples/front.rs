@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Some(limit) => *limit = right.parse()?,
                 None => {
                     let apex = name::parse(left).ok_or("no zone and no limit")?;
-                    zones.push(ZoneSource { apex, primary: right.parse()? });
+                    zones.push(ZoneSource { apex, primary: right.parse()?, key: None });
                 }
             },
         }

@@ -4,6 +4,8 @@
 //! It decides by what it knows (cache, zones, names that answered) and by what its back ends can
 //! take; it knows nothing of the engine. No address is ever blocked: over UDP it may be forged.
 //!
+//! What it asks of servers for itself (zones, checks) is in `talk`, `exist` and `io`.
+//!
 //! A query's way: `io::thread` → `core::ask` → a back end → `core::reply`.
 
 pub mod backend;
@@ -21,6 +23,7 @@ pub mod outbound;
 mod random;
 pub mod sense;
 pub mod settings;
+pub mod talk;
 
 pub use counters::Counter;
 pub use edge::Edge;

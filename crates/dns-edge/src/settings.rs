@@ -1,6 +1,7 @@
 //! What the edge is told: where to listen, what is behind it, limits. Plain data, checked by
 //! whoever reads the configuration.
 
+use crate::talk::Key;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub struct ZoneSource {
     /// In wire form, lower case.
     pub apex: Box<[u8]>,
     pub primary: SocketAddr,
+    /// What transfers from there are signed with, and its NOTIFY messages may be.
+    pub key: Option<Key>,
 }
 
 seawall_model::limits! {

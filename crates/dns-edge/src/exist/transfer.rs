@@ -1,6 +1,7 @@
-//! Reads a zone transfer (AXFR, RFC 5936) and keeps of it what existence needs.
+//! Reads a zone transfer, whole (AXFR, RFC 5936) or as differences (IXFR, RFC 1995), and keeps of it
+//! what existence needs.
 
-use super::zone::{Builder, TooLarge, Zone};
+use super::zone::{Builder, Misfit, Zone};
 use crate::message::answer::skip_name;
 use crate::message::name::{self, NAME_BYTES};
 use crate::message::{CLASS_IN, HEADER_BYTES, be16, be32, flag, kind};
@@ -19,6 +20,8 @@ pub enum TransferError {
     TooLarge,
     /// The transfer does not begin with the zone's SOA record.
     NoSoa,
+    /// The differences are not to the zone as it is known.
+    NotOurs,
 }
 
 impl std::fmt::Display for TransferError {
@@ -28,13 +31,17 @@ impl std::fmt::Display for TransferError {
             Self::Broken => f.write_str("the server sent something that is no transfer"),
             Self::TooLarge => f.write_str("the zone has more names than zone-names allows"),
             Self::NoSoa => f.write_str("the transfer does not begin with a SOA record"),
+            Self::NotOurs => f.write_str("the server's differences are not to the zone as it is known"),
         }
     }
 }
 
-impl From<TooLarge> for TransferError {
-    fn from(_: TooLarge) -> Self {
-        Self::TooLarge
+impl From<Misfit> for TransferError {
+    fn from(misfit: Misfit) -> Self {
+        match misfit {
+            Misfit::TooLarge => Self::TooLarge,
+            Misfit::NotThere => Self::NotOurs,
+        }
     }
 }
 
@@ -84,17 +91,6 @@ impl Soa {
     }
 }
 
-/// Writes a query without EDNS.
-#[must_use]
-pub fn question(id: u16, name: &[u8], qtype: u16) -> Vec<u8> {
-    let mut message = id.to_be_bytes().to_vec();
-    message.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-    message.extend(name);
-    message.extend(qtype.to_be_bytes());
-    message.extend(CLASS_IN.to_be_bytes());
-    message
-}
-
 /// The serial number that an answer to a question for the SOA record tells.
 #[must_use]
 pub fn serial(message: &[u8], apex: &[u8]) -> Option<u32> {
@@ -109,21 +105,56 @@ pub fn serial(message: &[u8], apex: &[u8]) -> Option<u32> {
     None
 }
 
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing has come yet.
+    Start,
+    /// The SOA record has come; what follows says whether these are differences.
+    Begun,
+    /// All records of the zone.
+    Whole,
+    /// Records that went, from the zone of this serial number.
+    Removing(u32),
+    /// Records that came, up to the zone of this serial number.
+    Adding(u32),
+    Over,
+}
+
 /// A transfer that is under way.
 #[derive(Debug)]
 pub struct Transfer {
     id: u16,
     apex: Box<[u8]>,
     builder: Builder,
+    /// What differences are to, if they were asked for.
+    known: Option<(u32, Builder)>,
     soa: Option<Soa>,
-    is_over: bool,
+    stage: Stage,
+    is_differences: bool,
 }
 
 impl Transfer {
+    /// A whole transfer.
     #[must_use]
     pub fn new(id: u16, apex: &[u8], seed: u64, most_names: usize) -> Self {
         let builder = Builder::new(apex, seed, most_names);
-        Self { id, apex: apex.into(), builder, soa: None, is_over: false }
+        Self {
+            id,
+            apex: apex.into(),
+            builder,
+            known: None,
+            soa: None,
+            stage: Stage::Start,
+            is_differences: false,
+        }
+    }
+
+    /// The differences to a zone, in place of which the server may send all of it.
+    #[must_use]
+    pub fn since(zone: &Zone, id: u16, seed: u64, most_names: usize) -> Self {
+        let known = Some((zone.serial, zone.builder(most_names)));
+        Self { known, ..Self::new(id, &zone.apex, seed, most_names) }
     }
 
     /// Takes the next message of the stream; true when the transfer is complete.
@@ -144,19 +175,41 @@ impl Transfer {
             at = skip_name(message, at).map_err(|_| TransferError::Broken)? + 4;
         }
         for _ in 0..word(6) {
-            if self.is_over {
+            if self.stage == Stage::Over {
                 return Err(TransferError::Broken);
             }
             at = self.take_record(message, at).ok_or(TransferError::Broken)??;
         }
-        Ok(self.is_over)
+        // Whoever has no differences sends the SOA record alone: nothing is new, or all of the zone
+        // is to be asked for.
+        if self.stage == Stage::Begun && self.known.is_some() {
+            let is_same =
+                self.known.as_ref().map(|(serial, _)| *serial) == self.soa.as_ref().map(|s| s.serial);
+            self.take_known(is_same)?;
+            self.stage = Stage::Over;
+        }
+        Ok(self.stage == Stage::Over)
+    }
+
+    /// The server sent differences to the zone as it was known.
+    #[must_use]
+    pub fn is_differences(&self) -> bool {
+        self.is_differences
     }
 
     /// The zone, once the transfer is complete.
     #[must_use]
     pub fn finish(self) -> Option<Zone> {
-        let soa = self.soa.filter(|_| self.is_over)?;
+        let soa = self.soa.filter(|_| self.stage == Stage::Over)?;
         Some(self.builder.finish(&soa))
+    }
+
+    /// Goes on from the zone that is known.
+    fn take_known(&mut self, is_it: bool) -> Result<(), TransferError> {
+        let (_, builder) = self.known.take().filter(|_| is_it).ok_or(TransferError::NotOurs)?;
+        self.builder = builder;
+        self.is_differences = true;
+        Ok(())
     }
 
     /// Takes the record at `at`; returns where it ends. The outer `None`: it is cut off.
@@ -169,15 +222,48 @@ impl Transfer {
             return None;
         }
         owner.make_ascii_lowercase();
-        let is_soa = kind == kind::SOA && *owner == *self.apex;
-        match &self.soa {
-            None if is_soa => self.soa = Some(Soa::read(message, start)?),
-            None => return Some(Err(TransferError::NoSoa)),
+        let taken = if kind == kind::SOA && *owner == *self.apex {
+            self.take_soa(Soa::read(message, start)?)
+        } else {
+            self.take_other(&owner, kind)
+        };
+        Some(taken.map(|()| end))
+    }
+
+    /// SOA records part a transfer into its pieces (RFC 1995 section 4).
+    fn take_soa(&mut self, soa: Soa) -> Result<(), TransferError> {
+        let last = self.soa.as_ref().map(|s| s.serial);
+        let known = self.known.as_ref().map(|(serial, _)| *serial);
+        self.stage = match self.stage {
+            Stage::Start => {
+                self.soa = Some(soa);
+                Stage::Begun
+            }
+            Stage::Begun if known.is_some() && last != Some(soa.serial) => {
+                self.take_known(known == Some(soa.serial))?;
+                Stage::Removing(soa.serial)
+            }
+            Stage::Removing(_) => Stage::Adding(soa.serial),
+            Stage::Adding(to) if to != soa.serial => return Err(TransferError::Broken),
+            Stage::Adding(to) if last != Some(to) => Stage::Removing(to),
             // The same record again ends the transfer.
-            Some(_) if is_soa => self.is_over = true,
-            Some(_) => {}
+            Stage::Begun | Stage::Whole | Stage::Adding(_) => Stage::Over,
+            Stage::Over => return Err(TransferError::Broken),
+        };
+        Ok(())
+    }
+
+    fn take_other(&mut self, owner: &[u8], kind: u16) -> Result<(), TransferError> {
+        match self.stage {
+            Stage::Start | Stage::Over => return Err(TransferError::NoSoa),
+            Stage::Begun => {
+                self.known = None;
+                self.stage = Stage::Whole;
+            }
+            Stage::Removing(_) => return Ok(self.builder.remove(owner, kind)?),
+            Stage::Whole | Stage::Adding(_) => {}
         }
-        Some(self.builder.add(&owner, kind).map(|()| end).map_err(Into::into))
+        Ok(self.builder.add(owner, kind)?)
     }
 }
 
@@ -246,9 +332,62 @@ mod tests {
 
     /// The SOA record with its data's length set right.
     fn soa() -> Vec<u8> {
+        soa_of(7)
+    }
+
+    fn soa_of(serial: u8) -> Vec<u8> {
         let mut soa = SOA.to_vec();
         soa[11] = (SOA.len() - 12) as u8;
+        soa[20] = serial;
         soa
+    }
+
+    /// The zone of serial number 7, with names `a` and `b`.
+    fn known() -> Zone {
+        let mut transfer = Transfer::new(9, APEX, 7, 100);
+        let whole = [&soa()[..], &record(b"\x01a", 1), &record(b"\x01b", 1), &soa()];
+        assert_eq!(transfer.take(&message(&whole)), Ok(true));
+        transfer.finish().expect("complete")
+    }
+
+    fn has(zone: &Zone, label: &[u8]) -> bool {
+        let zones = Zones::new([Arc::new(zone.builder(100).finish(&Soa::default()))]);
+        !matches!(zones.look(&Key::of(&[label, APEX].concat()), 1), Existence::Absent(_))
+    }
+
+    #[test]
+    fn differences_over_two_versions_are_applied_in_order() {
+        let mut transfer = Transfer::since(&known(), 9, 7, 100);
+        let (a, b, c) = (record(b"\x01a", 1), record(b"\x01b", 1), record(b"\x01c", 1));
+        let first = message(&[&soa_of(9), &soa_of(7), &a, &b, &soa_of(8), &c]);
+        assert_eq!(transfer.take(&first), Ok(false));
+        let last = message(&[&soa_of(8), &c, &soa_of(9), &b, &soa_of(9)]);
+        assert_eq!(transfer.take(&last), Ok(true));
+        let zone = transfer.finish().expect("complete");
+        assert_eq!((zone.serial, zone.names()), (9, 2));
+        assert_eq!([b"\x01a", b"\x01b", b"\x01c"].map(|n| has(&zone, n)), [false, true, false]);
+    }
+
+    #[test]
+    fn a_server_without_differences_sends_the_whole_zone_or_says_that_nothing_is_new() {
+        let mut transfer = Transfer::since(&known(), 9, 7, 100);
+        assert_eq!(transfer.take(&message(&[&soa_of(9), &record(b"\x01c", 1), &soa_of(9)])), Ok(true));
+        let zone = transfer.finish().expect("complete");
+        assert_eq!((zone.serial, has(&zone, b"\x01a"), has(&zone, b"\x01c")), (9, false, true));
+        let mut same = Transfer::since(&known(), 9, 7, 100);
+        assert_eq!(same.take(&message(&[&soa()])), Ok(true));
+        assert_eq!(same.finish().map(|z| z.names()), Some(3));
+        let mut alone = Transfer::since(&known(), 9, 7, 100);
+        assert_eq!(alone.take(&message(&[&soa_of(9)])), Err(TransferError::NotOurs));
+    }
+
+    #[test]
+    fn differences_to_another_zone_are_refused() {
+        let (a, c) = (record(b"\x01a", 1), record(b"\x01c", 1));
+        let take = |records: &[&[u8]]| Transfer::since(&known(), 9, 7, 100).take(&message(records));
+        assert_eq!(take(&[&soa_of(9), &soa_of(7), &c, &soa_of(9)]), Err(TransferError::NotOurs));
+        assert_eq!(take(&[&soa_of(9), &soa_of(6), &a, &soa_of(9)]), Err(TransferError::NotOurs));
+        assert_eq!(take(&[&soa_of(9), &soa_of(7), &soa_of(8), &soa_of(7)]), Err(TransferError::Broken));
     }
 
     #[test]

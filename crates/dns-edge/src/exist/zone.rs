@@ -1,11 +1,14 @@
 //! Which names a zone has, so that those it cannot have need no back end.
 //!
-//! Per name there is a hash and a few bits; the names themselves are not kept. A name exists if
-//! it owns records or has a child that does (RFC 8020, empty non-terminals). A name below a
-//! delegation or a DNAME is somebody else's to answer. A name whose closest existing ancestor has
-//! a wildcard child may be answered by it (RFC 4592).
+//! Per name there is a hash and how many records are at it or below; the names themselves are not
+//! kept. A name exists if it owns records or has a child that does (RFC 8020, empty non-terminals).
+//! A name below a delegation or a DNAME is somebody else's to answer. A name whose closest existing
+//! ancestor has a wildcard child may be answered by it (RFC 4592).
+//!
+//! Counts, so that differences can be applied (RFC 1995). A primary that tells of a record twice and
+//! takes it away once leaves a name that does not exist: the side on which a server is asked.
 
-use crate::message::name::{self, ancestors};
+use crate::message::name::{self, NAME_BYTES, ancestors};
 use crate::message::{Key, kind};
 use seawall_model::hash;
 use std::sync::Arc;
@@ -13,14 +16,8 @@ use std::sync::Arc;
 /// Labels of a name, at most (RFC 1035: 255 bytes).
 const LABELS: usize = 128;
 
-/// Delegated to other servers.
-const CUT: u8 = 1;
-/// Everything below has another name.
-const RENAMED: u8 = 2;
-/// Has a child `*`.
-const WILDCARD: u8 = 4;
-/// Is there.
-const THERE: u8 = 128;
+/// The first label of a wildcard.
+const STAR: &[u8] = b"\x01*";
 
 /// What is known of a name.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +43,8 @@ pub struct Zone {
     /// the zone is not to be used.
     pub refresh_s: u32,
     pub expire_s: u32,
-    /// It has signatures: absence must be proven to those who ask for it.
-    pub is_signed: bool,
+    /// Signatures in it.
+    signatures: u64,
     names: Names,
     seed: u64,
 }
@@ -56,6 +53,12 @@ impl Zone {
     #[must_use]
     pub fn names(&self) -> usize {
         self.names.count
+    }
+
+    /// It has signatures: absence must be proven to those who ask for it.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.signatures > 0
     }
 
     /// Whether a name at or below the apex can exist.
@@ -69,21 +72,43 @@ impl Zone {
             chain[depth] = ancestor;
             depth += 1;
         }
-        let mut encloser = self.names.get(self.hash(&self.apex));
+        let mut encloser: &[u8] = &self.apex;
+        let mut is_renamed = self.names.get(self.hash(encloser)).renamed > 0;
         for ancestor in chain[..depth].iter().rev() {
-            if encloser & RENAMED != 0 {
+            if is_renamed {
                 return true;
             }
-            let bits = self.names.get(self.hash(ancestor));
-            if bits & CUT != 0 {
+            let held = self.names.get(self.hash(ancestor));
+            if held.cuts > 0 {
                 return true;
             }
-            if bits == 0 {
-                return encloser & WILDCARD != 0;
+            if held.records == 0 {
+                return self.has_wildcard(encloser);
             }
-            encloser = bits;
+            (encloser, is_renamed) = (ancestor, held.renamed > 0);
         }
         true
+    }
+
+    /// Whether a name has a child `*`.
+    fn has_wildcard(&self, encloser: &[u8]) -> bool {
+        let mut wildcard = [0; NAME_BYTES + STAR.len()];
+        let length = STAR.len() + encloser.len().min(NAME_BYTES);
+        wildcard[..STAR.len()].copy_from_slice(STAR);
+        wildcard[STAR.len()..length].copy_from_slice(&encloser[..length - STAR.len()]);
+        self.names.get(self.hash(&wildcard[..length])).records > 0
+    }
+
+    /// What differences are applied to.
+    #[must_use]
+    pub fn builder(&self, most_names: usize) -> Builder {
+        Builder {
+            apex: self.apex.clone(),
+            names: self.names.clone(),
+            seed: self.seed,
+            signatures: self.signatures,
+            most_names,
+        }
     }
 
     fn hash(&self, name: &[u8]) -> u64 {
@@ -145,19 +170,25 @@ pub struct Builder {
     apex: Box<[u8]>,
     names: Names,
     seed: u64,
-    is_signed: bool,
+    signatures: u64,
     most_names: usize,
 }
 
-/// The zone has more names than may be kept.
+/// Why a record cannot be added or taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge;
+pub enum Misfit {
+    /// The zone has more names than may be kept.
+    TooLarge,
+    /// What is to be taken away is not there.
+    NotThere,
+}
 
 impl Builder {
     #[must_use]
     pub fn new(apex: &[u8], seed: u64, most_names: usize) -> Self {
-        let mut new = Self { apex: apex.into(), names: Names::default(), seed, is_signed: false, most_names };
-        new.names.add(hash::combine(seed, hash::bytes(apex)), THERE);
+        let mut new = Self { apex: apex.into(), names: Names::default(), seed, signatures: 0, most_names };
+        // The SOA record, which is not counted when it comes.
+        new.names.change(hash::combine(seed, hash::bytes(apex)), |held| held.records += 1);
         new
     }
 
@@ -165,26 +196,48 @@ impl Builder {
     ///
     /// # Errors
     /// If there are too many names.
-    pub fn add(&mut self, owner: &[u8], kind: u16) -> Result<(), TooLarge> {
-        if !name::is_within(owner, &self.apex) {
+    pub fn add(&mut self, owner: &[u8], kind: u16) -> Result<(), Misfit> {
+        if kind == kind::SOA || !name::is_within(owner, &self.apex) {
             return Ok(());
         }
-        let is_apex = owner == &*self.apex;
-        let mut bits = THERE;
-        match kind {
-            kind::NS if !is_apex => bits |= CUT,
-            kind::DNAME => bits |= RENAMED,
-            kind::RRSIG => self.is_signed = true,
-            _ => {}
-        }
-        for ancestor in ancestors(owner) {
-            self.names.add(hash::combine(self.seed, hash::bytes(ancestor)), bits);
-            if ancestor == &*self.apex {
-                break;
+        self.signatures += u64::from(kind == kind::RRSIG);
+        let is_cut = self.is_cut(owner, kind);
+        self.at_and_above(owner, |held, is_owner| {
+            held.records = held.records.saturating_add(1);
+            if is_owner {
+                held.cuts = held.cuts.saturating_add(u16::from(is_cut));
+                held.renamed = held.renamed.saturating_add(u16::from(kind == kind::DNAME));
             }
-            bits = THERE | if ancestor.starts_with(b"\x01*") { WILDCARD } else { 0 };
+        });
+        if self.names.count > self.most_names { Err(Misfit::TooLarge) } else { Ok(()) }
+    }
+
+    /// Takes a record away by its owner, in lower case, and type.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn remove(&mut self, owner: &[u8], kind: u16) -> Result<(), Misfit> {
+        if kind == kind::SOA || !name::is_within(owner, &self.apex) {
+            return Ok(());
         }
-        if self.names.count > self.most_names { Err(TooLarge) } else { Ok(()) }
+        let is_cut = self.is_cut(owner, kind);
+        let held = self.names.get(hash::combine(self.seed, hash::bytes(owner)));
+        let is_there = held.records > u32::from(owner == &*self.apex)
+            && held.cuts >= u16::from(is_cut)
+            && held.renamed >= u16::from(kind == kind::DNAME)
+            && self.signatures >= u64::from(kind == kind::RRSIG);
+        if !is_there {
+            return Err(Misfit::NotThere);
+        }
+        self.signatures -= u64::from(kind == kind::RRSIG);
+        self.at_and_above(owner, |held, is_owner| {
+            held.records = held.records.saturating_sub(1);
+            if is_owner {
+                held.cuts -= u16::from(is_cut);
+                held.renamed -= u16::from(kind == kind::DNAME);
+            }
+        });
+        Ok(())
     }
 
     /// The zone, with its SOA record: owner, type, class, time to live, length and data.
@@ -195,47 +248,85 @@ impl Builder {
             soa: soa.record(&self.apex),
             refresh_s: soa.refresh_s,
             expire_s: soa.expire_s,
-            is_signed: self.is_signed,
+            signatures: self.signatures,
             apex: self.apex,
             names: self.names,
             seed: self.seed,
         }
     }
+
+    fn is_cut(&self, owner: &[u8], kind: u16) -> bool {
+        kind == kind::NS && owner != &*self.apex
+    }
+
+    fn at_and_above(&mut self, owner: &[u8], change: impl Fn(&mut Held, bool)) {
+        for (depth, ancestor) in ancestors(owner).enumerate() {
+            let hash = hash::combine(self.seed, hash::bytes(ancestor));
+            self.names.change(hash, |held| change(held, depth == 0));
+            if ancestor == &*self.apex {
+                break;
+            }
+        }
+    }
 }
 
-/// Bits by hash: open addressing, at most half full.
-#[derive(Debug, Default)]
+/// What is held of one name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    /// Records at it and below; none: it does not exist.
+    records: u32,
+    /// Records that delegate it to other servers.
+    cuts: u16,
+    /// Records that give everything below another name.
+    renamed: u16,
+}
+
+/// What is held by hash: open addressing, at most half full. A name that went keeps its place
+/// until the next growth.
+#[derive(Clone, Debug, Default)]
 struct Names {
-    /// Hash and bits; bits of 0: free.
-    places: Vec<(u64, u8)>,
+    /// A hash of 0: free.
+    places: Vec<(u64, Held)>,
+    /// Places that are taken, and those of names that exist.
+    taken: usize,
     count: usize,
 }
 
 impl Names {
     #[inline]
-    fn get(&self, hash: u64) -> u8 {
-        if self.places.is_empty() { 0 } else { self.places[self.find(hash)].1 }
+    fn get(&self, hash: u64) -> Held {
+        if self.places.is_empty() { Held::default() } else { self.places[self.find(hash.max(1))].1 }
     }
 
-    fn add(&mut self, hash: u64, bits: u8) {
-        if 2 * (self.count + 1) > self.places.len() {
-            let old = std::mem::take(&mut self.places);
-            self.places = vec![(0, 0); (2 * old.len()).max(16)];
-            for (hash, bits) in old.into_iter().filter(|(_, bits)| *bits != 0) {
-                let at = self.find(hash);
-                self.places[at] = (hash, bits);
-            }
+    fn change(&mut self, hash: u64, change: impl FnOnce(&mut Held)) {
+        if 2 * (self.taken + 1) > self.places.len() {
+            self.make_room();
         }
-        let at = self.find(hash);
-        self.count += usize::from(self.places[at].1 == 0);
-        self.places[at] = (hash, self.places[at].1 | bits);
+        let at = self.find(hash.max(1));
+        let (key, held) = &mut self.places[at];
+        self.taken += usize::from(*key == 0);
+        *key = hash.max(1);
+        let was_there = held.records > 0;
+        change(held);
+        self.count = self.count + usize::from(held.records > 0) - usize::from(was_there);
+    }
+
+    /// Twice the places that names need that exist.
+    fn make_room(&mut self) {
+        let old = std::mem::take(&mut self.places);
+        self.places = vec![(0, Held::default()); (4 * self.count).next_power_of_two().max(16)];
+        self.taken = self.count;
+        for (hash, held) in old.into_iter().filter(|(_, held)| held.records > 0) {
+            let at = self.find(hash);
+            self.places[at] = (hash, held);
+        }
     }
 
     /// The place of a hash, or the free one where it belongs. One is always free.
     fn find(&self, hash: u64) -> usize {
         let mask = self.places.len() - 1;
         let mut at = (hash >> 17) as usize & mask;
-        while self.places[at].1 != 0 && self.places[at].0 != hash {
+        while self.places[at].0 != 0 && self.places[at].0 != hash {
             at = (at + 1) & mask;
         }
         at
@@ -317,6 +408,41 @@ mod tests {
     fn a_zone_with_too_many_names_is_refused() {
         let mut builder = Builder::new(b"\x01a\0", 7, 3);
         assert_eq!(builder.add(b"\x01b\x01a\0", 1), Ok(()));
-        assert_eq!(builder.add(b"\x01b\x01c\x01a\0", 1), Err(TooLarge));
+        assert_eq!(builder.add(b"\x01b\x01c\x01a\0", 1), Err(Misfit::TooLarge));
+    }
+
+    #[test]
+    fn what_is_taken_away_is_absent_and_what_shares_its_parents_stays() {
+        let names = ["a.deep.example.org", "b.deep.example.org", "*.w.example.org", "sub.example.org"];
+        let full = zones(&[(names[0], 1), (names[1], 1), (names[2], 1), (names[3], kind::NS)]);
+        let wire = |text: &str| name::parse(text).expect("a name");
+        let zone = full.of(&wire("example.org")).expect("known");
+        let mut builder = zone.builder(1_000);
+        for (owner, kind) in [(names[0], 1), (names[2], 1), (names[3], kind::NS)] {
+            assert_eq!(builder.remove(&wire(owner), kind), Ok(()));
+        }
+        assert_eq!(builder.remove(&wire(names[0]), 1), Err(Misfit::NotThere));
+        let less = Zones::new([Arc::new(builder.finish(&Soa::default()))]);
+        assert_eq!((zone.names(), less.of(&wire("example.org")).map(Zone::names)), (7, Some(3)));
+        for (name, before, after) in [
+            (names[0], "possible", "absent"),
+            (names[1], "possible", "possible"),
+            ("deep.example.org", "possible", "possible"),
+            ("x.w.example.org", "possible", "absent"),
+            ("x.sub.example.org", "possible", "absent"),
+        ] {
+            assert_eq!((look(&full, name), look(&less, name)), (before, after), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_come_and_go_do_not_fill_the_table() {
+        let mut builder = Builder::new(b"\0", 7, 10);
+        for number in 0..10_000_u32 {
+            let owner = [&[4], &number.to_be_bytes()[..], &[0]].concat();
+            assert_eq!(builder.add(&owner, 1), Ok(()));
+            assert_eq!(builder.remove(&owner, 1), Ok(()));
+        }
+        assert!(builder.names.places.len() <= 16, "{}", builder.names.places.len());
     }
 }

@@ -1,15 +1,16 @@
 //! Keeps the zones that are known: transfers each from its primary, looks for a new serial number,
-//! sooner when a NOTIFY comes, and forgets a zone whose primary has been silent for longer than
-//! the zone allows.
+//! sooner when a NOTIFY comes, asks for the differences then (RFC 1995) or for all of it, and
+//! forgets a zone whose primary has been silent for longer than the zone allows.
 
 use super::clock::Clock;
 use super::socket;
 use crate::core::Common;
-use crate::exist::transfer::{Transfer, question, serial, zone_text};
+use crate::exist::transfer::{Transfer, serial, zone_text};
 use crate::exist::{Zone, Zones};
-use crate::message::kind;
+use crate::message::{CLASS_IN, HEADER_BYTES, kind};
 use crate::random::Random;
 use crate::settings::ZoneSource;
+use crate::talk::{Key, Record, Request, Signed};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,9 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A whole transfer.
 const TRANSFER_US: u64 = 300_000_000;
+/// After one look the next at the earliest, whatever messages say that a zone has changed: they may
+/// be forged.
+const LEAST_US: u64 = 500_000;
 /// After a failure, the next attempt.
 const RETRY_US: u64 = 5_000_000;
 const STEP: Duration = Duration::from_millis(20);
@@ -30,14 +34,17 @@ struct Followed<'s> {
     zone: Option<Arc<Zone>>,
     /// When its primary was last heard.
     heard_us: u64,
+    looked_us: u64,
     next_us: u64,
 }
 
 /// Follows the zones until told to stop. `said`: what an operator should know, one line each.
 pub fn follow(common: &Common, clock: &Clock, said: &Mutex<Vec<String>>, stop: &AtomicBool) {
     let sources = &common.settings.zones;
-    let mut zones: Vec<Followed<'_>> =
-        sources.iter().map(|source| Followed { source, zone: None, heard_us: 0, next_us: 0 }).collect();
+    let mut zones: Vec<Followed<'_>> = sources
+        .iter()
+        .map(|source| Followed { source, zone: None, heard_us: 0, looked_us: 0, next_us: 0 })
+        .collect();
     let mut random = Random::default();
     let mut notified = common.zones.notified();
     while !stop.load(Ordering::Relaxed) && !zones.is_empty() {
@@ -45,7 +52,10 @@ pub fn follow(common: &Common, clock: &Clock, said: &Mutex<Vec<String>>, stop: &
         let is_notified = std::mem::replace(&mut notified, common.zones.notified()) != notified;
         let mut changed = false;
         for followed in &mut zones {
-            if is_notified || now_us >= followed.next_us {
+            if is_notified {
+                followed.next_us = followed.next_us.min(followed.looked_us + LEAST_US);
+            }
+            if now_us >= followed.next_us {
                 changed |= refresh(followed, common, clock, &mut random, said, stop);
             }
         }
@@ -67,14 +77,16 @@ fn refresh(
 ) -> bool {
     let limits = &common.settings.limits;
     let now_us = clock.now().us;
+    followed.looked_us = now_us;
     let name = zone_text(&followed.source.apex);
+    let mut asking = Asking { source: followed.source, common, clock, random, stop };
     let outcome = match &followed.zone {
-        Some(zone) => match ask_serial(followed.source, random) {
+        Some(zone) => match asking.serial() {
             Ok(serial) if serial == zone.serial => Ok(None),
-            Ok(_) => transfer(followed.source, common, clock, random, stop).map(Some),
+            Ok(_) => asking.transfer(Some(zone)).map(Some),
             Err(e) => Err(e),
         },
-        None => transfer(followed.source, common, clock, random, stop).map(Some),
+        None => asking.transfer(None).map(Some),
     };
     let new = match outcome {
         Ok(new) => new,
@@ -86,8 +98,8 @@ fn refresh(
     };
     followed.heard_us = now_us;
     let is_new = new.is_some();
-    if let Some(zone) = new {
-        say(said, format!("zone {name}: serial {}, {} names", zone.serial, zone.names()));
+    if let Some((zone, how)) = new {
+        say(said, format!("zone {name}: serial {}, {} names{}", zone.serial, zone.names(), how.text()));
         followed.zone = Some(Arc::new(zone));
     }
     let refresh_s = followed.zone.as_ref().map_or(1, |z| u64::from(z.refresh_s));
@@ -117,51 +129,110 @@ fn say(said: &Mutex<Vec<String>>, line: String) {
     }
 }
 
-/// Asks a primary for the zone's serial number.
-fn ask_serial(source: &ZoneSource, random: &mut Random) -> io::Result<u32> {
-    let socket = socket::to_backend(source.primary)?;
-    socket.set_nonblocking(false)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    let asked = question(random.u16(), &source.apex, kind::SOA);
-    socket.send(&asked)?;
-    let mut answer = [0; 4_096];
-    let n = socket.recv(&mut answer)?;
-    let answer = &answer[..n];
-    let is_ours = answer.get(..2) == Some(&asked[..2]) && answer.get(12..asked.len()) == asked.get(12..);
-    is_ours
-        .then(|| serial(answer, &source.apex))
-        .flatten()
-        .ok_or_else(|| io::Error::other("the server does not answer for the zone"))
+/// What a primary sent of a zone.
+#[derive(Clone, Copy)]
+enum How {
+    Whole,
+    Differences,
 }
 
-fn transfer(
-    source: &ZoneSource,
-    common: &Common,
-    clock: &Clock,
-    random: &mut Random,
-    stop: &AtomicBool,
-) -> io::Result<Zone> {
-    let mut stream = TcpStream::connect_timeout(&source.primary, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let id = random.u16();
-    let asked = question(id, &source.apex, kind::AXFR);
-    stream.write_all(&[&(asked.len() as u16).to_be_bytes()[..], &asked].concat())?;
-    let most = common.settings.limits.zone_names as usize;
-    let mut transfer = Transfer::new(id, &source.apex, common.seed, most);
-    let end_us = clock.now().us + TRANSFER_US;
-    let mut message = Vec::new();
-    loop {
-        let mut length = [0; 2];
-        stream.read_exact(&mut length)?;
-        message.resize(usize::from(u16::from_be_bytes(length)), 0);
-        stream.read_exact(&mut message)?;
-        if transfer.take(&message).map_err(|e| io::Error::other(e.to_string()))? {
-            break;
-        }
-        if clock.now().us > end_us || stop.load(Ordering::Relaxed) {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the transfer takes too long"));
+impl How {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Whole => "",
+            Self::Differences => ", by differences",
         }
     }
-    transfer.finish().ok_or_else(|| io::Error::other("the transfer ended early"))
+}
+
+/// What asking a primary needs.
+struct Asking<'a> {
+    source: &'a ZoneSource,
+    common: &'a Common,
+    clock: &'a Clock,
+    random: &'a mut Random,
+    stop: &'a AtomicBool,
+}
+
+impl Asking<'_> {
+    /// Asks a primary for the zone's serial number.
+    fn serial(&mut self) -> io::Result<u32> {
+        let socket = socket::to_backend(self.source.primary)?;
+        socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let asked = Request::query(self.random.u16(), &self.source.apex, kind::SOA);
+        let (asked, mut signed) = self.signed(&asked)?;
+        socket.send(&asked)?;
+        let mut answer = [0; 4_096];
+        let n = socket.recv(&mut answer)?;
+        let answer = signed.check(answer[..n].to_vec(), self.clock.now().wall).map_err(other)?;
+        signed.end().map_err(other)?;
+        let question = HEADER_BYTES..HEADER_BYTES + self.source.apex.len() + 4;
+        let is_ours =
+            answer.get(..2) == asked.get(..2) && answer.get(question.clone()) == asked.get(question);
+        is_ours
+            .then(|| serial(&answer, &self.source.apex))
+            .flatten()
+            .ok_or_else(|| io::Error::other("the server does not answer for the zone"))
+    }
+
+    /// Transfers the zone: the differences to what is known of it, or if there are none to be had
+    /// all of it.
+    fn transfer(&mut self, known: Option<&Zone>) -> io::Result<(Zone, How)> {
+        let (id, seed) = (self.random.u16(), self.common.seed);
+        let most = self.common.settings.limits.zone_names as usize;
+        if let Some(zone) = known {
+            let mut asked = Request::query(id, &zone.apex, kind::IXFR);
+            asked.authority.push(serial_record(zone));
+            let differences = self.stream(&asked, Transfer::since(zone, id, seed, most));
+            // Many a server has none, and says so in many a way.
+            if let Ok(found) = differences {
+                return Ok(found);
+            }
+        }
+        let apex = &self.source.apex;
+        self.stream(&Request::query(id, apex, kind::AXFR), Transfer::new(id, apex, seed, most))
+    }
+
+    fn stream(&mut self, asked: &Request<'_>, mut transfer: Transfer) -> io::Result<(Zone, How)> {
+        let mut stream = TcpStream::connect_timeout(&self.source.primary, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let (asked, mut signed) = self.signed(asked)?;
+        stream.write_all(&[&(asked.len() as u16).to_be_bytes()[..], &asked].concat())?;
+        let end_us = self.clock.now().us + TRANSFER_US;
+        loop {
+            let mut length = [0; 2];
+            stream.read_exact(&mut length)?;
+            let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+            stream.read_exact(&mut message)?;
+            let message = signed.check(message, self.clock.now().wall).map_err(other)?;
+            if transfer.take(&message).map_err(other)? {
+                break;
+            }
+            if self.clock.now().us > end_us || self.stop.load(Ordering::Relaxed) {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the transfer takes too long"));
+            }
+        }
+        signed.end().map_err(other)?;
+        let how = if transfer.is_differences() { How::Differences } else { How::Whole };
+        let zone = transfer.finish().ok_or_else(|| io::Error::other("the transfer ended early"))?;
+        Ok((zone, how))
+    }
+
+    fn signed(&self, asked: &Request<'_>) -> io::Result<(Vec<u8>, Signed)> {
+        let key: Option<&Key> = self.source.key.as_ref();
+        let written = asked.write(key, self.clock.now().wall);
+        written.ok_or_else(|| io::Error::other("the question is too long for a message"))
+    }
+}
+
+/// The SOA record that tells a server which differences are wanted.
+fn serial_record(zone: &Zone) -> Record {
+    let data = zone.soa.get(zone.apex.len() + 10..).unwrap_or_default();
+    Record { owner: zone.apex.clone(), kind: kind::SOA, class: CLASS_IN, ttl_s: 0, data: data.into() }
+}
+
+fn other(error: impl std::fmt::Display) -> io::Error {
+    io::Error::other(error.to_string())
 }

@@ -5,7 +5,7 @@ use seawall_dns_edge::core::{Asker, Common, Core, Now, Outbox, Shared, Via};
 use seawall_dns_edge::exist::Zones;
 use seawall_dns_edge::exist::transfer::Transfer;
 use seawall_dns_edge::message::name;
-use seawall_dns_edge::{Backend, Counter, Limits, Pool, Settings};
+use seawall_dns_edge::{Backend, Counter, Limits, Pool, Settings, ZoneSource};
 use seawall_model::Timestamp;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -55,12 +55,14 @@ pub struct Setup {
     pub limits: Limits,
     /// Owners and types of the zone `example.org`; `None`: it is not known.
     pub zone: Option<Vec<(&'static str, u16)>>,
+    /// Where zones would be transferred from.
+    pub sources: Vec<ZoneSource>,
     pub enforce: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { backends: 1, limits: Limits::default(), zone: None, enforce: true }
+        Self { backends: 1, limits: Limits::default(), zone: None, sources: Vec::new(), enforce: true }
     }
 }
 
@@ -77,7 +79,7 @@ impl Setup {
             listeners: Vec::new(),
             tls: None,
             pools: vec![Pool { suffix: Box::new([0]), backends }],
-            zones: Vec::new(),
+            zones: self.sources,
             limits: self.limits,
             threads: 1,
             enforce: self.enforce,

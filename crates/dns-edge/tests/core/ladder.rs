@@ -1,7 +1,9 @@
 //! The ladder, step by step and under a flood.
 
-use crate::bench::{Bench, Setup, answer, cookie_option, query, query_of, tcp, udp};
-use seawall_dns_edge::{Counter, Limits};
+use crate::bench::{Bench, Sent, Setup, answer, cookie_option, query, query_of, tcp, udp};
+use seawall_dns_edge::message::{kind, name, opcode};
+use seawall_dns_edge::talk::{Key, Request};
+use seawall_dns_edge::{Counter, Limits, ZoneSource};
 use std::collections::VecDeque;
 
 #[test]
@@ -340,4 +342,34 @@ fn messages_are_counted_into_windows_before_anything_is_done_about_them() {
     let mut names: Vec<String> = dns.query_records().into_iter().map(|r| r.name).collect();
     names.sort();
     assert_eq!(names, ["", "nope.example.org", "www.example.org"]);
+}
+
+/// The number of the asker that is a zone's primary.
+const PRIMARY: u32 = 53;
+
+#[test]
+fn who_has_the_key_of_a_zone_may_say_from_anywhere_that_it_changed() {
+    let key = |secret| Key::new("transfer", "hmac-sha256", secret).expect("a key");
+    let ours = key("c2Vhd2FsbCBzZWF3YWxsIHNlYXdhbGwgc2Vhd2FsbCE=");
+    let apex = name::parse("example.org").expect("a name");
+    let primary = udp(PRIMARY).address;
+    let source = ZoneSource { apex: apex.clone(), primary, key: Some(ours.clone()) };
+    let mut bench = Setup { sources: vec![source], ..Setup::default() }.bench();
+    let notify = Request { opcode: opcode::NOTIFY, ..Request::query(7, &apex, kind::SOA) };
+    let now = bench.core.now().wall;
+    let signed = |key: &Key| notify.write(Some(key), now).expect("short");
+    let code = |bench: &mut Bench, from: u32, message: &[u8]| {
+        let (sent, _) = bench.ask(&udp(from), message);
+        sent.first().map(Sent::code).expect("an answer")
+    };
+    let (asked, mut expected) = signed(&ours);
+    let (sent, _) = bench.ask(&udp(9), &asked);
+    assert_eq!((sent[0].code(), bench.common.zones.notified()), (0, 1));
+    assert!(expected.check(sent[0].bytes.clone(), now).is_ok(), "the answer is signed as well");
+    let (forged, _) = signed(&key("b3RoZXIgb3RoZXIgb3RoZXI="));
+    assert_eq!(code(&mut bench, 9, &forged), 5);
+    let (bare, _) = notify.write(None, now).expect("short");
+    assert_eq!(code(&mut bench, 9, &bare), 5);
+    assert_eq!(bench.common.zones.notified(), 1);
+    assert_eq!((code(&mut bench, PRIMARY, &bare), bench.common.zones.notified()), (0, 2));
 }

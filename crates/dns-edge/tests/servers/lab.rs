@@ -3,6 +3,7 @@
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use seawall_dns_edge::message::name;
+use seawall_dns_edge::talk::Key;
 use seawall_dns_edge::{Backend, Edge, Limits, Pool, Settings, Tls, ZoneSource};
 use seawall_model::Timestamp;
 use std::fs;
@@ -25,6 +26,9 @@ short 1 A 192.0.2.5
 *.wild A 192.0.2.7
 _sip._tcp SRV 0 0 5060 www
 ";
+/// The key that signed transfers need.
+const SECRET: &str = "c2Vhd2FsbCBzZWF3YWxsIHNlYXdhbGwgc2Vhd2FsbCE=";
+
 /// Attempts of anything that takes a while, a hundredth of a second apart.
 const ATTEMPTS: u32 = 1_500;
 const PAUSE: Duration = Duration::from_millis(10);
@@ -84,6 +88,47 @@ impl Server {
                  file: \"{folder}/zone\"\n    acl: x\n"
             )
         })
+    }
+
+    /// Gives the zone to whoever has the key, and nobody else. `None`: not installed.
+    pub fn start_signed_nsd() -> Option<Self> {
+        Self::start("nsd", |folder, port| {
+            format!(
+                "server:\n ip-address: 127.0.0.1@{port}\n server-count: 1\n username: \"\"\n chroot: \"\"\n \
+                 database: \"\"\n zonesdir: \"{folder}\"\n pidfile: \"{folder}/pid\"\n \
+                 xfrdfile: \"{folder}/xfrd\"\n zonelistfile: \"{folder}/list\"\n xfrdir: \"{folder}\"\n\
+                 remote-control:\n control-enable: no\n\
+                 key:\n name: transfer\n algorithm: hmac-sha256\n secret: \"{SECRET}\"\n\
+                 zone:\n name: example.org\n zonefile: zone\n provide-xfr: 127.0.0.1 transfer\n"
+            )
+        })
+    }
+
+    /// The same; it keeps the differences between the versions of its zone.
+    pub fn start_signed_knot() -> Option<Self> {
+        Self::start("knotd", |folder, port| {
+            format!(
+                "server:\n  listen: 127.0.0.1@{port}\n  rundir: \"{folder}\"\n  udp-workers: 1\n  \
+                 tcp-workers: 1\n  background-workers: 1\ndatabase:\n  storage: \"{folder}\"\n\
+                 key:\n  - id: transfer\n    algorithm: hmac-sha256\n    secret: {SECRET}\n\
+                 acl:\n  - id: x\n    key: transfer\n    action: transfer\nzone:\n  - domain: example.org\n    \
+                 file: \"{folder}/zone\"\n    acl: x\n    zonefile-load: difference\n    zonefile-sync: -1\n    \
+                 journal-content: changes\n"
+            )
+        })
+    }
+
+    /// Knot reads its zone again, with a word in place of another.
+    pub fn change(&self, before: &str, after: &str) {
+        let path = self.folder.join("zone");
+        let zone = fs::read_to_string(&path).expect("a zone");
+        assert!(zone.contains(before), "{before}");
+        fs::write(&path, zone.replace(before, after)).expect("a zone");
+        let mut command = Command::new("knotc");
+        command.arg("-c").arg(self.folder.join("conf")).args(["-b", "zone-reload", "example.org"]);
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{path}:/usr/sbin")).stdout(Stdio::null());
+        assert!(command.status().is_ok_and(|s| s.success()), "knotc reloads the zone");
     }
 
     fn start(name: &'static str, config: fn(&str, u16) -> String) -> Option<Self> {
@@ -179,14 +224,23 @@ pub struct Lab {
 impl Lab {
     pub fn start(servers: &[&Server], primary: Option<&Server>, limits: Limits) -> Self {
         let backends: Vec<_> = servers.iter().map(|s| (s.name, s.address)).collect();
-        Self::with(&backends, primary, limits)
+        Self::with(&backends, primary.map(|p| (p, None)), limits)
     }
 
     pub fn before(backends: &[(&str, SocketAddr)]) -> Self {
         Self::with(backends, None, Limits::default())
     }
 
-    fn with(backends: &[(&str, SocketAddr)], primary: Option<&Server>, limits: Limits) -> Self {
+    /// Transfers are signed with this key.
+    pub fn signed(server: &Server, key: Key, limits: Limits) -> Self {
+        Self::with(&[(server.name, server.address)], Some((server, Some(key))), limits)
+    }
+
+    fn with(
+        backends: &[(&str, SocketAddr)],
+        primary: Option<(&Server, Option<Key>)>,
+        limits: Limits,
+    ) -> Self {
         let backend = |(name, address): &(&str, SocketAddr)| Backend {
             name: (*name).to_owned(),
             address: *address,
@@ -199,13 +253,15 @@ impl Lab {
             tls: Some(Tls { listeners: vec![([127, 0, 0, 1], 0).into()], config }),
             listeners: vec![([127, 0, 0, 1], 0).into()],
             pools: vec![Pool { suffix: Box::new([0]), backends: backends.iter().map(backend).collect() }],
-            zones: primary.iter().map(|p| ZoneSource { apex: apex(), primary: p.address }).collect(),
+            zones: primary
+                .into_iter()
+                .map(|(p, key)| ZoneSource { apex: apex(), primary: p.address, key })
+                .collect(),
             limits,
             threads: 2,
             enforce: true,
         };
-        let now = Timestamp::from_seconds(1_700_000_000);
-        let edge = Edge::start(settings, now, &[7; 32]).expect("the edge starts");
+        let edge = Edge::start(settings, now(), &[7; 32]).expect("the edge starts");
         let (address, tls_address) = (edge.addresses()[0], edge.addresses()[1]);
         Self { edge, address, tls_address, certificate }
     }
@@ -244,6 +300,12 @@ impl Lab {
     }
 }
 
+/// The key of the servers that want signed transfers, or one that is not theirs.
+pub fn key(is_theirs: bool) -> Key {
+    let secret = if is_theirs { SECRET } else { "b3RoZXIgb3RoZXIgb3RoZXI=" };
+    Key::new("transfer", "hmac-sha256", secret).expect("a key")
+}
+
 /// A certificate for `localhost`, and what a server shows it with.
 fn certified() -> (CertificateDer<'static>, Arc<ServerConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
@@ -257,6 +319,12 @@ fn certified() -> (CertificateDer<'static>, Arc<ServerConfig>) {
         .with_single_cert(vec![certificate.clone()], key)
         .expect("a key that fits");
     (certificate, Arc::new(config))
+}
+
+/// Real servers take a signature's time as it is.
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
+    Timestamp::from_seconds(since.as_secs() as i64)
 }
 
 /// The code of an answer.

@@ -73,6 +73,39 @@ fn a_zone_is_transferred_and_absent_names_no_longer_reach_the_server() {
 }
 
 #[test]
+fn a_zone_is_transferred_with_a_key_and_not_with_another() {
+    let all = [Server::start_signed_nsd(), Server::start_signed_knot()];
+    for server in all.into_iter().flatten() {
+        let stranger = Lab::signed(&server, lab::key(false), Limits::default());
+        let lab = Lab::signed(&server, lab::key(true), Limits::default());
+        until("the zone is known", || lab.edge.zones().iter().any(|(_, serial, _)| *serial == 7));
+        let mut said = Vec::new();
+        until("the stranger is told", || {
+            said.extend(stranger.edge.take_said());
+            !said.is_empty()
+        });
+        assert!(stranger.edge.zones().is_empty(), "{}: {said:?}", server.name);
+    }
+}
+
+#[test]
+fn a_zone_that_changes_is_brought_up_to_date_by_differences() {
+    let Some(knot) = Server::start_signed_knot() else { return };
+    let limits = Limits { zone_refresh_s: 1, ..Limits::default() };
+    let lab = Lab::signed(&knot, lab::key(true), limits);
+    until("the zone is known", || lab.edge.zones().iter().any(|(_, serial, _)| *serial == 7));
+    let before = lab.edge.zones()[0].2;
+    knot.change("admin 7 ", "admin 8 ");
+    knot.change("host7 A 192.0.2.17", "new A 192.0.2.99\nb.deep A 192.0.2.99");
+    knot.change("admin 8 ", "admin 9 ");
+    until("the change is known", || lab.edge.zones()[0].1 == 9);
+    // `host7` went; `new`, `deep` and `b.deep` came.
+    assert_eq!(lab.edge.zones()[0].2, before + 2);
+    let said = lab.edge.take_said();
+    assert!(said.iter().any(|line| line.ends_with(", by differences")), "{said:?}");
+}
+
+#[test]
 fn a_server_that_dies_is_taken_out_and_one_that_returns_comes_back() {
     let all = servers();
     let [nsd, knot] = &all[..] else { return println!("needs NSD and Knot: not tried") };

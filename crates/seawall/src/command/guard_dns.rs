@@ -1,7 +1,7 @@
 //! `seawall guard --dns` and `[[dns]]`: fronts of name servers become DNS edges.
 
 use crate::config::GuardConfig;
-use crate::config::dns::DnsConfig;
+use crate::config::dns::{DnsConfig, ZoneConfig};
 use crate::guard::clock;
 use crate::guard::dns::DnsControl;
 use crate::guard::dns_kernel::KernelAnswers;
@@ -41,7 +41,7 @@ pub fn start(
             tls: certificates.as_ref().map(|certificates| tls(front, certificates)),
             listeners: front.listen.clone(),
             pools: front.pools.clone(),
-            zones: front.zones.clone(),
+            zones: front.zones.iter().map(ZoneConfig::source).collect::<Result<_, _>>()?,
             limits: front.limits,
             threads,
             enforce: policy.mode == Mode::Enforce,

@@ -3,10 +3,13 @@
 use super::guard::{certificates, string};
 use super::{Reader, Setter, set, whole};
 use crate::report::text;
+use anyhow::Context;
 use seawall_dns_edge::message::name;
+use seawall_dns_edge::talk::Key;
 use seawall_dns_edge::{Backend, Limits, Pool, ZoneSource};
 use seawall_http_edge::tls::CertificateFiles;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use toml::de::{DeArray, DeTable, DeValue};
 
 /// Fronts of one file.
@@ -23,8 +26,29 @@ pub struct DnsConfig {
     pub certificates: Vec<CertificateFiles>,
     /// The first one takes what no other does.
     pub pools: Vec<Pool>,
-    pub zones: Vec<ZoneSource>,
+    pub zones: Vec<ZoneConfig>,
     pub limits: Limits,
+}
+
+/// A zone that is transferred in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneConfig {
+    /// In wire form, lower case.
+    pub apex: Box<[u8]>,
+    pub primary: SocketAddr,
+    /// The file with the key that transfers are signed with.
+    pub key: Option<PathBuf>,
+}
+
+impl ZoneConfig {
+    /// With its key.
+    ///
+    /// # Errors
+    /// If the file cannot be read or has no key.
+    pub fn source(&self) -> anyhow::Result<ZoneSource> {
+        let key = self.key.as_deref().map(key).transpose()?;
+        Ok(ZoneSource { apex: self.apex.clone(), primary: self.primary, key })
+    }
 }
 
 /// A front as the raw file has it, until all of it is there.
@@ -35,7 +59,7 @@ struct Raw {
     certificates: Vec<CertificateFiles>,
     servers: Vec<Backend>,
     pools: Vec<Pool>,
-    zones: Vec<ZoneSource>,
+    zones: Vec<ZoneConfig>,
     limits: Limits,
 }
 
@@ -97,11 +121,11 @@ pub fn front(word: &str) -> Result<DnsConfig, String> {
 ///
 /// # Errors
 /// What is wrong with it, as a clause.
-pub fn zone(word: &str) -> Result<ZoneSource, String> {
+pub fn zone(word: &str) -> Result<ZoneConfig, String> {
     let Some((apex, primary)) = word.split_once('=') else {
         return Err(format!("`{}` has no `=`: write NAME=PRIMARY", shown(word)));
     };
-    Ok(ZoneSource { apex: domain(apex)?, primary: server(primary)? })
+    Ok(ZoneConfig { apex: domain(apex)?, primary: server(primary)?, key: None })
 }
 
 fn each<T>(value: &DeValue<'_>, of: impl Fn(&DeValue<'_>) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -152,12 +176,30 @@ fn pool(value: &DeValue<'_>) -> Result<Pool, String> {
     Ok(Pool { suffix, backends })
 }
 
-/// `{ name = "example.org", primary = "192.0.2.53" }`.
-fn zone_table(value: &DeValue<'_>) -> Result<ZoneSource, String> {
-    let expected = "{ name = \"example.org\", primary = \"192.0.2.53\" } is expected";
-    let table = value.as_table().filter(|t| t.len() == 2).ok_or(expected)?;
+/// `{ name = "example.org", primary = "192.0.2.53", key = "/etc/seawall/transfer.key" }`.
+fn zone_table(value: &DeValue<'_>) -> Result<ZoneConfig, String> {
+    let expected = "{ name = \"example.org\", primary = \"192.0.2.53\" } is expected, and key = \"FILE\" \
+                    if its transfers are signed";
+    let table = value.as_table().ok_or(expected)?;
     let (apex, primary) = text_of(table, "name").zip(text_of(table, "primary")).ok_or(expected)?;
-    Ok(ZoneSource { apex: domain(apex)?, primary: server(primary)? })
+    let key = text_of(table, "key").map(PathBuf::from);
+    if table.len() != 2 + usize::from(key.is_some()) {
+        return Err(expected.to_owned());
+    }
+    Ok(ZoneConfig { apex: domain(apex)?, primary: server(primary)?, key })
+}
+
+/// Looks at what the fronts only name: keys must be there, and be keys. The files, with a clause.
+pub(super) fn unusable(fronts: &[DnsConfig]) -> Vec<(&Path, String)> {
+    let files = fronts.iter().flat_map(|front| &front.zones).filter_map(|zone| zone.key.as_deref());
+    files.filter_map(|file| key(file).err().map(|error| (file, format!("zones: {error:#}")))).collect()
+}
+
+/// The key in a file.
+fn key(file: &Path) -> anyhow::Result<Key> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the key {shown}"))?;
+    Key::read(&text).map_err(|bad| anyhow::anyhow!("{shown} is not the key of a transfer: {bad}"))
 }
 
 fn limits(value: &DeValue<'_>) -> Result<Limits, String> {
@@ -229,7 +271,7 @@ mod tests {
         let source = "[[dns]]\nlisten = [\"0.0.0.0:53\", \"[::]:53\"]\n\
                       servers = [\"192.0.2.53\", { address = \"198.51.100.53:5300\", weight = 3, tier = 1 }]\n\
                       pools = [{ suffix = \"corp.example.org\", servers = [\"10.0.0.53\"] }]\n\
-                      zones = [{ name = \"example.org\", primary = \"192.0.2.53\" }]\n\
+                      zones = [{ name = \"example.org\", primary = \"192.0.2.53\", key = \"a.tsig\" }]\n\
                       tls-listen = [\"0.0.0.0:853\"]\ncertificates = [{ chain = \"a.pem\", key = \"a.key\" }]\n\
                       limits = { cache-bytes = 1000000 }\n";
         let config = parse(source).expect("valid").guard;
@@ -238,6 +280,12 @@ mod tests {
         let [rest, corp] = &front.pools[..] else { panic!("two pools") };
         assert_eq!((rest.backends[1].weight, rest.backends[1].tier), (3, 1));
         assert_eq!(&*corp.suffix, b"\x04corp\x07example\x03org\0");
+        assert_eq!(front.zones[0].key.as_deref(), Some(Path::new("a.tsig")));
+        let [(file, told)] = &unusable(&config.dns)[..] else { panic!("the key is not there") };
+        assert_eq!(
+            (*file, told.starts_with("zones: cannot read the key a.tsig: ")),
+            (Path::new("a.tsig"), true)
+        );
     }
 
     #[test]

@@ -208,7 +208,8 @@ pub fn conflicts(sites: &[SiteConfig]) -> Vec<(usize, String)> {
 /// Looks at what the configuration only names: certificates and keys must be there, and fit.
 pub(super) fn usable(source: &str, config: Config) -> Result<Config, Mistakes> {
     let mut reader = Reader { source, mistakes: Vec::new() };
-    for files in config.guard.sites.iter().flat_map(|site| &site.certificates) {
+    let of_sites = config.guard.sites.iter().flat_map(|site| &site.certificates);
+    for files in of_sites.chain(config.guard.dns.iter().flat_map(|front| &front.certificates)) {
         if let Err(error) = Certificates::load(vec![files.clone()]) {
             let at = source.find(&files.chain.display().to_string()).unwrap_or(0);
             reader.mistake(at, format!("certificates: {:#}", anyhow::Error::from(error)));
@@ -221,6 +222,10 @@ pub(super) fn usable(source: &str, config: Config) -> Result<Config, Mistakes> {
             reader.mistake(at, format!("upstream-ca: {:#}", anyhow::Error::from(error)));
         }
     }
+    for (file, reason) in super::dns::unusable(&config.guard.dns) {
+        reader.mistake(source.find(&file.display().to_string()).unwrap_or(0), reason);
+    }
+    reader.mistakes.sort_by_key(|m| m.line);
     if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
 }
 
