@@ -21,6 +21,7 @@ pub mod limit;
 pub mod message;
 pub mod outbound;
 mod random;
+pub mod reroute;
 pub mod sense;
 pub mod settings;
 pub mod talk;

@@ -44,6 +44,13 @@ pub mod kind {
     pub const OPT: u16 = 41;
     pub const DS: u16 = 43;
     pub const RRSIG: u16 = 46;
+    pub const NSEC: u16 = 47;
+    pub const DNSKEY: u16 = 48;
+    pub const NSEC3: u16 = 50;
+    pub const NSEC3PARAM: u16 = 51;
+    pub const CDS: u16 = 59;
+    pub const CDNSKEY: u16 = 60;
+    pub const ZONEMD: u16 = 63;
     pub const TKEY: u16 = 249;
     pub const TSIG: u16 = 250;
     pub const IXFR: u16 = 251;
@@ -51,8 +58,9 @@ pub mod kind {
     pub const ANY: u16 = 255;
 }
 
-/// The internet's class.
+/// The internet's class, and those by which an update takes away (RFC 2136 section 1.3).
 pub const CLASS_IN: u16 = 1;
+pub const CLASS_ANY: u16 = 255;
 
 /// Codes of answers, with the bits that EDNS adds.
 pub mod code {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-const ZONE: &str = "$ORIGIN example.org.
+pub const ZONE: &str = "$ORIGIN example.org.
 $TTL 300
 @ IN SOA ns1 admin 7 3600 600 86400 60
 @ NS ns1
@@ -27,7 +27,7 @@ short 1 A 192.0.2.5
 _sip._tcp SRV 0 0 5060 www
 ";
 /// The key that signed transfers need.
-const SECRET: &str = "c2Vhd2FsbCBzZWF3YWxsIHNlYXdhbGwgc2Vhd2FsbCE=";
+pub const SECRET: &str = "c2Vhd2FsbCBzZWF3YWxsIHNlYXdhbGwgc2Vhd2FsbCE=";
 
 /// Attempts of anything that takes a while, a hundredth of a second apart.
 const ATTEMPTS: u32 = 1_500;
@@ -118,26 +118,41 @@ impl Server {
         })
     }
 
+    /// What a program of Knot's says about its configuration.
+    pub fn knot_says(&self, program: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(program);
+        command.arg("-c").arg(self.folder.join("conf")).args(arguments);
+        let path = std::env::var("PATH").unwrap_or_default();
+        let said = command.env("PATH", format!("{path}:/usr/sbin")).output().expect("it runs");
+        assert!(said.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    }
+
     /// Knot reads its zone again, with a word in place of another.
     pub fn change(&self, before: &str, after: &str) {
         let path = self.folder.join("zone");
         let zone = fs::read_to_string(&path).expect("a zone");
         assert!(zone.contains(before), "{before}");
         fs::write(&path, zone.replace(before, after)).expect("a zone");
-        let mut command = Command::new("knotc");
-        command.arg("-c").arg(self.folder.join("conf")).args(["-b", "zone-reload", "example.org"]);
-        let path = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{path}:/usr/sbin")).stdout(Stdio::null());
-        assert!(command.status().is_ok_and(|s| s.success()), "knotc reloads the zone");
+        self.knot_says("knotc", &["-b", "zone-reload", "example.org"]);
     }
 
-    fn start(name: &'static str, config: fn(&str, u16) -> String) -> Option<Self> {
-        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("seawall-dns-{}-{number}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
+    fn start(name: &'static str, config: impl FnOnce(&str, u16) -> String) -> Option<Self> {
         let mut zone = ZONE.to_owned();
         (0..50).for_each(|i| zone.push_str(&format!("host{i} A 192.0.2.{}\n", i + 10)));
         zone.push_str(&format!("big TXT{}\n", format!(" \"{}\"", "x".repeat(200)).repeat(15)));
+        Self::start_with(name, &zone, config)
+    }
+
+    /// A server with a zone in the file `zone`.
+    pub fn start_with(
+        name: &'static str,
+        zone: &str,
+        config: impl FnOnce(&str, u16) -> String,
+    ) -> Option<Self> {
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("seawall-dns-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join("zone"), zone).expect("a zone");
         // Free now, and hardly taken by others in the moment until the server binds it.
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
@@ -322,7 +337,7 @@ fn certified() -> (CertificateDer<'static>, Arc<ServerConfig>) {
 }
 
 /// Real servers take a signature's time as it is.
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
     Timestamp::from_seconds(since.as_secs() as i64)
 }

@@ -2,6 +2,7 @@
 //! installed, its tests say so in one line and pass.
 
 mod lab;
+mod reroute;
 
 use lab::{Lab, Liar, Server, ask_tcp, ask_udp, code, has, until};
 use seawall_dns_edge::{Counter, Limits};
