@@ -32,6 +32,8 @@ pub enum Command {
     Upgrade(AdminArgs),
     Change(ChangeArgs),
     #[command(subcommand)]
+    Reroute(RerouteCommand),
+    #[command(subcommand)]
     Kernel(KernelCommand),
     Learn(LearnArgs),
     Replay(ReplayArgs),
@@ -230,6 +232,42 @@ pub struct ChangeArgs {
     pub kind: Option<String>,
     #[command(flatten)]
     pub admin: AdminArgs,
+}
+
+/// Have a zone served by a provider that was prepared beforehand
+#[derive(Debug, Subcommand)]
+pub enum RerouteCommand {
+    /// Show who is delegated to, and which providers are ready
+    Status(RerouteArgs),
+    /// Try everything that a switch needs, and change nothing; exit status 2: not ready
+    Rehearse(RerouteToArgs),
+    /// Rehearse, and if nothing stands against it delegate the zone to the provider
+    Switch(RerouteToArgs),
+    /// Delegate the zone to those who had it before the switch
+    Back(RerouteArgs),
+}
+
+/// What is rerouted.
+#[derive(Args, Clone, Debug)]
+pub struct RerouteArgs {
+    /// The zone, where the configuration has several
+    #[arg(value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// The configuration with `[[reroute]]`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// What is rerouted, and to whom.
+#[derive(Args, Clone, Debug)]
+pub struct RerouteToArgs {
+    #[command(flatten)]
+    pub common: RerouteArgs,
+    /// The provider, where the zone has several
+    #[arg(long, value_name = "PROVIDER")]
+    pub to: Option<String>,
 }
 
 /// Look at the filter in the kernel

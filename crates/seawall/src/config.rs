@@ -25,6 +25,7 @@
 mod check;
 pub mod dns;
 mod guard;
+pub mod reroute;
 
 use crate::pipeline::TriageError;
 use crate::report::text;
@@ -122,14 +123,20 @@ pub fn parse(source: &str) -> Result<Config, Mistakes> {
             ("dns", DeValue::Array(list)) => dns::fronts(&mut reader, list, &mut config.guard.dns),
             ("check", DeValue::Array(list)) => check::checks(&mut reader, list, &mut config.guard.checks),
             ("check", _) => reader.mistake(key.span().start, "checks are a list: write [[check]]".into()),
+            ("reroute", DeValue::Array(list)) => reroute::zones(&mut reader, list, &mut config.guard.reroute),
+            ("reroute", _) => {
+                reader.mistake(key.span().start, "zones to reroute are a list: write [[reroute]]".into());
+            }
             ("dns", _) => reader.mistake(key.span().start, "fronts are a list: write [[dns]]".into()),
             ("site", _) => reader.mistake(key.span().start, "sites are a list: write [[site]]".into()),
             (name @ ("policy" | "guard" | "limits"), _) => {
                 reader.mistake(key.span().start, format!("{name} is a table: write [{name}]"));
             }
-            (name, _) => {
-                reader.unknown(key.span().start, name, &["policy", "guard", "limits", "site", "dns", "check"])
-            }
+            (name, _) => reader.unknown(
+                key.span().start,
+                name,
+                &["policy", "guard", "limits", "site", "dns", "check", "reroute"],
+            ),
         }
     }
     if config.guard.trusted_proxies.is_empty() && config.guard.sites.iter().any(|s| s.proxy_protocol) {

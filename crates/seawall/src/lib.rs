@@ -6,6 +6,7 @@
 //! - [`guard`]: the edge, the engine, and what is between them.
 //! - [`report`]: a report as terminal text, Markdown, HTML and JSON.
 //! - [`config`]: the configuration file, validated whole.
+//! - [`reroute`]: a zone served by a provider for a while.
 //! - [`console`]: what the terminal can show.
 
 pub mod cli;
@@ -15,5 +16,6 @@ pub mod console;
 pub mod guard;
 pub mod pipeline;
 pub mod report;
+pub mod reroute;
 
 pub use command::{Status, run};

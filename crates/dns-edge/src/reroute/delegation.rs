@@ -102,14 +102,14 @@ pub fn change(
 ) -> Result<(), Trouble> {
     let condition = |r: &Record| Record { ttl_s: 0, ..r.clone() };
     let conditions = before.servers.iter().map(condition).collect();
-    let ns = |host: &Box<[u8]>| Record {
+    let ns = |host: &[u8]| Record {
         owner: apex.into(),
         kind: kind::NS,
         class: CLASS_IN,
         ttl_s: before.ttl_s(),
-        data: host.clone(),
+        data: host.into(),
     };
-    let set: Vec<Record> = hosts.iter().map(ns).collect();
+    let set: Vec<Record> = hosts.iter().map(|host| ns(host)).collect();
     let changes = if is_rehearsal { Vec::new() } else { replacement(&set.iter().collect::<Vec<_>>()) };
     let above = name::parent(apex).unwrap_or(apex);
     send(parent, above, conditions, changes, now)

@@ -1,12 +1,15 @@
 //! Messages to name servers: questions, and what dynamic updates and transfers put behind them.
 
 use super::key::{Key, Signed};
-use crate::message::{CLASS_IN, opcode};
+use crate::message::{CLASS_IN, name, opcode};
 use domain::base::iana::{Class, Opcode, Rtype};
 use domain::base::message_builder::PushError;
-use domain::base::name::NameError;
-use domain::base::rdata::UnknownRecordData;
+use domain::base::name::{NameError, ParsedName};
+use domain::base::rdata::{ParseAnyRecordData, UnknownRecordData};
+use domain::base::zonefile_fmt::{DisplayKind, ZonefileFmt};
 use domain::base::{MessageBuilder, Name, Ttl};
+use domain::dep::octseq::Parser;
+use domain::rdata::AllRecordData;
 use seawall_model::Timestamp;
 
 /// What is taken in a datagram (RFC 9715 section 3).
@@ -21,6 +24,25 @@ pub struct Record {
     pub class: u16,
     pub ttl_s: u32,
     pub data: Box<[u8]>,
+}
+
+impl Record {
+    /// As a line of a zone file; data of types that are not known as RFC 3597 has it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let kind = Rtype::from_int(self.kind);
+        let data: &[u8] = &self.data;
+        let mut parser = Parser::from_ref(data);
+        let text = AllRecordData::<_, ParsedName<_>>::parse_any_rdata(kind, &mut parser)
+            .map(|data| data.display_zonefile(DisplayKind::Simple).to_string())
+            .unwrap_or_else(|_| format!("\\# {} {}", data.len(), hex(data)));
+        let owner = name::text(&self.owner);
+        format!("{owner}. {} IN {kind} {text}", self.ttl_s)
+    }
+}
+
+fn hex(data: &[u8]) -> String {
+    data.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// A message before it is written.
@@ -81,4 +103,25 @@ fn push<'r>(record: &'r Record, to: impl FnOnce(Whole<'r>) -> Result<(), PushErr
     let owner: Result<_, NameError> = Name::from_octets(&*record.owner);
     let data = UnknownRecordData::from_octets(Rtype::from_int(record.kind), &*record.data).ok()?;
     to((owner.ok()?, Class::from_int(record.class), Ttl::from_secs(record.ttl_s), data)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_written_as_lines_of_a_zone_file() {
+        let record = |kind, data: &[u8]| Record {
+            owner: (*b"\x03www\x07example\0").into(),
+            kind,
+            class: CLASS_IN,
+            ttl_s: 60,
+            data: data.into(),
+        };
+        assert_eq!(record(1, &[192, 0, 2, 1]).line(), "www.example. 60 IN A 192.0.2.1");
+        assert_eq!(record(15, b"\0\x0A\x01m\0").line(), "www.example. 60 IN MX 10 m.");
+        assert_eq!(record(16, b"\x03a b").line(), "www.example. 60 IN TXT \"a b\"");
+        assert_eq!(record(65_280, &[1, 255]).line(), "www.example. 60 IN TYPE65280 \\# 2 01 ff");
+        assert_eq!(record(1, &[1]).line(), "www.example. 60 IN A \\# 1 01", "broken data stay what they are");
+    }
 }

@@ -23,6 +23,7 @@ use crate::guard::store::{Opened, Store};
 use crate::guard::{self, admin, clock, events};
 use crate::pipeline;
 use crate::report::text;
+use crate::reroute::watch::Watch;
 use anyhow::{Context, bail, ensure};
 use seawall_http_edge::tls::Certificates;
 use seawall_http_edge::{Edge, Kept, LogFormat, Settings, Site};
@@ -105,9 +106,9 @@ pub fn run(
     }
     let signals = Signals::catch()?;
     guard::show(&admin, &control, &edge, &dns);
-    given.predecessor.into_iter().for_each(Predecessor::ready);
-    tell_service_manager("READY=1");
+    ready(given.predecessor);
     let mut session = Session {
+        reroute: guard_dns::keep_ready(&guard)?,
         args,
         guard,
         socket,
@@ -201,6 +202,8 @@ struct Session<'a> {
     dns: Vec<DnsControl>,
     /// What the kernel answers in place of the fronts of name servers.
     answers: Option<KernelAnswers>,
+    /// Keeps providers ready.
+    reroute: Option<Watch>,
     live: Live<'a>,
     log: Option<AccessLog>,
     signals: Signals,
@@ -225,6 +228,9 @@ impl Session<'_> {
                 if let Some(told) = answers.tick(&fronts, Moment::now()) {
                     self.live.tell(&Told::Noted(told), now)?;
                 }
+            }
+            for told in self.reroute.iter().flat_map(Watch::take_said) {
+                self.live.tell(&Told::Noted(told), now)?;
             }
             for told in self.dns.iter_mut().flat_map(|d| d.tick(now)) {
                 self.live.tell(&told, now)?;
@@ -384,10 +390,12 @@ fn reload_all(
     keep("nginx", guard.nginx == present.nginx);
     keep("haproxy", guard.haproxy == present.haproxy);
     keep("dns", guard.dns == present.dns);
+    keep("reroute", guard.reroute == present.reroute);
     guard.logs.clone_from(&present.logs);
     guard.nginx.clone_from(&present.nginx);
     guard.haproxy.clone_from(&present.haproxy);
     guard.dns.clone_from(&present.dns);
+    guard.reroute.clone_from(&present.reroute);
     guard.state_folder.clone_from(&present.state_folder);
     guard.admin_socket.clone_from(&present.admin_socket);
     guard.interface.clone_from(&present.interface);
@@ -543,6 +551,12 @@ fn settings(guard: &GuardConfig, mode: Mode) -> anyhow::Result<Settings> {
 fn checks(guard: &GuardConfig) -> anyhow::Result<Option<Checks>> {
     let start = || Checks::start(&guard.checks).context("cannot start the checks");
     (!guard.checks.is_empty()).then(start).transpose()
+}
+
+/// Says that we guard: to whom we take over from, and to the service manager.
+fn ready(predecessor: Option<Predecessor>) {
+    predecessor.into_iter().for_each(Predecessor::ready);
+    tell_service_manager("READY=1");
 }
 
 /// The servers that are already there, cleared of what an earlier guard may have left. In observe

@@ -2,11 +2,13 @@
 
 use crate::config::GuardConfig;
 use crate::config::dns::{DnsConfig, ZoneConfig};
+use crate::config::reroute::RerouteConfig;
 use crate::guard::clock;
 use crate::guard::dns::DnsControl;
 use crate::guard::dns_kernel::KernelAnswers;
 use crate::guard::packets::Packets;
 use crate::guard::store::Store;
+use crate::reroute::watch::Watch;
 use anyhow::Context;
 use seawall_dns_edge::{Edge, Settings, Tls};
 use seawall_http_edge::tls::Certificates;
@@ -76,6 +78,19 @@ pub fn answers_in_kernel(
     let fronts: Vec<&Edge> = dns.iter().map(DnsControl::edge).collect();
     let limit = places(&guard.dns) as usize;
     KernelAnswers::start(tables, interface, limit, &fronts).map(Some).map_err(|e| e.to_string())
+}
+
+/// Keeps the providers ready that zones can be rerouted to.
+///
+/// # Errors
+/// If a key cannot be read, or the system has no more threads.
+pub fn keep_ready(guard: &GuardConfig) -> anyhow::Result<Option<Watch>> {
+    let plans = guard.reroute.iter().map(RerouteConfig::plan).collect::<anyhow::Result<Vec<_>>>()?;
+    if plans.is_empty() {
+        return Ok(None);
+    }
+    let watch = Watch::start(plans, guard.state_folder.as_deref());
+    watch.map(Some).context("cannot keep providers of name service ready")
 }
 
 /// What a front shows to those who come over TLS (RFC 7858).

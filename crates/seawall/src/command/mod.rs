@@ -9,6 +9,7 @@ mod kernel;
 mod learn;
 mod progress;
 mod replay;
+mod reroute;
 mod shell;
 mod triage;
 
@@ -86,6 +87,7 @@ fn dispatch(
         Command::Reload(args) => guard::reload(&args, out),
         Command::Upgrade(args) => guard::upgrade(&args, out),
         Command::Change(args) => guard::change(&args, out),
+        Command::Reroute(command) => reroute::run(&command, out),
         Command::Kernel(KernelCommand::Status) => kernel::status(out),
         Command::Learn(args) => learn::run(&args, console, out, err),
         Command::Replay(args) => replay::run(&args, console, out, err),

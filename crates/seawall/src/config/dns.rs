@@ -128,7 +128,10 @@ pub fn zone(word: &str) -> Result<ZoneConfig, String> {
     Ok(ZoneConfig { apex: domain(apex)?, primary: server(primary)?, key: None })
 }
 
-fn each<T>(value: &DeValue<'_>, of: impl Fn(&DeValue<'_>) -> Result<T, String>) -> Result<Vec<T>, String> {
+pub(super) fn each<T>(
+    value: &DeValue<'_>,
+    of: impl Fn(&DeValue<'_>) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
     let list = value.as_array().ok_or("a list is expected, such as [\"192.0.2.53\"]")?;
     list.iter().map(|item| of(item.get_ref())).collect()
 }
@@ -137,7 +140,7 @@ fn listen(word: &str) -> Result<SocketAddr, String> {
     word.parse().map_err(|_| format!("`{}` is no address with a port, such as 0.0.0.0:53", shown(word)))
 }
 
-fn domain(word: &str) -> Result<Box<[u8]>, String> {
+pub(super) fn domain(word: &str) -> Result<Box<[u8]>, String> {
     name::parse(word).ok_or_else(|| format!("`{}` is no name of a zone", shown(word)))
 }
 
@@ -196,7 +199,7 @@ pub(super) fn unusable(fronts: &[DnsConfig]) -> Vec<(&Path, String)> {
 }
 
 /// The key in a file.
-fn key(file: &Path) -> anyhow::Result<Key> {
+pub(super) fn key(file: &Path) -> anyhow::Result<Key> {
     let shown = file.display();
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the key {shown}"))?;
     Key::read(&text).map_err(|bad| anyhow::anyhow!("{shown} is not the key of a transfer: {bad}"))
@@ -225,7 +228,7 @@ fn text_of<'a>(table: &'a DeTable<'_>, key: &str) -> Option<&'a str> {
 }
 
 /// An address, with or without a port. A name is looked up once, here.
-fn server(word: &str) -> Result<SocketAddr, String> {
+pub(super) fn server(word: &str) -> Result<SocketAddr, String> {
     let bare = word.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = word.parse() {
         return Ok(address);
@@ -239,7 +242,7 @@ fn server(word: &str) -> Result<SocketAddr, String> {
 }
 
 /// A word of the operator's in a message.
-fn shown(word: &str) -> String {
+pub(super) fn shown(word: &str) -> String {
     text::clip(word, 80)
 }
 

@@ -2,6 +2,7 @@
 
 use super::check::CheckConfig;
 use super::dns::DnsConfig;
+use super::reroute::RerouteConfig;
 use super::{Config, Mistakes, Reader, Setter, each, prefixes, set, whole};
 use crate::guard::servers::Command;
 use crate::report::text;
@@ -23,6 +24,8 @@ pub struct GuardConfig {
     pub dns: Vec<DnsConfig>,
     /// What the service needs beside itself.
     pub checks: Vec<CheckConfig>,
+    /// Zones that can be rerouted.
+    pub reroute: Vec<RerouteConfig>,
     pub limits: Limits,
     pub trusted_proxies: Vec<Prefix>,
     /// The field in which they name their clients.
@@ -222,7 +225,8 @@ pub(super) fn usable(source: &str, config: Config) -> Result<Config, Mistakes> {
             reader.mistake(at, format!("upstream-ca: {:#}", anyhow::Error::from(error)));
         }
     }
-    for (file, reason) in super::dns::unusable(&config.guard.dns) {
+    let of_zones = super::reroute::unusable(&config.guard.reroute);
+    for (file, reason) in super::dns::unusable(&config.guard.dns).into_iter().chain(of_zones) {
         reader.mistake(source.find(&file.display().to_string()).unwrap_or(0), reason);
     }
     reader.mistakes.sort_by_key(|m| m.line);

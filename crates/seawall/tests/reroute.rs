@@ -1,0 +1,182 @@
+//! `seawall reroute` with real servers: Knot as primary, as parent and as provider. Where Knot is
+//! not installed, the test says so in one line and passes.
+
+use seawall::Status;
+use seawall::console::Console;
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const SECRET: &str = "c2Vhd2FsbCBzZWF3YWxsIHNlYXdhbGwgc2Vhd2FsbCE=";
+const ZONE: &str = "$ORIGIN example.org.\n$TTL 300\n@ SOA ns1 admin 7 3600 600 86400 60\n@ NS ns1\n\
+                    ns1 A 127.0.0.1\nwww A 192.0.2.1\nwww AAAA 2001:db8::1\n";
+const EMPTY: &str = "$ORIGIN example.org.\n$TTL 300\n@ SOA ns1.second.example. admin 1 3600 600 86400 60\n\
+                     @ NS ns1.second.example.\n";
+const PARENT: &str = "$ORIGIN org.\n$TTL 3600\n@ SOA ns admin 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n\
+                      example 1800 NS ns1.example\nns1.example 900 A 127.0.0.1\n";
+
+struct Knot {
+    process: Child,
+    port: u16,
+}
+
+impl Drop for Knot {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Knot {
+    /// `None`: not installed.
+    fn start(folder: &Path, apex: &str, zone: &str) -> Option<Self> {
+        fs::create_dir_all(folder).expect("a folder");
+        fs::write(folder.join("zone"), zone).expect("a zone");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let shown = folder.display();
+        let config = format!(
+            "server:\n  listen: 127.0.0.1@{port}\n  rundir: \"{shown}\"\n  udp-workers: 1\n  tcp-workers: 1\n  \
+             background-workers: 1\ndatabase:\n  storage: \"{shown}\"\nkey:\n  - id: transfer\n    \
+             algorithm: hmac-sha256\n    secret: {SECRET}\nacl:\n  - id: x\n    key: transfer\n    \
+             action: [transfer, update]\nzone:\n  - domain: {apex}\n    file: \"{shown}/zone\"\n    acl: x\n    \
+             zonefile-sync: -1\n"
+        );
+        fs::write(folder.join("conf"), config).expect("a configuration");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("knotd");
+        command.arg("-c").arg(folder.join("conf")).env("PATH", format!("{path}:/usr/sbin"));
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
+        let knot = Self { process, port };
+        let answers = (0..1_500).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            knot.answers()
+        });
+        assert!(answers, "knotd answers");
+        Some(knot)
+    }
+
+    fn answers(&self) -> bool {
+        let ask = || {
+            let socket = UdpSocket::bind("127.0.0.1:0")?;
+            socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+            socket.connect(("127.0.0.1", self.port))?;
+            socket.send(b"\0\x07\0\0\0\x01\0\0\0\0\0\0\x03org\0\0\x06\0\x01")?;
+            socket.recv(&mut [0; 512])
+        };
+        ask().is_ok_and(|n| n >= 12)
+    }
+}
+
+struct Bench {
+    folder: PathBuf,
+    config: PathBuf,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Bench {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("seawall-reroute-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let key = format!("key \"transfer\" {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n");
+        fs::write(folder.join("key"), key).expect("a key");
+        Self { config: folder.join("seawall.toml"), folder }
+    }
+
+    fn configure(&self, primary: u16, parent: u16, change: &str, provider: u16) {
+        let folder = self.folder.display();
+        let text = format!(
+            "[guard]\nstate-folder = \"{folder}/state\"\n[[reroute]]\nzone = \"example.org\"\n\
+             primary = \"127.0.0.1:{primary}\"\nkey = \"{folder}/key\"\nparents = [\"127.0.0.1:{parent}\"]\n{change}\n\
+             providers = [{{ name = \"second\", hosts = [\"ns1.second.example\"], servers = [\"127.0.0.1:{provider}\"], \
+             update = {{ server = \"127.0.0.1:{provider}\", key = \"{folder}/key\" }} }}]\n"
+        );
+        fs::write(&self.config, text).expect("a configuration");
+    }
+
+    /// Status, and what was said on either stream.
+    fn run(&self, verb: &str) -> (Status, String) {
+        let socket = self.folder.join("nobody.sock");
+        let words = ["seawall", "reroute", verb, "--config"].map(Into::into).into_iter();
+        let words = words.chain([self.config.clone().into(), "--admin-socket".into(), socket.into()]);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let status = seawall::run(words, &Console::PIPE, &mut out, &mut err);
+        let said = [out, err].concat();
+        // Figures are kept together with their units.
+        (status, String::from_utf8_lossy(&said).replace('\u{a0}', " "))
+    }
+}
+
+#[test]
+fn a_zone_is_prepared_rehearsed_switched_and_taken_back() {
+    let bench = Bench::new("whole");
+    let start = |name: &str, apex, zone| Knot::start(&bench.folder.join(name), apex, zone);
+    let Some(primary) = start("primary", "example.org", ZONE) else {
+        return println!("knotd is not installed: not tried");
+    };
+    let parent = start("parent", "org", PARENT).expect("Knot was there");
+    let provider = start("second", "example.org", EMPTY).expect("Knot was there");
+    let update = format!(
+        "update = {{ server = \"127.0.0.1:{}\", key = \"{}/key\" }}",
+        parent.port,
+        bench.folder.display()
+    );
+    bench.configure(primary.port, parent.port, &update, provider.port);
+
+    let (status, said) = bench.run("back");
+    assert_eq!((status, said.contains("it was not rerouted")), (Status::CouldNotRun, true), "{said}");
+    let (status, said) = bench.run("rehearse");
+    assert_eq!(status, Status::Quiet, "{said}");
+    for line in [
+        "copy        3 record sets differed and were updated",
+        "4 record sets asked of 1 servers, all alike",
+        "parent      delegates to ns1.example.org",
+        "signatures  the parent asks for none",
+        "change      would be taken",
+        "time        the last resolver moves 30 min after the switch",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    // The primary is out, which is what this is for: what was proven counts.
+    drop(primary);
+    let (status, said) = bench.run("switch");
+    assert_eq!(status, Status::Quiet, "{said}");
+    assert!(said.contains("4 record sets were alike at ") && said.contains("not told to a guard"), "{said}");
+    let (_, said) = bench.run("status");
+    assert!(said.contains("delegated to ns1.second.example\n  at second since "), "{said}");
+    let (status, said) = bench.run("switch");
+    assert_eq!((status, said.contains("already")), (Status::CouldNotRun, true), "{said}");
+    let (status, said) = bench.run("back");
+    assert_eq!(
+        (status, said.contains("delegated to ns1.example.org again")),
+        (Status::Quiet, true),
+        "{said}"
+    );
+    let (_, said) = bench.run("status");
+    assert!(said.starts_with("example.org: delegated to ns1.example.org\n  second: "), "{said}");
+}
+
+#[test]
+fn nothing_is_switched_that_was_never_proven_or_that_the_registrar_refuses() {
+    let bench = Bench::new("refused");
+    let start = |name: &str, apex, zone| Knot::start(&bench.folder.join(name), apex, zone);
+    let Some(parent) = start("parent", "org", PARENT) else {
+        return println!("knotd is not installed: not tried");
+    };
+    let provider = start("second", "example.org", ZONE).expect("Knot was there");
+    let refuses = "command = [\"/bin/sh\", \"-c\", \"echo no such account >&2; exit 1\"]";
+    // Nothing listens at the primary's port.
+    bench.configure(9, parent.port, refuses, provider.port);
+    let (status, said) = bench.run("switch");
+    assert_eq!(status, Status::CouldNotRun, "{said}");
+    assert!(said.contains("and nothing was proven lately"), "{said}");
+    assert!(said.contains("`/bin/sh rehearse`: no such account"), "{said}");
+    assert!(said.contains("not switched, for the rehearsal found: "), "{said}");
+    assert!(bench.run("status").1.starts_with("example.org: delegated to ns1.example.org\n"));
+}
