@@ -1,5 +1,6 @@
 //! `seawall guard`, `seawall undo` and `seawall change`.
 
+use super::signals::Signals;
 use super::{Status, guard_dns};
 use crate::cli::{AdminArgs, ChangeArgs, GuardArgs};
 use crate::config::dns::DnsConfig;
@@ -35,7 +36,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -457,26 +458,6 @@ fn own_path() -> Option<PathBuf> {
 fn until_tick(now: Timestamp) -> Duration {
     let tick_ns = TICK.as_nanos() as i64;
     Duration::from_nanos(tick_ns.saturating_sub(now.0.rem_euclid(tick_ns)).unsigned_abs())
-}
-
-/// What the operator asks for by signal.
-struct Signals {
-    stop: Arc<AtomicBool>,
-    reload: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn catch() -> anyhow::Result<Self> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let (stop, reload) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        for signal in [SIGINT, SIGTERM] {
-            // The second one ends the program at once.
-            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
-            signal_hook::flag::register(signal, Arc::clone(&stop))?;
-        }
-        signal_hook::flag::register(SIGHUP, Arc::clone(&reload))?;
-        Ok(Self { stop, reload })
-    }
 }
 
 /// Configuration and command line together; the command line has the last word.

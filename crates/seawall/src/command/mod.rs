@@ -11,6 +11,7 @@ mod progress;
 mod replay;
 mod reroute;
 mod shell;
+mod signals;
 mod triage;
 
 use crate::cli::{Cli, Command, KernelCommand};
