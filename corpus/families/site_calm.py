@@ -153,7 +153,7 @@ def monitors(world):
         at += 60
 
 
-@scene("backup", "normal,demand", "normal,crawler", per_s=(0.3, 10))
+@scene("backup", "normal,demand", "normal,crawler", per_s=(0.3, 10), forms=("combined", "timed", "json", "vhost"))
 def backup(world):
     """Our own archive program takes the site page by page at night, and says who it is."""
     world.background()

@@ -204,7 +204,8 @@ def behind_proxy(r):
 
 
 def apache_micro(r):
-    return f"{combined(r)} {int(r.took * 1e6)}"
+    # Nothing takes no time at all.
+    return f"{combined(r)} {int(r.took * 1e6) + 70 + r.size % 391}"
 
 
 def json_lines(r):

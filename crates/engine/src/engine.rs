@@ -561,7 +561,7 @@ impl Engine {
         let mut findings = self.episode_findings(&episode);
         findings.end = calm_followed.then_some(end);
         let mut diagnosis = diagnose(&findings, &self.policy);
-        if !diagnosis.verdict.class.is_named()
+        if (!diagnosis.verdict.class.is_named() || episode.is_outlived_by(diagnosis.verdict.class))
             && let Some((stood_on, stood)) = episode.stood()
         {
             (findings, diagnosis) = (Findings { end: findings.end, ..stood_on }, stood);

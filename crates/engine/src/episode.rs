@@ -32,9 +32,14 @@ const SURELY_NORMAL: f64 = 0.8;
 /// What moves so many seconds after an alarm that meant nothing is an alarm of its own.
 const APART_S: f64 = 5.0;
 /// A name that was held for so many seconds is not lost to the calm that follows.
-/// And for this part of the episode.
+/// And for this part of the episode, unless it went on with so much less.
 const STOOD_S: f64 = 10.0;
 const STOOD_PART: f64 = 0.5;
+const STOOD_LESS: f64 = 0.5;
+/// Failures of at least this part of the requests are what a fault consists of.
+const FAILING_PART: f64 = 0.05;
+/// A name stands on what was found when it was surest, or nearly so.
+const SURER: f64 = 0.05;
 /// Seconds that are kept apart while there is no name.
 const RECENT_SECONDS: usize = 64;
 /// Seconds whose values are kept, to be learnt from if it was a false alarm.
@@ -86,8 +91,54 @@ pub(crate) struct Episode {
 struct Standing {
     since: Timestamp,
     until: Timestamp,
+    /// What the episode had amounted to when the name was surest.
+    amount: Amount,
     diagnosis: Diagnosis,
     findings: Findings,
+}
+
+impl Standing {
+    fn is_long(&self) -> bool {
+        self.until.since_s(self.since) >= STOOD_S
+    }
+}
+
+/// How much a part of an episode holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Amount {
+    seconds: f64,
+    requests: f64,
+    failures: f64,
+}
+
+impl Amount {
+    fn of(window: &Window) -> Self {
+        let counters = window.http.as_ref().map(|h| &h.counters);
+        Self {
+            seconds: window.seconds(),
+            requests: counters.map_or(0.0, |c| c.requests as f64),
+            failures: counters.map_or(0.0, |c| (c.server_error + c.client_error + c.moved) as f64),
+        }
+    }
+
+    fn less(self, part: Self) -> Self {
+        Self {
+            seconds: self.seconds - part.seconds,
+            requests: self.requests - part.requests,
+            failures: self.failures - part.failures,
+        }
+    }
+
+    /// Whether this holds far less of what a trouble of `class` consists of, per second, than `loud`.
+    fn is_calm_beside(self, loud: Self, class: Class) -> bool {
+        let is_fault = class == Class::Fault;
+        // A fault that is no failure, such as slowness, is not counted here.
+        if is_fault && loud.failures < FAILING_PART * loud.requests {
+            return false;
+        }
+        let rate = |a: Self| if is_fault { a.failures } else { a.requests } / a.seconds.max(1.0);
+        rate(self) < STOOD_LESS * rate(loud)
+    }
 }
 
 /// The last seconds apart, and all before them together.
@@ -249,10 +300,23 @@ impl Episode {
         self.normal_in_a_row = if normal { self.normal_in_a_row + 1 } else { 0 };
         if diagnosis.verdict.class.is_named() {
             self.unnamed = None;
-            let held = self.standing.take().filter(|s| s.diagnosis.verdict.class == diagnosis.verdict.class);
-            let since = held.map_or(second, |s| s.since);
-            self.standing =
-                Some(Box::new(Standing { since, until: second, diagnosis: diagnosis.clone(), findings }));
+            let same = |s: &Standing| s.diagnosis.verdict.class == diagnosis.verdict.class;
+            let surer = |s: &Standing| diagnosis.verdict.confidence + SURER < s.diagnosis.verdict.confidence;
+            // What remains when the trouble is over does not rename it.
+            let keeps = self.is_outlived_by(diagnosis.verdict.class);
+            let held = self.standing.take();
+            let held = held.filter(|s| keeps || same(s));
+            self.standing = Some(match held {
+                Some(held) if keeps => held,
+                Some(held) if surer(&held) => Box::new(Standing { until: second, ..*held }),
+                held => Box::new(Standing {
+                    since: held.map_or(second, |s| s.since),
+                    until: second,
+                    amount: Amount::of(&self.during),
+                    diagnosis: diagnosis.clone(),
+                    findings,
+                }),
+            });
         }
         self.diagnosis = Some(diagnosis);
     }
@@ -262,8 +326,21 @@ impl Episode {
     pub(crate) fn stood(&mut self) -> Option<(Findings, Diagnosis)> {
         let standing = self.standing.take()?;
         let held_s = standing.until.since_s(standing.since);
-        let long = held_s >= STOOD_S && held_s >= STOOD_PART * self.last_active.since_s(self.onset);
-        long.then_some((standing.findings, standing.diagnosis))
+        let most = held_s >= STOOD_PART * self.last_active.since_s(self.onset);
+        (standing.is_long() && (most || self.is_calm_since(&standing)))
+            .then_some((standing.findings, standing.diagnosis))
+    }
+
+    /// Whether the name that stands is of a class that `verdict` is not of, and what it stood on is over.
+    pub(crate) fn is_outlived_by(&self, class: Class) -> bool {
+        let stood = self.standing.as_deref();
+        stood.is_some_and(|s| s.diagnosis.verdict.class != class && s.is_long() && self.is_calm_since(s))
+    }
+
+    /// Whether what came since a name was surest is far less than what it stood on.
+    fn is_calm_since(&self, standing: &Standing) -> bool {
+        let rest = Amount::of(&self.during).less(standing.amount);
+        rest.is_calm_beside(standing.amount, standing.diagnosis.verdict.class)
     }
 
     /// Whether it has turned out to be nothing. What still grows, or goes on unlike before, gets

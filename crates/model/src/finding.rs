@@ -89,12 +89,15 @@ pub struct Ranked {
     pub baseline_share: Option<f64>,
 }
 
+/// Real sources listed, at most.
+pub const PROVEN_LISTED: usize = 256;
+
 /// Who and what, for people: the heaviest values of each dimension of the disturbed traffic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rankings {
     /// Dimension name (`source`, `network`, `user-agent`, `path`, `port`, `name`, …) to its
     /// heaviest values, heaviest first, at most ten.
     pub dimensions: Vec<(String, Vec<Ranked>)>,
-    /// Addresses that completed a handshake, so that they are real.
+    /// Addresses that completed a handshake, so that they are real: at most [`PROVEN_LISTED`].
     pub proven_sources: Vec<IpAddr>,
 }

@@ -126,6 +126,7 @@ metrics! {
     ServiceExcess Who Share "service-excess" "additional requests that declared services and load tools send";
     OwnProgramExcess Who Share "own-program-excess" "additional requests that come from a program known here";
     NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
+    BatchExcess Who Share "batch-excess" "additional requests of few programs that work through a list by an interface";
     CrawlerExcess Who Share "crawler-excess" "additional requests that declared crawlers send";
     NewWorkerCount Who Count "new-worker-count" "declared programs at work that were never seen before, nor their name";
     CopierShare Who Share "copier-share" "requests of clients that read page after page and nothing else";
@@ -140,6 +141,10 @@ metrics! {
     WalkerRequests What Count "walker-requests" "requests of such walkers";
     CopierRequests What Count "copier-requests" "requests of clients that read page after page and nothing else";
     DisguisedRequests What Count "disguised-requests" "requests of clients that repeat one request under ever other user agents";
+    PollShare What Share "poll-share" "requests by which open pages ask for news";
+    SubscriberShare What Share "subscriber-share" "requests of declared programs that fetch a feed or a calendar";
+    CopyExcess What Share "copy-excess" "additional requests for pages that are each read about once";
+    LoopShare What Share "loop-share" "usual requests that used to succeed and now are sent elsewhere";
     TypingShare What Share "typing-share" "queries that grow letter by letter, as people type";
     BatchShare What Share "batch-share" "requests of programs that work through a list by an interface";
     RepeaterShare What Share "repeater-share" "requests of clients that ask for the same again and again";

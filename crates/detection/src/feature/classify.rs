@@ -16,7 +16,7 @@ pub enum PathKind {
     Api,
 }
 
-const ASSET_EXTENSIONS: [&[u8]; 26] = [
+const ASSET_EXTENSIONS: [&[u8]; 32] = [
     b"css",
     b"js",
     b"mjs",
@@ -43,6 +43,12 @@ const ASSET_EXTENSIONS: [&[u8]; 26] = [
     b"mp3",
     b"m4s",
     b"ts",
+    b"m3u8",
+    b"mpd",
+    b"m4a",
+    b"aac",
+    b"vtt",
+    b"wasm",
 ];
 
 /// Tells pages from what they are made of, by the extension.
@@ -93,6 +99,18 @@ fn is_api(path: &[u8]) -> bool {
     API.is_match(head) || path == b"/ws" || path.ends_with(b".json")
 }
 
+/// What programs subscribe to: calendars and lists of news.
+const FEED_ENDS: [&[u8]; 10] =
+    [b".ics", b".ical", b".rss", b".atom", b".rdf", b".xml", b"/feed", b"/feed/", b"/rss", b"/atom"];
+
+/// Whether a path is one that programs fetch from time to time to learn what is new.
+#[must_use]
+pub fn is_feed(path: &[u8]) -> bool {
+    let ends =
+        |end: &&[u8]| path.len() >= end.len() && path[path.len() - end.len()..].eq_ignore_ascii_case(end);
+    FEED_ENDS.iter().any(ends)
+}
+
 const LOGIN_WORDS: [&[u8]; 12] = [
     b"login",
     b"signin",
@@ -115,6 +133,7 @@ static CRAWLER: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&CRAWLER_WORDS)
 static SERVICE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&SERVICE_WORDS));
 static LOAD: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&LOAD_WORDS));
 static TOOL: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&TOOL_WORDS));
+static CONTACT: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&CONTACT_WORDS));
 static HOSTILE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&HOSTILE_WORDS));
 
 /// Finds any of the words, ignoring ASCII case, in time linear in the text.
@@ -436,12 +455,19 @@ pub fn agent_kind(user_agent: &[u8]) -> AgentKind {
     if TOOL.is_match(user_agent) {
         return AgentKind::Tool;
     }
+    if CONTACT.is_match(user_agent) {
+        return AgentKind::Crawler;
+    }
     if user_agent.starts_with(b"Mozilla/") || user_agent.starts_with(b"Opera/") {
         AgentKind::Browser
     } else {
         AgentKind::Application
     }
 }
+
+/// How robots say where their owner is found. Libraries name their own makers so too, hence these are
+/// known first.
+const CONTACT_WORDS: [&[u8]; 3] = [b"+http", b"+mailto:", b"+www."];
 
 const HOSTILE_WORDS: [&[u8]; 16] = [
     b"masscan",
@@ -493,6 +519,9 @@ mod tests {
         let monitor = b"Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)";
         assert_eq!(agent_kind(monitor), AgentKind::Service);
         assert_eq!(agent_kind(b"ApacheBench/2.3"), AgentKind::LoadTool);
+        let archive = b"ExampleArchive/2.1 (+mailto:ops@example.org)";
+        assert_eq!(agent_kind(archive), AgentKind::Crawler);
+        assert_eq!(agent_kind(b"Scrapy/2.11 (+https://scrapy.org)"), AgentKind::Tool);
         assert_eq!(agent_class(b"hey/0.0.1", 77), (AgentKind::LoadTool, false));
     }
 
@@ -503,6 +532,7 @@ mod tests {
         assert!(!is_probe(b"/environment/", b"q=shoes"));
         assert!(is_probe(b"/actuator/env", b""));
         assert!(!is_probe(b"/actuator/health/readiness", b""));
+        assert!(is_feed(b"/events/calendar.ICS") && is_feed(b"/feed/") && !is_feed(b"/feedback"));
         assert!(is_login_path(b"/wp-login.php"));
         assert!(!is_login_path(b"/catalog"));
     }

@@ -344,6 +344,8 @@ pub struct ClientProfile {
     pub pages: u32,
     pub assets: u32,
     pub api: u32,
+    /// Requests for what programs subscribe to.
+    pub feeds: u32,
     pub unauthorised: u32,
     pub not_found: u32,
     pub client_errors: u32,
@@ -397,6 +399,7 @@ impl ClientProfile {
         self.paths |= bit_of(hashes.path);
         self.queries |= if r.query.is_some() { bit_of(hashes.query) } else { 0 };
         if kind != PathKind::Asset {
+            self.feeds += u32::from(classify::is_feed(r.path));
             let asked = hash::combine(hashes.path, hashes.query);
             let query = r.query.unwrap_or(b"");
             self.probes += u32::from(classify::is_probe_hashed(r.path, query, asked));
@@ -492,6 +495,7 @@ impl Profile for ClientProfile {
         self.pages += other.pages;
         self.assets += other.assets;
         self.api += other.api;
+        self.feeds += other.feeds;
         self.unauthorised += other.unauthorised;
         self.not_found += other.not_found;
         self.client_errors += other.client_errors;

@@ -144,7 +144,7 @@ pub(super) fn is_worker(p: &ClientProfile) -> bool {
     let by_trade = p.is(AgentKind::Service);
     // Who asks for packages by name asks for some that are not there.
     let refused = if by_trade { 0 } else { p.client_errors.saturating_sub(p.unauthorised) };
-    let by_interface = p.api * 10 >= p.requests * 4 || p.writes * 10 >= p.requests * 7;
+    let by_interface = (p.api + p.feeds) * 10 >= p.requests * 4 || p.writes * 10 >= p.requests * 7;
     (by_trade || ((p.is(AgentKind::Tool) || p.is(AgentKind::Application)) && by_interface))
         && !p.hostile_tool
         && distinct_agents(p) < 2.5
@@ -153,14 +153,48 @@ pub(super) fn is_worker(p: &ClientProfile) -> bool {
         && p.peak_per_s <= WORK_PER_S
 }
 
+/// A declared program that fetches a feed or a calendar now and then, or one page for its preview under a
+/// name of its own: together, on the hour or for a link that many share, such are a tower of requests.
+/// `common` are the names that come from everywhere.
+pub(super) fn is_subscriber(p: &ClientProfile, common: &[u64]) -> bool {
+    /// Fetched by one in one go, at most, of feeds and of pages.
+    const FETCHED_MOST: u32 = 6;
+    const PREVIEWED_MOST: u32 = 3;
+    let has_name = p.is(AgentKind::Application) || p.is(AgentKind::Crawler);
+    let previews = has_name && p.requests <= PREVIEWED_MOST && !is_under(p, common);
+    let subscribes = (has_name || p.is(AgentKind::Tool) || p.is(AgentKind::Service))
+        && p.requests <= FETCHED_MOST
+        && p.feeds * 10 >= p.requests * 7;
+    (previews || subscribes) && !p.hostile_tool && (p.client_errors + p.server_errors) * 2 <= p.requests
+}
+
+/// A page left open in a browser, whose script asks for news: the same few things again and again, each
+/// naming the page that asks, after the parts of that page were fetched.
+pub(super) fn is_poller(p: &ClientProfile) -> bool {
+    /// Pages ask for news this often, in requests per second, if they begin with several calls at once.
+    const ASKS_PER_S: f32 = 10.0;
+    p.is(AgentKind::Browser)
+        && distinct_agents(p) < 2.5
+        && p.referrers * 10 >= p.requests * 8
+        && p.assets > 0
+        && p.peak_per_s <= ASKS_PER_S
+        && is_repeater(p)
+        && p.client_errors * 5 < p.requests
+}
+
 /// A crawler by its word, at a pace that crawlers keep.
 pub(super) fn is_crawler(p: &ClientProfile) -> bool {
     const CRAWLER_PER_S: f32 = 40.0;
     p.is(AgentKind::Crawler) && p.peak_per_s <= CRAWLER_PER_S
 }
 
-/// A page in a browser whose script calls an interface: each call names the page that it is made from.
+/// A page in a browser whose script calls an interface, or asks for news: each call names the page that
+/// it is made from.
 pub(super) fn is_page_script(p: &ClientProfile) -> bool {
+    calls_interface(p) || is_poller(p)
+}
+
+fn calls_interface(p: &ClientProfile) -> bool {
     /// What a page calls at once, at most.
     const CALLS_AT_ONCE: f32 = 40.0;
     let asked = p.requests - p.assets.min(p.requests);
@@ -177,13 +211,19 @@ pub(super) fn is_page_script(p: &ClientProfile) -> bool {
 pub(super) fn is_bare_browser(p: &ClientProfile) -> bool {
     // Of many behind one address, nearly all.
     let few = if is_shared(p) { p.requests / 20 } else { 0 };
-    p.is(AgentKind::Browser) && p.assets <= few && p.referrers <= few && p.pages > 0
+    // Among those some are no browsers.
+    let is_browser = p.is(AgentKind::Browser) || (is_shared(p) && p.pages * 10 >= p.requests * 9);
+    is_browser && p.assets <= few && p.referrers <= few && p.pages > 0
 }
 
 /// Hashes of the names of crawlers that come from everywhere, sorted: whoever crawls has few
 /// networks of its own, and such a name is only borrowed.
 pub(super) fn borrowed_names<'a>(profiles: impl Iterator<Item = &'a ClientProfile>) -> Vec<u64> {
-    let named = profiles.filter(|p| p.is(AgentKind::Crawler));
+    common_names(profiles.filter(|p| p.is(AgentKind::Crawler)))
+}
+
+/// Hashes of the names that come from more networks than any one owner has, sorted.
+pub(super) fn common_names<'a>(named: impl Iterator<Item = &'a ClientProfile>) -> Vec<u64> {
     let mut seen: Vec<(u64, u64)> =
         named.filter_map(|p| Some((p.agent_low, wide_network(p.client?)))).collect();
     seen.sort_unstable();
@@ -223,7 +263,10 @@ pub(super) fn are_beside_people<'a>(profiles: impl Iterator<Item = &'a ClientPro
 
 /// Asks for the same few things again and again.
 pub(super) fn is_repeater(p: &ClientProfile) -> bool {
-    p.asked() >= 8.0 && 4.0 * (distinct_paths(p) + bits_as_count(p.queries)) <= p.asked()
+    /// A bitmap that says so many is full, and they may be any number.
+    const MANY: f64 = 150.0;
+    let different = distinct_paths(p) + bits_as_count(p.queries);
+    p.asked() >= 8.0 && different < MANY && 4.0 * different <= p.asked()
 }
 
 fn distinct_agents(p: &ClientProfile) -> f64 {

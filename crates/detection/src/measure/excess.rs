@@ -9,11 +9,12 @@
 //! small to have seen its own visitors; hence the least counts.
 
 use super::client::{CRAWLER_NETWORKS_MOST, wide_network};
-use super::http::{kind, path_class};
+use super::http::{EARLIER_S, is_random, kind, path_class, url};
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::is_moved;
 use seawall_model::hash;
 use seawall_model::metric::Metric;
+use seawall_model::observation::Method;
 use seawall_model::record::RequestRecord;
 use std::net::IpAddr;
 
@@ -56,13 +57,17 @@ impl Sides<'_> {
         if self.now.len() < LEAST_RECORDS || self.before.len() < LEAST_RECORDS {
             return out;
         }
-        if let Some(broken) = self.broken() {
-            out.push((Metric::BrokenShare, broken, self.before.len() as f64));
-        }
+        let usual = self.before.len() as f64;
+        out.extend(self.turned(fails).map(|broken| (Metric::BrokenShare, broken, usual)));
+        out.extend(self.turned(|r| is_moved(r.status)).map(|moved| (Metric::LoopShare, moved, usual)));
         if let Some((part, support)) = self.fall_of_few_kinds() {
             out.push((Metric::FallOfFewKinds, part, support));
         }
         if self.now_per_s < LEAST_RISE * self.before_per_s {
+            return out;
+        }
+        let asked = self.now.iter().filter(|r| kind(r) != PathKind::Asset).count();
+        if asked < LEAST_RECORDS {
             return out;
         }
         let support = self.now.len() as f64 * (1.0 - self.before_per_s / self.now_per_s);
@@ -73,12 +78,8 @@ impl Sides<'_> {
         };
         if self.now.iter().any(|r| !r.user_agent.is_empty()) {
             let agents = self.keys(|r| hash::bytes(r.user_agent.as_bytes()));
-            let (usual, ours) = (self.programs(self.before, false), self.programs(self.now, true));
-            let is_own = |k: &Key| {
-                (k.before >= USUAL && usual.binary_search(&k.value).is_ok())
-                    || ours.binary_search(&k.value).is_ok()
-            };
-            add(Metric::OwnProgramExcess, share(&agents, is_own));
+            add(Metric::OwnProgramExcess, self.own_program_excess());
+            add(Metric::BatchExcess, self.batch_excess(&agents));
             add(Metric::ServiceExcess, self.service_excess());
             let crawlers = crawlers(self.now);
             add(Metric::CrawlerExcess, share(&agents, |k| crawlers.binary_search(&k.value).is_ok()));
@@ -87,6 +88,7 @@ impl Sides<'_> {
         let requests = self.keys(|r| hash::combine(path_class(r), query(r)));
         let most = requests.iter().max_by(|a, b| a.excess.total_cmp(&b.excess)).map(|k| k.value);
         add(Metric::RepeatedExcess, share(&requests, |k| Some(k.value) == most));
+        add(Metric::CopyExcess, self.copy_excess());
         let kinds = self.keys(path_class);
         add(Metric::FamiliarExcess, share(&kinds, |k| k.before >= USUAL));
         out
@@ -145,33 +147,78 @@ impl Sides<'_> {
             .collect()
     }
 
-    /// Hashes of the user agents of programs that are neither browsers nor crawlers, sorted.
-    /// `named` leaves only applications with a name of their own that call the interface made for
-    /// programs: nobody else knows it.
-    fn programs(&self, records: &[RequestRecord], named: bool) -> Vec<u64> {
-        let is_own = |r: &&RequestRecord| match classify::agent_kind(r.user_agent.as_bytes()) {
-            AgentKind::Application => !named || kind(r) == PathKind::Api,
-            AgentKind::Tool => !named && !classify::is_hostile_tool(r.user_agent.as_bytes()),
-            AgentKind::Service => !named,
-            AgentKind::Absent | AgentKind::Browser | AgentKind::Crawler | AgentKind::LoadTool => false,
+    /// How much of the excess programs send that were usual here, or can only be ours.
+    fn own_program_excess(&self) -> Option<f64> {
+        let welcome = self.earlier().filter(|r| is_accepted(r));
+        let mut usual: Vec<u64> = welcome.filter_map(program).collect();
+        usual.sort_unstable();
+        let is_usual = |key: u64| {
+            let from = usual.partition_point(|u| *u < key);
+            usual[from..].iter().take_while(|u| **u == key).count() as f64 >= USUAL
         };
-        let programs = records.iter().filter(is_own);
-        let mut own: Vec<(u64, IpAddr)> =
-            programs.map(|r| (hash::bytes(r.user_agent.as_bytes()), r.client)).collect();
+        let ours = self.new_applications();
+        let keys = self.keys(|r| program(r).unwrap_or_else(|| hash::bytes(r.user_agent.as_bytes())));
+        share(&keys, |k| is_usual(k.value) || ours.binary_search(&k.value).is_ok())
+    }
+
+    /// What was seen well before, where that much is known: the last moments may belong to a trouble that
+    /// was noticed late.
+    fn earlier(&self) -> impl Iterator<Item = &RequestRecord> {
+        let began = self.now.iter().map(|r| r.time).min();
+        let age_s = move |r: &RequestRecord| began.map_or(0.0, |began| began.since_s(r.time));
+        let long = self.before.iter().any(|r| age_s(r) >= 3.0 * EARLIER_S);
+        self.before.iter().filter(move |r| !long || age_s(r) >= EARLIER_S)
+    }
+
+    /// Names of applications that call the interface made for programs, sorted: nobody else knows it.
+    fn new_applications(&self) -> Vec<u64> {
+        let is_ours = |r: &&RequestRecord| {
+            classify::agent_kind(r.user_agent.as_bytes()) == AgentKind::Application
+                && kind(r) == PathKind::Api
+        };
+        let named = self.now.iter().filter(is_ours).filter_map(|r| Some((program(r)?, r.client)));
+        let mut own: Vec<(u64, IpAddr)> = named.collect();
         own.sort_unstable();
         own.dedup();
         // A name that was never seen before, and comes from everywhere at once, proves nothing.
         own.chunk_by(|a, b| a.0 == b.0)
-            .filter(|clients| !named || self.beside_people || clients.len() <= OWN_CLIENTS_MOST)
+            .filter(|clients| self.beside_people || clients.len() <= OWN_CLIENTS_MOST)
             .map(|clients| clients[0].0)
             .collect()
     }
 
-    /// Of the kinds of requests that used to succeed, weighed by how usual they were: how much of
-    /// them fails now. What scanners and floods ask for in vain was never usual.
-    fn broken(&self) -> Option<f64> {
+    /// How much of the excess is the work of a few declared programs that go through a list by an
+    /// interface: each entry about once, with success, at a pace of work.
+    fn batch_excess(&self, agents: &[Key]) -> Option<f64> {
+        let mut of: Vec<(u64, &RequestRecord)> =
+            self.now.iter().map(|r| (hash::bytes(r.user_agent.as_bytes()), r)).collect();
+        of.sort_by_key(|(agent, _)| *agent);
+        let works = |run: &&[(u64, &RequestRecord)]| is_batch(run.iter().map(|(_, r)| *r));
+        let rate = |key: u64| agents.iter().find(|k| k.value == key).map_or(0.0, |k| k.excess);
+        let workers: Vec<u64> = of
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter(works)
+            .map(|run| run[0].0)
+            .filter(|agent| rate(*agent) <= BATCH_PER_S)
+            .collect();
+        share(agents, |k| workers.binary_search(&k.value).is_ok())
+    }
+
+    /// How much of the excess is page after page, each about as often as the others, all there and none
+    /// made up: a site that is read as a whole. Floods repeat few pages, people have favourites.
+    fn copy_excess(&self) -> Option<f64> {
+        let asked = self.now.iter().filter(|r| kind(r) != PathKind::Asset).count();
+        let keys = self
+            .keys(|r| if is_random(r) || r.status >= 400 || kind(r) == PathKind::Api { 0 } else { url(r) });
+        let copied = share(&keys, |k| k.value != 0 && k.now <= COPIED_TIMES);
+        copied.filter(|_| asked >= COPIED_LEAST)
+    }
+
+    /// Of the kinds of requests that used to be otherwise, weighed by how usual they were: how much
+    /// of them is `such` now. What scanners and floods ask for was never usual.
+    fn turned(&self, such: impl Fn(&RequestRecord) -> bool) -> Option<f64> {
         let failures = |records: &[RequestRecord]| {
-            let mut of: Vec<(u64, bool)> = records.iter().map(|r| (path_class(r), fails(r))).collect();
+            let mut of: Vec<(u64, bool)> = records.iter().map(|r| (path_class(r), such(r))).collect();
             of.sort_unstable();
             of.chunk_by(|a, b| a.0 == b.0)
                 .map(|run| (run[0].0, run.iter().filter(|(_, failed)| *failed).count(), run.len()))
@@ -190,6 +237,61 @@ impl Sides<'_> {
         }
         (usual >= LEAST_RECORDS as f64).then(|| broken / usual)
     }
+}
+
+/// Faster than this, in requests per second, nobody works through a list.
+const BATCH_PER_S: f64 = 100.0;
+/// Sampled requests of a program that tell how it works.
+const BATCH_LEAST: usize = 8;
+/// Machines that share such work, at most.
+const BATCH_CLIENTS_MOST: usize = 12;
+/// A page that is sampled more often is a favourite.
+const COPIED_TIMES: f64 = 3.0;
+/// Fewer sampled requests repeat nothing yet.
+const COPIED_LEAST: usize = 200;
+
+/// Whether these requests of one user agent are a list that is worked through.
+fn is_batch<'a>(requests: impl Iterator<Item = &'a RequestRecord>) -> bool {
+    let requests: Vec<&RequestRecord> = requests.collect();
+    let Some(first) = requests.first() else { return false };
+    let agent = first.user_agent.as_bytes();
+    let kind_of_agent = classify::agent_kind(agent);
+    let distinct = |key: &dyn Fn(&RequestRecord) -> u64| {
+        let mut keys: Vec<u64> = requests.iter().map(|r| key(r)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.len()
+    };
+    let count = |wanted: &dyn Fn(&RequestRecord) -> bool| requests.iter().filter(|r| wanted(r)).count();
+    let writes = count(&|r| !matches!(r.method, Method::Get | Method::Head | Method::Options));
+    let calls = count(&|r| kind(r) == PathKind::Api);
+    kind_of_agent.is_program()
+        && !classify::is_hostile_tool(agent)
+        && requests.len() >= BATCH_LEAST
+        && distinct(&|r| hash::address(r.client)) <= BATCH_CLIENTS_MOST
+        && calls.max(writes) * 10 >= requests.len() * 7
+        && distinct(&url) * 2 >= requests.len()
+        && count(&|r| is_random(r)) * 4 < requests.len()
+        && count(&|r| r.status >= 400) * 20 <= requests.len()
+}
+
+/// What a program that is neither browser nor crawler is known by. An application by its name, whatever
+/// its version; what many use, such as a library, by its name and what it asks for.
+fn program(r: &RequestRecord) -> Option<u64> {
+    let agent = r.user_agent.as_bytes();
+    let name: Vec<u8> = agent.iter().copied().filter(u8::is_ascii_alphabetic).collect();
+    match classify::agent_kind(agent) {
+        AgentKind::Application | AgentKind::Service => Some(hash::bytes(&name)),
+        AgentKind::Tool if !classify::is_hostile_tool(agent) => {
+            Some(hash::combine(hash::bytes(&name), path_class(r)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a program was welcome: what a library asked for in vain makes it no program of ours.
+fn is_accepted(r: &RequestRecord) -> bool {
+    r.status < 400 || classify::agent_kind(r.user_agent.as_bytes()) != AgentKind::Tool
 }
 
 /// Whether an answer is not what was asked for: an error, or a way to somewhere else.

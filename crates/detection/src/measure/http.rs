@@ -110,6 +110,12 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::DisguisedRequests, requests_of(&client::is_one_under_many_names) * scale, known);
     push_share(out, Metric::HiddenClientShare, requests_of(&client::is_shared), requests);
     push_share(out, Metric::WorkerShare, requests_of(&client::is_worker), requests);
+    let asked_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
+        profiles().filter(|p| wanted(p)).map(ClientProfile::asked).sum()
+    };
+    push_share(out, Metric::PollShare, asked_of(&client::is_page_script), asked);
+    let common = client::common_names(profiles());
+    push_share(out, Metric::SubscriberShare, asked_of(&|p| client::is_subscriber(p, &common)), asked);
     push_share(out, Metric::RepeaterShare, requests_of(&client::is_repeater), requests);
     push_share(out, Metric::BatchShare, requests_of(&client::is_batch), requests);
     push_share(out, Metric::CopierShare, requests_of(&client::is_copier), requests);
@@ -191,17 +197,11 @@ fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
     let asked: Vec<&RequestRecord> = records.iter().filter(|r| kind(r) != PathKind::Asset).collect();
     let paths = spread(asked.iter().map(|r| hash::bytes(r.path.as_bytes())).collect());
     push(out, Metric::TopPathShare, paths.top, asked.len() as f64);
-    let url = |r: &&RequestRecord| {
-        hash::combine(
-            hash::bytes(r.path.as_bytes()),
-            r.query.as_ref().map_or(0, |q| hash::bytes(q.as_bytes())),
-        )
-    };
-    push(out, Metric::TopUrlShare, spread(asked.iter().map(url).collect()).top, asked.len() as f64);
+    push(out, Metric::TopUrlShare, spread(asked.iter().map(|r| url(r)).collect()).top, asked.len() as f64);
     push(out, Metric::PathEntropy, paths.entropy, asked.len() as f64);
     push(out, Metric::DistinctPathShare, paths.once, asked.len() as f64);
     let queries: Vec<u64> =
-        asked.iter().filter_map(|r| r.query.as_ref()).map(|q| hash::bytes(q.as_bytes())).collect();
+        asked.iter().filter_map(|r| own_query(r)).map(|q| hash::bytes(q.as_bytes())).collect();
     push_share(
         out,
         Metric::DistinctQueryShare,
@@ -238,8 +238,18 @@ fn typed(asked: &[&RequestRecord]) -> f64 {
 /// Letters that are typed between two requests of a page that asks at every key.
 const TYPED_LETTERS: usize = 4;
 
+/// The query without what links carry for their senders; `None` where nothing is left.
+fn own_query(r: &RequestRecord) -> Option<String> {
+    r.query.as_deref().map(text::without_tracking).filter(|q| !q.is_empty())
+}
+
+/// What is asked for: path and query.
+pub(super) fn url(r: &RequestRecord) -> u64 {
+    hash::combine(hash::bytes(r.path.as_bytes()), own_query(r).map_or(0, |q| hash::bytes(q.as_bytes())))
+}
+
 /// Whether the last part of the path or a parameter looks machine-random.
-fn is_random(r: &RequestRecord) -> bool {
+pub(super) fn is_random(r: &RequestRecord) -> bool {
     let last = r.path.rsplit('/').next().unwrap_or("");
     let in_query = |q: &str| {
         q.split('&').any(|pair| {
@@ -247,7 +257,7 @@ fn is_random(r: &RequestRecord) -> bool {
             text::is_random_word(name) || text::is_random_word(value)
         })
     };
-    text::is_random_word(last) || r.query.as_deref().is_some_and(in_query)
+    text::is_random_word(last) || own_query(r).as_deref().is_some_and(in_query)
 }
 
 /// Outside origins that page views name as where they came from. Our own origin is the commonest
@@ -391,12 +401,15 @@ const SPREAD_CAUSES: [Cause; 7] = [
 
 /// Findings that need both sides: who is new, and how much slower each kind of request is.
 pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findings) {
-    let (Some(now), Some(before)) = (&during.http, &reference.http) else { return };
+    let Some(now) = &during.http else { return };
     forget_absent_assets(findings);
     let onset = findings.onset;
     let mut add = |metric, observed: f64, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
     };
+    // Where too little is usual to say so, nothing was turned away.
+    add(Metric::LoopShare, 0.0, None, 1.0);
+    let Some(before) = &reference.http else { return };
     let clients = now.clients.count();
     if let Some(new) = now.profiles.new_share(&before.profiles) {
         add(Metric::NewClientShare, new, None, clients);
@@ -522,6 +535,7 @@ fn new_workers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> f64 {
     names.sort_unstable();
     let new = seen.iter().filter(|(hash, p)| {
         client::is_worker(p)
+            && p.requests >= WORK_LEAST
             && names.binary_search(&p.agent_low).is_err()
             && known.binary_search_by_key(hash, |(h, _)| *h).is_err()
     });
@@ -531,11 +545,14 @@ fn new_workers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> f64 {
     count * all * (requests * all / seconds.max(1.0) / NEW_WORKERS_PER_S).min(1.0)
 }
 
+/// Who asks less is not at work: it has looked something up.
+const WORK_LEAST: u32 = 4;
+
 /// New programs that together ask less than this per second come one by one, and not at once.
 const NEW_WORKERS_PER_S: f64 = 10.0;
 
 /// Seconds before, from which on a client counts as seen earlier, where that much is known.
-const EARLIER_S: f64 = 60.0;
+pub(super) const EARLIER_S: f64 = 60.0;
 
 /// Share of requests for the costliest kind of request, now and before.
 fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
@@ -561,10 +578,13 @@ fn costliest(records: &[RequestRecord]) -> Option<u64> {
         .map(|m| m.1)
 }
 
-/// Mean time of a kind of request over the mean time of the others; `None` where not both exist.
+/// Mean time of a kind of request over the mean time of the others; `None` where not both exist. What is
+/// fetched along takes no work, and beside it any page would be dear.
 fn unit_cost(class: u64, records: &[RequestRecord]) -> Option<f64> {
     let mean = |wanted: bool| {
-        let times = records.iter().filter(|r| (path_class(r) == class) == wanted).filter_map(work_us);
+        let of_side =
+            |r: &&RequestRecord| (path_class(r) == class) == wanted && (wanted || kind(r) != PathKind::Asset);
+        let times = records.iter().filter(of_side).filter_map(work_us);
         let (sum, count) = times.fold((0.0, 0.0), |(s, n), us| (s + us as f64, n + 1.0));
         (count > 0.0).then(|| (sum + 1_000.0) / count)
     };

@@ -2,7 +2,7 @@
 
 use crate::Window;
 use crate::feature::net::NetWindow;
-use seawall_model::finding::{Ranked, Rankings};
+use seawall_model::finding::{PROVEN_LISTED, Ranked, Rankings};
 use seawall_model::record::{DnsRecord, PacketRecord, RequestRecord};
 use seawall_model::signature::{flag_names, protocol_name};
 use seawall_model::text::{path_template, referrer_origin};
@@ -11,8 +11,6 @@ use std::net::IpAddr;
 
 /// Values listed per dimension.
 const LISTED: usize = 10;
-/// Real sources listed, at most.
-const PROVEN_LISTED: usize = 256;
 
 /// Ranks the disturbed window's dimensions, with shares in the reference where there is one.
 #[must_use]

@@ -16,6 +16,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [BatchShare Below(0.8, 0.4), MessageRate Above(8.0, 40.0)]
         needs [WorkerShare Below(0.8, 0.4), NewWorkerCount Above(10.0, 40.0), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
         needs [RequestTimeoutShare Below(0.5, 0.2), MessageRate Above(8.0, 40.0)]
+        needs [LoopShare Below(0.4, 0.2), JudgedTime Above(0.0, 0.5), MessageRate Above(8.0, 40.0)]
         needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), PeakMessagesPerClient Above(3.0, 12.0), MessageRate Rises(1.5, 4.0), ConnectionRate Above(3.0, 20.0)]
         needs [MessageRate Above(8.0, 40.0), PageRate AboveUnexpected(150.0, 400.0), BareBrowserShare AboveUnexpected(0.4, 0.8), BareBrowserShare Exceeds(0.2, 0.5), FamiliarExcess Below(0.2, 0.03), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
         needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(40.0, 160.0), UniformMessageShare Above(0.4, 0.8)]
@@ -78,6 +79,11 @@ pub const TABLE: &[CauseRules] = causes! {
         TypingShare Above(0.2, 0.6), -2.0 "people type, and the page asks at every key";
         InvalidRequestShare Above(0.2, 0.7), 3.0 "it is no valid HTTP";
         ProbePathShare Above(0.04, 0.2), -4.0 "they ask for what only scanners ask for";
+        LoopShare Above(0.15, 0.4), -6.0 "what used to be answered sends its clients elsewhere, so they ask again";
+        PollShare Above(0.3, 0.7), -4.0 "pages that are open ask for news";
+        SubscriberShare Above(0.3, 0.7), -5.0 "programs fetch what they subscribe to, each once";
+        BatchExcess Above(0.5, 0.9), -5.0 "a few programs work through a list";
+        CopyExcess Above(0.5, 0.85), -3.0 "page after page is read, each about once";
     }
     CacheBusting prior -2.5
         needs [RequestCount Above(30.0, 60.0)]
@@ -110,6 +116,8 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
         InvalidRequestShare Above(0.2, 0.7), -4.0 "it is no valid HTTP, which no cache holds";
         ProbePathShare Above(0.04, 0.2), -4.0 "they ask for what only scanners ask for";
+        LoopShare Above(0.15, 0.4), -5.0 "what used to be answered sends its clients elsewhere, so they ask again";
+        BatchExcess Above(0.5, 0.9), -5.0 "a few programs work through a list";
     }
     ExpensiveEndpoint prior -2.5
         needs [RequestCount Above(25.0, 60.0)]
@@ -152,6 +160,9 @@ pub const TABLE: &[CauseRules] = causes! {
         SequentialWalkShare Above(0.3, 0.8), -2.0 "they walk through the items in order";
         OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
         CopierShare Above(0.3, 0.8), -2.0 "its clients read page after page, each once";
+        LoopShare Above(0.15, 0.4), -5.0 "what used to be answered sends its clients elsewhere, so they ask again";
+        BatchExcess Above(0.5, 0.9), -5.0 "a few programs work through a list";
+        CopyExcess Above(0.5, 0.85), -2.0 "page after page is read, each about once";
     }
     SlowHttp prior -2.0
         needs [SlowConnections Above(4.0, 25.0), RequestTimeoutShare Above(0.08, 0.3), RequestTimeoutShare Exceeds(0.02, 0.08)]
@@ -199,9 +210,14 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     Scraping prior -2.0
         needs [RequestCount Above(30.0, 80.0)]
-        needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8)]
+        needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8), CopyExcess Above(0.4, 0.8)]
+        needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8), BareBrowserShare Above(0.3, 0.6), AssetlessClientShare Above(0.3, 0.6)]
         needs [BatchShare Below(0.8, 0.4)]
     {
+        CopyExcess Above(0.5, 0.85), 3.5 "what came on top is page after page, each about once";
+        BareBrowserShare Exceeds(0.2, 0.6), 1.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
+        AssetlessClientShare Exceeds(0.15, 0.5), 1.0 "clients that used to fetch assets are outnumbered by ones that do not";
+        LoopShare Above(0.15, 0.4), -5.0 "what used to be answered sends its clients elsewhere, so they ask again";
         WalkerRequests Above(20.0, 150.0), 3.5 "a client takes item after item, in order";
         WalkerCount Above(0.0, 1.0), 1.5 "some clients do nothing else";
         SequentialWalkShare Above(0.05, 0.5), 2.0 "much of the traffic is such walks";
@@ -209,6 +225,8 @@ pub const TABLE: &[CauseRules] = causes! {
         DistinctPathShare Above(0.4, 0.9), 1.5 "hardly a page is asked for twice";
         DistinctPathShare Exceeds(0.15, 0.5), 1.0 "pages are read that hardly anyone reads";
         TopUrlShare Above(0.3, 0.8), -3.0 "one page draws the requests; copying takes them all";
+        DurationP95 Rises(6.0, 30.0), -2.5 "whoever copies a site lets it live";
+        MovedShare Above(0.4, 0.8), -4.0 "answers send clients elsewhere, and nothing is copied";
         NotFoundShare Above(0.3, 0.8), -2.0 "what they ask for is not there";
         RandomTextShare Above(0.4, 0.8), -2.5 "paths or queries are drawn at random";
         PeakRequestsPerClient Above(60.0, 400.0), -2.0 "copying needs no such rate";
@@ -261,6 +279,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ClientAbortShare Exceeds(0.03, 0.15), -4.0 "clients went away, nobody refused them";
         LoginAttemptShare Above(0.2, 0.6), -1.5 "failed log-ins cause them";
         BrokenShare Above(0.04, 0.25), 2.0 "what used to succeed fails";
+        LoopShare Above(0.15, 0.4), 5.0 "what used to be answered sends its clients elsewhere";
         BrokenShare Below(0.03, 0.0), -2.5 "what used to succeed still does";
         BackendSkew Above(0.06, 0.3), -2.0 "one server fails and the others do not";
         OwnProgramExcess Above(0.4, 0.9), -2.5 "a program of our own asks far more than it did";
@@ -365,7 +384,10 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), 4.5 "a program that always came here sends what came on top";
         OwnProgramExcess Below(0.3, 0.05), -2.0 "what came on top is sent by others than the programs known here";
         RepeatedExcess Above(0.3, 0.8), 2.0 "what came on top repeats one request";
+        RepeatedExcess Below(0.2, 0.05), -2.0 "what came on top repeats nothing";
         BatchShare Above(0.4, 0.8), -5.0 "it works through a list, which is no fault";
+        BatchExcess Above(0.5, 0.9), -5.0 "it works through a list, which is no fault";
+        AssetsPerPage Above(0.5, 1.5), -3.0 "people browse: they fetch what pages are made of";
     }
     FlashCrowd prior -2.0
         needs [PageRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
@@ -404,7 +426,11 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), 2.0 "they use the program that visitors always used";
         CopierShare Above(0.2, 0.7), -2.5 "they read page after page and nothing else";
         BatchShare Above(0.3, 0.8), -2.0 "one program works through a list";
+        BatchExcess Above(0.5, 0.9), -4.0 "a few programs work through a list";
         BareBrowserShare Exceeds(0.2, 0.6), -2.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
+        PollShare Above(0.3, 0.7), 1.5 "the pages that they left open ask for news";
+        SubscriberShare Above(0.3, 0.7), 1.0 "programs fetch at once what they subscribe to";
+        LoopShare Above(0.15, 0.4), -4.0 "what used to be answered sends its clients elsewhere, so they ask again";
         ServiceExcess Above(0.4, 0.8), -3.5 "services ask, with which nobody visits";
     }
     Crawler prior -2.5

@@ -97,6 +97,10 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.5, 0.95), 1.0 "programs that always came here ask more, and are served";
         BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";
         WorkerShare Above(0.4, 0.9), 1.25 "programs use an interface, as programs do, and are served";
+        BatchExcess Above(0.5, 0.9), 1.25 "a few programs work through a list, as programs do";
+        SubscriberShare Above(0.3, 0.7), 1.25 "programs fetch what they subscribe to";
+        PollShare Above(0.3, 0.7), 0.75 "pages that are open ask for news";
+        LoopShare Above(0.1, 0.3), -2.5 "what used to be answered sends its clients elsewhere";
         JudgedTime Above(240.0, 1500.0), 1.25 "it was like this all the time";
         TypingShare Above(0.2, 0.6), 1.0 "people type, and the page asks at every key";
         CopierRequests Above(40.0, 200.0), -1.5 "clients read page after page and nothing else";

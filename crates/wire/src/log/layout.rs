@@ -240,7 +240,8 @@ impl Judge {
         let low = numbers[numbers.len() / 20];
         // Apache's %D counts microseconds and never comes near zero; %T counts seconds, mostly
         // zero; other servers count milliseconds.
-        if low >= 40 && middle >= 100 {
+        let high = numbers[numbers.len() * 19 / 20];
+        if (low >= 40 && middle >= 100) || high > LONGEST_MS {
             Field::Duration(Unit::Microseconds)
         } else if middle == 0 && numbers[numbers.len() - 1] <= 300 {
             Field::Duration(Unit::Seconds)
@@ -249,6 +250,9 @@ impl Judge {
         }
     }
 }
+
+/// One request in twenty takes no longer than this, in milliseconds: larger numbers are microseconds.
+const LONGEST_MS: u64 = 120_000;
 
 fn is_address_list(text: &[u8]) -> bool {
     text.split(|&b| b == b',').all(|part| address_and_port(part.trim_ascii()).is_some())

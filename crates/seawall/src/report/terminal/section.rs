@@ -6,7 +6,7 @@ use crate::report::{figure, text, words};
 use seawall_incident::remedy;
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Direction, Evidence, Hypothesis};
-use seawall_model::finding::Ranked;
+use seawall_model::finding::{PROVEN_LISTED, Ranked};
 use seawall_model::metric::Metric;
 use seawall_model::plan::RenderedRule;
 use seawall_model::report::{BYTES_UNREAD, InputReport, SignatureReport};
@@ -253,11 +253,12 @@ pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
     }
     let proven = &story.report.rankings.proven_sources;
     if !proven.is_empty() {
+        let least = if proven.len() < PROVEN_LISTED { "" } else { "at least " };
         let count = figure::count(proven.len() as f64);
         page.wrapped(
             2,
             4,
-            &[Span::faint(format!("{count} sources are proven real: they completed a handshake"))],
+            &[Span::faint(format!("{least}{count} sources are proven real: they completed a handshake"))],
         );
     }
 }
