@@ -89,8 +89,9 @@ fn verdict(hypotheses: &[Hypothesis], findings: &Findings, policy: &Policy) -> V
     let classes = [Class::Attack, Class::Abuse, Class::Fault, Class::Demand, Class::Normal];
     let likeliest = classes.into_iter().max_by(|a, b| class_of(*a).total_cmp(&class_of(*b)));
     let best = hypotheses.iter().find(|h| Some(h.cause.class()) == likeliest);
-    // Where nothing explains what was found, the least bad theory of an attack is no news.
-    let holds = |h: &Hypothesis| h.cause.class() != Class::Attack || h.score > LEAST_OF_AN_ATTACK;
+    // Where nothing explains what was found, the least bad theory of an attack is no news, nor is one of abuse.
+    let is_accused = |h: &Hypothesis| matches!(h.cause.class(), Class::Attack | Class::Abuse);
+    let holds = |h: &Hypothesis| !is_accused(h) || h.score > LEAST_OF_AN_ATTACK;
     match best {
         Some(best) if class_of(best.cause.class()) >= policy.min_confidence && holds(best) => {
             as_verdict(best, findings)

@@ -423,6 +423,48 @@ mod tests {
     }
 
     #[test]
+    fn a_name_outlives_the_calm_that_thins_its_episode_out() {
+        let burst = |at: i64, requests: u64| {
+            let (time, mut window) = second(at);
+            for n in 0..requests {
+                let client = std::net::IpAddr::from([192, 0, 2, 7]);
+                window.observe(&Observation::Request(Request::new(time, client)), n);
+            }
+            window.seal(1.0);
+            (time, window)
+        };
+        let named = |class: Class, cause| {
+            let mut diagnosis = diagnose(&Findings::default(), &Policy::default());
+            (diagnosis.verdict.class, diagnosis.verdict.cause, diagnosis.verdict.confidence) =
+                (class, cause, 0.9);
+            diagnosis
+        };
+        let after = |calm_requests: u64| {
+            let mut episode = Episode::open(Timestamp::from_seconds(100), Vec::new());
+            for at in 100..700 {
+                let (time, window) = burst(at, if at < 160 { 40 } else { calm_requests });
+                episode.add(time, window, false);
+                if at < 160 {
+                    episode.set_diagnosis(
+                        time,
+                        named(Class::Attack, seawall_model::Cause::HttpFlood),
+                        Findings::default(),
+                    );
+                }
+            }
+            let time = Timestamp::from_seconds(700);
+            episode.set_diagnosis(
+                time,
+                named(Class::Fault, seawall_model::Cause::ClientFault),
+                Findings::default(),
+            );
+            episode.stood().map(|(_, diagnosis)| diagnosis.verdict.class)
+        };
+        assert_eq!(after(0), Some(Class::Attack));
+        assert_eq!(after(40), None, "it went on and was named anew a moment ago");
+    }
+
+    #[test]
     fn trouble_inside_a_false_alarm_is_dated_to_its_own_beginning() {
         let (errors, requests) = (Watched::Share(ShareSeries::ServerErrors), Watched::Rate(Series::Requests));
         let mut episode =

@@ -343,6 +343,38 @@ mod tests {
     }
 
     #[test]
+    fn calendars_and_previews_are_fetched_by_subscribers() {
+        let feed = profiles("curl/8.5.0", &ONE, &urls(1, |_| "/events.ics".into()));
+        assert!(is_subscriber(&feed[0], &[]));
+        let page = profiles("curl/8.5.0", &ONE, &urls(1, |_| "/".into()));
+        assert!(!is_subscriber(&page[0], &[]));
+        let agent = "http.rb/5.1.1 (Mastodon/4.2.1; +https://town7.example/)";
+        let preview = profiles(agent, &ONE, &urls(1, |_| "/news/1".into()));
+        assert!(is_subscriber(&preview[0], &[]));
+        assert!(!is_subscriber(&preview[0], &[preview[0].agent_low]));
+    }
+
+    #[test]
+    fn a_page_that_asks_for_news_is_told_from_one_that_is_hit() {
+        let poller = |referrers, assets| {
+            let mut asked = urls(60, |_| "/tickets/42/queue".into());
+            asked.extend(urls(assets, |n| format!("/static/{n}.js")));
+            let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+            profile.referrers = referrers;
+            is_page_script(&profile)
+        };
+        assert!(poller(60, 3));
+        assert!(!poller(0, 3) && !poller(60, 0));
+    }
+
+    #[test]
+    fn what_fills_a_bitmap_is_no_repetition() {
+        let random = urls(4_000, |n| format!("/?q={n}x{}", n * 7_919));
+        assert!(!is_repeater(&profiles("Opera/9.80", &ONE, &random)[0]));
+        assert!(is_repeater(&profiles("Opera/9.80", &ONE, &urls(100, |_| "/".into()))[0]));
+    }
+
+    #[test]
     fn packages_that_are_not_there_are_asked_for_by_trade() {
         let mut asked = urls(60, |n| format!("/maven2/org/a{n}/1.{n}/a{n}.pom"));
         asked.iter_mut().step_by(4).for_each(|(_, status)| *status = 404);

@@ -415,6 +415,51 @@ mod tests {
     }
 
     #[test]
+    fn a_new_version_of_our_application_is_ours() {
+        let poll = |agent: &str| record(agent, "/api/v1/unread", 200);
+        let mut before = people();
+        before.extend((0..10).map(|_| poll("Shop/5.2.1 (iOS 17.5)")));
+        let now = |agent: &str| -> Vec<RequestRecord> {
+            people().into_iter().chain((0..120).map(|_| poll(agent))).collect()
+        };
+        let own = |agent: &str| measured(&now(agent), &before, 3.0, Metric::OwnProgramExcess);
+        assert!(own("Shop/5.3.0 (iOS 17.6)").is_some_and(|s| s > 0.9));
+        assert!(own("okhttp/4.9.3").is_some_and(|s| s < 0.1));
+    }
+
+    #[test]
+    fn a_partners_list_is_a_batch_and_a_repeated_call_is_none() {
+        let agent = "Apache-HttpClient/4.5.14 (Java/17.0.9)";
+        let with = |url: &dyn Fn(usize) -> String| -> Vec<RequestRecord> {
+            people().into_iter().chain((0..120).map(|n| record(agent, &url(n), 200))).collect()
+        };
+        let batch = |now: &[RequestRecord]| measured(now, &people(), 3.0, Metric::BatchExcess);
+        assert!(batch(&with(&|n| format!("/api/v1/stock/{}", 9_000 + n))).is_some_and(|s| s > 0.9));
+        assert!(batch(&with(&|_| "/api/v1/stock/9000".to_owned())).is_some_and(|s| s < 0.1));
+    }
+
+    #[test]
+    fn a_catalogue_that_is_read_is_told_from_pages_that_are_hit() {
+        let reads = |pages: usize| -> Vec<RequestRecord> {
+            let items = (0..600).map(|n| record("Mozilla/5.0", &format!("/p/lamp-{}", n % pages), 200));
+            people().into_iter().chain(items).collect()
+        };
+        let copied = |pages| measured(&reads(pages), &people(), 10.0, Metric::CopyExcess);
+        assert!(copied(400).is_some_and(|s| s > 0.9));
+        assert!(copied(20).is_some_and(|s| s < 0.1));
+    }
+
+    #[test]
+    fn pages_that_send_elsewhere_are_a_loop_and_a_moved_flood_is_none() {
+        let looping: Vec<RequestRecord> =
+            people().into_iter().map(|r| RequestRecord { status: 301, ..r }).collect();
+        assert!(measured(&looping, &people(), 1.0, Metric::LoopShare).is_some_and(|s| s > 0.8));
+        let flood = (0..600).map(|n| record("Mozilla/5.0", &format!("/x{n}"), 301));
+        let flooded: Vec<RequestRecord> = people().into_iter().chain(flood).collect();
+        assert!(measured(&flooded, &people(), 10.0, Metric::LoopShare).is_some_and(|s| s < 0.1));
+    }
+
+    #[test]
     fn failing_scanners_break_nothing_that_worked() {
         let mut scanned = people();
         scanned.extend((0..60).map(|n| record("x", &format!("/.env{}", n * 7919), 404)));
