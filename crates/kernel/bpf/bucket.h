@@ -9,7 +9,7 @@
 INLINE void bucket_key(const struct rule *rule, const struct facts *facts, struct bucket_key *key)
 {
 	key->counter = rule->counter;
-	key->epoch = rule->epoch;
+	key->epoch = (u32)rule->epoch_upper << 16 | rule->epoch_lower;
 	if (rule->limit_key == LIMIT_SOURCE || rule->limit_key == LIMIT_NETWORK) {
 		key->address[0] = facts->source[0];
 		key->address[1] = facts->source[1];

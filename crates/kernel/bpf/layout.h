@@ -97,9 +97,10 @@ struct rule {
 	u8 action;
 	u8 limit_key;
 	u8 enforce;
-	u8 reserved;
-	/* Tells its buckets from those of an earlier measure with the same counter. */
-	u16 epoch;
+	/* Tells its buckets from those of an earlier measure with the same counter: 24 bits, these the
+	 * upper ones. */
+	u8 epoch_upper;
+	u16 epoch_lower;
 };
 
 /* Which rules a value leaves possible, by attribute: 64 rules are tried in a handful of loads. */

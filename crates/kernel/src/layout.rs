@@ -241,9 +241,9 @@ pub(crate) fn encode_rule(
         u8::from(act != Act::Drop),
         key,
         u8::from(rule.enforce),
-        0,
+        (slot.epoch >> 16) as u8,
     ]);
-    w.u16(slot.epoch);
+    w.u16(slot.epoch as u16);
     w.done()
 }
 
@@ -336,6 +336,11 @@ impl BlockShape {
     pub(crate) fn table_masks(masks: &MasksBytes) -> (u32, u32) {
         let both = word(masks, masks.len() - 16);
         (both as u32, (both >> 32) as u32)
+    }
+
+    /// Whether a bank has openings answered with cookies.
+    pub(crate) fn has_cookies(masks: &MasksBytes) -> bool {
+        word(masks, masks.len() - 20) as u32 != 0
     }
 }
 
@@ -440,6 +445,17 @@ pub(crate) struct RuleHead {
 }
 
 impl RuleHead {
+    pub(crate) fn of_cookies(bytes: &CookieBytes) -> Self {
+        let short = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
+        Self {
+            expires_ns: word(bytes, 0),
+            share: short(8),
+            counter: short(10),
+            is_limit: false,
+            enforce: bytes[16] != 0,
+        }
+    }
+
     pub(crate) fn decode(bytes: &RuleBytes) -> Self {
         let short = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
         Self {

@@ -5,11 +5,15 @@ use crate::layout::COUNTERS;
 use crate::rule::{Kind, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Loans that are told apart: limits of a measure long gone are not those of a new one.
+const EPOCHS: u32 = 1 << 24;
+
 /// A counter, and which loan of it this is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub counter: u16,
-    pub epoch: u16,
+    /// Of 24 bits.
+    pub epoch: u32,
 }
 
 /// What a measure is known by: its id, and what it tests. A plan may use an id again for something
@@ -29,7 +33,7 @@ pub(crate) fn name(rule: &Rule) -> Name {
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     lent: BTreeMap<Name, Slot>,
-    loans: u16,
+    loans: u32,
 }
 
 impl Slots {
@@ -49,7 +53,7 @@ impl Slots {
         for name in wanted {
             if !self.lent.contains_key(&name) {
                 let counter = free.next()?;
-                self.loans = self.loans.wrapping_add(1);
+                self.loans = (self.loans + 1) % EPOCHS;
                 self.lent.insert(name.clone(), Slot { counter, epoch: self.loans });
                 begun.push((counter, name));
             }
@@ -86,5 +90,19 @@ mod tests {
         assert_eq!(begun[0].0, before[0].1, "the counter of a is free for c");
         assert!(slots.iter().any(|(name, counter)| name == "b" && counter == before[1].1));
         assert!(slots.assign((0..257).map(|n| named(&n.to_string()))).is_none());
+    }
+    /// Of 16 bits, an epoch came again while the limit of an earlier measure still ran.
+    #[test]
+    fn loans_of_a_counter_are_told_apart_beyond_65536() {
+        let mut slots = Slots::default();
+        slots.assign([named("first")].into_iter()).unwrap();
+        let first = slots.lent[&named("first")];
+        for n in 0..1 << 16 {
+            let name = named(&n.to_string());
+            slots.assign([name.clone()].into_iter()).unwrap();
+            let slot = slots.lent[&name];
+            assert_eq!(slot.counter, first.counter);
+            assert_ne!(slot.epoch, first.epoch, "{n}");
+        }
     }
 }

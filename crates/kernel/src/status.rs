@@ -18,6 +18,8 @@ pub struct Status {
     pub interface: Option<String>,
     pub generation: u32,
     pub rules: Vec<RuleStatus>,
+    /// The measure that has openings answered with cookies, if one does.
+    pub cookies: Option<RuleStatus>,
     /// Blocked prefixes of IPv4 and of IPv6, expired ones included. Lengths that the tables do not hold
     /// count as what they are split into.
     pub blocked: (usize, usize),
@@ -84,6 +86,7 @@ fn read(ids: &[u32]) -> Result<Status, KernelError> {
         interface: interface::name(control.interface),
         generation: control.generation,
         rules: Vec::new(),
+        cookies: None,
         blocked: blocked(&tables, control.bank)?,
         counts: Vec::new(),
         totals: Totals::sum(tables.totals.get(&0, 0).map_err(failed("totals"))?.iter()),
@@ -93,14 +96,11 @@ fn read(ids: &[u32]) -> Result<Status, KernelError> {
     for index in 0..in_force.min(RULES) {
         let bytes = tables.rules.get(&(control.bank % BANKS * RULES + index), 0).map_err(failed("rules"))?;
         let head = RuleHead::decode(&bytes);
-        status.rules.push(RuleStatus {
-            words: label(&tables, head.counter)?,
-            is_limit: head.is_limit,
-            enforce: head.enforce,
-            per_mille: u32::from(head.share) * 1_000 / u32::from(crate::rule::WHOLE_SHARE),
-            seconds_left: head.expires_ns.saturating_sub(now_ns) / 1_000_000_000,
-            counts: counts(&tables, head.counter)?,
-        });
+        status.rules.push(rule(&tables, head, now_ns)?);
+    }
+    if BlockShape::has_cookies(&masks) {
+        let bytes = tables.cookies.get(&control.bank, 0).map_err(failed("cookie_rules"))?;
+        status.cookies = Some(rule(&tables, RuleHead::of_cookies(&bytes), now_ns)?);
     }
     for counter in 0..crate::layout::COUNTERS as u16 {
         let words = label(&tables, counter)?;
@@ -109,6 +109,17 @@ fn read(ids: &[u32]) -> Result<Status, KernelError> {
         }
     }
     Ok(status)
+}
+
+fn rule(tables: &Tables, head: RuleHead, now_ns: u64) -> Result<RuleStatus, KernelError> {
+    Ok(RuleStatus {
+        words: label(tables, head.counter)?,
+        is_limit: head.is_limit,
+        enforce: head.enforce,
+        per_mille: u32::from(head.share) * 1_000 / u32::from(crate::rule::WHOLE_SHARE),
+        seconds_left: head.expires_ns.saturating_sub(now_ns) / 1_000_000_000,
+        counts: counts(tables, head.counter)?,
+    })
 }
 
 fn blocked(tables: &Tables, bank: u32) -> Result<(usize, usize), KernelError> {

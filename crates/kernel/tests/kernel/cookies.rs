@@ -2,7 +2,7 @@
 
 use crate::network::{plan, policy, start};
 use crate::peer::{Peer, inside, run, wait_for};
-use seawall_kernel::{KernelFilter, Moment, Totals};
+use seawall_kernel::{KernelFilter, Moment, Totals, running};
 use seawall_model::Cause;
 use seawall_model::plan::{Action, Scope};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -167,12 +167,20 @@ pub fn arm(filter: &mut KernelFilter) {
 /// Cookies for everybody, once those for half of them have come back. `known`: an open connection.
 fn arm_whole(filter: &mut KernelFilter, clients: &mut Clients, known: &str) {
     arm(filter);
+    assert!(shows_answered(500), "half at first");
     clients.does(&format!("say {known}"));
     assert_eq!(clients.tell(&format!("rush {MANY} 192.0.2.1")), MANY.to_string());
     let found = totals(filter);
     assert!(found.cookies_left > 1 && found.cookies_left_good > 1, "half is the host's at first: {found:?}");
     filter.look_at_cookies(Moment::now()).expect("looked at");
     assert_eq!(filter.take_notes(), Vec::<String>::new());
+    assert!(shows_answered(1_000), "and then all");
+}
+
+/// Whether a filter of this machine has openings answered for that part of a thousand flows.
+fn shows_answered(per_mille: u32) -> bool {
+    let shown = running().expect("the status").into_iter().filter_map(|filter| filter.cookies);
+    shown.into_iter().any(|rule| rule.enforce && rule.per_mille == per_mille && rule.seconds_left > 0)
 }
 
 fn totals(filter: &KernelFilter) -> Totals {

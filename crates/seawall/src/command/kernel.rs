@@ -29,19 +29,23 @@ fn show(filter: &Filter, out: &mut dyn Write) -> anyhow::Result<()> {
     )?;
     writeln!(out, "  would drop      {}", t.would_drop)?;
     writeln!(out, "  protected       {} met a rule and passed", t.protected)?;
-    if t.cookies_sent > 0 || t.cookies_bad > 0 {
+    if filter.cookies.is_some() || t.cookies_sent > 0 || t.cookies_bad > 0 {
         writeln!(
             out,
             "  cookies         {} openings answered, {} came back, {} packets of no connection dropped",
             t.cookies_sent, t.cookies_good, t.cookies_bad
         )?;
+        writeln!(out, "  left to host    {} openings, {} came back", t.cookies_left, t.cookies_left_good)?;
     }
     writeln!(out, "  samples         {}, {} lost", t.samples, t.samples_lost)?;
     writeln!(out, "  blocked         {} IPv4 and {} IPv6 prefixes", filter.blocked.0, filter.blocked.1)?;
     for rule in &filter.rules {
         writeln!(out, "  {}", in_words(rule))?;
     }
-    let is_shown = |words: &String| filter.rules.iter().any(|r| r.words == *words);
+    if let Some(rule) = &filter.cookies {
+        writeln!(out, "  {}", cookies_in_words(rule))?;
+    }
+    let is_shown = |words: &String| filter.rules.iter().chain(&filter.cookies).any(|r| r.words == *words);
     for (words, counts) in filter.counts.iter().filter(|(words, _)| !is_shown(words)) {
         writeln!(
             out,
@@ -60,10 +64,7 @@ fn in_words(rule: &RuleStatus) -> String {
         (true, false) => "dropped",
         (true, true) => "limited",
     };
-    let time = match rule.seconds_left {
-        0 => "expired".to_owned(),
-        seconds => format!("{seconds} s left"),
-    };
+    let time = time_left(rule);
     format!(
         "{}: {does} for {} % of flows, {time}: {} packets met, {} dropped",
         text::visible(&rule.words),
@@ -71,6 +72,19 @@ fn in_words(rule: &RuleStatus) -> String {
         rule.counts.matched_packets,
         rule.counts.dropped_packets
     )
+}
+
+fn time_left(rule: &RuleStatus) -> String {
+    match rule.seconds_left {
+        0 => "expired".to_owned(),
+        seconds => format!("{seconds} s left"),
+    }
+}
+
+fn cookies_in_words(rule: &RuleStatus) -> String {
+    let does = if rule.enforce { "answered" } else { "observed" };
+    let time = time_left(rule);
+    format!("{}: openings {does} for {} % of flows, {time}", text::visible(&rule.words), rule.per_mille / 10)
 }
 
 #[cfg(test)]
@@ -90,6 +104,16 @@ mod tests {
         assert_eq!(
             in_words(&rule),
             "m1 drop-in-kernel: ttl = 117: dropped for 25 % of flows, expired: 9 packets met, 2 dropped"
+        );
+        let rule = RuleStatus {
+            words: "m1 syn-cookies: everything".to_owned(),
+            per_mille: 500,
+            seconds_left: 7,
+            ..rule
+        };
+        assert_eq!(
+            cookies_in_words(&rule),
+            "m1 syn-cookies: everything: openings answered for 50 % of flows, 7 s left"
         );
     }
 }
