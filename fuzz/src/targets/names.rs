@@ -31,7 +31,14 @@ pub fn dns_edge(bytes: &[u8]) {
 
 fn made(bytes: &[u8], query: &Query<'_>) {
     let mut out = Vec::new();
-    write::short(&mut out, bytes, query, 23, 0, &write::Opt { cookie: Some(&[1; 24]), code: 0 });
+    write::short(
+        &mut out,
+        bytes,
+        query,
+        23,
+        0,
+        &write::Opt { cookie: Some(&[1; 24]), ..write::Opt::default() },
+    );
     assert!(Answer::parse(&out, query.question_end()).is_ok(), "a short answer");
     out.clear();
     write::any(&mut out, bytes, query, &write::Opt::default());

@@ -51,6 +51,8 @@ pub enum Via {
     },
     Tcp {
         connection: u64,
+        /// It is over TLS, so that lengths are what others can see.
+        is_secret: bool,
     },
 }
 
@@ -199,7 +201,9 @@ struct Ask<'a> {
 
 impl Ask<'_> {
     fn opt(&self) -> Opt<'_> {
-        Opt { cookie: self.cookie.as_ref().map(<[u8; COOKIE_BYTES]>::as_slice), code: 0 }
+        let is_padded = matches!(self.asker.via, Via::Tcp { is_secret: true, .. })
+            && self.query.edns.is_some_and(|e| e.has_padding);
+        Opt { cookie: self.cookie.as_ref().map(<[u8; COOKIE_BYTES]>::as_slice), code: 0, is_padded }
     }
 }
 

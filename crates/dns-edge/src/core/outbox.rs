@@ -47,7 +47,7 @@ impl Outbox {
             Via::Udp { listener, local } => {
                 self.clients.push(ToClient { listener, to: asker.address, from: local, range });
             }
-            Via::Tcp { connection } => self.streams.push(ToStream { connection, range }),
+            Via::Tcp { connection, .. } => self.streams.push(ToStream { connection, range }),
         }
     }
 

@@ -123,6 +123,12 @@ impl Clients {
         }
     }
 
+    /// Whether a connection is over TLS.
+    #[must_use]
+    pub fn is_secret(&mut self, connection: u64) -> bool {
+        self.get(connection).is_some_and(|client| client.link.is_secret())
+    }
+
     /// Sends an answer.
     pub fn send(&mut self, connection: u64, message: &[u8], now_ms: u64, epoll: &OwnedFd) {
         let Some(client) = self.get(connection) else { return };

@@ -34,6 +34,12 @@ impl Link {
         &self.stream
     }
 
+    /// Nobody on the way can read it.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Something waits to be sent, apart from what the caller holds.
     #[must_use]
     pub fn wants_write(&self) -> bool {

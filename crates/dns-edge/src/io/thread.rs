@@ -274,8 +274,9 @@ impl Thread {
     fn read_client(&mut self, connection: u64) {
         let (core, out) = (&mut self.core, &mut self.out);
         let now_ms = core.now().us / 1_000;
+        let is_secret = self.clients.is_secret(connection);
         self.clients.read(connection, now_ms, &self.epoll, |address, message| {
-            core.query(&Asker { address, via: Via::Tcp { connection } }, message, out);
+            core.query(&Asker { address, via: Via::Tcp { connection, is_secret } }, message, out);
         });
         self.flush();
     }

@@ -12,6 +12,9 @@ pub const OPT_BYTES: usize = 11;
 /// day 2020).
 pub const UDP_BYTES: u16 = 1232;
 const OPTION_COOKIE: u16 = 10;
+const OPTION_PADDING: u16 = 12;
+/// Answers are padded to a multiple of this (RFC 8467 section 4.1), where they can be.
+const PADDED_BYTES: usize = 468;
 
 /// What is said in the OPT record of an answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,6 +23,8 @@ pub struct Opt<'a> {
     pub cookie: Option<&'a [u8]>,
     /// Bits of the code above the header's four.
     pub code: u16,
+    /// The answer's length is to tell little: it is padded (RFC 7830).
+    pub is_padded: bool,
 }
 
 /// The largest answer that a client takes in one datagram.
@@ -52,9 +57,28 @@ pub fn finish(out: &mut Vec<u8>, start: usize, query: &Query<'_>, opt: &Opt<'_>)
     add_opt(out, UDP_BYTES, opt.code, edns.dnssec_ok, opt.cookie);
     let count = u16::from_be_bytes([out[start + 10], out[start + 11]]).saturating_add(1);
     out[start + 10..start + 12].copy_from_slice(&count.to_be_bytes());
+    if opt.is_padded {
+        pad(out, start, OPT_BYTES + opt.cookie.map_or(0, |c| 4 + c.len()));
+    }
 }
 
-/// Length of the OPT record that [`finish`] adds.
+/// Adds the padding option to the OPT record at the end, which has so many bytes, of the message
+/// that begins at `start`.
+fn pad(out: &mut Vec<u8>, start: usize, opt_bytes: usize) {
+    let bytes = out.len() - start + 4;
+    let padding = bytes.next_multiple_of(PADDED_BYTES) - bytes;
+    if bytes + padding > usize::from(u16::MAX) {
+        return;
+    }
+    let length_at = out.len() - opt_bytes + OPT_BYTES - 2;
+    out.extend(OPTION_PADDING.to_be_bytes());
+    out.extend((padding as u16).to_be_bytes());
+    out.resize(out.len() + padding, 0);
+    let length = (opt_bytes - OPT_BYTES + 4 + padding) as u16;
+    out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+}
+
+/// Length of the OPT record that [`finish`] adds, without padding, which only answers over TLS have.
 #[inline]
 #[must_use]
 pub fn opt_bytes(query: &Query<'_>, opt: &Opt<'_>) -> usize {
@@ -113,7 +137,7 @@ fn add_opt(out: &mut Vec<u8>, udp_bytes: u16, code: u16, dnssec_ok: bool, cookie
     }
 }
 
-/// Copies an OPT record that was read before, without its cookie and with our size.
+/// Copies an OPT record that was read before, without its cookie and padding and with our size.
 fn copy_opt(out: &mut Vec<u8>, opt: &[u8]) {
     let start = out.len();
     out.extend(&opt[..OPT_BYTES]);
@@ -122,7 +146,7 @@ fn copy_opt(out: &mut Vec<u8>, opt: &[u8]) {
     let mut left = usize::from(u16::from_be_bytes([opt[9], opt[10]]));
     while left >= 4 {
         let length = 4 + usize::from(u16::from_be_bytes([rest[2], rest[3]]));
-        if u16::from_be_bytes([rest[0], rest[1]]) != OPTION_COOKIE {
+        if !matches!(u16::from_be_bytes([rest[0], rest[1]]), OPTION_COOKIE | OPTION_PADDING) {
             out.extend(&rest[..length]);
         }
         rest = &rest[length..];
@@ -162,11 +186,11 @@ mod tests {
         let asked = query(b"");
         let q = Query::parse(&asked).expect("a query");
         let mut out = Vec::new();
-        short(&mut out, &asked, &q, code::BAD_COOKIE, 0, &Opt { cookie: Some(&[7; 24]), code: 0 });
+        short(&mut out, &asked, &q, code::BAD_COOKIE, 0, &Opt { cookie: Some(&[7; 24]), ..Opt::default() });
         let answer = super::super::Answer::parse(&out, q.question_end()).expect("an answer");
         assert_eq!(answer.code, code::BAD_COOKIE);
         assert_eq!(out.len(), q.question_end() + OPT_BYTES + 4 + 24);
-        assert_eq!(opt_bytes(&q, &Opt { cookie: Some(&[7; 24]), code: 0 }), OPT_BYTES + 28);
+        assert_eq!(opt_bytes(&q, &Opt { cookie: Some(&[7; 24]), ..Opt::default() }), OPT_BYTES + 28);
     }
 
     #[test]
@@ -180,15 +204,32 @@ mod tests {
     }
 
     #[test]
+    fn a_padded_answer_is_a_multiple_long_and_still_an_answer() {
+        let asked = query(b"");
+        let q = Query::parse(&asked).expect("a query");
+        for cookie in [None, Some(&[7; 24][..])] {
+            let mut out = b"before".to_vec();
+            short(&mut out, &asked, &q, code::REFUSED, 0, &Opt { cookie, is_padded: true, ..Opt::default() });
+            let answer = super::super::Answer::parse(&out[6..], q.question_end()).expect("an answer");
+            assert_eq!((out.len() - 6, answer.can_be_cached), (PADDED_BYTES, true));
+            assert_eq!(answer.opt, Some((q.question_end(), PADDED_BYTES - q.question_end())));
+        }
+        let mut long = vec![0; 65_525];
+        let before = long.len();
+        pad(&mut long, 0, OPT_BYTES);
+        assert_eq!(long.len(), before, "no longer than a message can be");
+    }
+
+    #[test]
     fn a_back_end_gets_the_clients_network_but_not_its_cookie() {
         let subnet = b"\0\x08\0\x07\0\x01\x18\0\xC0\0\x02";
-        let asked = query(&[&b"\0\x0A\0\x08ABCDEFGH"[..], subnet].concat());
+        let asked = query(&[&b"\0\x0A\0\x08ABCDEFGH\0\x0C\0\x02\0\0"[..], subnet].concat());
         let q = Query::parse(&asked).expect("a query");
         let mut out = Vec::new();
         forwarded(&mut out, &asked, &q, 7);
         let sent = Query::parse(&out).expect("a query");
         let edns = sent.edns.expect("EDNS");
-        assert!(edns.has_client_subnet && edns.dnssec_ok && edns.cookie.is_none());
+        assert!(edns.has_client_subnet && edns.dnssec_ok && edns.cookie.is_none() && !edns.has_padding);
         assert_eq!((sent.id, sent.name, edns.udp_bytes), (7, q.name, UDP_BYTES));
         assert!(out.ends_with(subnet));
     }

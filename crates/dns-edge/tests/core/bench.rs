@@ -168,7 +168,7 @@ pub fn udp(n: u32) -> Asker {
 }
 
 pub fn tcp(n: u32) -> Asker {
-    Asker { via: Via::Tcp { connection: n.into() }, ..udp(n) }
+    Asker { via: Via::Tcp { connection: n.into(), is_secret: false }, ..udp(n) }
 }
 
 impl Bench {

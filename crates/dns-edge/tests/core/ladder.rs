@@ -1,6 +1,7 @@
 //! The ladder, step by step and under a flood.
 
 use crate::bench::{Bench, Sent, Setup, answer, cookie_option, query, query_of, tcp, udp};
+use seawall_dns_edge::core::{Asker, Via};
 use seawall_dns_edge::message::{kind, name, opcode};
 use seawall_dns_edge::talk::{Key, Request};
 use seawall_dns_edge::{Counter, Limits, ZoneSource};
@@ -342,6 +343,19 @@ fn messages_are_counted_into_windows_before_anything_is_done_about_them() {
     let mut names: Vec<String> = dns.query_records().into_iter().map(|r| r.name).collect();
     names.sort();
     assert_eq!(names, ["", "nope.example.org", "www.example.org"]);
+}
+
+#[test]
+fn answers_are_padded_over_tls_where_the_question_is_and_nowhere_else() {
+    let mut bench = Setup::default().bench();
+    let padded = query("www.example.org", b"\0\x0C\0\x03\0\0\0");
+    let over = |is_secret| Asker { via: Via::Tcp { connection: 1, is_secret }, ..udp(1) };
+    let lengths = [(udp(1), &padded), (over(false), &padded), (over(true), &padded)]
+        .map(|(asker, asked)| bench.served(&asker, asked, 0)[0].bytes.len());
+    assert!(lengths[0] == lengths[1] && lengths[0] < 200, "{lengths:?}");
+    assert_eq!(lengths[2] % 468, 0, "{lengths:?}");
+    let bare = bench.served(&over(true), &query("www.example.org", b""), 0);
+    assert!(bare[0].bytes.len() < 200);
 }
 
 /// The number of the asker that is a zone's primary.
