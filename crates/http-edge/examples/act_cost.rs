@@ -88,7 +88,7 @@ fn parts(meter: &Meter) {
     let shedder = Shedder::new(64, 1_000, NOW);
     meter.run("shed/ask+done", |n| {
         let now = NOW.plus_ns(n as i64 * 10_000);
-        if shedder.ask(Priority::from(Standing::Known), now) == Room::Go {
+        if shedder.ask(Priority::from(Standing::Known), 3, now) == Room::Go {
             shedder.done(&Answer { part: 3, latency_ns: 25_000_000, failed: false }, now);
         }
     });

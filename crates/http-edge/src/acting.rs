@@ -115,16 +115,29 @@ pub struct Pass<'a> {
     sighting: Sighting,
     part: u8,
     cap: Option<(Arc<RuleTable>, RuleIndex)>,
-    /// Whether it has a place at the upstream.
-    holds: Cell<bool>,
+    /// What it has at the upstream.
+    holds: Cell<Holds>,
+}
+
+/// What a request has at the upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Holds {
+    /// Nothing, or nothing any more.
+    #[default]
+    Nothing,
+    Place,
+    /// It waits there, and takes nobody's place.
+    Aside,
 }
 
 impl Pass<'_> {
     /// The request was answered, `latency` after it was let through.
     pub fn done(self, latency: Duration, failed: bool, now: Timestamp) {
         let latency_ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        if self.holds.replace(false) {
-            self.shedder.done(&Answer { part: self.part, latency_ns, failed }, now);
+        match self.holds.take() {
+            Holds::Nothing => {}
+            Holds::Place => self.shedder.done(&Answer { part: self.part, latency_ns, failed }, now),
+            Holds::Aside => self.shedder.back(self.part, (!failed).then_some(latency_ns)),
         }
         if !failed {
             self.memory.answered(&self.sighting, now);
@@ -133,8 +146,10 @@ impl Pass<'_> {
 
     /// What follows is no work of the upstream's, however long it lasts: gives the place back.
     pub fn leave_room(&self) {
-        if self.holds.replace(false) {
-            self.shedder.abandoned();
+        match self.holds.take() {
+            Holds::Nothing => {}
+            Holds::Place => self.shedder.abandoned(self.part),
+            Holds::Aside => self.shedder.back(self.part, None),
         }
     }
 
@@ -310,19 +325,22 @@ impl Acting {
             part: part_of(request.path, sighting.kind),
             sighting,
             cap,
-            holds: Cell::new(false),
+            holds: Cell::default(),
         };
-        let is_let_in =
-            !thread.settings.enforce || pin!(self.wait_for_room(thread, shedder, standing, now)).await;
-        if !is_let_in {
+        let room = if thread.settings.enforce {
+            pin!(self.wait_for_room(thread, shedder, (standing, pass.part), now)).await
+        } else {
+            Some(Holds::Nothing)
+        };
+        let Some(holds) = room else {
             if let Some(page) = seen.instead.take() {
                 thread.counters.add(Counter::served_instead, 1);
                 return Entry::Stored(page);
             }
             thread.counters.add(Counter::rule_shed, 1);
             return Entry::Full(Box::new(self.come_back(shedder, request, now)));
-        }
-        pass.holds.set(thread.settings.enforce);
+        };
+        pass.holds.set(holds);
         self.memory.admit(&pass.sighting, now);
         Entry::Go(pass)
     }
@@ -432,21 +450,23 @@ impl Acting {
         &self,
         thread: &Thread,
         shedder: &Shedder,
-        standing: Standing,
+        (standing, part): (Standing, u8),
         now: Timestamp,
-    ) -> bool {
+    ) -> Option<Holds> {
         let priority = Priority::from(standing);
-        match shedder.ask(priority, now) {
-            Room::Go => return true,
-            Room::Full => return false,
+        match shedder.ask(priority, part, now) {
+            Room::Go => return Some(Holds::Place),
+            Room::Aside => return Some(Holds::Aside),
+            Room::Full => return None,
             Room::Queue => {}
         }
         loop {
             tokio::time::sleep(ASK_AGAIN).await;
             let later = thread.clock.timestamp(tokio::time::Instant::now());
-            match shedder.again(priority, now, later) {
-                Room::Go => return true,
-                Room::Full => return false,
+            match shedder.again(priority, part, now, later) {
+                Room::Go => return Some(Holds::Place),
+                Room::Aside => return Some(Holds::Aside),
+                Room::Full => return None,
                 Room::Queue => {}
             }
         }

@@ -28,16 +28,12 @@ impl Listeners {
     /// # Errors
     /// If an address cannot be listened on.
     pub fn prepare(&self, sites: &[Site], threads: usize, given: Vec<TcpListener>) -> io::Result<Self> {
-        let mut adopted = BTreeMap::<SocketAddr, Vec<TcpListener>>::new();
-        for listener in given {
-            listener.set_nonblocking(true)?;
-            adopted.entry(listener.local_addr()?).or_default().push(listener);
-        }
+        let mut adopted = Adopted::of(given)?;
         let mut all = BTreeMap::new();
         for key in keys(sites) {
             let mut own = match self.0.get(&key) {
                 Some(there) => there.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?,
-                None => adopted.remove(&key.0).unwrap_or_default(),
+                None => adopted.take(key.0, sites),
             };
             fill(&mut own, key.0, threads)?;
             all.insert(key, own);
@@ -78,6 +74,34 @@ impl Listeners {
     /// If the system has no descriptors left.
     pub fn copies(&self) -> io::Result<Vec<TcpListener>> {
         self.0.values().flatten().map(TcpListener::try_clone).collect()
+    }
+}
+
+/// Sockets that were made by others, by their addresses, in the order in which they were given.
+struct Adopted(Vec<(SocketAddr, Vec<TcpListener>)>);
+
+impl Adopted {
+    fn of(given: Vec<TcpListener>) -> io::Result<Self> {
+        let mut all: Vec<(SocketAddr, Vec<TcpListener>)> = Vec::new();
+        for listener in given {
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            match all.iter_mut().find(|(known, _)| *known == address) {
+                Some((_, same)) => same.push(listener),
+                None => all.push((address, vec![listener])),
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// Those of an address. Where the port is the system's choice, the first that no site asks for by
+    /// name: it was chosen for this one before.
+    fn take(&mut self, wanted: SocketAddr, sites: &[Site]) -> Vec<TcpListener> {
+        let is_left = |address: SocketAddr| sites.iter().all(|site| site.listen != address);
+        let fits = |(address, _): &(SocketAddr, Vec<TcpListener>)| {
+            *address == wanted || (wanted.port() == 0 && address.ip() == wanted.ip() && is_left(*address))
+        };
+        self.0.iter().position(fits).map(|at| self.0.remove(at).1).unwrap_or_default()
     }
 }
 
@@ -150,6 +174,20 @@ mod tests {
             health_path: None,
             upstream_trust: None,
         }
+    }
+
+    #[test]
+    fn ports_that_the_system_chose_are_handed_over() {
+        let sites = [site("127.0.0.1:0"), site("127.0.0.1:0")];
+        let first = Listeners::default().prepare(&sites, 2, Vec::new()).expect("ports");
+        let there = first.addresses(&sites);
+        let copies = first.copies().expect("copies");
+        let next = Listeners::default().prepare(&sites, 2, copies).expect("the same ports");
+        assert_eq!(next.addresses(&sites), there);
+        // A site that names one of them gets that one.
+        let named = [site("127.0.0.1:0"), site(&there[0].to_string())];
+        let next = Listeners::default().prepare(&named, 2, first.copies().expect("copies")).expect("ports");
+        assert_eq!(next.addresses(&named), [there[1], there[0]]);
     }
 
     #[test]

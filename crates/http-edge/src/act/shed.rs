@@ -25,6 +25,11 @@
 //! V. Jacobson, "Controlling Queue Delay", 2012), they are asked to come back, which is what tells
 //! browsers from floods.
 //!
+//! Long polls wait at the upstream and cost it nothing. A part of the site whose answers have always
+//! taken seconds is one of them, as far as calm times have shown that so many at once do no harm: its
+//! requests go past the limit, up to some times as many, and hold no place. Beyond that they are
+//! requests like others, so that a flood on a slow page gains little.
+//!
 //! All threads share one shedder; it is atomic words only. A thread keeps its own waiting requests
 //! and asks again when one of its own is done, and every few milliseconds.
 
@@ -72,6 +77,8 @@ const EASE: f64 = 0.95;
 const FORGET: f64 = 0.999;
 /// Growth per window where no answer has become slow for it.
 const START_GROWTH: f64 = 1.25;
+/// Mean latency of a part from which its requests are thought to wait and not to work.
+const WAITS_US: f64 = 2_000_000.0;
 /// Nanoseconds after which a waiting request of a class is given up.
 const PATIENCE_NS: [i64; CLASSES] = [0, 1_500_000_000, 1_000_000_000, 250_000_000, 0];
 /// Nanoseconds for which a class may be waited in before newcomers are sent away.
@@ -82,6 +89,9 @@ const STANDING_NS: i64 = 100_000_000;
 pub enum Room {
     /// To the upstream; [`Shedder::done`] gives the place back.
     Go,
+    /// To the upstream without a place, because it waits there for long and costs nothing;
+    /// [`Shedder::back`] tells of its end.
+    Aside,
     /// Not yet: ask again as [`Shedder::again`], or give up by [`Shedder::give_up`].
     Queue,
     /// Not in time.
@@ -139,6 +149,10 @@ pub struct Shedder {
     calm_arrivals: AtomicU64,
     /// Bits of an `f64`: the most requests at once of late, in calm times.
     used: AtomicU64,
+    /// Per part: requests at the upstream, with a place and without, and the most of them at once that
+    /// did no harm in calm times.
+    under_way: [AtomicU32; PARTS],
+    borne: [AtomicU32; PARTS],
     in_trouble: AtomicBool,
     /// Whether the last window was a lesson in what is normal.
     is_lesson: AtomicBool,
@@ -181,6 +195,8 @@ impl Shedder {
             normal: [const { AtomicU64::new(0) }; PARTS],
             calm_arrivals: AtomicU64::new(0),
             used: AtomicU64::new(0),
+            under_way: [const { AtomicU32::new(0) }; PARTS],
+            borne: [const { AtomicU32::new(0) }; PARTS],
             in_trouble: AtomicBool::new(false),
             is_lesson: AtomicBool::new(true),
             abnormal_windows: AtomicU32::new(0),
@@ -192,17 +208,21 @@ impl Shedder {
     #[must_use]
     pub fn kept(&self) -> Vec<u64> {
         let learnt = [&self.limit, &self.calm_arrivals, &self.used];
-        learnt.into_iter().chain(&self.normal).map(|n| n.load(Relaxed)).collect()
+        let borne = self.borne.iter().map(|n| u64::from(n.load(Relaxed)));
+        learnt.into_iter().chain(&self.normal).map(|n| n.load(Relaxed)).chain(borne).collect()
     }
 
     /// Goes on with what another learnt, where that is of the same form.
     pub fn recall(&self, kept: &[u64]) {
         let is_figure = |bits: &u64| f64::from_bits(*bits).is_finite() && f64::from_bits(*bits) >= 0.0;
-        if kept.len() != 3 + PARTS || !kept[..3].iter().all(is_figure) {
+        if kept.len() != 3 + 2 * PARTS || !kept[..3].iter().all(is_figure) {
             return;
         }
         let learnt = [&self.limit, &self.calm_arrivals, &self.used];
         learnt.into_iter().chain(&self.normal).zip(kept).for_each(|(to, from)| to.store(*from, Relaxed));
+        for (to, from) in self.borne.iter().zip(&kept[3 + PARTS..]) {
+            to.store(u32::try_from(*from).unwrap_or(0), Relaxed);
+        }
         self.limit.store(f64::from_bits(kept[0]).max(LEAST).to_bits(), Relaxed);
     }
 
@@ -216,11 +236,17 @@ impl Shedder {
         self.ceiling.store(ceiling.max(1), Relaxed);
     }
 
-    /// A request arrives.
-    pub fn ask(&self, priority: Priority, now: Timestamp) -> Room {
-        self.window.arrivals.fetch_add(1, Relaxed);
+    /// A request for a part of the site arrives.
+    pub fn ask(&self, priority: Priority, part: u8, now: Timestamp) -> Room {
         self.close_window(now);
+        let at = usize::from(part) % PARTS;
+        if self.is_known_to_wait(at) {
+            self.under_way[at].fetch_add(1, Relaxed);
+            return Room::Aside;
+        }
+        self.window.arrivals.fetch_add(1, Relaxed);
         if self.enter(priority) {
+            self.under_way[at].fetch_add(1, Relaxed);
             return Room::Go;
         }
         let class = usize::from(priority.0);
@@ -238,9 +264,10 @@ impl Shedder {
     }
 
     /// A request that waits since `since` asks again. After `Go` and `Full` it waits no longer.
-    pub fn again(&self, priority: Priority, since: Timestamp, now: Timestamp) -> Room {
+    pub fn again(&self, priority: Priority, part: u8, since: Timestamp, now: Timestamp) -> Room {
         self.close_window(now);
         let room = if self.enter_waiting(priority) {
+            self.under_way[usize::from(part) % PARTS].fetch_add(1, Relaxed);
             Room::Go
         } else if now.since_ns(since) >= PATIENCE_NS[usize::from(priority.0)] {
             self.window.sent_away.fetch_add(1, Relaxed);
@@ -264,7 +291,7 @@ impl Shedder {
 
     /// A request that went to the upstream was answered.
     pub fn done(&self, answer: &Answer, now: Timestamp) {
-        let _ = self.at_once.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+        self.abandoned(answer.part);
         let latency_us = answer.latency_ns as f64 / 1e3;
         let slot = &self.normal[usize::from(answer.part) % PARTS];
         let before = slot.load(Relaxed);
@@ -281,9 +308,30 @@ impl Shedder {
         self.close_window(now);
     }
 
+    /// A request that held no place is over; `latency_ns` where it was answered.
+    pub fn back(&self, part: u8, latency_ns: Option<u64>) {
+        let at = usize::from(part) % PARTS;
+        less(&self.under_way[at]);
+        if let Some(latency_ns) = latency_ns {
+            let slot = &self.normal[at];
+            self.learn(slot, slot.load(Relaxed), latency_ns as f64 / 1e3);
+        }
+    }
+
+    /// Whether requests of a part wait and do not work, and are no more than do no harm.
+    fn is_known_to_wait(&self, at: usize) -> bool {
+        let slot = self.normal[at].load(Relaxed);
+        if slot >> 32 < YOUNG || mean_of(slot) < WAITS_US {
+            return false;
+        }
+        let most = f64::from(self.borne[at].load(Relaxed)) * KEPT_OVER_USED;
+        f64::from(self.under_way[at].load(Relaxed)) < most.min(f64::from(self.ceiling.load(Relaxed)))
+    }
+
     /// A request that went to the upstream was given up by its client.
-    pub fn abandoned(&self) {
-        let _ = self.at_once.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+    pub fn abandoned(&self, part: u8) {
+        less(&self.at_once);
+        less(&self.under_way[usize::from(part) % PARTS]);
     }
 
     /// Seconds after which a client that was sent away should try again; spread, so that they do
@@ -395,6 +443,9 @@ impl Shedder {
         let is_lesson = !is_abnormal || windows > RELEARN_WINDOWS;
         self.is_lesson.store(is_lesson, Relaxed);
         if is_lesson {
+            for (under_way, borne) in self.under_way.iter().zip(&self.borne) {
+                borne.fetch_max(under_way.load(Relaxed), Relaxed);
+            }
             let old = f64::from_bits(self.calm_arrivals.load(Relaxed));
             let new = if old == 0.0 { arrivals_per_s } else { old + (arrivals_per_s - old) / 256.0 };
             self.calm_arrivals.store(new.to_bits(), Relaxed);
@@ -459,6 +510,11 @@ struct Closed {
     sent_away: u32,
 }
 
+/// Takes one away, but not from none.
+fn less(counter: &AtomicU32) {
+    let _ = counter.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+}
+
 fn mean_of(slot: u64) -> f64 {
     f64::from(f32::from_bits(slot as u32))
 }
@@ -491,7 +547,8 @@ mod tests {
                 !is_done
             });
             for _ in 0..(ms + 1) * per_s / 1_000 - ms * per_s / 1_000 {
-                match shedder.ask(STRANGER, at(ms)) {
+                match shedder.ask(STRANGER, 3, at(ms)) {
+                    Room::Aside => shedder.back(3, None),
                     Room::Go => {
                         let load = (running.len() as f64 + 1.0) / f64::from(workers);
                         let latency = (base_ms as f64 * load.max(1.0)) as u64;
@@ -521,6 +578,54 @@ mod tests {
         }
     }
 
+    /// Long polls of part 7 that begin at once; how many are let in, with a place or without.
+    fn poll(shedder: &Shedder, many: u32, ms: i64) -> (u32, u32) {
+        let all = (0..many).map(|_| shedder.ask(FIRST, 7, at(ms)));
+        let (mut go, mut aside) = (0, 0);
+        all.for_each(|room| match room {
+            Room::Go => go += 1,
+            Room::Aside => aside += 1,
+            Room::Queue => shedder.give_up(FIRST),
+            Room::Full => {}
+        });
+        (go, aside)
+    }
+
+    #[test]
+    fn long_polls_that_calm_times_have_known_hold_no_place() {
+        let shedder = Shedder::new(64, 1_000, START);
+        // Fifty clients at a time wait half a minute each, beside ordinary traffic.
+        let mut t = 0;
+        for _ in 0..4 {
+            let (go, aside) = poll(&shedder, 50, t);
+            t = drive(&shedder, t, 5_000, 100, 64, 25);
+            (0..aside).for_each(|_| shedder.back(7, Some(30_000_000_000)));
+            (0..go).for_each(|_| shedder.done(&Answer { part: 7, ..answer(30_000) }, at(t)));
+        }
+        shedder.set_trouble(true);
+        let before = shedder.view().at_once;
+        let (go, aside) = poll(&shedder, 300, t);
+        assert_eq!((go, aside, shedder.view().at_once), (0, 300, before));
+        // A flood on the slow part gets places like any other, beyond what is known to be borne.
+        let (go, aside) = poll(&shedder, 5_000, t);
+        assert!(aside <= 100 && go <= 1_000, "{go} and {aside}");
+    }
+
+    #[test]
+    fn a_slow_page_that_was_asked_for_now_and_then_gives_a_flood_little() {
+        let shedder = Shedder::new(64, 1_000, START);
+        let mut t = 0;
+        for _ in 0..60 {
+            let (go, aside) = poll(&shedder, 2, t);
+            t = drive(&shedder, t, 1_000, 100, 64, 25);
+            (0..aside).for_each(|_| shedder.back(7, Some(3_000_000_000)));
+            (0..go).for_each(|_| shedder.done(&Answer { part: 7, ..answer(3_000) }, at(t)));
+        }
+        shedder.set_trouble(true);
+        let (_, aside) = poll(&shedder, 5_000, t);
+        assert_eq!(aside, 16);
+    }
+
     #[test]
     fn a_sick_hour_is_not_learnt_while_there_is_trouble() {
         let shedder = Shedder::new(64, 1_000, START);
@@ -538,7 +643,7 @@ mod tests {
         // The same arrivals, and every answer takes twenty times as long.
         let (limit, mut running) = (shedder.view().limit, 0);
         for ms in (t..t + 10_000).step_by(10) {
-            assert_eq!(shedder.ask(STRANGER, at(ms)), Room::Go);
+            assert_eq!(shedder.ask(STRANGER, 3, at(ms)), Room::Go);
             running += 1;
             if running > 50 {
                 shedder.done(&answer(500), at(ms));
@@ -563,39 +668,39 @@ mod tests {
     fn the_better_claim_goes_first_and_strangers_do_not_pile_up() {
         let shedder = Shedder::new(4, 4, START);
         for _ in 0..4 {
-            assert_eq!(shedder.ask(STRANGER, at(0)), Room::Go);
+            assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Go);
         }
-        assert_eq!(shedder.ask(STRANGER, at(1)), Room::Queue);
-        assert_eq!(shedder.ask(FIRST, at(2)), Room::Queue);
+        assert_eq!(shedder.ask(STRANGER, 3, at(1)), Room::Queue);
+        assert_eq!(shedder.ask(FIRST, 3, at(2)), Room::Queue);
         shedder.done(&answer(20), at(20));
-        assert_eq!(shedder.again(STRANGER, at(1), at(20)), Room::Queue);
-        assert_eq!(shedder.again(FIRST, at(2), at(20)), Room::Go);
-        assert_eq!(shedder.ask(STRANGER, at(150)), Room::Full);
-        assert_eq!(shedder.again(STRANGER, at(1), at(300)), Room::Full);
+        assert_eq!(shedder.again(STRANGER, 3, at(1), at(20)), Room::Queue);
+        assert_eq!(shedder.again(FIRST, 3, at(2), at(20)), Room::Go);
+        assert_eq!(shedder.ask(STRANGER, 3, at(150)), Room::Full);
+        assert_eq!(shedder.again(STRANGER, 3, at(1), at(300)), Room::Full);
         assert_eq!(shedder.view().waiting, 0);
     }
 
     #[test]
     fn a_protected_client_is_let_in_while_strangers_hold_every_place() {
         let shedder = Shedder::new(4, 4, START);
-        (0..4).for_each(|_| assert_eq!(shedder.ask(STRANGER, at(0)), Room::Go));
+        (0..4).for_each(|_| assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Go));
         let protected = Priority::from(Standing::Protected);
         for ms in 0..3_000 {
-            assert_eq!(shedder.ask(protected, at(ms)), Room::Go, "{ms} ms");
+            assert_eq!(shedder.ask(protected, 3, at(ms)), Room::Go, "{ms} ms");
             shedder.done(&answer(2_000), at(ms));
         }
-        assert_eq!(shedder.ask(STRANGER, at(3_000)), Room::Queue);
-        assert_eq!(shedder.ask(protected, at(3_001)), Room::Go, "others wait, and it does not");
+        assert_eq!(shedder.ask(STRANGER, 3, at(3_000)), Room::Queue);
+        assert_eq!(shedder.ask(protected, 3, at(3_001)), Room::Go, "others wait, and it does not");
     }
 
     #[test]
     fn strangers_leave_places_free_for_the_known_while_there_is_trouble() {
         let shedder = Shedder::new(16, 16, START);
         shedder.set_trouble(true);
-        (0..14).for_each(|_| assert_eq!(shedder.ask(STRANGER, at(0)), Room::Go));
-        assert_eq!(shedder.ask(STRANGER, at(0)), Room::Queue);
-        assert_eq!([shedder.ask(FIRST, at(0)), shedder.ask(FIRST, at(0))], [Room::Go, Room::Go]);
-        assert_eq!(shedder.ask(FIRST, at(0)), Room::Queue);
+        (0..14).for_each(|_| assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Go));
+        assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Queue);
+        assert_eq!([shedder.ask(FIRST, 3, at(0)), shedder.ask(FIRST, 3, at(0))], [Room::Go, Room::Go]);
+        assert_eq!(shedder.ask(FIRST, 3, at(0)), Room::Queue);
     }
 
     #[test]
@@ -603,22 +708,22 @@ mod tests {
         let shedder = Shedder::new(8, 8, START);
         let suspect = Priority::from(Standing::Suspect);
         for _ in 0..4 {
-            assert_eq!(shedder.ask(suspect, at(0)), Room::Go);
+            assert_eq!(shedder.ask(suspect, 3, at(0)), Room::Go);
         }
-        assert_eq!(shedder.ask(suspect, at(0)), Room::Full);
-        assert_eq!(shedder.ask(STRANGER, at(0)), Room::Go);
+        assert_eq!(shedder.ask(suspect, 3, at(0)), Room::Full);
+        assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Go);
     }
 
     #[test]
     fn places_are_given_back_once() {
         let shedder = Shedder::new(2, 2, START);
-        shedder.abandoned();
-        assert_eq!(shedder.ask(FIRST, at(0)), Room::Go);
-        shedder.abandoned();
-        shedder.abandoned();
+        shedder.abandoned(3);
+        assert_eq!(shedder.ask(FIRST, 3, at(0)), Room::Go);
+        shedder.abandoned(3);
+        shedder.abandoned(3);
         assert_eq!(shedder.view().at_once, 0);
-        assert_eq!([shedder.ask(FIRST, at(0)), shedder.ask(FIRST, at(0))], [Room::Go, Room::Go]);
-        assert_eq!(shedder.ask(FIRST, at(0)), Room::Queue);
+        assert_eq!([shedder.ask(FIRST, 3, at(0)), shedder.ask(FIRST, 3, at(0))], [Room::Go, Room::Go]);
+        assert_eq!(shedder.ask(FIRST, 3, at(0)), Room::Queue);
     }
 
     #[test]
@@ -629,13 +734,13 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..5_000 {
-                        match shedder.ask(FIRST, START) {
+                        match shedder.ask(FIRST, 3, START) {
                             Room::Go => {
                                 most.fetch_max(shedder.view().at_once, Relaxed);
-                                shedder.abandoned();
+                                shedder.abandoned(3);
                             }
                             Room::Queue => shedder.give_up(FIRST),
-                            Room::Full => {}
+                            Room::Aside | Room::Full => {}
                         }
                     }
                 });

@@ -177,8 +177,8 @@ impl Edge for Seawall {
             _ => return Reply::Refuse,
         }
         let priority = Priority::from(sighting.standing);
-        match self.shedder.ask(priority, now) {
-            Room::Go => self.forward(ask.id, sighting, now),
+        match self.shedder.ask(priority, part_of(request.path, sighting.kind), now) {
+            Room::Go | Room::Aside => self.forward(ask.id, sighting, now),
             Room::Full => self.sent_away(ask, now),
             Room::Queue => {
                 self.held.entry(priority).or_default().push_back((ask.id, now, ask.clone()));
@@ -203,9 +203,10 @@ impl Edge for Seawall {
         let mut held = std::mem::take(&mut self.held);
         for (priority, line) in &mut held {
             while let Some((id, since, ask)) = line.front().cloned() {
-                let reply = match self.shedder.again(*priority, since, now) {
+                let part = part_of(ask.request().path, self.sight(&ask.request(), now).kind);
+                let reply = match self.shedder.again(*priority, part, since, now) {
                     Room::Queue => break,
-                    Room::Go => {
+                    Room::Go | Room::Aside => {
                         let sighting = self.sight(&ask.request(), now);
                         self.forward(id, sighting, now)
                     }
