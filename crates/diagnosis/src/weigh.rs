@@ -23,7 +23,7 @@ pub const ALONE: f64 = 3.0;
 /// A second cause that holds at once must explain something of its own at least this well.
 const ALSO_MARGIN: f64 = 2.0;
 /// At this score as much speaks against a cause as for it.
-const LEAST_OF_AN_ATTACK: f64 = 0.0;
+const LEAST_OF_AN_ACCUSATION: f64 = 0.0;
 /// Score below which a hypothesis is not worth listing.
 const LISTED_SCORE: f64 = -4.0;
 
@@ -89,9 +89,9 @@ fn verdict(hypotheses: &[Hypothesis], findings: &Findings, policy: &Policy) -> V
     let classes = [Class::Attack, Class::Abuse, Class::Fault, Class::Demand, Class::Normal];
     let likeliest = classes.into_iter().max_by(|a, b| class_of(*a).total_cmp(&class_of(*b)));
     let best = hypotheses.iter().find(|h| Some(h.cause.class()) == likeliest);
-    // Where nothing explains what was found, the least bad theory of an attack is no news, nor is one of abuse.
-    let is_accused = |h: &Hypothesis| matches!(h.cause.class(), Class::Attack | Class::Abuse);
-    let holds = |h: &Hypothesis| !is_accused(h) || h.score > LEAST_OF_AN_ATTACK;
+    // Where nothing explains what was found, the least bad accusation is no news.
+    let accuses = |h: &Hypothesis| matches!(h.cause.class(), Class::Attack | Class::Abuse);
+    let holds = |h: &Hypothesis| !accuses(h) || h.score > LEAST_OF_AN_ACCUSATION;
     match best {
         Some(best) if class_of(best.cause.class()) >= policy.min_confidence && holds(best) => {
             as_verdict(best, findings)
@@ -100,7 +100,7 @@ fn verdict(hypotheses: &[Hypothesis], findings: &Findings, policy: &Policy) -> V
             class: Class::Undecided,
             cause: Cause::Undecided,
             vectors: Vec::new(),
-            confidence: hypotheses.first().map_or(0.0, |h| h.confidence),
+            confidence: hypotheses.first().map_or(0.0, |h| h.confidence.min(policy.min_confidence)),
             target: findings.target(Cause::Undecided).map(str::to_owned),
             onset: findings.onset,
             end: findings.end,

@@ -226,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn what_nothing_explains_accuses_nobody() {
+        let burst = [
+            (PacketRate, 250.0),
+            (DnsQueryRate, 18.0),
+            (DnsQueryCount, 95.0),
+            (DnsUnansweredShare, 1.0),
+            (DnsServerCount, 1.0),
+        ];
+        assert_ne!(verdict(&burst), Cause::DnsFlood);
+        let hosts = [(HostFanOut, 44.0), (UnansweredUdpBytes, 1_378.0), (UnansweredUdpShare, 1.0)];
+        assert_ne!(verdict(&hosts), Cause::Scan);
+    }
+
+    #[test]
     fn echoes_make_no_conversation_of_fragments() {
         let flood = [
             (FragmentShare, 0.97),

@@ -155,7 +155,11 @@ pub(super) fn quoted(packet: &Packet<'_>) -> Option<Quoted> {
         return None;
     }
     let (source, destination, protocol, header) = ip::quoted_header(packet.payload)?;
-    let source_port = be16(packet.payload, header)?;
-    let destination_port = be16(packet.payload, header + 2)?;
+    let first = (be16(packet.payload, header)?, be16(packet.payload, header + 2)?);
+    // Packets of other protocols have no ports, so that none may be read into their first bytes.
+    let (source_port, destination_port) = match protocol {
+        protocol::TCP | protocol::UDP | SCTP | UDP_LITE | DCCP => first,
+        _ => (0, 0),
+    };
     Some(Quoted { source, destination, protocol, source_port, destination_port })
 }
