@@ -121,15 +121,19 @@ fn as_verdict(hypothesis: &Hypothesis, findings: &Findings) -> Verdict {
     }
 }
 
-/// Causes that hold beside the verdict: strong in themselves, of another kind of traffic.
+/// Causes that hold beside the verdict: strong in themselves, and of another kind of traffic than the
+/// verdict and than the likelier ones among them.
 fn also(hypotheses: &[Hypothesis], verdict: &Verdict, findings: &Findings) -> Vec<Verdict> {
     if !verdict.class.is_named() {
         return Vec::new();
     }
-    hypotheses
-        .iter()
-        .filter(|h| h.cause != verdict.cause && h.cause != Cause::Normal)
-        .filter(|h| h.score >= ALSO_MARGIN && rules::independent(h.cause, verdict.cause))
-        .map(|h| Verdict { confidence: confidence::alone(h.score), ..as_verdict(h, findings) })
-        .collect()
+    let mut all: Vec<Verdict> = Vec::new();
+    let strong = hypotheses.iter().filter(|h| h.score >= ALSO_MARGIN && h.cause != Cause::Normal);
+    for hypothesis in strong.filter(|h| h.cause != verdict.cause) {
+        if [verdict].into_iter().chain(&all).all(|v| rules::independent(hypothesis.cause, v.cause)) {
+            let confidence = confidence::alone(hypothesis.score);
+            all.push(Verdict { confidence, ..as_verdict(hypothesis, findings) });
+        }
+    }
+    all
 }

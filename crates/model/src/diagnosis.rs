@@ -70,3 +70,14 @@ pub struct Diagnosis {
     /// What was not seen and would have helped, as clauses.
     pub missing: Vec<String>,
 }
+
+impl Diagnosis {
+    /// What measures act against: the verdict, or where it is an attack that is not sure enough, an
+    /// attack beside it that is. `min_confidence`: 0 to 1.
+    #[must_use]
+    pub fn acted_on(&self, min_confidence: f64) -> &Verdict {
+        let is_sure = |v: &&Verdict| v.class == Class::Attack && v.confidence >= min_confidence;
+        let sure = std::iter::once(&self.verdict).chain(&self.also).find(is_sure);
+        sure.filter(|_| self.verdict.class == Class::Attack).unwrap_or(&self.verdict)
+    }
+}

@@ -379,12 +379,17 @@ impl Draft<'_> {
         let plan = Plan {
             generation,
             parent: self.input.previous.map(|p| p.generation),
-            cause: effective(&self.input.diagnosis.verdict, self.input.policy),
+            cause: self.cause(),
             created: self.input.now,
             expires: self.expiry(),
             measures: self.measures,
         };
         (Some(plan), self.report)
+    }
+
+    fn cause(&self) -> Cause {
+        let policy = self.input.policy;
+        effective(self.input.diagnosis.acted_on(policy.min_confidence), policy)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::ladder::{Ladder, Over};
 use crate::planner::PlanInput;
+use seawall_model::cause::Class;
+use seawall_model::metric::Metric;
 use seawall_model::observation::{Fragment, HttpVersion, Method, protocol, tcp_flags};
 use seawall_model::plan::Scope;
 use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
@@ -14,6 +16,9 @@ const MAX_SOURCES: usize = 10;
 const HEAVY_SHARE: f64 = 0.02;
 /// How much heavier than normal a source must be.
 const TIMES_NORMAL: f64 = 10.0;
+/// Requests that one visitor makes at once: a page comes with its parts. A flood that has just begun
+/// is so few requests that a visitor among them looks heavy.
+const ONE_VISIT: f64 = 30.0;
 
 /// A scope, or why there is none.
 pub(crate) type Scoped = Result<Scope, String>;
@@ -107,11 +112,22 @@ fn too_wide(signature: &Signature, input: &PlanInput<'_>) -> Option<String> {
         if is_protected(*prefix, input) {
             return Some(format!("it names {prefix}, which overlaps a protected client"));
         }
+        if signature.layer == Layer::Http && is_one_visit(signature.attack.share, input) {
+            return Some(format!("it names {prefix}, which has sent no more so far than one visitor may"));
+        }
         let (v4, v6) = input.policy.min_prefix_bits;
         let shortest = if prefix.address().is_ipv4() { v4 } else { v6 };
         (prefix.length_bits() < shortest)
             .then(|| format!("it names {prefix}, wider than the /{shortest} that the policy allows"))
     })
+}
+
+/// Whether a share of an attack's requests is still so few that one visitor may have made them.
+fn is_one_visit(share: f64, input: &PlanInput<'_>) -> bool {
+    let findings = input.findings;
+    let rate = findings.observed(Metric::RequestRate).or_else(|| findings.observed(Metric::PageRate));
+    let is_attack = input.diagnosis.verdict.class == Class::Attack;
+    is_attack && rate.is_some_and(|per_s| share * per_s * findings.duration_s < ONE_VISIT)
 }
 
 /// Whether senders may be forged here.
@@ -132,6 +148,7 @@ fn sources(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
         input.rankings.dimensions.iter().filter(|(name, _)| name == "source").flat_map(|(_, r)| r).filter(
             |r| r.share >= HEAVY_SHARE && r.baseline_share.is_none_or(|b| r.share >= TIMES_NORMAL * b),
         );
+    let heavy = heavy.filter(|r| ladder.layer != Layer::Http || !is_one_visit(r.share, input));
     let addresses: Vec<IpAddr> = heavy.filter_map(|r| r.name.parse().ok()).collect();
     let named = addresses.len();
     let mut kept: Vec<Prefix> = addresses

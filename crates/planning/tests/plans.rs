@@ -113,6 +113,17 @@ fn doubt_leaves_only_what_can_be_undone() {
 }
 
 #[test]
+fn a_sure_attack_beside_an_unsure_one_is_what_the_plan_is_against() {
+    let mut case = Case::new(Cause::UdpFlood);
+    let beside = Case::new(Cause::HttpFlood).diagnosis.verdict;
+    case.diagnosis.verdict.confidence = 0.4;
+    case.diagnosis.also.push(beside);
+    let plan = plan_for(&case);
+    assert_eq!(plan.cause, Cause::HttpFlood);
+    assert!(plan.measures.iter().any(denies), "{:?}", names(&plan));
+}
+
+#[test]
 fn harm_beyond_the_policy_is_rejected_with_its_number() {
     let mut case = Case::new(Cause::HttpFlood);
     for s in &mut case.signatures {
@@ -123,6 +134,28 @@ fn harm_beyond_the_policy_is_rejected_with_its_number() {
     assert!(
         report.alternatives.iter().any(|a| a.standing == Standing::Rejected && a.reason.contains("20.0 %"))
     );
+}
+
+/// Broke: three tenths of a second into a flood, a visitor who had just fetched a page and its parts
+/// was a twentieth of it, and was blocked.
+#[test]
+fn a_visitor_in_the_first_second_of_a_flood_is_not_blocked() {
+    let named = |duration_s| {
+        let mut case = Case::new(Cause::HttpFlood);
+        case.findings.duration_s = duration_s;
+        let visitor = seawall_model::signature::Test::Source("198.51.100.7/32".parse().unwrap());
+        case.signatures = vec![fixture::signature(seawall_model::signature::Layer::Http, vec![visitor])];
+        case.signatures[0].attack = fixture::share(0.05);
+        case.rankings.dimensions[0].1.iter_mut().for_each(|r| r.share = 0.05);
+        let names = |m: &Measure| match &m.scope {
+            Scope::Signature(s) => s.names_sources(),
+            Scope::Sources(_) => true,
+            Scope::All => false,
+        };
+        plan_for(&case).measures.iter().any(names)
+    };
+    assert!(!named(0.1));
+    assert!(named(60.0));
 }
 
 #[test]

@@ -58,6 +58,10 @@ pub struct Card {
     pub released_s: Option<f64>,
     /// All names given during the attack, in order.
     pub names: Vec<String>,
+    /// Named at the same time as the last of them.
+    pub beside: Vec<String>,
+    /// The last of them was right.
+    pub holds: bool,
     pub refutations: Vec<Refutation>,
     /// Measures that were in force, in the guard's words.
     pub measures: Vec<String>,
@@ -171,7 +175,7 @@ impl Card {
             within("named", self.named_s, NAMED_S),
             Bar {
                 name: "name holds".into(),
-                held: self.right.iter().any(|r| r == last),
+                held: self.holds,
                 text: format!("called {last} at the end of the attack"),
             },
             Bar {
@@ -295,6 +299,7 @@ mod tests {
         let seen = Seen {
             theories: crate::live::OUTAGES[0].theories,
             right: vec!["http-flood"],
+            forged: vec!["udp-flood"],
             onset,
             end: onset + Duration::from_secs(12),
             until: onset + Duration::from_secs(18),
@@ -367,6 +372,21 @@ mod tests {
             "written up",
         ];
         assert_eq!(missed, expected);
+    }
+
+    #[test]
+    fn what_comes_beside_the_attack_is_no_name_for_it_alone() {
+        let onset = Instant::now();
+        let named = |at_ms, also: serde_json::Value| {
+            let verdict = json!({ "cause": "udp-flood" });
+            event(onset, at_ms, json!({ "event": "named", "verdict": verdict, "also": also }))
+        };
+        let alone = [named(200, json!([]))];
+        let card = scene(&requests(onset, |_| 200), &alone, onset);
+        assert_eq!((card.named_s, card.holds), (None, false));
+        let both = [named(200, json!([])), named(700, json!([{ "cause": "http-flood" }]))];
+        let card = scene(&requests(onset, |_| 200), &both, onset);
+        assert_eq!((card.named_s, card.holds, card.beside), (Some(0.7), true, vec!["http-flood".to_owned()]));
     }
 
     #[test]

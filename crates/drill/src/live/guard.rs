@@ -38,6 +38,12 @@ impl Event {
         if self.is("named") { self.value["verdict"]["cause"].as_str() } else { None }
     }
 
+    /// The causes that a `named` event tells of beside that one.
+    pub(crate) fn beside(&self) -> impl Iterator<Item = Cause> {
+        let all = self.value["also"].as_array().into_iter().flatten();
+        all.filter_map(|v| serde_json::from_value(v["cause"].clone()).ok())
+    }
+
     /// Seconds from a moment; negative where it was earlier.
     pub(crate) fn since_s(&self, from: tokio::time::Instant) -> f64 {
         since_s(tokio::time::Instant::from_std(self.at), from)
@@ -63,7 +69,10 @@ impl Event {
             "named" => {
                 let cause: Cause = serde_json::from_value(value["verdict"]["cause"].clone()).ok()?;
                 let sure = 100.0 * value["verdict"]["confidence"].as_f64().unwrap_or(0.0);
-                format!("named: {}, {sure:.0} % sure", cause.title())
+                let beside: Vec<&str> = self.beside().map(Cause::title).collect();
+                let and =
+                    if beside.is_empty() { String::new() } else { format!(", beside {}", beside.join(", ")) };
+                format!("named: {}{and}, {sure:.0} % sure", cause.title())
             }
             "measures" => {
                 let all = value["measures"].as_array()?;

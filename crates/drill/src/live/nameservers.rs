@@ -114,7 +114,16 @@ async fn guarded(
     let events = guard.end()?;
     play.hear(&events);
     let right = world.flood.causes.iter().map(|c| c.as_str()).collect();
-    let seen = Seen { theories: outage.theories, right, onset, end, until, asked: &asked, events: &events };
+    let seen = Seen {
+        theories: outage.theories,
+        right,
+        forged: Vec::new(),
+        onset,
+        end,
+        until,
+        asked: &asked,
+        events: &events,
+    };
     Ok(Card { measures, machine, lab, ..seen.card(world.name, seed) })
 }
 

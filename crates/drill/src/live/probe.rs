@@ -186,7 +186,8 @@ async fn play(
     let events = guard.end()?;
     play.hear(&events);
     let right = flood.causes.iter().map(|c| c.as_str()).collect();
-    let seen = Seen { theories: &[], right, onset, end, until, asked: &asked, events: &events };
+    let seen =
+        Seen { theories: &[], right, forged: Vec::new(), onset, end, until, asked: &asked, events: &events };
     let seen = seen.card("probe", options.seed);
     let card = Card { attack_per_s: per_s, answered_without, course_without, not_taken, machine, ..seen };
     let (pages, parts) = (found.pages.len(), found.parts.len());

@@ -58,6 +58,8 @@ pub struct Moment {
 pub(super) struct Seen<'a> {
     pub(super) theories: &'a [Theory],
     pub(super) right: Vec<&'static str>,
+    /// Names of what comes beside the outage's own attack, in a lab.
+    pub(super) forged: Vec<&'static str>,
     pub(super) onset: Instant,
     pub(super) end: Instant,
     /// When the guard was asked to end: what it withdraws then says nothing.
@@ -70,8 +72,7 @@ impl Seen<'_> {
     /// Fills in everything that people and events tell; it is not judged yet.
     pub(super) fn card(&self, world: &str, seed: u64) -> Card {
         let named: Vec<&Event> = self.during().filter(|e| e.cause().is_some()).collect();
-        let is_right = |e: &&&Event| e.cause().is_some_and(|c| self.right.contains(&c));
-        let first_right = named.iter().find(is_right);
+        let first_right = named.iter().find(|e| self.is_right(e));
         let length_s = self.length_s();
         let contained_s = contained(&self.steps(length_s)).map(|step| step as f64 * STEP_S);
         let from_s = contained_s.unwrap_or(CONTAINED_S).min(CONTAINED_S);
@@ -88,6 +89,11 @@ impl Seen<'_> {
             contained_s,
             released_s: self.released_s(),
             names: named.iter().filter_map(|e| e.cause()).map(str::to_owned).collect(),
+            beside: named
+                .last()
+                .map(|e| e.beside().map(|c| c.as_str().to_owned()).collect())
+                .unwrap_or_default(),
+            holds: named.last().is_some_and(|e| self.is_right(e)),
             refutations: self.refutations(first_right.copied()),
             measures: self.measures(),
             answered_after: self.share(after, Asked::is_good),
@@ -107,7 +113,16 @@ impl Seen<'_> {
     /// Names given from the onset on, in order, and when the first right one was.
     pub(super) fn names(&self) -> (Vec<String>, Option<f64>) {
         let names = self.during().filter_map(Event::cause).map(str::to_owned).collect();
-        (names, self.first(|e| e.cause().is_some_and(|c| self.right.contains(&c))))
+        (names, self.first(|e| self.is_right(e)))
+    }
+
+    /// Whether an event gives a right name: as the trouble's own, or as one of two where the other is
+    /// right too.
+    fn is_right(&self, event: &Event) -> bool {
+        event.cause().is_some_and(|cause| {
+            let is_told_beside = || event.beside().any(|c| self.right.contains(&c.as_str()));
+            self.right.contains(&cause) || self.forged.contains(&cause) && is_told_beside()
+        })
     }
 
     pub(super) fn story(&self) -> Vec<Moment> {

@@ -19,7 +19,6 @@ use super::site::Site;
 use super::worker::Worker;
 use super::world::{Trap, Wanted, World};
 use crate::rng::Rng;
-use seawall_model::Cause;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
@@ -239,10 +238,16 @@ impl<'a> Scene<'a> {
         let until = Instant::now();
         let events = guard.end()?;
         self.play.hear(&events);
-        let forged = self.forged().map(Forged::cause);
-        let right = self.world.flood.causes.iter().copied().chain(forged).map(Cause::as_str).collect();
-        let seen =
-            Seen { theories: self.outage.theories, right, onset, end, until, asked: &asked, events: &events };
+        let seen = Seen {
+            theories: self.outage.theories,
+            right: self.world.flood.causes.iter().map(|c| c.as_str()).collect(),
+            forged: self.forged().map(|f| f.cause().as_str()).collect(),
+            onset,
+            end,
+            until,
+            asked: &asked,
+            events: &events,
+        };
         Ok(Card { not_taken, machine, lab, ..seen.card(self.world.name, self.play.options.seed) })
     }
 
@@ -254,7 +259,7 @@ impl<'a> Scene<'a> {
     ) -> io::Result<TrapCard> {
         // Each has a site of its own.
         let seed = options.seed.wrapping_add(7_919 * (1 + trap as u64));
-        let options = Options { seed, keep: None, ..options };
+        let options = Options { seed, ..options };
         let mut scene = Self::new(trap.name(), world, options, tell)?;
         let guard = scene.guard()?;
         let people = scene.people(guard.door());
@@ -281,6 +286,7 @@ impl<'a> Scene<'a> {
         let seen = Seen {
             theories: scene.outage.theories,
             right,
+            forged: Vec::new(),
             onset,
             end,
             until,

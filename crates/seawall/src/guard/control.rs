@@ -568,6 +568,11 @@ impl Control {
             measure.initial_share = 1.0;
         }
         if let Some(present) = &self.plan {
+            // What is in force changes what is seen: doubt about an attack that is being held back
+            // is no reason to let it in.
+            if is_hostile(present.cause) && plan.cause == Cause::Undecided {
+                return;
+            }
             let is_same = keys(present) == keys(&plan);
             let is_first = plan.cause.layer() == Layer::Packet
                 && self.incident.as_ref().is_some_and(|i| now.since_s(i.onset) < FIRST_LOOKS_S);

@@ -47,7 +47,8 @@ pub fn told(told: &Told, now: Timestamp) -> Value {
     match told {
         Told::Opened(onset) => line("opened", now, json!({ "onset": onset })),
         Told::Named(report) => {
-            line("named", now, json!({ "verdict": report.verdict, "refuted": refuted(report) }))
+            let rest = json!({ "verdict": report.verdict, "also": report.also, "refuted": refuted(report) });
+            line("named", now, rest)
         }
         Told::Notified { title, file } => line("users", now, json!({ "title": title, "file": file })),
         Told::Engaged { plan, observe } => {
@@ -92,7 +93,8 @@ fn refuted(report: &TriageReport) -> Vec<Value> {
     for finding in &report.findings {
         findings.insert(finding.clone());
     }
-    let is_rival = |c: &&Cause| **c != report.verdict.cause && c.class().is_named();
+    let holds = |c: Cause| c == report.verdict.cause || report.also.iter().any(|v| v.cause == c);
+    let is_rival = |c: &&Cause| !holds(**c) && c.class().is_named();
     let row = |cause: &Cause| Some(as_row(*cause, &seawall_diagnosis::refute(*cause, &findings)?));
     Cause::ALL.iter().filter(is_rival).filter_map(row).collect()
 }

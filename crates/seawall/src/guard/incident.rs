@@ -55,6 +55,9 @@ pub(super) struct Incident {
     pub(super) kept: Option<Timestamp>,
     /// What the operator was told.
     pub(super) cause: Option<Cause>,
+    /// Attacks at the same time, that the operator was told of.
+    #[serde(default)]
+    beside: Vec<Cause>,
     /// What is found instead, and how many times in a row.
     rival: Option<(Cause, u32)>,
     /// What the users were told of.
@@ -73,6 +76,7 @@ impl Incident {
             report: None,
             kept: None,
             cause: None,
+            beside: Vec::new(),
             rival: None,
             notified: None,
             done: Ledger::default(),
@@ -124,15 +128,29 @@ impl Incident {
         &self.done
     }
 
-    /// Takes a report; true if the trouble has a new name by it.
+    /// Takes a report; true if the trouble has a new name by it, or an attack beside it is news.
     pub(super) fn describe(&mut self, report: Box<TriageReport>) -> bool {
         let cause = report.verdict.cause;
+        let is_renamed = self.cause.replace(cause) != Some(cause);
+        let is_joined = self.is_joined(&report);
         self.report = Some(report);
-        let is_new = self.cause.replace(cause) != Some(cause);
+        let is_new = is_renamed || is_joined;
         if is_new {
             self.rival = None;
         }
         is_new
+    }
+
+    /// Whether a report tells of an attack at the same time that nobody was told of.
+    fn is_joined(&mut self, report: &TriageReport) -> bool {
+        let attacks = report.also.iter().filter(|v| v.class == Class::Attack).map(|v| v.cause);
+        let before = self.beside.len();
+        for cause in attacks.filter(|_| report.verdict.class.is_named()) {
+            if !self.beside.contains(&cause) {
+                self.beside.push(cause);
+            }
+        }
+        self.beside.len() > before
     }
 
     /// Whether the operator has been told nothing yet but that something is going on.

@@ -272,10 +272,11 @@ pub(crate) fn planned(
         normal: *normal,
     });
     let Some(plan) = plan else { return (None, report) };
+    let against = diagnosis.acted_on(policy.min_confidence);
     let context = CheckContext {
         now,
-        confidence: diagnosis.verdict.confidence,
-        vectors: &diagnosis.verdict.vectors,
+        confidence: against.confidence,
+        vectors: &against.vectors,
         proven_sources: &rankings.proven_sources,
     };
     approve(plan, report, policy, &context)

@@ -278,7 +278,9 @@ fn story(html: &mut Html, card: &Card) {
     if let Some(team) = outage(&card.world) {
         html.element("p", &[("class", "soft")], &day(team));
     }
-    let called = card.names.last().map_or_else(|| "nothing".to_owned(), |n| title_of(n));
+    let names = card.names.last().into_iter().chain(&card.beside);
+    let called = names.map(|n| title_of(n)).reduce(|a, b| format!("{a} and {b}"));
+    let called = called.unwrap_or_else(|| "nothing".to_owned());
     let text = format!(
         "Here {:.0} requests a second came to a service that manages {:.0}. Seawall called it {called}{}. Of people's \
          requests {} were answered well; with nothing in front, {}.",

@@ -283,7 +283,7 @@ fn notes(page: &mut Page, cards: &[Card], rounds: u32) {
 /// What the trouble was called, what ruled the theories out, and what was done.
 fn account(page: &mut Page, card: &Card) {
     page.blank();
-    let name = card.names.last().map_or("nothing", String::as_str);
+    let name = names(card).unwrap_or_else(|| "nothing".to_owned());
     let rates = format!(
         "  called {name}; {:.0} requests/s at a service that manages {:.0}/s",
         card.attack_per_s, card.capacity_per_s
@@ -306,7 +306,13 @@ fn account(page: &mut Page, card: &Card) {
 
 /// The last name that was given, after a comma.
 fn called(card: &Card) -> String {
-    card.names.last().map(|name| format!(", called {name}")).unwrap_or_default()
+    names(card).map(|names| format!(", called {names}")).unwrap_or_default()
+}
+
+/// The last name that was given, and what was named beside it.
+fn names(card: &Card) -> Option<String> {
+    let last = card.names.last()?;
+    Some([last].into_iter().chain(&card.beside).map(String::as_str).collect::<Vec<_>>().join(" and "))
 }
 
 fn what_was_done(page: &mut Page, card: &Card) {
