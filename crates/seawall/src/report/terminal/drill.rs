@@ -311,8 +311,8 @@ fn called(card: &Card) -> String {
 
 /// The last name that was given, and what was named beside it.
 fn names(card: &Card) -> Option<String> {
-    let last = card.names.last()?;
-    Some([last].into_iter().chain(&card.beside).map(String::as_str).collect::<Vec<_>>().join(" and "))
+    let all: Vec<String> = [card.names.last()?].into_iter().chain(&card.beside).cloned().collect();
+    Some(text::list(&all))
 }
 
 fn what_was_done(page: &mut Page, card: &Card) {
