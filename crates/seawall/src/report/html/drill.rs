@@ -4,7 +4,7 @@
 use super::builder::Html;
 use super::{POLICY, STYLE};
 use crate::report::terminal::{ground, lab, percent, released, ruled_out, seconds, starved};
-use crate::report::text::{capitalised, list};
+use crate::report::text::{self, capitalised};
 use seawall_drill::live::{Bar, Card, Moment, Outage, PeerScore, Second, Share, TrapCard, Worse, outage};
 use seawall_model::math::ln;
 use seawall_model::{Cause, Timestamp};
@@ -281,7 +281,7 @@ fn story(html: &mut Html, card: &Card) {
     let names = card.names.last().into_iter().chain(&card.beside);
     let called = match names.map(|n| title_of(n)).collect::<Vec<_>>().as_slice() {
         [] => "nothing".to_owned(),
-        all => list(all),
+        all => text::list(all),
     };
     let text = format!(
         "Here {:.0} requests a second came to a service that manages {:.0}. Seawall called it {called}{}. Of people's \
