@@ -34,7 +34,7 @@
 //! and asks again when one of its own is done, and every few milliseconds.
 
 use super::memory::Standing;
-use seawall_detection::feature::classify::PathKind;
+use super::parts::{Lesson, Parts, less};
 use seawall_model::{Timestamp, hash, math};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -47,8 +47,6 @@ const STRANGERS: usize = 3;
 /// Part of all places that is kept free of strangers while there is trouble, so that whoever is
 /// known finds one at once; one place at least.
 const KEPT_FREE: f64 = 0.125;
-/// Parts of the site whose normal latency is learnt.
-const PARTS: usize = 64;
 const WINDOW_NS: i64 = 100_000_000;
 /// Answers without which a window goes on, for a second at most.
 const WINDOW_ANSWERS: u64 = 8;
@@ -62,23 +60,17 @@ const WORST_RATIO: f64 = 8.0;
 const RELEARN_WINDOWS: u32 = 6_000;
 /// Arrivals over calm ones from which latency is blamed on them.
 const DEMAND: f64 = 1.5;
-/// Answers until a part's normal is trusted.
-const YOUNG: u64 = 32;
-/// Answers over which a part's normal moves.
-const MEMORY: f64 = 512.0;
 const LEAST: f64 = 4.0;
 /// In calm times the limit comes down to so many times the most that were at once of late, but not
 /// below what arrives in a second, nor below what a small site may need: there must be room for all
 /// while an upstream becomes slow.
-const KEPT_OVER_USED: f64 = 8.0;
+pub(super) const KEPT_OVER_USED: f64 = 8.0;
 const KEPT: f64 = 32.0;
 /// How fast it comes down, and how fast the most of late is forgotten, per window.
 const EASE: f64 = 0.95;
 const FORGET: f64 = 0.999;
 /// Growth per window where no answer has become slow for it.
 const START_GROWTH: f64 = 1.25;
-/// Mean latency of a part from which its requests are thought to wait and not to work.
-const WAITS_US: f64 = 2_000_000.0;
 /// Nanoseconds after which a waiting request of a class is given up.
 const PATIENCE_NS: [i64; CLASSES] = [0, 1_500_000_000, 1_000_000_000, 250_000_000, 0];
 /// Nanoseconds for which a class may be waited in before newcomers are sent away.
@@ -114,14 +106,6 @@ impl From<Standing> for Priority {
     }
 }
 
-/// The part of the site a request belongs to, for what latency is normal there.
-#[must_use]
-pub fn part_of(path: &[u8], kind: PathKind) -> u8 {
-    let rest = path.strip_prefix(b"/").unwrap_or(path);
-    let first = rest.split(|b| *b == b'/').next().unwrap_or(rest);
-    (hash::combine(kind as u64, hash::bytes(first)) % PARTS as u64) as u8
-}
-
 /// How an upstream answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
@@ -143,16 +127,11 @@ pub struct Shedder {
     /// Since when requests of a class wait without a break; 0: nobody does.
     waiting_since: [AtomicI64; CLASSES],
     window: Window,
-    /// Per part: answers counted (upper half), and mean latency in microseconds as `f32`.
-    normal: [AtomicU64; PARTS],
+    parts: Parts,
     /// Bits of an `f64`: arrivals per second in calm times; 0: not known.
     calm_arrivals: AtomicU64,
     /// Bits of an `f64`: the most requests at once of late, in calm times.
     used: AtomicU64,
-    /// Per part: requests at the upstream, with a place and without, and the most of them at once that
-    /// did no harm in calm times.
-    under_way: [AtomicU32; PARTS],
-    borne: [AtomicU32; PARTS],
     in_trouble: AtomicBool,
     /// Whether the last window was a lesson in what is normal.
     is_lesson: AtomicBool,
@@ -192,11 +171,9 @@ impl Shedder {
             waiting: Default::default(),
             waiting_since: Default::default(),
             window: Window::new(now),
-            normal: [const { AtomicU64::new(0) }; PARTS],
+            parts: Parts::new(),
             calm_arrivals: AtomicU64::new(0),
             used: AtomicU64::new(0),
-            under_way: [const { AtomicU32::new(0) }; PARTS],
-            borne: [const { AtomicU32::new(0) }; PARTS],
             in_trouble: AtomicBool::new(false),
             is_lesson: AtomicBool::new(true),
             abnormal_windows: AtomicU32::new(0),
@@ -208,22 +185,19 @@ impl Shedder {
     #[must_use]
     pub fn kept(&self) -> Vec<u64> {
         let learnt = [&self.limit, &self.calm_arrivals, &self.used];
-        let borne = self.borne.iter().map(|n| u64::from(n.load(Relaxed)));
-        learnt.into_iter().chain(&self.normal).map(|n| n.load(Relaxed)).chain(borne).collect()
+        learnt.into_iter().map(|n| n.load(Relaxed)).chain(self.parts.kept()).collect()
     }
 
     /// Goes on with what another learnt, where that is of the same form.
     pub fn recall(&self, kept: &[u64]) {
         let is_figure = |bits: &u64| f64::from_bits(*bits).is_finite() && f64::from_bits(*bits) >= 0.0;
-        if kept.len() != 3 + 2 * PARTS || !kept[..3].iter().all(is_figure) {
+        let Some((figures, parts)) = kept.split_first_chunk::<3>() else { return };
+        if !figures.iter().all(is_figure) || !self.parts.recall(parts) {
             return;
         }
         let learnt = [&self.limit, &self.calm_arrivals, &self.used];
-        learnt.into_iter().chain(&self.normal).zip(kept).for_each(|(to, from)| to.store(*from, Relaxed));
-        for (to, from) in self.borne.iter().zip(&kept[3 + PARTS..]) {
-            to.store(u32::try_from(*from).unwrap_or(0), Relaxed);
-        }
-        self.limit.store(f64::from_bits(kept[0]).max(LEAST).to_bits(), Relaxed);
+        learnt.into_iter().zip(figures).for_each(|(to, from)| to.store(*from, Relaxed));
+        self.limit.store(f64::from_bits(figures[0]).max(LEAST).to_bits(), Relaxed);
     }
 
     /// What is normal is kept as it is while there is trouble.
@@ -239,14 +213,13 @@ impl Shedder {
     /// A request for a part of the site arrives.
     pub fn ask(&self, priority: Priority, part: u8, now: Timestamp) -> Room {
         self.close_window(now);
-        let at = usize::from(part) % PARTS;
-        if self.is_known_to_wait(at) {
-            self.under_way[at].fetch_add(1, Relaxed);
+        if self.parts.is_known_to_wait(part, self.ceiling.load(Relaxed)) {
+            self.parts.begin(part);
             return Room::Aside;
         }
         self.window.arrivals.fetch_add(1, Relaxed);
         if self.enter(priority) {
-            self.under_way[at].fetch_add(1, Relaxed);
+            self.parts.begin(part);
             return Room::Go;
         }
         let class = usize::from(priority.0);
@@ -267,7 +240,7 @@ impl Shedder {
     pub fn again(&self, priority: Priority, part: u8, since: Timestamp, now: Timestamp) -> Room {
         self.close_window(now);
         let room = if self.enter_waiting(priority) {
-            self.under_way[usize::from(part) % PARTS].fetch_add(1, Relaxed);
+            self.parts.begin(part);
             Room::Go
         } else if now.since_ns(since) >= PATIENCE_NS[usize::from(priority.0)] {
             self.window.sent_away.fetch_add(1, Relaxed);
@@ -293,13 +266,11 @@ impl Shedder {
     pub fn done(&self, answer: &Answer, now: Timestamp) {
         self.abandoned(answer.part);
         let latency_us = answer.latency_ns as f64 / 1e3;
-        let slot = &self.normal[usize::from(answer.part) % PARTS];
-        let before = slot.load(Relaxed);
-        let normal_us = mean_of(before);
+        let normal_us = self.parts.normal_us(answer.part);
         if answer.failed {
             self.window.failures.fetch_add(1, Relaxed);
         } else {
-            self.learn(slot, before, latency_us);
+            self.parts.learn(answer.part, latency_us, self.lesson());
         }
         let ratio = if normal_us > 0.0 { latency_us / normal_us } else { 1.0 };
         let ratio = if answer.failed { WORST_RATIO } else { ratio.min(WORST_RATIO) };
@@ -310,28 +281,16 @@ impl Shedder {
 
     /// A request that held no place is over; `latency_ns` where it was answered.
     pub fn back(&self, part: u8, latency_ns: Option<u64>) {
-        let at = usize::from(part) % PARTS;
-        less(&self.under_way[at]);
+        self.parts.end(part);
         if let Some(latency_ns) = latency_ns {
-            let slot = &self.normal[at];
-            self.learn(slot, slot.load(Relaxed), latency_ns as f64 / 1e3);
+            self.parts.learn(part, latency_ns as f64 / 1e3, self.lesson());
         }
-    }
-
-    /// Whether requests of a part wait and do not work, and are no more than do no harm.
-    fn is_known_to_wait(&self, at: usize) -> bool {
-        let slot = self.normal[at].load(Relaxed);
-        if slot >> 32 < YOUNG || mean_of(slot) < WAITS_US {
-            return false;
-        }
-        let most = f64::from(self.borne[at].load(Relaxed)) * KEPT_OVER_USED;
-        f64::from(self.under_way[at].load(Relaxed)) < most.min(f64::from(self.ceiling.load(Relaxed)))
     }
 
     /// A request that went to the upstream was given up by its client.
     pub fn abandoned(&self, part: u8) {
         less(&self.at_once);
-        less(&self.under_way[usize::from(part) % PARTS]);
+        self.parts.end(part);
     }
 
     /// Seconds after which a client that was sent away should try again; spread, so that they do
@@ -391,24 +350,13 @@ impl Shedder {
         if class < 2 { places.saturating_mul(64).max(1_024) } else { places.saturating_mul(8).max(64) }
     }
 
-    fn learn(&self, slot: &AtomicU64, before: u64, latency_us: f64) {
-        let count = before >> 32;
-        let in_trouble = self.in_trouble.load(Relaxed);
-        let is_young = count < YOUNG;
-        if !is_young && (in_trouble || !self.is_lesson.load(Relaxed)) {
-            return;
+    /// What an answer teaches now.
+    fn lesson(&self) -> Lesson {
+        match self.in_trouble.load(Relaxed) {
+            true => Lesson::Trouble,
+            false if self.is_lesson.load(Relaxed) => Lesson::Calm,
+            false => Lesson::Abnormal,
         }
-        let old = mean_of(before);
-        let mean = if count == 0 {
-            latency_us
-        } else if in_trouble {
-            old.min(latency_us)
-        } else {
-            old + (latency_us - old) / (count as f64 + 1.0).min(MEMORY)
-        };
-        let after = (count + 1).min(u64::from(u32::MAX)) << 32 | u64::from((mean as f32).to_bits());
-        // Losing the race to another thread's answer loses one lesson.
-        let _ = slot.compare_exchange(before, after, Relaxed, Relaxed);
     }
 
     /// Whoever first sees that the window's time is up closes it.
@@ -443,9 +391,7 @@ impl Shedder {
         let is_lesson = !is_abnormal || windows > RELEARN_WINDOWS;
         self.is_lesson.store(is_lesson, Relaxed);
         if is_lesson {
-            for (under_way, borne) in self.under_way.iter().zip(&self.borne) {
-                borne.fetch_max(under_way.load(Relaxed), Relaxed);
-            }
+            self.parts.bear();
             let old = f64::from_bits(self.calm_arrivals.load(Relaxed));
             let new = if old == 0.0 { arrivals_per_s } else { old + (arrivals_per_s - old) / 256.0 };
             self.calm_arrivals.store(new.to_bits(), Relaxed);
@@ -508,15 +454,6 @@ struct Closed {
     arrivals: u64,
     peak: u32,
     sent_away: u32,
-}
-
-/// Takes one away, but not from none.
-fn less(counter: &AtomicU32) {
-    let _ = counter.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
-}
-
-fn mean_of(slot: u64) -> f64 {
-    f64::from(f32::from_bits(slot as u32))
 }
 
 #[cfg(test)]
@@ -630,10 +567,10 @@ mod tests {
     fn a_sick_hour_is_not_learnt_while_there_is_trouble() {
         let shedder = Shedder::new(64, 1_000, START);
         let t = drive(&shedder, 0, 20_000, 100, 8, 25);
-        let healthy = mean_of(shedder.normal[3].load(Relaxed));
+        let healthy = shedder.parts.normal_us(3);
         shedder.set_trouble(true);
         drive(&shedder, t, 60_000, 2_000, 8, 25);
-        assert_eq!(mean_of(shedder.normal[3].load(Relaxed)).to_bits(), healthy.to_bits());
+        assert_eq!(shedder.parts.normal_us(3).to_bits(), healthy.to_bits());
     }
 
     #[test]

@@ -1,0 +1,149 @@
+//! Connections as values, and what single hosts do in them.
+
+use super::net::UNIFORM_LEAST;
+use super::probing::probing;
+use super::{Value, push, push_share, spread};
+use crate::feature::bits_as_count;
+use crate::feature::net::{HostProfile, NetWindow};
+use crate::feature::service;
+use seawall_model::math;
+use seawall_model::metric::Metric;
+use seawall_model::observation::{ConnectionEvent, protocol};
+use seawall_model::record::PacketRecord;
+
+/// Packets back for each small message, up to which both count as in step: the page of a site is
+/// some twenty kilobytes at most.
+const ANSWERS_PER_MESSAGE: f64 = 16.0;
+/// What few segments say is believed up to so many standard errors.
+const BELIEVED_ERRORS: f64 = 2.0;
+/// A client loses much if it says a quarter again, and does so more than once.
+const SAID_AGAIN_LEAST: u32 = 2;
+/// What fewer clients suffer may be their own trouble.
+const ASKING_LEAST: u64 = 6;
+/// TLS records before any message: the change of cipher, alerts, handshakes (RFC 8446 section 5.1).
+const TLS_SETTING_UP: std::ops::RangeInclusive<u8> = 20..=22;
+/// A source that fails on this many ports or hosts fans out.
+const FAN_OUT_LEAST: f64 = 8.0;
+
+pub(super) fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+    use ConnectionEvent::{
+        Closed, Established, HalfOpenExpired, Http2Abuse, Idle, Refused, Reset, SlowRead, SlowRequest,
+        TlsAbandoned, TlsHello,
+    };
+    let count = |event| net.event(event) as f64;
+    let attempts = count(Established) + count(HalfOpenExpired) + count(Refused);
+    push(out, Metric::HalfOpenCount, count(HalfOpenExpired), attempts.max(1.0));
+    push(out, Metric::HalfOpenRate, count(HalfOpenExpired) / seconds, attempts.max(1.0));
+    push_share(out, Metric::HandshakeCompletion, count(Established), attempts);
+    push_share(out, Metric::RefusedShare, count(Refused), attempts);
+    // Logs of proxies tell of connections only when they end.
+    let opened = count(Established).max(count(Closed));
+    push(out, Metric::ConnectionRate, opened / seconds, opened);
+    push(out, Metric::ConnectionCount, opened, opened);
+    push_share(out, Metric::ShortConnectionShare, net.short_connections as f64, count(Closed));
+    push_share(out, Metric::ResetShare, count(Reset), count(Established));
+    push_share(out, Metric::EmptyConnectionShare, net.empty_connections as f64, count(Closed));
+    push(out, Metric::AdminLoginRate, net.admin_logins as f64 / seconds, opened);
+    if let Some(median) = net.handshake_us.quantile(0.5) {
+        push(out, Metric::HandshakeTime, median, net.handshake_us.count() as f64);
+    }
+    let slow = count(SlowRequest) + count(SlowRead);
+    push(out, Metric::IdleConnections, count(Idle), count(Established).max(1.0));
+    push(out, Metric::SlowConnections, slow, count(Established).max(1.0));
+    push_share(out, Metric::SlowConnectionShare, slow.min(count(Established)), count(Established));
+    let hellos = count(TlsHello).max(count(TlsAbandoned));
+    push(out, Metric::TlsHelloRate, hellos / seconds, hellos);
+    push_share(out, Metric::TlsAbandonedShare, count(TlsAbandoned), hellos);
+    push(out, Metric::Http2AbuseEvents, count(Http2Abuse), 1.0);
+    push(out, Metric::Http2AbuseRate, count(Http2Abuse) / seconds, 1.0);
+}
+
+/// What the busiest of the sampled sources do.
+pub(super) fn hosts(net: &NetWindow, out: &mut Vec<Value>) {
+    let sorted = net.hosts.sorted();
+    let hosts = || sorted.iter().map(|(_, h)| h);
+    let n = hosts().count() as f64;
+    let most = |f: &dyn Fn(&HostProfile) -> f64| hosts().map(f).fold(0.0, f64::max);
+    let top = most(&|h| f64::from(h.packets));
+    push_share(out, Metric::TopSourceShare, top, net.volumes.all.packets as f64);
+    let opening = |h: &HostProfile| h.established + h.refused + h.half_open;
+    push(out, Metric::ConnectionsPerClient, most(&|h| f64::from(h.established)), n);
+    push(out, Metric::PortFanOut, most(&|h| if probing(h) { bits_as_count(h.ports) } else { 0.0 }), n);
+    push(out, Metric::HostFanOut, most(&|h| if probing(h) { bits_as_count(h.hosts) } else { 0.0 }), n);
+    push(out, Metric::SlowPerClient, most(&|h| f64::from(h.slow)), n);
+    push(out, Metric::IdlePerClient, most(&|h| f64::from(h.idle)), n);
+    openers(net, &sorted, out);
+    let logins = most(&|h| if opening(h) > 0 { f64::from(h.logins) } else { 0.0 });
+    push(out, Metric::LoginConnections, logins, n);
+}
+
+/// Sources whose attempts fail, and how much of what is begun are one source's tries at many places.
+fn openers(net: &NetWindow, sorted: &[&(u64, HostProfile)], out: &mut Vec<Value>) {
+    let hosts = || sorted.iter().map(|(_, h)| h);
+    let n = hosts().count() as f64;
+    let failed = |h: &HostProfile| h.half_open + h.refused;
+    let fans_out =
+        |h: &HostProfile| probing(h) && bits_as_count(h.ports).max(bits_as_count(h.hosts)) >= FAN_OUT_LEAST;
+    let begun = |of: &dyn Fn(&HostProfile) -> bool| {
+        hosts().filter(|h| of(h)).map(|h| f64::from(h.flows)).sum::<f64>()
+    };
+    push_share(out, Metric::FanOutShare, begun(&fans_out), begun(&|_| true));
+    // The profiles are a sample of the sources.
+    let all = |of: &dyn Fn(&HostProfile) -> bool| {
+        let kept = hosts().filter(|h| of(h)).count() as f64;
+        if n > 0.0 { kept / n * net.sources.count().max(n) } else { 0.0 }
+    };
+    push(out, Metric::FailedOpenerCount, all(&|h| failed(h) > h.established), n);
+    push(
+        out,
+        Metric::AdminClientCount,
+        all(&|h| h.admin_logins > 0 && h.established <= h.admin_logins + 1),
+        n,
+    );
+}
+
+/// Requests that cannot be read show as small segments to a web port, each with an answer of its
+/// own. Only an exchange in step counts: downloads have many packets back for each, uploads few.
+/// Floods send the same request again, so that their messages have one length.
+pub(super) fn messages(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+    let peak_per_client =
+        net.hosts.sorted().iter().map(|(_, h)| f64::from(h.peak_messages_per_s)).fold(0.0, f64::max);
+    let (asked, answered) = (net.volumes.messages.packets as f64, net.volumes.message_answers.packets as f64);
+    let in_step = answered <= ANSWERS_PER_MESSAGE * asked && asked <= 4.0 * answered;
+    let factor = if in_step { 1.0 } else { 0.0 };
+    push(out, Metric::PeakMessagesPerClient, factor * peak_per_client, asked);
+    push(out, Metric::MessageRate, factor * asked / seconds, asked);
+    let records = net.records();
+    let is_message = |r: &&PacketRecord| {
+        r.protocol == protocol::TCP
+            && r.two_way
+            && r.payload().first().is_some_and(|first| !TLS_SETTING_UP.contains(first))
+            && service::is_web_port(r.destination_port)
+    };
+    let lengths: Vec<u64> = records.iter().filter(is_message).map(|r| u64::from(r.length_bytes)).collect();
+    if lengths.len() >= UNIFORM_LEAST {
+        let (n, top) = (lengths.len() as f64, spread(lengths).top);
+        push(out, Metric::UniformMessageShare, top, n);
+    }
+}
+
+/// Clients that must say again much of what they say: where a part of the clients suffers, shares of
+/// all segments hide it.
+pub(super) fn lossy_clients(net: &NetWindow, out: &mut Vec<Value>) {
+    let lossy = |h: &&HostProfile| h.said_again >= SAID_AGAIN_LEAST && h.said_again * 4 >= h.said;
+    let sorted = net.hosts.sorted();
+    let asking = || sorted.iter().map(|(_, h)| h).filter(|h| h.said >= SAID_AGAIN_LEAST);
+    let (some, all) = (asking().filter(lossy).count() as u64, asking().count() as u64);
+    if all >= ASKING_LEAST {
+        push(out, Metric::LossyClientShare, at_least(some, all), all as f64);
+    }
+}
+
+/// The least share that is compatible with so many of so many (the lower end of Wilson's interval).
+pub(super) fn at_least(hits: u64, trials: u64) -> f64 {
+    let (n, z) = (trials.max(1) as f64, BELIEVED_ERRORS);
+    let share = hits as f64 / n;
+    let center = share + z * z / (2.0 * n);
+    let reach = z * math::sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n));
+    ((center - reach) / (1.0 + z * z / n)).max(0.0)
+}
