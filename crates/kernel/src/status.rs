@@ -61,11 +61,12 @@ pub fn running() -> Result<Vec<Status>, KernelError> {
     }
     found
         .into_values()
-        .map(|mut maps| {
-            // Some tables only the canary of the same filter names: they share the others.
-            let sibling = canaries.iter().find(|c| c.iter().any(|id| maps.contains(id)));
-            maps.extend(sibling.into_iter().flatten());
-            read(&maps)
+        .filter_map(|mut maps| {
+            // Some tables only the canary of the same filter names: they share the others. A filter
+            // without one is just being loaded or taken away.
+            let sibling = canaries.iter().find(|c| c.iter().any(|id| maps.contains(id)))?;
+            maps.extend(sibling);
+            Some(read(&maps))
         })
         .collect()
 }
