@@ -236,6 +236,38 @@ fn an_empty_log_is_no_all_clear() {
     assert!(said.out.contains("nothing that could be read as traffic"), "{}", said.out);
 }
 
+/// A capture of link type 1 with `count` frames at steps of `step_us`.
+fn capture_of(frame: &[u8], count: u32, step_us: u32) -> Vec<u8> {
+    let mut bytes = vec![0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0];
+    let length = frame.len() as u32;
+    for index in 0..count {
+        let at_us = index * step_us;
+        for field in [1_700_000_000 + at_us / 1_000_000, at_us % 1_000_000, length, length] {
+            bytes.extend(field.to_le_bytes());
+        }
+        bytes.extend(frame);
+    }
+    bytes
+}
+
+#[test]
+fn a_capture_without_ip_was_read_and_is_normal_unless_it_is_a_storm() {
+    let folder = Folder::new("no-ip");
+    let mut arp = vec![0xFF; 6];
+    arp.extend([2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1]);
+    arp.extend([0, 0, 0, 0, 0, 0, 192, 0, 2, 2]);
+    for (name, count, step_us, verdict) in [
+        ("one.pcap", 1, 0, "NO ATTACK"),
+        ("some.pcap", 60, 500_000, "NO ATTACK"),
+        ("storm.pcap", 5000, 100, "UNDECIDED"),
+    ] {
+        let path = folder.path(name);
+        std::fs::write(&path, capture_of(&arp, count, step_us)).expect("written");
+        let said = seawall(&["triage", &path]);
+        assert!(said.out.starts_with(verdict), "{name}: {}", said.out);
+    }
+}
+
 #[test]
 fn nothing_is_learnt_from_nothing() {
     let folder = Folder::new("nothing");

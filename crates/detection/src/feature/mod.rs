@@ -63,6 +63,12 @@ impl Span {
 }
 
 impl Window {
+    /// A time that was watched, and in which nothing came that counts.
+    #[must_use]
+    pub fn of_silence(first: Timestamp, last: Timestamp) -> Self {
+        Self { span: Some(Span::of(first).join(Span::of(last))), ..Self::default() }
+    }
+
     /// Counts one observation. `priority` decides whether the samples take it: a hash of its
     /// position in the input, unique to it.
     #[inline]

@@ -80,8 +80,8 @@ pub fn findings_with(
         let normal = expected.iter().find(|e| e.metric == value.metric);
         findings.insert(finding(value, normal, onset));
     }
-    // Where nothing was seen, nothing is judged.
-    if reference.is_none() && !during.is_empty() {
+    // Where nothing was seen, nothing is judged; time in which nobody sent anything was seen.
+    if reference.is_none() && during.span.is_some() {
         let observed = during.seconds();
         let metric = Metric::JudgedTime;
         findings.insert(Finding { metric, observed, expected: None, surprise: 0.0, support: 1.0, onset });

@@ -18,6 +18,7 @@ use seawall_model::report::{InputReport, SCHEMA, SignatureReport, TimelineEntry,
 use seawall_planning::{Approved, CheckContext, PlanInput, approve, render};
 use seawall_sensor::{Options, Tally};
 use seawall_wire::log::Format;
+use seawall_wire::packet::frame::Oddity;
 use std::path::{Path, PathBuf};
 
 /// Reads the files and says what happened.
@@ -94,6 +95,11 @@ impl Driver {
 
     /// The input as a whole is compared with all hours that it covers.
     fn finish(mut self, inputs: &[InputReport], databases: &Databases) -> Result<Conclusion, TriageError> {
+        if self.parts.is_empty()
+            && let Some((first, last)) = silence(inputs)
+        {
+            self.window(first, Window::of_silence(first, last));
+        }
         if self.parts.len() > 1
             && let Some(normal) = self.baseline.over(&self.parts)
         {
@@ -111,6 +117,22 @@ impl Driver {
             None => Ok(finish(&mut self.engine, self.now)),
         }
     }
+}
+
+/// From when to when captures hold frames that were read and none of which is IP, as on a line that
+/// only ARP or IPX crosses. A storm of them is no silence, and what could not be read is none either.
+fn silence(inputs: &[InputReport]) -> Option<(Timestamp, Timestamp)> {
+    const STORM_PER_S: f64 = 1000.0;
+    let frames = |input: &InputReport| -> u64 {
+        [Oddity::Arp, Oddity::NotIp].iter().filter_map(|o| input.oddities.get(o.name())).sum()
+    };
+    if inputs.is_empty() || inputs.iter().any(|i| i.records == 0 || frames(i) < i.records) {
+        return None;
+    }
+    let first = inputs.iter().filter_map(|i| i.first).min()?;
+    let last = inputs.iter().filter_map(|i| i.last).max()?;
+    let per_s = inputs.iter().map(frames).sum::<u64>() as f64 / last.since_s(first).max(1.0);
+    (per_s < STORM_PER_S).then_some((first, last))
 }
 
 pub(super) fn finish(engine: &mut Engine, now: Timestamp) -> Conclusion {

@@ -17,7 +17,9 @@ pub(super) fn name(link: u16) -> &'static str {
     match link {
         0 | 108 => "loopback",
         1 => "Ethernet",
+        6 => "Token Ring",
         9 | 50 => "PPP",
+        10 => "FDDI",
         51 => "PPPoE",
         104 => "Cisco HDLC",
         12 | 14 | 101 | 228 | 229 => "raw IP",
@@ -33,7 +35,9 @@ pub(super) fn decode(link: u16, frame: Carried<'_>) -> Result<Frame<'_>, Oddity>
         1 => ethernet(frame),
         12 | 14 | 101 | 228 | 229 => ip::decode(frame),
         0 | 108 => loopback(frame),
+        6 => token_ring(frame),
         9 | 50 => ppp(frame),
+        10 => llc(frame, 13),
         51 => ether_type(0x8864, frame),
         104 => typed(frame, 2, 4),
         113 => typed(frame, 14, 16),
@@ -53,6 +57,19 @@ pub(super) fn ethernet(frame: Carried<'_>) -> Result<Frame<'_>, Oddity> {
 fn typed(frame: Carried<'_>, at: usize, header: usize) -> Result<Frame<'_>, Oddity> {
     let kind = be16(frame.data, at).ok_or(Oddity::LinkTruncated)?;
     ether_type(kind, frame.after(header).ok_or(Oddity::LinkTruncated)?)
+}
+
+/// A header of `header` bytes, then LLC (IEEE 802.2).
+fn llc(frame: Carried<'_>, header: usize) -> Result<Frame<'_>, Oddity> {
+    shims(0, frame.after(header).ok_or(Oddity::LinkTruncated)?)
+}
+
+/// Access and frame control, two addresses, and the way through bridges if the first bit of the
+/// source tells of one (IEEE 802.5).
+fn token_ring(frame: Carried<'_>) -> Result<Frame<'_>, Oddity> {
+    let source = frame.data.get(8).ok_or(Oddity::LinkTruncated)?;
+    let way = if source & 0x80 == 0 { 0 } else { frame.data.get(14).ok_or(Oddity::LinkTruncated)? & 0x1F };
+    llc(frame, 14 + usize::from(way))
 }
 
 /// What follows an EtherType: IP, or a tag, label or session before it.
