@@ -132,7 +132,7 @@ impl Incident {
     pub(super) fn describe(&mut self, report: Box<TriageReport>) -> bool {
         let cause = report.verdict.cause;
         let is_renamed = self.cause.replace(cause) != Some(cause);
-        let is_joined = self.is_joined(&report);
+        let is_joined = report.verdict.class.is_named() && self.is_joined(&report.also);
         self.report = Some(report);
         let is_new = is_renamed || is_joined;
         if is_new {
@@ -141,11 +141,10 @@ impl Incident {
         is_new
     }
 
-    /// Whether a report tells of an attack at the same time that nobody was told of.
-    fn is_joined(&mut self, report: &TriageReport) -> bool {
-        let attacks = report.also.iter().filter(|v| v.class == Class::Attack).map(|v| v.cause);
+    /// Whether there is an attack at the same time that nobody was told of.
+    fn is_joined(&mut self, also: &[Verdict]) -> bool {
         let before = self.beside.len();
-        for cause in attacks.filter(|_| report.verdict.class.is_named()) {
+        for cause in also.iter().filter(|v| v.class == Class::Attack).map(|v| v.cause) {
             if !self.beside.contains(&cause) {
                 self.beside.push(cause);
             }
@@ -193,5 +192,29 @@ impl Incident {
             _ => RENAME,
         };
         times >= needed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attack_beside_another_is_news_once() {
+        let verdict = |cause: Cause| Verdict {
+            class: cause.class(),
+            cause,
+            vectors: Vec::new(),
+            confidence: 0.9,
+            target: None,
+            onset: None,
+            end: None,
+        };
+        let mut incident = Incident::open(Timestamp::from_seconds(7));
+        assert!(!incident.is_joined(&[]));
+        assert!(incident.is_joined(&[verdict(Cause::HttpFlood)]));
+        assert!(!incident.is_joined(&[verdict(Cause::HttpFlood)]));
+        assert!(incident.is_joined(&[verdict(Cause::HttpFlood), verdict(Cause::SynFlood)]));
+        assert!(!incident.is_joined(&[verdict(Cause::SlowBackend)]), "no attack");
     }
 }
