@@ -68,7 +68,7 @@ pub(super) const CHECK: [(&str, Setter<Raw>); 9] = [
     ("path", |r, v| set(&mut r.path, string(v).and_then(path).map(Some))),
     ("user", |r, v| set(&mut r.user, words(v))),
     ("database", |r, v| set(&mut r.database, words(v))),
-    ("password-file", |r, v| set(&mut r.password_file, string(v).map(|s| Some(s.into())))),
+    ("password-file", |r, v| set(&mut r.password_file, string(v).and_then(readable).map(Some))),
     ("query", |r, v| set(&mut r.query, words(v))),
     ("within-ms", |r, v| set(&mut r.within_ms, whole(v, 10, 60_000).map(|n| Some(n as u32)))),
 ];
@@ -141,6 +141,11 @@ fn words(value: &DeValue<'_>) -> Result<Option<String>, String> {
         .ok_or_else(|| "text without control characters is expected".into())
 }
 
+fn readable(path: &str) -> Result<PathBuf, String> {
+    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", text::clip(path, 80)))?;
+    Ok(path.into())
+}
+
 fn kind(word: &str) -> Result<String, String> {
     let is_known = KINDS.contains(&word);
     is_known.then(|| word.to_owned()).ok_or_else(|| format!("one of {} is expected", KINDS.join(", ")))
@@ -183,10 +188,11 @@ mod tests {
                       [[check]]\nkind = \"tcp\"\n\
                       [[check]]\nkind = \"redis\"\naddress = \"127.0.0.1:1\"\npath = \"/\"\n\
                       [[check]]\nkind = \"postgresql\"\naddress = \"127.0.0.1:1\"\nquery = \"select 1\"\n\
-                      [[check]]\nkind = \"tcp\"\nadress = \"127.0.0.1:1\"\n";
-        let Mistakes(mistakes) = parse(source).expect_err("five mistakes");
+                      [[check]]\nkind = \"tcp\"\nadress = \"127.0.0.1:1\"\n\
+                      [[check]]\nkind = \"postgresql\"\npassword-file = \"/nope\"\n";
+        let Mistakes(mistakes) = parse(source).expect_err("six mistakes");
         let lines: Vec<usize> = mistakes.iter().map(|m| m.line).collect();
-        assert_eq!(lines, [2, 4, 6, 10, 16], "{mistakes:?}");
+        assert_eq!(lines, [2, 4, 6, 10, 16, 19], "{mistakes:?}");
         assert!(mistakes[0].text.contains("postgresql"), "{mistakes:?}");
         assert!(mistakes[2].text.contains("path means nothing"), "{mistakes:?}");
         assert!(mistakes[4].text.contains("did you mean `address`?"), "{mistakes:?}");

@@ -1,6 +1,7 @@
 //! Checks of what the service needs beside itself: databases, other services. One that fails is
 //! told of as a server tells that its supplier fails, in the words of the check: evidence for a slow
-//! or dead supplier, beside what the requests show.
+//! or dead supplier, beside what the requests show. It is evidence of what has changed alone: one that
+//! has never been good, or that fails for long while the site does well, says that the check is wrong.
 //!
 //! Each check has a thread of its own, asks once a second, and waits for an answer no longer than it
 //! may take. Nothing is kept open: a connection that is refused is a part of what is checked.
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// How often each check is made.
 const EVERY: Duration = Duration::from_secs(1);
+/// After so long what fails is how things are now.
+const NEWS_S: f64 = 600.0;
 /// Bytes of an answer that are looked at.
 const ANSWER_BYTES: usize = 512;
 
@@ -48,16 +51,37 @@ pub struct Checks {
 }
 
 struct Board {
-    rows: Mutex<Vec<Shown>>,
+    rows: Mutex<Vec<Row>>,
     window: Mutex<Window>,
     is_over: AtomicBool,
+}
+
+/// One check, and what it has found so far.
+struct Row {
+    shown: Shown,
+    was_good: bool,
+    failing_since: Option<Timestamp>,
+}
+
+impl Row {
+    /// Takes what was found; true if it is news that something fails.
+    fn note(&mut self, finding: Finding, now: Timestamp) -> bool {
+        let is_good = finding == Finding::Good;
+        self.shown.finding = Some(finding);
+        self.was_good |= is_good;
+        let begun = self.failing_since.unwrap_or(now);
+        self.failing_since = (!is_good).then_some(begun);
+        !is_good && self.was_good && now.since_s(begun) < NEWS_S
+    }
 }
 
 impl Checks {
     /// # Errors
     /// If a thread cannot be started.
     pub fn start(all: &[CheckConfig]) -> io::Result<Self> {
-        let rows = all.iter().map(|c| Shown { name: c.name.clone(), finding: None }).collect();
+        let shown = |check: &CheckConfig| Shown { name: check.name.clone(), finding: None };
+        let row = |check| Row { shown: shown(check), was_good: false, failing_since: None };
+        let rows = all.iter().map(row).collect();
         let board = Arc::new(Board {
             rows: Mutex::new(rows),
             window: Mutex::default(),
@@ -87,7 +111,14 @@ impl Checks {
     /// All checks, and what each has found last.
     #[must_use]
     pub fn shown(&self) -> Vec<Shown> {
-        lock(&self.board.rows).clone()
+        lock(&self.board.rows).iter().map(|row| row.shown.clone()).collect()
+    }
+
+    /// Those that fail and have never been good.
+    #[must_use]
+    pub fn never_good(&self) -> Vec<Shown> {
+        let rows = lock(&self.board.rows);
+        rows.iter().filter(|r| !r.was_good && r.failing_since.is_some()).map(|r| r.shown.clone()).collect()
     }
 }
 
@@ -100,10 +131,8 @@ impl Drop for Checks {
 impl Board {
     fn note(&self, at: usize, check: &CheckConfig, finding: Finding, now: Timestamp) {
         let told = told(check, &finding);
-        if let Some(row) = lock(&self.rows).get_mut(at) {
-            row.finding = Some(finding);
-        }
-        let Some((kind, text)) = told else { return };
+        let is_news = lock(&self.rows).get_mut(at).is_some_and(|row| row.note(finding, now));
+        let Some((kind, text)) = told.filter(|_| is_news) else { return };
         let event = BackendEvent {
             time: now,
             kind,
@@ -294,16 +323,46 @@ mod tests {
         assert!(redis(&mut says(b"")).is_err());
     }
 
-    #[test]
-    fn a_failure_is_told_as_evidence_in_the_words_of_the_check() {
-        let check = CheckConfig {
+    fn orders() -> CheckConfig {
+        CheckConfig {
             name: "orders".to_owned(),
             kind: CheckKind::Tcp,
             address: "127.0.0.1:1".to_owned(),
             socket: ([127, 0, 0, 1], 1).into(),
             within_ms: 200,
-        };
+        }
+    }
+
+    /// The board of one check that no thread makes.
+    fn still() -> Checks {
         let checks = Checks::start(&[]).expect("no thread");
+        let shown = Shown { name: "orders".to_owned(), finding: None };
+        lock(&checks.board.rows).push(Row { shown, was_good: false, failing_since: None });
+        checks
+    }
+
+    /// Broke: a check that could never succeed opened an incident in calm times, and hid an attack.
+    #[test]
+    fn a_check_that_always_fails_is_no_evidence() {
+        let (check, checks) = (orders(), still());
+        for s in 0..30 {
+            checks.board.note(0, &check, Finding::Refused, Timestamp::from_seconds(s));
+        }
+        assert!(checks.take_window().is_empty());
+        assert_eq!(checks.never_good().len(), 1);
+        checks.board.note(0, &check, Finding::Good, Timestamp::from_seconds(30));
+        assert!(checks.never_good().is_empty());
+        for s in 31..631 {
+            checks.board.note(0, &check, Finding::Late, Timestamp::from_seconds(s));
+        }
+        assert!(!checks.take_window().is_empty());
+        checks.board.note(0, &check, Finding::Late, Timestamp::from_seconds(640));
+        assert!(checks.take_window().is_empty(), "no news any more");
+    }
+
+    #[test]
+    fn a_failure_is_told_as_evidence_in_the_words_of_the_check() {
+        let (check, checks) = (orders(), still());
         checks.board.note(0, &check, Finding::Good, Timestamp::from_seconds(1));
         assert!(checks.take_window().is_empty());
         checks.board.note(0, &check, Finding::Late, Timestamp::from_seconds(2));

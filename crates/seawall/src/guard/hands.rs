@@ -64,17 +64,8 @@ impl Hands {
     /// What the checks have found last, by their names.
     #[must_use]
     pub fn checks(&self) -> Vec<(String, String)> {
-        let words = |shown: Shown| {
-            let finding = match shown.finding {
-                None => "not made yet".to_owned(),
-                Some(Finding::Good) => "good".to_owned(),
-                Some(Finding::Refused) => "takes no connection".to_owned(),
-                Some(Finding::Late) => "does not answer in time".to_owned(),
-                Some(Finding::Bad(words)) => format!("answered {words}"),
-            };
-            (shown.name, finding)
-        };
-        self.checks.iter().flat_map(Checks::shown).map(words).collect()
+        let all = self.checks.iter().flat_map(Checks::shown);
+        all.map(|shown| (shown.name.clone(), in_words(&shown))).collect()
     }
 
     /// What was seen since the last call.
@@ -193,10 +184,15 @@ impl Hands {
         packets.into_iter().chain(logs).chain(servers).chain(senders).chain(upstreams).collect()
     }
 
-    /// Upstreams that cannot be spoken to, each told once until it can be.
+    /// Upstreams that cannot be spoken to, and checks that can say nothing, each told once until they
+    /// can.
     fn new_troubles(&mut self) -> Vec<String> {
         let all = self.edge.troubles().into_iter().map(|(_, name, why)| format!("upstream {name}: {why}"));
-        let before = std::mem::replace(&mut self.troubles, all.collect());
+        let useless = self.checks.iter().flat_map(Checks::never_good).map(|shown| {
+            let found = in_words(&shown);
+            format!("check {}: it {found}; until it has been good once it is no evidence", shown.name)
+        });
+        let before = std::mem::replace(&mut self.troubles, all.chain(useless).collect());
         self.troubles.iter().filter(|trouble| !before.contains(trouble)).cloned().collect()
     }
 
@@ -258,6 +254,16 @@ impl Hands {
     fn kernel_carries(&self, plan: &Plan, measure: &Measure) -> bool {
         let is_behind_proxy = !self.edge.settings().trusted_proxies.is_empty() && is_listed_block(measure);
         self.packets.is_some() && concerns_packets(plan, measure) && !is_behind_proxy
+    }
+}
+
+fn in_words(check: &Shown) -> String {
+    match &check.finding {
+        None => "not made yet".to_owned(),
+        Some(Finding::Good) => "good".to_owned(),
+        Some(Finding::Refused) => "takes no connection".to_owned(),
+        Some(Finding::Late) => "does not answer in time".to_owned(),
+        Some(Finding::Bad(words)) => format!("answered {words}"),
     }
 }
 
