@@ -44,7 +44,7 @@ use toml::de::{DeTable, DeValue};
 const LARGEST_FILE_BYTES: u64 = 1 << 20;
 
 /// A file with more mistakes than this is hardly a configuration at all.
-const MISTAKES_SHOWN: usize = 20;
+const MISTAKES_SHOWN: usize = 200;
 
 /// A valid configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
