@@ -50,28 +50,28 @@ impl<'a> Chain<'a> {
         Self { field: TrustedField::XForwardedFor, value, secure: is_secure(last) }
     }
 
-    /// Those of `Forwarded`.
+    /// Those of `Forwarded`, as far back from the nearest hop as it can be read: what is beyond an
+    /// element that does not parse may be words of the client's in a hop's mouth, and is dropped.
     #[must_use]
     pub fn of_pairs(value: &'a [u8]) -> Self {
-        let last = elements(value).last().unwrap_or_default();
-        Self { field: TrustedField::Forwarded, value, secure: is_secure(parameter(last, b"proto")) }
+        let nearest = elements(value).next().unwrap_or_default();
+        let beyond = elements(value).last().map_or(value.len(), |first| {
+            // Every element is a part of the value.
+            first.as_ptr().addr() - value.as_ptr().addr()
+        });
+        let secure = is_secure(parameter(nearest, b"proto"));
+        Self { field: TrustedField::Forwarded, value: &value[beyond..], secure }
     }
 
     /// Who was asked by whom, from the nearest hop on: each as text that may be an address.
     pub fn nodes(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let (mut last, mut count) = ([&b""[..]; CHAIN], 0);
-        let mut push = |node| {
-            last[count % CHAIN] = node;
-            count += 1;
+        let (listed, pairs): (&[u8], &[u8]) = match self.field {
+            TrustedField::XForwardedFor => (self.value, b""),
+            TrustedField::Forwarded => (b"", self.value),
         };
-        match self.field {
-            _ if self.value.is_empty() => {}
-            TrustedField::XForwardedFor => {
-                self.value.split(|b| *b == b',').map(<[u8]>::trim_ascii).for_each(push)
-            }
-            TrustedField::Forwarded => elements(self.value).map(|e| parameter(e, b"for")).for_each(&mut push),
-        }
-        (1..=count.min(CHAIN)).map(move |back| last[(count - back) % CHAIN])
+        let listed = (!listed.is_empty()).then(|| listed.rsplit(|b| *b == b',').map(<[u8]>::trim_ascii));
+        let named = elements(pairs).map(|e| parameter(e, b"for"));
+        listed.into_iter().flatten().chain(named).take(CHAIN)
     }
 }
 
@@ -161,9 +161,58 @@ fn is_secure(proto: &[u8]) -> Option<bool> {
     }
 }
 
-/// The elements of a `Forwarded` value, without empty ones.
+/// The elements of a `Forwarded` value from the right, without empty ones, up to the first that
+/// does not parse. Proxies append, so that whatever a client wrote is read last.
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    pieces(value, b',').map(<[u8]>::trim_ascii).filter(|e| !e.is_empty())
+    let mut rest = Some(value);
+    let each = std::iter::from_fn(move || {
+        let left = rest?;
+        let comma = last_comma(left);
+        rest = comma.map(|at| &left[..at]);
+        Some(left[comma.map_or(0, |at| at + 1)..].trim_ascii())
+    });
+    each.take_while(|e| is_element(e)).filter(|e| !e.is_empty())
+}
+
+/// The last comma that is not between quotes, read from the right.
+fn last_comma(value: &[u8]) -> Option<usize> {
+    let mut is_quoted = false;
+    for (at, byte) in value.iter().enumerate().rev() {
+        match byte {
+            // A quote behind an odd number of backslashes is a part of the text.
+            b'"' if is_quoted => {
+                let slashes = value[..at].iter().rev().take_while(|b| **b == b'\\').count();
+                is_quoted = slashes % 2 == 1;
+            }
+            b'"' => is_quoted = true,
+            b',' if !is_quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether these are pairs of a name and a value (RFC 7239 section 4). Values without quotes may
+/// have the colons and brackets of addresses, which many proxies write so.
+fn is_element(text: &[u8]) -> bool {
+    pieces(text, b';').map(<[u8]>::trim_ascii).filter(|p| !p.is_empty()).all(|pair| {
+        let Some(at) = pair.iter().position(|b| *b == b'=') else { return false };
+        let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
+        let is_plain = |b: &u8| b.is_ascii_graphic() && !b"\"\\,;".contains(b);
+        !name.is_empty() && name.iter().all(is_plain) && (value.iter().all(is_plain) || is_quoted(value))
+    })
+}
+
+/// Whether this is one quoted text, which ends where it seems to.
+fn is_quoted(value: &[u8]) -> bool {
+    let Some(inner) = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")) else { return false };
+    let mut is_escaped = false;
+    let has_ended = inner.iter().any(|byte| {
+        let was_escaped = std::mem::replace(&mut is_escaped, false);
+        is_escaped = *byte == b'\\' && !was_escaped;
+        *byte == b'"' && !was_escaped
+    });
+    !has_ended && !is_escaped
 }
 
 /// The value of a parameter of an element, without its quotes; empty: there is none.
@@ -234,12 +283,25 @@ mod tests {
         };
         assert_eq!(nodes("for=a;x=\", for=b\", for=c"), ["c", "a"]);
         assert_eq!(nodes("for=a;x=\"\\\", for=b\", for=c"), ["c", "a"]);
-        // An open quote takes all that follows: then nobody is named.
-        assert_eq!(nodes("for=a, x=\", for=c"), ["", "a"]);
+        assert_eq!(nodes("for=a, x=\", for=c"), ["c"]);
+        assert_eq!(nodes("for=a, x=\", for=\"c:1\";by=\"\\\\\""), ["c:1"]);
+        assert_eq!(nodes("for=a, b, for=c"), ["c"]);
+        assert_eq!(nodes("for=a, for=\"c"), Vec::<String>::new());
         assert_eq!(nodes(""), Vec::<String>::new());
         let long: String = (0..40).map(|n| format!("for=10.0.0.{n},")).collect();
         let chain = Chain::of_pairs(long.as_bytes());
         assert_eq!(chain.nodes().count(), CHAIN);
         assert_eq!(chain.nodes().next(), Some(&b"10.0.0.39"[..]));
+    }
+
+    #[test]
+    fn an_open_quote_of_a_client_hides_nobody_and_is_not_passed_on() {
+        let ours = "X-Forwarded-For: 5.5.5.5, 10.0.0.1\r\nX-Real-IP: 5.5.5.5\r\nX-Forwarded-Proto: https\r\n\
+             Forwarded: for=5.5.5.5;proto=https, for=10.0.0.1;proto=https;host=\"a:80\"\r\n";
+        for open in ["for=\"6.6.6.6", "for=7.7.7.7, for=\"6.6.6.6", "x=\"\\", "for=6.6.6.6\"", "\""] {
+            let value = format!("{open}, for=5.5.5.5;proto=https");
+            assert_eq!(told(Chain::of_pairs(value.as_bytes())), ours, "{value}");
+        }
+        assert!(told(Chain::of_pairs(b"for=\"6.6.6.6")).contains("\r\nForwarded: for=10.0.0.1;proto=http;"));
     }
 }
