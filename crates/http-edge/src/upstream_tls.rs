@@ -146,35 +146,59 @@ pub async fn handshake(
 
 /// What is wrong, and what the operator can do about it.
 fn in_words(error: &Error, name: &ServerName<'_>) -> String {
-    let name = name.to_str();
-    match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            "its certificate is signed by nobody who is trusted here: name its authority, or the \
-             certificate itself, with upstream-ca"
-                .to_owned()
-        }
-        Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => format!("its certificate is not for `{name}`: say whom it is for with upstream-name"),
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "its certificate has expired: renew it there".to_owned()
-        }
-        Error::InvalidCertificate(
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        ) => "its certificate is not valid yet: one of the two clocks is wrong".to_owned(),
-        Error::InvalidCertificate(other) => format!("its certificate is not taken: {other:?}"),
+    let words = match error {
+        Error::InvalidCertificate(why) => return certificate_in_words(why, name),
         Error::InvalidMessage(_) => {
-            "it does not speak TLS on this port: write http://, or name its port for TLS".to_owned()
+            "it does not speak TLS on this port: write http://, or name its port for TLS"
         }
         Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
-            "it speaks neither HTTP/1.1 nor HTTP/2 over TLS".to_owned()
+            "it speaks neither HTTP/1.1 nor HTTP/2 over TLS"
         }
         Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            "it asks for a certificate of ours, and there is none to show".to_owned()
+            "it asks for a certificate of ours, and there is none to show"
         }
-        other => format!("the TLS handshake failed: {other}"),
-    }
+        other => return format!("the TLS handshake failed: {other}"),
+    };
+    words.to_owned()
 }
+
+/// The libraries' own words for these are names of their types, of no use to an operator.
+fn certificate_in_words(why: &CertificateError, name: &ServerName<'_>) -> String {
+    use CertificateError as Why;
+    let words = match why {
+        Why::UnknownIssuer | Why::BadSignature => {
+            "its certificate is signed by nobody who is trusted here: name its authority, or the \
+             certificate itself, with upstream-ca"
+        }
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
+            let name = name.to_str();
+            return format!("its certificate is not for `{name}`: say whom it is for with upstream-name");
+        }
+        Why::Expired | Why::ExpiredContext { .. } => "its certificate has expired: renew it there",
+        Why::NotValidYet | Why::NotValidYetContext { .. } => {
+            "its certificate is not valid yet: one of the two clocks is wrong"
+        }
+        Why::InvalidPurpose | Why::InvalidPurposeContext { .. } => {
+            "its certificate is not one for servers: have one made with the purpose serverAuth"
+        }
+        Why::BadEncoding => "its certificate cannot be read: have it made anew there",
+        Why::Other(other) => match other.0.downcast_ref() {
+            Some(webpki::Error::CaUsedAsEndEntity) => {
+                "it is a certificate of an authority, mostly one that signed itself: list it under upstream-ca"
+            }
+            Some(webpki::Error::UnsupportedCertVersion) => {
+                "its certificate is of an old version of X.509: have one of version 3 made there"
+            }
+            _ => UNFIT,
+        },
+        _ => UNFIT,
+    };
+    words.to_owned()
+}
+
+/// Of a certificate with a rarer fault.
+const UNFIT: &str = "its certificate is not one that can be checked here: have it made anew there, for a \
+                     server, with a key and a signature in common use";
 
 /// The usual checks, but for certificates that the operator has listed themselves.
 #[derive(Debug)]
@@ -228,5 +252,34 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.usual.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::OtherError;
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_said_in_words_never_as_a_type() {
+        let name = server_name("shop.example").expect("a name");
+        let other = |why: webpki::Error| CertificateError::Other(OtherError(Arc::new(why)));
+        for (why, word) in [
+            (CertificateError::UnknownIssuer, "upstream-ca"),
+            (CertificateError::NotValidForName, "`shop.example`"),
+            (CertificateError::Expired, "has expired"),
+            (CertificateError::NotValidYet, "not valid yet"),
+            (CertificateError::InvalidPurpose, "serverAuth"),
+            (CertificateError::BadEncoding, "cannot be read"),
+            (other(webpki::Error::CaUsedAsEndEntity), "list it under upstream-ca"),
+            (other(webpki::Error::UnsupportedCertVersion), "version 3"),
+            (other(webpki::Error::PathLenConstraintViolated), "made anew"),
+            (CertificateError::Revoked, "made anew"),
+        ] {
+            let type_name = format!("{why:?}");
+            let said = in_words(&Error::InvalidCertificate(why), &name);
+            assert!(said.contains(word) && !said.contains("Error"), "{said}");
+            assert!(!said.contains(&type_name), "{said}");
+        }
     }
 }
