@@ -1,6 +1,6 @@
 //! `seawall reroute`: a zone is rehearsed with, switched to, and taken back from a provider.
 
-use super::{Status, guard};
+use super::Status;
 use crate::cli::{ChangeArgs, RerouteArgs, RerouteCommand, RerouteToArgs};
 use crate::config::{self, GuardConfig};
 use crate::guard::clock;
@@ -38,7 +38,7 @@ fn switch(args: &RerouteToArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
     writeln!(out, "switched at {}; the last resolver has moved by {}", switched.at, switched.settled_at)?;
     let text =
         format!("{zone} rerouted to {provider}; the last resolver has moved by {}", switched.settled_at);
-    announce(&args.common, &text, out)
+    announce(&args.common, &guard, &text, out)
 }
 
 fn back(args: &RerouteArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
@@ -52,7 +52,7 @@ fn back(args: &RerouteArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
         zone_text(&plan),
         switched.provider
     );
-    announce(args, &text, out)
+    announce(args, &guard, &text, out)
 }
 
 fn status(args: &RerouteArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
@@ -100,9 +100,17 @@ fn tell(rehearsal: &Rehearsal, plan: &Plan, number: usize, out: &mut dyn Write) 
 }
 
 /// Tells a running guard, which writes it into its incident.
-fn announce(args: &RerouteArgs, text: &str, out: &mut dyn Write) -> anyhow::Result<Status> {
-    let (kind, admin) = (Some("network".to_owned()), args.admin.clone());
-    let told = guard::change(&ChangeArgs { text: text.to_owned(), kind, admin }, &mut std::io::sink());
+fn announce(
+    args: &RerouteArgs,
+    guard: &GuardConfig,
+    text: &str,
+    out: &mut dyn Write,
+) -> anyhow::Result<Status> {
+    let mut admin = args.admin.clone();
+    // The guard of this file listens where the file says, unless its command line says otherwise.
+    admin.admin_socket = admin.admin_socket.or_else(|| guard.admin_socket.clone());
+    let kind = Some("network".to_owned());
+    let told = super::guard::change(&ChangeArgs { text: text.to_owned(), kind, admin }, &mut std::io::sink());
     match told {
         Ok(_) => writeln!(out, "the guard has it in its incident")?,
         // The switch is made, guard or not.
@@ -152,4 +160,24 @@ fn state(guard: &GuardConfig, plan: &Plan) -> anyhow::Result<State> {
 
 fn zone_text(plan: &Plan) -> String {
     name::text(&plan.zone.apex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::AdminArgs;
+
+    #[test]
+    fn a_switch_is_told_to_the_guard_on_the_socket_of_the_file_unless_another_is_named() {
+        let guard = GuardConfig { admin_socket: Some("/nowhere/file.sock".into()), ..GuardConfig::default() };
+        for (named, asked) in [(None, "/nowhere/file.sock"), (Some("/nowhere/own.sock"), "/nowhere/own.sock")]
+        {
+            let admin = AdminArgs { admin_socket: named.map(Into::into) };
+            let args = RerouteArgs { zone: None, config: "seawall.toml".into(), admin };
+            let mut out = Vec::new();
+            announce(&args, &guard, "moved", &mut out).expect("told");
+            let said = String::from_utf8(out).expect("text");
+            assert!(said.contains(&format!("no guard answers on {asked}")), "{said}");
+        }
+    }
 }
