@@ -459,6 +459,8 @@ INLINE u32 dns_write(struct dns_work *work, const struct dns_asking *asking, con
 		u64 word = first_bytes(work->asked[i], (s64)question_bytes - 8 * i);
 		*(u64 *)(out + OUT_QUESTION + 8 * i) = word;
 		total += sum_of_word(word);
+		/* One word after the other: the compiler would keep all of them on the stack, which is short. */
+		asm volatile("" : "+r"(total)::"memory");
 	}
 	u32 records_bytes = answer->records_bytes & 511;
 	u32 at = OUT_QUESTION + (question_bytes & 127);
