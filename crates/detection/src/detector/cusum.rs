@@ -7,10 +7,11 @@
 //! one addition a second.
 //!
 //! Advanced by one value a second. Mean and spread are learnt as it goes, only while nothing is
-//! wrong, and some values late, so that an attack is not learnt as normal before it is called. Cold start: the first [`WARM_UP`] values only
-//! teach. Evaded by a rise slower than the mean follows (doubling in several hours). Innocent
-//! look-alikes: a page with a hundred assets on a site with one visitor a minute, a scheduled job;
-//! an alarm is therefore only a reason to diagnose, never a verdict.
+//! wrong, and some values late, so that an attack is not learnt as normal before it is called.
+//! Cold start: the first [`WARM_UP`] values only teach. Evaded by a rise slower than the mean
+//! follows (doubling in several hours). Innocent look-alikes: a page with a hundred assets on a
+//! site with one visitor a minute, a scheduled job; an alarm is therefore only a reason to
+//! diagnose, never a verdict.
 
 use seawall_model::Timestamp;
 use seawall_model::math;
