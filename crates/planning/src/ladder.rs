@@ -153,6 +153,8 @@ const fn rung(step: Step, over: Over, when: When) -> Rung {
     Rung { step, over, when }
 }
 
+/// What sheds waits until there is too much to serve.
+const SATURATED: When = When::Reserve("waits for saturation: refuses the surplus, unknown clients first");
 const FORGED: When =
     When::Never("the senders' addresses may be forged; blocking them would hit the innocent");
 const LINK_FULL: When = When::Reserve("waits for the link to fill up: closer measures do not help then");
@@ -218,11 +220,7 @@ const REQUESTS: &[Rung] = &[
     rung(Step::Limit(RateKey::Network), Over::All, When::NothingNarrow),
     rung(Step::Challenge, Over::All, When::NothingNarrow),
     rung(Step::ServeStale, Over::All, When::Always),
-    rung(
-        Step::Shed,
-        Over::All,
-        When::Reserve("waits for saturation: refuses the surplus, unknown clients first"),
-    ),
+    rung(Step::Shed, Over::All, SATURATED),
     rung(
         Step::Limit(RateKey::Total),
         Over::All,
@@ -242,11 +240,7 @@ const CACHE_BUSTING: &[Rung] = &[
     rung(Step::Limit(RateKey::Source), Over::All, When::Always),
     rung(Step::Limit(RateKey::Network), Over::All, When::NothingNarrow),
     rung(Step::Challenge, Over::All, When::NothingNarrow),
-    rung(
-        Step::Shed,
-        Over::All,
-        When::Reserve("waits for saturation: refuses the surplus, unknown clients first"),
-    ),
+    rung(Step::Shed, Over::All, SATURATED),
     rung(Step::ProviderMode, Over::All, When::Reserve("waits for the closer measures to fail")),
 ];
 
@@ -256,11 +250,7 @@ const COSTLY: &[Rung] = &[
     rung(Step::Limit(RateKey::Source), Over::Kind, When::Always),
     rung(Step::Limit(RateKey::Path), Over::Kind, When::NothingNarrow),
     rung(Step::ServeStale, Over::All, When::Always),
-    rung(
-        Step::Shed,
-        Over::All,
-        When::Reserve("waits for saturation: refuses the surplus, unknown clients first"),
-    ),
+    rung(Step::Shed, Over::All, SATURATED),
 ];
 
 const QUERIES: &[Rung] = &[
