@@ -316,6 +316,16 @@ metrics! {
     DnsTopTypeShare What Share "dns-top-type-share" "queries under the busiest suffix for the commonest type";
     DnsDataTypeShare What Share "dns-data-type-share" "queries under the busiest suffix for types that carry data (TXT, NULL, CNAME, MX)";
     DnsRetryShare What Share "dns-retry-share" "queries that their client had sent before";
+    DnsBrokenShare Capacity Share "dns-broken-share" "DNS questions answered with SERVFAIL or, to resolvers, REFUSED";
+    DnsBrokenZoneShare What Share "dns-broken-zone-share" "such answers that are about one zone";
+    DnsBrokenTime Capacity Microseconds "dns-broken-time" "time to such an answer, of the slow ones (95th percentile)";
+    DnsAnswerTime Capacity Microseconds "dns-answer-time" "median time to answer a DNS question";
+    DnsLoopShare Who Share "dns-loop-share" "questions of clients that ask the same few names over and over, in vain";
+    ZoneTroubleEvents Probe Count "zone-trouble-events" "lines of name servers about zones that they cannot serve or trust";
+    // services of ours as reflectors
+    ReflectingRate Rate PerSecond "reflecting-rate" "questions a second to services of ours, each asker always the same, for answers many times as large";
+    ReflectingRatio What Ratio "reflecting-ratio" "bytes answered per byte of such questions";
+    ReflectingShare What Share "reflecting-share" "such questions among all UDP questions to the same service";
 }
 
 impl fmt::Display for Metric {

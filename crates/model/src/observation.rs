@@ -466,6 +466,9 @@ pub enum BackendEventKind {
     Exhausted,
     /// A server was taken out because it accepts connections and does not answer in time.
     ServerSlow,
+    /// A name server cannot serve or trust a zone: it has expired, its signatures have, or it is
+    /// delegated to servers that do not know it.
+    ZoneBroken,
 }
 
 /// A line in which a proxy speaks of its own back ends.

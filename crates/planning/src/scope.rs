@@ -166,11 +166,16 @@ fn sources(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
     Ok(Scope::Sources(kept))
 }
 
+/// ICMP of the family that the victim's address is of.
+fn icmp_of(target: Option<Prefix>) -> u8 {
+    if target.is_some_and(|t| t.address().is_ipv6()) { protocol::ICMPV6 } else { protocol::ICMP }
+}
+
 /// What the cause consists of by definition.
 fn kind(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
     let tests = match ladder.cause {
         Cause::Amplification | Cause::UdpFlood => vec![Test::Protocol(protocol::UDP)],
-        Cause::IcmpFlood => vec![Test::Protocol(protocol::ICMP)],
+        Cause::IcmpFlood => vec![Test::Protocol(icmp_of(target_prefix(input)))],
         Cause::FragmentFlood => vec![Test::Fragment(Fragment::Later)],
         Cause::TcpReflection => {
             vec![Test::Protocol(protocol::TCP), Test::TcpFlags(tcp_flags::SYN | tcp_flags::ACK)]

@@ -190,6 +190,18 @@ fn nftables_accepts_every_test() {
 }
 
 #[test]
+fn a_storm_of_icmp_over_ipv6_is_filtered_and_neighbours_are_still_found() {
+    let plan = |number| {
+        let scope = Scope::Signature(signature(Layer::Packet, vec![Test::Protocol(number)]));
+        plan_of(Cause::IcmpFlood, vec![measure(0, Action::DropInKernel, scope)])
+    };
+    let text = |number| render::nftables::render(&plan(number), &protected())[0].text.clone();
+    assert!(text(58).contains("meta nfproto ipv6") && text(58).contains("meta l4proto 58"));
+    assert!(text(58).contains("icmpv6 type 133-137 accept"));
+    assert!(!text(1).contains("icmpv6"));
+}
+
+#[test]
 fn exabgp_accepts_every_test() {
     let actions = [Action::FlowSpec { limit_bytes_per_s: Some(0.5) }, Action::DropInKernel];
     let plans = plans_of_tests(Layer::Packet, Cause::UdpFlood, &packet_tests(), &actions);

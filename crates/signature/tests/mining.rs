@@ -193,6 +193,23 @@ fn ordinary_syns_from_everywhere_have_no_signature() {
 }
 
 #[test]
+fn ports_that_a_tool_counts_up_make_no_signature() {
+    let mut random = Random::new(16);
+    let mut opening = |port: u16| {
+        let mut p = population::tcp(random.address(), tcp_flags::SYN);
+        population::linux_first_packet(&mut p, &mut random);
+        p.source_port = port;
+        p
+    };
+    let attack: Vec<_> = (0..RECORDS as u16).map(|n| opening(20_000 + n)).collect();
+    let people: Vec<_> = (0..600_u16).map(|n| opening(32_768 + n * 40)).collect();
+    let c = contrast(Sample::Packets(&attack), Sample::Packets(&people), 0.0, Cause::SynFlood);
+    let passing = |t: &Test| matches!(t, Test::SourcePort { low, high } if high - low > 16);
+    let found = mine(&c, &Limits::default());
+    assert!(!found.iter().any(|s| s.tests.iter().any(passing)), "{found:#?}");
+}
+
+#[test]
 fn reflected_ntp_is_told_by_port_and_length() {
     let mut random = Random::new(7);
     let attack: Vec<_> = (0..RECORDS).map(|_| population::monlist(&mut random)).collect();

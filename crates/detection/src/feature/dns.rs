@@ -1,6 +1,6 @@
 //! DNS messages of one tick.
 
-use super::codec;
+use super::{bit_of, codec};
 use crate::sketch::{Distinct, Histogram, Profile, Profiles, Sample};
 use seawall_model::hash;
 use seawall_model::observation::Dns;
@@ -10,6 +10,10 @@ use std::net::IpAddr;
 
 /// Query types whose answers are large: ANY, TXT, DNSKEY, RRSIG.
 const AMPLIFYING_TYPES: [u16; 4] = [255, 16, 48, 46];
+
+/// Response codes (RFC 1035 section 4.1.1).
+const SERVER_FAILURE: u8 = 2;
+const REFUSED: u8 = 5;
 
 /// A message that stands for many is offered to the samples so often at most.
 const COPIES: u32 = 16;
@@ -42,6 +46,10 @@ pub struct DnsWindow {
     pub unasked_servers: Distinct,
     pub names: Distinct,
     pub response_us: Histogram,
+    /// Answers that the server could or would not give: SERVFAIL, and REFUSED to who asks as resolvers
+    /// do. Who tries whether a server is open for all is refused as well, and asks for recursion.
+    pub broken: u64,
+    pub broken_us: Histogram,
     pub profiles: Profiles<AskerProfile>,
     /// Queries (or responses, where a log or a one-sided capture has only those).
     pub query_sample: Sample,
@@ -99,6 +107,12 @@ impl DnsWindow {
             self.matched += n;
             self.response_us.insert_times(response_us, n);
         }
+        if is_broken(d.response_code, d.recursion_desired) {
+            self.broken += n;
+            if let Some(response_us) = d.response_us {
+                self.broken_us.insert_times(response_us, n);
+            }
+        }
     }
 
     pub(super) fn seal(&mut self, width_s: f64) {
@@ -127,6 +141,8 @@ impl DnsWindow {
         self.clients.merge(&other.clients);
         self.names.merge(&other.names);
         self.response_us.merge(&other.response_us);
+        self.broken += other.broken;
+        self.broken_us.merge(&other.broken_us);
         self.profiles.merge(&other.profiles);
         self.query_sample.merge(&other.query_sample);
         self.response_sample.merge(&other.response_sample);
@@ -146,6 +162,12 @@ impl DnsWindow {
     }
 }
 
+/// Whether a response code says that the server cannot or will not answer a resolver (RFC 1035 section 4.1.1).
+#[must_use]
+pub fn is_broken(response_code: u8, recursion_desired: bool) -> bool {
+    response_code == SERVER_FAILURE || (response_code == REFUSED && !recursion_desired)
+}
+
 /// What one asking address did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskerProfile {
@@ -153,6 +175,9 @@ pub struct AskerProfile {
     pub queries: u32,
     pub amplifying: u32,
     pub failures: u32,
+    /// Bitmap of hashes of the names asked for, or answered where questions are not told.
+    pub names: u64,
+    pub responses: u32,
     pub query_bytes: u64,
     pub response_bytes: u64,
 }
@@ -161,7 +186,9 @@ impl AskerProfile {
     fn observe(&mut self, d: &Dns<'_>, times: u32) {
         let n = u64::from(times);
         self.client = Some(d.client);
+        self.names |= bit_of(hash::bytes(d.name));
         if d.is_response {
+            self.responses = self.responses.saturating_add(times);
             self.response_bytes += n * u64::from(d.message_bytes);
             let failures = times * u32::from(matches!(d.response_code, 2 | 3));
             self.failures = self.failures.saturating_add(failures);
@@ -180,6 +207,8 @@ impl Profile for AskerProfile {
         self.queries += other.queries;
         self.amplifying += other.amplifying;
         self.failures += other.failures;
+        self.names |= other.names;
+        self.responses += other.responses;
         self.query_bytes += other.query_bytes;
         self.response_bytes += other.response_bytes;
     }

@@ -160,7 +160,7 @@ impl NetWindow {
         self.volumes.all.add(weight, bytes);
         let answers = matches!(p.flow, FlowState::Answering | FlowState::Asking);
         let refuses = answers && is_refusal(p);
-        let two_way = answers && !refuses;
+        let two_way = answers && !refuses && !is_to_itself(p);
         if two_way {
             self.volumes.two_way.add(weight, bytes);
         }
@@ -217,7 +217,7 @@ impl NetWindow {
         v.tcp.add(weight, bytes);
         let flags = p.tcp_flags;
         let syn = flags & SYN != 0;
-        if syn && flags & (ACK | RST | FIN) == 0 {
+        if syn && flags & (ACK | RST | FIN) == 0 && !is_to_itself(p) {
             v.syn.add(weight, bytes);
             if p.repeats {
                 v.syn_repeated.add(weight, bytes);
@@ -250,11 +250,16 @@ impl NetWindow {
         if flags & FIN != 0 {
             v.fin.add(weight, bytes);
         }
-        let absurd = flags == 0 || flags & (SYN | FIN) == SYN | FIN || flags & (FIN | URG | ACK) == FIN | URG;
+        // Nobody opens a connection from a port to that same port of the same address.
+        let to_itself = is_to_itself(p);
+        let absurd = to_itself
+            || flags == 0
+            || flags & (SYN | FIN) == SYN | FIN
+            || flags & (FIN | URG | ACK) == FIN | URG;
         if absurd {
             v.impossible_flags.add(weight, bytes);
         }
-        let opens = syn && flags & ACK == 0;
+        let opens = syn && flags & ACK == 0 && !to_itself;
         if !two_way && !opens {
             v.stray.add(weight, bytes);
             if p.flow == FlowState::New {
@@ -321,6 +326,7 @@ impl NetWindow {
         if let Some(index) = service::index_of(p.source_port)
             && !service::is_stream(p.source_port, p.payload)
             && !service::is_question(p.source_port, p.payload)
+            && !service::is_no_answer(p.source_port, p.payload)
         {
             if self.reflected.is_empty() {
                 self.reflected = vec![Volume::default(); service::SERVICES.len()];
@@ -466,6 +472,11 @@ fn sets_up_tls(payload: &[u8]) -> bool {
 /// which whoever downloads asks for more of the same: plus 17 bytes in TLS 1.3, 24 before.
 fn holds_window_updates(payload: &[u8]) -> bool {
     matches!(payload, [23, 3, _, 0, 30 | 37 | 43 | 50, ..])
+}
+
+/// Whether a segment goes from a port to that same port of the same address, as those of a "LAND" flood.
+fn is_to_itself(p: &Packet<'_>) -> bool {
+    p.protocol == protocol::TCP && p.source == p.destination && p.source_port == p.destination_port
 }
 
 /// A reset, or a message that a host or a port cannot be reached.

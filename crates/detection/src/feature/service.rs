@@ -78,6 +78,23 @@ pub fn is_question(port: u16, payload: &[u8]) -> bool {
     }
 }
 
+/// Whether a datagram from a service's port cannot be an answer of that service, as its first bytes
+/// tell: floods use such ports as well. What was not captured is believed. DNS (RFC 1035 section
+/// 4.1.1: an answer repeats at most one question), NTP (RFC 5905 section 7.3: modes), SNMP and LDAP
+/// (a BER sequence), SSDP and SIP (text).
+#[must_use]
+pub fn is_no_answer(port: u16, payload: &[u8]) -> bool {
+    match (port, payload) {
+        (53, [_, _, flags, _, asked_high, asked, ..]) => {
+            flags & 0x80 == 0 || flags & 0x78 > 0x28 || *asked_high > 0 || *asked > 1
+        }
+        (123, [mode, ..]) => matches!(mode & 7, 0 | 3) || (mode >> 3) & 7 == 0 && mode & 7 < 6,
+        (161 | 389, [first, ..]) => *first != 0x30,
+        (1900, [first, ..]) => !first.is_ascii_uppercase(),
+        _ => false,
+    }
+}
+
 /// Whether a datagram asks a name server as resolvers ask: without recursion (RFC 1035 section
 /// 4.1.1). Who looks for open resolvers asks for it.
 #[must_use]
@@ -134,6 +151,21 @@ pub fn is_admin_port(port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn floods_from_a_services_port_are_no_answers_of_it() {
+        assert!(is_no_answer(53, &[0x5a; 16]), "filler");
+        assert!(is_no_answer(53, &[7, 7, 1, 0, 0, 1, 0, 0]), "a question");
+        assert!(!is_no_answer(53, &[7, 7, 0x81, 0x80, 0, 1, 0, 22, 0, 0, 0, 1]));
+        assert!(!is_no_answer(53, &[7, 7]), "cut short");
+        assert!(!is_no_answer(123, &[0xd7, 0, 3, 0x2a]));
+        assert!(!is_no_answer(123, &[0x24, 2, 6]));
+        assert!(is_no_answer(123, &[0x23, 0, 6]));
+        assert!(!is_no_answer(161, &[0x30, 0x82]));
+        assert!(is_no_answer(389, b"aaaa"));
+        assert!(!is_no_answer(1900, b"HTTP/1.1 200 OK"));
+        assert!(is_no_answer(1900, &[0; 16]));
+    }
 
     #[test]
     fn services_are_sorted_so_that_search_finds_them() {

@@ -1,6 +1,6 @@
 //! DNS windows as values.
 
-use super::{Structure, Value, push, push_share, spread};
+use super::{Structure, Value, push, push_share, spread, zones};
 use crate::Window;
 use crate::feature::dns::DnsWindow;
 use seawall_model::finding::{Finding, Findings};
@@ -51,6 +51,7 @@ pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, struc
         let again = asked.total.saturating_sub(asked.distinct) as f64;
         push_share(out, Metric::DnsRetryShare, again, asked.total as f64);
     }
+    zones::measure(dns, out);
     suffixes(&records, out, structure);
 }
 
@@ -72,6 +73,13 @@ impl<'r> Asked<'r> {
         let (suffix, head) = split_name(&record.name);
         Self { suffix, head, record }
     }
+
+    /// The same question, split one label further down.
+    fn below(&self) -> Option<Self> {
+        let dot = self.head.rfind('.')?;
+        let suffix = &self.record.name[dot + 1..];
+        Some(Self { suffix, head: &self.head[..dot], record: self.record })
+    }
 }
 
 /// Names under the busiest suffix: how many, how alike, how long.
@@ -80,8 +88,14 @@ fn suffixes(records: &[DnsRecord], out: &mut Vec<Value>, structure: &mut Structu
     asked.sort_by(|a, b| (a.suffix, a.head).cmp(&(b.suffix, b.head)));
     let total = asked.len() as f64;
     let runs = || asked.chunk_by(|a, b| a.suffix == b.suffix);
-    let carries = runs().filter(|run| carries_data(run)).max_by_key(|run| run.len());
-    let Some(busiest) = carries.or_else(|| runs().max_by_key(|run| run.len())) else { return };
+    let mut below: Vec<Asked<'_>> = asked.iter().filter_map(Asked::below).collect();
+    below.sort_by(|a, b| (a.suffix, a.head).cmp(&(b.suffix, b.head)));
+    let carrying = |run: &&[Asked<'_>]| carries_data(run);
+    let carries = runs().filter(carrying).max_by_key(|run| run.len());
+    // A tunnel may be a part of a zone that is asked for much else.
+    let part = || below.chunk_by(|a, b| a.suffix == b.suffix).filter(carrying).max_by_key(|run| run.len());
+    let busiest = carries.or_else(part).or_else(|| runs().max_by_key(|run| run.len()));
+    let Some(busiest) = busiest else { return };
     let n = busiest.len() as f64;
     let suffix = busiest[0].suffix;
     push_share(out, Metric::DnsSuffixShare, n, total);
@@ -140,7 +154,7 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
 
 /// A name as (registered domain, rest): the last two labels, or three under registries with a
 /// second level such as `co.uk`.
-fn split_name(name: &str) -> (&str, &str) {
+pub(super) fn split_name(name: &str) -> (&str, &str) {
     let mut dots = name.rmatch_indices('.').map(|(i, _)| i);
     let (Some(last), Some(second)) = (dots.next(), dots.next()) else { return (name, "") };
     let top = &name[last + 1..];

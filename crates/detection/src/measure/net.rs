@@ -3,7 +3,7 @@
 use super::connections::{at_least, connections, hosts, lossy_clients, messages};
 use super::probing::{goes_on, routine_probers};
 use super::unanswered::{ignored_questions, random_payloads, uniform_payloads};
-use super::{Structure, Value, push, push_share, spread};
+use super::{Structure, Value, push, push_share, reflecting, spread};
 use crate::Window;
 use crate::feature::net::{HostProfile, NetWindow, Volume, is_icmp_error};
 use crate::feature::service;
@@ -46,6 +46,7 @@ pub(super) fn measure(
     silent_hosts(net, &one_way, seconds, out);
     protocols(net, seconds, out);
     reflection(net, &one_way, seconds, out, structure);
+    reflecting::measure(net, seconds, out, structure);
     tcp(net, &one_way, seconds, out);
     connections(net, seconds, out);
     lossy_clients(net, out);

@@ -52,8 +52,13 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     SlowBackend prior -2.5
         needs [DnsQueryCount Above(15.0, 50.0)]
-        needs [DnsUnansweredShare Above(0.1, 0.4)]
+        needs [DnsUnansweredShare Above(0.1, 0.4), DnsBrokenTime Above(3e5, 1.2e6), DnsAnswerTime AboveUnexpected(2e5, 6e5), DnsAnswerTime Rises(4.0, 12.0), ServerDownEvents Above(0.2, 1.5)]
     {
+        DnsBrokenTime Above(3e5, 1.5e6), 2.0 "questions fail after waiting for others";
+        DnsBrokenShare Above(0.1, 0.5), 2.5 "the servers fail what they are asked for";
+        DnsAnswerTime AboveUnexpected(2.5e5, 7e5), 4.0 "answers take most of a second";
+        DnsAnswerTime Rises(4.0, 15.0), 3.5 "answers take far longer than before";
+        ServerDownEvents Above(0.2, 1.5), 3.5 "servers are reported down";
         DnsUnansweredShare Exceeds(0.1, 0.4), 3.5 "our name servers answered before and do not now";
         DnsUnansweredShare AboveUnexpected(0.12, 0.35), 3.5 "our name servers do not answer";
         DnsClientCount Flat(1.7), 1.5 "the same number of clients as ever";
@@ -66,6 +71,40 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsRecursionShare Exceeds(0.2, 0.6), -2.5 "other programs ask than before";
         DnsQueriesPerClient Below(1.3, 1.05), -1.5 "each address asks once, as forged ones do";
         DnsRandomNameShare Above(0.3, 0.7), -2.0 "the names are drawn at random";
+    }
+    Misconfiguration prior -2.5
+        needs [DnsQueryCount Above(15.0, 50.0)]
+        needs [DnsBrokenShare Above(0.08, 0.3), ZoneTroubleEvents Above(1.0, 8.0)]
+    {
+        DnsBrokenShare Above(0.1, 0.5), 3.5 "the servers refuse or fail what they are asked for";
+        DnsBrokenShare Exceeds(0.1, 0.4), 1.0 "they used to answer it";
+        DnsBrokenTime Below(2e5, 4e4), 1.5 "they fail at once, as for a zone that has expired, is not trusted, or is not theirs";
+        DnsBrokenTime Above(3e5, 1.2e6), -3.5 "they fail after waiting for others";
+        DnsBrokenZoneShare Above(0.6, 0.95), 2.0 "all of it is about one zone";
+        DnsDistinctNameShare Below(0.6, 0.3), 1.0 "the usual names";
+        DnsRandomNameShare Above(0.3, 0.7), -3.0 "the names are drawn at random";
+        DnsClientCount Above(2.0, 10.0), 1.0 "many clients meet it";
+        ZoneTroubleEvents Above(1.0, 15.0), 4.0 "a name server says that it cannot serve or trust the zone";
+        DnsUnansweredShare Above(0.2, 0.6), -2.0 "the servers do not answer at all";
+        DnsAmplifyingShare Above(0.3, 0.7), -2.0 "queries for large answers make it reflection";
+        DnsQueryRate Rises(6.0, 20.0), -2.0 "there are far more queries than such a fault would make";
+    }
+    ClientFault prior -2.5
+        needs [DnsQueryCount Above(50.0, 150.0)]
+        needs [DnsLoopShare Above(0.2, 0.5)]
+    {
+        DnsLoopShare Above(0.25, 0.7), 3.0 "clients ask the same few names over and over, in vain";
+        DnsFailureShare Above(0.25, 0.6), 1.0 "the names do not exist, or cannot be had";
+        DnsFailureShare Exceeds(0.15, 0.5), 1.0 "far more failures than before";
+        DnsDistinctNameShare Below(0.2, 0.03), 1.5 "the same names again and again";
+        DnsQueryRate Rises(1.5, 5.0), 1.5 "more queries than before";
+        DnsQueriesPerClient Rises(2.0, 8.0), 1.0 "each asks far more often than before";
+        DnsClientCount Below(150.0, 30.0), 1.0 "few clients, as programs of one's own are";
+        DnsNewClientShare Above(0.7, 0.98), -2.5 "nearly all clients were never seen before";
+        DnsRandomNameShare Above(0.3, 0.7), -3.0 "the names are drawn at random";
+        DnsUnansweredShare Above(0.2, 0.6), -2.0 "nobody answers: they only try again";
+        DnsBrokenTime Above(3e5, 1.2e6), -2.0 "they fail after waiting for others";
+        DnsQueryRate Above(3000.0, 20000.0), -2.0 "no program in a loop asks so fast";
     }
     FlashCrowd prior -2.0
         needs [DnsQueryRate Rises(1.5, 3.0)]

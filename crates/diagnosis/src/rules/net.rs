@@ -24,6 +24,14 @@ pub const TABLE: &[CauseRules] = causes! {
         ReflectedBitRate Below(6e4, 2.5e4), -6.0 "no line is filled by so little";
         FragmentShare Above(0.05, 0.3), 1.0 "large answers arrive in fragments";
     }
+    Amplification prior -2.0
+        needs [ReflectingRate Above(10.0, 60.0)]
+    {
+        ReflectingRate Above(15.0, 250.0), 3.5 "our services are asked in the name of others, each time the same, far more often than anybody needs";
+        ReflectingRate Rises(3.0, 20.0), 1.5 "there was far less of it before";
+        ReflectingRatio Above(2.5, 12.0), 3.0 "what our services send back is many times as large";
+        ReflectingShare Above(0.2, 0.8), 1.5 "hardly anybody else asks them";
+    }
     UdpFlood prior -2.0
         needs [UnansweredUdpShare Above(0.1, 0.4), OddProtocolShare Above(0.1, 0.4), DhcpRequestRate Above(10.0, 50.0), UnansweredUdpRate Rises(5.0, 20.0)]
         needs [UnansweredUdpRate Above(30.0, 150.0), OddProtocolRate Above(15.0, 80.0), DhcpRequestRate Above(10.0, 50.0)]

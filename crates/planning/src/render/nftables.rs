@@ -20,6 +20,8 @@ const UNDO: &[&str] = &[
 ];
 /// Entries of a table of senders; beyond it, new senders are not counted.
 const MAX_SENDERS: u32 = 65_536;
+/// Without neighbour discovery (RFC 4861) no host of IPv6 is reached at all.
+const NEIGHBOURS: &str = "\t\ticmpv6 type 133-137 accept\n";
 /// Packets of a burst that nftables accepts.
 const MAX_BURST: f64 = 1e6;
 
@@ -142,6 +144,9 @@ impl Table {
 
     fn text(&self, protected: &[Prefix]) -> String {
         let mut exempt = String::new();
+        if self.rules.contains(&format!("meta l4proto {}", protocol::ICMPV6)) {
+            exempt.push_str(NEIGHBOURS);
+        }
         for family in Family::BOTH {
             let prefixes: Vec<String> =
                 protected.iter().filter(|p| Family::of(**p) == family).map(ToString::to_string).collect();

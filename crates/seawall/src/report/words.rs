@@ -41,9 +41,14 @@ pub fn meaning(class: Class) -> &'static str {
 #[must_use]
 pub fn cause(cause: Cause, vectors: &[String]) -> String {
     let (modifiers, protocols): (Vec<&String>, Vec<&String>) = vectors.iter().partition(|v| is_modifier(v));
-    let protocols: Vec<String> = protocols.into_iter().map(|v| vector(v)).collect();
+    let through_us = vectors.iter().any(|v| v == "reflector");
+    let protocols: Vec<String> =
+        protocols.into_iter().filter(|v| *v != "reflector").map(|v| vector(v)).collect();
     let mut shown = match cause {
         Cause::Undecided => "cause not clear".to_owned(),
+        Cause::Amplification if through_us => {
+            format!("{} amplification attack on others through our servers", text::list(&protocols))
+        }
         Cause::Amplification if !protocols.is_empty() => {
             format!("{} amplification attack", text::list(&protocols))
         }
@@ -311,6 +316,8 @@ mod tests {
         let both = vectors(&["ntp", "dns", "carpet"]);
         let expected = "NTP and DNS amplification attack, spread over a prefix";
         assert_eq!(cause(Cause::Amplification, &both), expected);
+        let ours = cause(Cause::Amplification, &vectors(&["ntp", "reflector"]));
+        assert_eq!(ours, "NTP amplification attack on others through our servers");
         assert_eq!(cause(Cause::HttpFlood, &vectors(&["few-sources"])), "HTTP flood, few sources");
         assert_eq!(cause(Cause::SynFlood, &vectors(&["spoofed"])), "SYN flood, forged sources");
     }

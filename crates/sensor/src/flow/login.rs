@@ -35,11 +35,11 @@ pub(super) fn is_attempt(service: &str, bytes: &[u8]) -> bool {
                 |word: &[u8]| command.len() >= word.len() && command[..word.len()].eq_ignore_ascii_case(word);
             starts(b"LOGIN ") || starts(b"AUTHENTICATE ")
         }
-        // The client's first packet after the greeting has number 1.
         "redis" => memchr::memmem::find(&bytes[..bytes.len().min(32)], b"AUTH").is_some(),
         // TDS 7 login, alone or inside TLS (MS-TDS section 2.2.3.1.1); any later answer decides.
         "mssql" => matches!(bytes, [0x10 | 0x17, ..]),
-        "mysql" => bytes.get(3) == Some(&1),
+        // The client's packets have odd numbers: 1 answers the greeting, 3 and 5 go on with it.
+        "mysql" => bytes.get(3).is_some_and(|number| matches!(number, 1 | 3 | 5)),
         _ => false,
     }
 }
@@ -60,8 +60,9 @@ pub(super) fn verdict(service: &'static str, attempted: bool, bytes: &[u8]) -> O
                 _ => None,
             }
         }
-        ("mysql", [_, _, _, 2, 0xFF, 0x15, 0x04, ..]) if attempted => told(false),
-        ("mysql", [_, _, _, 2, 0, ..]) if attempted => told(true),
+        // Error 1045, whose number in the exchange depends on the method.
+        ("mysql", [_, _, _, 2..=8, 0xFF, 0x15, 0x04, ..]) => told(false),
+        ("mysql", [_, _, _, 2..=8, 0, ..]) if attempted => told(true),
         ("postgresql", [b'E', ..]) if is_refused_login(bytes) => told(false),
         ("postgresql", [b'R', 0, 0, 0, 8, 0, 0, 0, 0, ..]) => told(true),
         ("redis", [b'-', ..]) if attempted => told(false),
@@ -112,6 +113,7 @@ mod tests {
         assert!(is_attempt("imap", b"a1 LOGIN x y\r\n"));
         assert_eq!(verdict("imap", true, b"a1 NO failed\r\n"), failed("imap"));
         assert_eq!(verdict("mysql", true, b"\x48\x00\x00\x02\xff\x15\x04#28000"), failed("mysql"));
+        assert_eq!(verdict("mysql", false, b"\x48\x00\x00\x04\xff\x15\x04#28000"), failed("mysql"));
         let wrong = b"E\0\0\0\x64SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed\0";
         assert_eq!(verdict("postgresql", false, wrong), failed("postgresql"));
         assert_eq!(verdict("postgresql", false, b"E\0\0\0\x20SERROR\0C42P01\0"), None);

@@ -11,6 +11,11 @@ use std::fmt::Write;
 /// Lengths of payload prefix that are tried, in bytes.
 const PREFIX_LENGTHS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 
+/// Ports below are services' (RFC 6335 section 6).
+const FIRST_PASSING_PORT: u32 = 1_024;
+/// Senders that count their ports up leave a range of so few at once.
+const FEW_PORTS: u32 = 16;
+
 /// Tries every attribute of a packet.
 pub(crate) fn collect(pool: &mut Pool<'_>, unwanted: &[PacketRecord], normal: &[PacketRecord]) {
     let mut exact = |key: &dyn Fn(&PacketRecord) -> Option<Test>| {
@@ -24,13 +29,7 @@ pub(crate) fn collect(pool: &mut Pool<'_>, unwanted: &[PacketRecord], normal: &[
     exact(&|p| is_tcp(p).then_some(Test::TcpWindow(p.tcp_window)));
     exact(&|p| is_tcp(p).then_some(Test::TcpOptions(p.tcp_options)));
     exact(&|p| is_icmp(p).then_some(Test::IcmpType(p.icmp_type)));
-    numbers(
-        pool,
-        unwanted,
-        normal,
-        |p| has_ports(p).then_some(u32::from(p.source_port)),
-        |low, high| Test::SourcePort { low: low as u16, high: high as u16 },
-    );
+    source_ports(pool, unwanted, normal);
     numbers(
         pool,
         unwanted,
@@ -56,6 +55,20 @@ pub(crate) fn collect(pool: &mut Pool<'_>, unwanted: &[PacketRecord], normal: &[
             Some(Test::PayloadPrefix(hex(&bytes[..length])))
         });
     }
+}
+
+/// Source ports: single ones, and ranges that stay. Programs count the ports that they send from up, so
+/// that the wide range of a short sample is left within seconds, and people come from the same ports.
+fn source_ports(pool: &mut Pool<'_>, unwanted: &[PacketRecord], normal: &[PacketRecord]) {
+    let port = |p: &PacketRecord| has_ports(p).then_some(u32::from(p.source_port));
+    let unwanted: Values<u32> = keyed(unwanted, port);
+    let normal: Values<u32> = keyed(normal, port);
+    let test = |low: u32, high: u32| Test::SourcePort { low: low as u16, high: high as u16 };
+    let stays = |(low, high): &(u32, u32)| *high < FIRST_PASSING_PORT || high - low < FEW_PORTS;
+    for (low, high) in ranges(&unwanted, &normal, &pool.mixture()).into_iter().filter(stays) {
+        pool.push(test(low, high));
+    }
+    pool.values(unwanted, normal, |n| Some(test(*n, *n)));
 }
 
 /// Candidates for exact values and for ranges of a number.

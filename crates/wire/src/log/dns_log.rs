@@ -10,7 +10,7 @@ use super::scan::{Cursor, address, address_and_port, integer};
 use super::{Line, LineError};
 use memchr::{memchr, memmem};
 use seawall_model::Timestamp;
-use seawall_model::observation::{Dns, Observation};
+use seawall_model::observation::{BackendEvent, BackendEventKind, Dns, Observation};
 use seawall_model::time::SECOND_NS;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -57,6 +57,7 @@ pub(super) fn is_one(envelope: &Envelope<'_>) -> bool {
         || envelope.program.starts_with(b"dnsmasq")
         || dnsdist_words(envelope.body).is_some()
         || is_bind_limit(envelope.body)
+        || trouble(envelope.body).is_some()
         || bind_client(envelope.body).is_some()
 }
 
@@ -69,6 +70,42 @@ fn is_unbound(text: &[u8]) -> bool {
     memmem::find(&text[..text.len().min(64)], b"unbound[").is_some()
 }
 
+/// What name servers say of zones and back ends. Unbound (`log-servfail`, `val-log-level`): `error: SERVFAIL
+/// <www.example.org. A IN>: …`, `info: validation failure <www.example.org. A IN>: signature expired …`;
+/// BIND: `zone example.org/IN: expired`, `lame server resolving 'www.example.org' …`, `no valid RRSIG
+/// resolving 'www.example.org/A/IN': …`; dnsdist: `Marking downstream 192.0.2.1:53 as 'down'`.
+fn trouble(text: &[u8]) -> Option<(BackendEventKind, &[u8])> {
+    use BackendEventKind::{ServerDown, ServerUp, ZoneBroken};
+    let after = |words: &[u8]| memmem::find(text, words).map(|at| &text[at + words.len()..]);
+    let until = |rest: &'_ [u8], end: u8| memchr(end, rest);
+    if let Some(rest) = after(b"Marking downstream ") {
+        let (server, state) = rest.split_at(until(rest, b' ')?);
+        let kind = if state.starts_with(b" as 'down'") { ServerDown } else { ServerUp };
+        return Some((kind, server));
+    }
+    if let Some(rest) = after(b"validation failure <") {
+        return Some((ZoneBroken, &rest[..until(rest, b' ')?]));
+    }
+    if let Some(rest) = after(b": SERVFAIL <") {
+        // A server that is silent has a trouble of its own.
+        let refused = [&b"REFUSED"[..], b"lame", b"expired", b"signature", b"bogus"];
+        let is_zones = refused.iter().any(|word| memmem::find(rest, word).is_some());
+        return is_zones.then_some((ZoneBroken, &rest[..until(rest, b' ')?]));
+    }
+    if let Some(rest) = after(b"lame server resolving '").or_else(|| after(b"no valid RRSIG resolving '")) {
+        return Some((ZoneBroken, &rest[..until(rest, b'\'')?]));
+    }
+    let rest = after(b"zone ")?;
+    let (zone, said) = rest.split_at(until(rest, b' ')?);
+    said.starts_with(b" expired").then(|| (ZoneBroken, zone.strip_suffix(b":").unwrap_or(zone)))
+}
+
+/// The epoch in front of Unbound's lines.
+fn unbound_time(text: &[u8]) -> Option<Timestamp> {
+    let stamp = text.strip_prefix(b"[")?;
+    date::epoch(&stamp[..memchr(b']', stamp)?])
+}
+
 /// Reads a message whose carrier has been taken off; names are copied to `lower` in lower case.
 pub(super) fn read<'a>(
     dates: &mut Dates,
@@ -76,6 +113,13 @@ pub(super) fn read<'a>(
     envelope: &Envelope<'a>,
 ) -> Result<Line<'a>, LineError> {
     let text = envelope.body;
+    if let Some((kind, zone)) = trouble(text) {
+        let (own, _) = date::named_prefix(text).or_else(|| date::iso_prefix(text)).unzip();
+        let time = own.or_else(|| unbound_time(text)).or(envelope.time).or_else(|| dates.latest());
+        let time = time.ok_or(LineError { reason: "no date that can be read", at_byte: 0 })?;
+        let event = BackendEvent { time, kind, backend: zone, server: b"", text };
+        return Ok(Line::Observation(Observation::Backend(event)));
+    }
     let question = match () {
         () if envelope.program.starts_with(b"dnsmasq") => dnsmasq(text),
         () if envelope.program == b"unbound" || is_unbound(text) => unbound(text),
@@ -356,6 +400,41 @@ mod tests {
                 )
             }
             other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn servers_tell_of_zones_that_they_cannot_serve() {
+        for (line, expected) in [
+            (
+                "[1795324776] unbound[19177:0] error: SERVFAIL <www.example.org. A IN>: all the configured stub or forward servers failed, at zone example.org. from 203.0.113.11 got REFUSED",
+                Some((BackendEventKind::ZoneBroken, "www.example.org.")),
+            ),
+            (
+                "[1795324776] unbound[19177:0] error: SERVFAIL <www.example.org. A IN>: all the configured stub or forward servers failed, at zone example.org. from 203.0.113.11 upstream server timeout",
+                None,
+            ),
+            (
+                "[1795324776] unbound[19177:0] info: validation failure <www.example.org. A IN>: signature expired from 203.0.113.11",
+                Some((BackendEventKind::ZoneBroken, "www.example.org.")),
+            ),
+            (
+                "19-Oct-2022 05:34:02.425 general: info: zone example.org/IN: expired",
+                Some((BackendEventKind::ZoneBroken, "example.org/IN")),
+            ),
+            (
+                "19-Oct-2022 05:34:02.425 lame-servers: info: lame server resolving 'www.example.org' (in 'example.org'?): 192.0.2.1#53",
+                Some((BackendEventKind::ZoneBroken, "www.example.org")),
+            ),
+            (
+                "Marking downstream 192.0.2.1:53 as 'down'",
+                Some((BackendEventKind::ServerDown, "192.0.2.1:53")),
+            ),
+            ("19-Oct-2022 05:34:02.425 general: info: zone example.org/IN: loaded serial 7", None),
+        ] {
+            let said = trouble(line.as_bytes());
+            let said = said.map(|(kind, zone)| (kind, std::str::from_utf8(zone).unwrap_or("")));
+            assert_eq!(said, expected, "{line}");
         }
     }
 
