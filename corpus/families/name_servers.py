@@ -90,7 +90,7 @@ def people(scene, rate=60, seconds=60, count=40, **options):
 
 
 def scene_case(key, kind, causes, prepare, act, note, keep="capture.pcap", how="", vectors="", held=False):
-    """`keep`: the capture, or the log of `tmp` that is the case."""
+    """`keep`: the capture, or the logs of `tmp` that are the case."""
     def build(work):
         with Scene(work, f"alone {how}", prepare=prepare) as scene:
             act(scene)
@@ -99,9 +99,10 @@ def scene_case(key, kind, causes, prepare, act, note, keep="capture.pcap", how="
                 # What is left in buffers is written at the end.
                 end_server("named", "-TERM")(scene)
                 settle(1)
-            if keep != "capture.pcap":
-                scene.keep_log(scene.tmp / keep, keep)
-        return [keep] if keep != "capture.pcap" else scene.files
+            logs = [] if keep == "capture.pcap" else keep.split()
+            for log in logs:
+                scene.keep_log(scene.tmp / log, log)
+        return logs or scene.files
     case.add(f"named-{key}", kind, causes, build, vectors, note, held)
 
 
@@ -187,7 +188,7 @@ def gone_names(scene):
 
 def chatty_failures(scene):
     """Resolvers of ours repeat what fails, many times a second."""
-    people(scene, rate=50, seconds=22, count=6, again=True, tries=12, patience=0.25)
+    people(scene, rate=50, seconds=22, count=6, again=True, tries=12, patience=0.25, recursion=True)
     settle(7)
     block_back_end(scene)
     settle(13)
@@ -310,7 +311,7 @@ scene_case("nsd-expired", "fault", "misconfiguration,slow-backend", lambda scene
 scene_case("unbound-signature", "fault", "misconfiguration", signed_zone, calm_then(lambda scene: None, recursion=True), "expired signatures")
 scene_case("unbound-signature-log", "fault", "misconfiguration", signed_zone, calm_then(lambda scene: None, recursion=True), "expired signatures, as replies", "unbound.log", held=True)
 scene_case("dnsdist-dead", "fault", "slow-backend", behind_dnsdist, calm_then(end_server("nsd")), "the only back end dies")
-scene_case("dnsdist-dead-log", "fault", "slow-backend", behind_dnsdist, calm_then(end_server("nsd")), "the only back end dies: answers end", "dnsdist-answers.log", held=True)
+scene_case("dnsdist-dead-log", "fault", "slow-backend", behind_dnsdist, calm_then(end_server("nsd")), "the only back end dies, in both logs", "dnsdist.log dnsdist-answers.log", held=True)
 scene_case("nsd-dies", "fault", "slow-backend,network-fault", nsd, calm_then(end_server("nsd")), "the server dies, people ask again", held=True)
 scene_case("gone-names", "fault", "client-fault,misconfiguration", nsd, gone_names, "our own machines ask for a name that is gone")
 scene_case("gone-names-log", "fault,normal", "client-fault,misconfiguration,normal", bind, gone_names, "the same, in BIND's log, which has no answers", "queries.log", held=True)

@@ -170,7 +170,7 @@ real("backup-up", "normal", "normal", files, lambda scene: (run(["cp", "-r", str
 real("speed-test-udp", "normal", "normal", measurer, at_once(("iperf3", "-c", SERVICE, "-u", "-b", "25M", "-t", "7"), seconds=9), "alone", "a measurement with datagrams")
 real("speed-test-udp-in", "normal,undecided", "normal,undecided", measurer, at_once(("iperf3", "-c", SERVICE, "-u", "-b", "12M", "-l", "1200", "-t", "7"), seconds=9), "alone in snap96",
      "the same, one direction", held=True)
-real("speed-test-many", "normal", "normal", measurer, at_once(("iperf3", "-c", SERVICE, "-P", "8", "-t", "5", "-b", "8M"), seconds=7), "alone lossy", "eight streams")
+real("speed-test-many", "normal,fault", "normal,network-fault", measurer, at_once(("iperf3", "-c", SERVICE, "-P", "8", "-t", "5", "-b", "8M"), seconds=7), "alone lossy", "eight streams")
 real("devices", "normal", "normal", broker, lambda scene: scene.together(
     [("mosquitto_sub", "-h", SERVICE, "-t", "#")] + [("sh", "-c", f"for i in $(seq 40); do mosquitto_pub -h {SERVICE} -t d/{n} -m $i; sleep 0.3; done") for n in range(14)], 12),
     "alone wan", "devices that connect for each message", held=True)
@@ -195,7 +195,7 @@ def modelled(key, kind, causes, fill, note="", vectors="", held=False, link=ETHE
     case.add(f"stand-{key}", kind, causes, build, vectors, note or (fill.__doc__ or "").strip(), held)
 
 
-def through_us(port, question, answer, rate, span, victims, unreachable=0.0, own=SERVICE, out_only=False):
+def through_us(port, question, answer, rate, span, victims, unreachable=0.0, own=SERVICE, out_only=False, each=1):
     """Questions in the names of victims, and the answers of ours."""
     def fill(rng, capture):
         chosen = [victims(rng) for _ in range(6)]
@@ -203,8 +203,9 @@ def through_us(port, question, answer, rate, span, victims, unreachable=0.0, own
             at, victim, sport = rng.uniform(0, span), rng.choice(chosen), rng.choice((80, 443, rng.randrange(1024, 65536)))
             if not out_only:
                 capture.add(at, udp(victim, own, sport, port, question(rng), ttl=rng.choice((241, 242, 243))))
-            for i, piece in enumerate(fragments(own, victim, 17, udp_whole(port, sport, answer(rng)), rng.randrange(65536), ttl=64)):
-                capture.add(at + 2e-4 + i * 1e-5, piece)
+            for n in range(each):
+                for i, piece in enumerate(fragments(own, victim, 17, udp_whole(port, sport, answer(rng)), rng.randrange(65536), ttl=64)):
+                    capture.add(at + 2e-4 + n * 1e-4 + i * 1e-5, piece)
             if rng.random() < unreachable:
                 capture.add(at + 0.04, icmp(victim, own, 3, 3, bytes(4) + rng.randbytes(28), ttl=50))
     return fill
@@ -230,7 +231,7 @@ modelled("reflect-ntp-out", "attack", IN_OURS, through_us(123, monlist_question,
 modelled("reflect-directory", "attack", IN_OURS, through_us(389, lambda rng: b"0%\x02\x01\x07c \x04\0\n\x01\0\n\x01\0\x02\x01\0\x02\x01\0\x01\x01\0\x87\x0bobjectclass0\0", cldap, 180, 12, public_address, 0.2),
          "a directory of ours answers anybody, and victims refuse", "cldap", held=True, link=RAW, snaplen=128)
 modelled("reflect-camera", "attack", IN_OURS, through_us(1900, lambda rng: b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: ssdp:all\r\n\r\n", ssdp, 220, 6,
-                                                        public_address, own="198.51.100.23"), "a device of ours that can be asked from the internet", "ssdp")
+                                                        public_address, own="198.51.100.23", each=6), "a device of ours that can be asked from the internet", "ssdp")
 
 
 def reflected_in_flash(rng, capture):
@@ -304,6 +305,8 @@ def database_guesses(port, greeting, refusal):
             for outward, data in ((False, greeting), (True, rng.randbytes(90)), (False, refusal)):
                 if not data:
                     continue
+                if outward and port == 3306:
+                    data = b"\x56\0\0\x01" + data
                 t += 0.03
                 ends = (client, SERVICE, sport, port, "PA", seq, ack) if outward else (SERVICE, client, port, sport, "PA", ack, seq)
                 capture.add(t, tcp(*ends, payload=data, ttl=50 if outward else 64))

@@ -171,6 +171,10 @@ fn layer(cause: Cause, during: &Window) -> Option<Layer> {
 fn signatures(chosen: &Concluded, reference: Option<&Window>, places: &Places) -> Vec<Signature> {
     let cause = chosen.diagnosis.verdict.cause;
     let Some(layer) = layer(cause, &chosen.during) else { return Vec::new() };
+    // Requests that never end are in no sample of requests: those are the visitors'.
+    if cause == Cause::SlowHttp && chosen.findings.observed(Metric::SlowPerClient).is_some_and(|n| n > 0.0) {
+        return Vec::new();
+    }
     let normal_share = normal_share(layer, &chosen.during, reference);
     let contrast = |unwanted: Sample<'_>, normal: Sample<'_>| {
         let networks = (!places.is_empty()).then_some(places as &dyn NetworkLookup);

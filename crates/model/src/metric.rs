@@ -319,7 +319,7 @@ metrics! {
     DnsBrokenShare Capacity Share "dns-broken-share" "DNS questions answered with SERVFAIL or, to resolvers, REFUSED";
     DnsBrokenZoneShare What Share "dns-broken-zone-share" "such answers that are about one zone";
     DnsBrokenTime Capacity Microseconds "dns-broken-time" "time to such an answer, of the slow ones (95th percentile)";
-    DnsAnswerTime Capacity Microseconds "dns-answer-time" "median time to answer a DNS question";
+    DnsAnswerTime Capacity Microseconds "dns-answer-time" "time to answer a DNS question, of the slow ones (90th percentile)";
     DnsLoopShare Who Share "dns-loop-share" "questions of clients that ask the same few names over and over, in vain";
     ZoneTroubleEvents Probe Count "zone-trouble-events" "lines of name servers about zones that they cannot serve or trust";
     // services of ours as reflectors

@@ -262,7 +262,7 @@ impl NetWindow {
         let opens = syn && flags & ACK == 0 && !to_itself;
         if !two_way && !opens {
             v.stray.add(weight, bytes);
-            if p.flow == FlowState::New {
+            if p.flow == FlowState::New || to_itself {
                 v.stray_new.add(weight, bytes);
             } else if p.flow == FlowState::Unknown {
                 v.stray_unknown.add(weight, bytes);

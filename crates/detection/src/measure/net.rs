@@ -19,6 +19,8 @@ use std::net::IpAddr;
 const SECOND_VECTOR_SHARE: f64 = 0.15;
 /// One kind of flags makes up this much of a flood of them.
 const UNIFORM_FLAGS: f64 = 0.95;
+/// One source sends this much of a flood that is one host's.
+const ONE_SOURCE: f64 = 0.95;
 /// Fewer packets say nothing about uniformity, however many each stands for.
 pub(super) const UNIFORM_LEAST: usize = 20;
 /// Messages that may be read as requests count as such: the outside of messages is looked at only
@@ -369,31 +371,52 @@ fn describe(packets: &[&PacketRecord], with_ports: &[&&PacketRecord], carpet: bo
     }
 }
 
-/// Many sources with a packet or two each, none of which ever completes anything.
+/// Whose packets make up a flood: one host's, those of many, or of addresses with a packet or two each, none of
+/// which ever completes anything. Looked at kind by kind, as visitors go on beside it.
 fn spoofing(net: &NetWindow, structure: &mut Structure) {
-    let sources = net.sources.count();
+    use tcp_flags::{ACK, SYN};
+    let v = &net.volumes;
     let established = net.event(ConnectionEvent::Established) as f64;
-    let attempts = established + net.event(ConnectionEvent::HalfOpenExpired) as f64;
-    if sources <= 2.0 {
-        let all =
-            [Cause::SynFlood, Cause::UdpFlood, Cause::IcmpFlood, Cause::TcpFlagFlood, Cause::FragmentFlood];
-        for cause in all {
-            structure.vectors.push((cause, "single-source".to_owned()));
+    let records = net.records();
+    let is_tcp = |r: &PacketRecord| r.protocol == protocol::TCP && r.fragment != Fragment::Later;
+    let is_icmp = |r: &PacketRecord| {
+        matches!((r.protocol, r.icmp_type), (protocol::ICMP, 1..) | (protocol::ICMPV6, ..=128))
+    };
+    let is_udp = |r: &PacketRecord| r.protocol == protocol::UDP && !r.two_way;
+    type Kind<'k> = (Cause, u64, &'k dyn Fn(&PacketRecord) -> bool);
+    let kinds: [Kind<'_>; 5] = [
+        (Cause::SynFlood, v.syn.packets, &|r| is_tcp(r) && r.tcp_flags & (SYN | ACK) == SYN),
+        (Cause::TcpFlagFlood, v.stray.packets, &|r| {
+            is_tcp(r) && !r.two_way && r.tcp_flags & (SYN | ACK) != SYN
+        }),
+        (Cause::UdpFlood, v.udp_one_way.packets + v.udp_questions.packets, &is_udp),
+        (Cause::IcmpFlood, v.icmp.packets.saturating_sub(v.icmp_echo_reply.packets), &is_icmp),
+        (Cause::FragmentFlood, v.fragments.packets, &|r| r.fragment != Fragment::Whole),
+    ];
+    for (cause, packets, is_kind) in kinds {
+        let sources =
+            spread(records.iter().filter(|r| is_kind(r)).map(|r| hash::address(r.source)).collect());
+        if sources.total < UNIFORM_LEAST {
+            continue;
         }
-        return;
+        // Where hardly any address occurs twice in the sample, there are far more than it holds.
+        let few_repeat = sources.distinct * 2 > sources.total;
+        let count = if few_repeat { net.sources.count() } else { sources.distinct as f64 };
+        let per_source = packets as f64 / count.max(1.0);
+        let nobody_completes = cause == Cause::FragmentFlood || established < 0.1 * packets as f64;
+        let word = if sources.distinct <= 2 || sources.top >= ONE_SOURCE {
+            "single-source"
+        } else if count >= 50.0 && per_source < 4.0 && nobody_completes {
+            "spoofed"
+        } else if sources.distinct >= 20 {
+            "distributed"
+        } else {
+            continue;
+        };
+        structure.vectors.push((cause, word.to_owned()));
     }
-    let per_source = net.volumes.all.packets as f64 / sources;
-    if sources >= 50.0 && per_source < 4.0 && established < 0.1 * attempts.max(sources) {
-        structure.vectors.push((Cause::SynFlood, "spoofed".to_owned()));
-        structure.vectors.push((Cause::TcpFlagFlood, "spoofed".to_owned()));
-        structure.vectors.push((Cause::UdpFlood, "spoofed".to_owned()));
-        structure.vectors.push((Cause::IcmpFlood, "spoofed".to_owned()));
-    } else if sources >= 20.0 {
-        for cause in
-            [Cause::SynFlood, Cause::UdpFlood, Cause::IcmpFlood, Cause::TcpFlagFlood, Cause::ConnectionFlood]
-        {
-            structure.vectors.push((cause, "distributed".to_owned()));
-        }
+    if net.sources.count() >= 20.0 {
+        structure.vectors.push((Cause::ConnectionFlood, "distributed".to_owned()));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Window;
 use crate::feature::net::NetWindow;
+use crate::feature::service;
 use seawall_model::finding::{PROVEN_LISTED, Ranked, Rankings};
 use seawall_model::record::{DnsRecord, PacketRecord, RequestRecord};
 use seawall_model::signature::{flag_names, protocol_name};
@@ -9,6 +10,8 @@ use seawall_model::text::{path_template, referrer_origin};
 use seawall_model::{Prefix, address};
 use std::net::IpAddr;
 
+/// Fewer slow connections are those of a few bad lines.
+const HELD_LEAST: u32 = 10;
 /// Values listed per dimension.
 const LISTED: usize = 10;
 
@@ -22,7 +25,10 @@ pub fn rankings(during: &Window, reference: Option<&Window>) -> Rankings {
         add(&mut rankings, name, &requests, &normal, value);
     }
     let packets = during.net.as_ref().map(|n| flood_records(n)).unwrap_or_default();
-    let normal = reference.and_then(|r| r.net.as_ref()).map(|n| n.records()).unwrap_or_default();
+    let normal = reference.and_then(|r| r.net.as_ref()).map(|n| asking(n.records())).unwrap_or_default();
+    if let Some(holders) = during.net.as_ref().map(|n| holders(n)).filter(|h| !h.is_empty()) {
+        rankings.dimensions.push(("slow source".to_owned(), holders));
+    }
     for (name, value) in PACKET_DIMENSIONS {
         add(&mut rankings, name, &packets, &normal, value);
     }
@@ -40,8 +46,30 @@ fn flood_records(net: &NetWindow) -> Vec<PacketRecord> {
     if net.volumes.two_way.packets * 2 < net.volumes.all.packets {
         net.one_way_records()
     } else {
-        net.records()
+        asking(net.records())
     }
+}
+
+/// Without what servers send back: who is asked is no source of what happens to it.
+fn asking(mut records: Vec<PacketRecord>) -> Vec<PacketRecord> {
+    let is_servers = |port: u16| service::is_service_port(port) || service::is_web_port(port);
+    records.retain(|r| !(r.two_way && is_servers(r.source_port) && !is_servers(r.destination_port)));
+    records
+}
+
+/// Who holds connections by requests that never end or answers that are hardly read, with the share of them.
+fn holders(net: &NetWindow) -> Vec<Ranked> {
+    let sorted = net.hosts.sorted();
+    let mut held: Vec<(u32, IpAddr)> =
+        sorted.iter().filter_map(|(_, h)| Some((h.slow, h.address?))).filter(|(n, _)| *n > 0).collect();
+    held.sort_unstable_by_key(|(n, host)| (std::cmp::Reverse(*n), *host));
+    let all: u32 = held.iter().map(|(n, _)| n).sum();
+    let ranked = |(n, host): &(u32, IpAddr)| Ranked {
+        share: f64::from(*n) / f64::from(all),
+        baseline_share: None,
+        name: host.to_string(),
+    };
+    if all >= HELD_LEAST { held.iter().take(LISTED).map(ranked).collect() } else { Vec::new() }
 }
 
 type Dimension<R> = (&'static str, fn(&R) -> Option<String>);

@@ -54,11 +54,9 @@ struct Exchange {
 }
 
 impl Exchange {
-    /// Bytes answered per byte asked.
+    /// Bytes answered per byte asked; the sample holds as much of either.
     fn ratio(&self) -> f64 {
-        let asked = self.question_bytes as f64 / self.questions.len().max(1) as f64;
-        let answered = self.answer_bytes as f64 / self.answers.max(1) as f64;
-        answered / asked.max(1.0)
+        self.answer_bytes as f64 / self.question_bytes.max(1) as f64
     }
 
     fn is_reflection(&self, service: usize) -> bool {
@@ -92,10 +90,13 @@ pub(super) fn measure(net: &NetWindow, seconds: f64, out: &mut Vec<Value>, struc
         return;
     }
     let scale = net.volumes.all.packets as f64 / records.len().max(1) as f64;
-    let ratio = reflecting.iter().map(|(_, e)| e.ratio() * e.count() as f64).sum::<f64>() / count;
+    let (asked, answered) = reflecting
+        .iter()
+        .filter(|(_, e)| !e.questions.is_empty())
+        .fold((0, 0), |(asked, answered), (_, e)| (asked + e.question_bytes, answered + e.answer_bytes));
     let all = exchanges.values().map(Exchange::count).sum::<usize>() as f64;
     push(out, Metric::ReflectingRate, count * scale / seconds, count * scale);
-    push(out, Metric::ReflectingRatio, ratio, count);
+    push_share(out, Metric::ReflectingRatio, answered as f64, asked as f64);
     push_share(out, Metric::ReflectingShare, count, all);
     for run in reflecting.chunk_by(|a, b| a.0 == b.0) {
         let share = run.iter().map(|(_, e)| e.count()).sum::<usize>() as f64 / count;
@@ -140,7 +141,12 @@ fn amplifier(port: u16) -> Option<usize> {
 
 /// Hosts that send from such ports: at a reflector few, at a victim many.
 fn answering_hosts(records: &[PacketRecord]) -> usize {
-    let answers = |r: &&PacketRecord| r.protocol == protocol::UDP && amplifier(r.source_port).is_some();
+    // Clients may ask from the service's own port.
+    let answers = |r: &&PacketRecord| {
+        r.protocol == protocol::UDP
+            && amplifier(r.source_port).is_some()
+            && amplifier(r.destination_port).is_none()
+    };
     spread(records.iter().filter(answers).map(|r| hash::address(r.source)).collect()).distinct
 }
 

@@ -23,6 +23,8 @@ const USUAL_VALUES: usize = 16;
 const MARKED_BYTES: usize = 8;
 /// From this share on it is filler that comes.
 const MOSTLY_RANDOM: f64 = 0.6;
+/// From this share on nothing but one payload comes.
+const ALL_THE_SAME: f64 = 0.95;
 /// Filler is as large as can be.
 const FILLER_BYTES: u32 = 256;
 
@@ -59,6 +61,11 @@ pub(super) fn uniform_payloads(one_way: &[PacketRecord], out: &mut Vec<Value>) {
     if payloads.len() >= UNIFORM_LEAST {
         let (n, top) = (payloads.len() as f64, spread(payloads).top);
         push(out, Metric::UniformPayloadShare, top, n);
+        let bytes = busiest.iter().map(|r| u64::from(r.length_bytes)).sum::<u64>() as f64 / n;
+        // Streams number what they send; only what keeps a connection alive repeats itself, and is small.
+        if top >= ALL_THE_SAME && bytes >= f64::from(FILLER_BYTES) {
+            out.retain(|v| v.metric != Metric::UdpNewShare);
+        }
     }
 }
 

@@ -33,6 +33,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(60.0, 400.0), DnsUnansweredShare Above(0.15, 0.4)]
     {
         DnsQueryRate Above(60.0, 1500.0), 3.0 "far more queries than any small zone gets";
+        DnsQueryRate Below(200.0, 80.0), -1.0 "a small zone is asked as much";
         DnsRecursionShare Exceeds(0.2, 0.6), 2.5 "they ask as programs do, not as the resolvers that came before";
         DnsQueriesPerClient Below(1.6, 1.05), 1.5 "each address asks once, as forged ones do";
         DnsQueriesPerClient Rises(2.0, 8.0), 1.0 "each asks far more often than before";
@@ -52,15 +53,16 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     SlowBackend prior -2.5
         needs [DnsQueryCount Above(15.0, 50.0)]
-        needs [DnsUnansweredShare Above(0.1, 0.4), DnsBrokenTime Above(3e5, 1.2e6), DnsAnswerTime AboveUnexpected(2e5, 6e5), DnsAnswerTime Rises(4.0, 12.0), ServerDownEvents Above(0.2, 1.5)]
+        needs [DnsUnansweredShare Above(0.1, 0.4), DnsBrokenTime Above(3e5, 1.2e6), DnsAnswerTime AboveUnexpected(3e5, 7e5), DnsAnswerTime Rises(4.0, 12.0), ServerDownEvents Above(0.2, 1.5)]
     {
         DnsBrokenTime Above(3e5, 1.5e6), 2.0 "questions fail after waiting for others";
         DnsBrokenShare Above(0.1, 0.5), 2.5 "the servers fail what they are asked for";
-        DnsAnswerTime AboveUnexpected(2.5e5, 7e5), 4.0 "answers take most of a second";
+        DnsAnswerTime AboveUnexpected(3e5, 8e5), 4.0 "answers take most of a second";
         DnsAnswerTime Rises(4.0, 15.0), 3.5 "answers take far longer than before";
         ServerDownEvents Above(0.2, 1.5), 3.5 "servers are reported down";
         DnsUnansweredShare Exceeds(0.1, 0.4), 3.5 "our name servers answered before and do not now";
         DnsUnansweredShare AboveUnexpected(0.12, 0.35), 3.5 "our name servers do not answer";
+        DnsQueryRate Below(500.0, 80.0), 1.0 "a small zone is asked as much";
         DnsClientCount Flat(1.7), 1.5 "the same number of clients as ever";
         DnsClientCount Below(3.0, 1.0), -2.5 "a single client asks, and perhaps servers of others";
         DnsQueriesPerClient Rises(1.3, 3.0), 1.5 "each asks again, for want of an answer";

@@ -100,8 +100,9 @@ pub static ALL: std::sync::LazyLock<Vec<CauseRules>> = std::sync::LazyLock::new(
 /// Whether two causes are about different traffic, so that both can hold at once.
 #[must_use]
 pub fn independent(a: Cause, b: Cause) -> bool {
-    let layer = |c: Cause| TABLES.iter().position(|t| t.iter().any(|r| r.cause == c));
+    // Some causes show in several kinds of traffic.
+    let in_one = |t: &&[CauseRules]| [a, b].iter().all(|c| t.iter().any(|r| r.cause == *c));
     let flood =
         [Cause::Amplification, Cause::SynFlood, Cause::IcmpFlood, Cause::TcpReflection, Cause::UdpFlood];
-    layer(a) != layer(b) || (flood.contains(&a) && flood.contains(&b))
+    !TABLES.iter().any(in_one) || (flood.contains(&a) && flood.contains(&b))
 }

@@ -91,7 +91,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsRandomNameShare Above(0.4, 0.8), -1.5 "names are drawn at random";
         DnsAmplifyingShare Above(0.4, 0.9), -1.5 "queries ask for the largest answers there are";
         DnsBrokenShare Above(0.1, 0.35), -2.5 "servers refuse or fail what they are asked for";
-        DnsAnswerTime AboveUnexpected(2.5e5, 7e5), -2.0 "answers take most of a second";
+        DnsAnswerTime AboveUnexpected(3e5, 8e5), -2.5 "answers take most of a second";
         DnsAnswerTime Rises(4.0, 15.0), -1.5 "answers take longer than before";
         DnsLoopShare Above(0.25, 0.7), -1.5 "clients ask the same over and over, in vain";
         ZoneTroubleEvents Above(1.0, 10.0), -2.5 "a name server says that it cannot serve or trust a zone";

@@ -143,6 +143,12 @@ impl<'a> Story<'a> {
     pub fn key_findings(&self) -> Vec<&'a Finding> {
         let heaviest = self.evidence(Direction::For).into_iter().find(|e| e.metric.group() == Group::Rate);
         let first = |of: Vec<Metric>| of.into_iter().find_map(|m| self.finding(m));
+        // Requests that never end make no rate.
+        let held =
+            (self.report.verdict.cause == Cause::SlowHttp).then(|| self.finding(Metric::SlowConnections));
+        if let Some(held) = held.flatten().filter(|f| f.observed > 0.0) {
+            return [Some(held), self.finding(Metric::SlowPerClient)].into_iter().flatten().collect();
+        }
         let how_much =
             heaviest.and_then(|e| self.finding(e.metric)).or_else(|| first(self.own_layer_first(&HOW_MUCH)));
         let how_many = match self.report.verdict.cause {

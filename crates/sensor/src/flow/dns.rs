@@ -32,6 +32,14 @@ impl Queries {
 
     /// Tells of a DNS message in a datagram from or to the port of DNS servers.
     pub(super) fn datagram(&mut self, packet: &Packet<'_>, sink: &mut impl Sink) {
+        // Floods use the port of name servers as their own.
+        let answers = packet.payload.get(2).is_some_and(|flags| flags & 0x80 != 0);
+        let servers_port = if answers { packet.source_port } else { packet.destination_port };
+        // An answer repeats one question at most (RFC 1035 section 4.1.1).
+        let asked = packet.payload.get(4..6).is_none_or(|count| matches!(count, [0, 0 | 1]));
+        if servers_port != dns::PORT || (answers && !asked) {
+            return;
+        }
         let whole = packet.payload.len() as u32 >= packet.payload_bytes
             && packet.fragment == seawall_model::observation::Fragment::Whole;
         self.message(packet, packet.payload, packet.payload_bytes, whole, sink);

@@ -258,7 +258,11 @@ pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
         page.wrapped(
             2,
             4,
-            &[Span::faint(format!("{least}{count} sources are proven real: they completed a handshake"))],
+            &[Span::faint(format!(
+                "{least}{count} {} proven real: {} completed a handshake",
+                if proven.len() == 1 { "source is" } else { "sources are" },
+                if proven.len() == 1 { "it" } else { "they" }
+            ))],
         );
     }
 }
