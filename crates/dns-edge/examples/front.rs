@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (listen, behind) =
         words.next().zip(words.next()).ok_or("usage: front LISTEN BACKENDS [ZONE=PRIMARY]")?;
     let backend = |a: &str| -> Result<Backend, std::net::AddrParseError> {
-        Ok(Backend { name: a.to_owned(), address: a.parse()?, weight: 1, tier: 0 })
+        Ok(Backend { name: a.to_owned(), address: a.parse()?, weight: 1, tier: 0, proxy_protocol: false })
     };
     let backends = behind.split(',').map(backend).collect::<Result<Vec<_>, _>>()?;
     let mut limits = Limits::default();

@@ -58,6 +58,19 @@ impl Asked {
         Self { qtype: query.qtype, qclass: query.qclass, bits: bits | u16::from(query.dnssec_ok()) }
     }
 
+    /// DNSSEC records are wanted (DO).
+    #[inline]
+    #[must_use]
+    pub fn is_proof_wanted(self) -> bool {
+        self.bits & 1 != 0
+    }
+
+    /// Whoever answers is to check signatures (no CD).
+    #[must_use]
+    pub fn is_checked(self) -> bool {
+        self.bits & flag::CHECKING_DISABLED == 0
+    }
+
     /// The hash of a question, from that of its name.
     #[inline]
     #[must_use]
@@ -181,6 +194,13 @@ impl SharedCache {
     pub fn new(most_bytes: usize, lifetimes: Lifetimes) -> Self {
         let shard = |_| Mutex::new(Cache::new(most_bytes / SHARDS, lifetimes));
         Self { shards: (0..SHARDS).map(shard).collect() }
+    }
+
+    /// How long answers are kept that come from now on.
+    pub fn change(&self, lifetimes: Lifetimes) {
+        for shard in &self.shards {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).lifetimes = lifetimes;
+        }
     }
 
     /// The part that holds the question of this hash.

@@ -27,6 +27,8 @@ seawall_model::counters! {
     stale
     /// answers that a name does not exist, by the zone
     absent
+    /// answers that a name or its type does not exist, by ranges of a signed zone (RFC 8198)
+    denied
     /// queries passed to a back end because the name exists, by the zone
     existing
     /// queries passed to a back end because the name has answered before

@@ -1,7 +1,7 @@
 //! The edge as a whole: sockets, threads, and what the program asks of it.
 
 use crate::core::ask::LOUD_REPEATS;
-use crate::core::{Common, Shared};
+use crate::core::{Common, Latest, Shared};
 use crate::counters::{Counter, Counters};
 use crate::hot::{self, HotAnswer, HotQuestion};
 use crate::io::clock::Clock;
@@ -26,6 +26,8 @@ const PICKS: u32 = 10;
 #[derive(Debug)]
 pub struct Edge {
     common: Common,
+    /// What the threads are told of a change by.
+    latest: Arc<Latest>,
     shared: Vec<Arc<Shared>>,
     threads: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
@@ -52,6 +54,7 @@ impl Edge {
         let (addresses, listeners) = bind(&settings, threads)?;
         let common = Common::new(settings, secret);
         let mut edge = Self {
+            latest: Arc::new(Latest::new(common.clone())),
             common,
             shared: Vec::new(),
             threads: Vec::new(),
@@ -73,7 +76,8 @@ impl Edge {
     fn start_thread(&mut self, number: u64, listeners: Listeners, clock: Clock) -> io::Result<()> {
         let shared = Arc::<Shared>::default();
         self.shared.push(Arc::clone(&shared));
-        let mut thread = Thread::new(&self.common, shared, number, listeners, clock)?;
+        let mut thread =
+            Thread::new(&self.common, Arc::clone(&self.latest), shared, number, listeners, clock)?;
         let (stop, said) = (Arc::clone(&self.stop), Arc::clone(&self.said));
         let work = move || {
             if let Err(error) = thread.run(&stop) {
@@ -87,12 +91,30 @@ impl Edge {
 
     fn start_keepers(&mut self, clock: Clock) -> io::Result<()> {
         let (common, stop, kept) = (self.common.clone(), Arc::clone(&self.stop), Arc::clone(&self.kept));
-        let keep = move || sockets::keep(&common, &clock, &kept, &stop);
+        let latest = Arc::clone(&self.latest);
+        let keep = move || sockets::keep(&common, &latest, &clock, &kept, &stop);
         self.threads.push(std::thread::Builder::new().name("dns-keeper".into()).spawn(keep)?);
         let (common, stop, said) = (self.common.clone(), Arc::clone(&self.stop), Arc::clone(&self.said));
-        let follow = move || sockets::follow(&common, &clock, &said, &stop);
+        let latest = Arc::clone(&self.latest);
+        let follow = move || sockets::follow(&common, &latest, &clock, &said, &stop);
         self.threads.push(std::thread::Builder::new().name("dns-zones".into()).spawn(follow)?);
         Ok(())
+    }
+
+    /// Goes on by other settings: pools, servers, zones and limits. Within a tenth of a second each
+    /// thread asks what waits anew, of the servers that are there then. Listeners, threads, and the
+    /// room of the cache and of learnt names stay as they are.
+    pub fn reload(&mut self, settings: Settings) {
+        let present = &self.common.settings;
+        let settings = Settings {
+            listeners: present.listeners.clone(),
+            tls: present.tls.clone(),
+            threads: present.threads,
+            ..settings
+        };
+        self.enforce(settings.enforce);
+        self.common = self.common.with(settings);
+        self.latest.set(self.common.clone());
     }
 
     /// Where it listens, in the order of the settings; for TLS last.
@@ -270,8 +292,13 @@ mod tests {
     use crate::settings::{Backend, Limits, Pool};
 
     fn settings(listen: SocketAddr) -> Settings {
-        let backend =
-            Backend { name: "ns".to_owned(), address: ([127, 0, 0, 1], 9).into(), weight: 1, tier: 0 };
+        let backend = Backend {
+            name: "ns".to_owned(),
+            address: ([127, 0, 0, 1], 9).into(),
+            weight: 1,
+            tier: 0,
+            proxy_protocol: false,
+        };
         Settings {
             listeners: vec![listen],
             tls: None,

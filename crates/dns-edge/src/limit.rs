@@ -51,6 +51,11 @@ impl Buckets {
         Self { places: vec![(-1.0, 0); PLACES].into(), per_s, seed }
     }
 
+    /// Another rate holds from now on.
+    pub fn limit(&mut self, per_s: u64) {
+        self.per_s = per_s as f32;
+    }
+
     /// Takes a token of the address and one of its network, if both have one.
     pub fn take(&mut self, source: Prefixes, now_ms: u32) -> bool {
         let host = self.fill(source.host, self.per_s, now_ms);

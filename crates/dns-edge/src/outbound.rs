@@ -71,6 +71,11 @@ impl Ledger {
         }
     }
 
+    /// What is never loud, from now on.
+    pub fn limit(&mut self, loud_bytes_per_s: u64) {
+        self.floor = loud_bytes_per_s as f64 / 10.0;
+    }
+
     /// Bytes came in.
     #[inline]
     pub fn take(&mut self, now_us: u64, bytes: usize) {

@@ -48,6 +48,8 @@ pub struct Backend {
     pub weight: u32,
     /// Those of the lowest tier that has a server up are asked: regions, with the nearest first.
     pub tier: u32,
+    /// It is told of the client by the PROXY protocol before each question.
+    pub proxy_protocol: bool,
 }
 
 /// Where a zone is transferred from.
@@ -89,6 +91,8 @@ seawall_model::limits! {
     unknown_per_source: 20, 1, 100_000;
     /// Names that are remembered because they answered.
     learnt_names: 1 << 20, 64, 1 << 30;
+    /// Bytes of what signed answers have proven not to exist (RFC 8198); 0: it is not used.
+    range_bytes: 32 << 20, 0, 1 << 40;
     /// Names of one zone that is transferred in.
     zone_names: 4_000_000, 1, 1 << 30;
     /// How often a zone's serial number is asked for, at most; the zone may ask for less.

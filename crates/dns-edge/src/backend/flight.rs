@@ -20,7 +20,8 @@ pub const LEGS: usize = 2;
 pub struct Leg {
     pub id: u16,
     pub backend: u16,
-    /// The port that it left by, as its owner counts them; of TCP connections as well.
+    /// The port that it left by, as its owner counts them; over TCP the number of the connection, if
+    /// it is this question's alone.
     pub socket: u32,
     pub over_tcp: bool,
     pub sent_us: u64,
@@ -214,18 +215,29 @@ impl Flights {
         std::mem::take(&mut flight.waiters)
     }
 
-    /// Attempts that are open at a back end, over TCP only or all.
+    /// Attempts that are open and of which something is true.
     #[must_use]
-    pub fn legs_at(&self, backend: u16, only_tcp: bool) -> Vec<(u32, usize)> {
+    pub fn legs_that(&self, is_so: impl Fn(&Leg) -> bool) -> Vec<(u32, usize)> {
         let mut found = Vec::new();
         for (at, flight) in (0..).zip(&self.flights) {
             for (leg, open) in flight.legs.iter().enumerate() {
-                if open.is_some_and(|l| l.backend == backend && (l.over_tcp || !only_tcp)) {
+                if open.as_ref().is_some_and(&is_so) {
                     found.push((at, leg));
                 }
             }
         }
         found
+    }
+
+    /// All questions that somebody waits for.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<u32> {
+        (0..).zip(&self.flights).filter(|(_, f)| !f.waiters.is_empty()).map(|(at, _)| at).collect()
+    }
+
+    /// How many questions may wait from now on; those that do stay.
+    pub fn limit(&mut self, most: usize) {
+        self.most = most.min(IDS / LEGS / 2);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::health::Health;
 use super::room::Room;
 use crate::settings::{self, Limits};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Questions in a row without any answer that take a server out.
@@ -19,6 +20,9 @@ const MEAN: f64 = 1.0 / 16.0;
 pub struct Member {
     /// Its place among all back ends.
     pub backend: u16,
+    address: SocketAddr,
+    /// It is told of clients.
+    pub proxy_protocol: bool,
     weight: f32,
     tier: u32,
     outstanding: u32,
@@ -51,6 +55,8 @@ impl Pool {
     pub fn new(pool: &settings::Pool, first: u16, healths: &[Arc<Health>], limits: &Limits) -> Self {
         let members = pool.backends.iter().zip(first..).map(|(backend, at)| Member {
             backend: at,
+            address: backend.address,
+            proxy_protocol: backend.proxy_protocol,
             weight: backend.weight.max(1) as f32,
             tier: backend.tier,
             outstanding: 0,
@@ -175,6 +181,19 @@ impl Pool {
         ((m.mean_us + 4.0 * m.deviation_us) as u64).clamp(self.least_hedge_us, self.most_hedge_us)
     }
 
+    /// Takes over what an earlier pool for the same suffix has learnt of its servers. What waits
+    /// there is to be asked anew.
+    pub fn inherit(&mut self, old: &Self) {
+        self.room.inherit(&old.room);
+        self.hedges = old.hedges;
+        for member in &mut self.members {
+            let Some(was) = old.members.iter().find(|m| m.address == member.address) else { continue };
+            (member.mean_us, member.deviation_us) = (was.mean_us, was.deviation_us);
+            (member.unanswered, member.failed_alone) = (was.unanswered, was.failed_alone);
+            member.last_answer_us = was.last_answer_us;
+        }
+    }
+
     /// The member with this back end.
     #[must_use]
     pub fn member(&self, backend: u16) -> Option<usize> {
@@ -194,6 +213,7 @@ mod tests {
                 address: ([127, 0, 0, 1], 53).into(),
                 weight: *weight,
                 tier: 0,
+                proxy_protocol: false,
             })
             .collect();
         let healths: Vec<_> = weights.iter().map(|_| Arc::<Health>::default()).collect();

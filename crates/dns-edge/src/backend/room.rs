@@ -38,6 +38,12 @@ impl Room {
         Self { used: 0, window: most, least, most, short_us: 0.0, long_us: 0.0, pause: 0 }
     }
 
+    /// Is as wide as another one was, within its own limits; nothing is in it.
+    pub fn inherit(&mut self, old: &Self) {
+        self.window = old.window.clamp(self.least, self.most);
+        (self.short_us, self.long_us) = (old.short_us, old.long_us);
+    }
+
     /// Takes a place, if one is free. Each needs one [`Room::leave`].
     pub fn enter(&mut self, is_proven: bool) -> bool {
         let part = if is_proven { 1.0 } else { 1.0 - RESERVED };

@@ -3,7 +3,7 @@
 //! 1. malformed: dropped
 //! 2. not for us (operation, class, transfer, signature): refused
 //! 3. known to the cache: served
-//! 4. provably absent: said so
+//! 4. provably absent, by a zone or by what signed answers have proven: said so
 //! 5. existing, by the zone or because it answered before: passed on
 //! 6. unknown, and the pool has room: passed on
 //! 7. unknown and proven: a token of its source opens the reserve
@@ -13,17 +13,20 @@
 //! No source is blocked at any step. What is held back is questions for names of which nothing is
 //! known, and only while the servers cannot take them.
 
-use super::{Ask, Asker, Core, Due, Outbox, outbox::ToBackend};
+use super::{Ask, Asker, Core, Due, Outbox, Via, outbox::ToBackend};
 use crate::backend::{Leg, Waiter};
 use crate::cache::Asked;
 use crate::cookie::Shown;
 use crate::counters::Counter;
 use crate::exist::Existence;
 use crate::limit::Prefixes;
+use crate::message::proxy;
 use crate::message::write::{self, Opt};
 use crate::message::{CLASS_IN, Key, Query, code, flag, kind, opcode};
 use crate::outbound::Mood;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 /// While it is loud without being strict, so many times the repeats are taken: many clients of one
 /// network may ask for what all ask for.
@@ -143,7 +146,7 @@ impl Core {
         if ask.query.qtype != kind::ANY && self.serve_cached(ask, true, out) {
             return;
         }
-        let zones = std::sync::Arc::clone(&self.zones);
+        let zones = Arc::clone(&self.zones);
         let reason = match zones.look(&ask.key, ask.query.qtype) {
             // Who asks for proof of absence gets it from a server that can sign it.
             Existence::Absent(zone) if !(zone.is_signed() && ask.query.dnssec_ok()) => {
@@ -151,7 +154,13 @@ impl Core {
             }
             Existence::Possible => Reason::Existing,
             Existence::Unknown if self.learnt.knows(ask.name_hash) => Reason::Learnt,
-            Existence::Unknown | Existence::Absent(_) => Reason::Unknown,
+            unsure => {
+                let serial = if let Existence::Absent(zone) = unsure { Some(zone.serial) } else { None };
+                if self.say_denied(ask, serial, out) {
+                    return;
+                }
+                Reason::Unknown
+            }
         };
         if ask.query.qtype == kind::ANY {
             return self.say_any(ask, out);
@@ -344,16 +353,39 @@ impl Core {
         let flight = self.flights.get(at);
         let pool = &mut self.pools[usize::from(flight.pool)];
         pool.sent(member, leg == 0);
-        let backend = pool.members[member].backend;
-        // A connection over TCP is known by its back end alone.
-        let socket = if over_tcp { 0 } else { self.socket };
+        let (backend, is_told) = (pool.members[member].backend, pool.members[member].proxy_protocol);
+        let stream = if over_tcp && is_told { self.next_stream() } else { 0 };
+        let socket = if over_tcp { stream } else { self.socket };
         let new = Leg { id: 0, backend, socket, over_tcp, sent_us: self.now.us };
         self.flights.add_leg(at, leg, new, &mut self.random);
-        let start = out.bytes.len() as u32;
-        out.bytes.extend_from_slice(&self.flights.get(at).query);
-        let range = start..out.bytes.len() as u32;
-        out.backends.push(ToBackend { backend, over_tcp, range });
+        let start = out.bytes.len();
+        let flight = self.flights.get(at);
+        if let Some(first) = flight.waiters.first().filter(|_| is_told) {
+            let to = self.asked_at(&first.asker);
+            proxy::write(&mut out.bytes, first.asker.via.is_tcp(), first.asker.address, to);
+        }
+        let header_bytes = (out.bytes.len() - start) as u16;
+        out.bytes.extend_from_slice(&flight.query);
+        let range = start as u32..out.bytes.len() as u32;
+        out.backends.push(ToBackend { backend, over_tcp, stream, header_bytes, range });
         self.shared.counters.add(Counter::backend_queries, 1);
+    }
+
+    fn next_stream(&mut self) -> u32 {
+        self.streams = self.streams.wrapping_add(1).max(1);
+        self.streams
+    }
+
+    /// The address that a client has asked.
+    fn asked_at(&self, asker: &Asker) -> SocketAddr {
+        const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 53);
+        match asker.via {
+            Via::Tcp { to, .. } => to,
+            Via::Udp { listener, local } => {
+                let address = self.settings.listeners.get(usize::from(listener)).copied().unwrap_or(ANY);
+                SocketAddr::new(local.unwrap_or(address.ip()), address.port())
+            }
+        }
     }
 
     fn say_absent(&mut self, ask: &Ask<'_>, zone: &crate::exist::Zone, out: &mut Outbox) {
@@ -362,21 +394,57 @@ impl Core {
         let mut is_short = self.is_enforcing() && !ask.is_proven && self.ledger.mood() > Mood::Calm;
         let full = ask.query.question_end() + zone.soa.len() + write::opt_bytes(&ask.query, &ask.opt());
         is_short |= !ask.asker.via.is_tcp() && full > write::room_bytes(&ask.query);
-        let (flags, code) = (flag::AUTHORITATIVE, code::NO_SUCH_NAME);
         if is_short {
-            // Without the SOA record nobody keeps it, but it is no longer than the question.
-            let opt = Opt::default();
-            let bytes = ask.query.question_end() + write::opt_bytes(&ask.query, &opt);
-            if !self.ledger.has_credit(bytes) {
-                return self.add(Counter::dropped, 1);
-            }
-            write::short(&mut out.bytes, ask.message, &ask.query, code, flags, &opt);
-        } else {
-            write::head(&mut out.bytes, ask.message, &ask.query, code, flags);
-            out.bytes[start + 9] = 1;
-            out.bytes.extend_from_slice(&zone.soa);
-            write::finish(&mut out.bytes, start, &ask.query, &ask.opt());
+            return self.say_absent_shortly(ask, out);
         }
+        let (flags, code) = (flag::AUTHORITATIVE, code::NO_SUCH_NAME);
+        write::head(&mut out.bytes, ask.message, &ask.query, code, flags);
+        out.bytes[start + 9] = 1;
+        out.bytes.extend_from_slice(&zone.soa);
+        write::finish(&mut out.bytes, start, &ask.query, &ask.opt());
+        self.send(ask, start, None, out);
+    }
+
+    /// Says that a name or its type does not exist, if that is proven; `serial`: by the zone of this
+    /// serial number only.
+    fn say_denied(&mut self, ask: &Ask<'_>, serial: Option<u32>, out: &mut Outbox) -> bool {
+        let ranges = Arc::clone(&self.ranges);
+        let ranges = ranges.read().unwrap_or_else(PoisonError::into_inner);
+        if ranges.is_empty() || ask.query.qtype == kind::ANY {
+            return false;
+        }
+        let found = ranges.deny(&ask.key, ask.query.qtype, self.now.second());
+        let Some(denial) = found.filter(|d| serial.is_none_or(|serial| serial == d.serial)) else {
+            return false;
+        };
+        self.add(Counter::denied, 1);
+        let start = out.bytes.len();
+        let is_loud = self.is_enforcing() && !ask.is_proven && self.ledger.mood() > Mood::Calm;
+        if is_loud && !ask.query.dnssec_ok() && denial.code == code::NO_SUCH_NAME {
+            self.say_absent_shortly(ask, out);
+            return true;
+        }
+        write::denied(&mut out.bytes, ask.message, &ask.query, &denial, &ask.opt());
+        let bytes = out.bytes.len() - start;
+        let has_room = ask.asker.via.is_tcp() || bytes <= write::room_bytes(&ask.query);
+        match if has_room { self.size(ask, bytes) } else { Size::Short } {
+            Size::Full => self.send(ask, start, None, out),
+            less => {
+                out.bytes.truncate(start);
+                self.say_less(ask, less, out);
+            }
+        }
+        true
+    }
+
+    /// Without the SOA record nobody keeps it, but it is no longer than the question.
+    fn say_absent_shortly(&mut self, ask: &Ask<'_>, out: &mut Outbox) {
+        let (start, opt) = (out.bytes.len(), Opt::default());
+        let bytes = ask.query.question_end() + write::opt_bytes(&ask.query, &opt);
+        if !self.ledger.has_credit(bytes) {
+            return self.add(Counter::dropped, 1);
+        }
+        write::short(&mut out.bytes, ask.message, &ask.query, code::NO_SUCH_NAME, flag::AUTHORITATIVE, &opt);
         self.send(ask, start, None, out);
     }
 

@@ -17,7 +17,7 @@ use crate::backend::{Flights, Health, Pool};
 use crate::cache::{Asked, Lifetimes, SharedCache};
 use crate::cookie::{COOKIE_BYTES, Cookies};
 use crate::counters::{Counter, Counters};
-use crate::exist::{Learnt, Zones};
+use crate::exist::{Learnt, Ranges, Zones};
 use crate::hot::Hot;
 use crate::limit::{Buckets, Repeats};
 use crate::message::write::Opt;
@@ -25,14 +25,14 @@ use crate::message::{Key, Query};
 use crate::outbound::{Ledger, Mood};
 use crate::random::Random;
 use crate::sense::Sense;
-use crate::settings::Settings;
+use crate::settings::{Limits, Settings};
 use seawall_detection::Window;
 use seawall_model::observation::BackendEventKind;
 use seawall_model::{Timestamp, hash};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Who asked, and where the answer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub enum Via {
     },
     Tcp {
         connection: u64,
+        /// The address it came to.
+        to: SocketAddr,
         /// It is over TLS, so that lengths are what others can see.
         is_secret: bool,
     },
@@ -91,6 +93,8 @@ pub struct Common {
     pub cache: Arc<SharedCache>,
     pub learnt: Arc<Learnt>,
     pub zones: Arc<ZonesCell>,
+    /// Written to when a back end proves something new; read for names of which nothing is known.
+    pub ranges: Arc<RwLock<Ranges>>,
     pub cookies: Cookies,
     /// Questions that are asked often.
     pub hot: Arc<Hot>,
@@ -107,17 +111,12 @@ impl Common {
     #[must_use]
     pub fn new(settings: Arc<Settings>, secret: &[u8; 32]) -> Self {
         let limits = &settings.limits;
-        let lifetimes = Lifetimes {
-            stale_s: limits.stale_s as u32,
-            negative_s: limits.negative_ttl_s as u32,
-            failure_s: limits.failure_ttl_s as u32,
-        };
-        let backends = settings.pools.iter().map(|p| p.backends.len()).sum();
         Self {
-            healths: (0..backends).map(|_| Arc::<Health>::default()).collect(),
-            cache: Arc::new(SharedCache::new(limits.cache_bytes as usize, lifetimes)),
+            healths: backends(&settings).map(|_| Arc::<Health>::default()).collect(),
+            cache: Arc::new(SharedCache::new(limits.cache_bytes as usize, lifetimes(limits))),
             learnt: Arc::new(Learnt::new(limits.learnt_names as usize)),
             zones: Arc::<ZonesCell>::default(),
+            ranges: Arc::new(RwLock::new(Ranges::new(limits.range_bytes as usize))),
             cookies: Cookies::new(std::array::from_fn(|i| secret[i])),
             hot: Arc::default(),
             is_enforcing: Arc::new(AtomicBool::new(settings.enforce)),
@@ -125,6 +124,69 @@ impl Common {
             seed: hash::bytes(&secret[16..]),
             settings,
         }
+    }
+}
+
+impl Common {
+    /// With other settings, and everything that is known. Listeners, threads and the size of the
+    /// tables stay as they were.
+    #[must_use]
+    pub fn with(&self, settings: Settings) -> Self {
+        let limits = &settings.limits;
+        let known: Vec<_> = backends(&self.settings).zip(&self.healths).collect();
+        let health = |(suffix, address)| {
+            let same = known.iter().find(|(other, _)| *other == (suffix, address));
+            same.map(|(_, health)| Arc::clone(health)).unwrap_or_default()
+        };
+        self.cache.change(lifetimes(limits));
+        self.ranges.write().unwrap_or_else(PoisonError::into_inner).limit(limits.range_bytes as usize);
+        Self {
+            healths: backends(&settings).map(health).collect(),
+            samples: settings.pools.iter().map(|_| Mutex::default()).collect(),
+            settings: Arc::new(settings),
+            ..self.clone()
+        }
+    }
+}
+
+/// Each back end: the suffix of its pool, and its address.
+fn backends(settings: &Settings) -> impl Iterator<Item = (&[u8], SocketAddr)> {
+    settings.pools.iter().flat_map(|pool| pool.backends.iter().map(|b| (&*pool.suffix, b.address)))
+}
+
+fn lifetimes(limits: &Limits) -> Lifetimes {
+    Lifetimes {
+        stale_s: limits.stale_s as u32,
+        negative_s: limits.negative_ttl_s as u32,
+        failure_s: limits.failure_ttl_s as u32,
+    }
+}
+
+/// What threads work by, and whether there is something newer.
+#[derive(Debug)]
+pub struct Latest {
+    generation: AtomicU64,
+    common: Mutex<Common>,
+}
+
+impl Latest {
+    #[must_use]
+    pub fn new(common: Common) -> Self {
+        Self { generation: AtomicU64::new(0), common: Mutex::new(common) }
+    }
+
+    /// All go on by this from now on.
+    pub fn set(&self, common: Common) {
+        *self.common.lock().unwrap_or_else(PoisonError::into_inner) = common;
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// What is newer than `generation`, with its own.
+    #[must_use]
+    pub fn newer(&self, generation: u64) -> Option<(u64, Common)> {
+        let newest = self.generation.load(Ordering::Acquire);
+        let common = || self.common.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (newest != generation).then(|| (newest, common()))
     }
 }
 
@@ -224,6 +286,7 @@ pub struct Core {
     zones_cell: Arc<ZonesCell>,
     zones_generation: u64,
     zones: Arc<Zones>,
+    ranges: Arc<RwLock<Ranges>>,
     names: Vec<String>,
     cookies: Cookies,
     is_enforcing: Arc<AtomicBool>,
@@ -231,6 +294,8 @@ pub struct Core {
     now: Now,
     /// The port that questions leave by in this round.
     socket: u32,
+    /// Connections of one question each, so far.
+    streams: u32,
     cache: Arc<SharedCache>,
     hot: Arc<Hot>,
     pools: Vec<Pool>,
@@ -257,27 +322,21 @@ impl Core {
         let settings = &common.settings;
         let limits = &settings.limits;
         let seed = hash::combine(common.seed, number);
-        let mut pools = Vec::new();
-        let mut first = 0;
-        for (at, pool) in settings.pools.iter().enumerate() {
-            pools.push((at, Pool::new(pool, first, &common.healths, limits)));
-            first += pool.backends.len() as u16;
-        }
-        // The longest suffix is found first.
-        pools.sort_by_key(|(_, p)| std::cmp::Reverse(p.suffix.len()));
-        let (order, pools): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
+        let (order, pools) = pools(common);
         Self {
             shared,
             learnt: Arc::clone(&common.learnt),
             zones_generation: common.zones.generation.load(Ordering::Acquire),
             zones: common.zones.get(),
             zones_cell: Arc::clone(&common.zones),
-            names: settings.pools.iter().flat_map(|p| &p.backends).map(|b| b.name.clone()).collect(),
+            ranges: Arc::clone(&common.ranges),
+            names: names(settings),
             cookies: common.cookies,
             is_enforcing: Arc::clone(&common.is_enforcing),
             seed: common.seed,
             now: Now::default(),
             socket: 0,
+            streams: 0,
             cache: Arc::clone(&common.cache),
             hot: Arc::clone(&common.hot),
             samples: vec![None; pools.len()],
@@ -294,6 +353,29 @@ impl Core {
             sense: Sense::new(number),
             scratch: Vec::new(),
             settings: Arc::clone(settings),
+        }
+    }
+
+    /// Goes on by other settings. What waits is asked anew, of the servers that are there now: no
+    /// client loses its answer by it.
+    pub fn change(&mut self, common: &Common, out: &mut Outbox) {
+        let limits = &common.settings.limits;
+        let (order, mut pools) = pools(common);
+        for pool in &mut pools {
+            if let Some(old) = self.pools.iter().find(|old| old.suffix == pool.suffix) {
+                pool.inherit(old);
+            }
+        }
+        (self.order, self.pools) = (order, pools);
+        self.samples = vec![None; self.pools.len()];
+        self.shared_samples = Arc::clone(&common.samples);
+        self.names = names(&common.settings);
+        self.flights.limit(limits.outstanding as usize);
+        self.ledger.limit(limits.loud_bytes_per_s);
+        self.buckets.limit(limits.unknown_per_source);
+        self.settings = Arc::clone(&common.settings);
+        for at in self.flights.waiting() {
+            self.ask_anew(at, out);
         }
     }
 
@@ -371,4 +453,21 @@ impl Core {
         }
         self.pools.iter().position(|p| crate::message::name::is_within(key.as_bytes(), &p.suffix))
     }
+}
+
+/// The pools in the order in which they are looked through, and their places in the settings.
+fn pools(common: &Common) -> (Vec<usize>, Vec<Pool>) {
+    let mut pools = Vec::new();
+    let mut first = 0;
+    for (at, pool) in common.settings.pools.iter().enumerate() {
+        pools.push((at, Pool::new(pool, first, &common.healths, &common.settings.limits)));
+        first += pool.backends.len() as u16;
+    }
+    // The longest suffix is found first.
+    pools.sort_by_key(|(_, p)| std::cmp::Reverse(p.suffix.len()));
+    pools.into_iter().unzip()
+}
+
+fn names(settings: &Settings) -> Vec<String> {
+    settings.pools.iter().flat_map(|p| &p.backends).map(|b| b.name.clone()).collect()
 }

@@ -27,6 +27,10 @@ pub struct ToStream {
 pub struct ToBackend {
     pub backend: u16,
     pub over_tcp: bool,
+    /// Over TCP: the number of the connection that is this question's alone; 0: all share one.
+    pub stream: u32,
+    /// What comes before the question, by the PROXY protocol.
+    pub header_bytes: u16,
     pub range: Range<u32>,
 }
 

@@ -6,10 +6,12 @@ use crate::backend::{Leg, Waiter};
 use crate::cache::Asked;
 use crate::cookie::Shown;
 use crate::counters::Counter;
+use crate::exist::Lesson;
 use crate::message::write;
 use crate::message::{Answer, HEADER_BYTES, Key, Query, code, flag};
 use seawall_model::observation::BackendEventKind;
 use std::collections::VecDeque;
+use std::sync::PoisonError;
 
 /// After a failure, what is stale is served for so long without asking again (RFC 8767
 /// section 5).
@@ -57,12 +59,37 @@ impl Core {
         self.conclude(at, message, &answer, out);
     }
 
-    /// A back end's TCP connection has ended: what was asked over it has failed.
-    pub fn stream_failed(&mut self, backend: u16, out: &mut Outbox) {
-        for (at, leg) in self.flights.legs_at(backend, true) {
+    /// A back end's TCP connection has ended: what was asked over it has failed. `number`: of a
+    /// connection for one question, else 0.
+    pub fn stream_failed(&mut self, backend: u16, number: u32, out: &mut Outbox) {
+        let is_over_it = |leg: &Leg| leg.over_tcp && leg.backend == backend && leg.socket == number;
+        for (at, leg) in self.flights.legs_that(is_over_it) {
             self.land(at, leg, false);
             self.try_again(at, out);
         }
+    }
+
+    /// The servers are others now: a question that waits goes to them.
+    pub(super) fn ask_anew(&mut self, at: u32, out: &mut Outbox) {
+        for leg in 0..crate::backend::flight::LEGS {
+            self.flights.end_leg(at, leg);
+        }
+        let pool = self.pool_of(&self.flights.get(at).key);
+        let flight = self.flights.get_mut(at);
+        (flight.is_hedged, flight.failed_by) = (false, None);
+        let has_room = std::mem::take(&mut flight.has_room);
+        let member = pool.and_then(|pool| self.pools[pool].choose(self.now.ms(), None));
+        let Some((pool, member)) = pool.zip(member) else {
+            // Nobody answers for it any more.
+            flight.pool = 0;
+            return self.fail(at, out);
+        };
+        flight.pool = pool as u16;
+        flight.has_room = has_room;
+        if has_room {
+            self.pools[pool].room.enter_beyond();
+        }
+        self.depart(at, 0, member, false, out);
     }
 
     /// When the next flight has to be looked at, in microseconds since the start.
@@ -130,7 +157,7 @@ impl Core {
             self.tell_backend(BackendEventKind::PoolEmpty, backend);
             return;
         }
-        for (at, leg) in self.flights.legs_at(backend, false) {
+        for (at, leg) in self.flights.legs_that(|leg| leg.backend == backend) {
             let flight = self.flights.get(at);
             if flight.legs[1 - leg].is_some() {
                 continue;
@@ -213,6 +240,16 @@ impl Core {
         if answer.code == code::NO_ERROR && answer.answers > 0 {
             let sample = &mut self.samples[usize::from(flight.pool)];
             sample.get_or_insert_with(|| flight.query[HEADER_BYTES..flight.question_end].into());
+        }
+        if flight.asked.is_proof_wanted() && self.settings.limits.range_bytes > 0 {
+            let name = flight.key.as_bytes();
+            if let Some(lesson) =
+                Lesson::read(message, answer, name, flight.asked.is_checked(), self.now.wall)
+            {
+                let most_s = self.settings.limits.negative_ttl_s as u32;
+                let mut ranges = self.ranges.write().unwrap_or_else(PoisonError::into_inner);
+                ranges.learn(&lesson, most_s, now_s);
+            }
         }
         if flight.is_shared {
             self.cache.of(flight.hash).keep(flight.hash, &flight.key, flight.asked, message, answer, now_s);

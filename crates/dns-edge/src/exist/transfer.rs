@@ -268,7 +268,7 @@ impl Transfer {
 }
 
 /// Writes the name at `at` without compression; returns where the bytes after it begin.
-fn unpacked(message: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize> {
+pub(super) fn unpacked(message: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize> {
     let begin = out.len();
     let mut after = None;
     let mut pointers = 0;

@@ -6,6 +6,7 @@
 
 use super::link::Link;
 use super::thread::Token;
+use crate::core::Via;
 use crate::counters::{Counter, Counters};
 use crate::settings::Limits;
 use rustix::event::epoll;
@@ -27,6 +28,8 @@ const SOURCES: usize = 1 << 12;
 struct Client {
     link: Link,
     address: SocketAddr,
+    /// The address it came to.
+    to: SocketAddr,
     incoming: Vec<u8>,
     out: Vec<u8>,
     /// Questions that were taken, less answers that were given.
@@ -73,6 +76,7 @@ impl Clients {
         });
         let (generation, place) = &mut self.places[at as usize];
         let token = Token::Client { at, generation: *generation };
+        let to = link.stream().local_addr().unwrap_or(address);
         if epoll::add(epoll, link.stream(), token.data(), epoll::EventFlags::IN).is_err() {
             self.free.push(at);
             return counters.add(Counter::connections_refused, 1);
@@ -80,6 +84,7 @@ impl Clients {
         *place = Some(Client {
             link,
             address,
+            to,
             incoming: Vec::new(),
             out: Vec::new(),
             waiting: 0,
@@ -123,10 +128,16 @@ impl Clients {
         }
     }
 
-    /// Whether a connection is over TLS.
+    /// The way that questions come over a connection; `None`: it is closed.
     #[must_use]
-    pub fn is_secret(&mut self, connection: u64) -> bool {
-        self.get(connection).is_some_and(|client| client.link.is_secret())
+    pub fn via(&mut self, connection: u64) -> Option<Via> {
+        let client = self.get(connection)?;
+        Some(Via::Tcp { connection, to: client.to, is_secret: client.link.is_secret() })
+    }
+
+    /// Other limits hold from now on.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// Sends an answer.

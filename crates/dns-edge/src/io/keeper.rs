@@ -6,16 +6,16 @@
 use super::clock::Clock;
 use super::socket;
 use crate::backend::health::{Checks, Turn};
-use crate::core::Common;
-use crate::message::{HEADER_BYTES, code, flag, kind};
+use crate::core::{Common, Latest};
+use crate::message::{HEADER_BYTES, code, flag, kind, proxy};
 use crate::random::Random;
-use crate::settings::Pool;
+use crate::settings::{Backend, Pool};
 use seawall_detection::Window;
 use seawall_model::hash;
 use seawall_model::observation::{BackendEvent, BackendEventKind, Observation};
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// From one round of questions to the next, and how long answers are waited for.
@@ -25,17 +25,23 @@ const PATIENCE_US: u64 = 500_000;
 const STEP: Duration = Duration::from_millis(20);
 
 /// Checks back ends until told to stop; what changes is counted into `window`.
-pub fn keep(common: &Common, clock: &Clock, window: &Mutex<Window>, stop: &AtomicBool) {
+pub fn keep(common: &Common, latest: &Latest, clock: &Clock, window: &Mutex<Window>, stop: &AtomicBool) {
     let mut keeper = Keeper {
         checks: vec![Checks::default(); common.healths.len()],
         random: Random::default(),
         told: 0,
-        common,
+        common: common.clone(),
         clock,
         window,
     };
-    let mut next_us = 0;
+    let (mut next_us, mut generation) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
+        if let Some((newer, common)) = latest.newer(generation) {
+            generation = newer;
+            // Two checks are soon made again.
+            keeper.checks = vec![Checks::default(); common.healths.len()];
+            keeper.common = common;
+        }
         if clock.now().us >= next_us {
             next_us = clock.now().us + ROUND_US;
             keeper.round(stop);
@@ -45,7 +51,7 @@ pub fn keep(common: &Common, clock: &Clock, window: &Mutex<Window>, stop: &Atomi
 }
 
 struct Keeper<'a> {
-    common: &'a Common,
+    common: Common,
     clock: &'a Clock,
     window: &'a Mutex<Window>,
     checks: Vec<Checks>,
@@ -63,10 +69,10 @@ struct Probe {
 impl Keeper<'_> {
     fn round(&mut self, stop: &AtomicBool) {
         let mut first = 0;
-        for (at, pool) in self.common.settings.pools.iter().enumerate() {
+        let settings = Arc::clone(&self.common.settings);
+        for (at, pool) in settings.pools.iter().enumerate() {
             let question = self.question(at, pool);
-            let mut probes: Vec<Probe> =
-                pool.backends.iter().map(|b| self.ask(b.address, &question)).collect();
+            let mut probes: Vec<Probe> = pool.backends.iter().map(|b| self.ask(b, &question)).collect();
             let end_us = self.clock.now().us + PATIENCE_US;
             while probes.iter().any(|p| p.code.is_none() && p.socket.is_some())
                 && self.clock.now().us < end_us
@@ -93,13 +99,18 @@ impl Keeper<'_> {
         [&pool.suffix[..], &kind.to_be_bytes(), &[0, 1]].concat()
     }
 
-    fn ask(&mut self, address: std::net::SocketAddr, question: &[u8]) -> Probe {
+    fn ask(&mut self, backend: &Backend, question: &[u8]) -> Probe {
         let mut message = self.random.u16().to_be_bytes().to_vec();
         message.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
         message.extend(question);
-        let socket = socket::to_backend(address).ok();
+        let mut datagram = Vec::new();
+        if backend.proxy_protocol {
+            proxy::write_local(&mut datagram);
+        }
+        datagram.extend(&message);
+        let socket = socket::to_backend(backend.address).ok();
         // One that cannot be sent is one that is not answered.
-        let sent = socket.as_ref().is_some_and(|s| s.send(&message).is_ok());
+        let sent = socket.as_ref().is_some_and(|s| s.send(&datagram).is_ok());
         Probe { socket: socket.filter(|_| sent), message, code: None }
     }
 

@@ -37,12 +37,24 @@ impl Ports {
     /// # Errors
     /// If there are no sockets or ports left.
     pub fn open(backends: Vec<SocketAddr>, epoll: &OwnedFd) -> io::Result<Self> {
-        let mut ports = Self { backends, slots: Vec::new(), retired: Vec::new(), next: 0, numbers: 0 };
+        Self::open_from(0, backends, epoll)
+    }
+
+    fn open_from(numbers: u32, backends: Vec<SocketAddr>, epoll: &OwnedFd) -> io::Result<Self> {
+        let mut ports = Self { backends, slots: Vec::new(), retired: Vec::new(), next: 0, numbers };
         for _ in 0..SLOTS {
             let slot = ports.make(epoll)?;
             ports.slots.push(slot);
         }
         Ok(ports)
+    }
+
+    /// The first ports to other back ends, none of which has a number of these.
+    ///
+    /// # Errors
+    /// If there are no sockets or ports left.
+    pub fn after(&self, backends: Vec<SocketAddr>, epoll: &OwnedFd) -> io::Result<Self> {
+        Self::open_from(self.numbers, backends, epoll)
     }
 
     /// A port for this round.

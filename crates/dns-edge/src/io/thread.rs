@@ -5,10 +5,10 @@ use super::client::Clients;
 use super::clock::Clock;
 use super::link::Link;
 use super::ports::Ports;
-use super::upstream::Upstreams;
+use super::upstream::{Stream, Upstreams};
 use crate::core::outbox::{ToBackend, ToClient};
 use crate::core::reply::From;
-use crate::core::{Asker, Common, Core, Outbox, Shared, Via};
+use crate::core::{Asker, Common, Core, Latest, Outbox, Shared, Via};
 use crate::counters::Counter;
 use rustix::event::{Timespec, epoll};
 use rustls::ServerConfig;
@@ -37,11 +37,25 @@ const ACCEPTS: usize = 32;
 /// What an event is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
-    Udp { listener: u16 },
-    Tcp { listener: u16 },
-    Client { at: u32, generation: u32 },
-    Port { number: u32, backend: u16 },
-    Upstream { backend: u16 },
+    Udp {
+        listener: u16,
+    },
+    Tcp {
+        listener: u16,
+    },
+    Client {
+        at: u32,
+        generation: u32,
+    },
+    Port {
+        number: u32,
+        backend: u16,
+    },
+    /// `number`: of a connection for one question, else 0.
+    Upstream {
+        backend: u16,
+        number: u32,
+    },
 }
 
 impl Token {
@@ -55,7 +69,7 @@ impl Token {
             Self::Tcp { listener } => of(1, 0, listener.into()),
             Self::Client { at, generation } => of(2, generation, at),
             Self::Port { number, backend } => of(3, backend.into(), number),
-            Self::Upstream { backend } => of(4, 0, backend.into()),
+            Self::Upstream { backend, number } => of(4, backend.into(), number),
         }
     }
 
@@ -66,7 +80,7 @@ impl Token {
             1 => Some(Self::Tcp { listener: low as u16 }),
             2 => Some(Self::Client { at: low, generation: high }),
             3 => Some(Self::Port { number: low, backend: high as u16 }),
-            4 => Some(Self::Upstream { backend: low as u16 }),
+            4 => Some(Self::Upstream { backend: high as u16, number: low }),
             _ => None,
         }
     }
@@ -87,6 +101,8 @@ pub struct Listeners {
 pub struct Thread {
     core: Core,
     shared: Arc<Shared>,
+    latest: Arc<Latest>,
+    generation: u64,
     clock: Clock,
     listeners: Listeners,
     tls: Option<Arc<ServerConfig>>,
@@ -110,14 +126,14 @@ impl Thread {
     /// If the system has no more descriptors or ports.
     pub fn new(
         common: &Common,
+        latest: Arc<Latest>,
         shared: Arc<Shared>,
         number: u64,
         listeners: Listeners,
         clock: Clock,
     ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let backends: Vec<SocketAddr> =
-            common.settings.pools.iter().flat_map(|p| &p.backends).map(|b| b.address).collect();
+        let backends = addresses(common);
         for (at, socket) in (0..).zip(&listeners.udp) {
             epoll::add(&epoll, socket, Token::Udp { listener: at }.data(), epoll::EventFlags::IN)?;
         }
@@ -127,6 +143,8 @@ impl Thread {
         let is_wild = listeners.udp.iter().map(|s| s.local_addr().is_ok_and(|a| a.ip().is_unspecified()));
         Ok(Self {
             core: Core::new(common, Arc::clone(&shared), number),
+            latest,
+            generation: 0,
             clock,
             is_wild: is_wild.collect(),
             ports: Ports::open(backends.clone(), &epoll)?,
@@ -207,11 +225,13 @@ impl Thread {
                 }
             }
             Token::Port { number, backend } => self.take_answers(number, backend),
-            Token::Upstream { backend } => {
+            Token::Upstream { backend, number } => {
                 let (core, out) = (&mut self.core, &mut self.out);
-                let from = From { backend, socket: 0, over_tcp: true };
-                if self.upstreams.ready(backend, |message| core.answer(from, message, out)).is_err() {
-                    self.core.stream_failed(backend, &mut self.out);
+                let from = From { backend, socket: number, over_tcp: true };
+                let taken =
+                    self.upstreams.ready((backend, number), |message| core.answer(from, message, out));
+                if taken.is_err() {
+                    self.core.stream_failed(backend, number, &mut self.out);
                 }
                 self.flush();
             }
@@ -274,9 +294,9 @@ impl Thread {
     fn read_client(&mut self, connection: u64) {
         let (core, out) = (&mut self.core, &mut self.out);
         let now_ms = core.now().us / 1_000;
-        let is_secret = self.clients.is_secret(connection);
+        let Some(via) = self.clients.via(connection) else { return };
         self.clients.read(connection, now_ms, &self.epoll, |address, message| {
-            core.query(&Asker { address, via: Via::Tcp { connection, is_secret } }, message, out);
+            core.query(&Asker { address, via }, message, out);
         });
         self.flush();
     }
@@ -293,8 +313,8 @@ impl Thread {
                 self.clients.send(message.connection, bytes, now_ms, &self.epoll);
             }
             self.out.clear();
-            for backend in failed {
-                self.core.stream_failed(backend, &mut self.out);
+            for (backend, number) in failed {
+                self.core.stream_failed(backend, number, &mut self.out);
             }
         }
     }
@@ -314,7 +334,7 @@ impl Thread {
     }
 
     /// Returns the back ends whose TCP connections failed.
-    fn flush_backends(&mut self) -> Vec<u16> {
+    fn flush_backends(&mut self) -> Vec<Stream> {
         let mut failed = Vec::new();
         let Outbox { bytes, backends, .. } = &self.out;
         if backends.is_empty() {
@@ -330,8 +350,9 @@ impl Thread {
             }
         }
         for message in backends.iter().filter(|b| b.over_tcp) {
-            if self.upstreams.send(message.backend, bytes(message), &self.epoll).is_err() {
-                failed.push(message.backend);
+            let now_us = self.core.now().us;
+            if self.upstreams.send(message, bytes(message), now_us, &self.epoll).is_err() {
+                failed.push((message.backend, message.stream));
             }
         }
         failed
@@ -342,12 +363,34 @@ impl Thread {
         if now.us >= self.next_tick_us {
             self.next_tick_us = now.us + TICK_US;
             self.core.publish();
+            self.renew();
         }
         if now.us >= self.next_chore_us {
             self.next_chore_us = now.us + CHORE_US;
             self.ports.rotate(now.us, &self.epoll);
             self.next_port_us = 0;
             self.clients.sweep(now.us / 1_000, &self.shared.counters);
+            self.upstreams.sweep(now.us);
         }
     }
+
+    /// Goes on by newer settings, if there are any. Where the system has no ports for them, the old
+    /// ones hold until it has.
+    fn renew(&mut self) {
+        let Some((generation, common)) = self.latest.newer(self.generation) else { return };
+        let backends = addresses(&common);
+        let Ok(ports) = self.ports.after(backends.clone(), &self.epoll) else { return };
+        self.generation = generation;
+        (self.ports, self.upstreams) = (ports, Upstreams::new(backends));
+        self.clients.limit(common.settings.limits);
+        self.next_port_us = 0;
+        self.begin();
+        self.core.change(&common, &mut self.out);
+        self.flush();
+    }
+}
+
+/// Of all back ends, pool by pool.
+fn addresses(common: &Common) -> Vec<SocketAddr> {
+    common.settings.pools.iter().flat_map(|p| &p.backends).map(|b| b.address).collect()
 }

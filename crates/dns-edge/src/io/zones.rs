@@ -4,7 +4,7 @@
 
 use super::clock::Clock;
 use super::socket;
-use crate::core::Common;
+use crate::core::{Common, Latest};
 use crate::exist::transfer::{Transfer, serial, zone_text};
 use crate::exist::{Zone, Zones};
 use crate::message::{CLASS_IN, HEADER_BYTES, kind};
@@ -29,8 +29,8 @@ const RETRY_US: u64 = 5_000_000;
 const STEP: Duration = Duration::from_millis(20);
 
 /// What is known of a zone.
-struct Followed<'s> {
-    source: &'s ZoneSource,
+struct Followed {
+    source: ZoneSource,
     zone: Option<Arc<Zone>>,
     /// When its primary was last heard.
     heard_us: u64,
@@ -39,15 +39,17 @@ struct Followed<'s> {
 }
 
 /// Follows the zones until told to stop. `said`: what an operator should know, one line each.
-pub fn follow(common: &Common, clock: &Clock, said: &Mutex<Vec<String>>, stop: &AtomicBool) {
-    let sources = &common.settings.zones;
-    let mut zones: Vec<Followed<'_>> = sources
-        .iter()
-        .map(|source| Followed { source, zone: None, heard_us: 0, looked_us: 0, next_us: 0 })
-        .collect();
+pub fn follow(common: &Common, latest: &Latest, clock: &Clock, said: &Mutex<Vec<String>>, stop: &AtomicBool) {
+    let mut common = common.clone();
+    let mut zones = followed(&common.settings.zones, Vec::new());
     let mut random = Random::default();
-    let mut notified = common.zones.notified();
-    while !stop.load(Ordering::Relaxed) && !zones.is_empty() {
+    let (mut notified, mut generation) = (common.zones.notified(), 0);
+    while !stop.load(Ordering::Relaxed) {
+        if let Some((newer, changed)) = latest.newer(generation) {
+            (generation, common) = (newer, changed);
+            zones = followed(&common.settings.zones, zones);
+            common.zones.set(Zones::new(zones.iter().filter_map(|z| z.zone.clone())));
+        }
         let now_us = clock.now().us;
         let is_notified = std::mem::replace(&mut notified, common.zones.notified()) != notified;
         let mut changed = false;
@@ -56,7 +58,7 @@ pub fn follow(common: &Common, clock: &Clock, said: &Mutex<Vec<String>>, stop: &
                 followed.next_us = followed.next_us.min(followed.looked_us + LEAST_US);
             }
             if now_us >= followed.next_us {
-                changed |= refresh(followed, common, clock, &mut random, said, stop);
+                changed |= refresh(followed, &common, clock, &mut random, said, stop);
             }
         }
         if changed {
@@ -66,9 +68,20 @@ pub fn follow(common: &Common, clock: &Clock, said: &Mutex<Vec<String>>, stop: &
     }
 }
 
+/// The zones to follow; what is known of one that was followed before stays.
+fn followed(sources: &[ZoneSource], mut before: Vec<Followed>) -> Vec<Followed> {
+    let mut all = Vec::new();
+    for source in sources {
+        let same = before.iter().position(|f| f.source == *source).map(|at| before.swap_remove(at));
+        let new = || Followed { source: source.clone(), zone: None, heard_us: 0, looked_us: 0, next_us: 0 };
+        all.push(same.unwrap_or_else(new));
+    }
+    all
+}
+
 /// Looks whether a zone has changed, and transfers it; true if what is known of it is new.
 fn refresh(
-    followed: &mut Followed<'_>,
+    followed: &mut Followed,
     common: &Common,
     clock: &Clock,
     random: &mut Random,
@@ -79,7 +92,7 @@ fn refresh(
     let now_us = clock.now().us;
     followed.looked_us = now_us;
     let name = zone_text(&followed.source.apex);
-    let mut asking = Asking { source: followed.source, common, clock, random, stop };
+    let mut asking = Asking { source: &followed.source, common, clock, random, stop };
     let outcome = match &followed.zone {
         Some(zone) => match asking.serial() {
             Ok(serial) if serial == zone.serial => Ok(None),
@@ -107,7 +120,7 @@ fn refresh(
     is_new
 }
 
-impl Followed<'_> {
+impl Followed {
     /// Forgets a zone whose primary has been silent for too long; true if it was known.
     fn expire(&mut self, name: &str, now_us: u64, said: &Mutex<Vec<String>>) -> bool {
         let expire_us = self.zone.as_ref().map_or(0, |z| u64::from(z.expire_s) * 1_000_000);

@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod name;
+pub mod proxy;
 pub mod query;
 pub mod write;
 
@@ -23,6 +24,9 @@ pub mod flag {
     pub const AUTHORITATIVE: u16 = 0x0400;
     pub const TRUNCATED: u16 = 0x0200;
     pub const RECURSION_DESIRED: u16 = 0x0100;
+    pub const RECURSION_AVAILABLE: u16 = 0x0080;
+    /// The answer was checked (RFC 4035).
+    pub const AUTHENTIC: u16 = 0x0020;
     pub const CHECKING_DISABLED: u16 = 0x0010;
     pub const CODE: u16 = 0x000F;
 }
@@ -37,6 +41,7 @@ pub mod opcode {
 /// Types of records and questions, by their IANA numbers.
 pub mod kind {
     pub const NS: u16 = 2;
+    pub const CNAME: u16 = 5;
     pub const SOA: u16 = 6;
     pub const HINFO: u16 = 13;
     pub const SIG: u16 = 24;

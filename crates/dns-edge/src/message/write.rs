@@ -5,6 +5,8 @@
 
 use super::query::{Edns, Query};
 use super::{CLASS_IN, HEADER_BYTES, PLAIN_UDP_BYTES, flag, kind};
+use crate::exist::lesson::Signed;
+use crate::exist::ranges::Denial;
 
 /// Length of an OPT record without options.
 pub const OPT_BYTES: usize = 11;
@@ -103,6 +105,61 @@ pub fn any(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, opt: &Opt<'_>) 
     out.extend((DATA.len() as u16).to_be_bytes());
     out.extend(DATA);
     finish(out, start, query, opt);
+}
+
+/// Writes the answer that a name or its type does not exist, with proofs for who asks for them.
+pub fn denied(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, denial: &Denial<'_>, opt: &Opt<'_>) {
+    let start = out.len();
+    // Who does not ask about checks is not told of them (RFC 6840 section 5.8).
+    let asks = query.dnssec_ok() || query.flags & flag::AUTHENTIC != 0;
+    let flags = if asks { denial.flags } else { denial.flags & !flag::AUTHENTIC };
+    head(out, message, query, denial.code, flags);
+    // The end of the question's name is the zone's.
+    let apex_at = HEADER_BYTES + query.name.len() - denial.apex.len();
+    let is_full = query.dnssec_ok();
+    let sets = std::iter::once(denial.soa).chain(denial.proofs.into_iter().flatten().filter(|_| is_full));
+    let mut count = 0;
+    for set in sets {
+        count += signed_set(out, start, apex_at, denial, set, is_full);
+    }
+    out[start + 8..start + 10].copy_from_slice(&count.to_be_bytes());
+    finish(out, start, query, opt);
+}
+
+/// Writes a record set into the answer that begins at `start`; returns how many records it has.
+fn signed_set(
+    out: &mut Vec<u8>,
+    start: usize,
+    apex_at: usize,
+    denial: &Denial<'_>,
+    set: &Signed,
+    is_full: bool,
+) -> u16 {
+    const COMPRESSED: usize = 0xC000;
+    let labels = &set.owner[..set.owner.len().saturating_sub(denial.apex.len())];
+    let mut pointer = COMPRESSED | apex_at;
+    let mut rest = &set.bodies[..];
+    let mut count = 0;
+    while let Some(length) = rest.get(8..10).map(|l| usize::from(u16::from_be_bytes([l[0], l[1]]))) {
+        let at = out.len() - start;
+        if count == 0 {
+            out.extend_from_slice(labels);
+        }
+        out.extend((pointer as u16).to_be_bytes());
+        if count == 0 && !labels.is_empty() {
+            // Those that follow have the same owner.
+            pointer = COMPRESSED | at;
+        }
+        let body = out.len();
+        out.extend_from_slice(rest.get(..10 + length).unwrap_or(rest));
+        out[body + 4..body + 8].copy_from_slice(&denial.ttl_s.to_be_bytes());
+        rest = rest.get(10 + length..).unwrap_or_default();
+        count += 1;
+        if !is_full {
+            break;
+        }
+    }
+    count
 }
 
 /// Writes the query that a back end gets in place of the client's: the same question and bits,

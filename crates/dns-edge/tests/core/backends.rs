@@ -127,7 +127,7 @@ fn a_broken_tcp_connection_fails_what_was_asked_over_it() {
     cut[2] |= 2;
     assert!(bench.say(0, &cut).1[0].over_tcp);
     let mut out = seawall_dns_edge::core::Outbox::default();
-    bench.core.stream_failed(0, &mut out);
+    bench.core.stream_failed(0, 0, &mut out);
     assert_eq!(out.backends.len(), 1, "asked once more");
     bench.pass_ms(1_500);
     assert_eq!(bench.expire().0[0].code(), 2);

@@ -38,6 +38,8 @@ impl Sent {
 pub struct Passed {
     pub backend: u16,
     pub over_tcp: bool,
+    pub stream: u32,
+    pub header_bytes: u16,
     pub bytes: Vec<u8>,
 }
 
@@ -58,33 +60,46 @@ pub struct Setup {
     /// Where zones would be transferred from.
     pub sources: Vec<ZoneSource>,
     pub enforce: bool,
+    /// Back ends are told of clients.
+    pub proxy_protocol: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { backends: 1, limits: Limits::default(), zone: None, sources: Vec::new(), enforce: true }
+        Self {
+            backends: 1,
+            limits: Limits::default(),
+            zone: None,
+            sources: Vec::new(),
+            enforce: true,
+            proxy_protocol: false,
+        }
     }
 }
 
 impl Setup {
-    pub fn bench(self) -> Bench {
+    pub fn settings(&self) -> Settings {
         let backend = |i: usize| Backend {
             name: format!("ns{i}"),
             address: ([127, 0, 0, 1], 5300 + i as u16).into(),
             weight: 1,
             tier: 0,
+            proxy_protocol: self.proxy_protocol,
         };
         let backends: Vec<_> = (0..self.backends).map(backend).collect();
-        let settings = Settings {
-            listeners: Vec::new(),
+        Settings {
+            listeners: vec![([192, 0, 2, 53], 53).into()],
             tls: None,
             pools: vec![Pool { suffix: Box::new([0]), backends }],
-            zones: self.sources,
+            zones: self.sources.clone(),
             limits: self.limits,
             threads: 1,
             enforce: self.enforce,
-        };
-        let common = Common::new(Arc::new(settings), &[9; 32]);
+        }
+    }
+
+    pub fn bench(self) -> Bench {
+        let common = Common::new(Arc::new(self.settings()), &[9; 32]);
         if let Some(records) = &self.zone {
             common.zones.set(Zones::new([Arc::new(transferred(records))]));
         }
@@ -168,7 +183,8 @@ pub fn udp(n: u32) -> Asker {
 }
 
 pub fn tcp(n: u32) -> Asker {
-    Asker { via: Via::Tcp { connection: n.into(), is_secret: false }, ..udp(n) }
+    let to = ([192, 0, 2, 53], 53).into();
+    Asker { via: Via::Tcp { connection: n.into(), to, is_secret: false }, ..udp(n) }
 }
 
 impl Bench {
@@ -215,6 +231,15 @@ impl Bench {
         sent
     }
 
+    /// Goes on by other settings, on another port.
+    pub fn change(&mut self, settings: Settings) -> (Vec<Sent>, Vec<Passed>) {
+        self.common = self.common.with(settings);
+        let now = self.core.now();
+        self.core.begin(now, PORT + 1);
+        self.core.change(&self.common, &mut self.out);
+        self.collect()
+    }
+
     pub fn count(&self, counter: Counter) -> u64 {
         self.shared.counters.get(counter)
     }
@@ -231,6 +256,8 @@ impl Bench {
         let passed = |b: &seawall_dns_edge::core::outbox::ToBackend| Passed {
             backend: b.backend,
             over_tcp: b.over_tcp,
+            stream: b.stream,
+            header_bytes: b.header_bytes,
             bytes: bytes(&b.range),
         };
         let passed = self.out.backends.iter().map(passed).collect();

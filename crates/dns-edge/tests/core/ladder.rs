@@ -349,7 +349,7 @@ fn messages_are_counted_into_windows_before_anything_is_done_about_them() {
 fn answers_are_padded_over_tls_where_the_question_is_and_nowhere_else() {
     let mut bench = Setup::default().bench();
     let padded = query("www.example.org", b"\0\x0C\0\x03\0\0\0");
-    let over = |is_secret| Asker { via: Via::Tcp { connection: 1, is_secret }, ..udp(1) };
+    let over = |is_secret| Asker { via: Via::Tcp { connection: 1, to: udp(2).address, is_secret }, ..udp(1) };
     let lengths = [(udp(1), &padded), (over(false), &padded), (over(true), &padded)]
         .map(|(asker, asked)| bench.served(&asker, asked, 0)[0].bytes.len());
     assert!(lengths[0] == lengths[1] && lengths[0] < 200, "{lengths:?}");

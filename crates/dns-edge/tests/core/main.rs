@@ -3,5 +3,6 @@
 mod backends;
 mod bench;
 mod benign;
+mod change;
 mod hostile;
 mod ladder;

@@ -2,7 +2,7 @@
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
-use seawall_dns_edge::message::name;
+use seawall_dns_edge::message::{name, proxy};
 use seawall_dns_edge::talk::Key;
 use seawall_dns_edge::{Backend, Edge, Limits, Pool, Settings, Tls, ZoneSource};
 use seawall_model::Timestamp;
@@ -162,7 +162,12 @@ impl Server {
         if name == "nsd" {
             command.arg("-d");
         }
-        command.arg("-c").arg(folder.join("conf")).stdin(Stdio::null());
+        let is_dnsdist = name == "dnsdist";
+        if is_dnsdist {
+            command.arg("--supervised");
+        }
+        let option = if is_dnsdist { "-C" } else { "-c" };
+        command.arg(option).arg(folder.join("conf")).stdin(Stdio::null());
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{path}:/usr/sbin")).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(process) = command.spawn() else {
@@ -171,7 +176,13 @@ impl Server {
             return None;
         };
         let server = Self { name, address: ([127, 0, 0, 1], port).into(), process, folder };
-        until("the server answers", || try_udp(server.address, "www.example.org", 1).is_some());
+        // dnsdist, as it is set up here, takes nothing without a header.
+        let mut asked = Vec::new();
+        if is_dnsdist {
+            proxy::write_local(&mut asked);
+        }
+        asked.extend(query("www.example.org", 1));
+        until("the server answers", || try_message(server.address, &asked).is_some());
         Some(server)
     }
 
@@ -246,6 +257,13 @@ impl Lab {
         Self::with(backends, None, Limits::default())
     }
 
+    /// Goes on with these servers.
+    pub fn reload(&mut self, backends: Vec<Backend>, limits: Limits) {
+        let pools = vec![Pool { suffix: Box::new([0]), backends }];
+        let settings = Settings { pools, limits, ..self.edge.settings().clone() };
+        self.edge.reload(settings);
+    }
+
     /// Transfers are signed with this key.
     pub fn signed(server: &Server, key: Key, limits: Limits) -> Self {
         Self::with(&[(server.name, server.address)], Some((server, Some(key))), limits)
@@ -256,18 +274,15 @@ impl Lab {
         primary: Option<(&Server, Option<Key>)>,
         limits: Limits,
     ) -> Self {
-        let backend = |(name, address): &(&str, SocketAddr)| Backend {
-            name: (*name).to_owned(),
-            address: *address,
-            weight: 1,
-            tier: 0,
-        };
         let apex = || name::parse("example.org").expect("a name");
         let (certificate, config) = certified();
         let settings = Settings {
             tls: Some(Tls { listeners: vec![([127, 0, 0, 1], 0).into()], config }),
             listeners: vec![([127, 0, 0, 1], 0).into()],
-            pools: vec![Pool { suffix: Box::new([0]), backends: backends.iter().map(backend).collect() }],
+            pools: vec![Pool {
+                suffix: Box::new([0]),
+                backends: backends.iter().map(|(n, a)| backend(n, *a)).collect(),
+            }],
             zones: primary
                 .into_iter()
                 .map(|(p, key)| ZoneSource { apex: apex(), primary: p.address, key })
@@ -313,6 +328,10 @@ impl Lab {
         };
         names.iter().map(|_| read()).collect()
     }
+}
+
+pub fn backend(name: &str, address: SocketAddr) -> Backend {
+    Backend { name: name.to_owned(), address, weight: 1, tier: 0, proxy_protocol: false }
 }
 
 /// The key of the servers that want signed transfers, or one that is not theirs.
@@ -366,19 +385,54 @@ fn query(asked: &str, kind: u16) -> Vec<u8> {
     message
 }
 
+/// A query that asks for proofs (DO), and a resolver to find them.
+pub fn query_with_proof(name: &str, kind: u16) -> Vec<u8> {
+    let mut message = query(name, kind);
+    message[2] = 1;
+    message[11] = 1;
+    message.extend([0, 0, 41, 4, 0xD0, 0, 0, 0x80, 0, 0, 0]);
+    message
+}
+
 fn try_udp(server: SocketAddr, name: &str, kind: u16) -> Option<Vec<u8>> {
+    try_message(server, &query(name, kind))
+}
+
+pub fn try_message(server: SocketAddr, message: &[u8]) -> Option<Vec<u8>> {
     let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
     socket.connect(server).ok()?;
-    socket.send(&query(name, kind)).ok()?;
+    socket.send(message).ok()?;
     let mut answer = vec![0; 4_096];
     let length = socket.recv(&mut answer).ok()?;
     answer.truncate(length);
     Some(answer)
 }
 
+/// Asks from an address of this machine.
+pub fn ask_from(source: [u8; 4], over_tcp: bool, server: SocketAddr, name: &str) -> Option<Vec<u8>> {
+    use socket2::{Domain, SockAddr, Socket, Type};
+    let kind = if over_tcp { Type::STREAM } else { Type::DGRAM };
+    let socket = Socket::new(Domain::IPV4, kind, None).ok()?;
+    socket.bind(&SockAddr::from(SocketAddr::from((source, 0)))).ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    socket.connect(&server.into()).ok()?;
+    let message = query(name, 1);
+    let framed = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+    (&socket).write_all(if over_tcp { &framed } else { &message }).ok()?;
+    let mut answer = vec![0; 4_096];
+    let length = (&socket).read(&mut answer).ok()?;
+    answer.truncate(length);
+    Some(if over_tcp { answer.get(2..)?.to_vec() } else { answer })
+}
+
 pub fn ask_udp(server: SocketAddr, name: &str, kind: u16) -> Vec<u8> {
     (0..5).find_map(|_| try_udp(server, name, kind)).expect("an answer over UDP")
+}
+
+/// One question, once.
+pub fn try_ask(server: SocketAddr, name: &str, kind: u16) -> Option<Vec<u8>> {
+    try_udp(server, name, kind)
 }
 
 pub fn ask_tcp(server: SocketAddr, name: &str, kind: u16) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! The edge over real sockets in front of real name servers (NSD and Knot). Where a server is not
 //! installed, its tests say so in one line and pass.
 
+mod change;
+mod denial;
 mod lab;
 mod reroute;
 

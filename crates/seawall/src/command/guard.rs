@@ -289,11 +289,10 @@ impl Session<'_> {
     fn obey(&mut self, now: Timestamp) -> Option<u32> {
         let mut successor = None;
         let Self { args, guard, program, edge, admin, control, dns, log, .. } = self;
-        let names = certificates(dns);
         let has_more = !dns.is_empty() || guard.interface.is_some() || !guard.logs.is_empty();
-        let mut program = |order: &Order, control: &mut Control| match order {
+        let mut program = |order: &Order, control: &mut Control, dns: &mut [DnsControl]| match order {
             Order::Reload => {
-                let notes = reload_all(args, guard, edge, control, &names, log, now)?;
+                let notes = reload_all(args, guard, edge, control, dns, log, now)?;
                 Ok(serde_json::json!({ "notes": notes }))
             }
             _ => {
@@ -327,7 +326,7 @@ impl Session<'_> {
     fn reload_by_signal(&mut self, now: Timestamp) -> anyhow::Result<()> {
         tell_service_manager("RELOADING=1");
         let Self { args, guard, edge, control, dns, log, .. } = self;
-        let told = match reload_all(args, guard, edge, control, &certificates(dns), log, now) {
+        let told = match reload_all(args, guard, edge, control, dns, log, now) {
             Ok(notes) => notes.into_iter().chain(["reloaded".to_owned()]).map(Told::Noted).collect(),
             Err(error) => vec![Told::Failed(format!("everything stays as it was: {error:#}"))],
         };
@@ -347,19 +346,14 @@ impl Session<'_> {
     }
 }
 
-/// What fronts of name servers show over TLS.
-fn certificates(dns: &[DnsControl]) -> Vec<Certificates> {
-    dns.iter().filter_map(DnsControl::certificates).cloned().collect()
-}
-
-/// Reads configuration and certificates again and goes on by them; `names`: those of fronts of name
-/// servers. Where anything is wrong, all stays as it was. Returns what cannot change before the next start.
+/// Reads configuration and certificates again and goes on by them. Where anything is wrong, all
+/// stays as it was. Returns what cannot change before the next start.
 fn reload_all(
     args: &GuardArgs,
     present: &mut GuardConfig,
     edge: &Edge,
     control: &mut Control,
-    names: &[Certificates],
+    dns: &mut [DnsControl],
     log: &mut Option<AccessLog>,
     now: Timestamp,
 ) -> anyhow::Result<Vec<String>> {
@@ -367,10 +361,14 @@ fn reload_all(
     let settings = settings(&guard, policy.mode)?;
     // It may have been moved away, to be packed.
     let reopened = guard.access_log.as_deref().map(AccessLog::open).transpose()?;
-    for certificates in names {
+    let (fronts, kept) = guard_dns::changed(&present.dns, &guard.dns, &policy)?;
+    for certificates in dns.iter().filter_map(DnsControl::certificates) {
         certificates.reload()?;
     }
     edge.reload(settings, now)?;
+    for (control, settings) in dns.iter_mut().zip(fronts) {
+        control.reload(settings, &policy, now);
+    }
     if guard.checks != present.checks {
         control.set_checks(checks(&guard)?);
     }
@@ -378,7 +376,7 @@ fn reload_all(
     control.set_policy(policy, now);
     let text = "configuration of seawall reloaded".to_owned();
     control.change(Change { time: now, kind: ChangeKind::Configuration, text });
-    let mut notes = Vec::new();
+    let mut notes = guard_dns::unchanged(&present.dns, &guard.dns);
     let mut keep = |name: &str, is_same: bool| {
         if !is_same {
             notes.push(format!("{name} stays as it was until the next start"));
@@ -390,12 +388,11 @@ fn reload_all(
     keep("logs", guard.logs == present.logs);
     keep("nginx", guard.nginx == present.nginx);
     keep("haproxy", guard.haproxy == present.haproxy);
-    keep("dns", guard.dns == present.dns);
     keep("reroute", guard.reroute == present.reroute);
     guard.logs.clone_from(&present.logs);
     guard.nginx.clone_from(&present.nginx);
     guard.haproxy.clone_from(&present.haproxy);
-    guard.dns.clone_from(&present.dns);
+    guard.dns = kept;
     guard.reroute.clone_from(&present.reroute);
     guard.state_folder.clone_from(&present.state_folder);
     guard.admin_socket.clone_from(&present.admin_socket);

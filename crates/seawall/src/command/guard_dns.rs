@@ -10,7 +10,7 @@ use crate::guard::packets::Packets;
 use crate::guard::store::Store;
 use crate::reroute::watch::Watch;
 use anyhow::Context;
-use seawall_dns_edge::{Edge, Settings, Tls};
+use seawall_dns_edge::{Edge, Limits, Settings, Tls};
 use seawall_http_edge::tls::Certificates;
 use seawall_model::policy::{Mode, Policy};
 use std::path::Path;
@@ -39,15 +39,8 @@ pub fn start(
             [] => None,
             files => Some(Certificates::load(files.to_vec())?),
         };
-        let settings = Settings {
-            tls: certificates.as_ref().map(|certificates| tls(front, certificates)),
-            listeners: front.listen.clone(),
-            pools: front.pools.clone(),
-            zones: front.zones.iter().map(ZoneConfig::source).collect::<Result<_, _>>()?,
-            limits: front.limits,
-            threads,
-            enforce: policy.mode == Mode::Enforce,
-        };
+        let tls = certificates.as_ref().map(|certificates| tls(front, certificates));
+        let settings = Settings { tls, threads, ..settings(front, policy)? };
         let edge = Edge::start(settings, clock::now(), secret)?;
         let folder = state.map(|s| s.join(format!("dns-{number}")));
         let opened = folder.map(|f| Store::open_if_room(&f, policy, None)).transpose()?;
@@ -55,6 +48,76 @@ pub fn start(
         all.push(DnsControl::new(edge, policy.clone(), store, certificates));
     }
     Ok(all)
+}
+
+/// What an edge works by, without TLS and with one thread.
+fn settings(front: &DnsConfig, policy: &Policy) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        tls: None,
+        listeners: front.listen.clone(),
+        pools: front.pools.clone(),
+        zones: front.zones.iter().map(ZoneConfig::source).collect::<Result<_, _>>()?,
+        limits: front.limits,
+        threads: 1,
+        enforce: policy.mode == Mode::Enforce,
+    })
+}
+
+/// What the fronts that run are to work by from now on, each in its place, and the configuration
+/// that is in force then: what a front listens on, and the size of its tables, stay.
+///
+/// # Errors
+/// If a key cannot be read.
+pub fn changed(
+    present: &[DnsConfig],
+    wanted: &[DnsConfig],
+    policy: &Policy,
+) -> anyhow::Result<(Vec<Settings>, Vec<DnsConfig>)> {
+    let kept: Vec<DnsConfig> = present
+        .iter()
+        .map(|front| {
+            let Some(same) = wanted.iter().find(|other| is_same(front, other)) else { return front.clone() };
+            let mut same = same.clone();
+            same.certificates.clone_from(&front.certificates);
+            sized_as(&mut same.limits, &front.limits);
+            same
+        })
+        .collect();
+    let settings = kept.iter().map(|front| settings(front, policy)).collect::<Result<_, _>>()?;
+    Ok((settings, kept))
+}
+
+/// What of the fronts of name servers waits for the next start.
+#[must_use]
+pub fn unchanged(present: &[DnsConfig], wanted: &[DnsConfig]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let has = |all: &[DnsConfig], front| all.iter().any(|other| is_same(front, other));
+    if present.len() != wanted.len() || !present.iter().all(|front| has(wanted, front)) {
+        notes.push("what [[dns]] listens on stays as it was until the next start".to_owned());
+    }
+    let differs = |front: &DnsConfig, other: &DnsConfig| {
+        let mut sized = other.limits;
+        sized_as(&mut sized, &front.limits);
+        sized != other.limits || front.certificates != other.certificates
+    };
+    let pairs = present.iter().filter_map(|front| Some((front, wanted.iter().find(|o| is_same(front, o))?)));
+    if pairs.into_iter().any(|(front, other)| differs(front, other)) {
+        let names = "cache-bytes, learnt-names, kernel-answers and certificates";
+        notes.push(format!("{names} of [[dns]] stay as they were until the next start"));
+    }
+    notes
+}
+
+/// Whether two are the same front: by where they listen.
+fn is_same(front: &DnsConfig, other: &DnsConfig) -> bool {
+    front.listen == other.listen && front.tls_listen == other.tls_listen
+}
+
+/// The size of tables is what it was at the start.
+fn sized_as(limits: &mut Limits, present: &Limits) {
+    limits.cache_bytes = present.cache_bytes;
+    limits.learnt_names = present.learnt_names;
+    limits.kernel_answers = present.kernel_answers;
 }
 
 /// Places in the kernel for the answers of all fronts.

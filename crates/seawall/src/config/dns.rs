@@ -144,12 +144,13 @@ pub(super) fn domain(word: &str) -> Result<Box<[u8]>, String> {
     name::parse(word).ok_or_else(|| format!("`{}` is no name of a zone", shown(word)))
 }
 
-/// `"192.0.2.53"`, or `{ address = "192.0.2.53", weight = 2, tier = 1 }`.
+/// `"192.0.2.53"`, or `{ address = "192.0.2.53", weight = 2, tier = 1, proxy-protocol = true }`.
 fn backend(value: &DeValue<'_>) -> Result<Backend, String> {
     if let Some(word) = value.as_str() {
         return named(word);
     }
-    let expected = "an address is expected, or { address = \"192.0.2.53\", weight = 2, tier = 1 }";
+    let expected = "an address is expected, or { address = \"192.0.2.53\", weight = 2, tier = 1, \
+                    proxy-protocol = true }";
     let table = value.as_table().ok_or(expected)?;
     let mut backend = named(text_of(table, "address").ok_or(expected)?)?;
     for (key, value) in table {
@@ -157,6 +158,7 @@ fn backend(value: &DeValue<'_>) -> Result<Backend, String> {
             "address" => {}
             "weight" => backend.weight = whole(value.get_ref(), 1, 1_000)? as u32,
             "tier" => backend.tier = whole(value.get_ref(), 0, 100)? as u32,
+            "proxy-protocol" => backend.proxy_protocol = value.get_ref().as_bool().ok_or(expected)?,
             _ => return Err(expected.to_owned()),
         }
     }
@@ -164,7 +166,7 @@ fn backend(value: &DeValue<'_>) -> Result<Backend, String> {
 }
 
 fn named(word: &str) -> Result<Backend, String> {
-    Ok(Backend { name: word.to_owned(), address: server(word)?, weight: 1, tier: 0 })
+    Ok(Backend { name: word.to_owned(), address: server(word)?, weight: 1, tier: 0, proxy_protocol: false })
 }
 
 /// `{ suffix = "example.org", servers = ["192.0.2.53"] }`.
@@ -272,7 +274,7 @@ mod tests {
     #[test]
     fn a_whole_front_is_read() {
         let source = "[[dns]]\nlisten = [\"0.0.0.0:53\", \"[::]:53\"]\n\
-                      servers = [\"192.0.2.53\", { address = \"198.51.100.53:5300\", weight = 3, tier = 1 }]\n\
+                      servers = [\"192.0.2.53\", { address = \"198.51.100.53:5300\", weight = 3, tier = 1, proxy-protocol = true }]\n\
                       pools = [{ suffix = \"corp.example.org\", servers = [\"10.0.0.53\"] }]\n\
                       zones = [{ name = \"example.org\", primary = \"192.0.2.53\", key = \"a.tsig\" }]\n\
                       tls-listen = [\"0.0.0.0:853\"]\ncertificates = [{ chain = \"a.pem\", key = \"a.key\" }]\n\
@@ -282,6 +284,7 @@ mod tests {
         assert_eq!((front.listen.len(), front.tls_listen.len(), front.limits.cache_bytes), (2, 1, 1_000_000));
         let [rest, corp] = &front.pools[..] else { panic!("two pools") };
         assert_eq!((rest.backends[1].weight, rest.backends[1].tier), (3, 1));
+        assert!(rest.backends[1].proxy_protocol && !rest.backends[0].proxy_protocol);
         assert_eq!(&*corp.suffix, b"\x04corp\x07example\x03org\0");
         assert_eq!(front.zones[0].key.as_deref(), Some(Path::new("a.tsig")));
         let [(file, told)] = &unusable(&config.dns)[..] else { panic!("the key is not there") };

@@ -5,11 +5,11 @@ use super::incident::{Incident, Told};
 use super::store::Store;
 use crate::pipeline;
 use seawall_detection::Window;
-use seawall_dns_edge::{Counter, Edge};
+use seawall_dns_edge::{Counter, Edge, Settings};
 use seawall_engine::{Conclusion, Effect, Engine, Input};
 use seawall_http_edge::tls::Certificates;
 use seawall_model::Timestamp;
-use seawall_model::change::Change;
+use seawall_model::change::{Change, ChangeKind};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::report::{InputReport, TriageReport};
 use seawall_model::time::SECOND_NS;
@@ -81,6 +81,21 @@ impl DnsControl {
             Some(_) => {}
         }
         std::mem::take(&mut self.told)
+    }
+
+    /// Goes on by another configuration, without losing a question.
+    pub fn reload(&mut self, settings: Settings, policy: &Policy, now: Timestamp) {
+        self.step(now, Input::Policy(Box::new(policy.clone())));
+        if let Some(store) = &mut self.store {
+            store.set_policy(policy.clone());
+        }
+        self.policy = policy.clone();
+        self.edge.reload(settings);
+        if self.suspended {
+            self.edge.enforce(false);
+        }
+        let text = "configuration of seawall reloaded".to_owned();
+        self.change(Change { time: now, kind: ChangeKind::Configuration, text });
     }
 
     /// Certificates that are to be read again when the operator says so.

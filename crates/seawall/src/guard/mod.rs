@@ -47,11 +47,13 @@ pub fn obey(
     edge: &Edge,
     dns: &mut [DnsControl],
     now: Timestamp,
-    mut program: impl FnMut(&Order, &mut Control) -> Result<Value>,
+    mut program: impl FnMut(&Order, &mut Control, &mut [DnsControl]) -> Result<Value>,
 ) {
     while let Ok((order, done)) = admin.orders.try_recv() {
         let answer = match &order {
-            Order::Reload | Order::Upgrade => program(&order, control).map_err(|error| format!("{error:#}")),
+            Order::Reload | Order::Upgrade => {
+                program(&order, control, dns).map_err(|error| format!("{error:#}"))
+            }
             _ => Ok(carry_out(&order, control, dns, now)),
         };
         // Whoever asked sees what came of it, also by a second question.

@@ -59,8 +59,13 @@ impl Lab {
         answers.listen(&["192.0.2.1", "2001:db8::1"].map(listener)).expect("listeners");
         answers.limit(0, 1_000_000).expect("limits");
         answers.turn(true).expect("on");
-        let backend =
-            Backend { name: "ns".to_owned(), address: ([127, 0, 0, 1], 5300).into(), weight: 1, tier: 0 };
+        let backend = Backend {
+            name: "ns".to_owned(),
+            address: ([127, 0, 0, 1], 5300).into(),
+            weight: 1,
+            tier: 0,
+            proxy_protocol: false,
+        };
         let settings = Settings {
             listeners: Vec::new(),
             tls: None,

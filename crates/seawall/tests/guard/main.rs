@@ -5,5 +5,6 @@
 
 mod checks;
 mod guard;
+mod names;
 mod orders;
 mod reload;
