@@ -1,13 +1,19 @@
-//! `seawall reroute` with real servers: Knot as primary, as parent and as provider. Where Knot is
-//! not installed, the test says so in one line and passes.
+//! `seawall reroute` with real servers: Knot as primary, as parent and as provider, and with a guard
+//! that is in the middle of an incident. Where Knot is not installed, the test says so in one line
+//! and passes.
+
+#![allow(clippy::disallowed_methods, reason = "tests over real sockets wait in real time")]
 
 use seawall::Status;
 use seawall::console::Console;
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 const SECRET: &str = "c2Vhd2FsbCBzZWF3YWxsIHNlYXdhbGwgc2Vhd2FsbCE=";
 const ZONE: &str = "$ORIGIN example.org.\n$TTL 300\n@ SOA ns1 admin 7 3600 600 86400 60\n@ NS ns1\n\
@@ -102,7 +108,12 @@ impl Bench {
 
     /// Status, and what was said on either stream.
     fn run(&self, verb: &str) -> (Status, String) {
-        let socket = self.folder.join("nobody.sock");
+        self.run_on("nobody.sock", verb)
+    }
+
+    /// The same, told to the guard on a socket of the folder.
+    fn run_on(&self, socket: &str, verb: &str) -> (Status, String) {
+        let socket = self.folder.join(socket);
         let words = ["seawall", "reroute", verb, "--config"].map(Into::into).into_iter();
         let words = words.chain([self.config.clone().into(), "--admin-socket".into(), socket.into()]);
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -179,4 +190,120 @@ fn nothing_is_switched_that_was_never_proven_or_that_the_registrar_refuses() {
     assert!(said.contains("`/bin/sh rehearse`: no such account"), "{said}");
     assert!(said.contains("not switched, for the rehearsal found: "), "{said}");
     assert!(bench.run("status").1.starts_with("example.org: delegated to ns1.example.org\n"));
+}
+
+/// A running guard and its events; killed when dropped.
+struct Guard {
+    process: Child,
+    events: mpsc::Receiver<serde_json::Value>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Guard {
+    fn start(config: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_seawall"))
+            .args(["guard", "--json", "--config"])
+            .arg(config)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program");
+        let out = BufReader::new(process.stdout.take().expect("its output"));
+        let (tell, events) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                let Ok(event) = serde_json::from_str(&line) else { continue };
+                if tell.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { process, events }
+    }
+
+    fn wait_for(&self, event: &str) -> serde_json::Value {
+        let from = Instant::now();
+        while from.elapsed() < Duration::from_secs(30) {
+            let Ok(told) = self.events.recv_timeout(Duration::from_millis(100)) else { continue };
+            if told["event"] == event {
+                return told;
+            }
+        }
+        panic!("no event `{event}`");
+    }
+}
+
+/// Asks for `www`, and from a moment on for random names as well, until the sender is dropped.
+fn crowd(front: SocketAddr, flood_per_ms: Arc<AtomicU32>) -> mpsc::Sender<()> {
+    let (stop, stopped) = mpsc::channel();
+    std::thread::spawn(move || {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let mut n = 0_u32;
+        while stopped.recv_timeout(Duration::from_millis(2)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let names = (0..2 * flood_per_ms.load(Relaxed))
+                .map(|i| format!("x{:x}", (n + i).wrapping_mul(0x9E37_79B1)));
+            for name in names.chain(["www".to_owned()]) {
+                n = n.wrapping_add(1);
+                let mut message =
+                    vec![(n >> 8) as u8, n as u8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, name.len() as u8];
+                message.extend(name.bytes());
+                message.extend(b"\x07example\x03org\0\0\x01\0\x01");
+                // What finds no room is lost, as on any wire.
+                let _ = socket.send_to(&message, front);
+            }
+        }
+    });
+    stop
+}
+
+#[test]
+fn a_switch_in_the_middle_of_an_incident_is_in_its_write_up() {
+    let bench = Bench::new("live");
+    let start = |name: &str, apex, zone| Knot::start(&bench.folder.join(name), apex, zone);
+    let Some(primary) = start("primary", "example.org", ZONE) else {
+        return println!("knotd is not installed: not tried");
+    };
+    let parent = start("parent", "org", PARENT).expect("Knot was there");
+    let provider = start("second", "example.org", EMPTY).expect("Knot was there");
+    let folder = bench.folder.display();
+    let update = format!("update = {{ server = \"127.0.0.1:{}\", key = \"{folder}/key\" }}", parent.port);
+    bench.configure(primary.port, parent.port, &update, provider.port);
+    let text = fs::read_to_string(&bench.config).expect("a configuration");
+    let text =
+        text.replace("[guard]\n", &format!("[guard]\nadmin-socket = \"{folder}/guard.sock\"\nthreads = 1\n"));
+    let front = format!("[[dns]]\nlisten = [\"127.0.0.1:0\"]\nservers = [\"127.0.0.1:{}\"]\n", primary.port);
+    fs::write(&bench.config, text + &front).expect("a configuration");
+
+    let guard = Guard::start(&bench.config);
+    let front = guard.wait_for("listening")["dns"][0]["addresses"][0].clone();
+    let front: SocketAddr = front.as_str().and_then(|a| a.parse().ok()).expect("an address");
+    let flood_per_ms = Arc::<AtomicU32>::default();
+    let stop = crowd(front, Arc::clone(&flood_per_ms));
+    // Some seconds of the usual, so that there is one.
+    let _ = guard.events.recv_timeout(Duration::from_secs(4));
+    flood_per_ms.store(4, Relaxed);
+    let named = guard.wait_for("named");
+    assert_eq!(named["verdict"]["class"], "attack", "{named}");
+    let (status, said) = bench.run_on("guard.sock", "switch");
+    assert_eq!((status, said.contains("the guard has it in its incident")), (Status::Quiet, true), "{said}");
+    let (status, said) = bench.run_on("guard.sock", "back");
+    assert_eq!((status, said.contains("the guard has it in its incident")), (Status::Quiet, true), "{said}");
+    flood_per_ms.store(0, Relaxed);
+    let ended = guard.wait_for("ended");
+    drop(stop);
+    let written = PathBuf::from(ended["folder"].as_str().expect("a folder"));
+    let files = fs::read_dir(&written).expect("a write-up").flatten();
+    let all: String = files.filter_map(|f| fs::read_to_string(f.path()).ok()).collect();
+    for change in [
+        "example.org rerouted to second; the last resolver has moved by",
+        "example.org taken back from second",
+    ] {
+        assert!(all.contains(change), "{change}: {all}");
+    }
 }

@@ -2,7 +2,9 @@
 
 use seawall_dns_edge::cookie::Cookies;
 use seawall_dns_edge::exist::transfer::{Transfer, serial};
+use seawall_dns_edge::exist::{Lesson, Ranges};
 use seawall_dns_edge::message::{Answer, HEADER_BYTES, Key, Query, name, write};
+use seawall_model::Timestamp;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A message as each side of the edge reads it. What the edge makes of a query can be read again.
@@ -18,6 +20,7 @@ pub fn dns_edge(bytes: &[u8]) {
     for question_end in [HEADER_BYTES + 5, HEADER_BYTES + 17, HEADER_BYTES + 21] {
         if let Ok(answer) = Answer::parse(bytes, question_end) {
             assert!(answer.ttls.iter().all(|at| usize::from(*at) + 4 <= bytes.len()));
+            proven(bytes, &answer);
         }
     }
     let apex = b"\x07example\x03org\0";
@@ -27,6 +30,22 @@ pub fn dns_edge(bytes: &[u8]) {
         assert!(transfer.finish().is_some(), "a complete transfer is a zone");
     }
     let _ = serial(bytes, apex);
+}
+
+/// What an answer proves is kept within its bytes, and what is made of it can be read.
+fn proven(bytes: &[u8], answer: &Answer) {
+    const ASKED: &[u8] = b"\0\x01\0\0\0\x01\0\0\0\0\0\0\x01b\x07example\x03org\0\0\x01\0\x01";
+    let Ok(query) = Query::parse(ASKED) else { return };
+    let now = Timestamp::from_seconds(1_800_000_000);
+    let Some(lesson) = Lesson::read(bytes, answer, query.name, true, now) else { return };
+    let mut ranges = Ranges::new(10_000);
+    ranges.learn(&lesson, 3_600, 1);
+    assert!(ranges.bytes() <= 10_000);
+    if let Some(denial) = ranges.deny(&Key::of(query.name), query.qtype, 2) {
+        let mut out = Vec::new();
+        write::denied(&mut out, ASKED, &query, &denial, &write::Opt::default());
+        assert!(Answer::parse(&out, query.question_end()).is_ok(), "a denial can be read");
+    }
 }
 
 fn made(bytes: &[u8], query: &Query<'_>) {

@@ -56,8 +56,10 @@ pub struct Flight {
     pub is_shared: bool,
     /// A second attempt was made, or refused.
     pub is_hedged: bool,
-    /// The back end that said it cannot answer.
-    pub failed_by: Option<u16>,
+    /// The name is known to exist, by the zone or because it answered before.
+    pub is_known: bool,
+    /// The back end whose answer was not believed, and its code.
+    pub failed_by: Option<(u16, u16)>,
 }
 
 impl Default for Flight {
@@ -76,6 +78,7 @@ impl Default for Flight {
             has_room: false,
             is_shared: false,
             is_hedged: false,
+            is_known: false,
             failed_by: None,
         }
     }
@@ -208,6 +211,7 @@ impl Flights {
         flight.generation = flight.generation.wrapping_add(1);
         flight.is_shared = false;
         flight.is_hedged = false;
+        flight.is_known = false;
         flight.failed_by = None;
         flight.has_room = false;
         flight.query.clear();

@@ -184,7 +184,7 @@ impl Core {
                 return self.hold_back(ask, out);
             }
         }
-        self.pass_on(ask, pool, reason == Reason::Unknown, out);
+        self.pass_on(ask, pool, reason, out);
     }
 
     /// Serves from the cache, if the answer is there; a stale one only if it must not be fresh.
@@ -314,7 +314,8 @@ impl Core {
         self.say_short(ask, out);
     }
 
-    fn pass_on(&mut self, ask: &Ask<'_>, pool: usize, has_room: bool, out: &mut Outbox) {
+    fn pass_on(&mut self, ask: &Ask<'_>, pool: usize, reason: Reason, out: &mut Outbox) {
+        let has_room = reason == Reason::Unknown;
         let member = self.pools[pool].choose(self.now.ms(), None);
         let Some((at, member)) = self.flights.begin().zip(member) else {
             if has_room {
@@ -335,6 +336,7 @@ impl Core {
         flight.pool = pool as u16;
         flight.question_end = ask.query.question_end();
         flight.has_room = has_room;
+        flight.is_known = !has_room;
         flight.waiters.push(waiter(ask, self.now.us));
         write::forwarded(&mut flight.query, ask.message, &ask.query, 0);
         let generation = flight.generation;

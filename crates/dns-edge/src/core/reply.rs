@@ -46,12 +46,14 @@ impl Core {
             return self.cut(at, member, message, &answer, out);
         }
         let is_failure = matches!(answer.code, code::SERVER_FAILURE | code::REFUSED) || answer.code > 15;
-        if is_failure && self.ask_another(at, Some(from.backend), out) {
-            self.flights.get_mut(at).failed_by = Some(from.backend);
+        // Who denies a name that is known is not believed before another one says so too.
+        let is_doubtful = answer.code == code::NO_SUCH_NAME && self.flights.get(at).is_known;
+        if (is_failure || is_doubtful) && self.ask_another(at, Some(from.backend), out) {
+            self.flights.get_mut(at).failed_by = Some((from.backend, answer.code));
             return;
         }
         if !is_failure {
-            self.could(at, member, from.backend, out);
+            self.could(at, member, &from, answer.code, out);
         }
         if leg == 1 {
             self.add(Counter::hedge_won, 1);
@@ -123,12 +125,20 @@ impl Core {
         }
     }
 
-    /// A back end had an answer to a question; one that could not answer it is not as good.
-    fn could(&mut self, at: u32, member: usize, backend: u16, out: &mut Outbox) {
+    /// A back end had an answer to a question; one that could not answer it, or said otherwise, is
+    /// not as good.
+    fn could(&mut self, at: u32, member: usize, from: &From, code: u16, out: &mut Outbox) {
         let flight = self.flights.get_mut(at);
         let (pool, failed) = (usize::from(flight.pool), flight.failed_by.take());
+        let is_other = |(other, said): &(u16, u16)| *other != from.backend && *said != code;
+        let Some((other, _)) = failed.filter(is_other) else {
+            // What nobody else was asked for is no sign that it denies names rightly.
+            if failed.is_some() || code != code::NO_SUCH_NAME {
+                self.pools[pool].could(member);
+            }
+            return;
+        };
         self.pools[pool].could(member);
-        let Some(other) = failed.filter(|other| *other != backend) else { return };
         if self.pools[pool].member(other).is_some_and(|m| self.pools[pool].failed_alone(m)) {
             self.eject(other, pool, out);
         }

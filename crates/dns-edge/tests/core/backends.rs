@@ -132,3 +132,44 @@ fn a_broken_tcp_connection_fails_what_was_asked_over_it() {
     bench.pass_ms(1_500);
     assert_eq!(bench.expire().0[0].code(), 2);
 }
+
+#[test]
+fn who_denies_a_name_that_is_known_is_not_believed_and_taken_out() {
+    let mut bench = Setup { backends: 2, ..Setup::default() }.bench();
+    let names = |n: u32| format!("known{n}.example.org");
+    for n in 0..40 {
+        bench.served(&udp(1), &query(&names(n), b""), 0);
+    }
+    bench.pass_ms(400_000);
+    let mut denied = 0;
+    for n in 0..40 {
+        let (_, passed) = bench.ask(&udp(2), &query(&names(n), b""));
+        let mut waiting = passed;
+        while let Some(p) = waiting.pop() {
+            bench.pass_ms(1);
+            // The first server denies everything.
+            let (sent, more) = bench.say(p.backend, &answer(&p.bytes, if p.backend == 0 { 3 } else { 0 }));
+            denied += sent.iter().filter(|s| s.code() == 3).count();
+            waiting.extend(more);
+        }
+    }
+    assert_eq!(denied, 0);
+    assert!(!bench.common.healths[0].is_up() && bench.common.healths[1].is_up());
+    assert!(bench.count(Counter::hedged) <= 6, "{}", bench.count(Counter::hedged));
+}
+
+#[test]
+fn a_name_that_is_gone_is_denied_when_a_second_server_says_so_and_nobody_is_taken_out() {
+    let mut bench = Setup { backends: 2, ..Setup::default() }.bench();
+    for n in 0..20 {
+        let name = format!("gone{n}.example.org");
+        bench.served(&udp(1), &query(&name, b""), 0);
+        bench.pass_ms(400_000);
+        let (_, first) = bench.ask(&udp(2), &query(&name, b""));
+        let (sent, second) = bench.say(first[0].backend, &answer(&first[0].bytes, 3));
+        assert!(sent.is_empty() && second[0].backend != first[0].backend);
+        let (sent, _) = bench.say(second[0].backend, &answer(&second[0].bytes, 3));
+        assert_eq!(sent[0].code(), 3);
+    }
+    assert!(bench.common.healths.iter().all(|h| h.is_up()));
+}

@@ -9,7 +9,7 @@ use seawall_model::hash::mix;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-/// Seeds of each drill.
+/// Seeds of each drill; `SEAWALL_SEEDS` asks for more.
 const SEEDS: u64 = 24;
 /// Patience of a client before it asks again, or gives up.
 const PATIENCE_US: u64 = 1_000_000;
@@ -263,6 +263,8 @@ fn lengthen(answer: &mut Vec<u8>, bytes: usize) {
 
 /// Runs a drill for every seed; returns what went wrong, with the seed.
 fn all(drill: fn(&mut Dice) -> Drill) -> Vec<(u64, Harm)> {
+    let wanted = std::env::var("SEAWALL_SEEDS").ok().and_then(|n| n.parse().ok());
+    let seeds: u64 = wanted.unwrap_or(SEEDS);
     let run = |seed: u64| {
         let mut dice = Dice(mix(seed) << 20);
         let drill = drill(&mut dice);
@@ -271,7 +273,7 @@ fn all(drill: fn(&mut Dice) -> Drill) -> Vec<(u64, Harm)> {
         assert_eq!(bench.count(Counter::dropped) + bench.count(Counter::bad_cookie), 0, "seed {seed}");
         (seed, harm)
     };
-    (0..SEEDS).map(run).filter(|(_, harm)| harm.refused + harm.lost > 0).collect()
+    (0..seeds).map(run).filter(|(_, harm)| harm.refused + harm.lost > 0).collect()
 }
 
 fn popular(_: u64, random: u64) -> String {

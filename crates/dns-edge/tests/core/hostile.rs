@@ -1,8 +1,8 @@
 //! Back ends and strangers that send what they should not.
 
 use crate::bench::{PORT, Setup, answer, query, udp};
-use seawall_dns_edge::Counter;
 use seawall_dns_edge::core::reply::From;
+use seawall_dns_edge::{Counter, Limits};
 use seawall_model::hash::mix;
 
 #[test]
@@ -38,6 +38,64 @@ fn a_broken_answer_is_not_passed_on() {
     let (sent, _) = bench.say(0, &answer(&again[0].bytes, 0));
     assert_eq!(sent[0].answers(), 1);
     assert_eq!(bench.count(Counter::backend_broken), 1);
+}
+
+/// Aliases without an end are passed to who asked, as far as they fit, and are neither followed nor
+/// kept.
+#[test]
+fn endless_aliases_are_not_followed_and_not_kept() {
+    let mut bench = Setup::default().bench();
+    let aliases = |asked: &[u8], count: u16| {
+        let end = asked.len() - 11;
+        let mut m = asked[..end].to_vec();
+        m[2] |= 0x84;
+        m[6..12].copy_from_slice(&[(count >> 8) as u8, count as u8, 0, 0, 0, 0]);
+        // Each is an alias of itself.
+        (0..count).for_each(|_| m.extend(b"\xC0\x0C\0\x05\0\x01\0\0\x01\x2C\0\x02\xC0\x0C"));
+        m
+    };
+    for (n, count) in [1, 60, 2_000].into_iter().enumerate() {
+        let (_, passed) = bench.ask(&udp(1), &query(&format!("a{n}.example.org"), b""));
+        let said = aliases(&passed[0].bytes, count);
+        let (sent, more) = bench.say(0, &said);
+        assert!(more.is_empty(), "nothing is asked for an alias");
+        assert!(sent.len() == 1 && sent[0].bytes.len() <= 1_232 && sent[0].is_truncated() == (count > 60));
+    }
+    let (sent, passed) = bench.ask(&udp(2), &query("a2.example.org", b""));
+    assert!(sent.is_empty() && passed.len() == 1, "too many to be kept");
+}
+
+/// Bytes of memory that this process has.
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("memory");
+    text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("pages") * 4_096
+}
+
+/// As many sources as `SEAWALL_SOURCES` says, a tenth as many names that answer, and as many that do
+/// not.
+#[test]
+fn memory_is_bounded_whatever_the_number_of_sources_and_names() {
+    let wanted = std::env::var("SEAWALL_SOURCES").ok().and_then(|n| n.parse::<u64>().ok());
+    let sources = wanted.unwrap_or(100_000);
+    let mut bench = Setup { backends: 2, ..Setup::default() }.bench();
+    let before = resident_bytes();
+    for n in 0..sources {
+        bench.at_us(bench.us + 20);
+        let name =
+            if n % 10 == 0 { format!("n{n}.example.org") } else { format!("x{:x}.example.org", mix(n)) };
+        let (_, mut passed) = bench.ask(&udp(n as u32), &query(&name, b""));
+        while let Some(p) = passed.pop() {
+            passed.extend(bench.say(p.backend, &answer(&p.bytes, if n % 10 == 0 { 0 } else { 3 })).1);
+        }
+        if n % 5_000 == 0 {
+            bench.core.publish();
+            drop(bench.shared.take_window());
+        }
+    }
+    let (grown, cached) = (resident_bytes().saturating_sub(before), bench.common.cache.bytes() as u64);
+    println!("{sources} sources: {} MB more, {} MB of them answers", grown >> 20, cached >> 20);
+    assert!(cached <= Limits::default().cache_bytes);
+    assert!(grown < 2 * Limits::default().cache_bytes, "{grown} bytes");
 }
 
 /// Changed answers and queries of all kinds, with the clock going on; nothing is checked but that

@@ -253,6 +253,10 @@ impl Lab {
         Self::with(&backends, primary.map(|p| (p, None)), limits)
     }
 
+    pub fn with_limits(backends: &[(&str, SocketAddr)], limits: Limits) -> Self {
+        Self::with(backends, None, limits)
+    }
+
     pub fn before(backends: &[(&str, SocketAddr)]) -> Self {
         Self::with(backends, None, Limits::default())
     }

@@ -5,6 +5,7 @@ mod change;
 mod denial;
 mod lab;
 mod reroute;
+mod three;
 
 use lab::{Lab, Liar, Server, ask_tcp, ask_udp, code, has, until};
 use seawall_dns_edge::{Counter, Limits};

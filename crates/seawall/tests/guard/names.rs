@@ -73,8 +73,8 @@ fn reloads_of_name_servers_under_load_lose_no_question() {
         };
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(client)).collect();
         for round in 0..16_u64 {
-            let servers = [&[one][..], &[two], &[one, two]][round as usize % 3];
-            write(&path, "127.0.0.1:0", servers, &format!("limits = {{ hedge-ms = {} }}", 20 + round));
+            let servers = [vec![one], vec![two], vec![one, two]][round as usize % 3].clone();
+            write(&path, "127.0.0.1:0", &servers, &format!("limits = {{ hedge-ms = {} }}", 20 + round));
             let answer = guard.ask("POST", "/v1/reload", "");
             assert!(answer.contains("\"notes\":[]"), "{answer}");
             let before = asked.load(Relaxed);
