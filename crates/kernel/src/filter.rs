@@ -341,6 +341,9 @@ fn start_xdp(
     filter.protect(session)?;
     filter.sample(settings.samples_per_s)?;
     let attachment = filter.attach(&settings.interface)?;
+    // It takes the verifier a tenth of a second, which nobody has once there is a flood. Where the
+    // kernel refuses, that is told when it is needed.
+    let _ = filter.load_cookies();
     // Without it, answers are not seen: less is known, nothing is lost.
     let sees_answers = filter.attach_outgoing(&settings.interface).is_ok();
     Ok((filter, attachment, sees_answers))

@@ -26,7 +26,7 @@ use aya::maps::lpm_trie::Key as TrieKey;
 use aya::maps::{MapData, ProgramArray, RingBuf};
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp, XdpMode};
-use aya::{Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use blocks::{Placed, Room, Wanted};
 use seawall_model::Prefix;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,6 +132,9 @@ impl XdpFilter {
 
     fn load_by(loader: &mut EbpfLoader<'_>, object: &[u8], programs: &[&str]) -> Result<Self, KernelError> {
         let room = Room::here();
+        // Without what it thinks of each instruction, which takes it seconds to write down where it
+        // refuses, and nobody to read.
+        loader.verifier_log_level(VerifierLogLevel::STATS);
         loader.map_max_entries("v4_blocks", room.v4_entries());
         loader.map_max_entries("v6_blocks", room.v6_entries());
         let mut ebpf = loader.load(object).map_err(|e| KernelError::Load(chain(&e)))?;
@@ -554,7 +557,7 @@ pub(crate) fn is_missing(error: &aya::maps::MapError) -> bool {
     }
 }
 
-/// An error with its causes.
+/// An error with its causes; of what the verifier says the end, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -562,5 +565,38 @@ fn chain(error: &dyn std::error::Error) -> String {
         text = format!("{text}: {inner}");
         source = inner.source();
     }
-    text
+    brief(&text)
+}
+
+/// The first line of a text and the last ones that say something, joined.
+fn brief(text: &str) -> String {
+    const LAST_LINES: usize = 3;
+    // What the verifier counts of its own work tells nobody why it refused.
+    let counts = ["processed ", "verification time ", "stack depth "];
+    let lines = text.lines().map(str::trim);
+    let lines: Vec<&str> =
+        lines.filter(|l| !l.is_empty() && !counts.iter().any(|count| l.starts_with(count))).collect();
+    let Some((first, rest)) = lines.split_first() else { return String::new() };
+    let last = &rest[rest.len().saturating_sub(LAST_LINES)..];
+    [&[*first], last].concat().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::brief;
+
+    #[test]
+    fn of_what_the_verifier_says_the_end_is_told() {
+        let pages: String = (0..2_000).map(|n| format!("{n}: (b7) r0 = 2\n")).collect();
+        let why = "combined stack size of 3 calls is 544. Too large";
+        let text = format!(
+            "the BPF_PROG_LOAD syscall returned Permission denied. Verifier output: 0: R1=ctx()\n{pages}{why}\n\
+             verification time 2108 usec\nstack depth 320+0+224\nprocessed 9 insns (limit 1000000)\n\n"
+        );
+        let brief = brief(&text);
+        assert!(brief.starts_with("the BPF_PROG_LOAD syscall returned Permission denied"));
+        assert!(brief.ends_with(why) && brief.len() < 300 && !brief.contains('\n'), "{brief}");
+        assert_eq!(super::brief("no such device"), "no such device");
+        assert_eq!(super::brief(""), "");
+    }
 }

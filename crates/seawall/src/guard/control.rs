@@ -35,10 +35,13 @@ const REST_AFTER_S: f64 = 4.0;
 const REST_AFTER_MOST_S: f64 = 32.0;
 /// Seconds that measures act on a share before they act on all, if they do no harm.
 const STAGE_S: f64 = 1.5;
-/// Seconds of a trouble in which it is looked at several times a second until it has a name.
+/// Seconds of a trouble in which it is looked at several times a second until it has a name and
+/// something is done about it.
 const GLANCES_S: f64 = 10.0;
-/// Seconds between looks: each compares all that was seen.
-const GLANCE_EVERY_S: f64 = 0.2;
+/// Seconds between looks: each compares all that was seen. Before anything is done about it, every
+/// tick is looked at, however late it is.
+const GLANCE_EVERY_S: f64 = 0.15;
+const GLANCE_AT_ONCE_S: f64 = 0.05;
 /// The report of an open incident is written this often, for whoever finds it after a crash.
 const KEEP_EVERY_S: i64 = 5;
 /// Whoever gives orders at the admin socket, which only its owner can.
@@ -166,10 +169,13 @@ impl Control {
         if self.resting.is_some() && self.engine.is_loud_again(&self.gathered) {
             self.resume(now);
         }
+        let patience_s = if self.plan.is_none() { GLANCE_AT_ONCE_S } else { GLANCE_EVERY_S };
         let is_wanted = match &self.incident {
             None => self.engine.is_rising(&self.gathered),
-            Some(_) if self.glanced.is_some_and(|at| now.since_s(at) < GLANCE_EVERY_S) => false,
-            Some(incident) if incident.is_unnamed() => now.since_s(incident.onset) <= GLANCES_S,
+            Some(_) if self.glanced.is_some_and(|at| now.since_s(at) < patience_s) => false,
+            Some(incident) if incident.is_unnamed() || self.plan.is_none() => {
+                now.since_s(incident.onset) <= GLANCES_S
+            }
             // The first packets of a flood tell little of it.
             Some(incident) => self.gathered.net.is_some() && now.since_s(incident.onset) < FIRST_LOOKS_S,
         };

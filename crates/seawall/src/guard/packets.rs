@@ -4,7 +4,7 @@
 use super::openings::{HostCounters, Openings};
 use seawall_detection::Window;
 use seawall_kernel::{Carrier, DnsAnswers, KernelError, KernelFilter, Moment, Settings};
-use seawall_model::observation::{FlowState, Observation, Packet, protocol, tcp_flags};
+use seawall_model::observation::{ConnectionEvent, FlowState, Observation, Packet, protocol, tcp_flags};
 use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::policy::Policy;
 use seawall_model::{Timestamp, hash};
@@ -100,10 +100,11 @@ impl Packets {
             is_dropped: false,
             sees_requests: self.sees_requests,
             harm: self.harm,
+            openings: &mut self.openings,
         };
         let moment = Moment::now();
         let answered = self.filter.totals().ok().flatten().map_or(0, |t| t.cookies_sent);
-        let host = || HostCounters::read().map(|host| host.with_answered(answered));
+        let host = HostCounters::read().map(|host| host.with_answered(answered));
         for _ in 0..MOST_SAMPLES {
             let Some(sample) = self.filter.next_sample() else { break };
             self.samples += 1;
@@ -114,14 +115,14 @@ impl Packets {
             let time = moment.wall.plus_ns(-i64::try_from(age_ns).unwrap_or(0));
             let Ok(frame) = frame::decode(ETHERNET, &sample.head, sample.wire_bytes, time) else { continue };
             let flow = Flow::of(&frame.packet);
+            if !sample.is_outgoing && !sample.is_dropped {
+                counting.openings.see(&frame.packet, sample.one_in);
+            }
             if sample.one_in > 1 {
                 // Most of its flow is not seen; but what this host itself answers is no part of a
                 // flood against it.
                 let answers = sample.is_outgoing && is_answer(&frame.packet);
                 self.table.sampled(&frame, &flow, answers, &mut counting);
-                if !sample.is_outgoing && !sample.is_dropped {
-                    self.openings.see(&frame.packet, sample.one_in, host);
-                }
             } else {
                 self.table.packet(&frame, &flow, &mut counting);
             }
@@ -129,9 +130,10 @@ impl Packets {
         counting.sampling = 1;
         counting.is_dropped = false;
         self.table.advance(now, &mut counting);
-        self.openings.settle(now, host, |observation| counting.observe(observation));
-        self.harm = counting.harm;
-        counting.window
+        let Counting { mut window, priority, harm, openings, .. } = counting;
+        openings.settle(now, host, |observation| window.observe(observation, priority));
+        self.harm = harm;
+        window
     }
 
     /// Puts the measures of a plan in force.
@@ -269,16 +271,17 @@ impl Harm {
     }
 }
 
-struct Counting {
+struct Counting<'o> {
     window: Window,
     priority: u64,
     sampling: u32,
     is_dropped: bool,
     sees_requests: bool,
     harm: Harm,
+    openings: &'o mut Openings,
 }
 
-impl Sink for Counting {
+impl Sink for Counting<'_> {
     fn observe(&mut self, observation: &Observation<'_>) {
         match observation {
             Observation::Packet(packet) => {
@@ -289,6 +292,19 @@ impl Sink for Counting {
                 self.window.observe(&Observation::Packet(packet), self.priority);
             }
             Observation::Request(_) if !self.sees_requests => {}
+            Observation::Connection(connection) => {
+                let took_ns = i64::try_from(connection.duration_us.saturating_mul(1_000)).unwrap_or(i64::MAX);
+                match connection.event {
+                    ConnectionEvent::Established => self.openings.completed(connection.duration_us),
+                    ConnectionEvent::HalfOpenExpired
+                        if self.openings.has_told(connection.time.plus_ns(-took_ns)) =>
+                    {
+                        return;
+                    }
+                    _ => {}
+                }
+                self.window.observe(observation, self.priority);
+            }
             other => self.window.observe(other, self.priority),
         }
     }
