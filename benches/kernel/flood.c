@@ -4,7 +4,7 @@
  *
  * The seed chooses the hidden trait that the packets of one flood share (a TTL, a length, the first
  * bytes of the payload, or the layout of TCP options, by its remainder of four); all else that an
- * attacker chooses freely is drawn anew for each packet. Prints the time of the first packet and
+ * attacker chooses freely is drawn anew for each packet. A 6 in a vector's name makes it IPv6. Prints the time of the first packet and
  * how many were sent. It sends nothing outside of a namespace that has no other way out than a veth
  * pair: it refuses interfaces of another kind. */
 #define _GNU_SOURCE
@@ -164,6 +164,14 @@ static size_t udp(struct plan *p, uint8_t *t, size_t bytes, uint16_t from, uint1
 	return 8 + bytes;
 }
 
+/* IPv6 asks for a checksum. */
+static size_t summed(const struct plan *p, uint8_t *t, size_t bytes, uint32_t pseudo)
+{
+	if (strchr(p->vector, '6'))
+		*(uint16_t *)(t + 6) = folded(sum(t, bytes, pseudo + 17 + bytes));
+	return bytes;
+}
+
 static size_t transport(struct plan *p, uint8_t *t, uint8_t *protocol, uint32_t pseudo)
 {
 	uint64_t n = draw(p);
@@ -174,38 +182,39 @@ static size_t transport(struct plan *p, uint8_t *t, uint8_t *protocol, uint32_t 
 		return tcp(p, t, pseudo);
 	}
 	if (is(p, "icmp")) {
-		*protocol = 1;
+		int is_v6 = strchr(p->vector, '6') != 0;
+		*protocol = is_v6 ? 58 : 1;
 		memset(t, 0, 8);
-		t[0] = 8;
+		t[0] = is_v6 ? 128 : 8;
 		*(uint32_t *)(t + 4) = n;
 		payload(p, t + 8, length);
-		*(uint16_t *)(t + 2) = folded(sum(t, 8 + length, 0));
+		*(uint16_t *)(t + 2) = folded(sum(t, 8 + length, is_v6 ? pseudo + 58 + 8 + length : 0));
 		return 8 + length;
 	}
 	if (is(p, "reflect-ntp")) {
 		udp(p, t, 440, 123, 1024 + n % 60000);
 		memcpy(t + 8, "\xd7\x00\x03\x2a\x00\x06\x00\x48", 8);
-		return 448;
+		return summed(p, t, 448, pseudo);
 	}
 	if (is(p, "reflect-dns")) {
 		size_t bytes = 900 + n % 500;
 		udp(p, t, bytes, 53, 1024 + n % 60000);
 		static const uint8_t head[] = { 0x84, 0, 0, 1, 0, 20, 0, 0, 0, 1, 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 3, 'o', 'r', 'g', 0, 0, 255, 0, 1 };
 		memcpy(t + 10, head, sizeof(head));
-		return 8 + bytes;
+		return summed(p, t, 8 + bytes, pseudo);
 	}
 	if (is(p, "reflect-ssdp")) {
 		size_t bytes = 260 + n % 80;
 		udp(p, t, bytes, 1900, 1024 + n % 60000);
 		memcpy(t + 8, "HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=1800\r\n", 46);
-		return 8 + bytes;
+		return summed(p, t, 8 + bytes, pseudo);
 	}
-	return udp(p, t, length, 1024 + n % 60000, 1 + (n >> 20) % 60000);
+	return summed(p, t, udp(p, t, length, 1024 + n % 60000, 1 + (n >> 20) % 60000), pseudo);
 }
 
 static size_t build(struct plan *p, uint8_t *f)
 {
-	int is_v6 = is(p, "syn6");
+	int is_v6 = strchr(p->vector, '6') != 0;
 	uint8_t *ip = f + 14, ttl = p->trait == TRAIT_TTL ? p->ttl : 30 + draw(p) % 200;
 	if (strstr(p->vector, "plain"))
 		ttl = 64;
