@@ -88,6 +88,32 @@ pub const fn packed(word: u128, count: usize) -> u64 {
     fold(fold(a ^ K1, b ^ K2 ^ (n as u64)), K0 ^ (n as u64))
 }
 
+/// Hashes bytes as [`bytes`] hashes them with ASCII letters in lower case.
+#[inline]
+#[must_use]
+pub fn lower_case(input: &[u8]) -> u64 {
+    let mut state = K2 ^ (input.len() as u64);
+    let mut rest = input;
+    while rest.len() > 16 {
+        state = fold(lower(word(rest)) ^ K0, lower(word(&rest[8..])) ^ state);
+        rest = &rest[16..];
+    }
+    let (a, b) = tail(rest);
+    fold(fold(lower(a) ^ K1, lower(b) ^ state), K0 ^ (input.len() as u64))
+}
+
+/// Eight bytes with ASCII letters in lower case.
+#[inline]
+const fn lower(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let low_bits = word & (0x7F * EACH);
+    let from_a = low_bits + (0x80 - b'A' as u64) * EACH;
+    let above_z = low_bits + (0x80 - b'Z' as u64 - 1) * EACH;
+    // The highest bit of each byte: in 'A'..='Z', and ASCII.
+    let capital = (from_a ^ above_z) & !word & (0x80 * EACH);
+    word | capital >> 2
+}
+
 /// Hashes an address; IPv4 and its IPv6-mapped form are equal.
 #[inline]
 #[must_use]
@@ -135,6 +161,17 @@ mod tests {
             for seed in 0..100 {
                 let word = u128::from(mix(seed)) << 64 | u128::from(mix(seed + 1_000));
                 assert_eq!(packed(word, count), bytes(&word.to_le_bytes()[..count]), "{count} of {word:x}");
+            }
+        }
+    }
+
+    #[test]
+    fn letters_hash_as_in_lower_case() {
+        let all: Vec<u8> = (0..=255).collect();
+        for length in 0..=40 {
+            for from in 0..all.len() - length {
+                let input = &all[from..from + length];
+                assert_eq!(lower_case(input), bytes(&input.to_ascii_lowercase()), "{input:?}");
             }
         }
     }

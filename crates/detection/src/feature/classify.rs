@@ -95,8 +95,19 @@ const API_WORDS: [&[u8]; 26] = [
 ];
 
 fn is_api(path: &[u8]) -> bool {
-    let head = &path[..path.len().min(16)];
-    API.is_match(head) || path == b"/ws" || path.ends_with(b".json")
+    has_api_word(&path[..path.len().min(16)]) || path == b"/ws" || path.ends_with(b".json")
+}
+
+/// Whether any of the words stands in a few bytes. An automaton for them is larger than what it would
+/// save; the letter after the slash rules out most paths.
+fn has_api_word(head: &[u8]) -> bool {
+    (0..head.len()).filter(|&at| head[at] == b'/').any(|at| {
+        let rest = &head[at..];
+        let Some(second) = rest.get(1).map(u8::to_ascii_lowercase) else { return false };
+        API_WORDS.iter().any(|word| {
+            word[1] == second && rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word)
+        })
+    })
 }
 
 /// What programs subscribe to: calendars and lists of news.
@@ -126,7 +137,6 @@ const LOGIN_WORDS: [&[u8]; 12] = [
     b"/account/verify",
 ];
 
-static API: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&API_WORDS));
 static LOGIN: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&LOGIN_WORDS));
 static PROBE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&PROBE_WORDS));
 static CRAWLER: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&CRAWLER_WORDS));
@@ -245,7 +255,7 @@ impl<const N: usize> Memo<N> {
 }
 
 thread_local! {
-    static AGENTS: RefCell<Memo<512>> = const { RefCell::new(Memo::new()) };
+    static AGENTS: RefCell<Memo<4096>> = const { RefCell::new(Memo::new()) };
     static PROBES: RefCell<Memo<2048>> = const { RefCell::new(Memo::new()) };
 }
 

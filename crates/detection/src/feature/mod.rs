@@ -12,7 +12,7 @@ use dns::DnsWindow;
 use http::HttpWindow;
 use net::NetWindow;
 use seawall_model::hash;
-use seawall_model::observation::{BackendEvent, BackendEventKind, Dns, Login, Observation, Request};
+use seawall_model::observation::{BackendEvent, BackendEventKind, Dns, Login, Observation, Packet, Request};
 use seawall_model::time::{SECOND_NS, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -76,12 +76,24 @@ impl Window {
         self.stretch(observation.time());
         match observation {
             Observation::Request(r) => self.http.get_or_insert_default().observe(r, priority),
-            Observation::Packet(p) => self.net.get_or_insert_default().observe(p, priority),
+            Observation::Packet(p) => self.count_packet(p, priority),
             Observation::Connection(c) => self.net.get_or_insert_default().observe_connection(c),
             Observation::Dns(d) => self.dns.get_or_insert_default().observe(d, priority, 1),
             Observation::Login(l) => self.logins.get_or_insert_default().observe(l),
             Observation::Backend(b) => self.backends.get_or_insert_default().observe(b),
         }
+    }
+
+    /// Counts one packet, as [`Window::observe`] does: of what is observed they are most.
+    #[inline]
+    pub fn observe_packet(&mut self, packet: &Packet<'_>, priority: u64) {
+        self.stretch(packet.time);
+        self.count_packet(packet, priority);
+    }
+
+    #[inline]
+    fn count_packet(&mut self, packet: &Packet<'_>, priority: u64) {
+        self.net.get_or_insert_default().observe(packet, priority);
     }
 
     /// Counts a DNS message that stands for `times` alike, as a sampling sensor tells of it.
@@ -104,7 +116,16 @@ impl Window {
         self.http.get_or_insert_default().observe_answer(request, priority);
     }
 
+    #[inline]
     fn stretch(&mut self, time: Timestamp) {
+        if let Some(span) = &mut self.span
+            && !span.whole_seconds
+        {
+            // Whether this one has a fraction need not be known any more.
+            span.first = span.first.min(time);
+            span.last = span.last.max(time);
+            return;
+        }
         let now = Span::of(time);
         self.span = Some(self.span.map_or(now, |s| s.join(now)));
     }

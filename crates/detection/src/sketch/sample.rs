@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Entries that a sample keeps.
 pub const CAPACITY: usize = 1024;
 
+/// Room for an entry that is seen to before it is written: most are shorter.
+const ROOM_BYTES: usize = 512;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Entry {
     priority: u64,
@@ -58,6 +61,10 @@ impl Sample {
             return;
         }
         let start = self.bytes.len();
+        if self.bytes.capacity() - start < ROOM_BYTES {
+            // Fourfold, not twofold: what is copied while a sample grows is more than what it holds.
+            self.bytes.reserve((self.bytes.capacity() * 3).max(4 * ROOM_BYTES));
+        }
         encode(&mut self.bytes);
         let length = (self.bytes.len() - start) as u32;
         self.entries.push(Entry { priority, start: start as u32, length });
@@ -94,6 +101,9 @@ impl Sample {
     /// Adds the sample of other things.
     pub fn merge(&mut self, other: &Self) {
         self.seen += other.seen;
+        if self.bytes.capacity() - self.bytes.len() < other.bytes.len() {
+            self.bytes.reserve(other.bytes.len() * 2);
+        }
         for entry in &other.entries {
             if self.limit != 0 && entry.priority >= self.limit {
                 continue;

@@ -11,7 +11,7 @@ use seawall_engine::{Conclusion, Effect, Engine, Input};
 use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
 use seawall_model::math::round_significant;
-use seawall_model::observation::Observation;
+use seawall_model::observation::{Observation, Packet};
 use seawall_model::plan::PlanReport;
 use seawall_model::policy::Policy;
 use seawall_model::report::{InputReport, SCHEMA, SignatureReport, TimelineEntry, TriageReport};
@@ -155,6 +155,14 @@ impl Tally for Counted<'_> {
             self.window.observe(observation, priority);
         } else {
             self.window.observe(&self.addresses.of(observation), priority);
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>, priority: u64) {
+        if self.addresses.are_full() {
+            self.window.observe_packet(packet, priority);
+        } else {
+            self.observe(&Observation::Packet(*packet), priority);
         }
     }
 

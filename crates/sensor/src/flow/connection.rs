@@ -158,6 +158,19 @@ impl Connection {
         }
     }
 
+    /// Has memory fetched that the next packet will need.
+    #[inline]
+    pub(super) fn peek(&self) -> u64 {
+        let sums = self.bytes[0] + (self.last.0 ^ self.crumbs.first.0) as u64;
+        sums + u64::from(self.key.low_port)
+            + u64::from(self.closed)
+            + self.sent[0].peek()
+            + self.sent[1].peek()
+            + self.streams[0].peek()
+            + self.streams[1].peek()
+            + self.speech.peek()
+    }
+
     /// What is known of the flow for a packet in this direction.
     pub(super) fn state(&mut self, upward: bool) -> FlowState {
         let by_first = upward == self.first_upward;

@@ -52,7 +52,8 @@ impl Connections {
     /// Has memory fetched that a search for this hash will need.
     #[inline]
     pub(super) fn peek(&self, hash: u64) -> u64 {
-        self.index.peek(hash)
+        let slot = self.index.likely(hash);
+        slot.and_then(|slot| self.places.get(slot)).map_or(0, |place| place.connection.peek())
     }
 
     /// A connection that a packet belongs to.

@@ -3,7 +3,7 @@
 use super::Sink;
 use super::stream::Budget;
 use seawall_model::Timestamp;
-use seawall_model::observation::{HttpVersion, Method, Observation, Request};
+use seawall_model::observation::{HttpVersion, Method, Observation, Presence, Request};
 use seawall_model::time::SECOND_NS;
 use seawall_wire::packet::http1::{self, Body, BodyScan, HEAD_LIMIT_BYTES, RequestHead, Start};
 use std::collections::VecDeque;
@@ -22,10 +22,94 @@ pub(super) const SLOW_AFTER_NS: i64 = 5 * SECOND_NS;
 
 /// A request that waits for its response.
 struct Pending {
-    head: Box<[u8]>,
+    head: Head,
     began: Timestamp,
     /// Told as unanswered already.
     told: bool,
+}
+
+/// A request's head, read once and kept until its answer is known.
+struct Head {
+    bytes: Box<[u8]>,
+    method: Method,
+    version: HttpVersion,
+    host: Part,
+    path: Part,
+    query: Option<Part>,
+    user_agent: Part,
+    referrer: Part,
+    cookie: Presence,
+    accept_language: Presence,
+    malformed: bool,
+    header_order: u64,
+}
+
+/// Where in a head a text lies.
+#[derive(Clone, Copy)]
+struct Part {
+    start: u16,
+    length: u16,
+}
+
+impl Part {
+    /// The path of a target that names none, which stands in no head (RFC 9112 section 3.2.1).
+    const ROOT: Self = Self { start: u16::MAX, length: 1 };
+
+    fn of(text: &[u8], head: &[u8]) -> Self {
+        let start = (text.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize);
+        match (u16::try_from(start), u16::try_from(text.len())) {
+            (Ok(start), Ok(length)) if usize::from(start) + text.len() <= head.len() => {
+                Self { start, length }
+            }
+            _ if text.is_empty() => Self { start: 0, length: 0 },
+            _ => Self::ROOT,
+        }
+    }
+
+    fn within(self, head: &[u8]) -> &[u8] {
+        let start = usize::from(self.start);
+        head.get(start..start + usize::from(self.length)).unwrap_or(b"/")
+    }
+}
+
+impl Head {
+    /// Keeps a head that was read from the beginning of `source`.
+    fn of(head: &RequestHead<'_>, source: &[u8]) -> Self {
+        let bytes = &source[..head.head_bytes];
+        let part = |text: &[u8]| Part::of(text, bytes);
+        Self {
+            bytes: bytes.into(),
+            method: head.method,
+            version: head.version,
+            host: part(head.host),
+            path: part(head.path),
+            query: head.query.map(part),
+            user_agent: part(head.user_agent),
+            referrer: part(head.referrer),
+            cookie: head.cookie,
+            accept_language: head.accept_language,
+            malformed: head.malformed,
+            header_order: head.header_order,
+        }
+    }
+
+    fn describe(&self, began: Timestamp, client: IpAddr) -> Request<'_> {
+        let text = |part: Part| part.within(&self.bytes);
+        Request {
+            method: self.method,
+            host: text(self.host),
+            path: text(self.path),
+            query: self.query.map(text),
+            version: self.version,
+            user_agent: text(self.user_agent),
+            referrer: text(self.referrer),
+            cookie: self.cookie,
+            accept_language: self.accept_language,
+            header_order: self.header_order,
+            malformed: self.malformed,
+            ..Request::new(began, client)
+        }
+    }
 }
 
 /// A response under way.
@@ -66,6 +150,15 @@ pub(super) struct Arrival<'a> {
 }
 
 impl Http {
+    /// Has memory fetched that the next bytes will need.
+    #[inline]
+    pub(super) fn peek(&self) -> u64 {
+        u64::from(self.requests)
+            + u64::from(self.lost[0])
+            + u64::from(self.answer.is_some())
+            + u64::from(self.response_body.is_some())
+    }
+
     /// Whether bytes that come early are worth waiting for in this direction.
     pub(super) fn is_in_head(&self, from_client: bool) -> bool {
         let body = if from_client { self.request_body } else { self.response_body };
@@ -205,14 +298,14 @@ impl Http {
         let complete = self.response_body.is_some_and(|mut body| body.pass_unseen(u64::MAX));
         self.tell_answer(at, complete, sink);
         if let Some(answer) = self.answer.take() {
-            budget.give_back(answer.request.head.len());
+            budget.give_back(answer.request.head.bytes.len());
         }
         while let Some(mut request) = self.pending.pop_front() {
             if !request.told {
                 tell(&request, at.client, None, sink);
                 request.told = true;
             }
-            budget.give_back(request.head.len());
+            budget.give_back(request.head.bytes.len());
         }
         self.lose(0, budget);
         self.lose(1, budget);
@@ -249,8 +342,7 @@ impl Http {
             }
             Start::Head(head) => {
                 let (length, body, upgrade) = (head.head_bytes, head.body, head.upgrade);
-                let keep = &source[..length];
-                let request = Pending { head: keep.into(), began, told: false };
+                let request = Pending { head: Head::of(&head, source), began, told: false };
                 if pending.len() < PENDING_LIMIT && budget.take(length) {
                     pending.push_back(request);
                 } else {
@@ -288,7 +380,7 @@ impl Http {
     fn recover(&mut self, at: Arrival<'_>, budget: &Budget, sink: &mut impl Sink) {
         self.tell_answer(at, false, sink);
         if let Some(answer) = self.answer.take() {
-            budget.give_back(answer.request.head.len());
+            budget.give_back(answer.request.head.bytes.len());
         }
         while self.pending.len() > 1 {
             if let Some(request) = self.pending.front().filter(|request| !request.told) {
@@ -363,7 +455,7 @@ impl Http {
         sink: &mut impl Sink,
     ) {
         let request = self.pending.pop_front();
-        let is_head = request.as_ref().is_some_and(|request| request.head.starts_with(b"HEAD "));
+        let is_head = request.as_ref().is_some_and(|request| request.head.bytes.starts_with(b"HEAD "));
         let body = if is_head { Body::None } else { body };
         self.response_body = Some(BodyScan::new(body));
         if let Some(request) = request {
@@ -388,7 +480,7 @@ impl Http {
             self.response_body = None;
             self.tell_answer(at, true, sink);
             if let Some(answer) = self.answer.take() {
-                budget.give_back(answer.request.head.len());
+                budget.give_back(answer.request.head.bytes.len());
             }
         }
     }
@@ -418,7 +510,7 @@ impl Http {
 
     fn drop_front(&mut self, budget: &Budget) {
         if let Some(request) = self.pending.pop_front() {
-            budget.give_back(request.head.len());
+            budget.give_back(request.head.bytes.len());
         }
     }
 }
@@ -433,8 +525,7 @@ enum Taken {
 
 /// Tells of one request; with its answer, the time now and whether that is complete.
 fn tell(request: &Pending, client: IpAddr, answer: Option<(&Answer, Timestamp, bool)>, sink: &mut impl Sink) {
-    let Start::Head(head) = http1::request(&request.head) else { return };
-    let mut told = describe(&head, request.began, client);
+    let mut told = request.head.describe(request.began, client);
     if let Some((answer, now, complete)) = answer {
         let microseconds = |until: Timestamp| until.since_ns(request.began).max(0) as u64 / 1_000;
         told.status = answer.status;
@@ -443,23 +534,6 @@ fn tell(request: &Pending, client: IpAddr, answer: Option<(&Answer, Timestamp, b
         told.duration_us = complete.then(|| microseconds(now));
     }
     sink.observe(&Observation::Request(told));
-}
-
-fn describe<'a>(head: &RequestHead<'a>, began: Timestamp, client: IpAddr) -> Request<'a> {
-    Request {
-        method: head.method,
-        host: head.host,
-        path: head.path,
-        query: head.query,
-        version: head.version,
-        user_agent: head.user_agent,
-        referrer: head.referrer,
-        cookie: head.cookie,
-        accept_language: head.accept_language,
-        header_order: head.header_order,
-        malformed: head.malformed,
-        ..Request::new(began, client)
-    }
 }
 
 /// Tells of a request on an HTTP/2 stream, of which only method and path may be known.

@@ -44,6 +44,14 @@ impl Index {
         self.cells[self.home(hash << 32)] & 1
     }
 
+    /// The slot that a search will most likely find: what lies elsewhere than at its home is rare.
+    #[inline]
+    pub(super) fn likely(&self, hash: u64) -> Option<usize> {
+        let tag = hash << 32;
+        let cell = self.cells[self.home(tag)];
+        (cell != 0 && cell & TAG == tag).then(|| slot_of(cell))
+    }
+
     /// Puts a slot under `hash`. `false` if there is no place for it.
     pub(super) fn insert(&mut self, hash: u64, slot: usize) -> bool {
         let tag = hash << 32;

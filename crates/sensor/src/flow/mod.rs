@@ -48,6 +48,11 @@ const CHECK_EVERY_NS: i64 = SECOND_NS;
 pub trait Sink {
     fn observe(&mut self, observation: &Observation<'_>);
 
+    /// Takes a packet, of which most of what is told consists.
+    fn packet(&mut self, packet: &Packet<'_>) {
+        self.observe(&Observation::Packet(*packet));
+    }
+
     /// One of several observations that one packet holds, by its number.
     fn observe_part(&mut self, observation: &Observation<'_>, _part: u64) {
         self.observe(observation);
@@ -235,7 +240,7 @@ impl Table {
                 let connection = self.connections.touch(slot);
                 let state = connection.state(flow.upward);
                 let repeats = connection.repeats(frame, flow);
-                sink.observe(&Observation::Packet(Packet { flow: state, repeats, ..frame.packet }));
+                sink.packet(&Packet { flow: state, repeats, ..frame.packet });
                 self.converse(slot, frame, flow, sink);
                 return;
             }
@@ -246,7 +251,7 @@ impl Table {
             self.handshake(slot, frame, flow, sink);
         } else if opens {
             let repeats = self.retries.knows(flow.hash, frame.sequence);
-            sink.observe(&Observation::Packet(Packet { flow: FlowState::New, repeats, ..frame.packet }));
+            sink.packet(&Packet { flow: FlowState::New, repeats, ..frame.packet });
             let scale = frame.window_scale.unwrap_or(0);
             let open = HalfOpen::new(flow, key, packet.time, frame.sequence, scale);
             self.due = self.due.min(packet.time.plus_ns(HANDSHAKE_DEADLINE_NS));
@@ -272,7 +277,7 @@ impl Table {
             (true, false) => FlowState::OneWay,
         };
         let again = from_client && has(tcp_flags::SYN) && open.is_sent_again(frame.sequence, packet.time);
-        sink.observe(&Observation::Packet(Packet { flow: state, repeats: again, ..frame.packet }));
+        sink.packet(&Packet { flow: state, repeats: again, ..frame.packet });
         if has(tcp_flags::RST) {
             let open = self.half_open.remove(slot);
             let event = if from_client { ConnectionEvent::HalfOpenExpired } else { ConnectionEvent::Refused };
@@ -379,7 +384,7 @@ impl Table {
 }
 
 fn tell_packet(frame: &Frame<'_>, flow: FlowState, sink: &mut impl Sink) {
-    sink.observe(&Observation::Packet(Packet { flow, ..frame.packet }));
+    sink.packet(&Packet { flow, ..frame.packet });
 }
 
 /// Whether the sender of a payload is the client of its connection. `None` if the connection is

@@ -26,6 +26,12 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
+    /// Has its memory fetched.
+    #[inline]
+    pub(super) fn peek(&self) -> u64 {
+        u64::from(self.next.unwrap_or(0))
+    }
+
     /// Notes a segment of `length` bytes; true if its sender had sent it before.
     #[inline]
     pub(super) fn sent_before(&mut self, sequence: u32, length: u32, time: Timestamp) -> bool {

@@ -76,6 +76,15 @@ impl Speech {
         matches!(self.talk, Talk::Other)
     }
 
+    /// Has memory fetched that the next words will need.
+    #[inline]
+    pub(super) fn peek(&self) -> u64 {
+        match &self.talk {
+            Talk::Http(http) => http.peek(),
+            _ => self.ja4 & 1,
+        }
+    }
+
     /// Whether segments that come early are worth waiting for.
     pub(super) fn is_patient(&self, from_client: bool) -> bool {
         match &self.talk {

@@ -66,6 +66,12 @@ pub(super) struct Segment<'a> {
 }
 
 impl Stream {
+    /// Has its memory fetched.
+    #[inline]
+    pub(super) fn peek(&self) -> u64 {
+        u64::from(self.next.unwrap_or(0))
+    }
+
     /// Expects the stream to go on at `sequence`.
     pub(super) fn start(&mut self, sequence: u32) {
         self.next = Some(sequence);

@@ -5,17 +5,18 @@
 
 use super::clock::Clock;
 use super::feed::Feed;
-use super::ticks::TickSet;
+use super::ticks::{Tick, TickSet};
 use super::{Options, Pulled, Tally, tick_of};
 use crate::flow::{Flow, Sink, Table};
 use crate::pool;
 use crate::report::InputReport;
-use seawall_model::observation::Observation;
+use seawall_model::observation::{Observation, Packet};
 use seawall_model::report::BYTES_UNREAD;
 use seawall_model::{Timestamp, hash};
 use seawall_wire::packet::capture::{Decoder, Step};
 use seawall_wire::packet::frame::{self, Frame, Oddity};
 use std::io::Read;
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// Parts that the flows of a capture are divided into, whatever the number of threads.
@@ -25,12 +26,16 @@ const SHARDS: usize = 16;
 const LANES: usize = 4;
 /// Bytes of a capture that are worked on at once.
 const PULL_BYTES: usize = 4 << 20;
+/// Of that, so much is read and searched in one step where no other thread reads ahead.
+const STEP_BYTES: usize = 256 * 1024;
 /// Changes of tick in one batch: bounds the tallies alive at once.
 const BATCH_TICK_LIMIT: usize = 16;
 /// Packets in one batch: enough that a shard finds much of its tables in the processor's cache.
 const BATCH_RECORDS: usize = 65_536;
 /// Packets whose places in the tables are fetched together, before the first is followed.
 const WARM_ITEMS: usize = 16;
+/// Packets that are decoded and followed together where there is one thread.
+const RUN_RECORDS: usize = 1_024;
 /// Packets that one task decodes.
 const DECODE_RECORDS: usize = 2_048;
 /// Batches of fewer packets are not worth a second thread.
@@ -77,6 +82,8 @@ pub(super) struct CaptureReader<T> {
     settled: usize,
     /// Bytes of the buffer that were searched for packets.
     searched: usize,
+    /// All that is worked on at once was searched.
+    whole: bool,
     packets: u64,
     odd: [u64; Oddity::ALL.len()],
     links: Vec<u16>,
@@ -106,6 +113,7 @@ impl<T: Tally> CaptureReader<T> {
             next: 0,
             settled: 0,
             searched: 0,
+            whole: false,
             packets: 0,
             odd: [0; Oddity::ALL.len()],
             links: Vec::new(),
@@ -120,24 +128,31 @@ impl<T: Tally> CaptureReader<T> {
         new: &(impl Fn() -> T + Sync),
         report: &mut InputReport,
     ) -> Pulled<T> {
-        if self.next == self.settled {
-            self.search(report);
-            self.settle(report);
+        if self.next == self.settled && self.whole {
+            self.forget_done();
         }
-        let until = self.batch_end(options.capture_tick_ns);
-        // The next batch goes on with the tick in which this one ends.
-        let open = self.records[self.next..until].last().map(|r| tick_of(r.time, options.capture_tick_ns));
-        self.batch(until, options, new);
-        self.next = until;
+        let mut batch = Batch::new(options.capture_tick_ns);
+        while !batch.full {
+            if self.next == self.settled && !self.search(options, report) {
+                break;
+            }
+            let until = batch.extend(&self.records, self.next..self.settled);
+            self.follow(until, options, new);
+            self.next = until;
+        }
         let everything = self.feed.at_end() && self.searched == self.feed.bytes().len();
         let end = everything && self.next == self.records.len();
         let mut pulled = Pulled { parts: Vec::new(), changes: Vec::new(), end };
         for lane in &mut self.lanes {
             let Ok(lane) = lane.get_mut() else { continue };
+            if batch.records > 0 {
+                lane.advance(batch.latest, new);
+            }
             if end {
                 lane.finish(new);
             }
-            match open.filter(|_| !end) {
+            // The next batch goes on with the tick in which this one ends.
+            match batch.open_tick.filter(|_| !end) {
                 Some(open) => pulled.parts.extend(lane.ticks.drain_but(open)),
                 None => pulled.parts.extend(lane.ticks.drain()),
             }
@@ -163,32 +178,24 @@ impl<T: Tally> CaptureReader<T> {
         }
     }
 
-    /// The end of the next batch: as many packets as are settled and span few enough ticks.
-    fn batch_end(&self, width_ns: i64) -> usize {
-        let mut turns = 0;
-        let mut span = (i64::MAX, i64::MIN);
-        let until = self.settled.min(self.next + BATCH_RECORDS);
-        for (index, record) in self.records[self.next..until].iter().enumerate() {
-            if record.time.0 < span.0 || record.time.0 >= span.1 {
-                turns += 1;
-                if turns > BATCH_TICK_LIMIT {
-                    return self.next + index;
-                }
-                let start = tick_of(record.time, width_ns).saturating_mul(width_ns);
-                span = (start, start.saturating_add(width_ns));
-            }
+    /// Decodes packets up to `until` and has their flows followed: alone a few at a time, so that
+    /// what one step has read the next finds in the processor's cache; on several threads many.
+    fn follow(&mut self, until: usize, options: &Options, new: &(impl Fn() -> T + Sync)) {
+        let mut from = self.next;
+        while from < until {
+            let count = if options.threads > 1 { until - from } else { (until - from).min(RUN_RECORDS) };
+            self.batch(from..from + count, options, new);
+            from += count;
         }
-        until
     }
 
-    /// Decodes the packets up to `until` and lets each shard follow its own.
-    fn batch(&mut self, until: usize, options: &Options, new: &(impl Fn() -> T + Sync)) {
-        let records = &self.records[self.next..until];
-        let Some(latest) = records.iter().map(|record| record.time).max() else { return };
+    /// Decodes some packets and lets each shard follow its own.
+    fn batch(&mut self, range: Range<usize>, options: &Options, new: &(impl Fn() -> T + Sync)) {
+        let first = self.packets - (self.records.len() - range.start) as u64;
+        let records = &self.records[range];
         let threads = if records.len() < PARALLEL_RECORDS { 1 } else { options.threads };
         let bytes = self.feed.bytes();
         let input = hash::mix(self.input as u64);
-        let first = self.packets - (self.records.len() - self.next) as u64;
         let spare = &mut self.spare;
         let pieces: Vec<Mutex<Piece<'_>>> =
             records.chunks(DECODE_RECORDS).map(|_| Mutex::new(spare.pop().unwrap_or_default())).collect();
@@ -207,7 +214,7 @@ impl<T: Tally> CaptureReader<T> {
         let pieces: Vec<Piece<'_>> = pieces.into_iter().filter_map(|piece| piece.into_inner().ok()).collect();
         pool::run(threads, LANES, &|number| {
             if let Ok(mut lane) = self.lanes[number].lock() {
-                lane.follow(number * SHARDS / LANES, &pieces, latest, new);
+                lane.follow(number * SHARDS / LANES, &pieces, new);
             }
         });
         for piece in &pieces {
@@ -249,13 +256,32 @@ impl<T: Tally> CaptureReader<T> {
         }
     }
 
-    /// Finds the packets in the next bytes of the capture.
-    fn search(&mut self, report: &mut InputReport) {
-        self.forget_done();
-        self.feed.fill(PULL_BYTES);
-        let (bytes, end) = self.feed.head(PULL_BYTES);
+    /// Finds packets in the next bytes of what is worked on at once, and settles their times.
+    /// `false` if there are none left.
+    fn search(&mut self, options: &Options, report: &mut InputReport) -> bool {
+        while self.next == self.settled && !self.whole {
+            let step = if options.threads > 1 { PULL_BYTES } else { STEP_BYTES };
+            let wanted = (self.feed.bytes().len() + step).min(PULL_BYTES);
+            self.search_to(wanted, report);
+            self.settle(report);
+        }
+        self.next < self.settled
+    }
+
+    /// Finds the packets up to byte `wanted`, as far as that does not depend on what follows it.
+    fn search_to(&mut self, wanted: usize, report: &mut InputReport) {
+        self.feed.fill(wanted);
+        let (mut bytes, mut end) = self.feed.head(wanted);
+        self.whole = end || wanted == PULL_BYTES;
         while self.searched < bytes.len() {
             let step = self.decoder.next(&bytes[self.searched..]);
+            if matches!(step, Step::Broken { .. }) && !self.whole {
+                // Where sense begins again is searched for in all that is worked on at once.
+                self.feed.fill(PULL_BYTES);
+                (bytes, end) = self.feed.head(PULL_BYTES);
+                self.whole = true;
+                continue;
+            }
             match step {
                 Step::NeedMore if end => {
                     report.malformed += 1;
@@ -294,7 +320,52 @@ impl<T: Tally> CaptureReader<T> {
             record.at -= from;
         }
         self.searched -= from;
+        self.whole = false;
         self.feed.consume(from);
+    }
+}
+
+/// How far a batch reaches: settled packets that span few enough ticks.
+struct Batch {
+    width_ns: i64,
+    records: usize,
+    /// Changes of tick.
+    turns: usize,
+    span: (i64, i64),
+    open_tick: Option<Tick>,
+    latest: Timestamp,
+    full: bool,
+}
+
+impl Batch {
+    fn new(width_ns: i64) -> Self {
+        let span = (i64::MAX, i64::MIN);
+        Self { width_ns, records: 0, turns: 0, span, open_tick: None, latest: Timestamp::MIN, full: false }
+    }
+
+    /// Takes in as many of some records as fit, and returns the end of those.
+    fn extend(&mut self, records: &[Record], range: Range<usize>) -> usize {
+        for index in range.clone() {
+            let time = records[index].time;
+            if time.0 < self.span.0 || time.0 >= self.span.1 {
+                self.turns += 1;
+                self.full = self.turns > BATCH_TICK_LIMIT;
+                if self.full {
+                    return index;
+                }
+                let tick = tick_of(time, self.width_ns);
+                let start = tick.saturating_mul(self.width_ns);
+                self.span = (start, start.saturating_add(self.width_ns));
+                self.open_tick = Some(tick);
+            }
+            self.latest = self.latest.max(time);
+            self.records += 1;
+            self.full = self.records == BATCH_RECORDS;
+            if self.full {
+                return index + 1;
+            }
+        }
+        range.end
     }
 }
 
@@ -358,7 +429,7 @@ struct Lane<T> {
 impl<T: Tally> Lane<T> {
     /// Follows the packets of its shards, of which `first` is the number of the first: one shard
     /// after the other, so that each finds much of its table in the processor's cache.
-    fn follow(&mut self, first: usize, pieces: &[Piece<'_>], latest: Timestamp, new: &impl Fn() -> T) {
+    fn follow(&mut self, first: usize, pieces: &[Piece<'_>], new: &impl Fn() -> T) {
         let Self { tables, ticks } = self;
         for (table, shard) in tables.iter_mut().zip(first..) {
             for piece in pieces {
@@ -372,6 +443,13 @@ impl<T: Tally> Lane<T> {
                     table.packet(&item.frame, &item.flow, &mut counting);
                 }
             }
+        }
+    }
+
+    /// Tells what has come due by `latest`.
+    fn advance(&mut self, latest: Timestamp, new: &impl Fn() -> T) {
+        let Self { tables, ticks } = self;
+        for table in tables {
             table.advance(latest, &mut Counting { ticks, new, priority: 0 });
         }
     }
@@ -398,6 +476,13 @@ impl<T: Tally, N: Fn() -> T> Sink for Counting<'_, T, N> {
         self.priority = hash::combine(whole, part);
         self.observe(observation);
         self.priority = whole;
+    }
+
+    #[inline]
+    fn packet(&mut self, packet: &Packet<'_>) {
+        let part = self.ticks.at(packet.time, self.new);
+        part.records += 1;
+        part.tally.packet(packet, self.priority);
     }
 
     #[inline]

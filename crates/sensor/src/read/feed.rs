@@ -129,6 +129,9 @@ impl Window {
     fn move_to_front(&mut self) {
         let length = self.end - self.start;
         let front = HEADROOM_BYTES.min(self.start);
+        if front == self.start {
+            return;
+        }
         self.buffer.copy_within(self.start..self.end, front);
         (self.start, self.end) = (front, front + length);
     }

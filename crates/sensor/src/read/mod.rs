@@ -16,7 +16,7 @@ use crate::flow::Limits;
 use crate::input::{Input, Kind};
 use crate::report::InputReport;
 use seawall_model::change::Change;
-use seawall_model::observation::Observation;
+use seawall_model::observation::{Observation, Packet};
 use seawall_model::time::{MILLISECOND_NS, SECOND_NS};
 use seawall_model::{Prefix, Timestamp};
 use seawall_wire::log::Format;
@@ -38,6 +38,10 @@ pub trait Tally: Send {
     /// Counts one observation. `priority` decides which observations to keep as samples: it is
     /// spread evenly, and depends on the place in the input alone.
     fn observe(&mut self, observation: &Observation<'_>, priority: u64);
+    /// Counts one packet, as [`Tally::observe`] does.
+    fn packet(&mut self, packet: &Packet<'_>, priority: u64) {
+        self.observe(&Observation::Packet(*packet), priority);
+    }
     /// Adds what another tally of the same tick has counted.
     fn merge(&mut self, other: Self);
     fn is_empty(&self) -> bool;

@@ -10,6 +10,8 @@ use seawall_model::observation::{HttpVersion, Method, Presence};
 pub const HEAD_LIMIT_BYTES: usize = 8192;
 /// Headers of one head that are read.
 const HEADER_LIMIT: usize = 128;
+/// Of a field's name, so many bytes tell it from others.
+const NAME_LIMIT_BYTES: usize = 64;
 /// Longest method that is believed.
 const METHOD_LIMIT_BYTES: usize = 20;
 
@@ -77,26 +79,31 @@ pub fn request(stream: &[u8]) -> Start<RequestHead<'_>> {
     if !may_be_request(stream) {
         return Start::NotHttp;
     }
-    if let Some(end) = memchr::memchr(b'\n', stream) {
-        let head = request_line(without_return(&stream[..end]));
-        match head {
-            // One line is all of a request of HTTP/0.9 (RFC 1945 section 4.1).
-            Some(head) if head.version == HttpVersion::Http09 && head.method != Method::Other => {
-                return Start::Head(RequestHead { head_bytes: blank + end + 1, ..head });
-            }
-            Some(head) if head.version != HttpVersion::Http09 => {}
-            _ => return Start::NotHttp,
+    let whole = stream.len();
+    let Some(first_end) = memchr::memchr(b'\n', stream) else { return unfinished(whole) };
+    let mut head = match request_line(without_return(&stream[..first_end])) {
+        // One line is all of a request of HTTP/0.9 (RFC 1945 section 4.1).
+        Some(head) if head.version == HttpVersion::Http09 && head.method != Method::Other => {
+            return Start::Head(RequestHead { head_bytes: blank + first_end + 1, ..head });
         }
-    }
-    let Some(lines) = Lines::of(stream) else {
-        return if stream.len() > HEAD_LIMIT_BYTES { Start::NotHttp } else { Start::Incomplete };
+        Some(head) if head.version != HttpVersion::Http09 => head,
+        _ => return Start::NotHttp,
     };
-    let mut head = match request_line(lines.first) {
-        Some(head) => RequestHead { head_bytes: blank + lines.head_bytes, ..head },
-        None => return Start::NotHttp,
-    };
-    let mut order = 0;
-    for line in lines.rest() {
+    let stream = &stream[..whole.min(HEAD_LIMIT_BYTES)];
+    let (mut at, mut lines, mut order) = (first_end + 1, 0, 0);
+    loop {
+        let Some(length) = stream.get(at..).and_then(|rest| memchr::memchr(b'\n', rest)) else {
+            return unfinished(whole);
+        };
+        let line = without_return(&stream[at..at + length]);
+        at += length + 1;
+        if line.is_empty() {
+            break;
+        }
+        lines += 1;
+        if lines > HEADER_LIMIT {
+            continue;
+        }
         let Some((name, value)) = header(line) else {
             head.malformed = true;
             continue;
@@ -105,7 +112,13 @@ pub fn request(stream: &[u8]) -> Start<RequestHead<'_>> {
         request_header(&mut head, name, value);
     }
     head.header_order = order;
+    head.head_bytes = blank + at;
     Start::Head(head)
+}
+
+/// A head of which the end is not there: of `bytes`, more may come, or they are too many already.
+fn unfinished(bytes: usize) -> Start<RequestHead<'static>> {
+    if bytes > HEAD_LIMIT_BYTES { Start::NotHttp } else { Start::Incomplete }
 }
 
 /// Reads a response's head from the start of a server's stream.
@@ -279,11 +292,7 @@ fn status_of(line: &[u8]) -> Option<u16> {
 /// Hash of a field name, whatever its case: the step of [`RequestHead::header_order`].
 #[must_use]
 pub fn name_hash(name: &[u8]) -> u64 {
-    let mut lower = [0; 64];
-    let length = name.len().min(lower.len());
-    lower[..length].copy_from_slice(&name[..length]);
-    lower[..length].make_ascii_lowercase();
-    hash::bytes(&lower[..length])
+    hash::lower_case(&name[..name.len().min(NAME_LIMIT_BYTES)])
 }
 
 /// Finds the end of a body as its bytes go by.
