@@ -1,6 +1,6 @@
 //! Plays a siege before one front and prints what it showed as a line of JSON.
 //!
-//! `beside SIEGE SEED CALM_S ATTACK_S FOLDER NAME TEMPLATE COMMAND… [-- ALSO…]`
+//! `beside SIEGE SEED usual|drawn CALM_S ATTACK_S FOLDER NAME TEMPLATE COMMAND… [-- ALSO…]`
 
 use seawall_drill::live::{Contender, Setting, Siege, beside};
 use std::path::Path;
@@ -20,8 +20,10 @@ fn main() -> ExitCode {
 }
 
 fn played(args: &[String]) -> Result<String, Box<dyn std::error::Error>> {
-    let [siege, seed, calm_s, attack_s, folder, name, template, command @ ..] = args else {
-        return Err("beside SIEGE SEED CALM_S ATTACK_S FOLDER NAME TEMPLATE COMMAND… [-- ALSO…]".into());
+    let [siege, seed, force, calm_s, attack_s, folder, name, template, command @ ..] = args else {
+        return Err(
+            "beside SIEGE SEED usual|drawn CALM_S ATTACK_S FOLDER NAME TEMPLATE COMMAND… [-- ALSO…]".into()
+        );
     };
     let siege = Siege::ALL.into_iter().find(|s| s.name() == siege).ok_or("there is no such siege")?;
     let end = command.iter().position(|w| w == "--").unwrap_or(command.len());
@@ -35,6 +37,7 @@ fn played(args: &[String]) -> Result<String, Box<dyn std::error::Error>> {
         seed: seed.parse()?,
         calm_s: calm_s.parse()?,
         attack_s: attack_s.parse()?,
+        is_drawn: force == "drawn",
         folder: Path::new(folder),
         also: command[end..].iter().skip(1).cloned().collect(),
     };

@@ -99,7 +99,7 @@ async fn run(
 fn wanted(wanted: Wanted, words: &[String], rng: &mut Rng) -> (&'static str, String) {
     let item = rng.below(ITEMS);
     match wanted {
-        Wanted::DearSearches => ("GET", dear_search(words, rng)),
+        Wanted::DearSearches => ("GET", dear_search(words, 4, rng)),
         // Name servers have a flood of their own.
         Wanted::Pages | Wanted::UnknownNames => ("GET", format!("/item/{item}")),
         Wanted::FoundPages => {
@@ -114,10 +114,10 @@ fn wanted(wanted: Wanted, words: &[String], rng: &mut Rng) -> (&'static str, Str
     }
 }
 
-/// A search for beginnings of common words, which much answers to.
-pub(super) fn dear_search(words: &[String], rng: &mut Rng) -> String {
+/// A search for the beginnings of two to so many common words, which much answers to.
+pub(super) fn dear_search(words: &[String], most_terms: u64, rng: &mut Rng) -> String {
     let beginning = |rng: &mut Rng| words.get(rng.index(words.len().max(1))).map_or("a", |w| &w[..2]);
-    let terms: Vec<&str> = (0..rng.between(2, 4)).map(|_| beginning(rng)).collect();
+    let terms: Vec<&str> = (0..rng.between(2, most_terms)).map(|_| beginning(rng)).collect();
     format!("/search?q={}", terms.join("+"))
 }
 

@@ -4,6 +4,7 @@
 
 use super::address::Door;
 use super::catalogue::Query;
+use super::force::Force;
 use super::guard::Event;
 use super::people::{Asked, IN_TIME, People, Taste};
 use super::play::raise_descriptors;
@@ -61,8 +62,11 @@ pub struct Contender {
 pub struct Setting<'a> {
     pub siege: Siege,
     pub seed: u64,
+    /// At least; what the seed draws may add some seconds.
     pub calm_s: f64,
     pub attack_s: f64,
+    /// Whether the seed says how strong the siege is and what it is made of, too.
+    pub is_drawn: bool,
     /// For the configuration, the catalogue and what programs write.
     pub folder: &'a Path,
     /// A program that attacks as well, with the same places filled in.
@@ -116,11 +120,14 @@ async fn scene(contender: &Contender, setting: &Setting<'_>) -> io::Result<Showi
     let door = Door::new(([127, 0, 0, 1], places.listen).into()).map_err(io::Error::other)?;
     let taste = Taste::of_site(WORLD.habits, site.words());
     let people = People::come(door, taste, WORLD.visits_per_s, setting.seed);
+    let force = match setting.is_drawn {
+        true => Force::drawn(setting.siege, setting.seed),
+        false => Force::usual(setting.siege),
+    };
     let calm = Instant::now();
-    sleep(Duration::from_secs_f64(setting.calm_s)).await;
+    sleep(Duration::from_secs_f64(setting.calm_s + force.later_s)).await;
     let onset = Instant::now();
-    let per_s = capacity_per_s * WORLD.flood.times;
-    let attack = siege::start(setting.siege, door, per_s, site.words(), setting.seed)?;
+    let attack = siege::start((setting.siege, force), door, capacity_per_s, site.words(), setting.seed)?;
     let also = places.spawn(&setting.also, setting.folder)?;
     sleep(Duration::from_secs_f64(setting.attack_s)).await;
     let end = Instant::now();

@@ -19,6 +19,7 @@ mod browser;
 mod card;
 mod catalogue;
 mod dns;
+mod force;
 mod guard;
 mod history;
 pub mod lab;

@@ -5,6 +5,7 @@
 use super::address::{Door, Population, Source};
 use super::attack::{Beat, ITEMS, bounded, common, dear_search};
 use super::browser::Browser;
+use super::force::Force;
 use super::worker::Worker;
 use crate::rng::Rng;
 use std::cell::Cell;
@@ -18,19 +19,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// Requests under way at once: as many as a flood with ten seconds of patience leaves open.
 const MOST_OPEN: usize = 6_000;
-/// Connections of a siege that holds them open, and how fast they come.
-const HELD: u64 = 4_800;
-const HELD_PER_S: u64 = 800;
-/// Addresses that held connections come from: few enough connections each for any limit.
-const HELD_SOURCES: u64 = 600;
-/// A pulse, and the pause after it.
-const ON_S: u64 = 5;
-const OFF_S: u64 = 4;
-/// Sources that are loud, and how many requests a second each of them sends.
-const LOUD: u64 = 8;
-/// Requests a second of one mimic: a fast reader.
-const MIMIC_PER_S: f64 = 2.0;
-
 /// One kind of attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Siege {
@@ -87,9 +75,7 @@ impl Siege {
     #[must_use]
     pub fn causes(self) -> &'static [&'static str] {
         match self {
-            // Slow readers ask a hundred times at once, to be given much.
-            Self::Slow => &["slow-http", "connection-flood", "http-flood"],
-            Self::Idle => &["connection-flood", "slow-http"],
+            Self::Slow | Self::Idle => &["slow-http", "connection-flood"],
             Self::Other => &["http2-abuse"],
             _ => &["http-flood", "cache-busting", "expensive-endpoint"],
         }
@@ -97,11 +83,18 @@ impl Siege {
 }
 
 /// Begins a siege; it ends when it is dropped.
-pub(super) fn start(siege: Siege, door: Door, per_s: f64, words: &[String], seed: u64) -> io::Result<Worker> {
-    let script = Script { siege, door, per_s: bounded(per_s), words: common(words), seed };
+pub(super) fn start(
+    (siege, force): (Siege, Force),
+    door: Door,
+    capacity_per_s: f64,
+    words: &[String],
+    seed: u64,
+) -> io::Result<Worker> {
+    let per_s = bounded(capacity_per_s * force.times);
+    let script = Script { siege, force, door, per_s, words: common(words), seed };
     // What is still under way ends with its thread.
     Worker::start("siege", move |stop| async move {
-        let _running = tokio::task::spawn_local(script.run());
+        let _running = tokio::task::spawn_local(Rc::new(script).run());
         while !stop.load(Relaxed) {
             sleep(Duration::from_millis(20)).await;
         }
@@ -110,6 +103,7 @@ pub(super) fn start(siege: Siege, door: Door, per_s: f64, words: &[String], seed
 
 struct Script {
     siege: Siege,
+    force: Force,
     door: Door,
     per_s: f64,
     words: Vec<String>,
@@ -117,17 +111,15 @@ struct Script {
 }
 
 impl Script {
-    async fn run(self) {
+    async fn run(self: Rc<Self>) {
         let mut rng = Rng::new(self.seed ^ 0x0051_E6E0);
         match self.siege {
-            Siege::Distributed | Siege::Pulses => self.flood(&mut rng, 40_000).await,
-            Siege::CacheBusting => self.flood(&mut rng, 20_000).await,
-            Siege::DearSearch => self.flood(&mut rng, 300).await,
             Siege::Loud => self.loud().await,
             Siege::Mimics => self.mimics().await,
             Siege::Slow => self.hold(&mut rng, true).await,
             Siege::Idle => self.hold(&mut rng, false).await,
             Siege::Other => std::future::pending().await,
+            _ => self.flood(&mut rng).await,
         }
     }
 
@@ -135,35 +127,47 @@ impl Script {
         let item = rng.below(ITEMS);
         match self.siege {
             Siege::CacheBusting => format!("/item/{item}?r={:x}", rng.next() >> 20),
-            Siege::DearSearch => dear_search(&self.words, rng),
-            _ => format!("/item/{item}"),
+            Siege::DearSearch => dear_search(&self.words, self.force.terms, rng),
+            _ => match rng.below(100) {
+                n if n < self.force.searches => {
+                    format!("/search?q={}", self.words.get(rng.index(self.words.len())).map_or("a", |w| w))
+                }
+                n if n < self.force.searches + self.force.calls => format!("/api/entry/{item}"),
+                _ => format!("/item/{item}"),
+            },
         }
     }
 
-    async fn flood(&self, rng: &mut Rng, sources: u64) {
+    fn browser(&self, source: Source, number: u64) -> Browser {
+        Browser::new(source, number % self.force.agents)
+    }
+
+    async fn flood(&self, rng: &mut Rng) {
+        let Force { sources, on_ms, off_ms, .. } = self.force;
         let (begun, mut beat) = (Instant::now(), Beat::every(1.0 / self.per_s));
         let mut all = JoinSet::new();
         loop {
             beat.wait().await;
             while all.try_join_next().is_some() {}
-            let is_off = self.siege == Siege::Pulses && begun.elapsed().as_secs() % (ON_S + OFF_S) >= ON_S;
+            let at_ms = begun.elapsed().as_millis() as u64;
+            let is_off = self.siege == Siege::Pulses && at_ms % (on_ms + off_ms) >= on_ms;
             if is_off || all.len() >= MOST_OPEN {
                 continue;
             }
             let source = Source::among(rng, self.seed, Population::Attackers, sources);
-            let mut browser = Browser::new(source, rng.next());
+            let mut browser = self.browser(source, rng.next());
             let (door, path) = (self.door, self.path(rng));
             all.spawn_local(async move { browser.ask(door, "GET", &path, "").await.is_some() });
         }
     }
 
-    async fn loud(&self) {
+    async fn loud(self: &Rc<Self>) {
         let mut all = JoinSet::new();
-        for number in 0..LOUD {
+        for number in 0..self.force.sources {
             let source = Source::new(self.seed, Population::Attackers, number);
-            let step_s = LOUD as f64 / self.per_s;
-            let (door, mut rng) = (self.door, Rng::new(self.seed ^ number));
-            let open = Rc::new(Cell::new(0));
+            let step_s = self.force.sources as f64 / self.per_s;
+            let mut rng = Rng::new(self.seed ^ number);
+            let (open, script) = (Rc::new(Cell::new(0)), Rc::clone(self));
             all.spawn_local(async move {
                 let (mut beat, mut asked) = (Beat::every(step_s), JoinSet::new());
                 loop {
@@ -174,8 +178,8 @@ impl Script {
                         continue;
                     }
                     open.set(open.get() + 1);
-                    let (open, path) = (Rc::clone(&open), format!("/item/{}", rng.below(ITEMS)));
-                    let mut browser = Browser::new(source, number);
+                    let (open, path) = (Rc::clone(&open), script.path(&mut rng));
+                    let (door, mut browser) = (script.door, script.browser(source, number));
                     asked.spawn_local(async move {
                         let _ = browser.ask(door, "GET", &path, "").await;
                         open.set(open.get() - 1);
@@ -186,18 +190,19 @@ impl Script {
         while all.join_next().await.is_some() {}
     }
 
-    async fn mimics(&self) {
+    async fn mimics(self: &Rc<Self>) {
         let mut all = JoinSet::new();
-        for number in 0..(self.per_s / MIMIC_PER_S) as u64 {
+        let pace_per_s = self.force.pace_per_s;
+        for number in 0..(self.per_s / pace_per_s) as u64 {
             let source = Source::new(self.seed, Population::Attackers, number);
-            let (door, mut rng) = (self.door, Rng::new(self.seed ^ number));
+            let (script, mut rng) = (Rc::clone(self), Rng::new(self.seed ^ number));
             all.spawn_local(async move {
-                let mut browser = Browser::new(source, rng.next());
+                let (door, mut browser) = (script.door, script.browser(source, rng.next()));
                 let mut referrer = String::new();
-                sleep(Duration::from_secs_f64(rng.unit() / MIMIC_PER_S)).await;
+                sleep(Duration::from_secs_f64(rng.unit() / pace_per_s)).await;
                 loop {
-                    let next = Instant::now() + Duration::from_secs_f64(rng.exponential(1.0 / MIMIC_PER_S));
-                    let path = format!("/item/{}", rng.below(ITEMS));
+                    let next = Instant::now() + Duration::from_secs_f64(rng.exponential(1.0 / pace_per_s));
+                    let path = script.path(&mut rng);
                     let _ = browser.ask(door, "GET", &path, &referrer).await;
                     referrer = format!("https://site.example{path}");
                     sleep_until(next).await;
@@ -209,18 +214,19 @@ impl Script {
 
     async fn hold(&self, rng: &mut Rng, is_busy: bool) {
         let mut all = JoinSet::new();
-        for number in 0..HELD {
-            let source = Source::among(rng, self.seed, Population::Attackers, HELD_SOURCES);
-            let (door, kind) = (self.door, if is_busy { number % 4 } else { 4 });
+        let Force { sources, held, held_per_s, ways: (first, last), .. } = self.force;
+        for number in 0..held {
+            let source = Source::among(rng, self.seed, Population::Attackers, sources);
+            let (door, kind) = (self.door, if is_busy { first + number % (last + 1 - first) } else { 4 });
             all.spawn_local(async move {
                 loop {
                     // Cut, or refused: it comes back.
-                    let _ = held(door, source, kind).await;
+                    let _ = hold_one(door, source, kind).await;
                     sleep(Duration::from_secs(1)).await;
                 }
             });
             if number % 8 == 0 {
-                sleep(Duration::from_secs_f64(8.0 / HELD_PER_S as f64)).await;
+                sleep(Duration::from_secs_f64(8.0 / held_per_s as f64)).await;
             }
         }
         while all.join_next().await.is_some() {}
@@ -228,7 +234,7 @@ impl Script {
 }
 
 /// Holds one connection for as long as it lasts.
-async fn held(door: Door, source: Source, kind: u64) -> io::Result<()> {
+async fn hold_one(door: Door, source: Source, kind: u64) -> io::Result<()> {
     const HOST: &str = "Host: site.example\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0\r\n";
     let connect = if kind == 3 { door.connect_small(source).await } else { door.connect(source).await };
     let Some(mut stream) = connect else { return Ok(()) };
