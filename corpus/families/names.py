@@ -28,6 +28,7 @@ def authority(scene):
     hosts = "\n".join(f"{word}{i} A 203.0.113.{i}" for word in ("app", "img", "api") for i in range(1, 60))
     texts = "\n".join(f"big TXT \"{'x' * 240}{i}\"" for i in range(14))
     (scene.tmp / "example.org.zone").write_text(ZONE.format(hosts=hosts, texts=texts))
+    (scene.tmp / "db").mkdir()
     (scene.tmp / "knot.conf").write_text(
         f"server:\n  listen: {SERVICE}@53\n  rundir: {scene.tmp}\n  user: root:root\n  udp-workers: 1\n  tcp-workers: 1\n"
         f"database:\n  storage: {scene.tmp}/db\n"

@@ -13,6 +13,8 @@ const FAILURES_LEAST: u64 = 10;
 /// Questions of a client from which on its habits are known, and how often it asks each name at least.
 const KNOWN_QUESTIONS: u32 = 30;
 const TIMES_EACH: f64 = 8.0;
+/// A program in a loop asks for so many names at most; a mail server that asks block lists for thousands.
+const FEW_NAMES: f64 = 40.0;
 
 pub(super) fn measure(dns: &DnsWindow, out: &mut Vec<Value>) {
     // Logs of some servers hold every question and only the answers that failed.
@@ -44,7 +46,9 @@ fn asked(p: &AskerProfile) -> u32 {
 /// Asks few names again and again although they are not to be had.
 fn loops(p: &AskerProfile) -> bool {
     let in_vain = p.failures >= p.responses.div_ceil(2);
-    asked(p) >= KNOWN_QUESTIONS && in_vain && f64::from(asked(p)) >= TIMES_EACH * bits_as_count(p.names)
+    let names = bits_as_count(p.names);
+    let few = names <= FEW_NAMES && f64::from(asked(p)) >= TIMES_EACH * names;
+    asked(p) >= KNOWN_QUESTIONS && in_vain && few
 }
 
 /// How much of what fails is about one zone.
@@ -118,6 +122,14 @@ mod tests {
     fn who_asks_a_name_that_is_gone_over_and_over_is_in_a_loop() {
         let gone: Vec<_> = (0..200).map(|n| answer(n, 7, b"billing.corp.example", 3, 300)).collect();
         assert_eq!(measured(&gone, Metric::DnsLoopShare), Some(1.0));
+        let names: Vec<String> = (0..3_000).map(|n| format!("{n}.list.example")).collect();
+        let list: Vec<_> =
+            names.iter().map(|name| Dns { name: name.as_bytes(), ..answer(0, 7, b"", 3, 300) }).collect();
+        assert_eq!(
+            measured(&list, Metric::DnsLoopShare),
+            Some(0.0),
+            "a block list is asked for every sender"
+        );
         let served: Vec<_> = (0..200).map(|n| answer(n, 7, b"billing.corp.example", 0, 300)).collect();
         assert_eq!(measured(&served, Metric::DnsLoopShare), Some(0.0));
     }

@@ -89,7 +89,8 @@ pub const TABLE: &[CauseRules] = causes! {
         ZoneTroubleEvents Above(1.0, 15.0), 4.0 "a name server says that it cannot serve or trust the zone";
         DnsUnansweredShare Above(0.2, 0.6), -2.0 "the servers do not answer at all";
         DnsAmplifyingShare Above(0.3, 0.7), -2.0 "queries for large answers make it reflection";
-        DnsQueryRate Rises(6.0, 20.0), -2.0 "there are far more queries than such a fault would make";
+        DnsQueryRate Rises(3.0, 9.0), -4.0 "there are far more queries than such a fault would make";
+        DnsQueryRate Above(2000.0, 8000.0), -2.0 "there are far more queries than such a fault would make";
     }
     ClientFault prior -2.5
         needs [DnsQueryCount Above(50.0, 150.0)]
