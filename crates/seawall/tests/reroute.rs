@@ -246,8 +246,9 @@ fn crowd(front: SocketAddr, flood_per_ms: Arc<AtomicU32>) -> mpsc::Sender<()> {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let mut n = 0_u32;
         while stopped.recv_timeout(Duration::from_millis(2)) == Err(mpsc::RecvTimeoutError::Timeout) {
-            let names = (0..2 * flood_per_ms.load(Relaxed))
-                .map(|i| format!("x{:x}", (n + i).wrapping_mul(0x9E37_79B1)));
+            let base = n;
+            let made_up = |i| format!("x{:x}", base.wrapping_add(i).wrapping_mul(0x9E37_79B1));
+            let names = (0..2 * flood_per_ms.load(Relaxed)).map(made_up);
             for name in names.chain(["www".to_owned()]) {
                 n = n.wrapping_add(1);
                 let mut message =
