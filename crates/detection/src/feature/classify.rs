@@ -2,6 +2,7 @@
 //! user agent says it is. Coarse on purpose: it must be right for sites nobody here has seen.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use seawall_model::hash;
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
@@ -64,49 +65,39 @@ pub fn path_kind(path: &[u8]) -> PathKind {
     if is_api(path) { PathKind::Api } else { PathKind::Page }
 }
 
-/// What interfaces for programs are usually called, near the beginning of a path.
-const API_WORDS: [&[u8]; 26] = [
-    b"/api/",
-    b"/v1/",
-    b"/v2/",
-    b"/v3/",
-    b"/graphql",
-    b"/rpc/",
-    b"/rest/",
-    b"/jsonrpc",
-    b"/grpc",
-    b"/ajax/",
-    b"/internal/",
-    b"/webhook",
-    b"/hooks/",
-    b"/metrics",
-    b"/healthz",
-    b"/livez",
-    b"/readyz",
-    b"/socket.io",
-    b"/ws/",
-    b"/websocket",
-    b"/telemetry",
-    b"/export/",
-    b"/import/",
-    b"/sync/",
-    b"/bulk/",
-    b"/ingest",
-];
+/// What interfaces for programs are usually called, near the beginning of a path, by the letter after
+/// the slash.
+fn api_words(letter: u8) -> &'static [&'static [u8]] {
+    match letter.to_ascii_lowercase() {
+        b'a' => &[b"/api/", b"/ajax/"],
+        b'b' => &[b"/bulk/"],
+        b'e' => &[b"/export/"],
+        b'g' => &[b"/graphql", b"/grpc"],
+        b'h' => &[b"/hooks/", b"/healthz"],
+        b'i' => &[b"/internal/", b"/import/", b"/ingest"],
+        b'j' => &[b"/jsonrpc"],
+        b'l' => &[b"/livez"],
+        b'm' => &[b"/metrics"],
+        b'r' => &[b"/rpc/", b"/rest/", b"/readyz"],
+        b's' => &[b"/socket.io", b"/sync/"],
+        b't' => &[b"/telemetry"],
+        b'v' => &[b"/v1/", b"/v2/", b"/v3/"],
+        b'w' => &[b"/webhook", b"/ws/", b"/websocket"],
+        _ => &[],
+    }
+}
 
 fn is_api(path: &[u8]) -> bool {
     has_api_word(&path[..path.len().min(16)]) || path == b"/ws" || path.ends_with(b".json")
 }
 
-/// Whether any of the words stands in a few bytes. An automaton for them is larger than what it would
-/// save; the letter after the slash rules out most paths.
+/// Whether any of the words stands in a few bytes: most paths are ruled out by the letters after
+/// their slashes, which costs less than an automaton.
 fn has_api_word(head: &[u8]) -> bool {
-    (0..head.len()).filter(|&at| head[at] == b'/').any(|at| {
+    head.windows(2).enumerate().filter(|(_, pair)| pair[0] == b'/').any(|(at, pair)| {
         let rest = &head[at..];
-        let Some(second) = rest.get(1).map(u8::to_ascii_lowercase) else { return false };
-        API_WORDS.iter().any(|word| {
-            word[1] == second && rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word)
-        })
+        let begins = |word: &&[u8]| rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word);
+        api_words(pair[1]).iter().any(begins)
     })
 }
 
@@ -259,11 +250,11 @@ thread_local! {
     static PROBES: RefCell<Memo<2048>> = const { RefCell::new(Memo::new()) };
 }
 
-/// [`agent_kind`] and [`is_hostile_tool`] of an agent, by its hash where it was seen lately.
+/// [`agent_kind`] and [`is_hostile_tool`] of an agent, by the hash of its bytes.
 #[must_use]
 pub fn agent_class(user_agent: &[u8], hash: u64) -> (AgentKind, bool) {
     let class = AGENTS.with_borrow_mut(|memo| {
-        memo.get(hash, || agent_kind(user_agent) as u8 * 2 + u8::from(is_hostile_tool(user_agent)))
+        memo.get(hash, || read_agent(user_agent) as u8 * 2 + u8::from(HOSTILE.is_match(user_agent)))
     });
     (AgentKind::ALL[usize::from(class / 2)], class % 2 == 1)
 }
@@ -450,6 +441,10 @@ const TOOL_WORDS: [&[u8]; 36] = [
 
 #[must_use]
 pub fn agent_kind(user_agent: &[u8]) -> AgentKind {
+    agent_class(user_agent, hash::bytes(user_agent)).0
+}
+
+fn read_agent(user_agent: &[u8]) -> AgentKind {
     if user_agent.is_empty() {
         return AgentKind::Absent;
     }
@@ -501,7 +496,7 @@ const HOSTILE_WORDS: [&[u8]; 16] = [
 /// Whether a user agent names a program made to attack or to scan.
 #[must_use]
 pub fn is_hostile_tool(user_agent: &[u8]) -> bool {
-    HOSTILE.is_match(user_agent)
+    agent_class(user_agent, hash::bytes(user_agent)).1
 }
 
 #[cfg(test)]
@@ -514,6 +509,10 @@ mod tests {
         assert_eq!(path_kind(b"/shuttle/countdown/count.gif"), PathKind::Asset);
         assert_eq!(path_kind(b"/static/APP.CSS"), PathKind::Asset);
         assert_eq!(path_kind(b"/api/items/7"), PathKind::Api);
+        assert_eq!(path_kind(b"/shop/API/items"), PathKind::Api);
+        assert_eq!(path_kind(b"/shop/items/4/api/"), PathKind::Page);
+        assert_eq!(path_kind(b"/healthz"), PathKind::Api);
+        assert_eq!(path_kind(b"/v4/"), PathKind::Page);
         assert_eq!(path_kind(b"/v1.2/changes.html"), PathKind::Page);
     }
 
@@ -532,7 +531,7 @@ mod tests {
         let archive = b"ExampleArchive/2.1 (+mailto:ops@example.org)";
         assert_eq!(agent_kind(archive), AgentKind::Crawler);
         assert_eq!(agent_kind(b"Scrapy/2.11 (+https://scrapy.org)"), AgentKind::Tool);
-        assert_eq!(agent_class(b"hey/0.0.1", 77), (AgentKind::LoadTool, false));
+        assert_eq!(agent_class(b"hey/0.0.1", hash::bytes(b"hey/0.0.1")), (AgentKind::LoadTool, false));
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl HttpWindow {
         self.count_status(r);
         self.count_ending(r);
         if kind != PathKind::Asset {
-            self.time(r);
+            self.time(r, kind);
             self.counters.asked_server_error += u64::from((500..600).contains(&r.status));
             self.counters.asked_client_error += u64::from((400..500).contains(&r.status));
         } else {
@@ -213,14 +213,14 @@ impl HttpWindow {
 
     /// Times of what was asked for: the many assets of a site would drown what takes work, and the
     /// time of a large answer is its reader's.
-    fn time(&mut self, r: &Request<'_>) {
+    fn time(&mut self, r: &Request<'_>, kind: PathKind) {
         let Some(duration_us) = r.duration_us.or(r.upstream_us) else { return };
         if r.response_bytes > LARGE_ANSWER_BYTES || r.status == SWITCHED {
             return;
         }
         self.counters.with_duration += 1;
         self.durations_us.insert(duration_us);
-        if let Some(kind) = self.kinds.entry(kind_of(r)) {
+        if let Some(kind) = self.kinds.entry(kind_of(r, kind)) {
             kind.count(duration_us);
         }
         if (100..400).contains(&r.status) {
@@ -294,8 +294,8 @@ const KIND_LEVELS: usize = 3;
 
 /// A coarse kind of request: the method and where the path begins, without numbers. Of pages the
 /// first level, since the next is mostly the name of one page; of interfaces some more.
-fn kind_of(r: &Request<'_>) -> u64 {
-    let levels = if classify::path_kind(r.path) == PathKind::Api { KIND_LEVELS } else { 1 };
+fn kind_of(r: &Request<'_>, kind: PathKind) -> u64 {
+    let levels = if kind == PathKind::Api { KIND_LEVELS } else { 1 };
     let head = &r.path[..r.path.len().min(KIND_BYTES)];
     let parts = head.split(|&b| b == b'/').filter(|part| !part.is_empty());
     parts.take(levels).fold(hash::mix(r.method as u64), |key, part| {
@@ -421,7 +421,8 @@ impl ClientProfile {
     }
 
     fn count_agent(&mut self, user_agent: &[u8], agent: u64) {
-        if self.agent.is_none() || agent < self.agent_low || agent > self.agent_high {
+        // Of each agent once, whatever order they come in; of more than two, again.
+        if self.agent.is_none() || (agent != self.agent_low && agent != self.agent_high) {
             let (kind, hostile) = classify::agent_class(user_agent, agent);
             let kind = kind as u8;
             self.agent = Some(self.agent.map_or(kind, |k| k.max(kind)));

@@ -37,8 +37,26 @@ pub fn index_of(port: u16) -> Option<usize> {
 #[inline]
 #[must_use]
 pub fn is_service_port(port: u16) -> bool {
-    (port != 0 && port < 1024) || index_of(port).is_some()
+    SERVICE_PORTS[usize::from(port >> 6)] >> (port & 63) & 1 == 1
 }
+
+/// A bit for each port: asked for every packet.
+static SERVICE_PORTS: [u64; 1024] = {
+    let mut bits = [0; 1024];
+    let mut word = 0;
+    while word < 1024 / 64 {
+        bits[word] = u64::MAX;
+        word += 1;
+    }
+    bits[0] &= !1;
+    let mut index = 0;
+    while index < SERVICES.len() {
+        let port = SERVICES[index].port;
+        bits[(port >> 6) as usize] |= 1 << (port & 63);
+        index += 1;
+    }
+    bits
+};
 
 /// Whether a datagram from a service's port is part of a stream (a tunnel, a relayed call, a game),
 /// as its first bytes tell, and no answer to a question: reflectors only answer questions.
@@ -172,6 +190,10 @@ mod tests {
         assert!(SERVICES.windows(2).all(|w| w[0].port < w[1].port));
         assert_eq!(index_of(123).map(|i| SERVICES[i].name), Some("ntp"));
         assert_eq!(index_of(124), None);
+        for port in 0..=u16::MAX {
+            let expected = (1..1024).contains(&port) || index_of(port).is_some();
+            assert_eq!(is_service_port(port), expected, "{port}");
+        }
     }
 
     #[test]

@@ -75,12 +75,12 @@ impl<P: Profile> Profiles<P> {
         self.entries.iter_mut().for_each(|(_, profile)| change(profile));
     }
 
-    /// Hashes below this are in sight with full counts.
+    /// Hashes up to this are in sight with full counts.
     #[must_use]
     pub fn horizon(&self) -> u64 {
-        let truncated = self.entries.len() > CAPACITY;
-        let edge = if truncated { self.sorted().last().map_or(u64::MAX, |(h, _)| *h) } else { u64::MAX };
-        if self.limit == 0 { edge } else { edge.min(self.limit) }
+        // Not the limit itself: where that lies depends on the order in which the sources came.
+        let truncated = self.limit != 0 || self.entries.len() > CAPACITY;
+        if truncated { self.sorted().last().map_or(self.limit, |(hash, _)| *hash) } else { u64::MAX }
     }
 
     /// Share of these sources that `history` has not seen, judged on the sources that both have

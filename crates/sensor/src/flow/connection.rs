@@ -161,14 +161,22 @@ impl Connection {
     /// Has memory fetched that the next packet will need.
     #[inline]
     pub(super) fn peek(&self) -> u64 {
-        let sums = self.bytes[0] + (self.last.0 ^ self.crumbs.first.0) as u64;
-        sums + u64::from(self.key.low_port)
-            + u64::from(self.closed)
-            + self.sent[0].peek()
-            + self.sent[1].peek()
-            + self.streams[0].peek()
-            + self.streams[1].peek()
-            + self.speech.peek()
+        self.bytes[0]
+            ^ self.last.0 as u64
+            ^ self.crumbs.first.0 as u64
+            ^ u64::from(self.key.low_port)
+            ^ u64::from(self.closed)
+            ^ self.sent[0].peek()
+            ^ self.sent[1].peek()
+            ^ self.streams[0].peek()
+            ^ self.streams[1].peek()
+            ^ self.speech.ja4
+    }
+
+    /// The same of what is said.
+    #[inline]
+    pub(super) fn peek_speech(&self) -> u64 {
+        self.speech.peek()
     }
 
     /// What is known of the flow for a packet in this direction.
@@ -248,8 +256,11 @@ impl Connection {
                 self.tell_trickle(packet.time, means.sink);
             }
         }
-        self.finished[direction] |= packet.tcp_flags & tcp_flags::FIN != 0;
         self.note_reset(frame, from_client, means.sink);
+        if packet.tcp_flags & (tcp_flags::FIN | tcp_flags::RST) == 0 {
+            return;
+        }
+        self.finished[direction] |= packet.tcp_flags & tcp_flags::FIN != 0;
         // Of a connection of which one direction was captured, the client's word is the last.
         let ended = self.finished == [true; 2] || self.finished[0] && !self.both;
         if packet.tcp_flags & tcp_flags::RST != 0 || ended {

@@ -52,8 +52,22 @@ impl Connections {
     /// Has memory fetched that a search for this hash will need.
     #[inline]
     pub(super) fn peek(&self, hash: u64) -> u64 {
+        self.index.peek(hash)
+    }
+
+    /// The same of the connection that the search will find.
+    #[inline]
+    pub(super) fn peek_place(&self, hash: u64) -> u64 {
         let slot = self.index.likely(hash);
-        slot.and_then(|slot| self.places.get(slot)).map_or(0, |place| place.connection.peek())
+        let place = slot.and_then(|slot| self.places.get(slot));
+        place.map_or(0, |place| place.connection.peek() ^ u64::from(place.lives))
+    }
+
+    /// The same of what is said on it.
+    #[inline]
+    pub(super) fn peek_speech(&self, hash: u64) -> u64 {
+        let slot = self.index.likely(hash);
+        slot.and_then(|slot| self.places.get(slot)).map_or(0, |place| place.connection.peek_speech())
     }
 
     /// A connection that a packet belongs to.

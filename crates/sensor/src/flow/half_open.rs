@@ -85,12 +85,12 @@ impl Ring {
         self.index.peek(hash)
     }
 
-    /// The same for giving up the oldest `count` entries.
+    /// The oldest `count` entries, which are given up first.
     #[inline]
-    pub(super) fn peek_oldest(&self, count: u64) -> u64 {
+    pub(super) fn oldest(&self, count: u64) -> impl Iterator<Item = &HalfOpen> {
         let until = self.next.min(self.oldest + count);
         let slots = (self.oldest..until).map(|number| (number % self.capacity as u64) as usize);
-        slots.map(|slot| self.index.peek(self.entries[slot].hash)).sum()
+        slots.map(|slot| &self.entries[slot])
     }
 
     pub(super) fn get(&mut self, slot: usize) -> &mut HalfOpen {

@@ -124,20 +124,33 @@ impl Table {
     }
 
     /// Fetches the places in the tables that some packets will need. Each would wait for memory
-    /// on its own; asked for together, the waits overlap.
+    /// on its own; asked for together, the waits overlap. One round for each step of the way, since
+    /// what a step waits for it cannot overlap with the next.
     #[inline]
-    pub fn warm<'f>(&self, packets: impl Iterator<Item = (&'f Frame<'f>, &'f Flow)>) {
+    pub fn warm<'f>(&self, packets: impl Iterator<Item = (&'f Frame<'f>, &'f Flow)> + Clone) {
         let mut sum = 0;
         let mut opening = 0;
-        for (frame, flow) in packets {
+        for (frame, flow) in packets.clone() {
             if frame.packet.protocol == protocol::TCP {
                 sum += self.connections.peek(flow.hash) + self.half_open.peek(flow.hash);
-                opening += 1;
+                if opens(&frame.packet) {
+                    sum += self.retries.peek(flow.hash, frame.sequence);
+                    opening += 1;
+                }
             } else {
                 sum += self.pairs.peek(flow.hash);
             }
         }
-        sum += self.half_open.peek_oldest(opening);
+        let of_tcp = packets.filter(|(frame, _)| frame.packet.protocol == protocol::TCP);
+        for (_, flow) in of_tcp.clone() {
+            sum ^= self.connections.peek_place(flow.hash);
+        }
+        for (_, flow) in of_tcp {
+            sum ^= self.connections.peek_speech(flow.hash);
+        }
+        for open in self.half_open.oldest(opening) {
+            sum ^= self.half_open.peek(open.hash) ^ self.retries.peek(open.hash, open.sequence);
+        }
         std::hint::black_box(sum);
     }
 
@@ -234,7 +247,7 @@ impl Table {
     fn tcp(&mut self, frame: &Frame<'_>, flow: &Flow, sink: &mut impl Sink) {
         let packet = &frame.packet;
         let key = Key::of(packet);
-        let opens = packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::SYN;
+        let opens = opens(packet);
         if let Some(slot) = self.connections.find(flow, &key) {
             if !(opens && self.connections.touch(slot).is_stale(packet.time)) {
                 let connection = self.connections.touch(slot);
@@ -381,6 +394,12 @@ impl Table {
             self.pairs.note(open, time);
         }
     }
+}
+
+/// Whether a TCP packet asks for a connection.
+#[inline]
+fn opens(packet: &Packet<'_>) -> bool {
+    packet.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK | tcp_flags::RST) == tcp_flags::SYN
 }
 
 fn tell_packet(frame: &Frame<'_>, flow: FlowState, sink: &mut impl Sink) {

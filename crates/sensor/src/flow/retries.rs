@@ -23,6 +23,12 @@ impl Default for Retries {
 }
 
 impl Retries {
+    /// Has memory fetched that an opening will need.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64, sequence: u32) -> u64 {
+        self.marks[place(mark(hash, sequence))] & 1
+    }
+
     /// Remembers an opening that nobody answered.
     pub(super) fn give_up(&mut self, open: &HalfOpen) {
         if !open.answered {

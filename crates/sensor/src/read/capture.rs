@@ -17,12 +17,14 @@ use seawall_wire::packet::capture::{Decoder, Step};
 use seawall_wire::packet::frame::{self, Frame, Oddity};
 use std::io::Read;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Parts that the flows of a capture are divided into, whatever the number of threads.
 const SHARDS: usize = 16;
-/// Groups of shards that count into the same tallies: the more packets a tally sees, the less it
-/// costs to sample them, and the fewer tallies are merged.
+/// Groups of shards that count into the same tallies where there are several threads; alone, all
+/// count into one. The more packets a tally sees, the less it costs to sample them, and the fewer
+/// tallies are merged; what comes of it is the same, for tallies merge exactly.
 const LANES: usize = 4;
 /// Bytes of a capture that are worked on at once.
 const PULL_BYTES: usize = 4 << 20;
@@ -33,11 +35,13 @@ const BATCH_TICK_LIMIT: usize = 16;
 /// Packets in one batch: enough that a shard finds much of its tables in the processor's cache.
 const BATCH_RECORDS: usize = 65_536;
 /// Packets whose places in the tables are fetched together, before the first is followed.
-const WARM_ITEMS: usize = 16;
-/// Packets that are decoded and followed together where there is one thread.
+const WARM_ITEMS: usize = 32;
+/// Packets that are decoded together before they are followed.
 const RUN_RECORDS: usize = 1_024;
-/// Packets that one task decodes.
-const DECODE_RECORDS: usize = 2_048;
+/// Looks for work after which a thread leaves the rest to the others.
+const PATIENCE: u32 = 64;
+/// Ethernet, IPv4 and TCP without options.
+const HEADERS_BYTES: usize = 54;
 /// Batches of fewer packets are not worth a second thread.
 const PARALLEL_RECORDS: usize = 4096;
 
@@ -88,7 +92,7 @@ pub(super) struct CaptureReader<T> {
     odd: [u64; Oddity::ALL.len()],
     links: Vec<u16>,
     /// Empty pieces of earlier batches: their memory is used again.
-    spare: Vec<Piece<'static>>,
+    spare: Mutex<Vec<Piece<'static>>>,
 }
 
 impl<T: Tally> CaptureReader<T> {
@@ -98,9 +102,10 @@ impl<T: Tally> CaptureReader<T> {
         stream: Box<dyn Read + Send>,
         options: &Options,
     ) -> Self {
+        let lanes = if options.threads > 1 { LANES } else { 1 };
         let lane = |_| {
-            let tables = (0..SHARDS / LANES).map(|_| Table::new(&options.flow, SHARDS)).collect();
-            Mutex::new(Lane { tables, ticks: TickSet::new(options.capture_tick_ns) })
+            let tables = (0..SHARDS / lanes).map(|_| Table::new(&options.flow, SHARDS)).collect();
+            Mutex::new(Lane { tables, ticks: TickSet::new(options.capture_tick_ns), done: 0 })
         };
         Self {
             input,
@@ -108,7 +113,7 @@ impl<T: Tally> CaptureReader<T> {
             feed: Feed::new(stream),
             decoder: Decoder::new(),
             clock: Clock::new(options.capture_lag_ns),
-            lanes: (0..LANES).map(lane).collect(),
+            lanes: (0..lanes).map(lane).collect(),
             records: Vec::new(),
             next: 0,
             settled: 0,
@@ -117,7 +122,7 @@ impl<T: Tally> CaptureReader<T> {
             packets: 0,
             odd: [0; Oddity::ALL.len()],
             links: Vec::new(),
-            spare: Vec::new(),
+            spare: Mutex::default(),
         }
     }
 
@@ -178,54 +183,45 @@ impl<T: Tally> CaptureReader<T> {
         }
     }
 
-    /// Decodes packets up to `until` and has their flows followed: alone a few at a time, so that
-    /// what one step has read the next finds in the processor's cache; on several threads many.
+    /// Decodes packets up to `until` and has their flows followed, a few at a time, so that what one
+    /// step has read the next finds in the processor's cache. Threads take whatever is ready: a lane
+    /// for which something was decoded, else more to decode.
     fn follow(&mut self, until: usize, options: &Options, new: &(impl Fn() -> T + Sync)) {
-        let mut from = self.next;
-        while from < until {
-            let count = if options.threads > 1 { until - from } else { (until - from).min(RUN_RECORDS) };
-            self.batch(from..from + count, options, new);
-            from += count;
-        }
-    }
-
-    /// Decodes some packets and lets each shard follow its own.
-    fn batch(&mut self, range: Range<usize>, options: &Options, new: &(impl Fn() -> T + Sync)) {
-        let first = self.packets - (self.records.len() - range.start) as u64;
-        let records = &self.records[range];
+        let first = self.packets - (self.records.len() - self.next) as u64;
+        let records = &self.records[self.next..until];
+        let runs: Vec<Run<'_>> = records
+            .chunks(RUN_RECORDS)
+            .zip((first..).step_by(RUN_RECORDS))
+            .map(|(records, first)| Run { records, first, piece: OnceLock::new() })
+            .collect();
         let threads = if records.len() < PARALLEL_RECORDS { 1 } else { options.threads };
-        let bytes = self.feed.bytes();
-        let input = hash::mix(self.input as u64);
-        let spare = &mut self.spare;
-        let pieces: Vec<Mutex<Piece<'_>>> =
-            records.chunks(DECODE_RECORDS).map(|_| Mutex::new(spare.pop().unwrap_or_default())).collect();
-        let ahead = usize::from(threads > 1);
-        pool::run(threads, pieces.len() + ahead, &|task| {
-            let Some(number) = task.checked_sub(ahead) else {
+        let work = Work {
+            bytes: self.feed.bytes(),
+            input: hash::mix(self.input as u64),
+            runs: &runs,
+            begun: AtomicUsize::new(0),
+            spare: &self.spare,
+            lanes: &self.lanes,
+        };
+        pool::run(threads, threads, &|number| {
+            if number == 1 {
                 self.feed.read_ahead(PULL_BYTES);
-                return;
-            };
-            let from = number * DECODE_RECORDS;
-            let to = (from + DECODE_RECORDS).min(records.len());
-            if let Ok(mut piece) = pieces[number].lock() {
-                piece.decode(bytes, &records[from..to], input, first + from as u64);
             }
+            work.share(number, new);
         });
-        let pieces: Vec<Piece<'_>> = pieces.into_iter().filter_map(|piece| piece.into_inner().ok()).collect();
-        pool::run(threads, LANES, &|number| {
-            if let Ok(mut lane) = self.lanes[number].lock() {
-                lane.follow(number * SHARDS / LANES, &pieces, new);
-            }
-        });
-        for piece in &pieces {
+        for lane in &mut self.lanes {
+            lane.get_mut().unwrap_or_else(PoisonError::into_inner).done = 0;
+        }
+        let spare = self.spare.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for piece in runs.into_iter().filter_map(|run| run.piece.into_inner()) {
             for (sum, count) in self.odd.iter_mut().zip(piece.odd) {
                 *sum += count;
             }
             if let Some(link) = piece.link.filter(|link| !self.links.contains(link)) {
                 self.links.push(link);
             }
+            spare.push(piece.emptied());
         }
-        self.spare.extend(pieces.into_iter().map(Piece::emptied));
     }
 
     /// Writes what only the whole capture tells.
@@ -273,6 +269,7 @@ impl<T: Tally> CaptureReader<T> {
         self.feed.fill(wanted);
         let (mut bytes, mut end) = self.feed.head(wanted);
         self.whole = end || wanted == PULL_BYTES;
+        let mut touched = 0;
         while self.searched < bytes.len() {
             let step = self.decoder.next(&bytes[self.searched..]);
             if matches!(step, Step::Broken { .. }) && !self.whole {
@@ -294,6 +291,8 @@ impl<T: Tally> CaptureReader<T> {
                 Step::NeedMore => break,
                 Step::Packet { time, link, original_length_bytes, data, .. } => {
                     let at = data.as_ptr() as usize - bytes.as_ptr() as usize;
+                    // Has the end of the usual headers fetched while the next record is looked for.
+                    touched += u64::from(data.get(HEADERS_BYTES).copied().unwrap_or(0));
                     let captured = data.len() as u32;
                     self.records.push(Record { time, at, captured, original: original_length_bytes, link });
                     self.packets += 1;
@@ -308,6 +307,7 @@ impl<T: Tally> CaptureReader<T> {
             self.searched += step.consumed();
             report.bytes += step.consumed() as u64;
         }
+        std::hint::black_box(touched);
     }
 
     /// Drops what lies before the first packet not yet done.
@@ -322,6 +322,68 @@ impl<T: Tally> CaptureReader<T> {
         self.searched -= from;
         self.whole = false;
         self.feed.consume(from);
+    }
+}
+
+/// Packets that are decoded together, and what came of it.
+struct Run<'a> {
+    records: &'a [Record],
+    /// Number of the first in its capture.
+    first: u64,
+    piece: OnceLock<Piece<'a>>,
+}
+
+/// What threads share while they decode and follow some packets.
+struct Work<'w, 'a, T> {
+    bytes: &'a [u8],
+    input: u64,
+    runs: &'w [Run<'a>],
+    /// Runs that somebody decodes or has decoded.
+    begun: AtomicUsize,
+    spare: &'w Mutex<Vec<Piece<'static>>>,
+    lanes: &'w [Mutex<Lane<T>>],
+}
+
+impl<T: Tally> Work<'_, '_, T> {
+    /// Does what there is to do until all is done. Threads begin with different lanes.
+    fn share(&self, number: usize, new: &(impl Fn() -> T + Sync)) {
+        let mut idle = 0;
+        loop {
+            let (mut busy, mut open) = (false, false);
+            for step in 0..self.lanes.len() {
+                let index = (number + step) % self.lanes.len();
+                let Ok(mut lane) = self.lanes[index].try_lock() else {
+                    open = true;
+                    continue;
+                };
+                let first_shard = index * (SHARDS / self.lanes.len());
+                while let Some(piece) = self.runs.get(lane.done).and_then(|run| run.piece.get()) {
+                    lane.follow(first_shard, piece, new);
+                    lane.done += 1;
+                    busy = true;
+                }
+                open |= lane.done < self.runs.len();
+            }
+            if busy || self.decode() {
+                idle = 0;
+                continue;
+            }
+            // Whoever is at work does the rest alone, if it takes long to give some of it away.
+            idle += 1;
+            if !open || idle > PATIENCE {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Decodes the next run. `false` if there is none.
+    fn decode(&self) -> bool {
+        let Some(run) = self.runs.get(self.begun.fetch_add(1, Ordering::Relaxed)) else { return false };
+        let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
+        let mut piece: Piece<'_> = spare.unwrap_or_default();
+        piece.decode(self.bytes, run.records, self.input, run.first);
+        run.piece.set(piece).is_ok()
     }
 }
 
@@ -424,21 +486,19 @@ impl<'a> Piece<'a> {
 struct Lane<T> {
     tables: Vec<Table>,
     ticks: TickSet<T>,
+    /// Runs of the packets at hand that were followed.
+    done: usize,
 }
 
 impl<T: Tally> Lane<T> {
     /// Follows the packets of its shards, of which `first` is the number of the first: one shard
     /// after the other, so that each finds much of its table in the processor's cache.
-    fn follow(&mut self, first: usize, pieces: &[Piece<'_>], new: &impl Fn() -> T) {
-        let Self { tables, ticks } = self;
-        for (table, shard) in tables.iter_mut().zip(first..) {
-            for piece in pieces {
-                let items = &piece.shards[shard];
-                for (index, item) in items.iter().enumerate() {
-                    if index.is_multiple_of(WARM_ITEMS) {
-                        let soon = &items[index..(index + WARM_ITEMS).min(items.len())];
-                        table.warm(soon.iter().map(|item| (&item.frame, &item.flow)));
-                    }
+    fn follow(&mut self, first: usize, piece: &Piece<'_>, new: &impl Fn() -> T) {
+        let Self { tables, ticks, .. } = self;
+        for (table, items) in tables.iter_mut().zip(&piece.shards[first..]) {
+            for soon in items.chunks(WARM_ITEMS) {
+                table.warm(soon.iter().map(|item| (&item.frame, &item.flow)));
+                for item in soon {
                     let mut counting = Counting { ticks, new, priority: item.priority };
                     table.packet(&item.frame, &item.flow, &mut counting);
                 }
@@ -448,14 +508,14 @@ impl<T: Tally> Lane<T> {
 
     /// Tells what has come due by `latest`.
     fn advance(&mut self, latest: Timestamp, new: &impl Fn() -> T) {
-        let Self { tables, ticks } = self;
+        let Self { tables, ticks, .. } = self;
         for table in tables {
             table.advance(latest, &mut Counting { ticks, new, priority: 0 });
         }
     }
 
     fn finish(&mut self, new: &impl Fn() -> T) {
-        let Self { tables, ticks } = self;
+        let Self { tables, ticks, .. } = self;
         for table in tables {
             table.finish(&mut Counting { ticks, new, priority: 0 });
         }
