@@ -13,9 +13,9 @@ fn name_server(last: u8) -> SocketAddr {
     std::thread::spawn(move || {
         let mut message = [0; 512];
         while let Ok((length, from)) = socket.recv_from(&mut message) {
-            let mut answer = message[..length].to_vec();
-            // The OPT record, which is last, goes.
-            answer.truncate(length - 11);
+            // The OPT record, where there is one, goes.
+            let Some(name) = message[12..length].iter().position(|b| *b == 0) else { continue };
+            let mut answer = message[..12 + name + 5].to_vec();
             answer[2] |= 0x84;
             answer[6..12].copy_from_slice(&[0, 1, 0, 0, 0, 0]);
             answer.extend(b"\xC0\x0C\0\x01\0\x01\0\0\x01\x2C\0\x04\xC0\0\x02");
