@@ -286,8 +286,8 @@ fn a_switch_in_the_middle_of_an_incident_is_in_its_write_up() {
     let front: SocketAddr = front.as_str().and_then(|a| a.parse().ok()).expect("an address");
     let flood_per_ms = Arc::<AtomicU32>::default();
     let stop = crowd(front, Arc::clone(&flood_per_ms));
-    // Some seconds of the usual, so that there is one.
-    let _ = guard.events.recv_timeout(Duration::from_secs(4));
+    // The usual for a while, so that there is one: nothing is told meanwhile.
+    assert!(guard.events.recv_timeout(Duration::from_secs(12)).is_err());
     flood_per_ms.store(4, Relaxed);
     let named = guard.wait_for("named");
     assert_eq!(named["verdict"]["class"], "attack", "{named}");

@@ -87,6 +87,9 @@ fn memory_is_bounded_whatever_the_number_of_sources_and_names() {
         while let Some(p) = passed.pop() {
             passed.extend(bench.say(p.backend, &answer(&p.bytes, if n % 10 == 0 { 0 } else { 3 })).1);
         }
+        if n % 100 == 0 {
+            passed.extend(bench.expire().1);
+        }
         if n % 5_000 == 0 {
             bench.core.publish();
             drop(bench.shared.take_window());
