@@ -90,7 +90,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsUnansweredShare Above(0.2, 0.6), -2.0 "the servers do not answer at all";
         DnsAmplifyingShare Above(0.3, 0.7), -2.0 "queries for large answers make it reflection";
         DnsQueryRate Rises(3.0, 9.0), -4.0 "there are far more queries than such a fault would make";
-        DnsQueryRate Above(2000.0, 8000.0), -2.0 "there are far more queries than such a fault would make";
+        DnsQueryRate AboveUnexpected(400.0, 2000.0), -4.0 "a server that is flooded fails as well";
     }
     ClientFault prior -2.5
         needs [DnsQueryCount Above(50.0, 150.0)]
@@ -107,7 +107,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsRandomNameShare Above(0.3, 0.7), -3.0 "the names are drawn at random";
         DnsUnansweredShare Above(0.2, 0.6), -2.0 "nobody answers: they only try again";
         DnsBrokenTime Above(3e5, 1.2e6), -2.0 "they fail after waiting for others";
-        DnsQueryRate Above(3000.0, 20000.0), -2.0 "no program in a loop asks so fast";
+        DnsQueryRate Above(800.0, 4000.0), -3.0 "no program in a loop asks so fast";
     }
     FlashCrowd prior -2.0
         needs [DnsQueryRate Rises(1.5, 3.0)]
@@ -161,3 +161,79 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsQueryRate Flat(1.3), 0.5 "at a steady rate";
     }
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose;
+    use seawall_model::Cause;
+    use seawall_model::finding::{Finding, Findings};
+    use seawall_model::metric::Metric::{self, *};
+    use seawall_model::policy::Policy;
+
+    fn verdict(values: &[(Metric, f64)]) -> Cause {
+        let mut findings = Findings { duration_s: 60.0, ..Findings::default() };
+        for (metric, observed) in values {
+            findings.insert(Finding {
+                metric: *metric,
+                observed: *observed,
+                expected: None,
+                surprise: 0.0,
+                support: 1_000.0,
+                onset: None,
+            });
+        }
+        diagnose(&findings, &Policy::default()).verdict.cause
+    }
+
+    /// A zone that people ask for, of which this share cannot be answered.
+    fn zone(broken: f64, took_us: f64, per_s: f64) -> [(Metric, f64); 8] {
+        [
+            (DnsQueryCount, 1_500.0),
+            (DnsQueryRate, per_s),
+            (DnsBrokenShare, broken),
+            (DnsBrokenZoneShare, 1.0),
+            (DnsBrokenTime, took_us),
+            (DnsDistinctNameShare, 0.02),
+            (DnsFailureShare, broken),
+            (DnsClientCount, 40.0),
+        ]
+    }
+
+    #[test]
+    fn a_zone_that_nobody_serves_fails_at_once_and_a_dead_server_after_a_while() {
+        assert_eq!(verdict(&zone(0.9, 400.0, 60.0)), Cause::Misconfiguration);
+        assert_eq!(verdict(&zone(0.6, 1_800_000.0, 60.0)), Cause::SlowBackend);
+        assert_eq!(verdict(&zone(0.0, 400.0, 60.0)), Cause::Normal);
+    }
+
+    #[test]
+    fn a_server_that_says_that_a_zone_has_expired_is_believed() {
+        let told =
+            [(DnsQueryCount, 400.0), (DnsQueryRate, 20.0), (ZoneTroubleEvents, 60.0), (DnsBrokenShare, 0.3)];
+        assert_eq!(verdict(&told), Cause::Misconfiguration);
+    }
+
+    #[test]
+    fn our_own_programs_in_a_loop_are_no_flood() {
+        let gone = [
+            (DnsQueryCount, 5_000.0),
+            (DnsQueryRate, 300.0),
+            (DnsLoopShare, 0.8),
+            (DnsFailureShare, 0.8),
+            (DnsDistinctNameShare, 0.01),
+            (DnsClientCount, 30.0),
+        ];
+        assert_eq!(verdict(&gone), Cause::ClientFault);
+    }
+
+    #[test]
+    fn a_resolver_whose_servers_are_slow_has_a_slow_supplier() {
+        let slow = [
+            (DnsQueryCount, 900.0),
+            (DnsQueryRate, 60.0),
+            (DnsAnswerTime, 900_000.0),
+            (DnsDistinctNameShare, 0.02),
+        ];
+        assert_eq!(verdict(&slow), Cause::SlowBackend);
+    }
+}
