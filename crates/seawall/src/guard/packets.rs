@@ -240,6 +240,11 @@ fn is_answer(packet: &Packet<'_>) -> bool {
     }
 }
 
+/// Whether its host answers whoever sends it, forged or not, so that the answer makes no conversation.
+fn is_answered_by_itself(packet: &Packet<'_>) -> bool {
+    matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6)
+}
+
 /// Whether two measures do the same to the same packets, whatever the estimates. Lists of sources
 /// grow.
 fn is_same(a: &Measure, b: &Measure) -> bool {
@@ -285,7 +290,8 @@ impl Sink for Counting<'_> {
     fn observe(&mut self, observation: &Observation<'_>) {
         match observation {
             Observation::Packet(packet) => {
-                let is_conversation = matches!(packet.flow, FlowState::Answering | FlowState::Asking);
+                let is_conversation = matches!(packet.flow, FlowState::Answering | FlowState::Asking)
+                    && !is_answered_by_itself(packet);
                 self.harm.dropped += u64::from(self.is_dropped);
                 self.harm.of_conversations += u64::from(self.is_dropped && is_conversation);
                 let packet = Packet { sampling: self.sampling, ..*packet };
@@ -328,6 +334,32 @@ mod tests {
         assert!(is_answer(1, 0, 3) && is_answer(58, 0, 1));
         assert!(!is_answer(6, tcp_flags::SYN, 0), "what it asks may be its own flood");
         assert!(!is_answer(1, 0, 8) && !is_answer(17, 0, 0));
+    }
+
+    /// Broke: echoes that the host had answered before the rule against their flood was in force kept
+    /// the rule on a tenth of it.
+    #[test]
+    fn echoes_of_a_flood_that_the_host_answers_are_no_harm() {
+        let harm_of = |protocol| {
+            let mut openings = Openings::default();
+            let mut counting = Counting {
+                window: Window::default(),
+                priority: 0,
+                sampling: 1,
+                is_dropped: true,
+                sees_requests: false,
+                harm: Harm::default(),
+                openings: &mut openings,
+            };
+            let mut forged = Forged::udp([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+            (forged.protocol, forged.icmp_type) = (protocol, 8);
+            let bytes = forged.frame();
+            let frame = frame::decode(ETHERNET, &bytes, bytes.len() as u32, Timestamp(0)).expect("a packet");
+            let packet = Packet { flow: FlowState::Asking, ..frame.packet };
+            (0..LEAST_DROPPED).for_each(|_| counting.observe(&Observation::Packet(packet)));
+            counting.harm.share()
+        };
+        assert!(harm_of(protocol::ICMP) < 0.1 && harm_of(protocol::UDP) > 0.9);
     }
 
     #[test]
