@@ -554,6 +554,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_client_uses_does_not_depend_on_the_order_of_its_requests() {
+        let agents: [&[u8]; 4] = [b"Mozilla/5.0 Firefox/128.0", b"sqlmap/1.8", b"curl/8.5.0", b"ShopApp/4.2"];
+        let client = |order: [usize; 4]| {
+            let mut profile = ClientProfile::default();
+            for at in order {
+                profile.count_agent(agents[at], hash::bytes(agents[at]));
+            }
+            (profile.agent, profile.hostile_tool)
+        };
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1], [0, 2, 3, 1], [3, 0, 1, 2]] {
+            assert_eq!(client(order), (Some(AgentKind::Application as u8), true), "{order:?}");
+        }
+    }
+
+    #[test]
     fn numbers_end_paths() {
         assert_eq!(trailing_number(b"/item/17"), Some(17));
         assert_eq!(trailing_number(b"/p/0042.html"), Some(42));

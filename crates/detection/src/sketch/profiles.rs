@@ -211,6 +211,24 @@ mod tests {
     }
 
     #[test]
+    fn the_horizon_does_not_depend_on_the_order_of_sources() {
+        let count = |sources: &mut dyn Iterator<Item = u64>| {
+            let mut profiles: Profiles<Count> = Profiles::default();
+            sources.for_each(|n| drop(profiles.entry(hash::mix(n)).map(|p| p.0 += 1)));
+            profiles
+        };
+        for sources in [CAPACITY as u64, 600, 1_024, 1_025, 5_000] {
+            let forth = count(&mut (0..sources));
+            let mut parts = count(&mut (0..sources / 3));
+            parts.merge(&count(&mut (sources / 3..sources).rev()));
+            let few = sources <= CAPACITY as u64;
+            assert_eq!(forth.horizon() == u64::MAX, few, "{sources}");
+            assert_eq!(forth.horizon(), count(&mut (0..sources).rev()).horizon(), "{sources}");
+            assert_eq!(forth.horizon(), parts.horizon(), "{sources}");
+        }
+    }
+
+    #[test]
     fn merging_equals_counting_together() {
         let whole = counted(0..60_000, 3_000);
         let mut parts = counted(50_000..60_000, 3_000);

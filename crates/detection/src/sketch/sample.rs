@@ -11,6 +11,8 @@ pub const CAPACITY: usize = 1024;
 
 /// Room for an entry that is seen to before it is written: most are shorter.
 const ROOM_BYTES: usize = 512;
+/// A sample below this grows fast.
+const SMALL_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Entry {
@@ -61,9 +63,11 @@ impl Sample {
             return;
         }
         let start = self.bytes.len();
-        if self.bytes.capacity() - start < ROOM_BYTES {
-            // Fourfold, not twofold: what is copied while a sample grows is more than what it holds.
-            self.bytes.reserve((self.bytes.capacity() * 3).max(4 * ROOM_BYTES));
+        let capacity = self.bytes.capacity();
+        if capacity - start < ROOM_BYTES {
+            // Fourfold while small: what is copied while a sample grows is else as much as it holds.
+            let more = if capacity < SMALL_BYTES { capacity * 3 } else { capacity };
+            self.bytes.reserve(more.max(4 * ROOM_BYTES));
         }
         encode(&mut self.bytes);
         let length = (self.bytes.len() - start) as u32;

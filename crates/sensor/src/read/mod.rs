@@ -1,7 +1,7 @@
 //! Reads several inputs, merged by time, into tallies per tick.
 //!
 //! Results do not depend on the number of threads: work is cut into blocks and shards by content
-//! alone, each counts into its own tallies, and tallies are merged in a fixed order.
+//! alone, and tallies merge exactly, so that it does not matter how many shards count into one.
 
 mod capture;
 mod clock;
