@@ -130,9 +130,11 @@ fn is_one_visit(share: f64, input: &PlanInput<'_>) -> bool {
     is_attack && rate.is_some_and(|per_s| share * per_s * findings.duration_s < ONE_VISIT)
 }
 
-/// Whether senders may be forged here.
+/// Whether senders may be forged here: also beside a cause whose senders are real.
 fn is_forged(ladder: &Ladder, input: &PlanInput<'_>) -> bool {
-    ladder.forgeable || input.diagnosis.verdict.vectors.iter().any(|v| v == "spoofed")
+    ladder.forgeable
+        || input.diagnosis.verdict.cause.is_forgeable()
+        || input.diagnosis.verdict.vectors.iter().any(|v| v == "spoofed")
 }
 
 fn is_protected(prefix: Prefix, input: &PlanInput<'_>) -> bool {
