@@ -52,8 +52,12 @@ mod tests {
 
     fn found(peer: &str, forwarded_for: &str) -> String {
         let trusted = ["10.0.0.0/8".parse().expect("prefix"), "2001:db8::/32".parse().expect("prefix")];
-        real(&trusted, peer.parse().expect("address"), &Chain::listed(forwarded_for.as_bytes(), b""))
-            .to_string()
+        real(
+            &trusted,
+            peer.parse().expect("address"),
+            &Chain::listed([b"", b"", b"", forwarded_for.as_bytes()], [b""; 3]),
+        )
+        .to_string()
     }
 
     #[test]

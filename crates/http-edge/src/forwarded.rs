@@ -17,14 +17,21 @@ pub enum TrustedField {
     Forwarded,
 }
 
+/// Lines of one field that are read, from the last on: proxies that add a line of their own add it
+/// at the end.
+pub const LINES: usize = 4;
+
 /// What a trusted proxy says of a request. Empty: nothing, or none is trusted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Chain<'a> {
     pub field: TrustedField,
-    /// The field's value.
-    pub value: &'a [u8],
+    /// The values of the field's lines, in their order; empty ones do not count.
+    lines: [&'a [u8]; LINES],
     /// Whether the client came to it over TLS, where it says so.
     pub secure: Option<bool>,
+    /// The host and the port that the client asked for, where it says so; else empty.
+    host: &'a [u8],
+    port: &'a [u8],
 }
 
 /// Who asks, as the upstream is told.
@@ -43,40 +50,69 @@ pub struct Told<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// Those of `X-Forwarded-For`, and of the `X-Forwarded-Proto` beside it.
+    /// Those of `X-Forwarded-For`, by `lines`, and of what stands beside it: `X-Forwarded-Proto`,
+    /// `X-Forwarded-Host` and `X-Forwarded-Port`.
     #[must_use]
-    pub fn listed(value: &'a [u8], proto: &[u8]) -> Self {
-        let last = proto.rsplit(|b| *b == b',').next().unwrap_or_default().trim_ascii();
-        Self { field: TrustedField::XForwardedFor, value, secure: is_secure(last) }
+    pub fn listed(lines: [&'a [u8]; LINES], [proto, host, port]: [&'a [u8]; 3]) -> Self {
+        let last = |list: &'a [u8]| list.rsplit(|b| *b == b',').next().unwrap_or_default().trim_ascii();
+        Self {
+            field: TrustedField::XForwardedFor,
+            lines,
+            secure: is_secure(last(proto)),
+            host: if is_host(last(host)) { last(host) } else { b"" },
+            port: if is_port(last(port)) { last(port) } else { b"" },
+        }
     }
 
     /// Those of `Forwarded`, as far back from the nearest hop as it can be read: what is beyond an
     /// element that does not parse may be words of the client's in a hop's mouth, and is dropped.
     #[must_use]
-    pub fn of_pairs(value: &'a [u8]) -> Self {
-        let nearest = elements(value).next().unwrap_or_default();
-        let beyond = elements(value).last().map_or(value.len(), |first| {
-            // Every element is a part of the value.
-            first.as_ptr().addr() - value.as_ptr().addr()
-        });
-        let secure = is_secure(parameter(nearest, b"proto"));
-        Self { field: TrustedField::Forwarded, value: &value[beyond..], secure }
+    pub fn of_pairs(mut lines: [&'a [u8]; LINES]) -> Self {
+        let nearest = lines.iter().rev().find_map(|line| elements(line).next()).unwrap_or_default();
+        let mut is_cut = false;
+        for line in lines.iter_mut().rev() {
+            let read = if is_cut { &[][..] } else { readable(line) };
+            is_cut |= !line[..line.len() - read.len()].iter().all(|b| b" \t,".contains(b));
+            *line = read;
+        }
+        let host = parameter(nearest, b"host");
+        Self {
+            field: TrustedField::Forwarded,
+            lines,
+            secure: is_secure(parameter(nearest, b"proto")),
+            host: if is_host(host) { host } else { b"" },
+            port: b"",
+        }
     }
 
     /// Who was asked by whom, from the nearest hop on: each as text that may be an address.
     pub fn nodes(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let (listed, pairs): (&[u8], &[u8]) = match self.field {
-            TrustedField::XForwardedFor => (self.value, b""),
-            TrustedField::Forwarded => (b"", self.value),
+        let none = [&b""[..]; LINES];
+        let (listed, pairs) = match self.field {
+            TrustedField::XForwardedFor => (self.lines, none),
+            TrustedField::Forwarded => (none, self.lines),
         };
-        let listed = (!listed.is_empty()).then(|| listed.rsplit(|b| *b == b',').map(<[u8]>::trim_ascii));
-        let named = elements(pairs).map(|e| parameter(e, b"for"));
-        listed.into_iter().flatten().chain(named).take(CHAIN)
+        let listed = listed.into_iter().rev().filter(|line| !line.is_empty());
+        let listed = listed.flat_map(|line| line.rsplit(|b| *b == b',').map(<[u8]>::trim_ascii));
+        let named = pairs.into_iter().rev().flat_map(elements).map(|e| parameter(e, b"for"));
+        listed.chain(named).take(CHAIN)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines.iter().all(|line| line.is_empty())
+    }
+
+    /// The lines as one, to be continued.
+    fn write(&self, out: &mut Vec<u8>) {
+        for line in self.lines.iter().filter(|line| !line.is_empty()) {
+            out.extend_from_slice(line);
+            out.extend_from_slice(b", ");
+        }
     }
 }
 
 /// Writes `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Real-IP` and `Forwarded`, in place of whatever
-/// the client said in them.
+/// the client said in them; `X-Forwarded-Host` and `X-Forwarded-Port` where a trusted proxy said them.
 pub fn write(out: &mut Vec<u8>, told: &Told<'_>) {
     // The peer's address as text is used three times; writing to a Vec cannot fail.
     let mut peer = [0; 45];
@@ -86,11 +122,8 @@ pub fn write(out: &mut Vec<u8>, told: &Told<'_>) {
     let peer = &peer[..45 - left];
     out.extend_from_slice(b"X-Forwarded-For: ");
     match told.chain.field {
-        _ if told.chain.value.is_empty() => {}
-        TrustedField::XForwardedFor => {
-            out.extend_from_slice(told.chain.value);
-            out.extend_from_slice(b", ");
-        }
+        _ if told.chain.is_empty() => {}
+        TrustedField::XForwardedFor => told.chain.write(out),
         TrustedField::Forwarded => nodes_forward(told.chain, |node| {
             let _ = match node {
                 Some(address) => write!(out, "{address}, "),
@@ -108,13 +141,16 @@ pub fn write(out: &mut Vec<u8>, told: &Told<'_>) {
     let scheme: &[u8] = if told.secure { b"https" } else { b"http" };
     out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
     out.extend_from_slice(scheme);
+    let said =
+        [(&b"\r\nX-Forwarded-Host: "[..], told.chain.host), (b"\r\nX-Forwarded-Port: ", told.chain.port)];
+    for (name, value) in said.into_iter().filter(|(_, value)| !value.is_empty()) {
+        out.extend_from_slice(name);
+        out.extend_from_slice(value);
+    }
     out.extend_from_slice(b"\r\nForwarded: ");
     match told.chain.field {
-        _ if told.chain.value.is_empty() => {}
-        TrustedField::Forwarded => {
-            out.extend_from_slice(told.chain.value);
-            out.extend_from_slice(b", ");
-        }
+        _ if told.chain.is_empty() => {}
+        TrustedField::Forwarded => told.chain.write(out),
         TrustedField::XForwardedFor => nodes_forward(told.chain, |node| {
             let _ = match node {
                 Some(IpAddr::V4(address)) => write!(out, "for={address}, "),
@@ -159,6 +195,24 @@ fn is_secure(proto: &[u8]) -> Option<bool> {
         p if p.eq_ignore_ascii_case(b"http") => Some(false),
         _ => None,
     }
+}
+
+/// A host as it stands in a request, with or without a port: nothing that would need escaping.
+fn is_host(text: &[u8]) -> bool {
+    text.len() <= 255 && text.iter().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(b))
+}
+
+fn is_port(text: &[u8]) -> bool {
+    text.len() <= 5 && text.iter().all(u8::is_ascii_digit)
+}
+
+/// The end of a `Forwarded` value that can be read.
+fn readable(value: &[u8]) -> &[u8] {
+    let beyond = elements(value).last().map_or(value.len(), |first| {
+        // Every element is a part of the value.
+        first.as_ptr().addr() - value.as_ptr().addr()
+    });
+    &value[beyond..]
 }
 
 /// The elements of a `Forwarded` value from the right, without empty ones, up to the first that
@@ -244,6 +298,10 @@ fn pieces(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use super::*;
 
+    fn one(line: &[u8]) -> [&[u8]; LINES] {
+        [b"", b"", b"", line]
+    }
+
     fn told(chain: Chain<'_>) -> String {
         let peer = IpAddr::from([10, 0, 0, 1]);
         let trusted = ["10.0.0.0/8".parse().expect("a prefix")];
@@ -256,16 +314,16 @@ mod tests {
 
     #[test]
     fn both_fields_say_the_same_whichever_came() {
-        let listed = Chain::listed(b"2001:db8::7, nonsense, 192.0.2.1:4000", b"http, https");
+        let listed = Chain::listed(one(b"2001:db8::7, nonsense, 192.0.2.1:4000"), [b"http, https", b"", b""]);
         assert_eq!(
             told(listed),
             "X-Forwarded-For: 2001:db8::7, nonsense, 192.0.2.1:4000, 10.0.0.1\r\nX-Real-IP: 192.0.2.1\r\n\
              X-Forwarded-Proto: https\r\nForwarded: for=\"[2001:db8::7]\", for=unknown, for=192.0.2.1, \
              for=10.0.0.1;proto=https;host=\"a:80\"\r\n"
         );
-        let pairs = Chain::of_pairs(
+        let pairs = Chain::of_pairs(one(
             b"For=\"[2001:db8::7]:99\";by=_a, for=_hidden;host=\"x,y;z\", for=192.0.2.1 ; PROTO=https",
-        );
+        ));
         assert_eq!(
             told(pairs),
             "X-Forwarded-For: 2001:db8::7, unknown, 192.0.2.1, 10.0.0.1\r\nX-Real-IP: 192.0.2.1\r\n\
@@ -278,7 +336,7 @@ mod tests {
     #[test]
     fn quotes_cannot_hide_a_hop() {
         let nodes = |value: &'static str| -> Vec<String> {
-            let all = Chain::of_pairs(value.as_bytes()).nodes().map(String::from_utf8_lossy);
+            let all = Chain::of_pairs(one(value.as_bytes())).nodes().map(String::from_utf8_lossy);
             all.map(|node| node.into_owned()).collect()
         };
         assert_eq!(nodes("for=a;x=\", for=b\", for=c"), ["c", "a"]);
@@ -289,7 +347,7 @@ mod tests {
         assert_eq!(nodes("for=a, for=\"c"), Vec::<String>::new());
         assert_eq!(nodes(""), Vec::<String>::new());
         let long: String = (0..40).map(|n| format!("for=10.0.0.{n},")).collect();
-        let chain = Chain::of_pairs(long.as_bytes());
+        let chain = Chain::of_pairs(one(long.as_bytes()));
         assert_eq!(chain.nodes().count(), CHAIN);
         assert_eq!(chain.nodes().next(), Some(&b"10.0.0.39"[..]));
     }
@@ -300,8 +358,41 @@ mod tests {
              Forwarded: for=5.5.5.5;proto=https, for=10.0.0.1;proto=https;host=\"a:80\"\r\n";
         for open in ["for=\"6.6.6.6", "for=7.7.7.7, for=\"6.6.6.6", "x=\"\\", "for=6.6.6.6\"", "\""] {
             let value = format!("{open}, for=5.5.5.5;proto=https");
-            assert_eq!(told(Chain::of_pairs(value.as_bytes())), ours, "{value}");
+            assert_eq!(told(Chain::of_pairs(one(value.as_bytes()))), ours, "{value}");
         }
-        assert!(told(Chain::of_pairs(b"for=\"6.6.6.6")).contains("\r\nForwarded: for=10.0.0.1;proto=http;"));
+        assert!(
+            told(Chain::of_pairs(one(b"for=\"6.6.6.6"))).contains("\r\nForwarded: for=10.0.0.1;proto=http;")
+        );
+    }
+
+    #[test]
+    fn lines_of_one_field_are_one_list() {
+        let listed = [&b""[..], b"", b"192.0.2.1, 10.0.0.7", b"10.0.0.8"];
+        let text = told(Chain::listed(listed, [b"https", b"a.example, shop.example:8443", b"8443"]));
+        assert!(text.starts_with("X-Forwarded-For: 192.0.2.1, 10.0.0.7, 10.0.0.8, 10.0.0.1\r\n"), "{text}");
+        assert!(text.contains("\r\nX-Real-IP: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n"), "{text}");
+        let said = "\r\nX-Forwarded-Host: shop.example:8443\r\nX-Forwarded-Port: 8443\r\n";
+        assert!(text.contains(said), "{text}");
+        let pairs =
+            [&b""[..], b"for=6.6.6.6", b"for=192.0.2.1", b"for=10.0.0.8;proto=https;host=shop.example"];
+        let text = told(Chain::of_pairs(pairs));
+        assert!(text.contains("\r\nX-Real-IP: 192.0.2.1\r\n"), "{text}");
+        assert!(text.contains("\r\nForwarded: for=6.6.6.6, for=192.0.2.1, for=10.0.0.8;"), "{text}");
+        assert!(text.contains("\r\nX-Forwarded-Host: shop.example\r\n"), "{text}");
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_hides_those_before_it() {
+        let text =
+            told(Chain::of_pairs([b"for=6.6.6.6", b"for=\"7.7.7.7", b" , for=5.5.5.5", b"for=10.0.0.8"]));
+        assert!(text.contains("\r\nX-Real-IP: 5.5.5.5\r\n") && !text.contains("6.6.6.6"), "{text}");
+    }
+
+    #[test]
+    fn a_host_or_port_that_is_none_is_not_passed_on() {
+        for (host, port) in [("a\"b", "80, 1x"), ("a b", "-1"), ("a/b", "123456")] {
+            let text = told(Chain::listed(one(b"192.0.2.1"), [b"", host.as_bytes(), port.as_bytes()]));
+            assert!(!text.contains("X-Forwarded-Host") && !text.contains("X-Forwarded-Port"), "{text}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::acting::{Asked, Entry, Pass, Seen};
 use crate::client;
 use crate::counters::Counter;
 use crate::exchange::{self, Asking, Download, Fault, Progress};
-use crate::forwarded::{Chain, Told, TrustedField};
+use crate::forwarded::{Chain, LINES, Told, TrustedField};
 use crate::http1::body::Framing;
 use crate::http1::head::{RequestHead, Span};
 use crate::http1::write::{self, OwnAnswer};
@@ -305,13 +305,21 @@ fn chain<'a>(thread: &Thread, origin: &Origin, bytes: &'a [u8], fields: &[Field]
     if trusted.is_empty() || !client::is_trusted(trusted, origin.peer) {
         return Chain::default();
     }
-    let last = |name: &[u8]| {
+    let lines = |name: &[u8]| {
         let is_it = |f: &&Field| f.name(bytes).eq_ignore_ascii_case(name) && !f.value(bytes).is_empty();
-        fields.iter().rfind(is_it).map_or(&b""[..], |f| f.value(bytes))
+        let mut lines = [&b""[..]; LINES];
+        for (line, field) in lines.iter_mut().rev().zip(fields.iter().rev().filter(is_it)) {
+            *line = field.value(bytes);
+        }
+        lines
     };
+    let last = |name: &[u8]| lines(name)[LINES - 1];
     match settings.trusted_field {
-        TrustedField::XForwardedFor => Chain::listed(last(b"x-forwarded-for"), last(b"x-forwarded-proto")),
-        TrustedField::Forwarded => Chain::of_pairs(last(b"forwarded")),
+        TrustedField::XForwardedFor => {
+            let beside = [last(b"x-forwarded-proto"), last(b"x-forwarded-host"), last(b"x-forwarded-port")];
+            Chain::listed(lines(b"x-forwarded-for"), beside)
+        }
+        TrustedField::Forwarded => Chain::of_pairs(lines(b"forwarded")),
     }
 }
 

@@ -135,7 +135,7 @@ fn read_all(files: &[CertificateFiles]) -> Result<Loaded, CertificateError> {
     let mut by_name = BTreeMap::new();
     let mut first = None;
     for pair in files {
-        let key = Arc::new(read_pair(pair)?);
+        let key = Arc::new(read(pair)?);
         for name in names(&key) {
             by_name.entry(name).or_insert_with(|| Arc::clone(&key));
         }
@@ -144,7 +144,11 @@ fn read_all(files: &[CertificateFiles]) -> Result<Loaded, CertificateError> {
     Ok(Loaded { by_name, first: first.ok_or(CertificateError::None)? })
 }
 
-fn read_pair(pair: &CertificateFiles) -> Result<CertifiedKey, CertificateError> {
+/// Reads a pair of files.
+///
+/// # Errors
+/// If one cannot be used, or they do not belong together.
+pub fn read(pair: &CertificateFiles) -> Result<CertifiedKey, CertificateError> {
     let read = |path: &Path| {
         let path = path.to_owned();
         move |source| CertificateError::Read { path, source }

@@ -7,11 +7,13 @@
 //! said which server it is.
 
 use crate::link::Trouble;
+use crate::tls::{self, CertificateError as FilesError, CertificateFiles};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::SingleCertAndKey;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
     SignatureScheme,
@@ -36,6 +38,8 @@ const BUNDLES: [&str; 4] = [
 pub struct Trust {
     file: Option<PathBuf>,
     name: Option<ServerName<'static>>,
+    /// The certificate that is shown to upstreams that ask for one.
+    shown: Option<CertificateFiles>,
     any: Arc<ClientConfig>,
     http1: Arc<ClientConfig>,
 }
@@ -47,6 +51,7 @@ pub enum TrustError {
     Empty { path: PathBuf },
     NoBundle,
     Name { name: String },
+    Shown { source: FilesError },
     Unusable { source: Error },
 }
 
@@ -59,6 +64,7 @@ impl fmt::Display for TrustError {
                 "this machine keeps no authorities where they are looked for: name a file with upstream-ca",
             ),
             Self::Name { name } => write!(f, "`{name}` is no name that a certificate could be for"),
+            Self::Shown { source } => write!(f, "the certificate to show: {source}"),
             Self::Unusable { source } => write!(f, "these authorities cannot be used: {source}"),
         }
     }
@@ -68,17 +74,25 @@ impl std::error::Error for TrustError {}
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trust").field("file", &self.file).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Trust")
+            .field("file", &self.file)
+            .field("name", &self.name)
+            .field("shown", &self.shown)
+            .finish_non_exhaustive()
     }
 }
 
 impl Trust {
     /// Trusts the authorities of a file, or without one those of the machine, for certificates of
-    /// `name`, or without one of the upstream's own.
+    /// `name`, or without one of the upstream's own. Upstreams that ask who comes are shown `shown`.
     ///
     /// # Errors
-    /// If there are none, or the name is none.
-    pub fn load(file: Option<&Path>, name: Option<&str>) -> Result<Self, TrustError> {
+    /// If there are none, the name is none, or what is to be shown cannot be.
+    pub fn load(
+        file: Option<&Path>,
+        name: Option<&str>,
+        shown: Option<&CertificateFiles>,
+    ) -> Result<Self, TrustError> {
         let name = name
             .map(|n| server_name(n).ok_or_else(|| TrustError::Name { name: n.to_owned() }))
             .transpose()?;
@@ -94,19 +108,25 @@ impl Trust {
         }
         let listed = if file.is_some() { all } else { Vec::new() };
         let verifier = Arc::new(Verifier::new(roots, listed)?);
+        let own = shown.map(tls::read).transpose().map_err(|source| TrustError::Shown { source })?;
+        let own = own.map(|key| Arc::new(SingleCertAndKey::from(key)));
         let config = |protocols: &[&[u8]]| {
-            let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
                 .with_safe_default_protocol_versions()
                 .map_err(|source| TrustError::Unusable { source })?
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::clone(&verifier) as _)
-                .with_no_client_auth();
+                .with_custom_certificate_verifier(Arc::clone(&verifier) as _);
+            let mut config = match &own {
+                Some(own) => builder.with_client_cert_resolver(Arc::clone(own) as _),
+                None => builder.with_no_client_auth(),
+            };
             config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
             Ok::<_, TrustError>(Arc::new(config))
         };
         Ok(Self {
             file: file.map(Path::to_owned),
             name,
+            shown: shown.cloned(),
             any: config(&[b"h2", b"http/1.1"])?,
             http1: config(&[b"http/1.1"])?,
         })
@@ -155,7 +175,7 @@ fn in_words(error: &Error, name: &ServerName<'_>) -> String {
             "it speaks neither HTTP/1.1 nor HTTP/2 over TLS"
         }
         Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            "it asks for a certificate of ours, and there is none to show"
+            "it asks for a certificate of ours, and there is none to show: name one with upstream-certificate"
         }
         other => return format!("the TLS handshake failed: {other}"),
     };

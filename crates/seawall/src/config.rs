@@ -195,6 +195,22 @@ impl Reader<'_> {
         }
     }
 
+    /// Tells of keys that a table must have and has not: each with a clause. One that a mistake since
+    /// `before` says was meant is not told of twice. Returns whether the table is without mistakes.
+    fn is_whole(
+        &mut self,
+        (table, at, before): (&DeTable<'_>, usize, usize),
+        wanted: &[(&str, &str)],
+    ) -> bool {
+        for (key, question) in wanted.iter().filter(|(key, _)| !table.contains_key(*key)) {
+            let meant = format!("did you mean `{key}`?");
+            if !self.mistakes[before..].iter().any(|m| m.text.contains(&meant)) {
+                self.mistake(at, format!("{key} is missing: {question}"));
+            }
+        }
+        self.mistakes.len() == before
+    }
+
     fn unknown(&mut self, at: usize, name: &str, known: &[&str]) {
         let nearest = known.iter().map(|k| (distance(name, k), k)).min();
         let hint = match nearest {

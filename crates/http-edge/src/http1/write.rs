@@ -194,7 +194,7 @@ mod tests {
         let head = head::request(bytes, bytes.len(), &LIMITS, &mut fields).expect("a request");
         let told = Told {
             client: IpAddr::from([192, 0, 2, 1]),
-            chain: Chain::listed(forwarded_for, b""),
+            chain: Chain::listed([b"", b"", b"", forwarded_for], [b""; 3]),
             peer: IpAddr::from([192, 0, 2, 1]),
             secure: false,
             host: head.host.of(bytes),

@@ -35,7 +35,7 @@ fn encrypted() -> (Edge, Origin, Authority, CertificateFiles) {
 }
 
 fn trust(file: &Path, name: &str) -> Option<Trust> {
-    Some(Trust::load(Some(file), Some(name)).expect("trust"))
+    Some(Trust::load(Some(file), Some(name), None).expect("trust"))
 }
 
 /// Everything that an exchange can be, over whatever the upstream speaks.
@@ -128,8 +128,32 @@ fn a_certificate_of_an_authority_of_ones_own_is_for_its_name_only() {
     assert!(get(&wrong, "/a").starts_with("HTTP/1.1 502 "));
     let why = wrong.troubles().concat_words();
     assert!(why.contains("`blog.example`") && why.contains("upstream-name"), "{why}");
-    assert!(Trust::load(Some(Path::new("/nowhere.pem")), None).is_err());
-    assert!(Trust::load(Some(&root), Some("no name")).is_err());
+    assert!(Trust::load(Some(Path::new("/nowhere.pem")), None, None).is_err());
+    assert!(Trust::load(Some(&root), Some("no name"), None).is_err());
+}
+
+#[test]
+fn an_upstream_that_asks_who_comes_is_shown_a_certificate() {
+    let (origin, mut authority) = (Origin::start(), Authority::new());
+    let (server, ours) = (authority.issue("shop.example"), authority.issue("edge.example"));
+    let lines = format!(
+        "ssl_certificate {}; ssl_certificate_key {}; ssl_client_certificate {}; ssl_verify_client on; \
+         add_header X-Who $ssl_client_s_dn always;",
+        server.chain.display(),
+        server.key.display(),
+        ours.chain.display()
+    );
+    let Some(peer) = peers::nginx(origin.address, "ssl", &lines) else { return };
+    let with = |shown| Some(Trust::load(Some(&server.chain), None, shown).expect("trust"));
+    let edge = before(peer.address, Speaks::Tls, with(Some(&ours)));
+    let answer = get(&edge, "/a");
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("/a"), "{answer}");
+    let stranger = before(peer.address, Speaks::Tls, with(None));
+    let refused = get(&stranger, "/a");
+    assert!(!refused.starts_with("HTTP/1.1 200 "), "{refused}");
+    let wrong = CertificateFiles { chain: ours.chain.clone(), key: server.key.clone() };
+    let error = Trust::load(Some(&server.chain), None, Some(&wrong)).expect_err("another key");
+    assert!(error.to_string().contains("does not serve its certificate"), "{error}");
 }
 
 #[test]

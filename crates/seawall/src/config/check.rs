@@ -4,7 +4,7 @@ use super::guard::string;
 use super::{Reader, Setter, set, whole};
 use crate::report::text;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toml::de::{DeArray, DeTable, DeValue};
 
 /// Checks of one file.
@@ -68,10 +68,14 @@ pub(super) const CHECK: [(&str, Setter<Raw>); 9] = [
     ("path", |r, v| set(&mut r.path, string(v).and_then(path).map(Some))),
     ("user", |r, v| set(&mut r.user, words(v))),
     ("database", |r, v| set(&mut r.database, words(v))),
-    ("password-file", |r, v| set(&mut r.password_file, string(v).and_then(readable).map(Some))),
+    ("password-file", |r, v| set(&mut r.password_file, string(v).and_then(file).map(Some))),
     ("query", |r, v| set(&mut r.query, words(v))),
     ("within-ms", |r, v| set(&mut r.within_ms, whole(v, 10, 60_000).map(|n| Some(n as u32)))),
 ];
+
+/// What no check can be without.
+const NEEDED: [(&str, &str); 2] =
+    [("kind", "postgresql, mysql, redis, http or tcp?"), ("address", "where is it?")];
 
 const KINDS: [&str; 5] = ["postgresql", "mysql", "redis", "http", "tcp"];
 
@@ -84,7 +88,7 @@ pub(super) fn checks(reader: &mut Reader<'_>, list: &DeArray<'_>, all: &mut Vec<
         let mut raw = Raw::default();
         let before = reader.mistakes.len();
         reader.table(table, &mut raw, &CHECK);
-        if reader.mistakes.len() > before {
+        if !reader.is_whole((table, item.span().start, before), &NEEDED) {
             continue;
         }
         match resolved(raw, table) {
@@ -98,9 +102,22 @@ pub(super) fn checks(reader: &mut Reader<'_>, list: &DeArray<'_>, all: &mut Vec<
     }
 }
 
+/// Looks at what only is named: files with passwords must be there. The files, with a clause.
+pub(super) fn unusable(checks: &[CheckConfig]) -> Vec<(&Path, String)> {
+    let files = checks.iter().filter_map(|check| match &check.kind {
+        CheckKind::PostgreSql { login: Some(login) } => login.password_file.as_deref(),
+        _ => None,
+    });
+    let told = |file: &Path, error| {
+        format!("password-file: cannot read {}: {error}", text::clip(&file.display().to_string(), 80))
+    };
+    files.filter_map(|file| std::fs::read(file).err().map(|error| (file, told(file, error)))).collect()
+}
+
 fn resolved(raw: Raw, table: &DeTable<'_>) -> Result<CheckConfig, String> {
-    let kind = raw.kind.ok_or_else(|| format!("kind is missing: {}", KINDS.join(", ")))?;
-    let (address, socket) = raw.address.ok_or("address is missing: where is it?")?;
+    let (Some(kind), Some((address, socket))) = (raw.kind, raw.address) else {
+        return Err(format!("kind and address are needed; kinds are {}", KINDS.join(", ")));
+    };
     let own: &[&str] = match &*kind {
         "http" => &["path"],
         "postgresql" => &["user", "database", "password-file", "query"],
@@ -141,9 +158,8 @@ fn words(value: &DeValue<'_>) -> Result<Option<String>, String> {
         .ok_or_else(|| "text without control characters is expected".into())
 }
 
-fn readable(path: &str) -> Result<PathBuf, String> {
-    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", text::clip(path, 80)))?;
-    Ok(path.into())
+fn file(path: &str) -> Result<PathBuf, String> {
+    if path.is_empty() { Err("a file is expected".into()) } else { Ok(path.into()) }
 }
 
 fn kind(word: &str) -> Result<String, String> {
@@ -189,10 +205,10 @@ mod tests {
                       [[check]]\nkind = \"redis\"\naddress = \"127.0.0.1:1\"\npath = \"/\"\n\
                       [[check]]\nkind = \"postgresql\"\naddress = \"127.0.0.1:1\"\nquery = \"select 1\"\n\
                       [[check]]\nkind = \"tcp\"\nadress = \"127.0.0.1:1\"\n\
-                      [[check]]\nkind = \"postgresql\"\npassword-file = \"/nope\"\n";
-        let Mistakes(mistakes) = parse(source).expect_err("six mistakes");
+                      [[check]]\npath = \"/up\"\n";
+        let Mistakes(mistakes) = parse(source).expect_err("seven mistakes");
         let lines: Vec<usize> = mistakes.iter().map(|m| m.line).collect();
-        assert_eq!(lines, [2, 4, 6, 10, 16, 19], "{mistakes:?}");
+        assert_eq!(lines, [2, 4, 6, 10, 16, 17, 17], "{mistakes:?}");
         assert!(mistakes[0].text.contains("postgresql"), "{mistakes:?}");
         assert!(mistakes[2].text.contains("path means nothing"), "{mistakes:?}");
         assert!(mistakes[4].text.contains("did you mean `address`?"), "{mistakes:?}");

@@ -61,6 +61,53 @@ pub struct SiteConfig {
     pub upstream_ca: Option<PathBuf>,
     /// The name that their certificates are for, where it is not their own.
     pub upstream_name: Option<String>,
+    /// What is shown to upstreams that ask who comes.
+    pub upstream_certificate: Option<CertificateFiles>,
+}
+
+impl GuardConfig {
+    /// What is named and is not there, as it is written, with a clause.
+    fn unusable(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        if let Some(name) = self.interface.as_ref().filter(|name| !is_interface(name)) {
+            let reason = format!("interface: this machine has none called `{}`", text::clip(name, 40));
+            found.push((name.clone(), reason));
+        }
+        for log in &self.logs {
+            let reason = match std::fs::File::open(log).and_then(|file| file.metadata()) {
+                Ok(meta) if meta.is_dir() => "it is a folder, and a log is a file".to_owned(),
+                Ok(_) => continue,
+                Err(error) => format!("{error}: name the log that the server writes"),
+            };
+            let shown = log.display().to_string();
+            found.push((shown.clone(), format!("logs: cannot read {}: {reason}", text::clip(&shown, 80))));
+        }
+        let folders = [("admin-socket", &self.admin_socket), ("access-log", &self.access_log)];
+        for (key, path) in folders {
+            let Some(path) = path else { continue };
+            let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|f| !f.is_dir()) {
+                let reason =
+                    format!("{key}: there is no folder {}", text::clip(&folder.display().to_string(), 80));
+                found.push((path.display().to_string(), reason));
+            }
+        }
+        if let Some(folder) = self.nginx.as_ref().filter(|folder| !folder.is_dir()) {
+            let shown = folder.display().to_string();
+            let reason = format!(
+                "nginx: there is no folder {}: make it, and have nginx include it",
+                text::clip(&shown, 80)
+            );
+            found.push((shown, reason));
+        }
+        found
+    }
+}
+
+/// Whether this machine has an interface of this name; where that cannot be told, it has.
+fn is_interface(name: &str) -> bool {
+    let all = std::path::Path::new("/sys/class/net");
+    !all.is_dir() || (!name.contains('/') && all.join(name).exists())
 }
 
 impl SiteConfig {
@@ -70,12 +117,16 @@ impl SiteConfig {
     /// If there is nobody whose word could be taken.
     pub fn trust(&self) -> Result<Option<Trust>, upstream_tls::TrustError> {
         let is_needed = self.upstreams.iter().any(|u| u.speaks == Speaks::Tls);
-        is_needed.then(|| Trust::load(self.upstream_ca.as_deref(), self.upstream_name.as_deref())).transpose()
+        let load = || {
+            let shown = self.upstream_certificate.as_ref();
+            Trust::load(self.upstream_ca.as_deref(), self.upstream_name.as_deref(), shown)
+        };
+        is_needed.then(load).transpose()
     }
 }
 
 pub(super) const GUARD: [(&str, Setter<GuardConfig>); 13] = [
-    ("interface", |g, v| set(&mut g.interface, string(v).map(|s| Some(s.to_owned())))),
+    ("interface", |g, v| set(&mut g.interface, string(v).and_then(interface).map(Some))),
     ("trusted-proxies", |g, v| set(&mut g.trusted_proxies, prefixes(v))),
     ("trusted-field", |g, v| set(&mut g.trusted_field, trusted_field(v))),
     ("threads", |g, v| set(&mut g.threads, whole(v, 1, 1_024).map(|n| Some(n as usize)))),
@@ -100,9 +151,14 @@ struct RawSite {
     health_path: Option<String>,
     upstream_ca: Option<PathBuf>,
     upstream_name: Option<String>,
+    upstream_certificate: Option<CertificateFiles>,
 }
 
-const SITE: [(&str, Setter<RawSite>); 7] = [
+/// What no site can be without.
+const NEEDED: [(&str, &str); 2] =
+    [("listen", "where does the site listen?"), ("upstreams", "who answers for the site?")];
+
+const SITE: [(&str, Setter<RawSite>); 8] = [
     ("listen", |s, v| set(&mut s.listen, string(v).and_then(listen).map(Some))),
     ("upstreams", |s, v| set(&mut s.upstreams, upstreams(v))),
     ("certificates", |s, v| set(&mut s.certificates, certificates(v))),
@@ -112,6 +168,7 @@ const SITE: [(&str, Setter<RawSite>); 7] = [
     ("health-path", |s, v| set(&mut s.health_path, string(v).and_then(health_path).map(Some))),
     ("upstream-ca", |s, v| set(&mut s.upstream_ca, path(v).map(Some))),
     ("upstream-name", |s, v| set(&mut s.upstream_name, string(v).and_then(certified_name).map(Some))),
+    ("upstream-certificate", |s, v| set(&mut s.upstream_certificate, certificate(v).map(Some))),
 ];
 
 pub(super) fn limits(reader: &mut Reader<'_>, table: &DeTable<'_>, guard: &mut GuardConfig) {
@@ -144,31 +201,26 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
         let mut raw = RawSite::default();
         let before = reader.mistakes.len();
         reader.table(table, &mut raw, &SITE);
-        if reader.mistakes.len() > before {
+        let at = item.span().start;
+        if !reader.is_whole((table, at, before), &NEEDED) {
             continue;
         }
-        match raw {
-            RawSite { listen: Some(listen), upstreams, .. } if !upstreams.is_empty() => {
-                places.push(item.span().start);
-                let site = SiteConfig {
-                    listen,
-                    upstreams,
-                    certificates: raw.certificates,
-                    proxy_protocol: raw.proxy_protocol,
-                    health_path: raw.health_path,
-                    upstream_ca: raw.upstream_ca,
-                    upstream_name: raw.upstream_name,
-                };
-                if let Some(reason) = pointless_trust(&site) {
-                    reader.mistake(item.span().start, reason);
-                }
-                guard.sites.push(site);
-            }
-            RawSite { listen: None, .. } => {
-                reader.mistake(item.span().start, "listen is missing: where does the site listen?".into());
-            }
-            _ => reader.mistake(item.span().start, "upstreams is missing: who answers for the site?".into()),
+        let Some(listen) = raw.listen else { continue };
+        places.push(at);
+        let site = SiteConfig {
+            listen,
+            upstreams: raw.upstreams,
+            certificates: raw.certificates,
+            proxy_protocol: raw.proxy_protocol,
+            health_path: raw.health_path,
+            upstream_ca: raw.upstream_ca,
+            upstream_name: raw.upstream_name,
+            upstream_certificate: raw.upstream_certificate,
+        };
+        if let Some(reason) = pointless_trust(&site) {
+            reader.mistake(at, reason);
         }
+        guard.sites.push(site);
     }
     for (number, reason) in conflicts(&guard.sites) {
         reader.mistake(places.get(number).copied().unwrap_or(0), reason);
@@ -177,10 +229,11 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
 
 /// What is said of the certificates of upstreams none of which shows one.
 fn pointless_trust(site: &SiteConfig) -> Option<String> {
-    let name = match (&site.upstream_ca, &site.upstream_name) {
-        (Some(_), _) => "upstream-ca",
-        (None, Some(_)) => "upstream-name",
-        (None, None) => return None,
+    let name = match (&site.upstream_ca, &site.upstream_name, &site.upstream_certificate) {
+        (Some(_), ..) => "upstream-ca",
+        (None, Some(_), _) => "upstream-name",
+        (None, None, Some(_)) => "upstream-certificate",
+        (None, None, None) => return None,
     };
     let has_tls = site.upstreams.iter().any(|u| u.speaks == Speaks::Tls);
     (!has_tls).then(|| format!("{name} is about upstreams with https://, and this site has none"))
@@ -220,14 +273,27 @@ pub(super) fn usable(source: &str, config: Config) -> Result<Config, Mistakes> {
     }
     for site in &config.guard.sites {
         if let Err(error) = site.trust() {
-            let named = site.upstream_ca.as_ref().map(|path| path.display().to_string());
-            let at = source.find(&named.unwrap_or_else(|| "https://".to_owned())).unwrap_or(0);
-            reader.mistake(at, format!("upstream-ca: {:#}", anyhow::Error::from(error)));
+            let is_shown = matches!(error, upstream_tls::TrustError::Shown { .. });
+            let (key, file) = if is_shown {
+                ("upstream-certificate", site.upstream_certificate.as_ref().map(|files| &files.chain))
+            } else {
+                ("upstream-ca", site.upstream_ca.as_ref())
+            };
+            let named = file.map_or_else(|| "https://".to_owned(), |path| path.display().to_string());
+            reader.mistake(
+                source.find(&named).unwrap_or(0),
+                format!("{key}: {:#}", anyhow::Error::from(error)),
+            );
         }
     }
     let of_zones = super::reroute::unusable(&config.guard.reroute);
-    for (file, reason) in super::dns::unusable(&config.guard.dns).into_iter().chain(of_zones) {
+    let of_checks = super::check::unusable(&config.guard.checks);
+    let of_fronts = super::dns::unusable(&config.guard.dns);
+    for (file, reason) in of_fronts.into_iter().chain(of_zones).chain(of_checks) {
         reader.mistake(source.find(&file.display().to_string()).unwrap_or(0), reason);
+    }
+    for (word, reason) in config.guard.unusable() {
+        reader.mistake(source.find(&format!("\"{word}\"")).unwrap_or(0), reason);
     }
     reader.mistakes.sort_by_key(|m| m.line);
     if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
@@ -262,6 +328,7 @@ pub fn site(word: &str) -> Result<SiteConfig, String> {
         health_path: None,
         upstream_ca: None,
         upstream_name: None,
+        upstream_certificate: None,
     })
 }
 
@@ -270,7 +337,13 @@ pub(super) fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
 }
 
 fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
-    string(value).map(PathBuf::from)
+    let path = string(value)?;
+    if path.is_empty() { Err("a path is expected".into()) } else { Ok(path.into()) }
+}
+
+fn interface(word: &str) -> Result<String, String> {
+    let is_one = !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic());
+    is_one.then(|| word.to_owned()).ok_or_else(|| "a name such as \"eth0\" is expected".into())
 }
 
 fn paths(value: &DeValue<'_>) -> Result<Vec<PathBuf>, String> {
@@ -306,7 +379,8 @@ fn listen(word: &str) -> Result<SocketAddr, String> {
 }
 
 fn upstreams(value: &DeValue<'_>) -> Result<Vec<Upstream>, String> {
-    let list = value.as_array().ok_or("a list such as [\"http://127.0.0.1:3000\"] is expected")?;
+    let expected = "a list such as [\"http://127.0.0.1:3000\"] is expected";
+    let list = value.as_array().filter(|list| !list.is_empty()).ok_or(expected)?;
     each(list.iter(), |item| string(item.get_ref()).and_then(upstream))
 }
 
@@ -344,19 +418,17 @@ fn has_port(host: &str) -> bool {
 }
 
 pub(super) fn certificates(value: &DeValue<'_>) -> Result<Vec<CertificateFiles>, String> {
-    let expected = "a list such as [{ chain = \"a.pem\", key = \"a.key\" }] is expected";
-    let list = value.as_array().ok_or(expected)?;
-    let pair = |item: &DeValue<'_>| {
-        let DeValue::Table(table) = item else { return Err(expected.to_owned()) };
-        let file = |name: &str| {
-            table.get(name).and_then(|v| v.get_ref().as_str()).map(PathBuf::from).ok_or(expected)
-        };
-        if table.len() != 2 {
-            return Err(expected.to_owned());
-        }
-        Ok(CertificateFiles { chain: file("chain")?, key: file("key")? })
-    };
-    each(list.iter(), |item| pair(item.get_ref()))
+    let list =
+        value.as_array().ok_or("a list such as [{ chain = \"a.pem\", key = \"a.key\" }] is expected")?;
+    each(list.iter(), |item| certificate(item.get_ref()))
+}
+
+fn certificate(value: &DeValue<'_>) -> Result<CertificateFiles, String> {
+    let expected = "a pair such as { chain = \"a.pem\", key = \"a.key\" } is expected";
+    let table = value.as_table().filter(|table| table.len() == 2).ok_or(expected)?;
+    let file =
+        |name: &str| table.get(name).and_then(|v| v.get_ref().as_str()).map(PathBuf::from).ok_or(expected);
+    Ok(CertificateFiles { chain: file("chain")?, key: file("key")? })
 }
 
 #[cfg(test)]
@@ -416,6 +488,34 @@ mod tests {
         assert!(mistakes[0].text.contains("did you mean `header-deadline-ms`?"), "{mistakes:?}");
         assert!(mistakes[3].text.contains("h2c://"), "{mistakes:?}");
         assert!(mistakes[5].text.contains("did you mean `threads`?"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn one_mistake_of_a_table_does_not_hide_another() {
+        let source = "[[site]]\nlisten = \"8080\"\n[[site]]\nupstream = [\"127.0.0.1:2\"]\nhealth-path = \"up\"\n\
+                      [guard]\nadmin-socket = \"\"\ninterface = \"\"\nlogs = [\"\", \"\"]\n";
+        let Mistakes(mistakes) = parse(source).expect_err("nine mistakes");
+        let told: Vec<(usize, &str)> = mistakes.iter().map(|m| (m.line, m.text.as_str())).collect();
+        let lines: Vec<usize> = told.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [1, 2, 3, 4, 5, 7, 8, 9, 9], "{told:?}");
+        assert!(told[0].1.starts_with("upstreams is missing"), "{told:?}");
+        assert!(told[2].1.starts_with("listen is missing"), "{told:?}");
+        assert!(told[3].1.contains("did you mean `upstreams`?"), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_named_and_not_there_is_told_with_its_line() {
+        let source = "[guard]\ninterface = \"nope0\"\nlogs = [\"/nope\", \"/\"]\nadmin-socket = \"/nope/a.sock\"\n\
+                      access-log = \"/nope/b.log\"\nnginx = \"/nope/c\"\n\
+                      [[check]]\nkind = \"postgresql\"\naddress = \"127.0.0.1:1\"\nuser = \"a\"\n\
+                      password-file = \"/nope/d\"\n";
+        let config = parse(source).expect("well formed");
+        let Mistakes(mistakes) = usable(source, config).expect_err("seven mistakes");
+        let lines: Vec<usize> = mistakes.iter().map(|m| m.line).collect();
+        assert_eq!(lines, [2, 3, 3, 4, 5, 6, 11], "{mistakes:?}");
+        assert!(mistakes[6].text.contains("password-file: cannot read /nope/d"), "{mistakes:?}");
+        let fine = "[guard]\ninterface = \"lo\"\nadmin-socket = \"seawall.sock\"\n";
+        usable(fine, parse(fine).expect("well formed")).expect("usable");
     }
 
     #[test]
