@@ -7,11 +7,12 @@ use crate::counters::Counter;
 use crate::gate::Full;
 use crate::job::Origin;
 use crate::proxy_protocol;
-use crate::serve1::{Connection, SILENT_MS, Silence};
+use crate::serve1::Connection;
 use crate::settings::ms;
 use crate::stream::{self, Begun, Stream};
 use crate::thread::Thread;
 use crate::tls::Certificates;
+use crate::waiting::{SILENT_MS, Silence, Unheard};
 use seawall_model::observation::ConnectionEvent;
 use seawall_wire::packet::tls::{HELLO_LIMIT_BYTES, Start, client_hello};
 use std::cell::Cell;
@@ -149,6 +150,7 @@ async fn encrypted(
     };
     let mut handshake = std::pin::pin!(handshake);
     let soon = Instant::now() + ms(SILENT_MS);
+    let unheard = Unheard::begin(&thread.gate);
     let done = match alarm.guard(soon.min(deadline), handshake.as_mut()).await {
         Ok(done) => Ok(done),
         Err(TooLate) => {
@@ -156,6 +158,7 @@ async fn encrypted(
             alarm.guard(deadline, handshake).await
         }
     };
+    drop(unheard);
     let failed = match done {
         Ok(Some((ja4, stream))) => {
             origin.ja4 = ja4;

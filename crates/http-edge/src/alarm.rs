@@ -8,6 +8,11 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
+/// A client is slow that is waited for longer than this, beyond the time that its bytes take at so
+/// many times the least rate.
+const SLOW: Duration = Duration::from_secs(1);
+const SLOW_TIMES: u64 = 8;
+
 /// A deadline has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate;
@@ -78,6 +83,13 @@ impl Pace {
         let allowed =
             (self.grace + Duration::from_millis(earned_ms.min(86_400_000))).saturating_sub(self.waited);
         now + allowed
+    }
+
+    /// When a wait that begins `now` makes the client a slow one, long before the deadline.
+    #[must_use]
+    pub fn slow_at(&self, now: Instant) -> Instant {
+        let earned_ms = self.bytes.saturating_mul(1000) / (SLOW_TIMES * self.least_bytes_per_s);
+        now + (SLOW + Duration::from_millis(earned_ms.min(86_400_000))).saturating_sub(self.waited)
     }
 
     /// A wait has ended with `bytes` more.

@@ -7,6 +7,7 @@ use crate::counters::Counter;
 use crate::http1::head::{self, ResponseHead, Scanner};
 use crate::http1::{Body, Field, Framing, Refusal, Step};
 use crate::link::Link;
+use crate::sense::SLOW_MS;
 use crate::settings::{Limits, ms};
 use crate::stored::Taking;
 use crate::stream;
@@ -314,22 +315,26 @@ impl Download<'_> {
         }
     }
 
-    /// Waits for an upstream that owes an answer; counts the request while it waits for long.
+    /// Waits for an upstream that owes an answer; counts the request while it waits for long. One
+    /// whose client still sends it has not been asked yet.
     async fn wait<F: Future>(&self, future: F, alarm: &mut Alarm) -> Result<F::Output, Fault> {
         let mut future = pin!(future);
-        let mut since = Instant::now();
+        let (mut since, mut slow_at) = (Instant::now(), self.slow_at);
         loop {
             let deadline = since + ms(self.limits.upstream_timeout_ms);
             let counted = self.progress.counted.get();
-            let next = if counted { deadline } else { deadline.min(self.slow_at) };
+            let next = if counted { deadline } else { deadline.min(slow_at) };
             match alarm.guard(next, future.as_mut()).await {
                 Ok(output) => return Ok(output),
+                // While the client still sends, it is not the upstream that is late.
+                Err(TooLate) if !self.progress.asked.get() => {
+                    since = Instant::now();
+                    slow_at = since + ms(SLOW_MS);
+                }
                 Err(TooLate) if !counted => {
                     self.progress.counted.set(true);
                     (self.count_slow)();
                 }
-                // While the client still sends, it is not the upstream that is late.
-                Err(TooLate) if !self.progress.asked.get() => since = Instant::now(),
                 Err(TooLate) => return Err(Fault::TimedOut),
             }
         }

@@ -10,18 +10,23 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const SLOTS: usize = 1 << 16;
-/// Silent connections that are a crowd: so many, and so large a part of all (parts of four).
-/// Browsers open a spare connection or two beside those that they use.
+/// Silent connections that are a crowd: so many, where nothing has been said yet on so large a part
+/// of all (parts of four). Browsers open a spare connection or two beside those that they use.
 const SILENT_CROWD: u32 = 100;
-const SILENT_QUARTERS: u32 = 3;
+const UNHEARD_QUARTERS: u32 = 3;
+/// Slow ones that are a crowd: so many, and a quarter of all.
+const SLOW_CROWD: u32 = 50;
 
 /// Counts open connections.
 #[derive(Debug)]
 pub struct Gate {
     rows: [Box<[AtomicU32]>; 2],
     total: AtomicU32,
-    /// Connections on which nothing has been said for a while.
+    /// Connections on which nothing has been said yet, and those that have been so for a while.
+    unheard: AtomicU32,
     silent: AtomicU32,
+    /// Connections whose clients are slow to send or to take.
+    slow: AtomicU32,
     per_source: AtomicU32,
     most: AtomicU32,
     /// From the process's seed, so that nobody can choose addresses that collide.
@@ -43,7 +48,9 @@ impl Gate {
         Self {
             rows: [row(), row()],
             total: AtomicU32::new(0),
+            unheard: AtomicU32::new(0),
             silent: AtomicU32::new(0),
+            slow: AtomicU32::new(0),
             per_source: AtomicU32::new(clamp(per_source)),
             most: AtomicU32::new(clamp(most)),
             seed,
@@ -96,16 +103,41 @@ impl Gate {
         }
     }
 
-    /// A connection has been silent for a while since it was opened; returns whether most of all
-    /// are. Each call needs one [`Gate::heard`].
+    /// A connection is open on which nothing has been said yet. Each call needs one
+    /// [`Gate::heard`].
+    pub fn unheard(&self) {
+        self.unheard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Something has been said on it, or it has ended.
+    pub fn heard(&self) {
+        self.unheard.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A connection has been silent for a while since it was opened; returns whether it is one of a
+    /// crowd. Those that come so fast that they have not been silent for long are part of it. Each
+    /// call needs one [`Gate::silent_no_more`].
     pub fn silent(&self) -> bool {
         let silent = self.silent.fetch_add(1, Ordering::Relaxed) + 1;
-        silent >= SILENT_CROWD && silent / SILENT_QUARTERS >= self.open() / 4
+        let unheard = self.unheard.load(Ordering::Relaxed);
+        silent >= SILENT_CROWD && unheard / UNHEARD_QUARTERS >= self.open() / 4
     }
 
     /// A silent connection has spoken, or ended.
-    pub fn heard(&self) {
+    pub fn silent_no_more(&self) {
         self.silent.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A client is slow to send or to take; returns whether it is one of a crowd. Each call needs one
+    /// [`Gate::slow_no_more`].
+    pub fn slow(&self) -> bool {
+        let slow = self.slow.fetch_add(1, Ordering::Relaxed) + 1;
+        slow >= SLOW_CROWD && slow >= self.open() / 4
+    }
+
+    /// What a slow client was waited for is over.
+    pub fn slow_no_more(&self) {
+        self.slow.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Connections open now.
@@ -165,9 +197,31 @@ mod tests {
         let gate = Gate::new(1000, 1000, 7);
         let open = |n: u8, m: u8| gate.enter(IpAddr::from([10, 0, n, m]), true).expect("room");
         (0..200).for_each(|m| open(0, m));
+        (0..120).for_each(|_| gate.unheard());
         assert!((0..120).all(|_| !gate.silent()), "as many again are in use");
-        (0..120).for_each(|_| gate.heard());
-        assert_eq!((0..200).filter(|_| gate.silent()).count(), 51);
+        (0..120).for_each(|_| gate.silent_no_more());
+        (0..80).for_each(|_| gate.unheard());
+        assert_eq!((0..200).filter(|_| gate.silent()).count(), 101);
+    }
+
+    #[test]
+    fn a_flood_of_silent_connections_is_a_crowd_while_most_of_it_is_still_coming() {
+        let gate = Gate::new(1000, 10_000, 7);
+        for n in 0..1_000_u16 {
+            gate.enter(IpAddr::from([10, 0, (n >> 8) as u8, n as u8]), true).expect("room");
+            gate.unheard();
+        }
+        assert_eq!((0..100).filter(|_| gate.silent()).count(), 1);
+    }
+
+    #[test]
+    fn slow_clients_are_a_crowd_where_they_are_many_and_a_quarter_of_all() {
+        let gate = Gate::new(1000, 10_000, 7);
+        (0..200_u8).for_each(|n| gate.enter(IpAddr::from([10, 0, 0, n]), true).expect("room"));
+        assert_eq!((0..60).filter(|_| gate.slow()).count(), 11);
+        (0..60).for_each(|_| gate.slow_no_more());
+        (0..200_u8).for_each(|n| gate.enter(IpAddr::from([10, 0, 1, n]), true).expect("room"));
+        assert_eq!((0..60).filter(|_| gate.slow()).count(), 0, "of so many, some are always slow");
     }
 
     #[test]

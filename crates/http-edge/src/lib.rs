@@ -41,6 +41,7 @@ pub mod tls;
 mod upstream;
 mod upstream2;
 pub mod upstream_tls;
+mod waiting;
 
 pub use counters::Counter;
 pub use edge::Edge;

@@ -15,6 +15,7 @@ use crate::link::Link;
 use crate::settings::{Limits, ms};
 use crate::stream::{self, Half, Stream};
 use crate::thread::Thread;
+use crate::waiting::{SILENT_MS, Silence, Unheard, Waiting};
 use seawall_model::observation::{ConnectionEvent, Method};
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -25,10 +26,9 @@ use tokio::time::Instant;
 
 /// Answers are gathered up to this size before they are written.
 const GATHER_BYTES: usize = 8 * 1024;
-/// A head that is not whole after this is told of as slow, long before its deadline.
-const SLOW_HEAD_MS: u64 = 2_000;
-/// A new connection counts as silent after this.
-pub const SILENT_MS: u64 = 1_000;
+/// A head that is not whole after the first of these is slow, which is told where many are; after the
+/// second it is told of in any case, long before its deadline.
+const HEAD_STAGES_MS: [u64; 2] = [1_000, 2_000];
 /// What is read of a refused client before its connection is closed, so that it sees the answer.
 const LINGER_BYTES: usize = 64 * 1024;
 const LINGER_MS: u64 = 1_000;
@@ -126,24 +126,28 @@ impl Connection {
         let longest = self.thread.planned_head_ms();
         let began = Instant::now();
         let deadline = began + self.patience(limits.header_deadline_ms.min(longest));
-        // Also where the deadline comes sooner, so that each slow head is told of once.
-        let slow_at = deadline.min(began + ms(SLOW_HEAD_MS));
-        let mut is_told = false;
+        let waiting = Waiting::new(&self.thread, &self.origin, ConnectionEvent::SlowRequest);
+        let mut stages = HEAD_STAGES_MS.map(|stage| began + ms(stage)).into_iter().peekable();
         let head_limits = limits.head();
         loop {
             if let Some(end) = scanner.find_end(self.input.filled(), &head_limits)? {
                 return Ok(Some(end));
             }
             let read = stream::fill(&mut self.stream, &mut self.input, head_limits.head_bytes + 1);
-            match self.alarm.guard(if is_told { deadline } else { slow_at }, read).await {
+            let next = stages.peek().map_or(deadline, |stage| deadline.min(*stage));
+            match self.alarm.guard(next, read).await {
                 Ok(Ok(n)) if n > 0 => {}
                 Ok(_) => return Ok(None),
                 Err(TooLate) => {
-                    if !std::mem::replace(&mut is_told, true) {
-                        let event = ConnectionEvent::SlowRequest;
-                        self.thread.connection(event, self.origin.peer, self.origin.local);
+                    // Where the deadline comes first, it is told of all the same.
+                    let is_over = Instant::now() >= deadline;
+                    if stages.next().is_some() {
+                        waiting.slow();
                     }
-                    if Instant::now() >= deadline {
+                    if is_over || stages.peek().is_none() {
+                        waiting.tell();
+                    }
+                    if is_over {
                         self.thread.counters.add(Counter::header_deadline, 1);
                         return Err(Refusal::with(408, "header-deadline"));
                     }
@@ -166,6 +170,7 @@ impl Connection {
             return self.alarm.guard(until, first).await;
         }
         let began = Instant::now();
+        let _unheard = Unheard::begin(&thread.gate);
         if let Ok(first) = self.alarm.guard(until.min(began + ms(SILENT_MS)), first.as_mut()).await {
             return Ok(first);
         }
@@ -275,6 +280,7 @@ impl Connection {
             body: Body::new(job.head.framing),
             chunked: job.head.framing == Framing::Chunked,
             pace: Pace::new(limits),
+            waiting: Waiting::new(&thread, &job.origin, ConnectionEvent::SlowRequest),
             limits,
             progress: &job.progress,
         };
@@ -284,6 +290,7 @@ impl Connection {
             let upload = pin!(upload.run(&mut to_upstream));
             exchange::alongside(run, upload).await
         };
+        drop(upload);
         let (sent_all, keeps) = (job.progress.asked.get(), sink.reply.keep_alive);
         if end.is_err() && !sink.wrote {
             // Nothing of the answer has gone out: the client gets a whole one instead.
@@ -408,26 +415,6 @@ impl Connection {
     }
 }
 
-/// A connection counts as silent for as long as this lives.
-pub struct Silence<'a>(&'a Thread);
-
-impl<'a> Silence<'a> {
-    /// Tells of the connection where it is one of a crowd.
-    pub fn begin(thread: &'a Thread, origin: &Origin) -> Self {
-        if thread.gate.silent() {
-            thread.connection(ConnectionEvent::Established, origin.peer, origin.local);
-            thread.connection(ConnectionEvent::Idle, origin.peer, origin.local);
-        }
-        Self(thread)
-    }
-}
-
-impl Drop for Silence<'_> {
-    fn drop(&mut self) {
-        self.0.gate.heard();
-    }
-}
-
 /// Waits for the first bytes of a head, and holds no buffer meanwhile. 0: the stream has ended.
 async fn first_bytes(stream: &mut Stream, input: &mut Buffer, stock: &Stock) -> std::io::Result<usize> {
     loop {
@@ -486,6 +473,7 @@ struct Upload<'a, C> {
     body: Body,
     chunked: bool,
     pace: Pace,
+    waiting: Waiting<'a>,
     limits: &'a Limits,
     progress: &'a Progress,
 }
@@ -548,7 +536,7 @@ impl<C: AsyncRead + Unpin> Upload<'_, C> {
                     self.input.consume(consumed);
                     let began = Instant::now();
                     let read = stream::fill(&mut self.client, self.input, BUFFER_BYTES);
-                    match alarm.guard(self.pace.deadline(began), read).await {
+                    match self.waiting.client((self.pace, began), &mut alarm, read).await {
                         Ok(Ok(n)) if n > 0 => self.pace.moved(began.elapsed(), n),
                         Ok(_) => return Err(Fault::ClientGone),
                         Err(TooLate) => return Err(Fault::ClientSlow),
@@ -560,10 +548,11 @@ impl<C: AsyncRead + Unpin> Upload<'_, C> {
 }
 
 /// Writes an answer to an HTTP/1 client.
-struct ToClient<W> {
+struct ToClient<'a, W> {
     client: W,
     out: Vec<u8>,
     pace: Pace,
+    waiting: Waiting<'a>,
     reply: Reply,
     chunked: bool,
     no_interim: bool,
@@ -571,12 +560,13 @@ struct ToClient<W> {
     wrote: bool,
 }
 
-impl<W: AsyncWrite + Unpin> ToClient<W> {
-    fn new(client: W, job: &Job<'_>, limits: &Limits) -> Self {
+impl<'a, W: AsyncWrite + Unpin> ToClient<'a, W> {
+    fn new(client: W, job: &Job<'a>, limits: &Limits) -> Self {
         Self {
             client,
             out: job.thread.stock.vector(),
             pace: Pace::new(limits),
+            waiting: Waiting::new(job.thread, job.origin, ConnectionEvent::SlowRead),
             reply: Reply { framing: Framing::None, keep_alive: job.keep_alive, is_old: job.is_old },
             chunked: false,
             no_interim: job.is_old,
@@ -590,7 +580,7 @@ impl<W: AsyncWrite + Unpin> ToClient<W> {
         // What is about to be taken earns its time beforehand: it is taken piece by piece.
         self.pace.moved(std::time::Duration::ZERO, self.out.len() + second.len());
         let write = stream::write_two(&mut self.client, &self.out, second);
-        match alarm.guard(self.pace.deadline(began), write).await {
+        match self.waiting.client((self.pace, began), alarm, write).await {
             Ok(Ok(())) => self.pace.moved(began.elapsed(), 0),
             Ok(Err(_)) => return Err(Fault::ClientGone),
             Err(TooLate) => return Err(Fault::ClientSlow),
@@ -600,7 +590,7 @@ impl<W: AsyncWrite + Unpin> ToClient<W> {
     }
 }
 
-impl<W: AsyncWrite + Unpin> Sink for ToClient<W> {
+impl<W: AsyncWrite + Unpin> Sink for ToClient<'_, W> {
     async fn interim(&mut self, buffer: &[u8], head: &ResponseHead, fields: &[Field]) -> Result<(), Fault> {
         if !self.no_interim {
             write::response(&mut self.out, buffer, head, fields, self.reply);

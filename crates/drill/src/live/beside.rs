@@ -136,7 +136,8 @@ async fn scene(contender: &Contender, setting: &Setting<'_>) -> io::Result<Showi
     drop(people);
     let (events, front_mib) = (front.events(), front.most_mib());
     drop(front);
-    let seen = Seen { calm, onset, end, asked: &asked, events: &events };
+    let causes = setting.siege.causes(&force);
+    let seen = Seen { calm, onset, end, asked: &asked, events: &events, causes };
     Ok(Showing { capacity_per_s, front_mib, ..seen.showing(contender, setting) })
 }
 
@@ -259,6 +260,8 @@ struct Seen<'a> {
     end: Instant,
     asked: &'a [Asked],
     events: &'a [Event],
+    /// Right names.
+    causes: &'static [&'static str],
 }
 
 impl Seen<'_> {
@@ -274,10 +277,9 @@ impl Seen<'_> {
         };
         let in_time = share(&served, Asked::is_good);
         let length_s = |from: Instant, until: Instant| (until - from).as_secs_f64().max(1.0);
-        let causes = setting.siege.causes();
         let seconds = |e: &Event| Instant::from_std(e.at).saturating_duration_since(self.onset).as_secs_f64();
         let during = || self.events.iter().filter(|e| Instant::from_std(e.at) >= self.onset);
-        let is_right = |e: &&Event| e.cause().is_some_and(|c| causes.contains(&c));
+        let is_right = |e: &&Event| e.cause().is_some_and(|c| self.causes.contains(&c));
         Showing {
             siege: setting.siege.name().to_owned(),
             front: contender.name.clone(),

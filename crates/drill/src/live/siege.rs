@@ -72,9 +72,11 @@ impl Siege {
     }
 
     /// Names that are right for it.
-    #[must_use]
-    pub fn causes(self) -> &'static [&'static str] {
+    pub(super) fn causes(self, force: &Force) -> &'static [&'static str] {
         match self {
+            // Those who ask for ranges do so again and again, and slow readers a hundred times at
+            // once, to be given much.
+            Self::Slow if force.ways.1 >= 2 => &["slow-http", "connection-flood", "http-flood"],
             Self::Slow | Self::Idle => &["slow-http", "connection-flood"],
             Self::Other => &["http2-abuse"],
             _ => &["http-flood", "cache-busting", "expensive-endpoint"],
