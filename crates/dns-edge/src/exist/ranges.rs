@@ -29,13 +29,16 @@ const BASE32: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 /// Of a hash of 20 bytes.
 const BASE32_BYTES: usize = 32;
 
+/// An owner as it is ordered: by name or by hash.
+type Place = Arc<[u8]>;
+
 /// All ranges of all zones.
 #[derive(Debug)]
 pub struct Ranges {
     /// By the hash of the apex.
     zones: Vec<(u64, Denier)>,
     /// In the order in which they are looked at for one that can go.
-    clock: VecDeque<(u64, Arc<[u8]>)>,
+    clock: VecDeque<(u64, Place)>,
     bytes: usize,
     most_bytes: usize,
 }
@@ -50,7 +53,7 @@ struct Denier {
     flags: u16,
     order: Order,
     /// By owner, in the zone's order.
-    ranges: BTreeMap<Arc<[u8]>, Range>,
+    ranges: BTreeMap<Place, Range>,
 }
 
 #[derive(Debug)]
@@ -383,7 +386,7 @@ fn has_type(mut map: &[u8], kind: u16) -> bool {
 }
 
 /// Owner and next owner of a proof, as they are ordered.
-fn neighbours(order: &Order, proof: &Proof) -> Option<(Arc<[u8]>, Box<[u8]>)> {
+fn neighbours(order: &Order, proof: &Proof) -> Option<(Place, Box<[u8]>)> {
     let mut buffer = [0; ORDERED_BYTES];
     match order {
         Order::Names => {

@@ -1,5 +1,7 @@
 //! Three servers, of which one is slow, then dead, then lies: what clients see, with figures.
 
+#![allow(clippy::disallowed_methods, reason = "a slow server answers late in real time")]
+
 use crate::lab::{Lab, try_ask, until};
 use seawall_dns_edge::{Counter, Limits};
 use std::net::{SocketAddr, UdpSocket};
