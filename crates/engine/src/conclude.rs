@@ -133,20 +133,34 @@ fn in_hindsight(engine: &Engine) -> Option<(Concluded, Window)> {
     if engine.baseline.is_some() {
         return None;
     }
-    engine.parts.stretches().iter().find_map(|stretch| {
+    let stretches = engine.parts.stretches();
+    stretches.iter().find_map(|stretch| {
+        let begins = stretch.parts.start == 0;
         let (during, quiet) = engine.parts.windows(stretch);
-        let span = during.span?;
-        let mut findings = measure::findings(&during, Some(&quiet), Some(span.first));
-        findings.end = Some(span.last);
-        if stretch.parts.start == 0 {
-            // Who has not come yet is not missing.
-            findings.findings.retain(|f| f.metric != Metric::MissingClients);
+        let found = compared(engine, &during, &quiet, begins)?;
+        // What was there from the beginning is no crowd if what came later is a fault beside it.
+        let is_crowd = begins && found.diagnosis.verdict.class == Class::Demand;
+        let later = if is_crowd { compared(engine, &quiet, &during, false) } else { None };
+        match later.filter(|later| later.diagnosis.verdict.class == Class::Fault) {
+            Some(later) => Some((later, during)),
+            None => Some((found, quiet)),
         }
-        findings.changes = engine.changes_near(span.first);
-        let diagnosis = diagnose(&findings, &engine.policy);
-        let concluded = Concluded { findings, diagnosis, named: None, during };
-        concluded.is_named().then_some((concluded, quiet))
     })
+}
+
+/// One stretch beside the quiet part, if that gives it a name. `begins`: the input begins with it.
+fn compared(engine: &Engine, during: &Window, quiet: &Window, begins: bool) -> Option<Concluded> {
+    let span = during.span?;
+    let mut findings = measure::findings(during, Some(quiet), Some(span.first));
+    findings.end = Some(span.last);
+    if begins || engine.parts.went_out_before(span.first, during) {
+        // Who has not come yet is not missing, nor who has gone to bed.
+        findings.findings.retain(|f| f.metric != Metric::MissingClients);
+    }
+    findings.changes = engine.changes_near(span.first);
+    let diagnosis = diagnose(&findings, &engine.policy);
+    let concluded = Concluded { findings, diagnosis, named: None, during: during.clone() };
+    concluded.is_named().then_some(concluded)
 }
 
 fn as_report(episode: &Concluded) -> EpisodeReport {

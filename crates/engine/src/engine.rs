@@ -527,8 +527,11 @@ impl Engine {
             });
         }
         findings.changes = self.changes_near(episode.onset);
-        if self.baseline.is_none() && self.parts.were_as_calm(episode.onset, during) {
-            // Only what came on top before is gone again.
+        let parts = &self.parts;
+        let goes_on =
+            parts.were_as_calm(episode.onset, during) || parts.went_out_before(episode.onset, during);
+        if self.baseline.is_none() && goes_on {
+            // Only what came on top before is gone again, or the day goes out.
             findings.findings.retain(|f| f.metric != Metric::MissingClients);
         }
         findings

@@ -40,6 +40,10 @@ const AS_CALM: f64 = 1.5;
 /// For at least so many seconds and this part of the time.
 const CALM_BEFORE_S: f64 = 15.0;
 const CALM_BEFORE_PART: f64 = 0.15;
+/// A part with so much less than the one before is of a day that goes out.
+const GOING_OUT: f64 = 0.9;
+/// Of what was to follow, so much makes it the same course.
+const FOLLOWS: f64 = 0.4;
 /// Stretches returned.
 const STRETCHES: usize = 6;
 
@@ -123,6 +127,18 @@ impl Parts {
             calm_s += if rate(part).is_some_and(|r| r <= AS_CALM * now) { part.seconds() } else { 0.0 };
         }
         calm_s >= CALM_BEFORE_S && calm_s >= CALM_BEFORE_PART * all_s
+    }
+
+    /// Whether it had been getting less before `onset`, and this is what was to follow: a day that goes out
+    /// brings no fault with it.
+    pub(crate) fn went_out_before(&self, onset: Timestamp, during: &Window) -> bool {
+        let rate =
+            |w: &Window| w.http.as_ref().map_or(0.0, |h| h.counters.requests as f64 / w.seconds().max(1.0));
+        let before: Vec<f64> =
+            self.parts.iter().filter(|w| w.span.is_some_and(|s| s.last < onset)).map(rate).collect();
+        let [.., earlier, last] = before[..] else { return false };
+        let fallen = last / earlier.max(f64::MIN_POSITIVE);
+        fallen <= GOING_OUT && rate(during) >= FOLLOWS * last * fallen
     }
 
     /// A stretch's traffic, and that of the longer quiet side of it.
@@ -282,6 +298,25 @@ mod tests {
         let noise = |s: i64| (s * 7919 % 5) as u64;
         let parts = parts(240, |s| if s < 80 { 1 + noise(s) } else { 30 + noise(s) });
         assert!(parts.stretches().iter().all(|stretch| stretch.parts.start > 0), "{:?}", parts.stretches());
+    }
+
+    #[test]
+    fn an_evening_that_goes_out_is_told_from_a_way_that_is_cut() {
+        let parts = parts(480, |s| 40 - s as u64 / 14);
+        let rest = |per_s: u64| {
+            let mut window = Window::default();
+            for s in 470..480 {
+                for n in 0..per_s {
+                    let request = Request::new(
+                        Timestamp::from_seconds(s),
+                        std::net::IpAddr::from([192, 0, 2, n as u8]),
+                    );
+                    window.observe(&Observation::Request(request), n);
+                }
+            }
+            parts.went_out_before(Timestamp::from_seconds(470), &window)
+        };
+        assert!(rest(6) && !rest(1));
     }
 
     #[test]

@@ -144,6 +144,16 @@ pub fn is_named(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if u128::from(v6) >> 64 == 0x0100_0000_0000_0000)
 }
 
+/// Whether an address is one that no visitor from outside can have: private, loopback or link-local
+/// (RFC 1918, 4193, 6890). The space that carriers share (RFC 6598) is outside.
+#[must_use]
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -124,6 +124,7 @@ metrics! {
     MachineClientShare Who Share "machine-client-share" "requests of clients that no person's browser behaves like";
     HiddenClientShare Who Share "hidden-client-share" "requests whose client is hidden behind one address";
     ServiceExcess Who Share "service-excess" "additional requests that declared services and load tools send";
+    OwnNetworkExcess Who Share "own-network-excess" "additional requests that come from private addresses, unlike visitors";
     OwnProgramExcess Who Share "own-program-excess" "additional requests that come from a program known here";
     NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
     BatchExcess Who Share "batch-excess" "additional requests of few programs that work through a list by an interface";
@@ -131,6 +132,7 @@ metrics! {
     NewWorkerCount Who Count "new-worker-count" "declared programs at work that were never seen before, nor their name";
     CopierShare Who Share "copier-share" "requests of clients that read page after page and nothing else";
     WorkerShare Who Share "worker-share" "requests of declared programs that use an interface, and are served";
+    BareBrowserRate Rate PerSecond "bare-browser-rate" "requests per second of browsers that fetch no assets and name no referrer";
     BareBrowserShare Who Share "bare-browser-share" "requests of browsers that fetch no assets and name no referrer";
     GuesserCount Who Count "guesser-count" "clients that only try to log in";
     ProberCount Who Count "prober-count" "clients that probe for what is not there";
@@ -142,6 +144,7 @@ metrics! {
     CopierRequests What Count "copier-requests" "requests of clients that read page after page and nothing else";
     DisguisedRequests What Count "disguised-requests" "requests of clients that repeat one request under ever other user agents";
     PollShare What Share "poll-share" "requests by which open pages ask for news";
+    FailingScriptShare What Share "failing-script-share" "requests of open pages whose calls mostly fail";
     SubscriberShare What Share "subscriber-share" "requests of declared programs that fetch a feed or a calendar";
     CopyExcess What Share "copy-excess" "additional requests for pages that are each read about once";
     LoopShare What Share "loop-share" "usual requests that used to succeed and now are sent elsewhere";
@@ -232,6 +235,8 @@ metrics! {
     LoginGuesserShare Who Share "login-guesser-share" "failed log-ins of clients that hardly ever succeed";
     GuessedNames Who Count "guessed-names" "user names that one such client tried";
     LossyClientShare Who Share "lossy-client-share" "clients that must send much of what they say again";
+    GoneNetworkShare Who Share "gone-network-share" "usual clients of networks from which hardly anybody comes any more";
+    LogHoleShare Probe Share "log-hole-share" "time in which nothing was written, while what was written is as ever";
     MissingClients Who Ratio "missing-clients" "clients fewer than expected, in standard errors";
     ReflectorCount Who Count "reflector-count" "distinct sources of unasked answers";
     SourceCount Who Count "source-count" "distinct source addresses";

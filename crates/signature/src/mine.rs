@@ -119,6 +119,7 @@ pub fn mine(contrast: &Contrast<'_>, limits: &Limits) -> Vec<Signature> {
         pool: &pool,
         limits,
         mixture,
+        cause: contrast.cause,
         clients: Clients::of(normal),
         senders: Clients::of(unwanted),
         networks: contrast.networks,
@@ -155,6 +156,7 @@ struct Search<'a> {
     pool: &'a [Candidate],
     limits: &'a Limits,
     mixture: Mixture,
+    cause: Cause,
     /// Of the normal sample.
     clients: Clients,
     /// Of the disturbed sample.
@@ -281,7 +283,21 @@ impl Search<'_> {
         exceeds_chance && self.mixture.attack(hits, normal_hits) >= self.limits.min_attack_share
     }
 
+    /// Whether a signature of requests that no cache can answer leaves alone those that one can: the path
+    /// alone is that of a page which people ask for too.
+    fn names_what_busts(&self, c: &Conjunction) -> bool {
+        self.cause != Cause::CacheBusting
+            || c.members.iter().any(|m| match &self.pool[*m].test {
+                Test::QueryShape(shape) => !shape.is_empty(),
+                Test::Path(_) | Test::Method(_) | Test::HttpVersion(_) | Test::Host(_) => false,
+                _ => true,
+            })
+    }
+
     fn is_narrow(&self, c: &Conjunction) -> bool {
+        if !self.names_what_busts(c) {
+            return false;
+        }
         let prior = self.prior_of(&c.members);
         let Some(baseline) = self.mixture.baseline_estimate(c.normal.count()) else {
             return prior <= self.limits.max_prior_share;

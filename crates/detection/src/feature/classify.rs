@@ -105,6 +105,13 @@ fn has_api_word(head: &[u8]) -> bool {
 const FEED_ENDS: [&[u8]; 10] =
     [b".ics", b".ical", b".rss", b".atom", b".rdf", b".xml", b"/feed", b"/feed/", b"/rss", b"/atom"];
 
+/// Whether the last name of a path looks machine-random.
+#[must_use]
+pub fn ends_in_random(path: &[u8]) -> bool {
+    let last = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
+    std::str::from_utf8(last).is_ok_and(seawall_model::text::is_random_word)
+}
+
 /// Whether a path is one that programs fetch from time to time to learn what is new.
 #[must_use]
 pub fn is_feed(path: &[u8]) -> bool {

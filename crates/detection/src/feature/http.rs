@@ -25,6 +25,9 @@ fn is_given_up(r: &Request<'_>) -> bool {
     r.status == 499 || r.ending == Ending::ClientAborted
 }
 
+/// A request takes this long to be found wrong only if its end was waited for.
+const WAITED_US: u64 = 5_000_000;
+
 /// What HAProxy writes in place of a server where it chose none.
 const NO_SERVER: &[u8] = b"<NOSRV>";
 
@@ -50,6 +53,8 @@ pub struct HttpWindow {
     pub late: Sample,
     /// Requests per second in the busiest tick.
     pub peak_requests_per_s: f64,
+    /// Sealed ticks that hold requests.
+    pub active_ticks: u64,
 }
 
 macro_rules! counters {
@@ -154,6 +159,7 @@ impl HttpWindow {
             401 | 403 => c.unauthorised += 1,
             404 => c.not_found += 1,
             408 => c.timed_out += 1,
+            400 if r.duration_us.is_some_and(|us| us >= WAITED_US) => c.timed_out += 1,
             429 => c.limited += 1,
             499 => c.client_closed += 1,
             502 => c.bad_gateway += 1,
@@ -250,6 +256,7 @@ impl HttpWindow {
 
     pub(super) fn seal(&mut self, width_s: f64) {
         self.peak_requests_per_s = self.counters.requests as f64 / width_s;
+        self.active_ticks = 1;
         self.profiles.for_each(|p| p.peak_per_s = (p.asked() / width_s) as f32);
     }
 
@@ -268,6 +275,7 @@ impl HttpWindow {
         self.sample.merge(&other.sample);
         self.late.merge(&other.late);
         self.peak_requests_per_s = self.peak_requests_per_s.max(other.peak_requests_per_s);
+        self.active_ticks += other.active_ticks;
     }
 
     /// The sampled requests, in an order that depends on nothing but the input.
@@ -350,6 +358,8 @@ pub struct ClientProfile {
     pub not_found: u32,
     pub client_errors: u32,
     pub server_errors: u32,
+    /// Requests for paths that are not there, and whose names are machine-random.
+    pub made_up: u32,
     /// Requests that change something: neither GET nor HEAD nor OPTIONS.
     pub writes: u32,
     pub logins: u32,
@@ -361,6 +371,8 @@ pub struct ClientProfile {
     /// Bitmaps of hashed paths and queries, for linear counting.
     pub paths: u64,
     pub queries: u64,
+    /// Of those paths, the ones that are no files.
+    pub asked_paths: u64,
     /// Smallest and largest hash of the user agents; they differ if the client changed it.
     pub agent_low: u64,
     pub agent_high: u64,
@@ -399,6 +411,7 @@ impl ClientProfile {
         self.paths |= bit_of(hashes.path);
         self.queries |= if r.query.is_some() { bit_of(hashes.query) } else { 0 };
         if kind != PathKind::Asset {
+            self.asked_paths |= bit_of(hashes.path);
             self.feeds += u32::from(classify::is_feed(r.path));
             let asked = hash::combine(hashes.path, hashes.query);
             let query = r.query.unwrap_or(b"");
@@ -412,6 +425,7 @@ impl ClientProfile {
         self.unauthorised += u32::from(matches!(r.status, 401 | 403));
         self.switched += u32::from(r.status == SWITCHED);
         self.not_found += u32::from(r.status == 404);
+        self.made_up += u32::from(r.status == 404 && classify::ends_in_random(r.path));
         self.client_errors += u32::from((400..500).contains(&r.status));
         self.server_errors += u32::from(r.status >= 500);
         // Where there is nothing to log in to, and where nothing was said, nobody tried.
@@ -501,6 +515,7 @@ impl Profile for ClientProfile {
         self.not_found += other.not_found;
         self.client_errors += other.client_errors;
         self.server_errors += other.server_errors;
+        self.made_up += other.made_up;
         self.writes += other.writes;
         self.logins += other.logins;
         self.probes += other.probes;
@@ -509,6 +524,7 @@ impl Profile for ClientProfile {
         self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
         self.paths |= other.paths;
         self.queries |= other.queries;
+        self.asked_paths |= other.asked_paths;
         self.agent_low = self.agent_low.min(other.agent_low);
         self.agent_high = self.agent_high.max(other.agent_high);
         self.agents |= other.agents;

@@ -29,6 +29,7 @@ pub(super) fn walks(p: &ClientProfile) -> bool {
     let own_s = p.last.since_s(p.first).max(1.0);
     p.numbered >= 20
         && !is_shared(p)
+        && !fetches_parts(p)
         && !p.is(AgentKind::Crawler)
         && !p.is(AgentKind::Service)
         && p.writes * 5 < p.requests
@@ -59,6 +60,8 @@ pub(super) fn is_prober(p: &ClientProfile) -> bool {
             && p.assets * 3 < p.requests
             && failing > 0.7
             && different >= 8.0
+            // Names that are made up find nothing: they are sent to be answered, not to learn.
+            && p.made_up * 2 < p.client_errors
             && different >= 0.5 * f64::from(p.requests).min(64.0))
 }
 
@@ -106,6 +109,7 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
     !p.is(AgentKind::Crawler)
         && !p.is(AgentKind::Service)
         && !is_shared(p)
+        && !fetches_parts(p)
         // Who sends referrers follows links, as people do.
         && asked >= if p.referrers * 2 < p.requests { 30.0 } else { 60.0 }
         // A program that takes a site as a whole takes the parts of its pages too, and may come again.
@@ -173,10 +177,15 @@ pub(super) fn is_subscriber(p: &ClientProfile, common: &[u64]) -> bool {
 pub(super) fn is_poller(p: &ClientProfile) -> bool {
     /// Pages ask for news this often, in requests per second, if they begin with several calls at once.
     const ASKS_PER_S: f32 = 10.0;
+    /// One question, or two: who asks for pages of all kinds in turn does not wait for news.
+    const QUESTIONS: f64 = 3.5;
+    /// Or so few that each is asked this often.
+    const OFTEN: f64 = 10.0;
     p.is(AgentKind::Browser)
         && distinct_agents(p) < 2.5
         && p.referrers * 10 >= p.requests * 8
         && p.assets > 0
+        && (bits_as_count(p.asked_paths) <= QUESTIONS || bits_as_count(p.asked_paths) * OFTEN <= p.asked())
         && p.peak_per_s <= ASKS_PER_S
         && is_repeater(p)
         && p.client_errors * 5 < p.requests
@@ -188,10 +197,37 @@ pub(super) fn is_crawler(p: &ClientProfile) -> bool {
     p.is(AgentKind::Crawler) && p.peak_per_s <= CRAWLER_PER_S
 }
 
-/// A page in a browser whose script calls an interface, or asks for news: each call names the page that
-/// it is made from.
+/// A page in a browser whose script calls an interface, asks for news, or fetches the parts of what it
+/// shows: each call names the page that it is made from.
 pub(super) fn is_page_script(p: &ClientProfile) -> bool {
-    calls_interface(p) || is_poller(p)
+    calls_interface(p) || is_poller(p) || fetches_parts(p)
+}
+
+/// A page whose script calls again and again for what fails.
+pub(super) fn is_failing_script(p: &ClientProfile) -> bool {
+    let asked = p.requests - p.assets.min(p.requests);
+    is_page_script(p) && asked >= 8 && p.server_errors * 2 >= asked
+}
+
+/// A page that fetches many parts at a time, under names that say nothing, such as the tiles of a map, and
+/// rests while its reader looks at them. Copiers and floods do not rest.
+fn fetches_parts(p: &ClientProfile) -> bool {
+    const AT_ONCE: f32 = 8.0;
+    /// Its busiest second holds so many times what a second of its visit holds.
+    const RESTS: f64 = 2.0;
+    /// One look, after which nothing more is asked for.
+    const LOOK_S: f64 = 6.0;
+    const LOOK_PARTS: f64 = 150.0;
+    let visit_s = p.last.since_s(p.first).max(1.0);
+    let rests = f64::from(p.peak_per_s) >= RESTS * p.asked() / visit_s;
+    p.is(AgentKind::Browser)
+        && distinct_agents(p) < 2.5
+        && p.referrers * 10 >= p.requests * 9
+        && p.peak_per_s >= AT_ONCE
+        && (rests || (visit_s <= LOOK_S && p.asked() <= LOOK_PARTS))
+        && distinct_paths(p) >= 0.6 * p.asked().min(60.0)
+        && p.client_errors * 5 < p.requests
+        && p.writes == 0
 }
 
 fn calls_interface(p: &ClientProfile) -> bool {
@@ -365,6 +401,46 @@ mod tests {
         };
         assert!(poller(60, 3));
         assert!(!poller(0, 3) && !poller(60, 0));
+    }
+
+    #[test]
+    fn the_tiles_of_a_map_are_no_copy_of_a_site() {
+        let tiles = urls(120, |n| format!("/tiles/{}/{}/{}", n / 40, n / 8, n % 8));
+        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &tiles).remove(0);
+        assert!(is_copier(&profile), "one after another, without a referrer");
+        (profile.referrers, profile.peak_per_s) = (120, 24.0);
+        assert!(!is_copier(&profile) && !walks(&profile) && !is_machine(&profile, 120.0));
+    }
+
+    #[test]
+    fn calls_that_fail_again_and_again_are_of_a_page() {
+        let calls = |status| vec![("/api/cart".to_owned(), status); 40];
+        let failing = |status| {
+            let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &calls(status)).remove(0);
+            profile.referrers = profile.requests;
+            is_failing_script(&profile)
+        };
+        assert!(failing(500) && !failing(200));
+    }
+
+    #[test]
+    fn who_sends_a_referrer_and_a_style_sheet_does_not_wait_for_news() {
+        let mut asked = urls(36, |n| format!("/page{}", n % 6));
+        asked.extend(urls(6, |_| "/s/base.css".into()));
+        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+        profile.referrers = profile.requests;
+        assert!(!is_poller(&profile));
+    }
+
+    #[test]
+    fn names_that_are_made_up_are_no_list_of_words() {
+        let gone = |name: &dyn Fn(u64) -> String| {
+            let asked: Vec<_> = (0..60).map(|n| (name(n), 404)).collect();
+            is_prober(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked)[0])
+        };
+        let words = ["admin", "backup", "config", "private", "upload", "archive", "manual", "report"];
+        assert!(gone(&|n| format!("/{}/{}", words[n as usize % 8], words[n as usize / 8])));
+        assert!(!gone(&|n| format!("/{:016x}", (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))));
     }
 
     #[test]

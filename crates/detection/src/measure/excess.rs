@@ -12,10 +12,10 @@ use super::client::{CRAWLER_NETWORKS_MOST, wide_network};
 use super::http::{EARLIER_S, is_random, kind, path_class, url};
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::is_moved;
-use seawall_model::hash;
 use seawall_model::metric::Metric;
 use seawall_model::observation::Method;
 use seawall_model::record::RequestRecord;
+use seawall_model::{address, hash};
 use std::net::IpAddr;
 
 /// Both sides of a comparison: samples, and the rates of all requests that they stand for.
@@ -85,6 +85,7 @@ impl Sides<'_> {
             add(Metric::CrawlerExcess, share(&agents, |k| crawlers.binary_search(&k.value).is_ok()));
             add(Metric::NewAgentExcess, share(&agents, |k| k.before < 1.0));
         }
+        add(Metric::OwnNetworkExcess, self.own_network_excess());
         let requests = self.keys(|r| hash::combine(path_class(r), query(r)));
         let most = requests.iter().max_by(|a, b| a.excess.total_cmp(&b.excess)).map(|k| k.value);
         add(Metric::RepeatedExcess, share(&requests, |k| Some(k.value) == most));
@@ -127,6 +128,17 @@ impl Sides<'_> {
             u64::from(matches!(kind, AgentKind::Service | AgentKind::LoadTool))
         };
         share(&self.keys(is_service), |k| k.value == 1)
+    }
+
+    /// How much of the excess machines of our own send, by their private addresses, where visitors come from
+    /// public ones.
+    fn own_network_excess(&self) -> Option<f64> {
+        let own = |records: &[RequestRecord]| {
+            records.iter().filter(|r| address::is_private(r.client)).count() as f64 / records.len() as f64
+        };
+        let beside = own(self.before) <= OWN_NETWORK_MOST;
+        let excess = share(&self.keys(|r| u64::from(address::is_private(r.client))), |k| k.value == 1);
+        excess.filter(|_| beside)
     }
 
     /// Requests by key, assets aside.
@@ -239,6 +251,8 @@ impl Sides<'_> {
     }
 }
 
+/// Of a site that is open to the world, so much at most comes from private addresses.
+const OWN_NETWORK_MOST: f64 = 0.3;
 /// Faster than this, in requests per second, nobody works through a list.
 const BATCH_PER_S: f64 = 100.0;
 /// Sampled requests of a program that tell how it works.

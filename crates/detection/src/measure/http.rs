@@ -1,6 +1,6 @@
 //! HTTP windows as values.
 
-use super::{Structure, Value, client, excess, push, push_share, spread};
+use super::{Structure, Value, client, excess, push, push_share, region, spread};
 use crate::Window;
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES, SWITCHED};
@@ -18,9 +18,10 @@ pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, str
     rates(http, seconds, out);
     statuses(http, out);
     clients(http, seconds, out);
-    bare_browsers(http, out);
+    bare_browsers(http, seconds, out);
     agents(&records, out);
     texts(&records, out);
+    past_the_cache(http, &records, seconds, out);
     referrers(&records, out);
     times(http, &records, out);
     errors(&records, out);
@@ -114,6 +115,7 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
         profiles().filter(|p| wanted(p)).map(ClientProfile::asked).sum()
     };
     push_share(out, Metric::PollShare, asked_of(&client::is_page_script), asked);
+    push_share(out, Metric::FailingScriptShare, asked_of(&client::is_failing_script), asked);
     let common = client::common_names(profiles());
     push_share(out, Metric::SubscriberShare, asked_of(&|p| client::is_subscriber(p, &common)), asked);
     push_share(out, Metric::RepeaterShare, requests_of(&client::is_repeater), requests);
@@ -146,7 +148,7 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
 const PAGES_LEAST_PART: f64 = 0.25;
 
 /// Browsers that nothing but their word makes browsers. A log without user agents has none.
-fn bare_browsers(http: &HttpWindow, out: &mut Vec<Value>) {
+fn bare_browsers(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     let sorted = http.profiles.sorted();
     let requests_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
         sorted.iter().filter(|(_, p)| wanted(p)).map(|(_, p)| f64::from(p.requests)).sum()
@@ -156,6 +158,8 @@ fn bare_browsers(http: &HttpWindow, out: &mut Vec<Value>) {
         let borrowed = client::borrowed_names(sorted.iter().map(|(_, p)| p));
         let bare = |p: &ClientProfile| client::is_bare_browser(p) || client::is_under(p, &borrowed);
         push_share(out, Metric::BareBrowserShare, requests_of(&bare), all);
+        let rate = http.counters.requests as f64 / seconds;
+        push(out, Metric::BareBrowserRate, rate * requests_of(&bare) / all, all);
     }
 }
 
@@ -192,9 +196,38 @@ fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
     push(out, Metric::TopFingerprintShare, spread(prints).top, printed);
 }
 
+/// Files are fetched along with pages, but not by the thousand each under a random query of its own:
+/// so is asked for what no cache shall answer, and such requests count as asked for.
+fn past_the_cache(http: &HttpWindow, records: &[RequestRecord], seconds: f64, out: &mut Vec<Value>) {
+    let busting = records.iter().filter(|r| is_past_the_cache(r)).count() as f64;
+    let share = busting / records.len().max(1) as f64;
+    if share < PAST_THE_CACHE_LEAST {
+        return;
+    }
+    let all = http.counters.requests as f64;
+    let find = |out: &[Value], metric| out.iter().find(|v| v.metric == metric).copied();
+    if let Some(pages) = find(out, Metric::PageRate) {
+        push(out, Metric::PageRate, pages.value + share * all / seconds, pages.support);
+    }
+    if let Some(along) = find(out, Metric::AssetsPerPage) {
+        let (of_pages, moved) = (along.support, share * all);
+        let left = (along.value * of_pages - moved).max(0.0);
+        push(out, Metric::AssetsPerPage, left / (of_pages + moved).max(1.0), of_pages + moved);
+    }
+}
+
+/// A smaller part of the requests are files whose addresses are signed, and the like.
+const PAST_THE_CACHE_LEAST: f64 = 0.2;
+
+/// Whether a file is asked for with a machine-random query.
+fn is_past_the_cache(r: &RequestRecord) -> bool {
+    kind(r) == PathKind::Asset && own_query(r).as_deref().is_some_and(is_random_query)
+}
+
 fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
     let n = records.len() as f64;
-    let asked: Vec<&RequestRecord> = records.iter().filter(|r| kind(r) != PathKind::Asset).collect();
+    let is_asked = |r: &&RequestRecord| kind(r) != PathKind::Asset || is_past_the_cache(r);
+    let asked: Vec<&RequestRecord> = records.iter().filter(is_asked).collect();
     let paths = spread(asked.iter().map(|r| hash::bytes(r.path.as_bytes())).collect());
     push(out, Metric::TopPathShare, paths.top, asked.len() as f64);
     push(out, Metric::TopUrlShare, spread(asked.iter().map(|r| url(r)).collect()).top, asked.len() as f64);
@@ -251,13 +284,14 @@ pub(super) fn url(r: &RequestRecord) -> u64 {
 /// Whether the last part of the path or a parameter looks machine-random.
 pub(super) fn is_random(r: &RequestRecord) -> bool {
     let last = r.path.rsplit('/').next().unwrap_or("");
-    let in_query = |q: &str| {
-        q.split('&').any(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            text::is_random_word(name) || text::is_random_word(value)
-        })
-    };
-    text::is_random_word(last) || own_query(r).as_deref().is_some_and(in_query)
+    text::is_random_word(last) || own_query(r).as_deref().is_some_and(is_random_query)
+}
+
+fn is_random_query(query: &str) -> bool {
+    query.split('&').any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        text::is_random_word(name) || text::is_random_word(value)
+    })
 }
 
 /// Outside origins that page views name as where they came from. Our own origin is the commonest
@@ -415,6 +449,10 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
         add(Metric::NewClientShare, new, None, clients);
         add(Metric::ReturningShare, returning_requests(now, before), None, clients);
         add(Metric::NewWorkerCount, new_workers(now, before, during.seconds()), None, clients);
+        let part = during.seconds() / reference.seconds().max(1.0);
+        if let Some(gone) = region::gone(&now.profiles, &before.profiles, part) {
+            add(Metric::GoneNetworkShare, gone, None, clients);
+        }
     }
     let (now_records, before_records) = (now.records(), before.records());
     let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);

@@ -10,12 +10,14 @@ mod net;
 mod probing;
 mod rank;
 mod reflecting;
+mod region;
 mod unanswered;
 mod zones;
 
 pub use rank::rankings;
 
 use crate::Window;
+use crate::feature::http::HttpWindow;
 use crate::feature::{LoginProfile, bits_as_count};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::math;
@@ -91,6 +93,7 @@ pub fn findings_with(
     if let Some(reference) = reference {
         forget_what_grows_with_time(during, reference, &mut findings);
         http::compare(during, reference, &mut findings);
+        log_hole(during, reference, &mut findings);
         net::compare(during, reference, &mut findings);
         missing_clients(during, reference, &mut findings);
         dns::compare(during, reference, &mut findings);
@@ -106,6 +109,25 @@ fn forget_what_grows_with_time(during: &Window, reference: &Window, findings: &m
         for finding in findings.findings.iter_mut().filter(|f| f.metric == Metric::RequestsPerClient) {
             (finding.expected, finding.surprise) = (None, 0.0);
         }
+    }
+}
+
+/// Whether what is missing is missing from the log: for a while not even the programs that always come were
+/// written down, and in every other second there is as much as ever. What stops visitors on their way
+/// stops some of them, and comes back with those who tried in vain.
+fn log_hole(during: &Window, reference: &Window, findings: &mut Findings) {
+    /// Of the seconds of a busy log, so many hold requests.
+    const BUSY: f64 = 0.8;
+    /// As much as ever.
+    const USUAL: f64 = 0.7;
+    let (Some(now), Some(before), None) = (&during.http, &reference.http, &during.net) else { return };
+    let full = |http: &HttpWindow, window: &Window| http.active_ticks as f64 / window.seconds().max(1.0);
+    let rate = |http: &HttpWindow| http.counters.requests as f64 / (http.active_ticks as f64).max(1.0);
+    let (usual, found) = (full(before, reference), full(now, during));
+    if usual >= BUSY && rate(now) >= USUAL * rate(before) {
+        let (metric, onset) = (Metric::LogHoleShare, findings.onset);
+        let observed = (1.0 - found / usual).max(0.0);
+        findings.insert(Finding { metric, observed, expected: None, surprise: 0.0, support: 1.0, onset });
     }
 }
 

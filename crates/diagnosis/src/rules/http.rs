@@ -13,6 +13,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [PageRate Above(3.0, 10.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [PageRate Above(10.0, 40.0), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), RandomTextShare Exceeds(0.1, 0.4), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
+        needs [PageRate Above(20.0, 70.0), PeakRequestsPerClient Above(4.0, 15.0), BareBrowserRate Above(8.0, 25.0), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), DurationMedian AboveUnexpected(1e6, 5e6), InvalidRequestShare Above(0.1, 0.4), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [BatchShare Below(0.8, 0.4), MessageRate Above(8.0, 40.0)]
         needs [WorkerShare Below(0.8, 0.4), NewWorkerCount Above(10.0, 40.0), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
         needs [RequestTimeoutShare Below(0.5, 0.2), MessageRate Above(8.0, 40.0)]
@@ -63,17 +64,18 @@ pub const TABLE: &[CauseRules] = causes! {
         NewWorkerCount Above(10.0, 60.0), 3.0 "many programs that were never here come at once";
         LoginAttemptShare Above(0.2, 0.6), -3.0 "they try to log in";
         GuesserShare Above(0.3, 0.8), -3.0 "its clients do nothing but log in, and are refused";
-        ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
-        SequentialWalkShare Above(0.3, 0.8), -3.0 "they walk through the items in order";
+        ProberShare Above(0.3, 0.7), -4.0 "they look for holes";
+        SequentialWalkShare Above(0.3, 0.7), -4.0 "they walk through the items in order";
         TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
-        DistinctQueryShare Above(0.6, 0.9), -1.0 "random queries make it a flood past the cache";
+        DistinctQueryShare Above(0.6, 0.9), -3.0 "random queries make it a flood past the cache";
         RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
         RequestTimeoutShare Exceeds(0.04, 0.12), -3.0 "requests used to be finished";
         SlowConnectionShare Above(0.2, 0.6), -5.0 "the connections are slow, not many";
         DisguisedRequests Above(9.0, 40.0), 3.0 "one request is sent again and again under other names";
         OwnProgramExcess Above(0.4, 0.9), -5.0 "a program that always came here sends what came on top";
+        OwnNetworkExcess Above(0.4, 0.9), -4.0 "machines of our own network send what came on top";
         NewAgentExcess Above(0.7, 1.0), 0.75 "what came on top has user agents never seen here";
-        CopierShare Above(0.3, 0.8), -3.0 "its clients read page after page, each once";
+        CopierShare Above(0.3, 0.7), -4.0 "its clients read page after page, each once";
         HiddenClientShare Exceeds(0.3, 0.8), -2.0 "many visitors stand behind one address";
         HiddenClientShare AboveUnexpected(0.3, 0.8), -2.0 "many visitors stand behind one address";
         TypingShare Above(0.2, 0.6), -2.0 "people type, and the page asks at every key";
@@ -81,6 +83,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ProbePathShare Above(0.04, 0.2), -4.0 "they ask for what only scanners ask for";
         LoopShare Above(0.15, 0.4), -6.0 "what used to be answered sends its clients elsewhere, so they ask again";
         PollShare Above(0.3, 0.7), -4.0 "pages that are open ask for news";
+        FailingScriptShare Above(0.2, 0.6), -3.0 "pages that are open call again and again for what fails";
         SubscriberShare Above(0.3, 0.7), -5.0 "programs fetch what they subscribe to, each once";
         BatchExcess Above(0.5, 0.9), -5.0 "a few programs work through a list";
         CopyExcess Above(0.5, 0.85), -3.0 "page after page is read, each about once";
@@ -91,9 +94,9 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [BatchShare Below(0.8, 0.4)]
         needs [TypingShare Below(0.6, 0.3)]
         needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
-        needs [PageRate Above(6.0, 20.0), PeakRequestsPerClient Above(8.0, 30.0), MachineClientShare Above(0.3, 0.6), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3)]
+        needs [PageRate Above(12.0, 40.0), PeakRequestsPerClient Above(8.0, 30.0), MachineClientShare Above(0.3, 0.6), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3)]
         needs [WorkerShare Below(0.8, 0.4), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3)]
-        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0)]
+        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), PageRate Above(60.0, 150.0)]
     {
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
         PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
@@ -215,6 +218,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [BatchShare Below(0.8, 0.4)]
     {
         CopyExcess Above(0.5, 0.85), 3.5 "what came on top is page after page, each about once";
+        OwnNetworkExcess Above(0.4, 0.9), -8.0 "machines of our own network send what came on top";
         BareBrowserShare Exceeds(0.2, 0.6), 1.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
         AssetlessClientShare Exceeds(0.15, 0.5), 1.0 "clients that used to fetch assets are outnumbered by ones that do not";
         LoopShare Above(0.15, 0.4), -5.0 "what used to be answered sends its clients elsewhere, so they ask again";
@@ -258,6 +262,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BrokenShare Above(0.04, 0.25), 1.5 "what used to succeed fails";
         BrokenShare Below(0.03, 0.0), -1.5 "what used to succeed still does";
         BackendSkew Above(0.06, 0.3), -2.0 "one server fails and the others do not";
+        QueueTime Above(2e5, 1e6), -2.0 "requests fail for want of a free server";
         OwnProgramExcess Above(0.4, 0.9), -1.5 "a program of our own asks far more than it did";
     }
     Misconfiguration prior -3.0
@@ -305,7 +310,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendTimeSkew Rises(3.0, 10.0), -2.5 "one server is slow and the others are not";
         AssetTimeRatio Below(1.6, 1.1), 1.0 "what needs no work is as fast as ever";
         BackendTroubleRate Above(0.02, 0.3), 2.5 "that is reported again and again";
-        QueueTime Rises(2.0, 10.0), 1.0 "requests queue for a server";
+        QueueTime Above(2e5, 1e6), 2.5 "requests queue for a server";
         CostPathRise Above(1.6, 5.0), -3.0 "the slow path is asked for far more often";
         DurationLead Above(0.5, 10.0), 1.5 "answers slowed first";
         CostConcentration Exceeds(0.2, 0.5), -0.75 "one path takes the time";
@@ -334,12 +339,13 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendTimeSkew Rises(1.8, 8.0), 2.5 "one server is slow and the others are not";
     }
     NetworkFault prior -3.0
-        needs [HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0)]
+        needs [GoneNetworkShare Above(0.1, 0.25), HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0)]
     {
         PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
         PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
         LossyClientShare Above(0.05, 0.3), 3.0 "clients have to say again what they said";
         MissingClients Above(2.5, 8.0), 2.0 "clients of all kinds are missing, more than chance explains";
+        GoneNetworkShare Above(0.08, 0.25), 4.0 "whole networks are silent, and the others come as ever";
         OpeningsRepeatedShare Above(0.1, 0.5), 3.0 "connections are tried again for want of an answer";
         ResetShare AboveUnexpected(0.15, 0.5), 2.0 "connections break";
         ClientCount Falls(0.6, 0.2), 1.0 "clients disappeared";
@@ -347,6 +353,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RetransmissionShare Above(0.04, 0.2), 4.0 "much has to be sent again";
         RetransmissionShare Exceeds(0.04, 0.15), 2.5 "hardly anything had to be sent again before";
         HandshakeTime Rises(1.8, 5.0), 2.0 "connections take longer to open than before";
+        LogHoleShare Above(0.2, 0.6), -5.0 "the log has a hole, and is as ever beside it";
         FallOfFewKinds Above(0.5, 0.85), -5.0 "a few kinds of requests stopped, and the others come as ever";
         UnansweredUdpRate Above(80.0, 800.0), -3.0 "a flood fills the way";
         ReflectedRate Above(30.0, 300.0), -3.0 "a flood fills the way";
@@ -367,7 +374,7 @@ pub const TABLE: &[CauseRules] = causes! {
         HalfOpenRate Above(20.0, 200.0), -2.0 "connections are opened and left";
     }
     ClientFault prior -3.0
-        needs [OwnClientShare Above(0.25, 0.6), ReturningShare Above(0.45, 0.8), OwnProgramExcess Above(0.3, 0.7)]
+        needs [OwnClientShare Above(0.25, 0.6), ReturningShare Above(0.45, 0.8), OwnProgramExcess Above(0.3, 0.7), FailingScriptShare Above(0.2, 0.5)]
         needs [PageRate Rises(1.3, 3.0), PeakRequestsPerClient Above(4.0, 20.0)]
         needs [RequestCount Above(30.0, 120.0)]
         needs [RequestRate Above(3.0, 8.0)]
@@ -382,8 +389,10 @@ pub const TABLE: &[CauseRules] = causes! {
         ServerErrorShare Exceeds(0.05, 0.3), 1.0 "it repeats what failed";
         RandomTextShare Above(0.3, 0.8), -2.0 "paths or queries are drawn at random";
         UserAgentRotation Above(0.2, 0.6), -2.0 "clients change their user agent as they go";
+        FailingScriptShare Above(0.2, 0.6), 4.0 "pages of ours call again and again for what fails";
         OwnProgramExcess Above(0.4, 0.9), 4.5 "a program that always came here sends what came on top";
         OwnProgramExcess Below(0.3, 0.05), -2.0 "what came on top is sent by others than the programs known here";
+        OwnNetworkExcess Above(0.4, 0.9), 2.0 "machines of our own network send what came on top";
         RepeatedExcess Above(0.3, 0.8), 2.0 "what came on top repeats one request";
         RepeatedExcess Below(0.2, 0.05), -2.0 "what came on top repeats nothing";
         BatchShare Above(0.4, 0.8), -5.0 "it works through a list, which is no fault";
@@ -433,6 +442,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SubscriberShare Above(0.3, 0.7), 1.0 "programs fetch at once what they subscribe to";
         LoopShare Above(0.15, 0.4), -4.0 "what used to be answered sends its clients elsewhere, so they ask again";
         ServiceExcess Above(0.4, 0.8), -3.5 "services ask, with which nobody visits";
+        FailingScriptShare Above(0.2, 0.6), -5.0 "pages that are open call again and again for what fails";
     }
     Crawler prior -2.5
         needs [CrawlerShare Above(0.2, 0.5), CrawlerExcess Above(0.4, 0.8)]
@@ -496,6 +506,30 @@ mod tests {
         };
         assert_eq!(rise(0.4, 5.0), Cause::Normal);
         assert_eq!(rise(8.0, 120.0), Cause::FlashCrowd);
+    }
+
+    #[test]
+    fn what_does_no_harm_and_hides_nothing_is_no_flood() {
+        let asked = |per_s: f64, slower: f64, bare: f64| {
+            verdict(&[
+                (Metric::RequestCount, 3_000.0, Some(300.0)),
+                (Metric::RequestRate, per_s, Some(2.0)),
+                (Metric::PageRate, per_s, Some(1.0)),
+                (Metric::AssetsPerPage, 0.3, Some(6.0)),
+                (Metric::TopUserAgentShare, 0.7, Some(0.1)),
+                (Metric::ToolShare, 0.7, Some(0.0)),
+                (Metric::PeakRequestsPerClient, 2.0, Some(2.0)),
+                (Metric::BareBrowserRate, bare, Some(0.0)),
+                (Metric::ServiceTimeRatio, slower, Some(1.0)),
+                (Metric::LoopShare, 0.0, None),
+                (Metric::RequestTimeoutShare, 0.0, Some(0.0)),
+                (Metric::BatchShare, 0.0, Some(0.0)),
+                (Metric::WorkerShare, 0.0, Some(0.0)),
+            ])
+        };
+        assert_ne!(asked(12.0, 1.0, 0.0), Cause::HttpFlood, "a monitor from some places");
+        assert_eq!(asked(400.0, 1.0, 0.0), Cause::HttpFlood);
+        assert_eq!(asked(30.0, 6.0, 28.0), Cause::HttpFlood, "few, and the service suffers");
     }
 
     #[test]

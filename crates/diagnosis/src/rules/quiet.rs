@@ -70,6 +70,8 @@ pub const TABLE: &[CauseRules] = causes! {
         NewWorkerCount Above(10.0, 60.0), -1.5 "many programs that were never here come at once";
         MovedShare Shifts(4.0, 9.0), -2.0 "requests are sent elsewhere that used to succeed";
         PageRate Falls(0.5, 0.15), -1.5 "far fewer requests than before";
+        LogHoleShare Above(0.2, 0.6), 1.25 "the log has a hole, and is as ever beside it";
+        GoneNetworkShare Above(0.08, 0.25), -2.5 "whole networks are silent";
         FallOfFewKinds Above(0.5, 0.85), 1.25 "a few kinds of requests stopped, and the others come as ever";
         PacketRate Rises(3.0, 10.0), -1.5 "far more packets than before";
         ReflectedRate Above(50.0, 500.0), -2.0 "answers arrive that nobody asked for";
@@ -100,6 +102,7 @@ pub const TABLE: &[CauseRules] = causes! {
         FailedLogins Above(5.0, 20.0), -2.0 "log-in after log-in fails";
         BrokenShare Above(0.04, 0.2), -2.5 "what used to succeed fails";
         BareBrowserShare AboveUnexpected(0.5, 0.95), -1.5 "browsers fetch nothing that pages are made of, and come from nowhere";
+        OwnNetworkExcess Above(0.5, 0.95), 1.25 "machines of our own network ask more";
         OwnProgramExcess Above(0.5, 0.95), 1.0 "programs that always came here ask more, and are served";
         BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";
         WorkerShare Above(0.4, 0.9), 1.25 "programs use an interface, as programs do, and are served";
