@@ -235,7 +235,7 @@ metrics! {
     LoginGuesserShare Who Share "login-guesser-share" "failed log-ins of clients that hardly ever succeed";
     GuessedNames Who Count "guessed-names" "user names that one such client tried";
     LossyClientShare Who Share "lossy-client-share" "clients that must send much of what they say again";
-    GoneNetworkShare Who Share "gone-network-share" "usual clients of networks from which hardly anybody comes any more";
+    GoneNetworkShare Probe Share "gone-network-share" "usual clients of networks from which hardly anybody comes any more";
     LogHoleShare Probe Share "log-hole-share" "time in which nothing was written, while what was written is as ever";
     MissingClients Who Ratio "missing-clients" "clients fewer than expected, in standard errors";
     ReflectorCount Who Count "reflector-count" "distinct sources of unasked answers";
