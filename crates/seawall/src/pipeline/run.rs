@@ -15,6 +15,7 @@ use seawall_model::observation::{Observation, Packet};
 use seawall_model::plan::PlanReport;
 use seawall_model::policy::Policy;
 use seawall_model::report::{InputReport, SCHEMA, SignatureReport, TimelineEntry, TriageReport};
+use seawall_model::signature::Signature;
 use seawall_planning::{Approved, CheckContext, PlanInput, approve, render};
 use seawall_sensor::{Options, Tally};
 use seawall_wire::log::Format;
@@ -250,7 +251,7 @@ struct ChangeRow {
 /// Plans, and puts the report together.
 pub(crate) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> TriageReport {
     let now = inputs.iter().filter_map(|i| i.last).max().unwrap_or_default();
-    let (plan, plan_report) = planned(&conclusion, policy, now);
+    let (plan, plan_report) = planned(&conclusion, &conclusion.signatures, policy, now);
     let mut rules =
         plan.as_ref().map(|plan| render::render(plan, &policy.protected_clients)).unwrap_or_default();
     addresses::clean_rules(&mut rules, &inputs);
@@ -280,13 +281,15 @@ pub(crate) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputR
     report
 }
 
-/// Plans, and has the plan checked by the program that did not make it.
+/// Plans on some of a conclusion's signatures, and has the plan checked by the program that did not
+/// make it.
 pub(crate) fn planned(
     conclusion: &Conclusion,
+    signatures: &[Signature],
     policy: &Policy,
     now: Timestamp,
 ) -> (Option<Approved>, PlanReport) {
-    let Conclusion { findings, diagnosis, rankings, signatures, normal, .. } = conclusion;
+    let Conclusion { findings, diagnosis, rankings, normal, .. } = conclusion;
     if findings.findings.is_empty() {
         // Nothing was read: there is nothing to act on.
         return (None, PlanReport::default());
@@ -312,7 +315,7 @@ pub(crate) fn planned(
     approve(plan, report, policy, &context)
 }
 
-fn signature_report(signature: seawall_model::signature::Signature) -> SignatureReport {
+fn signature_report(signature: Signature) -> SignatureReport {
     SignatureReport {
         expression: signature.to_string(),
         attack_share: round_significant(signature.attack.share),
