@@ -280,7 +280,7 @@ impl Connection {
             body: Body::new(job.head.framing),
             chunked: job.head.framing == Framing::Chunked,
             pace: Pace::new(limits),
-            waiting: Waiting::new(&thread, &job.origin, ConnectionEvent::SlowRequest),
+            waiting: Waiting::new(thread, job.origin, ConnectionEvent::SlowRequest),
             limits,
             progress: &job.progress,
         };

@@ -573,6 +573,8 @@ fn new_workers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> f64 {
     names.sort_unstable();
     let new = seen.iter().filter(|(hash, p)| {
         client::is_worker(p)
+            // Webhooks and package managers come with somebody's release, all at once.
+            && !p.is(AgentKind::Service)
             && p.requests >= WORK_LEAST
             && names.binary_search(&p.agent_low).is_err()
             && known.binary_search_by_key(hash, |(h, _)| *h).is_err()

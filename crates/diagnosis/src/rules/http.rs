@@ -13,7 +13,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [PageRate Above(3.0, 10.0), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [PageRate Above(10.0, 40.0), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), RandomTextShare Exceeds(0.1, 0.4), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
-        needs [PageRate Above(20.0, 70.0), PeakRequestsPerClient Above(4.0, 15.0), BareBrowserRate Above(8.0, 25.0), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), DurationMedian AboveUnexpected(1e6, 5e6), InvalidRequestShare Above(0.1, 0.4), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
+        needs [PageRate Above(20.0, 70.0), ClientCount Above(100.0, 400.0), PeakRequestsPerClient Above(4.0, 15.0), BareBrowserRate Above(8.0, 25.0), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), DurationMedian AboveUnexpected(1e6, 5e6), InvalidRequestShare Above(0.1, 0.4), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [BatchShare Below(0.8, 0.4), MessageRate Above(8.0, 40.0)]
         needs [WorkerShare Below(0.8, 0.4), NewWorkerCount Above(10.0, 40.0), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
         needs [RequestTimeoutShare Below(0.5, 0.2), MessageRate Above(8.0, 40.0)]

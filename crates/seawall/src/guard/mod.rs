@@ -29,6 +29,7 @@ mod postgres;
 mod senders;
 pub mod servers;
 pub mod store;
+mod telling;
 
 use admin::{Admin, Order, Shown};
 use anyhow::Result;
