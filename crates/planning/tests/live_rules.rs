@@ -10,7 +10,7 @@ use seawall_model::signature::{Layer, Test};
 use seawall_model::{Cause, Prefix, Timestamp};
 use seawall_planning::render;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -148,8 +148,7 @@ fn start(binary: &Path, configuration: &str, arguments: &[&str]) -> Server {
 }
 
 fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|l| l.local_addr().unwrap().port()).collect()
+    (0..count).map(|_| seawall_ports::free().unwrap().port()).collect()
 }
 
 /// The answer's status; `None` where nothing answers.

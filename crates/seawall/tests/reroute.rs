@@ -8,7 +8,7 @@ use seawall::Status;
 use seawall::console::Console;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -40,7 +40,7 @@ impl Knot {
     fn start(folder: &Path, apex: &str, zone: &str) -> Option<Self> {
         fs::create_dir_all(folder).expect("a folder");
         fs::write(folder.join("zone"), zone).expect("a zone");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let port = seawall_ports::free().expect("a port").port();
         let shown = folder.display();
         let config = format!(
             "server:\n  listen: 127.0.0.1@{port}\n  rundir: \"{shown}\"\n  udp-workers: 1\n  tcp-workers: 1\n  \

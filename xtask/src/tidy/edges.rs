@@ -40,8 +40,9 @@ const CRATES: &[Allowed] = &[
     world("kernel", &["model", "planning", "wire"]),
     // It answers by what it knows of names; it does not diagnose, plan or decide.
     world("dns-edge", &["model", "detection"]),
+    world("ports", &[]),
     // It judges the detector, so it knows nothing of it.
-    world("drill", &["model"]),
+    world("drill", &["model", "ports"]),
     world(
         "seawall",
         &[
@@ -63,7 +64,14 @@ const CRATES: &[Allowed] = &[
 ];
 
 /// Edges that only tests may use, where a stage is tried on what another one really makes.
-const TESTS: &[(&str, &str)] = &[("signature", "wire"), ("http-edge", "drill")];
+const TESTS: &[(&str, &str)] = &[
+    ("signature", "wire"),
+    ("http-edge", "drill"),
+    ("http-edge", "ports"),
+    ("dns-edge", "ports"),
+    ("planning", "ports"),
+    ("seawall", "ports"),
+];
 
 /// Outside crates that are pure themselves: they compute, and touch no file, clock or thread.
 const PURE: &[&str] = &["aho-corasick", "libm", "memchr", "serde", "serde_json", "sha2"];

@@ -8,8 +8,8 @@ use seawall_dns_edge::{Backend, Edge, Limits, Pool, Settings, Tls, ZoneSource};
 use seawall_model::Timestamp;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -154,36 +154,35 @@ impl Server {
         let folder = std::env::temp_dir().join(format!("seawall-dns-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join("zone"), zone).expect("a zone");
-        // Free now, and hardly taken by others in the moment until the server binds it.
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        let text = config(&folder.display().to_string(), port);
+        let address = seawall_ports::free().expect("a free port");
+        let text = config(&folder.display().to_string(), address.port());
         fs::write(folder.join("conf"), text).expect("a configuration");
-        let mut command = Command::new(name);
-        if name == "nsd" {
-            command.arg("-d");
-        }
-        let is_dnsdist = name == "dnsdist";
-        if is_dnsdist {
-            command.arg("--supervised");
-        }
-        let option = if is_dnsdist { "-C" } else { "-c" };
-        command.arg(option).arg(folder.join("conf")).stdin(Stdio::null());
-        let path = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{path}:/usr/sbin")).stdout(Stdio::null()).stderr(Stdio::null());
-        let Ok(process) = command.spawn() else {
+        let Ok(process) = command(name, &folder).spawn() else {
             let _ = fs::remove_dir_all(&folder);
             println!("{name} is not installed: not tried");
             return None;
         };
-        let server = Self { name, address: ([127, 0, 0, 1], port).into(), process, folder };
+        let mut server = Self { name, address, process, folder };
         // dnsdist, as it is set up here, takes nothing without a header.
         let mut asked = Vec::new();
-        if is_dnsdist {
+        if name == "dnsdist" {
             proxy::write_local(&mut asked);
         }
         asked.extend(query("www.example.org", 1));
-        until("the server answers", || try_message(server.address, &asked).is_some());
+        until("the server answers", || {
+            server.must_run();
+            try_message(server.address, &asked).is_some()
+        });
         Some(server)
+    }
+
+    /// # Panics
+    /// With what it said, if it has ended.
+    fn must_run(&mut self) {
+        if let Some(status) = self.process.try_wait().expect("a child") {
+            let said = fs::read_to_string(self.folder.join("said")).unwrap_or_default();
+            panic!("{} has ended ({status}):\n{said}", self.name);
+        }
     }
 
     /// Stops it where it stands, or lets it go on.
@@ -205,6 +204,21 @@ impl Server {
         let ids = all.iter().map(ToString::to_string);
         Command::new("kill").arg(signal).args(ids).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
     }
+}
+
+/// Runs in the foreground, and writes what it says into its folder.
+fn command(name: &str, folder: &Path) -> Command {
+    let mut command = Command::new(name);
+    let option = match name {
+        "nsd" => &["-d", "-c"][..],
+        "dnsdist" => &["--supervised", "-C"],
+        _ => &["-c"],
+    };
+    let said = fs::File::create(folder.join("said")).expect("a file");
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.args(option).arg(folder.join("conf")).env("PATH", format!("{path}:/usr/sbin"));
+    command.stdin(Stdio::null()).stdout(said.try_clone().expect("the same file")).stderr(said);
+    command
 }
 
 /// A server to which no name exists.

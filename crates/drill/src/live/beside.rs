@@ -149,8 +149,7 @@ struct Places {
 
 impl Places {
     fn new(site: &Site, capacity_per_s: f64, folder: &Path) -> io::Result<Self> {
-        let held = [std::net::TcpListener::bind("127.0.0.1:0")?, std::net::TcpListener::bind("127.0.0.1:0")?];
-        let [listen, tls] = [held[0].local_addr()?.port(), held[1].local_addr()?.port()];
+        let [listen, tls] = [seawall_ports::free()?.port(), seawall_ports::free()?.port()];
         let filled = vec![
             ("@LISTEN@", listen.to_string()),
             ("@TLS@", tls.to_string()),

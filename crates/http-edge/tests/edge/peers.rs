@@ -1,7 +1,7 @@
 //! Real servers behind the edge, where this machine has them: each passes on to an origin of the
 //! tests, so that what it has understood can be read there.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,12 +24,6 @@ impl Drop for Peer {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-/// A port that nobody has at the moment.
-pub fn free() -> SocketAddr {
-    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
-    held.local_addr().expect("an address")
 }
 
 /// nginx with these lines in its server; it listens on `address` as `how` says.
@@ -96,7 +90,7 @@ fn start(
     let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("seawall-peer-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
-    let (file, address) = (folder.join("configuration"), free());
+    let (file, address) = (folder.join("configuration"), seawall_ports::free().expect("a port"));
     std::fs::write(&file, write(&folder, address)).expect("written");
     let started = Command::new(program)
         .env("PATH", PATH)

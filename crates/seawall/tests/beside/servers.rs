@@ -5,7 +5,7 @@ use super::log::line;
 use super::{Folder, Guard};
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -22,7 +22,7 @@ struct HaProxy {
 impl HaProxy {
     /// `None`: there is none on this machine.
     fn start(folder: &Path) -> Option<Self> {
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
+        let port = seawall_ports::free().expect("a port").port();
         let manual = include_str!("../../../../docs/operate/beside.md");
         let place = format!("{}/", folder.display());
         let mut blocks = manual.split("```haproxy\n").skip(1).filter_map(|b| b.split("```").next());

@@ -3,7 +3,6 @@
 
 use super::guard::{Folder, Guard, eventually};
 use super::orders::site;
-use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -24,10 +23,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|held| held.local_addr()).expect("a port")
 }
 
 /// A guard with these checks, before a site that is well.
@@ -98,7 +93,7 @@ fn psql(port: u16, text: &str) -> Command {
 #[test]
 fn a_table_that_is_locked_is_seen_by_its_check() {
     let folder = Folder::new("postgres");
-    let port = free().port();
+    let port = seawall_ports::free().expect("a port").port();
     let Some(mut server) = postgres(folder.path(), port) else {
         eprintln!("skipped: no PostgreSQL on this machine");
         return;
@@ -146,7 +141,7 @@ fn a_table_that_is_locked_is_seen_by_its_check() {
 #[test]
 fn a_redis_that_is_gone_is_seen_by_its_check_also_after_a_reload() {
     let folder = Folder::new("redis");
-    let port = free().port();
+    let port = seawall_ports::free().expect("a port").port();
     let started = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
         .arg(folder.path())

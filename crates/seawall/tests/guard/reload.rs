@@ -80,10 +80,9 @@ fn ask(address: SocketAddr, kept: &mut Option<TcpStream>, keeps: bool) -> Result
     Ok(())
 }
 
-/// A port that nobody has at the moment.
-fn free_port() -> SocketAddr {
-    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
-    held.local_addr().expect("an address")
+/// Where nobody listens at the moment.
+fn free() -> SocketAddr {
+    seawall_ports::free().expect("a port")
 }
 
 /// Everybody here is one client, whose many requests are no attack.
@@ -96,7 +95,7 @@ fn write(path: &Path, more: &str, sites: &[SocketAddr], upstream: SocketAddr) {
 }
 
 fn configured(folder: &Folder) -> (std::path::PathBuf, SocketAddr, SocketAddr, Guard) {
-    let (path, listen, upstream) = (folder.path().join("seawall.toml"), free_port(), site());
+    let (path, listen, upstream) = (folder.path().join("seawall.toml"), free(), site());
     write(&path, "[guard]\nthreads = 2", &[listen], upstream);
     let state = folder.path().join("state");
     let words = ["--config", path.to_str().expect("plain"), "--state", state.to_str().expect("plain")];
@@ -108,7 +107,7 @@ fn configured(folder: &Folder) -> (std::path::PathBuf, SocketAddr, SocketAddr, G
 fn many_reloads_under_load_lose_no_request_and_count_all() {
     let folder = Folder::new("reloads");
     let (path, listen, upstream, guard) = configured(&folder);
-    let second = free_port();
+    let second = free();
     let load = Load::on(listen);
     for round in 0..24 {
         let threads = 1 + round % 3;
@@ -141,7 +140,7 @@ fn a_bad_configuration_changes_nothing_and_tells_all_mistakes() {
     let told = String::from_utf8_lossy(&told.stderr).into_owned();
     assert!(told.contains("did you mean `threads`?") && told.contains("fields"), "{told}");
     guard.signal("HUP");
-    let taken = free_port();
+    let taken = free();
     let _held = TcpListener::bind(taken).expect("a port");
     write(&path, "", &[listen, taken], upstream);
     let told = guard.order(&["reload"]);
@@ -185,7 +184,7 @@ fn upgrades_under_load_lose_no_request() {
 #[test]
 fn an_upgrade_in_the_middle_of_an_incident_goes_on_with_it() {
     let folder = Folder::new("upgrade-incident");
-    let guard = attacked_at(&folder, free_port());
+    let guard = attacked_at(&folder, free());
     let state =
         || -> Option<serde_json::Value> { serde_json::from_str(&guard.ask("GET", "/v1/state", "")).ok() };
     let before = eventually("measures are shown", || state().filter(|s| s["measures"] != 0));
