@@ -123,7 +123,7 @@ impl Engine {
             ring: VecDeque::new(),
             quiet: Window::default(),
             expected: Expectation::default(),
-            detectors: SERIES.iter().map(|s| Cusum::new(s.scale())).collect(),
+            detectors: SERIES.iter().map(|s| s.detector()).collect(),
             share_detectors: SHARES.iter().map(|_| ShareCusum::default()).collect(),
             coarse: Coarse::default(),
             kind_times: KindTimes::default(),

@@ -8,6 +8,8 @@ use crate::act::{
     RuleTable, Shedder, Sighting, Standing, TokenKeys, Verdict, WaitingRoom, is_navigation, page, part_of,
 };
 use crate::counters::Counter;
+use crate::exchange::Fault;
+use crate::held_back::BodyWait;
 use crate::http1::{Field, Kind};
 use crate::kept::Kept;
 use crate::settings::{Site, Upstream};
@@ -24,6 +26,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Memory of clients: 16 bytes each, for about a million.
 const MEMORY_BYTES: usize = 16 << 20;
@@ -90,6 +93,8 @@ impl Seen {
 pub struct Asked<'r> {
     /// Index of the site.
     pub site: usize,
+    /// When it came.
+    pub began: Instant,
     pub request: &'r Request<'r>,
     /// See [`stored::variant`]; found only where it is needed.
     pub variant: &'r dyn Fn() -> Option<Vec<u8>>,
@@ -98,6 +103,8 @@ pub struct Asked<'r> {
 /// What happens to a request.
 pub enum Entry<'a> {
     Go(Pass<'a>),
+    /// Its body did not come.
+    Failed(Fault),
     /// It is answered by us: a rule says so, or it asked for a page of ours.
     Answer(Box<Page>),
     /// It is answered from the cache.
@@ -115,6 +122,8 @@ pub struct Pass<'a> {
     sighting: Sighting,
     part: u8,
     cap: Option<(Arc<RuleTable>, RuleIndex)>,
+    /// When it was let through.
+    begun: Instant,
     /// What it has at the upstream.
     holds: Cell<Holds>,
 }
@@ -131,8 +140,12 @@ enum Holds {
 }
 
 impl Pass<'_> {
-    /// The request was answered, `latency` after it was let through.
-    pub fn done(self, latency: Duration, failed: bool, now: Timestamp) {
+    /// The request was answered. How long that took counts from when all of it had been sent, if it
+    /// had been before, else from when it was let through: what its client was waited for is not the
+    /// upstream's.
+    pub fn done(self, answered: Instant, asked: Option<Instant>, failed: bool, now: Timestamp) {
+        let begun = asked.filter(|asked| *asked <= answered).map_or(self.begun, |a| a.max(self.begun));
+        let latency = answered.saturating_duration_since(begun);
         let latency_ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         match self.holds.take() {
             Holds::Nothing => {}
@@ -277,6 +290,7 @@ impl Acting {
         asked: &Asked<'_>,
         now: Timestamp,
         seen: &Seen,
+        body: Option<BodyWait<'_>>,
     ) -> Entry<'a> {
         let request = asked.request;
         let SiteActing { room, shedder } = &*thread.sites[asked.site];
@@ -312,6 +326,14 @@ impl Acting {
             self.memory.answered(&sighting, now);
             return Entry::Stored(page);
         }
+        let (mut now, mut begun) = (now, asked.began);
+        if let Some(body) = body {
+            if let Err(fault) = body.await {
+                return Entry::Failed(fault);
+            }
+            begun = Instant::now();
+            now = thread.clock.timestamp(begun);
+        }
         let cap = decision.cap.map(|cap| (Arc::clone(&rules), cap));
         if let Some((rules, cap)) = &cap
             && !rules.enter(*cap)
@@ -325,14 +347,28 @@ impl Acting {
             part: part_of(request.path, sighting.kind),
             sighting,
             cap,
+            begun,
             holds: Cell::default(),
         };
-        let room = if thread.settings.enforce {
-            pin!(self.wait_for_room(thread, shedder, (standing, pass.part), now)).await
-        } else {
-            Some(Holds::Nothing)
-        };
-        let Some(holds) = room else {
+        if !thread.settings.enforce {
+            self.memory.admit(&pass.sighting, now);
+            return Entry::Go(pass);
+        }
+        pin!(self.let_through(thread, request, pass, (standing, seen), now)).await
+    }
+
+    /// Finds room for a request that nothing else holds up.
+    async fn let_through<'a>(
+        &'a self,
+        thread: &Thread,
+        request: &Request<'_>,
+        mut pass: Pass<'a>,
+        (standing, seen): (Standing, &Seen),
+        now: Timestamp,
+    ) -> Entry<'a> {
+        let shedder = pass.shedder;
+        let room = pin!(self.wait_for_room(thread, shedder, (standing, pass.part), now)).await;
+        let Some((holds, has_queued)) = room else {
             if let Some(page) = seen.instead.take() {
                 thread.counters.add(Counter::served_instead, 1);
                 return Entry::Stored(page);
@@ -341,6 +377,9 @@ impl Acting {
             return Entry::Full(Box::new(self.come_back(shedder, request, now)));
         };
         pass.holds.set(holds);
+        if has_queued {
+            pass.begun = Instant::now();
+        }
         self.memory.admit(&pass.sighting, now);
         Entry::Go(pass)
     }
@@ -382,9 +421,9 @@ impl Acting {
             return None;
         }
         let key = Key::of(asked.request, &(asked.variant)()?)?;
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         loop {
-            let now = tokio::time::Instant::now();
+            let now = Instant::now();
             let found = thread.cache.borrow_mut().find(&key, stale_s, thread.clock.timestamp(now));
             match found {
                 Found::Hit { stored, age_s, fetch: false } => {
@@ -446,26 +485,27 @@ impl Acting {
         Some(Entry::Answer(Box::new(page)))
     }
 
+    /// Finds room, and says whether it was waited for. `None`: there is none.
     async fn wait_for_room(
         &self,
         thread: &Thread,
         shedder: &Shedder,
         (standing, part): (Standing, u8),
         now: Timestamp,
-    ) -> Option<Holds> {
+    ) -> Option<(Holds, bool)> {
         let priority = Priority::from(standing);
         match shedder.ask(priority, part, now) {
-            Room::Go => return Some(Holds::Place),
-            Room::Aside => return Some(Holds::Aside),
+            Room::Go => return Some((Holds::Place, false)),
+            Room::Aside => return Some((Holds::Aside, false)),
             Room::Full => return None,
             Room::Queue => {}
         }
         loop {
             tokio::time::sleep(ASK_AGAIN).await;
-            let later = thread.clock.timestamp(tokio::time::Instant::now());
+            let later = thread.clock.timestamp(Instant::now());
             match shedder.again(priority, part, now, later) {
-                Room::Go => return Some(Holds::Place),
-                Room::Aside => return Some(Holds::Aside),
+                Room::Go => return Some((Holds::Place, true)),
+                Room::Aside => return Some((Holds::Aside, true)),
                 Room::Full => return None,
                 Room::Queue => {}
             }

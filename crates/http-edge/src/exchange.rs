@@ -91,8 +91,8 @@ pub struct Progress {
     pub response_bytes: Cell<u64>,
     pub request_bytes: Cell<u64>,
     pub first_byte: Cell<Option<Instant>>,
-    /// Whether the whole request has been sent, so that an answer is due.
-    pub asked: Cell<bool>,
+    /// When the whole request had been sent, so that an answer is due.
+    pub asked: Cell<Option<Instant>>,
     /// Whether the request has been counted as one that waits.
     pub counted: Cell<bool>,
 }
@@ -327,7 +327,7 @@ impl Download<'_> {
             match alarm.guard(next, future.as_mut()).await {
                 Ok(output) => return Ok(output),
                 // While the client still sends, it is not the upstream that is late.
-                Err(TooLate) if !self.progress.asked.get() => {
+                Err(TooLate) if self.progress.asked.get().is_none() => {
                     since = Instant::now();
                     slow_at = since + ms(SLOW_MS);
                 }

@@ -131,7 +131,14 @@ impl Gate {
     /// A client is slow to send or to take; returns whether it is one of a crowd. Each call needs one
     /// [`Gate::slow_no_more`].
     pub fn slow(&self) -> bool {
-        let slow = self.slow.fetch_add(1, Ordering::Relaxed) + 1;
+        self.slow.fetch_add(1, Ordering::Relaxed);
+        self.is_slow_crowd()
+    }
+
+    /// Whether slow clients are a crowd.
+    #[must_use]
+    pub fn is_slow_crowd(&self) -> bool {
+        let slow = self.slow.load(Ordering::Relaxed);
         slow >= SLOW_CROWD && slow >= self.open() / 4
     }
 

@@ -10,6 +10,7 @@ use crate::client;
 use crate::counters::Counter;
 use crate::exchange::{self, Asking, Download, Fault, Progress};
 use crate::forwarded::{Chain, LINES, Told, TrustedField};
+use crate::held_back::{self, BodyWait};
 use crate::http1::body::Framing;
 use crate::http1::head::{RequestHead, Span};
 use crate::http1::write::{self, OwnAnswer};
@@ -108,17 +109,26 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Asks what is to be done with the request.
-    pub async fn enter(&self) -> Entry<'a> {
+    /// Bytes of its body that must be there before it goes on; observing changes nothing.
+    #[must_use]
+    pub fn wanted_body_bytes(&self) -> usize {
+        let thread = self.thread;
+        let wanted = || held_back::wanted_bytes(self.head, thread.gate.is_slow_crowd());
+        if self.has_no_body() || !thread.settings.enforce { 0 } else { wanted() }
+    }
+
+    /// Asks what is to be done with the request; `body` is waited for before it takes a place.
+    pub async fn enter(&self, body: Option<BodyWait<'_>>) -> Entry<'a> {
         let thread = self.thread;
         let now = thread.clock.timestamp(self.began);
         let variant =
             || stored::variant(self.origin.site, self.bytes, self.fields).filter(|_| self.has_no_body());
-        let asked = Asked { site: self.origin.site, request: &self.request, variant: &variant };
-        let entry = pin!(thread.acting.enter(thread, &asked, now, &self.seen)).await;
+        let asked =
+            Asked { site: self.origin.site, began: self.began, request: &self.request, variant: &variant };
+        let entry = pin!(thread.acting.enter(thread, &asked, now, &self.seen, body)).await;
         self.is_stored.set(matches!(entry, Entry::Stored(_)));
-        let is_denied =
-            !matches!(entry, Entry::Go(_) | Entry::Stored(_)) && !self.request.path.starts_with(OWN_PREFIX);
+        let is_denied = !matches!(entry, Entry::Go(_) | Entry::Stored(_) | Entry::Failed(_))
+            && !self.request.path.starts_with(OWN_PREFIX);
         self.denied.set(is_denied);
         self.by_rule.set(is_denied && !matches!(entry, Entry::Full(_)));
         entry
@@ -198,7 +208,8 @@ impl<'a> Job<'a> {
         let failed = fault.is_some_and(|f| f.ending() != Ending::ClientAborted) || status >= 500;
         if let Some(pass) = pass.filter(|_| status != 0) {
             let answered = progress.first_byte.get().unwrap_or_else(Instant::now);
-            pass.done(answered - self.began, failed, self.thread.clock.timestamp(Instant::now()));
+            let now = self.thread.clock.timestamp(Instant::now());
+            pass.done(answered, progress.asked.get(), failed, now);
         }
         if let Some(taking) = self.seen.taking.take() {
             let now = self.thread.clock.timestamp(Instant::now());

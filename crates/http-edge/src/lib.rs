@@ -20,6 +20,7 @@ mod exchange;
 mod forwarded;
 mod gate;
 mod generation;
+mod held_back;
 pub mod http1;
 pub mod http2;
 pub mod inherited;

@@ -6,6 +6,7 @@ use crate::alarm::{Alarm, Pace, TooLate};
 use crate::buffer::{BUFFER_BYTES, Buffer, Stock};
 use crate::counters::Counter;
 use crate::exchange::{self, End, Fault, Opened, Progress, Sink};
+use crate::held_back::{self, BodyWait, Patience};
 use crate::http1::body::Framing;
 use crate::http1::head::{self, RequestHead, ResponseHead, Scanner};
 use crate::http1::write::{self, OwnAnswer, Reply};
@@ -212,7 +213,13 @@ impl Connection {
         let mut job = Job::new(&thread, &origin, head, &bytes, &fields, head.version);
         job.keep_alive = head.keep_alive && !is_last && !thread.is_draining();
         let server = Cell::new("");
-        let (next, fault, pass) = match job.enter().await {
+        let wanted = job.wanted_body_bytes();
+        let body: Option<BodyWait<'_>> = (wanted > 0).then(|| {
+            let patience = Patience::new(&job, &thread.settings.limits);
+            let wanted = (head.framing, wanted);
+            Box::pin(held_back::in_input(&mut self.stream, &mut self.input, wanted, patience)) as _
+        });
+        let (next, fault, pass) = match job.enter(body).await {
             Entry::Go(pass) => {
                 let result = pin!(self.carry(&job, &server, &pass)).await;
                 let next = match result {
@@ -224,6 +231,7 @@ impl Connection {
             Entry::Answer(page) | Entry::Stored(page) | Entry::Full(page) => {
                 (self.answer_page(&page, &job).await, None, None)
             }
+            Entry::Failed(fault) => (self.answer_fault(fault, &job).await, Some(fault), None),
             Entry::Close => (Next::Close, None, None),
         };
         job.finish(server.get(), fault, pass);
@@ -283,6 +291,8 @@ impl Connection {
             waiting: Waiting::new(thread, job.origin, ConnectionEvent::SlowRequest),
             limits,
             progress: &job.progress,
+            began: job.began,
+            pass,
         };
         let end = {
             let (fields, alarm) = (&mut self.answer_fields, &mut self.alarm);
@@ -291,7 +301,7 @@ impl Connection {
             exchange::alongside(run, upload).await
         };
         drop(upload);
-        let (sent_all, keeps) = (job.progress.asked.get(), sink.reply.keep_alive);
+        let (sent_all, keeps) = (job.progress.asked.get().is_some(), sink.reply.keep_alive);
         if end.is_err() && !sink.wrote {
             // Nothing of the answer has gone out: the client gets a whole one instead.
             job.progress.status.set(0);
@@ -476,17 +486,22 @@ struct Upload<'a, C> {
     waiting: Waiting<'a>,
     limits: &'a Limits,
     progress: &'a Progress,
+    /// When the request came.
+    began: Instant,
+    pass: &'a Pass<'a>,
 }
 
 impl<C: AsyncRead + Unpin> Upload<'_, C> {
     /// Carries the body, then watches whether the client stays. Returns why it stopped.
     async fn run<W: AsyncWrite + Unpin>(&mut self, upstream: &mut W) -> Fault {
-        if !self.body.is_done()
-            && let Err(fault) = pin!(self.carry(upstream)).await
-        {
-            return fault;
+        let mut asked = self.began;
+        if !self.body.is_done() {
+            if let Err(fault) = pin!(self.carry(upstream)).await {
+                return fault;
+            }
+            asked = Instant::now();
         }
-        self.progress.asked.set(true);
+        self.progress.asked.set(Some(asked));
         loop {
             if self.input.room(BUFFER_BYTES).is_none() {
                 std::future::pending::<()>().await;
@@ -540,6 +555,10 @@ impl<C: AsyncRead + Unpin> Upload<'_, C> {
                         Ok(Ok(n)) if n > 0 => self.pace.moved(began.elapsed(), n),
                         Ok(_) => return Err(Fault::ClientGone),
                         Err(TooLate) => return Err(Fault::ClientSlow),
+                    }
+                    if self.waiting.is_slow() {
+                        // The upstream waits as well: no reason to keep others from it.
+                        self.pass.leave_room();
                     }
                 }
             }

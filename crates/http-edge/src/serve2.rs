@@ -7,6 +7,7 @@ use crate::alarm::{Alarm, Pace, TooLate};
 use crate::buffer::Buffer;
 use crate::counters::Counter;
 use crate::exchange::{self, End, Fault, Opened, Progress, Sink};
+use crate::held_back::{BodyWait, Patience};
 use crate::http1::body::{Framing, welcome_trailers};
 use crate::http1::head::{self, RequestHead, ResponseHead};
 use crate::http1::write::{self, OwnAnswer};
@@ -255,7 +256,7 @@ async fn one_request(thread: &Thread, origin: &Origin, turn: Turn<'_>, stock: &R
         Ok(head) => {
             let job = Job::new(thread, origin, &head, bytes, fields, HttpVersion::Http2);
             let server = Cell::new("");
-            let (fault, pass) = match job.enter().await {
+            let (fault, pass) = match job.enter(body_wait(&job, turn)).await {
                 Entry::Go(pass) => {
                     let result =
                         pin!(carry(&job, &server, turn, (&mut *answer_fields, &mut *alarm), &pass)).await;
@@ -267,6 +268,10 @@ async fn one_request(thread: &Thread, origin: &Origin, turn: Turn<'_>, stock: &R
                 Entry::Answer(page) | Entry::Stored(page) | Entry::Full(page) => {
                     answer_page(&page, &job, turn, alarm).await;
                     (None, None)
+                }
+                Entry::Failed(fault) => {
+                    answer_fault(fault, &job, turn, alarm).await;
+                    (Some(fault), None)
                 }
                 Entry::Close => {
                     turn.abort(Code::RefusedStream);
@@ -283,6 +288,27 @@ async fn one_request(thread: &Thread, origin: &Origin, turn: Turn<'_>, stock: &R
         }
     }
     stock.borrow_mut().push(memory);
+}
+
+/// Waits for the body of a request, where it must be there before the request goes on.
+fn body_wait<'w>(job: &Job<'w>, turn: Turn<'w>) -> Option<BodyWait<'w>> {
+    let wanted = job.wanted_body_bytes();
+    let mut patience = (wanted > 0).then(|| Patience::new(job, &job.thread.settings.limits))?;
+    Some(Box::pin(async move {
+        loop {
+            let before = turn.connection.borrow().body_bytes(turn.at);
+            let more = poll_fn(|_| match turn.connection.borrow().body_so_far(turn.at, before, wanted) {
+                Upload::Wait => Poll::Pending,
+                upload => Poll::Ready(upload),
+            });
+            let moved = || turn.connection.borrow().body_bytes(turn.at) - before;
+            match patience.wait(more, |_| moved()).await? {
+                Upload::Gone => return Err(Fault::ClientGone),
+                Upload::Data => {}
+                _ => return Ok(()),
+            }
+        }
+    }))
 }
 
 async fn carry<'t>(
@@ -339,7 +365,7 @@ async fn attempt(
         End::Switched => Err(Fault::Broken),
         End::Complete { reusable } => {
             thread.stock.take_back(&mut buffer);
-            if reusable && job.progress.asked.get() {
+            if reusable && job.progress.asked.get().is_some() {
                 thread.pools[job.origin.site].keep(at, upstream.into_inner());
             }
             Ok(())
@@ -349,14 +375,16 @@ async fn attempt(
 
 /// Carries a request's body, then watches whether the client still wants its answer.
 async fn upload<W: AsyncWrite + Unpin>(job: &Job<'_>, turn: Turn<'_>, upstream: &mut W) -> Fault {
+    let mut asked = job.began;
     if job.head.framing != Framing::None {
         let carried = carry_body(&job.thread.settings.limits, &job.progress, job.head, turn, upstream);
         // Apart, because few requests have a body, and each would be as large.
         if let Err(fault) = Box::pin(carried).await {
             return fault;
         }
+        asked = Instant::now();
     }
-    job.progress.asked.set(true);
+    job.progress.asked.set(Some(asked));
     poll_fn(|_| if turn.is_gone() { Poll::Ready(Fault::ClientGone) } else { Poll::Pending }).await
 }
 

@@ -97,6 +97,11 @@ impl<'a> Waiting<'a> {
         }
     }
 
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.is_slow.get()
+    }
+
     /// The client is told of as slow, if it has not been yet.
     pub fn tell(&self) {
         if !self.is_told.replace(true) {

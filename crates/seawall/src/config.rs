@@ -25,6 +25,7 @@
 mod check;
 pub mod dns;
 mod guard;
+mod named;
 pub mod reroute;
 
 use crate::pipeline::TriageError;
@@ -32,6 +33,7 @@ use crate::report::text;
 use anyhow::Context;
 pub use check::{CheckConfig, CheckKind, PostgresLogin};
 pub use guard::{GuardConfig, SiteConfig, conflicts, site};
+pub use named::missing;
 use seawall_model::Prefix;
 use seawall_model::policy::{Mode, Policy};
 use std::fmt;
@@ -58,6 +60,7 @@ pub struct Config {
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
+    /// 0: none, since it is one of the command line.
     pub line: usize,
     /// What is wrong and what would be right, as a clause.
     pub text: String,
@@ -71,7 +74,11 @@ impl Mistakes {
     /// One line for each, as many as anybody reads.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let shown = self.0.iter().take(MISTAKES_SHOWN).map(|m| format!("line {}: {}", m.line, m.text));
+        let line = |m: &Mistake| match m.line {
+            0 => m.text.clone(),
+            line => format!("line {line}: {}", m.text),
+        };
+        let shown = self.0.iter().take(MISTAKES_SHOWN).map(line);
         let more = self.0.len().saturating_sub(MISTAKES_SHOWN);
         shown.chain((more > 0).then(|| format!("and {more} more"))).collect()
     }
@@ -85,26 +92,45 @@ impl fmt::Display for Mistakes {
 
 impl std::error::Error for Mistakes {}
 
-/// Reads and checks a file.
+/// Reads and checks a file, and looks for all that it names.
 ///
 /// # Errors
 /// If it cannot be read, or with all its mistakes.
 pub fn load(path: &Path) -> anyhow::Result<Config> {
-    let shown = path.display();
-    let mut source = String::new();
+    let mut bytes = Vec::new();
     std::fs::File::open(path)
-        .and_then(|file| file.take(LARGEST_FILE_BYTES).read_to_string(&mut source))
+        .and_then(|file| file.take(LARGEST_FILE_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|source| TriageError::Read { path: path.to_owned(), source })?;
-    parse(&source)
-        .and_then(|config| guard::usable(&source, config))
-        .with_context(|| format!("{shown} is not valid"))
+    readable(&bytes)
+        .and_then(|source| examined(source, true))
+        .with_context(|| format!("{} is not valid", path.display()))
 }
 
-/// Checks the text of a configuration.
+/// Checks the text of a configuration; what it names need not be there.
 ///
 /// # Errors
 /// With all mistakes at once.
 pub fn parse(source: &str) -> Result<Config, Mistakes> {
+    examined(source, false)
+}
+
+/// The text of a file, if it can be a configuration's.
+fn readable(bytes: &[u8]) -> Result<&str, Mistakes> {
+    let mistake = |at: usize, text: &str| {
+        let line = 1 + bytes[..at].iter().filter(|b| **b == b'\n').count();
+        Mistakes(vec![Mistake { line, text: text.to_owned() }])
+    };
+    if bytes.len() as u64 > LARGEST_FILE_BYTES {
+        return Err(mistake(0, "no configuration is larger than 1 MiB: is this another file?"));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let text = "a byte here is no UTF-8, which TOML is written in: save the file as UTF-8";
+        mistake(error.valid_up_to(), text)
+    })
+}
+
+/// Checks the text of a configuration and, with `is_looked_for`, what it names.
+fn examined(source: &str, is_looked_for: bool) -> Result<Config, Mistakes> {
     let (document, syntax) = DeTable::parse_recoverable(source);
     let mut reader = Reader { source, mistakes: Vec::new() };
     for error in syntax {
@@ -143,6 +169,9 @@ pub fn parse(source: &str) -> Result<Config, Mistakes> {
         let text =
             "proxy-protocol: only trusted proxies may name clients; list them in [guard] trusted-proxies";
         reader.mistake(source.find("proxy-protocol").unwrap_or(0), text.into());
+    }
+    if is_looked_for {
+        named::look(&mut reader, document.get_ref(), &config);
     }
     reader.mistakes.sort_by_key(|m| m.line);
     if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
@@ -371,6 +400,14 @@ mod tests {
         let Mistakes(mistakes) = parse(source).expect_err("three mistakes");
         assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [2, 2, 2], "{mistakes:?}");
         assert!(mistakes[1].text.contains("`b` is no address"), "{mistakes:?}");
+    }
+
+    /// Broke: a byte that is no UTF-8 was told of without file and line.
+    #[test]
+    fn what_is_no_utf_8_is_told_with_its_line() {
+        let Mistakes(mistakes) = readable(b"[guard]\nthreads = 1 # \xe4\n").expect_err("Latin 1");
+        assert_eq!((mistakes[0].line, mistakes[0].text.contains("UTF-8")), (2, true));
+        assert!(readable(&vec![b'#'; 2 << 20]).is_err());
     }
 
     #[test]

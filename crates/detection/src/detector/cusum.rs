@@ -8,7 +8,8 @@
 //!
 //! Advanced by one value a second. Mean and spread are learnt as it goes, only while nothing is
 //! wrong, and some values late, so that an attack is not learnt as normal before it is called.
-//! Cold start: the first [`WARM_UP`] values only teach. Evaded by a rise slower than the mean
+//! Cold start: the first [`WARM_UP`] values only teach, but of a series that is silent in calm times
+//! ([`Cusum::silent`]). Evaded by a rise slower than the mean
 //! follows (doubling in several hours). Innocent look-alikes: a page with a hundred assets on a
 //! site with one visitor a minute, a scheduled job; an alarm is therefore only a reason to
 //! diagnose, never a verdict.
@@ -91,6 +92,15 @@ impl Cusum {
             down_since: None,
             held: VecDeque::new(),
         }
+    }
+
+    /// The detector of counts of what does not happen in calm times: nothing of it is usual from the
+    /// start, so that what begins before anything was learnt is called all the same.
+    #[must_use]
+    pub fn silent() -> Self {
+        let mut silent = Self::new(Scale::Count);
+        silent.learn_silence(WARM_UP);
+        silent
     }
 
     /// Takes the value of the second that starts at `time`. `learn` is false while something is
@@ -305,6 +315,18 @@ mod tests {
         }
         let called = (20..).zip(crowd).find(|(s, v)| cusum.step(at(*s), f64::from(*v), true) == Shift::Up);
         assert!(called.is_some(), "not within {} s", crowd.len());
+    }
+
+    /// Broke: silent connections and HTTP/2 abuse that began six seconds after the guard did were
+    /// learnt as usual, and never called.
+    #[test]
+    fn what_never_happens_in_calm_times_is_called_from_the_first_second() {
+        let mut cusum = Cusum::silent();
+        assert!(cusum.would_rise(120.0));
+        let called = (0..4).any(|s| cusum.step(at(s), 40.0, true) == Shift::Up);
+        assert!(called, "not within four seconds");
+        let mut few = Cusum::silent();
+        assert!((0..60).all(|s| few.step(at(s), f64::from(s as u32 % 3), true) == Shift::None));
     }
 
     #[test]

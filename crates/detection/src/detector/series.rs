@@ -1,6 +1,6 @@
 //! The series that are watched.
 
-use super::Scale;
+use super::{Cusum, Scale};
 use crate::Window;
 use crate::feature::http::HttpWindow;
 use crate::feature::net::NetWindow;
@@ -62,6 +62,15 @@ impl Series {
         match self {
             Self::Duration => Scale::Level,
             _ => Scale::Count,
+        }
+    }
+
+    /// A detector that has seen nothing of this series.
+    #[must_use]
+    pub fn detector(self) -> Cusum {
+        match self {
+            Self::SlowConnections | Self::VainConnections => Cusum::silent(),
+            _ => Cusum::new(self.scale()),
         }
     }
 

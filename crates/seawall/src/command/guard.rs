@@ -1,10 +1,11 @@
 //! `seawall guard`, `seawall undo` and `seawall change`.
 
+use super::guard_args::resolve;
 use super::signals::Signals;
 use super::{Status, guard_dns};
 use crate::cli::{AdminArgs, ChangeArgs, GuardArgs};
 use crate::config::dns::DnsConfig;
-use crate::config::{self, Config, GuardConfig, SiteConfig};
+use crate::config::{GuardConfig, SiteConfig};
 use crate::console::Console;
 use crate::guard::access_log::AccessLog;
 use crate::guard::admin::Order;
@@ -31,7 +32,7 @@ use seawall_http_edge::{Edge, Kept, LogFormat, Settings, Site};
 use seawall_kernel::{Attachment, Carrier, Moment};
 use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
-use seawall_model::policy::{Mode, Policy};
+use seawall_model::policy::Mode;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -455,55 +456,6 @@ fn own_path() -> Option<PathBuf> {
 fn until_tick(now: Timestamp) -> Duration {
     let tick_ns = TICK.as_nanos() as i64;
     Duration::from_nanos(tick_ns.saturating_sub(now.0.rem_euclid(tick_ns)).unsigned_abs())
-}
-
-/// Configuration and command line together; the command line has the last word.
-fn resolve(args: &GuardArgs) -> anyhow::Result<(GuardConfig, Policy)> {
-    let Config { mut policy, is_mode_given, mut guard } =
-        args.config.as_deref().map(config::load).transpose()?.unwrap_or_default();
-    for word in &args.http {
-        let site = config::site(word).map_err(|reason| anyhow::anyhow!("--http: {reason}"))?;
-        guard.sites.push(site);
-    }
-    if let Some((_, reason)) = config::conflicts(&guard.sites).into_iter().next() {
-        bail!("{reason}");
-    }
-    for word in &args.dns {
-        let front = config::dns::front(word).map_err(|reason| anyhow::anyhow!("--dns: {reason}"))?;
-        guard.dns.push(front);
-    }
-    ensure!(
-        args.dns_zone.is_empty() || !guard.dns.is_empty(),
-        "--dns-zone says what is known of a --dns, and there is none"
-    );
-    for word in &args.dns_zone {
-        let zone = config::dns::zone(word).map_err(|reason| anyhow::anyhow!("--dns-zone: {reason}"))?;
-        guard.dns.iter_mut().for_each(|front| front.zones.push(zone.clone()));
-    }
-    guard.interface = args.interface.clone().or(guard.interface);
-    guard.logs.extend(args.log.iter().cloned());
-    guard.nginx = args.nginx.clone().or(guard.nginx);
-    guard.haproxy.extend(args.haproxy.iter().cloned());
-    ensure!(
-        !guard.logs.is_empty() || (guard.nginx.is_none() && guard.haproxy.is_empty()),
-        "measures for a server come from its log: give --log FILE"
-    );
-    ensure!(
-        !guard.sites.is_empty()
-            || guard.interface.is_some()
-            || !guard.dns.is_empty()
-            || !guard.logs.is_empty(),
-        "nothing to guard: give --http LISTEN=UPSTREAM, --dns LISTEN=SERVER, --interface NAME or --log FILE, or --config with a [[site]] or a [[dns]]"
-    );
-    if args.observe {
-        policy.mode = Mode::Observe;
-    } else if !is_mode_given {
-        policy.mode = Mode::Enforce;
-    }
-    guard.access_log = args.access_log.clone().or(guard.access_log);
-    guard.state_folder = args.state.clone().or(guard.state_folder);
-    guard.admin_socket = args.admin.admin_socket.clone().or(guard.admin_socket);
-    Ok((guard, policy))
 }
 
 fn settings(guard: &GuardConfig, mode: Mode) -> anyhow::Result<Settings> {

@@ -3,6 +3,7 @@
 mod check_config;
 mod drill;
 mod guard;
+mod guard_args;
 mod guard_dns;
 mod incident;
 mod kernel;

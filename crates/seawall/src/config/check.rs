@@ -102,16 +102,10 @@ pub(super) fn checks(reader: &mut Reader<'_>, list: &DeArray<'_>, all: &mut Vec<
     }
 }
 
-/// Looks at what only is named: files with passwords must be there. The files, with a clause.
-pub(super) fn unusable(checks: &[CheckConfig]) -> Vec<(&Path, String)> {
-    let files = checks.iter().filter_map(|check| match &check.kind {
-        CheckKind::PostgreSql { login: Some(login) } => login.password_file.as_deref(),
-        _ => None,
-    });
-    let told = |file: &Path, error| {
-        format!("password-file: cannot read {}: {error}", text::clip(&file.display().to_string(), 80))
-    };
-    files.filter_map(|file| std::fs::read(file).err().map(|error| (file, told(file, error)))).collect()
+/// Why a file with a password cannot be used, as a clause.
+pub(super) fn no_password(file: &Path) -> Option<String> {
+    let error = std::fs::read(file).err()?;
+    Some(format!("password-file: cannot read {}: {error}", text::clip(&file.display().to_string(), 80)))
 }
 
 fn resolved(raw: Raw, table: &DeTable<'_>) -> Result<CheckConfig, String> {

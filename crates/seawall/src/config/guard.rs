@@ -3,10 +3,10 @@
 use super::check::CheckConfig;
 use super::dns::DnsConfig;
 use super::reroute::RerouteConfig;
-use super::{Config, Mistakes, Reader, Setter, each, prefixes, set, whole};
+use super::{Reader, Setter, each, prefixes, set, whole};
 use crate::guard::servers::Command;
 use crate::report::text;
-use seawall_http_edge::tls::{CertificateFiles, Certificates};
+use seawall_http_edge::tls::CertificateFiles;
 use seawall_http_edge::upstream_tls::{self, Trust};
 use seawall_http_edge::{Limits, LogFormat, Speaks, TrustedField, Upstream};
 use seawall_model::Prefix;
@@ -63,51 +63,6 @@ pub struct SiteConfig {
     pub upstream_name: Option<String>,
     /// What is shown to upstreams that ask who comes.
     pub upstream_certificate: Option<CertificateFiles>,
-}
-
-impl GuardConfig {
-    /// What is named and is not there, as it is written, with a clause.
-    fn unusable(&self) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        if let Some(name) = self.interface.as_ref().filter(|name| !is_interface(name)) {
-            let reason = format!("interface: this machine has none called `{}`", text::clip(name, 40));
-            found.push((name.clone(), reason));
-        }
-        for log in &self.logs {
-            let reason = match std::fs::File::open(log).and_then(|file| file.metadata()) {
-                Ok(meta) if meta.is_dir() => "it is a folder, and a log is a file".to_owned(),
-                Ok(_) => continue,
-                Err(error) => format!("{error}: name the log that the server writes"),
-            };
-            let shown = log.display().to_string();
-            found.push((shown.clone(), format!("logs: cannot read {}: {reason}", text::clip(&shown, 80))));
-        }
-        let folders = [("admin-socket", &self.admin_socket), ("access-log", &self.access_log)];
-        for (key, path) in folders {
-            let Some(path) = path else { continue };
-            let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-            if let Some(folder) = folder.filter(|f| !f.is_dir()) {
-                let reason =
-                    format!("{key}: there is no folder {}", text::clip(&folder.display().to_string(), 80));
-                found.push((path.display().to_string(), reason));
-            }
-        }
-        if let Some(folder) = self.nginx.as_ref().filter(|folder| !folder.is_dir()) {
-            let shown = folder.display().to_string();
-            let reason = format!(
-                "nginx: there is no folder {}: make it, and have nginx include it",
-                text::clip(&shown, 80)
-            );
-            found.push((shown, reason));
-        }
-        found
-    }
-}
-
-/// Whether this machine has an interface of this name; where that cannot be told, it has.
-fn is_interface(name: &str) -> bool {
-    let all = std::path::Path::new("/sys/class/net");
-    !all.is_dir() || (!name.contains('/') && all.join(name).exists())
 }
 
 impl SiteConfig {
@@ -259,44 +214,6 @@ pub fn conflicts(sites: &[SiteConfig]) -> Vec<(usize, String)> {
         }
     }
     found
-}
-
-/// Looks at what the configuration only names: certificates and keys must be there, and fit.
-pub(super) fn usable(source: &str, config: Config) -> Result<Config, Mistakes> {
-    let mut reader = Reader { source, mistakes: Vec::new() };
-    let of_sites = config.guard.sites.iter().flat_map(|site| &site.certificates);
-    for files in of_sites.chain(config.guard.dns.iter().flat_map(|front| &front.certificates)) {
-        if let Err(error) = Certificates::load(vec![files.clone()]) {
-            let at = source.find(&files.chain.display().to_string()).unwrap_or(0);
-            reader.mistake(at, format!("certificates: {:#}", anyhow::Error::from(error)));
-        }
-    }
-    for site in &config.guard.sites {
-        if let Err(error) = site.trust() {
-            let is_shown = matches!(error, upstream_tls::TrustError::Shown { .. });
-            let (key, file) = if is_shown {
-                ("upstream-certificate", site.upstream_certificate.as_ref().map(|files| &files.chain))
-            } else {
-                ("upstream-ca", site.upstream_ca.as_ref())
-            };
-            let named = file.map_or_else(|| "https://".to_owned(), |path| path.display().to_string());
-            reader.mistake(
-                source.find(&named).unwrap_or(0),
-                format!("{key}: {:#}", anyhow::Error::from(error)),
-            );
-        }
-    }
-    let of_zones = super::reroute::unusable(&config.guard.reroute);
-    let of_checks = super::check::unusable(&config.guard.checks);
-    let of_fronts = super::dns::unusable(&config.guard.dns);
-    for (file, reason) in of_fronts.into_iter().chain(of_zones).chain(of_checks) {
-        reader.mistake(source.find(&file.display().to_string()).unwrap_or(0), reason);
-    }
-    for (word, reason) in config.guard.unusable() {
-        reader.mistake(source.find(&format!("\"{word}\"")).unwrap_or(0), reason);
-    }
-    reader.mistakes.sort_by_key(|m| m.line);
-    if reader.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(reader.mistakes)) }
 }
 
 /// Whether two listeners cannot be told apart. Port 0 is another port each time.
@@ -504,21 +421,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_and_not_there_is_told_with_its_line() {
-        let source = "[guard]\ninterface = \"nope0\"\nlogs = [\"/nope\", \"/\"]\nadmin-socket = \"/nope/a.sock\"\n\
-                      access-log = \"/nope/b.log\"\nnginx = \"/nope/c\"\n\
-                      [[check]]\nkind = \"postgresql\"\naddress = \"127.0.0.1:1\"\nuser = \"a\"\n\
-                      password-file = \"/nope/d\"\n";
-        let config = parse(source).expect("well formed");
-        let Mistakes(mistakes) = usable(source, config).expect_err("seven mistakes");
-        let lines: Vec<usize> = mistakes.iter().map(|m| m.line).collect();
-        assert_eq!(lines, [2, 3, 3, 4, 5, 6, 11], "{mistakes:?}");
-        assert!(mistakes[6].text.contains("password-file: cannot read /nope/d"), "{mistakes:?}");
-        let fine = "[guard]\ninterface = \"lo\"\nadmin-socket = \"seawall.sock\"\n";
-        usable(fine, parse(fine).expect("well formed")).expect("usable");
-    }
-
-    #[test]
     fn two_sites_on_one_port_are_a_mistake() {
         let site = "[[site]]\nlisten = \"127.0.0.1:1\"\nupstreams = [\"127.0.0.1:2\"]\n";
         let Mistakes(mistakes) = parse(&site.repeat(2)).expect_err("twice");
@@ -541,17 +443,6 @@ mod tests {
         assert_eq!(lines(&site("0.0.0.0:80", "127.0.0.1:80")), [1]);
         assert_eq!(lines(&(site("0.0.0.0:80", up) + &site("127.0.0.2:81", "127.0.0.1:80"))), [4]);
         assert_eq!(lines(&site("192.0.2.1:80", "127.0.0.1:80")), Vec::<usize>::new());
-    }
-
-    #[test]
-    fn certificates_that_are_not_there_are_all_told_with_their_lines() {
-        let source = "[[site]]\nlisten = \"127.0.0.1:1\"\nupstreams = [\"127.0.0.1:2\"]\ncertificates = [\n\
-                      { chain = \"/nowhere/a.pem\", key = \"/nowhere/a.key\" },\n\
-                      { chain = \"/nowhere/b.pem\", key = \"/nowhere/b.key\" }]\n";
-        let config = parse(source).expect("well formed");
-        let Mistakes(mistakes) = usable(source, config).expect_err("two files are missing");
-        assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [5, 6], "{mistakes:?}");
-        assert!(mistakes[1].text.contains("/nowhere/b.pem"), "{mistakes:?}");
     }
 
     #[test]

@@ -165,13 +165,24 @@ pub fn ask(path: &Path, method: &str, target: &str, body: &str) -> io::Result<(u
 impl Server {
     fn serve(&self, mut stream: UnixStream, asked: impl FnOnce()) -> io::Result<()> {
         stream.set_write_timeout(Some(PATIENCE))?;
-        let said = read(&mut Patient { stream: &mut stream, until: clock::instant() + PATIENCE })?;
+        let said = match read(&mut Patient { stream: &mut stream, until: clock::instant() + PATIENCE }) {
+            Err(error) if is_late(&error) => Said::Late,
+            said => said?,
+        };
         asked();
         let answer = match said {
             Said::Request(method, path, body) => self.answer(method, &path, &body),
             Said::TooLong => error(
                 "413 Content Too Large",
                 &format!("more than {BODY_BYTES} bytes are no order: shorten the text"),
+            ),
+            Said::CutShort => error(
+                "400 Bad Request",
+                "the request ended before it was whole: its body is shorter than Content-Length says",
+            ),
+            Said::Late => error(
+                "408 Request Timeout",
+                "the request was not whole within 2 s: its body may be shorter than Content-Length says",
             ),
             Said::Nonsense => error("400 Bad Request", "this is no request"),
         };
@@ -306,7 +317,15 @@ enum Said {
     Request(Method, String, Vec<u8>),
     /// Its body is longer than any order's; as much of it was read as anybody may send.
     TooLong,
+    /// It ended in the middle of its body.
+    CutShort,
+    /// It did not end in time.
+    Late,
     Nonsense,
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
 /// Reads one request.
@@ -331,14 +350,15 @@ fn read(stream: &mut impl Read) -> io::Result<Said> {
         Framing::Length(length) => {
             // Read to its end, or the client would see a broken connection and no answer.
             let left = length.saturating_sub((buffer.len() - end) as u64).min(DRAINED_BYTES);
-            io::copy(&mut stream.by_ref().take(left), &mut io::sink())?;
+            // One that does not send it all is told the same.
+            let _ = io::copy(&mut stream.by_ref().take(left), &mut io::sink());
             return Ok(Said::TooLong);
         }
         Framing::Chunked | Framing::ToEnd => return Ok(Said::Nonsense),
     };
     while buffer.len() < end + length {
         match stream.read(&mut part)? {
-            0 => return Ok(Said::Nonsense),
+            0 => return Ok(Said::CutShort),
             n => buffer.extend_from_slice(&part[..n]),
         }
     }
@@ -384,4 +404,29 @@ fn metrics(edge: &Edge) -> String {
     };
     up(&mut out);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says a text, and then nothing more for as long as anybody waits.
+    struct Stalls<'a>(&'a [u8]);
+
+    impl Read for Stalls<'_> {
+        fn read(&mut self, part: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { self.0.read(part) }
+        }
+    }
+
+    /// Broke: whoever announced a body and did not send all of it was sent away without a word.
+    #[test]
+    fn a_body_that_does_not_come_whole_is_answered() {
+        let short = &b"POST /v1/changes HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{}"[..];
+        assert_eq!(read(&mut { short }).ok(), Some(Said::CutShort));
+        assert!(read(&mut Stalls(short)).is_err_and(|error| is_late(&error)));
+        let long = &b"POST /v1/changes HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n{}"[..];
+        assert_eq!(read(&mut Stalls(long)).ok(), Some(Said::TooLong));
+        assert_eq!(read(&mut { long }).ok(), Some(Said::TooLong));
+    }
 }
