@@ -375,6 +375,6 @@ mod tests {
             }
         }
         let resolved = notice(Notice::Resolved, &postmortem(&report(Cause::HttpFlood), None)).body;
-        assert!(resolved.contains("from 00:01 UTC on 1970-01-01 to 00:02 UTC on 1970-01-01"), "{resolved}");
+        assert!(resolved.contains("lasted from 00:01 to 00:02 UTC on 1970-01-01"), "{resolved}");
     }
 }

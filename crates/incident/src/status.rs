@@ -69,22 +69,47 @@ fn update(postmortem: &Postmortem) -> String {
 
 fn resolved(postmortem: &Postmortem, service: &str) -> String {
     let span = match (postmortem.started, postmortem.ended) {
-        (Some(start), Some(end)) => {
-            format!(" The disturbance lasted from {} to {}.", minute(start), minute(end))
-        }
+        (Some(start), Some(end)) => format!(" The disturbance {}.", lasted(start, end)),
         (Some(start), None) => format!(" The disturbance began at {}.", minute(start)),
         _ => String::new(),
     };
     let after = match postmortem.verdict.class {
-        Class::Attack | Class::Abuse => " Measures against a repetition stay on.",
+        Class::Attack | Class::Abuse => " We keep watching for a repetition.",
         Class::Fault => " We are working on it not happening again.",
         _ => "",
     };
     format!("Requests to {service} are answered normally again.{span}{after} We are sorry for the trouble.")
 }
 
+/// `lasted from 14:03 to 14:17 UTC on 2026-04-02`.
+fn lasted(start: Timestamp, end: Timestamp) -> String {
+    let (from, to) = (start.civil(), end.civil());
+    let clock = |c: &seawall_model::time::Civil| format!("{:02}:{:02}", c.hour, c.minute);
+    let is_one_day = (from.year, from.month, from.day) == (to.year, to.month, to.day);
+    match is_one_day {
+        true if clock(&from) == clock(&to) => format!("lasted less than a minute, at {}", minute(start)),
+        true => format!("lasted from {} to {}", clock(&from), minute(end)),
+        false => format!("lasted from {} to {}", minute(start), minute(end)),
+    }
+}
+
 /// `14:03 UTC on 2026-04-02`.
 fn minute(t: Timestamp) -> String {
     let c = t.civil();
     format!("{:02}:{:02} UTC on {:04}-{:02}-{:02}", c.hour, c.minute, c.year, c.month, c.day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broke: what lasted some seconds was told as from a minute to the same minute.
+    #[test]
+    fn how_long_it_lasted_is_told_without_saying_a_day_or_a_minute_twice() {
+        let from = Timestamp::from_seconds(1_775_138_580);
+        let after = |s: i64| lasted(from, Timestamp::from_seconds(1_775_138_580 + s));
+        assert_eq!(after(20), "lasted less than a minute, at 14:03 UTC on 2026-04-02");
+        assert_eq!(after(840), "lasted from 14:03 to 14:17 UTC on 2026-04-02");
+        assert_eq!(after(86_400), "lasted from 14:03 UTC on 2026-04-02 to 14:03 UTC on 2026-04-03");
+    }
 }

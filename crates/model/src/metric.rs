@@ -326,6 +326,7 @@ metrics! {
     DnsBrokenTime Capacity Microseconds "dns-broken-time" "time to such an answer, of the slow ones (95th percentile)";
     DnsAnswerTime Capacity Microseconds "dns-answer-time" "time to answer a DNS question, of the slow ones (90th percentile)";
     DnsLoopShare Who Share "dns-loop-share" "questions of clients that ask the same few names over and over, in vain";
+    FailedChecks Probe Count "failed-checks" "checks of what the service needs that failed";
     ZoneTroubleEvents Probe Count "zone-trouble-events" "lines of name servers about zones that they cannot serve or trust";
     // services of ours as reflectors
     ReflectingRate Rate PerSecond "reflecting-rate" "questions a second to services of ours, each asker always the same, for answers many times as large";

@@ -469,6 +469,8 @@ pub enum BackendEventKind {
     /// A name server cannot serve or trust a zone: it has expired, its signatures have, or it is
     /// delegated to servers that do not know it.
     ZoneBroken,
+    /// What the service needs beside itself was looked at, and does not answer as it used to.
+    CheckFailed,
 }
 
 /// A line in which a proxy speaks of its own back ends.

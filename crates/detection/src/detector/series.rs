@@ -5,7 +5,7 @@ use crate::Window;
 use crate::feature::http::HttpWindow;
 use crate::feature::net::NetWindow;
 use seawall_model::metric::Metric;
-use seawall_model::observation::ConnectionEvent;
+use seawall_model::observation::{BackendEventKind, ConnectionEvent};
 use serde::{Deserialize, Serialize};
 
 /// One watched series. The value of a second is `None` where its kind of input is absent.
@@ -31,10 +31,16 @@ pub enum Series {
     DnsQueries,
     DnsFailures,
     BackendTrouble,
+    /// Checks of what the service needs that fail.
+    FailedChecks,
 }
 
+/// A check stands for all that need what it looks at: so many failures, of which two in a row are
+/// called, and one that may be a glitch is not.
+const CHECK_WEIGHT: f64 = 36.0;
+
 /// Every series, in the order of their detectors.
-pub const SERIES: [Series; 19] = [
+pub const SERIES: [Series; 20] = [
     Series::Requests,
     Series::Pages,
     Series::Clients,
@@ -54,6 +60,7 @@ pub const SERIES: [Series; 19] = [
     Series::DnsQueries,
     Series::DnsFailures,
     Series::BackendTrouble,
+    Series::FailedChecks,
 ];
 
 impl Series {
@@ -69,7 +76,7 @@ impl Series {
     #[must_use]
     pub fn detector(self) -> Cusum {
         match self {
-            Self::SlowConnections | Self::VainConnections => Cusum::silent(),
+            Self::SlowConnections | Self::VainConnections | Self::FailedChecks => Cusum::silent(),
             _ => Cusum::new(self.scale()),
         }
     }
@@ -128,6 +135,9 @@ impl Series {
             Self::DnsQueries => second.dns.as_ref().map(|d| d.queries.max(d.responses) as f64),
             Self::DnsFailures => second.dns.as_ref().map(|d| (d.nonexistent + d.server_failure) as f64),
             Self::BackendTrouble => second.backends.as_ref().map(|b| b.counts.iter().sum::<u64>() as f64),
+            Self::FailedChecks => {
+                second.backends.as_ref().map(|b| CHECK_WEIGHT * b.count(BackendEventKind::CheckFailed) as f64)
+            }
         }
     }
 }

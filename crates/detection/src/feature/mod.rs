@@ -251,7 +251,7 @@ impl LoginWindow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BackendWindow {
     /// Indexed by [`BackendEventKind`] in its order.
-    pub counts: [u64; 9],
+    pub counts: [u64; 10],
     /// The earliest events, in order of time, kind and text.
     pub events: Vec<(Timestamp, BackendEventKind, String)>,
 }

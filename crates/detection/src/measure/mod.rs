@@ -231,7 +231,8 @@ fn is_guesser(p: &LoginProfile) -> bool {
 
 fn measure_backends(window: &Window, out: &mut Vec<Value>) {
     use seawall_model::observation::BackendEventKind::{
-        ConnectFailed, Exhausted, PoolEmpty, ServerDown, ServerSlow, UpstreamTimedOut, ZoneBroken,
+        CheckFailed, ConnectFailed, Exhausted, PoolEmpty, ServerDown, ServerSlow, UpstreamTimedOut,
+        ZoneBroken,
     };
     let Some(backends) = &window.backends else { return };
     // One slow server is its own trouble; where all of a pool are slow, they wait for the same.
@@ -242,6 +243,7 @@ fn measure_backends(window: &Window, out: &mut Vec<Value>) {
     push(out, Metric::ServerDownEvents, down as f64, 1.0);
     let failed = backends.count(ConnectFailed) + backends.count(UpstreamTimedOut) + slow;
     push(out, Metric::UpstreamFailureEvents, failed as f64, 1.0);
+    push(out, Metric::FailedChecks, backends.count(CheckFailed) as f64, 1.0);
     push(out, Metric::ZoneTroubleEvents, backends.count(ZoneBroken) as f64, 1.0);
     let trouble = down + failed + backends.count(Exhausted);
     push(out, Metric::BackendTroubleRate, trouble as f64 / window.seconds().max(1.0), 1.0);

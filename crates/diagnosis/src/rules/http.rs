@@ -291,8 +291,9 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), -2.5 "a program of our own asks far more than it did";
     }
     SlowBackend prior -2.5
-        needs [DurationMedian Rises(1.4, 2.5), ServiceTimeRatio Above(1.4, 2.5), UpstreamFailureShare Exceeds(0.05, 0.2), UpstreamFailureShare AboveUnexpected(0.15, 0.5), UpstreamFailureEvents Above(3.0, 20.0), DurationMedian AboveUnexpected(3e6, 1e7), GatewayErrorShare Exceeds(0.05, 0.2)]
+        needs [DurationMedian Rises(1.4, 2.5), ServiceTimeRatio Above(1.4, 2.5), UpstreamFailureShare Exceeds(0.05, 0.2), UpstreamFailureShare AboveUnexpected(0.15, 0.5), UpstreamFailureEvents Above(3.0, 20.0), DurationMedian AboveUnexpected(3e6, 1e7), GatewayErrorShare Exceeds(0.05, 0.2), FailedChecks Above(0.5, 1.5)]
     {
+        FailedChecks Above(0.5, 1.5), 5.0 "what the service needs is looked at, and does not answer as it used to";
         ServiceTimeRatio Above(1.5, 5.0), 3.0 "the same requests take longer than before";
         DurationMedian Rises(1.5, 5.0), 1.5 "answers take longer";
         DurationMedian AboveUnexpected(2e6, 1e7), 2.0 "answers take seconds";
@@ -411,6 +412,7 @@ pub const TABLE: &[CauseRules] = causes! {
         PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
         RequestRate Rises(1.8, 6.0), 1.0 "far more requests in all, what pages are made of included";
+        SlowConnections Above(8.0, 100.0), -4.0 "connections are held open by requests that never end";
         WorkerShare Above(0.3, 0.7), -1.5 "programs ask, not people";
         NewWorkerCount Above(10.0, 60.0), -3.0 "many programs that were never here come at once";
         AssetsPerPage Flat(1.5), 3.0 "they fetch pages with their assets, as browsers do";

@@ -53,6 +53,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SequentialWalkShare Above(0.3, 0.8), -1.5 "clients take item after item";
         DurationMedian Rises(1.6, 4.0), -2.0 "answers take longer than before";
         GatewayErrorShare Above(0.05, 0.3), -2.0 "the proxy finds no server to answer";
+        FailedChecks Above(0.5, 1.5), -5.0 "what the service needs does not answer as it used to";
         UpstreamFailureEvents Above(10.0, 200.0), -3.0 "the server's own log says that its supplier fails";
         OpeningsRepeatedShare Above(0.1, 0.4), -2.5 "connections are tried again for want of an answer";
         ResetShare Exceeds(0.1, 0.4), -2.0 "connections break";

@@ -1,8 +1,9 @@
 //! The engine, second by second.
 
 use super::*;
+use seawall_model::Cause;
 use seawall_model::hash;
-use seawall_model::observation::{Observation, Request};
+use seawall_model::observation::{BackendEvent, BackendEventKind, Observation, Request};
 
 /// Requests, each from an address of its own; in calm times every other one for a part of a page.
 fn pages(second: i64, requests: u32) -> Window {
@@ -126,4 +127,45 @@ fn a_look_at_a_calm_second_changes_nothing() {
     let before = engine.clone();
     assert_eq!(engine.step(Timestamp::from_seconds(30).plus_ns(500_000_000), Input::Glance), []);
     assert_eq!(engine, before);
+}
+
+/// Broke: while a table was locked its check failed second after second, and nothing was said for
+/// nine of them, or that all was normal.
+#[test]
+fn a_check_that_fails_twice_is_a_slow_back_end_and_once_is_nothing() {
+    let failing = |second: i64| {
+        let mut window = readers(1, second);
+        let failed = BackendEvent {
+            time: Timestamp::from_seconds(second),
+            kind: BackendEventKind::CheckFailed,
+            backend: b"",
+            server: b"orders",
+            text: b"check `orders`: no answer within 500 ms",
+        };
+        window.observe(&Observation::Backend(failed), second as u64);
+        window
+    };
+    let calm = || {
+        let mut engine = Engine::new(Policy::default(), None);
+        for second in 0..30 {
+            feed(&mut engine, second, readers(1, second));
+        }
+        engine
+    };
+    let mut engine = calm();
+    feed(&mut engine, 30, failing(30));
+    for second in 31..50 {
+        assert_eq!(feed(&mut engine, second, readers(1, second)), [], "{second}");
+    }
+    for second in 50..53 {
+        feed(&mut engine, second, failing(second));
+    }
+    assert_eq!(engine.diagnosis().map(|d| d.verdict.cause), Some(Cause::SlowBackend));
+    let mut flooded = calm();
+    for second in 30..40 {
+        let mut window = failing(second);
+        window.merge(&pages(second, 600));
+        feed(&mut flooded, second, window);
+    }
+    assert_eq!(flooded.diagnosis().map(|d| d.verdict.cause), Some(Cause::HttpFlood));
 }

@@ -82,7 +82,7 @@ pub fn run(
     let admin = admin::listen(&socket, Arc::clone(&edge), given.predecessor.is_some())
         .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
     let log = guard.access_log.as_deref().map(AccessLog::open).transpose()?;
-    let mut live = Live { console: *console, json: args.json, out, err };
+    let mut live = Live { console: *console, json: args.json, out, err, stir: None };
     let format = args.log_format.as_deref().map(pipeline::given_format).transpose()?;
     // Requests are counted once, where most is known of them.
     let sees_requests = guard.sites.is_empty() && guard.logs.is_empty();

@@ -1,6 +1,5 @@
 //! Checks of what the service needs beside itself: databases, other services. One that fails is
-//! told of as a server tells that its supplier fails, in the words of the check: evidence for a slow
-//! or dead supplier, beside what the requests show. It is evidence of what has changed alone: one that
+//! told of in its own words: evidence for a slow or dead supplier, beside what the requests show. It is evidence of what has changed alone: one that
 //! has never been good, or that fails for long while the site does well, says that the check is wrong.
 //!
 //! Each check has a thread of its own, asks once a second, and waits for an answer no longer than it
@@ -132,10 +131,10 @@ impl Board {
     fn note(&self, at: usize, check: &CheckConfig, finding: Finding, now: Timestamp) {
         let told = told(check, &finding);
         let is_news = lock(&self.rows).get_mut(at).is_some_and(|row| row.note(finding, now));
-        let Some((kind, text)) = told.filter(|_| is_news) else { return };
+        let Some(text) = told.filter(|_| is_news) else { return };
         let event = BackendEvent {
             time: now,
-            kind,
+            kind: BackendEventKind::CheckFailed,
             backend: b"",
             server: check.name.as_bytes(),
             text: text.as_bytes(),
@@ -145,21 +144,14 @@ impl Board {
     }
 }
 
-/// What a check that has failed tells, and in which words.
-fn told(check: &CheckConfig, finding: &Finding) -> Option<(BackendEventKind, String)> {
+/// What a check that has failed tells.
+fn told(check: &CheckConfig, finding: &Finding) -> Option<String> {
     let CheckConfig { name, within_ms, .. } = check;
     match finding {
         Finding::Good => None,
-        Finding::Refused => {
-            Some((BackendEventKind::ConnectFailed, format!("check `{name}`: it takes no connection")))
-        }
-        Finding::Late => {
-            let text = format!("check `{name}`: no answer within {within_ms} ms");
-            Some((BackendEventKind::UpstreamTimedOut, text))
-        }
-        Finding::Bad(words) => {
-            Some((BackendEventKind::Exhausted, format!("check `{name}`: it answered {words}")))
-        }
+        Finding::Refused => Some(format!("check `{name}`: it takes no connection")),
+        Finding::Late => Some(format!("check `{name}`: no answer within {within_ms} ms")),
+        Finding::Bad(words) => Some(format!("check `{name}`: it answered {words}")),
     }
 }
 
@@ -368,7 +360,7 @@ mod tests {
         checks.board.note(0, &check, Finding::Late, Timestamp::from_seconds(2));
         let window = checks.take_window();
         let backends = window.backends.expect("an event");
-        assert_eq!(backends.count(BackendEventKind::UpstreamTimedOut), 1);
+        assert_eq!(backends.count(BackendEventKind::CheckFailed), 1);
         assert_eq!(backends.events[0].2, "check `orders`: no answer within 200 ms");
         assert_eq!(make(&check), Finding::Refused);
     }

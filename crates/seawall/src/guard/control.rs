@@ -670,8 +670,11 @@ fn key(measure: &Measure) -> String {
     format!("{} {scope}", measure.action.name())
 }
 
+/// In an order of their own: who sends most changes from one second to the next.
 fn keys(plan: &Plan) -> Vec<String> {
-    plan.measures.iter().map(key).collect()
+    let mut keys: Vec<String> = plan.measures.iter().map(key).collect();
+    keys.sort_unstable();
+    keys
 }
 
 fn live_input(conclusion: &Conclusion, now: Timestamp) -> InputReport {

@@ -19,11 +19,20 @@ pub struct Live<'a> {
     pub json: bool,
     pub out: &'a mut dyn Write,
     pub err: &'a mut dyn Write,
+    /// A stir that is not told yet: when it was noticed, and since when it is.
+    pub stir: Option<(Timestamp, Timestamp)>,
 }
 
+/// A stir that turns out to be nothing within so many seconds is not told of.
+const STIR_S: f64 = 3.0;
+
 impl Live<'_> {
-    /// Renews the calm line, on a terminal only.
+    /// Renews the calm line, on a terminal only. Called every second.
     pub fn line(&mut self, control: &Control, edge: &Edge, dns: &[DnsControl], now: Timestamp) {
+        if self.stir.is_some_and(|(noticed, _)| now.since_s(noticed) >= STIR_S) {
+            // A guard whose terminal is gone guards on.
+            let _ = self.tell_stir();
+        }
         if !self.console.progress {
             return;
         }
@@ -31,7 +40,7 @@ impl Live<'_> {
         let what = reports.map(|r| &r.verdict).find(|v| v.class != Class::Normal);
         let parts = [dns_part(dns), requests_part(control, edge, dns.is_empty())];
         let rates: String = parts.into_iter().flatten().map(|part| part + "  ").collect();
-        let what = what.map_or_else(|| "normal".to_owned(), words::verdict);
+        let what = what.map_or_else(|| calm(edge), words::verdict);
         let line = format!("{}  {rates}{what}", time(now));
         let line = text::clip(&text::visible(&line), self.console.width);
         // A line that cannot be drawn is no reason to stop.
@@ -59,8 +68,16 @@ impl Live<'_> {
         let at = time(now);
         match told {
             Told::Opened(onset) => {
-                writeln!(self.out, "{at}  traffic is unlike before since {}", time(*onset))
+                self.stir = Some((now, *onset));
+                return Ok(());
             }
+            Told::Named(report) if report.verdict.class == Class::Normal && self.stir.take().is_some() => {
+                return Ok(());
+            }
+            _ => self.tell_stir()?,
+        }
+        match told {
+            Told::Opened(_) => Ok(()),
             Told::Named(report) if report.verdict.class == Class::Normal => {
                 writeln!(self.out, "{at}  it looks normal")
             }
@@ -89,6 +106,13 @@ impl Live<'_> {
             Told::Noted(what) => writeln!(self.out, "{at}  {}", text::visible(what)),
             Told::Failed(what) => writeln!(self.err, "seawall: {}", text::visible(what)),
         }?;
+        self.out.flush()
+    }
+
+    /// Tells of a stir that has not been told of.
+    fn tell_stir(&mut self) -> io::Result<()> {
+        let Some((noticed, onset)) = self.stir.take() else { return Ok(()) };
+        writeln!(self.out, "{}  traffic is unlike before since {}", time(noticed), time(onset))?;
         self.out.flush()
     }
 
@@ -126,6 +150,15 @@ fn requests_part(control: &Control, edge: &Edge, is_alone: bool) -> Option<Strin
         .then(|| format!("{requests:.0} requests/s  {connections} connections  {up}/{all} upstreams up"))
 }
 
+/// What there is to say while nothing is named.
+fn calm(edge: &Edge) -> String {
+    match count_up(edge.upstreams().into_iter().map(|(.., is_up)| is_up)) {
+        (up, all) if up == all => "normal".to_owned(),
+        (0, _) => "no upstream is up".to_owned(),
+        (up, all) => format!("{} of {all} upstreams down", all - up),
+    }
+}
+
 fn count_up(all: impl Iterator<Item = bool>) -> (u32, u32) {
     all.fold((0, 0), |(up, all), is_up| (up + u32::from(is_up), all + 1))
 }
@@ -136,4 +169,31 @@ fn first_share(share: f64) -> String {
 
 fn time(t: Timestamp) -> String {
     moment::Clock::for_times(&[]).short(t)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::report::TriageReport;
+
+    /// Broke: whoever watched calm traffic read every few minutes that it is unlike before, and that
+    /// it looks normal.
+    #[test]
+    fn a_stir_that_is_nothing_is_not_told_and_one_that_is_something_is_told_first() {
+        let told = |report: &str| {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let (console, stir) = (Console::PIPE, None);
+            let mut live = Live { console, json: false, out: &mut out, err: &mut err, stir };
+            let now = Timestamp::from_seconds(1_000);
+            let report: TriageReport = serde_json::from_str(report).expect("a report");
+            for event in [Told::Opened(now), Told::Named(Box::new(report))] {
+                live.tell(&event, now).expect("told");
+            }
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(told(include_str!("../../tests/golden/benign-day.json")), "");
+        let flood = told(include_str!("../../tests/golden/http-flood.json"));
+        let (first, rest) = flood.split_once('\n').expect("lines");
+        assert!(first.contains("unlike before") && rest.contains("HTTP flood"), "{flood}");
+    }
 }

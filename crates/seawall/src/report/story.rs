@@ -40,6 +40,8 @@ const HOW_MANY: [(Layer, &[Metric]); 3] = [
 const NEWS_FACTOR: f64 = 4.0;
 /// Changes that are told beside the verdict.
 const MOST_CHANGES: usize = 2;
+/// The ranking of those who hold connections.
+const SLOW_SOURCE: &str = "slow source";
 /// What the users felt.
 const HARM: [Metric; 6] = [
     Metric::ServerErrorShare,
@@ -221,7 +223,8 @@ impl<'a> Story<'a> {
     /// first: who was there before and is there still is no news.
     #[must_use]
     pub fn rankings(&self, who: bool) -> Vec<(&'a str, Vec<&'a Ranked>)> {
-        self.report
+        let mut all: Vec<(&str, Vec<&Ranked>)> = self
+            .report
             .rankings
             .dimensions
             .iter()
@@ -231,7 +234,12 @@ impl<'a> Story<'a> {
                 values.sort_by(|a, b| growth(b).total_cmp(&growth(a)));
                 (name.as_str(), values)
             })
-            .collect()
+            .collect();
+        // Who holds connections asks for little, and is what there is to tell.
+        if self.report.verdict.cause == Cause::SlowHttp {
+            all.sort_by_key(|(name, _)| *name != SLOW_SOURCE);
+        }
+        all
     }
 
     /// The number under which a signature is listed, if it is.
