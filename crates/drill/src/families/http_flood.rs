@@ -301,7 +301,9 @@ pub(super) fn expensive(seed: u64) -> Draft {
     add_bots(&mut draft, sources, bot, from, who, 0.5);
     let is_flood = per_s > draft.base_per_s * 3.0;
     let also: &[Cause] = if is_flood { &[Cause::HttpFlood] } else { &[] };
-    let truth = Truth::new(Cause::ExpensiveEndpoint, &timing).or(also);
+    // A stamp that is never sent twice is what gets past a cache.
+    let past_caches: &[Cause] = if matches!(query, QueryStyle::Stamp) { &[Cause::CacheBusting] } else { &[] };
+    let truth = Truth::new(Cause::ExpensiveEndpoint, &timing).or(also).or(past_caches);
     draft.finish(truth)
 }
 
