@@ -233,8 +233,8 @@ pub const TABLE: &[CauseRules] = causes! {
         MovedShare Above(0.4, 0.8), -4.0 "answers send clients elsewhere, and nothing is copied";
         NotFoundShare Above(0.3, 0.8), -2.0 "what they ask for is not there";
         RandomTextShare Above(0.4, 0.8), -2.5 "paths or queries are drawn at random";
-        PeakRequestsPerClient Above(60.0, 400.0), -2.0 "copying needs no such rate";
-        PageRate Rises(12.0, 40.0), -3.0 "whoever copies a site leaves room for others";
+        PeakRequestsPerClient Above(20.0, 100.0), -4.0 "copying needs no such rate";
+        PageRate Rises(10.0, 30.0), -5.0 "whoever copies a site leaves room for others";
         ServerErrorShare Exceeds(0.1, 0.4), -1.0 "whoever copies wants the answers";
         CrawlerShare Above(0.3, 0.7), -6.0 "most say which crawler they are";
         ProberShare Above(0.3, 0.8), -2.0 "they look for holes";
