@@ -236,7 +236,8 @@ impl Engine {
         }
     }
 
-    fn take_window(&mut self, tick: Timestamp, window: Window, effects: &mut Vec<Effect>) {
+    fn take_window(&mut self, tick: Timestamp, mut window: Window, effects: &mut Vec<Effect>) {
+        window.doubt_times_far_from(tick);
         let second = tick.floor_to(SECOND_NS);
         if self.second.as_ref().is_some_and(|(current, _)| *current < second) {
             self.close_second(effects);

@@ -137,7 +137,13 @@ metrics! {
     GuesserCount Who Count "guesser-count" "clients that only try to log in";
     ProberCount Who Count "prober-count" "clients that probe for what is not there";
     WalkerCount Who Count "walker-count" "clients that walk items in order";
+    OwnLoadShare Who Share "own-load-share" "requests that declared tools send from private addresses";
     // HTTP: what
+    EventShare What Share "event-share" "requests of declared services that only write, and whose writing is taken";
+    InvitedShare What Share "invited-share" "requests of clients that follow a link which was sent out, and look at little more";
+    EnteredShare What Share "entered-share" "log-ins of clients that get in and go on from there";
+    PagelessScriptShare What Share "pageless-script-share" "requests as of pages' scripts, by new clients that loaded no page";
+    LingererShare Who Share "lingerer-share" "requests of those who were here already, while no others come";
     GuesserRequests What Count "guesser-requests" "log-in attempts of such clients";
     ProberRequests What Count "prober-requests" "requests of such probers";
     WalkerRequests What Count "walker-requests" "requests of such walkers";

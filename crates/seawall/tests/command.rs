@@ -234,6 +234,79 @@ fn an_empty_log_is_no_all_clear() {
     let said = seawall(&["triage", &folder.write("empty.log", "")]);
     assert!(said.out.starts_with("UNDECIDED"), "{}", said.out);
     assert!(said.out.contains("nothing that could be read as traffic"), "{}", said.out);
+    assert_eq!(said.status, Status::CouldNotRun);
+    assert!(said.err.contains("empty.log: there is nothing to read"), "{}", said.err);
+}
+
+/// A minute of three visitors, and of a flood in its second half if there is one.
+fn minute(flood: bool) -> String {
+    let browser = "Mozilla/5.0 (X11; Linux x86_64) Firefox/118.0";
+    let mut lines = Vec::new();
+    for s in 0..120 {
+        let time = format!("17/May/2023:10:{:02}:{:02} +0000", s / 60, s % 60);
+        for path in ["/", "/style.css", "/logo.png"] {
+            let client = s / 5 + 1;
+            lines.push(format!("198.51.100.{client} - - [{time}] \"GET {path} HTTP/1.1\" 200 512 \"https://shop.example/\" \"{browser}\""));
+        }
+        for n in 0..if flood && s >= 60 { 300 } else { 0 } {
+            let (client, query) = (n % 100 + 1, s * 1_000 + n);
+            lines.push(format!(
+                "203.0.113.{client} - - [{time}] \"GET /?x={query} HTTP/1.1\" 200 512 \"-\" \"{browser}\""
+            ));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn a_flood_is_not_learnt_without_a_word() {
+    let folder = Folder::new("learnt-flood");
+    let learn = |name: &str, flood| {
+        let log = folder.write(&format!("{name}.log"), &minute(flood));
+        seawall(&["learn", &log, "--output", &folder.path(&format!("{name}.baseline"))])
+    };
+    assert_eq!(learn("calm", false).err, "");
+    let said = learn("flood", true);
+    assert_eq!(said.status, Status::Quiet);
+    assert!(said.err.contains("looks like") && said.err.contains("2023-05-17"), "{}", said.err);
+}
+
+#[test]
+fn a_report_in_a_form_that_does_not_exist_is_refused_before_the_reading() {
+    let folder = Folder::new("docx");
+    let log = folder.write("access.log", &minute(false));
+    for (name, why) in [("x.docx", "HTML or Markdown"), ("none/x.html", "folder does not exist")] {
+        let said = seawall(&["triage", &log, "--report", &folder.path(name)]);
+        assert_eq!((said.status, said.out.as_str()), (Status::CouldNotRun, ""), "{name}");
+        assert!(said.err.contains(why), "{}", said.err);
+        assert!(!std::path::Path::new(&folder.path(name)).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_cut_recording_is_no_all_clear() {
+    let folder = Folder::new("cut");
+    let (log, recording) = (folder.write("access.log", &minute(false)), folder.path("whole.swr"));
+    assert_eq!(seawall(&["triage", &log, "--record", &recording]).status, Status::Quiet);
+    assert_eq!(seawall(&["replay", &recording]).status, Status::Quiet);
+    let bytes = std::fs::read(&recording).expect("recorded");
+    let cut = folder.path("cut.swr");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).expect("writable");
+    let said = seawall(&["replay", &cut]);
+    assert_eq!(said.status, Status::CouldNotRun);
+    assert!(said.err.contains("is cut") && said.err.contains("at 2023-05-17T10:0"), "{}", said.err);
+}
+
+#[test]
+fn one_wrong_year_stretches_nothing() {
+    let folder = Folder::new("year");
+    let mut text = minute(false);
+    text.push_str(
+        "198.51.100.9 - - [17/May/2003:10:00:00 +0000] \"GET / HTTP/1.1\" 200 512 \"-\" \"Mozilla/5.0\"\n",
+    );
+    let said = seawall(&["triage", &folder.write("access.log", &text)]);
+    assert!(!said.out.contains(" d "), "{}", said.out);
+    assert!(said.out.contains("3 requests per second"), "{}", said.out);
 }
 
 /// A capture of link type 1 with `count` frames at steps of `step_us`.

@@ -2,7 +2,7 @@
 //! user agent says it is. Coarse on purpose: it must be right for sites nobody here has seen.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use seawall_model::hash;
+use seawall_model::{hash, text};
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
@@ -112,6 +112,12 @@ pub fn ends_in_random(path: &[u8]) -> bool {
     std::str::from_utf8(last).is_ok_and(seawall_model::text::is_random_word)
 }
 
+/// Whether a query names the campaign by which its reader came (an advertisement, a letter).
+#[must_use]
+pub fn is_campaign(query: &[u8]) -> bool {
+    query.split(|&b| b == b'&').take(8).any(text::is_tracking)
+}
+
 /// Whether a path is one that programs fetch from time to time to learn what is new.
 #[must_use]
 pub fn is_feed(path: &[u8]) -> bool {
@@ -120,7 +126,7 @@ pub fn is_feed(path: &[u8]) -> bool {
     FEED_ENDS.iter().any(ends)
 }
 
-const LOGIN_WORDS: [&[u8]; 12] = [
+const LOGIN_WORDS: [&[u8]; 21] = [
     b"login",
     b"signin",
     b"sign-in",
@@ -133,6 +139,16 @@ const LOGIN_WORDS: [&[u8]; 12] = [
     b"j_security_check",
     b"password",
     b"/account/verify",
+    // Codes that are sent to a telephone or a mailbox, and asked for or tried out.
+    b"/otp",
+    b"one-time",
+    b"passcode",
+    b"/2fa",
+    b"/mfa",
+    b"verification",
+    b"magic-link",
+    b"send-code",
+    b"/sms",
 ];
 
 static LOGIN: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&LOGIN_WORDS));

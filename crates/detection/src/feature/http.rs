@@ -367,6 +367,9 @@ pub struct ClientProfile {
     pub referrers: u32,
     /// Requests that became a connection of their own kind.
     pub switched: u32,
+    /// Requests by links that were sent out: under a campaign's name, or by a name that nobody could guess
+    /// and that leads elsewhere.
+    pub invited: u32,
     pub response_bytes: u64,
     /// Bitmaps of hashed paths and queries, for linear counting.
     pub paths: u64,
@@ -410,6 +413,7 @@ impl ClientProfile {
         self.referrers += u32::from(!r.referrer.is_empty());
         self.paths |= bit_of(hashes.path);
         self.queries |= if r.query.is_some() { bit_of(hashes.query) } else { 0 };
+        self.invited += u32::from(r.query.is_some_and(classify::is_campaign));
         if kind != PathKind::Asset {
             self.asked_paths |= bit_of(hashes.path);
             self.feeds += u32::from(classify::is_feed(r.path));
@@ -425,6 +429,7 @@ impl ClientProfile {
         self.unauthorised += u32::from(matches!(r.status, 401 | 403));
         self.switched += u32::from(r.status == SWITCHED);
         self.not_found += u32::from(r.status == 404);
+        self.invited += u32::from(is_moved(r.status) && classify::ends_in_random(r.path));
         self.made_up += u32::from(r.status == 404 && classify::ends_in_random(r.path));
         self.client_errors += u32::from((400..500).contains(&r.status));
         self.server_errors += u32::from(r.status >= 500);
@@ -521,6 +526,7 @@ impl Profile for ClientProfile {
         self.probes += other.probes;
         self.referrers += other.referrers;
         self.switched += other.switched;
+        self.invited += other.invited;
         self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
         self.paths |= other.paths;
         self.queries |= other.queries;

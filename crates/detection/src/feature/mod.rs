@@ -69,6 +69,17 @@ impl Window {
         Self { span: Some(Span::of(first).join(Span::of(last))), ..Self::default() }
     }
 
+    /// Takes the times of a window that is counted at `tick`, and that lie further than a day from it, for
+    /// mistakes: one line with a wrong year would stretch everything that is said per second.
+    pub fn doubt_times_far_from(&mut self, tick: Timestamp) {
+        const DAY_NS: i64 = 86_400_000_000_000;
+        if let Some(span) = &mut self.span {
+            let (earliest, latest) = (tick.plus_ns(-DAY_NS), tick.plus_ns(DAY_NS));
+            let near = |time: Timestamp| if time < earliest || time > latest { tick } else { time };
+            (span.first, span.last) = (near(span.first), near(span.last));
+        }
+    }
+
     /// Counts one observation. `priority` decides whether the samples take it: a hash of its
     /// position in the input, unique to it.
     #[inline]

@@ -71,10 +71,48 @@ pub(super) fn is_guesser(p: &ClientProfile) -> bool {
         return false;
     }
     (p.logins >= 5 && p.logins * 2 >= p.requests - p.assets)
+        || tries_codes(p)
         || (p.unauthorised >= 5
             && p.unauthorised * 10 >= p.requests * 8
             && bits_as_count(p.paths) < 4.0
             && p.probes == 0)
+}
+
+/// Asks one thing under ever other codes (a voucher, an order's number), in vain, at a pace at which answers
+/// are read. Floods do not wait for theirs.
+fn tries_codes(p: &ClientProfile) -> bool {
+    const CODES_LEAST: f64 = 5.0;
+    const READ_PER_S: f32 = 10.0;
+    let codes = bits_as_count(p.queries).min(f64::from(p.requests));
+    let nobodys = p.is(AgentKind::Browser) || p.is(AgentKind::Tool) || p.is(AgentKind::Absent);
+    nobodys
+        && p.assets == 0
+        && p.probes == 0
+        && p.client_errors * 10 >= p.requests * 8
+        && bits_as_count(p.asked_paths) < 3.0
+        && codes >= CODES_LEAST.max(0.7 * f64::from(p.requests).min(48.0))
+        && p.peak_per_s <= READ_PER_S
+}
+
+/// Logs in and goes on from there: to other pages, or with what pages are made of. Whoever guesses is
+/// refused, or sees the same page again.
+pub(super) fn enters(p: &ClientProfile) -> bool {
+    let asked = p.requests - p.assets.min(p.requests);
+    let goes_on = bits_as_count(p.asked_paths) >= 2.5 && asked >= 2 * p.logins;
+    p.logins > 0 && p.unauthorised < p.logins && (goes_on || p.assets >= 2)
+}
+
+/// Follows a link that was sent out, and looks at little more: a reader of a letter, or what looks at the
+/// links of letters before they are read.
+pub(super) fn is_invited(p: &ClientProfile) -> bool {
+    const LOOKS_AT: u32 = 8;
+    let asked = p.requests - p.assets.min(p.requests);
+    p.invited > 0
+        && asked <= LOOKS_AT
+        && p.invited * 3 >= asked
+        && (p.client_errors + p.server_errors) * 2 <= p.requests
+        && p.writes == 0
+        && p.probes == 0
 }
 
 /// Many visitors behind one address (an office, a carrier, a proxy in front that hides them):
@@ -86,7 +124,10 @@ pub(super) fn is_shared(p: &ClientProfile) -> bool {
     let served = p.client_errors * 4 < p.requests;
     let browses = p.assets * 2 >= p.pages.max(1);
     let comes_back = agents * 3.0 <= f64::from(p.requests) && pages >= 8.0;
-    agents >= 3.5 && served && p.probes * 10 < p.requests && (browses || comes_back)
+    // At a door all ask for the same few pages: they follow its links, and are let in.
+    let let_in = p.logins >= 3 && p.unauthorised * 3 <= p.logins && enters(p);
+    let at_a_door = let_in && p.referrers * 2 >= p.requests && agents * 2.0 <= f64::from(p.requests);
+    agents >= 3.5 && served && p.probes * 10 < p.requests && (browses || comes_back || at_a_door)
 }
 
 /// Sends ever other user agents, which no browser does.
@@ -172,6 +213,16 @@ pub(super) fn is_subscriber(p: &ClientProfile, common: &[u64]) -> bool {
     (previews || subscribes) && !p.hostile_tool && (p.client_errors + p.server_errors) * 2 <= p.requests
 }
 
+/// A service that tells of events (a webhook's sender): it says which service it is, does nothing but write,
+/// and all that it writes is taken. `common` are the names that come from everywhere.
+pub(super) fn tells_events(p: &ClientProfile, common: &[u64]) -> bool {
+    (p.is(AgentKind::Service) || p.is(AgentKind::Crawler))
+        && !p.hostile_tool
+        && !is_under(p, common)
+        && p.writes * 10 >= p.requests * 9
+        && (p.client_errors + p.server_errors) * 20 <= p.requests
+}
+
 /// A page left open in a browser, whose script asks for news: the same few things again and again, each
 /// naming the page that asks, after the parts of that page were fetched.
 pub(super) fn is_poller(p: &ClientProfile) -> bool {
@@ -230,6 +281,11 @@ fn fetches_parts(p: &ClientProfile) -> bool {
         && p.writes == 0
 }
 
+/// The script of a page that this client never loaded, as far as was seen.
+pub(super) fn is_pageless_script(p: &ClientProfile) -> bool {
+    calls_interface(p) && p.pages == 0 && p.assets == 0 && p.switched == 0
+}
+
 fn calls_interface(p: &ClientProfile) -> bool {
     /// What a page calls at once, at most.
     const CALLS_AT_ONCE: f32 = 40.0;
@@ -249,7 +305,7 @@ pub(super) fn is_bare_browser(p: &ClientProfile) -> bool {
     let few = if is_shared(p) { p.requests / 20 } else { 0 };
     // Among those some are no browsers.
     let is_browser = p.is(AgentKind::Browser) || (is_shared(p) && p.pages * 10 >= p.requests * 9);
-    is_browser && p.assets <= few && p.referrers <= few && p.pages > 0
+    is_browser && p.assets <= few && p.referrers <= few && p.pages > 0 && !is_invited(p)
 }
 
 /// Hashes of the names of crawlers that come from everywhere, sorted: whoever crawls has few
@@ -421,6 +477,60 @@ mod tests {
             is_failing_script(&profile)
         };
         assert!(failing(500) && !failing(200));
+    }
+
+    #[test]
+    fn a_school_behind_one_address_that_logs_in_is_told_from_one_guesser() {
+        let school = |refused: u32| {
+            let asked: Vec<_> = (0..40)
+                .flat_map(|_| {
+                    [("/login".to_owned(), 200), ("/exam/start".to_owned(), 200), ("/exam/1".to_owned(), 200)]
+                })
+                .collect();
+            let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+            profile.agents = 0b1111_1111;
+            (profile.referrers, profile.logins, profile.unauthorised) = (80, 40, refused);
+            profile.client_errors = refused.min(20);
+            profile
+        };
+        assert!(is_shared(&school(5)) && enters(&school(5)));
+        assert!(!is_shared(&school(38)));
+    }
+
+    #[test]
+    fn codes_that_are_tried_in_vain_are_guesses() {
+        let asked: Vec<_> = (0..20).map(|n| (format!("/gift/check?code=GC{}", 7_919 * n), 404)).collect();
+        let tried = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked);
+        assert!(tries_codes(&tried[0]) && is_guesser(&tried[0]));
+        let found: Vec<_> = asked.iter().map(|(url, _)| (url.clone(), 200)).collect();
+        assert!(!tries_codes(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &found)[0]));
+        let loops = vec![("/gift/check?code=GC1".to_owned(), 404); 20];
+        assert!(!tries_codes(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &loops)[0]));
+    }
+
+    #[test]
+    fn links_that_were_sent_out_are_followed_and_names_that_are_made_up_are_not() {
+        let browser = "Mozilla/5.0 (Windows NT 10.0) Edg/120.0.0.0";
+        let link = "/r/q7HcGrsxua6H46HGqnDEzG".to_owned();
+        let looked = |status| {
+            profiles(browser, &ONE, &[(link.clone(), status), (link.clone(), status), ("/news".into(), 200)])
+        };
+        assert!(is_invited(&looked(302)[0]) && !is_bare_browser(&looked(302)[0]));
+        assert!(!is_invited(&looked(200)[0]));
+        let letter = urls(1, |_| "/sale?utm_source=mail&u=f0aed98f7064089c".into());
+        assert!(is_invited(&profiles(browser, &ONE, &letter)[0]));
+        assert!(!is_invited(&profiles(browser, &ONE, &urls(60, |_| "/?utm_source=mail".into()))[0]));
+    }
+
+    #[test]
+    fn a_service_that_tells_of_events_is_heard() {
+        let told = |status| {
+            let mut profile =
+                profiles("GitHub-Hookshot/3f8d2ab", &ONE, &vec![("/hooks".to_owned(), status); 60]);
+            profile[0].writes = 60;
+            tells_events(&profile[0], &[])
+        };
+        assert!(told(202) && !told(500));
     }
 
     #[test]

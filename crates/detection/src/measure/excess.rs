@@ -293,7 +293,17 @@ fn is_batch<'a>(requests: impl Iterator<Item = &'a RequestRecord>) -> bool {
 /// its version; what many use, such as a library, by its name and what it asks for.
 fn program(r: &RequestRecord) -> Option<u64> {
     let agent = r.user_agent.as_bytes();
-    let name: Vec<u8> = agent.iter().copied().filter(u8::is_ascii_alphabetic).collect();
+    let mut in_version = false;
+    let is_of_name = |byte: &u8| {
+        // A version may be a hash, of letters too.
+        in_version = match byte {
+            b'/' => true,
+            b' ' | b';' | b'(' | b')' | b',' => false,
+            _ => in_version,
+        };
+        !in_version && byte.is_ascii_alphabetic()
+    };
+    let name: Vec<u8> = agent.iter().copied().filter(is_of_name).collect();
     match classify::agent_kind(agent) {
         AgentKind::Application | AgentKind::Service => Some(hash::bytes(&name)),
         AgentKind::Tool if !classify::is_hostile_tool(agent) => {
@@ -439,6 +449,16 @@ mod tests {
         let own = |agent: &str| measured(&now(agent), &before, 3.0, Metric::OwnProgramExcess);
         assert!(own("Shop/5.3.0 (iOS 17.6)").is_some_and(|s| s > 0.9));
         assert!(own("okhttp/4.9.3").is_some_and(|s| s < 0.1));
+    }
+
+    #[test]
+    fn a_version_that_is_a_hash_is_no_other_program() {
+        let hook = |agent: &str| record(agent, "/hooks", 202);
+        let mut before = people();
+        before.extend((0..10).map(|n| hook(&format!("GitHub-Hookshot/a{n}fe{n}d"))));
+        let now: Vec<RequestRecord> =
+            people().into_iter().chain((0..120).map(|_| hook("GitHub-Hookshot/3f8d2ab"))).collect();
+        assert!(measured(&now, &before, 3.0, Metric::OwnProgramExcess).is_some_and(|s| s > 0.9));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! HTTP windows as values.
 
-use super::{Structure, Value, client, excess, push, push_share, region, spread};
+use super::{Structure, Value, client, excess, newcomers, push, push_share, region, spread};
 use crate::Window;
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES, SWITCHED};
@@ -9,7 +9,7 @@ use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
 use seawall_model::record::RequestRecord;
 use seawall_model::signature::Layer;
-use seawall_model::{Cause, hash, text};
+use seawall_model::{Cause, address, hash, text};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -99,7 +99,12 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     if pages >= PAGES_LEAST_PART * asked {
         push_share(out, Metric::AssetsPerPage, along, pages);
     }
-    let paged = |p: &&ClientProfile| p.pages > 0 && !p.is(AgentKind::Crawler) && !p.is(AgentKind::Service);
+    let paged = |p: &&ClientProfile| {
+        p.pages > 0
+            && !p.is(AgentKind::Crawler)
+            && !p.is(AgentKind::Service)
+            && (p.assets > 0 || !client::is_invited(p))
+    };
     let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
     let of_paged: f64 = profiles().filter(paged).map(ClientProfile::asked).sum();
     if of_paged >= PAGES_LEAST_PART * asked {
@@ -118,7 +123,11 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::FailingScriptShare, asked_of(&client::is_failing_script), asked);
     let common = client::common_names(profiles());
     push_share(out, Metric::SubscriberShare, asked_of(&|p| client::is_subscriber(p, &common)), asked);
+    push_share(out, Metric::EventShare, asked_of(&|p| client::tells_events(p, &common)), asked);
     push_share(out, Metric::RepeaterShare, requests_of(&client::is_repeater), requests);
+    push_share(out, Metric::InvitedShare, asked_of(&client::is_invited), asked);
+    let entered: f64 = profiles().filter(|p| client::enters(p)).map(|p| f64::from(p.logins)).sum();
+    push_share(out, Metric::EnteredShare, entered, profiles().map(|p| f64::from(p.logins)).sum());
     push_share(out, Metric::BatchShare, requests_of(&client::is_batch), requests);
     push_share(out, Metric::CopierShare, requests_of(&client::is_copier), requests);
     push(out, Metric::CopierRequests, requests_of(&client::is_copier) * scale, known);
@@ -129,7 +138,7 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::LoginAttemptShare, logins, requests);
     push(out, Metric::LoginAttemptRate, logins * scale / seconds, requests);
     // Of many people behind one address some mistype, and all get in.
-    let refused = profiles().filter(|p| p.unauthorised * 2 >= p.logins);
+    let refused = profiles().filter(|p| p.unauthorised * 2 >= p.logins && !client::enters(p));
     let failed: f64 = refused.map(|p| f64::from(p.logins.min(p.unauthorised))).sum();
     push(out, Metric::FailedLogins, failed * scale, requests);
     push(out, Metric::LoginFailureRate, failed * scale / seconds, requests);
@@ -171,6 +180,10 @@ fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
     let hashes: Vec<u64> = records.iter().map(|r| hash::bytes(r.user_agent.as_bytes())).collect();
     let kind_of = |(r, hash): (&RequestRecord, &u64)| classify::agent_class(r.user_agent.as_bytes(), *hash).0;
     let kinds: Vec<AgentKind> = records.iter().zip(&hashes).map(kind_of).collect();
+    let is_own_load = |(r, kind): &(&RequestRecord, &AgentKind)| {
+        matches!(kind, AgentKind::Tool | AgentKind::LoadTool) && address::is_private(r.client)
+    };
+    push_share(out, Metric::OwnLoadShare, records.iter().zip(&kinds).filter(is_own_load).count() as f64, n);
     let any = kinds.iter().any(|k| *k != AgentKind::Absent);
     if !any {
         return;
@@ -241,8 +254,11 @@ fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
         spread(queries.clone()).once * queries.len() as f64,
         asked.len() as f64,
     );
-    let random = asked.iter().filter(|r| is_random(r)).count();
-    push_share(out, Metric::RandomTextShare, random as f64, asked.len() as f64);
+    // Who asks for the same again and again keeps a word that was drawn once, such as a place in a queue.
+    let kept = out.iter().find(|v| v.metric == Metric::RepeaterShare).map_or(0.0, |v| v.value);
+    let random = asked.iter().filter(|r| is_random(r)).count() as f64;
+    let drawn = random.min((1.0 - kept) * asked.len() as f64);
+    push_share(out, Metric::RandomTextShare, drawn, asked.len() as f64);
     push_share(out, Metric::TypingShare, typed(&asked), asked.len() as f64);
     let absurd = records.iter().filter(|r| r.version == HttpVersion::Invalid).count();
     push_share(out, Metric::InvalidVersionShare, absurd as f64, n);
@@ -466,6 +482,10 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
     }
+    newcomers::compare(now, before, during.seconds(), findings);
+    let mut add = |metric, observed: f64, expected, support| {
+        findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
+    };
     let (now_answered, before_answered) = (now.answered(), before.answered());
     let service = service_time_ratio(&now_answered, &before_answered);
     if let Some((ratio, support)) = service {

@@ -7,6 +7,7 @@ mod dns;
 mod excess;
 mod http;
 mod net;
+mod newcomers;
 mod probing;
 mod rank;
 mod reflecting;

@@ -18,6 +18,8 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [WorkerShare Below(0.8, 0.4), NewWorkerCount Above(10.0, 40.0), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
         needs [RequestTimeoutShare Below(0.5, 0.2), MessageRate Above(8.0, 40.0)]
         needs [LoopShare Below(0.4, 0.2), JudgedTime Above(0.0, 0.5), MessageRate Above(8.0, 40.0)]
+        needs [OwnLoadShare Below(0.6, 0.3), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
+        needs [InvitedShare Below(0.4, 0.2), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
         needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), PeakMessagesPerClient Above(3.0, 12.0), MessageRate Rises(1.5, 4.0), ConnectionRate Above(3.0, 20.0)]
         needs [MessageRate Above(8.0, 40.0), PageRate AboveUnexpected(150.0, 400.0), BareBrowserShare AboveUnexpected(0.4, 0.8), BareBrowserShare Exceeds(0.2, 0.5), FamiliarExcess Below(0.2, 0.03), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
         needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(40.0, 160.0), UniformMessageShare Above(0.4, 0.8)]
@@ -68,6 +70,8 @@ pub const TABLE: &[CauseRules] = causes! {
         SequentialWalkShare Above(0.3, 0.7), -4.0 "they walk through the items in order";
         TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
         DistinctQueryShare Above(0.6, 0.9), -3.0 "random queries make it a flood past the cache";
+        PagelessScriptShare Exceeds(0.3, 0.7), 2.0 "they call as the scripts of pages do, which they never loaded";
+        EnteredShare Above(0.6, 0.9), -2.0 "who logs in gets in and goes on";
         RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
         RequestTimeoutShare Exceeds(0.04, 0.12), -3.0 "requests used to be finished";
         SlowConnectionShare Above(0.2, 0.6), -5.0 "the connections are slow, not many";
@@ -87,9 +91,12 @@ pub const TABLE: &[CauseRules] = causes! {
         SubscriberShare Above(0.3, 0.7), -5.0 "programs fetch what they subscribe to, each once";
         BatchExcess Above(0.5, 0.9), -5.0 "a few programs work through a list";
         CopyExcess Above(0.5, 0.85), -3.0 "page after page is read, each about once";
+        EventShare Above(0.4, 0.8), -4.0 "services tell of events, and are heard";
     }
     CacheBusting prior -2.5
         needs [RequestCount Above(30.0, 60.0)]
+        needs [OwnLoadShare Below(0.6, 0.3), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3)]
+        needs [InvitedShare Below(0.4, 0.2), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3)]
         needs [PageRate Above(1.5, 8.0)]
         needs [BatchShare Below(0.8, 0.4)]
         needs [TypingShare Below(0.6, 0.3)]
@@ -209,6 +216,8 @@ pub const TABLE: &[CauseRules] = causes! {
         RequestTimeoutShare Exceeds(0.04, 0.12), -2.0 "requests used to be finished";
         LoginFailureRate Above(0.2, 3.0), 1.5 "log-ins fail faster than people mistype";
         LoginFailureRate Rises(3.0, 12.0), 1.5 "more log-ins fail than before";
+        EnteredShare Above(0.6, 0.9), -5.0 "who logs in gets in and goes on";
+        PagelessScriptShare Exceeds(0.3, 0.7), 2.0 "they call as the scripts of pages do, which they never loaded";
         OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
     }
     Scraping prior -2.0
@@ -365,6 +374,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ResetShare Exceeds(0.1, 0.4), 1.5 "connections break";
         PageRate Falls(0.7, 0.3), 1.0 "requests stopped arriving";
         ClientAbortShare Exceeds(0.08, 0.3), 1.5 "clients go away unanswered";
+        LingererShare Above(0.6, 0.95), -4.0 "those who were here go on, and only no others come, as where a log ends";
         AssetAbortShare Exceeds(0.04, 0.2), 3.5 "clients give up on what needs no work too";
         AssetTimeRatio Above(1.6, 4.0), 4.0 "what needs no work is slow too, so the way is slow and not the service";
         ServiceTimeRatio Below(1.4, 1.0), 1.0 "what arrives is answered as fast as ever";
@@ -399,6 +409,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BatchShare Above(0.4, 0.8), -5.0 "it works through a list, which is no fault";
         BatchExcess Above(0.5, 0.9), -5.0 "it works through a list, which is no fault";
         AssetsPerPage Above(0.5, 1.5), -3.0 "people browse: they fetch what pages are made of";
+        EventShare Above(0.4, 0.8), -6.0 "services tell of events, and are heard";
     }
     FlashCrowd prior -2.0
         needs [PageRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
@@ -441,6 +452,9 @@ pub const TABLE: &[CauseRules] = causes! {
         BatchExcess Above(0.5, 0.9), -4.0 "a few programs work through a list";
         BareBrowserShare Exceeds(0.2, 0.6), -2.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
         PollShare Above(0.3, 0.7), 1.5 "the pages that they left open ask for news";
+        PagelessScriptShare Exceeds(0.3, 0.7), -4.0 "they call as the scripts of pages do, which they never loaded";
+        EnteredShare AboveUnexpected(0.6, 0.9), 2.0 "who logs in gets in and goes on";
+        InvitedShare Above(0.1, 0.3), 3.0 "they follow links that were sent out";
         SubscriberShare Above(0.3, 0.7), 1.0 "programs fetch at once what they subscribe to";
         LoopShare Above(0.15, 0.4), -4.0 "what used to be answered sends its clients elsewhere, so they ask again";
         ServiceExcess Above(0.4, 0.8), -3.5 "services ask, with which nobody visits";
@@ -512,7 +526,7 @@ mod tests {
 
     #[test]
     fn what_does_no_harm_and_hides_nothing_is_no_flood() {
-        let asked = |per_s: f64, slower: f64, bare: f64| {
+        let asked_by = |own: f64, per_s: f64, slower: f64, bare: f64| {
             verdict(&[
                 (Metric::RequestCount, 3_000.0, Some(300.0)),
                 (Metric::RequestRate, per_s, Some(2.0)),
@@ -524,12 +538,17 @@ mod tests {
                 (Metric::BareBrowserRate, bare, Some(0.0)),
                 (Metric::ServiceTimeRatio, slower, Some(1.0)),
                 (Metric::LoopShare, 0.0, None),
+                (Metric::OwnLoadShare, own, None),
+                (Metric::InvitedShare, 0.0, None),
                 (Metric::RequestTimeoutShare, 0.0, Some(0.0)),
                 (Metric::BatchShare, 0.0, Some(0.0)),
                 (Metric::WorkerShare, 0.0, Some(0.0)),
             ])
         };
+        let asked = |per_s: f64, slower: f64, bare: f64| asked_by(0.0, per_s, slower, bare);
         assert_ne!(asked(12.0, 1.0, 0.0), Cause::HttpFlood, "a monitor from some places");
+        assert_ne!(asked_by(0.9, 400.0, 1.0, 0.0), Cause::HttpFlood, "a load test of our own");
+        assert_eq!(asked_by(0.9, 400.0, 6.0, 0.0), Cause::HttpFlood, "one that hurts");
         assert_eq!(asked(400.0, 1.0, 0.0), Cause::HttpFlood);
         assert_eq!(asked(30.0, 6.0, 28.0), Cause::HttpFlood, "few, and the service suffers");
     }

@@ -10,4 +10,4 @@ pub use shape::{
     ANY_PARAMETER, ANY_SEGMENT, ANY_WORD, fits_query_shape, fits_template, path_template, query_shape,
     referrer_origin,
 };
-pub use tracking::without_tracking;
+pub use tracking::{is_tracking, without_tracking};

@@ -26,11 +26,17 @@ const TRACKING: [&str; 22] = [
     "oly_",
 ];
 
+/// Whether a parameter (`name=value`) only says by which link somebody came.
+#[must_use]
+pub fn is_tracking(parameter: &[u8]) -> bool {
+    TRACKING.iter().any(|name| parameter.starts_with(name.as_bytes()))
+}
+
 /// A query without what only says by which link somebody came: such parameters differ from reader to reader
 /// and change nothing of the answer.
 #[must_use]
 pub fn without_tracking(query: &str) -> String {
-    let is_own = |pair: &&str| !TRACKING.iter().any(|name| pair.starts_with(name));
+    let is_own = |pair: &&str| !is_tracking(pair.as_bytes());
     query.split('&').filter(is_own).collect::<Vec<_>>().join("&")
 }
 

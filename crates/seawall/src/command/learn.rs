@@ -19,8 +19,11 @@ pub fn run(
         reading: args.reading.resolve()?,
     };
     let mut meter = Meter::new(err, console.progress);
-    let said = pipeline::learn(&request, &mut |progress| meter.show(progress))?;
+    let learnt = pipeline::learn(&request, &mut |progress| meter.show(progress))?;
     drop(meter);
-    writeln!(out, "{said}")?;
+    writeln!(out, "{}", learnt.said)?;
+    for doubt in &learnt.doubts {
+        writeln!(err, "seawall: {doubt}")?;
+    }
     Ok(Status::Quiet)
 }

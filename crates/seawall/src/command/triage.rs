@@ -6,7 +6,7 @@ use crate::cli::{Format, OutputArgs, TriageArgs};
 use crate::config;
 use crate::console::Console;
 use crate::pipeline::{self, TriageRequest};
-use crate::report;
+use crate::report::{self, text::visible};
 use seawall_model::Class;
 use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
@@ -20,13 +20,49 @@ pub fn run(
     err: &mut dyn Write,
 ) -> anyhow::Result<Status> {
     let request = request(args)?;
+    if let Some(path) = args.report.as_deref() {
+        postmortem_form(path)?;
+        pipeline::try_to_write(path)?;
+    }
     let mut meter = Meter::new(err, console.progress);
     let report = pipeline::triage(&request, &mut |progress| meter.show(progress))?;
     drop(meter);
     // A file that cannot be written is no reason to keep the verdict to oneself.
     let written = args.report.as_deref().map_or(Ok(()), |path| write_postmortem(path, &report));
     let status = print(&report, args.output, console, out)?;
-    written.map(|()| status)
+    written?;
+    if report.inputs.iter().all(|input| input.records == 0) {
+        writeln!(err, "seawall: {}", nothing_read(&report))?;
+        return Ok(Status::CouldNotRun);
+    }
+    Ok(status)
+}
+
+/// That there was nothing to read, and where: an empty file is no all-clear.
+fn nothing_read(report: &TriageReport) -> String {
+    let name = |path: &str| if path == "-" { "standard input".to_owned() } else { visible(path) };
+    let names: Vec<String> = report.inputs.iter().map(|input| name(&input.path)).collect();
+    format!("{}: there is nothing to read; name a file that holds what was logged", names.join(", "))
+}
+
+/// The forms that a postmortem is written in.
+#[derive(Clone, Copy)]
+enum PostmortemForm {
+    Html,
+    Markdown,
+}
+
+/// The form that a file's name asks for; one without an ending, such as a device, takes HTML.
+fn postmortem_form(path: &Path) -> anyhow::Result<PostmortemForm> {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    match ending.as_deref() {
+        None | Some("html" | "htm") => Ok(PostmortemForm::Html),
+        Some("md" | "markdown") => Ok(PostmortemForm::Markdown),
+        Some(other) => Err(anyhow::anyhow!(
+            "{}: a report is written as HTML or Markdown, not as .{other}; give it a name that ends in .html or .md",
+            path.display()
+        )),
+    }
 }
 
 /// Prints the report in the form asked for; the status is the verdict's even if the reader left.
@@ -47,14 +83,12 @@ pub fn print(
     }
 }
 
-/// Writes the postmortem as Markdown if the name says so, else as HTML.
+/// Writes the postmortem in the form that its name asks for.
 pub fn write_postmortem(path: &Path, report: &TriageReport) -> anyhow::Result<()> {
     let postmortem = seawall_incident::postmortem(report, None);
-    let is_markdown = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md"));
-    let text = if is_markdown {
-        report::postmortem_markdown(&postmortem, report)
-    } else {
-        report::postmortem_html(&postmortem, report)
+    let text = match postmortem_form(path)? {
+        PostmortemForm::Markdown => report::postmortem_markdown(&postmortem, report),
+        PostmortemForm::Html => report::postmortem_html(&postmortem, report),
     };
     let told = |source| pipeline::TriageError::Write { path: path.to_owned(), source };
     Ok(std::fs::write(path, text).map_err(told)?)

@@ -5,6 +5,7 @@
 //! two beside it, and the whole only where those have seen too little.
 
 use super::frames::{FrameError, FrameReader, FrameWriter};
+use super::watcher::Watcher;
 use super::{LearnRequest, ProgressSink, Reading, TriageError, layout, run};
 use seawall_detection::Window;
 use seawall_detection::feature::Span;
@@ -86,6 +87,16 @@ impl Baseline {
         reading: &Reading,
         progress: ProgressSink<'_>,
     ) -> Result<Self, TriageError> {
+        Self::read_watched(files, reading, &mut |_, _| {}, progress)
+    }
+
+    /// As [`Baseline::read`]; `watch` sees every window of the raw files.
+    fn read_watched(
+        files: &[PathBuf],
+        reading: &Reading,
+        watch: &mut dyn FnMut(Timestamp, &Window),
+        progress: ProgressSink<'_>,
+    ) -> Result<Self, TriageError> {
         let mut sum = Self::default();
         let mut raw = Vec::new();
         for path in files {
@@ -95,7 +106,7 @@ impl Baseline {
             }
         }
         if !raw.is_empty() {
-            sum.merge(&learnt(&raw, reading, progress)?);
+            sum.merge(&learnt(&raw, reading, watch, progress)?);
         }
         Ok(sum)
     }
@@ -164,9 +175,18 @@ fn condensed(slot: Slot) -> Option<Window> {
 }
 
 /// Counts raw files, second by second.
-fn learnt(files: &[PathBuf], reading: &Reading, progress: ProgressSink<'_>) -> Result<Baseline, TriageError> {
+fn learnt(
+    files: &[PathBuf],
+    reading: &Reading,
+    watch: &mut dyn FnMut(Timestamp, &Window),
+    progress: ProgressSink<'_>,
+) -> Result<Baseline, TriageError> {
     let mut counter = Counter::default();
-    run::read(files, reading, &mut |tick, window| counter.add(tick, &window), &mut |_| {}, progress)?;
+    let mut add = |tick, window: Window| {
+        watch(tick, &window);
+        counter.add(tick, &window);
+    };
+    run::read(files, reading, &mut add, &mut |_| {}, progress)?;
     Ok(counter.finish())
 }
 
@@ -220,12 +240,22 @@ struct Header {
     parts: u8,
 }
 
+/// What was learnt, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learnt {
+    pub said: String,
+    /// What in it does not look normal, a sentence each.
+    pub doubts: Vec<String>,
+}
+
 /// Reads the files and writes what is normal; returns what to tell the user.
 ///
 /// # Errors
 /// If a file cannot be read or the baseline cannot be written.
-pub fn learn(request: &LearnRequest, progress: ProgressSink<'_>) -> Result<String, TriageError> {
-    let baseline = Baseline::read(&request.files, &request.reading, progress)?;
+pub fn learn(request: &LearnRequest, progress: ProgressSink<'_>) -> Result<Learnt, TriageError> {
+    let mut watcher = Watcher::default();
+    let mut watch = |tick, window: &Window| watcher.window(tick, window);
+    let baseline = Baseline::read_watched(&request.files, &request.reading, &mut watch, progress)?;
     if let (0, Some(path)) = (baseline.observations(), request.files.first()) {
         let reason = "holds no record that could be read, so nothing was learnt".to_owned();
         return Err(TriageError::Content { path: path.clone(), reason });
@@ -233,7 +263,7 @@ pub fn learn(request: &LearnRequest, progress: ProgressSink<'_>) -> Result<Strin
     let told = |source| TriageError::Write { path: request.output.clone(), source };
     let file = File::create(&request.output).map_err(told)?;
     write(&baseline, BufWriter::new(file)).map_err(told)?;
-    Ok(summary(&baseline, &request.output))
+    Ok(Learnt { said: summary(&baseline, &request.output), doubts: watcher.doubts() })
 }
 
 fn write(baseline: &Baseline, out: impl Write) -> std::io::Result<()> {

@@ -15,10 +15,11 @@ mod replay;
 mod run;
 mod simulate;
 pub mod subject;
+mod watcher;
 
 pub use addresses::Addresses;
-pub use learn::{Baseline, Part, learn};
-pub use replay::replay;
+pub use learn::{Baseline, Learnt, Part, learn};
+pub use replay::{RECORDING, replay};
 pub use run::triage;
 pub(crate) use run::{given_format, planned, report};
 pub use simulate::simulate;
@@ -26,9 +27,27 @@ pub use simulate::simulate;
 use seawall_model::Prefix;
 use seawall_model::policy::Policy;
 use std::fmt;
+use std::fs::OpenOptions;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Finds out whether a file can be written, and leaves things as they were: who waits for a long input to
+/// be read wants to know before.
+///
+/// # Errors
+/// If it cannot.
+pub fn try_to_write(path: &Path) -> Result<(), TriageError> {
+    let told = |source| TriageError::Write { path: path.to_owned(), source };
+    let created = OpenOptions::new().write(true).create_new(true).open(path);
+    match created {
+        Ok(_) => std::fs::remove_file(path).map_err(told),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path).map(drop).map_err(told)
+        }
+        Err(error) => Err(told(error)),
+    }
+}
 
 /// How files are to be read.
 #[derive(Clone, Debug, Default)]

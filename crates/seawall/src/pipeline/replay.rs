@@ -7,6 +7,9 @@ use seawall_model::Timestamp;
 use seawall_model::report::{InputReport, TriageReport};
 use std::path::Path;
 
+/// What a recording is called among the inputs of a report.
+pub const RECORDING: &str = "recording";
+
 /// Runs a recording again. Under the recorded policy the report is the one that was made then,
 /// to the byte.
 ///
@@ -33,16 +36,18 @@ pub fn replay(request: &ReplayRequest, progress: ProgressSink<'_>) -> Result<Tri
         let reason = format!("nothing of it is intact ({})", ending.torn.as_deref().unwrap_or("it is empty"));
         return Err(TriageError::Content { path: request.recording.clone(), reason });
     }
-    Ok(run::report(run::finish(&mut engine, last), &policy, inputs(&request.recording, ending)))
+    let inputs = inputs(&request.recording, ending, last);
+    Ok(run::report(run::finish(&mut engine, last), &policy, inputs))
 }
 
 /// What was read then; and the recording itself, where a part of it is lost.
-fn inputs(path: &Path, ending: Ending) -> Vec<InputReport> {
+fn inputs(path: &Path, ending: Ending, last: Timestamp) -> Vec<InputReport> {
     let mut inputs = ending.inputs.unwrap_or_default();
     if let Some(why) = ending.torn {
         inputs.push(InputReport {
             path: path.to_string_lossy().into_owned(),
-            kind: "recording".to_owned(),
+            kind: RECORDING.to_owned(),
+            last: Some(last),
             records: ending.steps,
             cut_short: Some(why.to_string()),
             ..InputReport::default()

@@ -442,6 +442,7 @@ fn right(text: &str) -> String {
 
 /// Right-aligned with spaces at which no line is broken.
 fn right_kept(shown: &str) -> String {
-    let pad = FIGURE_COLUMNS.saturating_sub(text::columns(shown));
+    // However wide a figure is, it does not run into the one before it.
+    let pad = FIGURE_COLUMNS.saturating_sub(text::columns(shown)).max(1);
     format!("{}{shown}", text::NO_BREAK_SPACE.to_string().repeat(pad))
 }
