@@ -25,6 +25,9 @@ const COMPARED_S: f64 = 15.0;
 /// An undecided episode shorter than this part of a normal input is not its verdict.
 const LEAST_PART: f64 = 0.02;
 
+/// Where so much of the usual clients belongs to networks that are silent, clients are missing.
+const GONE_NETWORKS: f64 = 0.2;
+
 /// Everything that an input amounts to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conclusion {
@@ -153,7 +156,9 @@ fn compared(engine: &Engine, during: &Window, quiet: &Window, begins: bool) -> O
     let span = during.span?;
     let mut findings = measure::findings(during, Some(quiet), Some(span.first));
     findings.end = Some(span.last);
-    if begins || engine.parts.went_out_before(span.first, during) {
+    // Whole networks do not go to bed while others stay up.
+    let gone = findings.observed(Metric::GoneNetworkShare).is_some_and(|share| share >= GONE_NETWORKS);
+    if begins || (engine.parts.went_out_before(span.first, during) && !gone) {
         // Who has not come yet is not missing, nor who has gone to bed.
         findings.findings.retain(|f| f.metric != Metric::MissingClients);
     }

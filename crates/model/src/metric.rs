@@ -170,6 +170,7 @@ metrics! {
     UnauthorisedShare What Share "unauthorised-share" "answers 401, 403 and failed logins";
     LoginAttemptRate What PerSecond "login-attempt-rate" "login attempts per second";
     LoginAttemptShare What Share "login-attempt-share" "requests that try to log in";
+    LostLoginRate Rate PerSecond "lost-login-rate" "log-ins per second of clients that do not go on from there";
     LoginFailureRate Rate PerSecond "login-failure-rate" "failed log-ins per second";
     FailedLogins What Count "failed-logins" "failed log-ins";
     NotFoundShare What Share "not-found-share" "answers 404";

@@ -101,9 +101,30 @@ fn has_api_word(head: &[u8]) -> bool {
     })
 }
 
-/// What programs subscribe to: calendars and lists of news.
-const FEED_ENDS: [&[u8]; 10] =
-    [b".ics", b".ical", b".rss", b".atom", b".rdf", b".xml", b"/feed", b"/feed/", b"/rss", b"/atom"];
+/// What programs subscribe to: calendars, lists of news, packages of software and their lists.
+const FEED_ENDS: [&[u8]; 21] = [
+    b".ics",
+    b".ical",
+    b".rss",
+    b".atom",
+    b".rdf",
+    b".xml",
+    b"/feed",
+    b"/feed/",
+    b"/rss",
+    b"/atom",
+    b".deb",
+    b".rpm",
+    b".drpm",
+    b".whl",
+    b".jar",
+    b".pom",
+    b".tgz",
+    b".apk",
+    b".nupkg",
+    b"/inrelease",
+    b"/packages.gz",
+];
 
 /// Whether the last name of a path looks machine-random.
 #[must_use]
@@ -126,7 +147,7 @@ pub fn is_feed(path: &[u8]) -> bool {
     FEED_ENDS.iter().any(ends)
 }
 
-const LOGIN_WORDS: [&[u8]; 21] = [
+const LOGIN_WORDS: [&[u8]; 28] = [
     b"login",
     b"signin",
     b"sign-in",
@@ -139,6 +160,14 @@ const LOGIN_WORDS: [&[u8]; 21] = [
     b"j_security_check",
     b"password",
     b"/account/verify",
+    // The same in other languages.
+    b"anmeld",
+    b"connexion",
+    b"iniciar-sesion",
+    b"accedi",
+    b"inlog",
+    b"zaloguj",
+    b"logga-in",
     // Codes that are sent to a telephone or a mailbox, and asked for or tried out.
     b"/otp",
     b"one-time",
@@ -480,8 +509,9 @@ fn read_agent(user_agent: &[u8]) -> AgentKind {
     if CRAWLER.is_match(user_agent) {
         return AgentKind::Crawler;
     }
-    if TOOL.is_match(user_agent) {
-        return AgentKind::Tool;
+    if let Some(named) = TOOL.find(user_agent) {
+        let is_part = is_application(user_agent) && named.start() >= name_ends(user_agent);
+        return if is_part { AgentKind::Application } else { AgentKind::Tool };
     }
     if CONTACT.is_match(user_agent) {
         return AgentKind::Crawler;
@@ -491,6 +521,29 @@ fn read_agent(user_agent: &[u8]) -> AgentKind {
     } else {
         AgentKind::Application
     }
+}
+
+/// Whether an agent begins with a name and a version of its own, and names its library after them.
+fn is_application(user_agent: &[u8]) -> bool {
+    let name = &user_agent[..name_ends(user_agent)];
+    name.contains(&b'/') && name[0].is_ascii_alphabetic() && !name.starts_with(b"Mozilla/")
+}
+
+/// First words that applications of all makers begin with: those of their systems.
+const SHARED_NAMES: [&[u8]; 4] = [b"Dalvik", b"AppleCoreMedia", b"CFNetwork", b"Darwin"];
+
+/// The name of an application, whatever its version and the system that it runs on; `None` where the agent
+/// is none, or does not say whose.
+#[must_use]
+pub fn application_name(user_agent: &[u8]) -> Option<&[u8]> {
+    let name = &user_agent[..user_agent.iter().position(|&b| b == b'/')?];
+    let is_application = agent_kind(user_agent) == AgentKind::Application;
+    (is_application && !SHARED_NAMES.contains(&name)).then_some(name)
+}
+
+/// Where the first word of an agent ends.
+fn name_ends(user_agent: &[u8]) -> usize {
+    user_agent.iter().position(|&b| b == b' ').unwrap_or(user_agent.len())
 }
 
 /// How robots say where their owner is found. Libraries name their own makers so too, hence these are
@@ -547,6 +600,9 @@ mod tests {
         assert_eq!(agent_kind(b"curl/8.5.0"), AgentKind::Tool);
         assert_eq!(agent_kind(b"ShopApp/4.2"), AgentKind::Application);
         assert_eq!(agent_kind(b"okhttp/4.12.0"), AgentKind::Tool);
+        assert_eq!(agent_kind(b"LibraryApp/6.1 (Android 15) okhttp/4.12.0"), AgentKind::Application);
+        assert_eq!(agent_kind(b"Apache-HttpClient/4.5.14 (Java/17.0.9)"), AgentKind::Tool);
+        assert_eq!(agent_kind(b"Mozilla/5.0 (X11) HeadlessChrome/120.0"), AgentKind::Tool);
         assert_eq!(agent_kind(b"kube-probe/1.29"), AgentKind::Service);
         let monitor = b"Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)";
         assert_eq!(agent_kind(monitor), AgentKind::Service);

@@ -94,7 +94,8 @@ impl Counters {
 
 impl HttpWindow {
     pub(super) fn observe(&mut self, r: &Request<'_>, priority: u64) {
-        let kind = classify::path_kind(r.path);
+        // A page opens its socket itself, whatever that is called.
+        let kind = if r.status == SWITCHED { PathKind::Api } else { classify::path_kind(r.path) };
         if let Some(profile) = self.ask(r, kind, priority) {
             profile.count_answer(r);
         }
@@ -358,6 +359,8 @@ pub struct ClientProfile {
     pub not_found: u32,
     pub client_errors: u32,
     pub server_errors: u32,
+    /// Requests that no answer was seen to.
+    pub unanswered: u32,
     /// Requests for paths that are not there, and whose names are machine-random.
     pub made_up: u32,
     /// Requests that change something: neither GET nor HEAD nor OPTIONS.
@@ -382,6 +385,8 @@ pub struct ClientProfile {
     /// Bitmap of hashed user agents.
     pub agents: u64,
     pub agent: Option<u8>,
+    /// Largest hash of the names of applications among the user agents; 0: none is one.
+    pub application: u64,
     pub hostile_tool: bool,
     pub first: Timestamp,
     pub last: Timestamp,
@@ -426,13 +431,16 @@ impl ClientProfile {
     }
 
     fn count_answer(&mut self, r: &Request<'_>) {
-        self.unauthorised += u32::from(matches!(r.status, 401 | 403));
+        // A payment that is declined and a form that is not accepted are refused too.
+        let declined = matches!(r.status, 402 | 422) && r.method == Method::Post;
+        self.unauthorised += u32::from(matches!(r.status, 401 | 403) || declined);
         self.switched += u32::from(r.status == SWITCHED);
         self.not_found += u32::from(r.status == 404);
         self.invited += u32::from(is_moved(r.status) && classify::ends_in_random(r.path));
         self.made_up += u32::from(r.status == 404 && classify::ends_in_random(r.path));
         self.client_errors += u32::from((400..500).contains(&r.status));
         self.server_errors += u32::from(r.status >= 500);
+        self.unanswered += u32::from(r.status == 0);
         // Where there is nothing to log in to, and where nothing was said, nobody tried.
         let in_vain = is_login(r) && matches!(r.status, 404 | 405 | 408);
         self.logins = self.logins.saturating_sub(u32::from(in_vain));
@@ -446,6 +454,8 @@ impl ClientProfile {
             let kind = kind as u8;
             self.agent = Some(self.agent.map_or(kind, |k| k.max(kind)));
             self.hostile_tool |= hostile;
+            self.application =
+                self.application.max(classify::application_name(user_agent).map_or(0, hash::bytes));
         }
         self.agent_low = self.agent_low.min(agent);
         self.agent_high = self.agent_high.max(agent);
@@ -520,6 +530,7 @@ impl Profile for ClientProfile {
         self.not_found += other.not_found;
         self.client_errors += other.client_errors;
         self.server_errors += other.server_errors;
+        self.unanswered += other.unanswered;
         self.made_up += other.made_up;
         self.writes += other.writes;
         self.logins += other.logins;
@@ -535,6 +546,7 @@ impl Profile for ClientProfile {
         self.agent_high = self.agent_high.max(other.agent_high);
         self.agents |= other.agents;
         self.agent = self.agent.max(other.agent);
+        self.application = self.application.max(other.application);
         self.hostile_tool |= other.hostile_tool;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);

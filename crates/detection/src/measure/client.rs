@@ -32,6 +32,7 @@ pub(super) fn walks(p: &ClientProfile) -> bool {
         && !fetches_parts(p)
         && !p.is(AgentKind::Crawler)
         && !p.is(AgentKind::Service)
+        && p.feeds * 2 < p.requests
         && p.writes * 5 < p.requests
         && bits_as_count(p.paths | p.queries.rotate_left(17)) >= 0.5 * f64::from(p.requests.min(60))
         && f64::from(p.requests) >= WALK_PER_S * own_s
@@ -72,6 +73,7 @@ pub(super) fn is_guesser(p: &ClientProfile) -> bool {
     }
     (p.logins >= 5 && p.logins * 2 >= p.requests - p.assets)
         || tries_codes(p)
+        || is_refused_writer(p)
         || (p.unauthorised >= 5
             && p.unauthorised * 10 >= p.requests * 8
             && bits_as_count(p.paths) < 4.0
@@ -83,15 +85,29 @@ pub(super) fn is_guesser(p: &ClientProfile) -> bool {
 fn tries_codes(p: &ClientProfile) -> bool {
     const CODES_LEAST: f64 = 5.0;
     const READ_PER_S: f32 = 10.0;
-    let codes = bits_as_count(p.queries).min(f64::from(p.requests));
+    let by_query = bits_as_count(p.queries).min(f64::from(p.requests));
+    // By a path only of an interface: names of pages are made up to be answered, not to learn.
+    let by_path = p.made_up * 10 >= p.requests * 6 && p.api * 10 >= p.requests * 9;
+    let codes = if by_path { distinct_paths(p) } else { by_query };
     let nobodys = p.is(AgentKind::Browser) || p.is(AgentKind::Tool) || p.is(AgentKind::Absent);
     nobodys
         && p.assets == 0
         && p.probes == 0
         && p.client_errors * 10 >= p.requests * 8
-        && bits_as_count(p.asked_paths) < 3.0
+        && (by_path || bits_as_count(p.asked_paths) < 3.0)
         && codes >= CODES_LEAST.max(0.7 * f64::from(p.requests).min(48.0))
         && p.peak_per_s <= READ_PER_S
+}
+
+/// Sends one form again and again, nothing else, and is refused: a card, a password, a code is tried. A page
+/// whose script fails was loaded at some time, and belongs to somebody who was served before.
+fn is_refused_writer(p: &ClientProfile) -> bool {
+    p.is(AgentKind::Browser)
+        && p.assets == 0
+        && p.writes >= 5
+        && p.writes * 10 >= p.requests * 9
+        && p.unauthorised * 10 >= p.writes * 6
+        && bits_as_count(p.asked_paths) < 3.0
 }
 
 /// Logs in and goes on from there: to other pages, or with what pages are made of. Whoever guesses is
@@ -100,6 +116,11 @@ pub(super) fn enters(p: &ClientProfile) -> bool {
     let asked = p.requests - p.assets.min(p.requests);
     let goes_on = bits_as_count(p.asked_paths) >= 2.5 && asked >= 2 * p.logins;
     p.logins > 0 && p.unauthorised < p.logins && (goes_on || p.assets >= 2)
+}
+
+/// Logs in, under no name of a program of somebody's own, and never goes on.
+pub(super) fn loses_logins(p: &ClientProfile) -> bool {
+    p.logins > 0 && !p.is(AgentKind::Application) && !p.is(AgentKind::Service) && !enters(p)
 }
 
 /// Follows a link that was sent out, and looks at little more: a reader of a letter, or what looks at the
@@ -149,6 +170,7 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
     let different = distinct_paths(p);
     !p.is(AgentKind::Crawler)
         && !p.is(AgentKind::Service)
+        && p.feeds * 2 < p.requests
         && !is_shared(p)
         && !fetches_parts(p)
         // Who sends referrers follows links, as people do.
@@ -220,7 +242,7 @@ pub(super) fn tells_events(p: &ClientProfile, common: &[u64]) -> bool {
         && !p.hostile_tool
         && !is_under(p, common)
         && p.writes * 10 >= p.requests * 9
-        && (p.client_errors + p.server_errors) * 20 <= p.requests
+        && (p.client_errors + p.server_errors + p.unanswered) * 20 <= p.requests
 }
 
 /// A page left open in a browser, whose script asks for news: the same few things again and again, each
@@ -531,6 +553,7 @@ mod tests {
             tells_events(&profile[0], &[])
         };
         assert!(told(202) && !told(500));
+        assert!(!told(0), "bodies that never end, under the name of a service");
     }
 
     #[test]

@@ -293,6 +293,10 @@ fn is_batch<'a>(requests: impl Iterator<Item = &'a RequestRecord>) -> bool {
 /// its version; what many use, such as a library, by its name and what it asks for.
 fn program(r: &RequestRecord) -> Option<u64> {
     let agent = r.user_agent.as_bytes();
+    let kind = classify::agent_kind(agent);
+    if let Some(name) = classify::application_name(agent) {
+        return Some(hash::bytes(name));
+    }
     let mut in_version = false;
     let is_of_name = |byte: &u8| {
         // A version may be a hash, of letters too.
@@ -304,7 +308,7 @@ fn program(r: &RequestRecord) -> Option<u64> {
         !in_version && byte.is_ascii_alphabetic()
     };
     let name: Vec<u8> = agent.iter().copied().filter(is_of_name).collect();
-    match classify::agent_kind(agent) {
+    match kind {
         AgentKind::Application | AgentKind::Service => Some(hash::bytes(&name)),
         AgentKind::Tool if !classify::is_hostile_tool(agent) => {
             Some(hash::combine(hash::bytes(&name), path_class(r)))

@@ -127,6 +127,8 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::RepeaterShare, requests_of(&client::is_repeater), requests);
     push_share(out, Metric::InvitedShare, asked_of(&client::is_invited), asked);
     let entered: f64 = profiles().filter(|p| client::enters(p)).map(|p| f64::from(p.logins)).sum();
+    let lost = profiles().filter(|p| client::loses_logins(p)).map(|p| f64::from(p.logins)).sum::<f64>();
+    push(out, Metric::LostLoginRate, lost * scale / seconds, requests);
     push_share(out, Metric::EnteredShare, entered, profiles().map(|p| f64::from(p.logins)).sum());
     push_share(out, Metric::BatchShare, requests_of(&client::is_batch), requests);
     push_share(out, Metric::CopierShare, requests_of(&client::is_copier), requests);
@@ -265,7 +267,7 @@ fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
 }
 
 pub(super) fn kind(r: &RequestRecord) -> PathKind {
-    classify::path_kind(r.path.as_bytes())
+    if r.status == SWITCHED { PathKind::Api } else { classify::path_kind(r.path.as_bytes()) }
 }
 
 /// Queries that another query of the same client, to the same path, extends by a few letters: a
@@ -589,7 +591,8 @@ fn returning_requests(now: &HttpWindow, before: &HttpWindow) -> f64 {
 /// How many declared programs are at work that were never seen, under names never seen either.
 fn new_workers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> f64 {
     let (known, seen) = (before.profiles.sorted(), now.profiles.sorted());
-    let mut names: Vec<u64> = known.iter().flat_map(|(_, p)| [p.agent_low, p.agent_high]).collect();
+    let mut names: Vec<u64> =
+        known.iter().flat_map(|(_, p)| [p.agent_low, p.agent_high, p.application]).collect();
     names.sort_unstable();
     let new = seen.iter().filter(|(hash, p)| {
         client::is_worker(p)
@@ -597,6 +600,7 @@ fn new_workers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> f64 {
             && !p.is(AgentKind::Service)
             && p.requests >= WORK_LEAST
             && names.binary_search(&p.agent_low).is_err()
+            && (p.application == 0 || names.binary_search(&p.application).is_err())
             && known.binary_search_by_key(hash, |(h, _)| *h).is_err()
     });
     let (count, requests) = new.fold((0.0, 0.0), |(n, r), (_, p)| (n + 1.0, r + p.asked()));

@@ -72,6 +72,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DistinctQueryShare Above(0.6, 0.9), -3.0 "random queries make it a flood past the cache";
         PagelessScriptShare Exceeds(0.3, 0.7), 2.0 "they call as the scripts of pages do, which they never loaded";
         EnteredShare Above(0.6, 0.9), -2.0 "who logs in gets in and goes on";
+        LostLoginRate Above(1.0, 5.0), -4.0 "they log in and do not go on";
         RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
         RequestTimeoutShare Exceeds(0.04, 0.12), -3.0 "requests used to be finished";
         SlowConnectionShare Above(0.2, 0.6), -5.0 "the connections are slow, not many";
@@ -190,7 +191,7 @@ pub const TABLE: &[CauseRules] = causes! {
         PeakRequestRate Above(5.0, 50.0), 0.75 "many give up in the same second";
     }
     CredentialAbuse prior -2.0
-        needs [LoginConnections Above(3.0, 9.0), AdminLoginRate Above(0.2, 1.0), FailedLogins Above(3.0, 12.0), GuesserRequests Above(4.0, 15.0), LoginAttemptShare Above(0.1, 0.4)]
+        needs [LoginConnections Above(3.0, 9.0), AdminLoginRate Above(0.2, 1.0), FailedLogins Above(3.0, 12.0), GuesserRequests Above(4.0, 15.0), LoginAttemptShare Above(0.1, 0.4), LostLoginRate Above(0.5, 3.0)]
     {
         LoginConnections Above(3.5, 12.0), 4.0 "short connections to a service that asks for a password, again and again";
         AdminLoginRate Above(0.25, 2.5), 3.5 "short connections to terminals and desktops, far more than their users make";
@@ -217,6 +218,8 @@ pub const TABLE: &[CauseRules] = causes! {
         LoginFailureRate Above(0.2, 3.0), 1.5 "log-ins fail faster than people mistype";
         LoginFailureRate Rises(3.0, 12.0), 1.5 "more log-ins fail than before";
         EnteredShare Above(0.6, 0.9), -5.0 "who logs in gets in and goes on";
+        EnteredShare Below(0.15, 0.03), 2.0 "hardly anybody who logs in gets in and goes on";
+        LostLoginRate Rises(3.0, 12.0), 2.5 "far more log in without going on than before";
         PagelessScriptShare Exceeds(0.3, 0.7), 2.0 "they call as the scripts of pages do, which they never loaded";
         OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
     }
@@ -418,9 +421,10 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [PageRate Above(1.2, 4.0)]
         needs [PageRate Rises(1.2, 1.6), RequestRate Rises(1.2, 1.6)]
         needs [ReferenceTime Above(5.0, 12.0)]
-        needs [NewWorkerCount Below(40.0, 10.0)]
+        needs [NewWorkerCount Below(40.0, 10.0), OwnProgramExcess Above(0.5, 0.9)]
     {
         PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
+        PageRate Flat(1.2), -2.0 "no more is asked for than ever";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
         RequestRate Rises(1.8, 6.0), 1.0 "far more requests in all, what pages are made of included";
         SlowConnections Above(8.0, 100.0), -4.0 "connections are held open by requests that never end";
@@ -461,6 +465,7 @@ pub const TABLE: &[CauseRules] = causes! {
         FailingScriptShare Above(0.2, 0.6), -5.0 "pages that are open call again and again for what fails";
     }
     Crawler prior -2.5
+        needs [EventShare Below(0.6, 0.3)]
         needs [CrawlerShare Above(0.2, 0.5), CrawlerExcess Above(0.4, 0.8)]
         needs [RequestRate Above(0.3, 1.2)]
         needs [RequestCount Above(30.0, 80.0)]

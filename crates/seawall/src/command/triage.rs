@@ -31,7 +31,7 @@ pub fn run(
     let written = args.report.as_deref().map_or(Ok(()), |path| write_postmortem(path, &report));
     let status = print(&report, args.output, console, out)?;
     written?;
-    if report.inputs.iter().all(|input| input.records == 0) {
+    if report.inputs.iter().all(|input| input.bytes == 0) {
         writeln!(err, "seawall: {}", nothing_read(&report))?;
         return Ok(Status::CouldNotRun);
     }
