@@ -4,6 +4,9 @@ use seawall_model::diagnosis::Hypothesis;
 use seawall_model::finding::Findings;
 use seawall_model::metric::Metric;
 
+/// More than this is most of it.
+const MOST: f64 = 0.5;
+
 /// Clauses about what is missing, most useful first.
 #[must_use]
 pub fn missing(findings: &Findings, hypotheses: &[Hypothesis]) -> Vec<String> {
@@ -34,6 +37,10 @@ pub fn missing(findings: &Findings, hypotheses: &[Hypothesis]) -> Vec<String> {
         "the other direction of the traffic",
     );
     note(
+        findings.observed(Metric::OwnLoadShare).is_some_and(|share| share > MOST),
+        "whose test this is: most of it comes from tools on private addresses; if nobody of yours tests, look at those machines",
+    );
+    note(
         findings.changes.is_empty() && hypotheses.iter().any(rules_need_changes),
         "what was changed and when: give deploys and reloads with --changes",
     );
@@ -43,4 +50,28 @@ pub fn missing(findings: &Findings, hypotheses: &[Hypothesis]) -> Vec<String> {
 fn rules_need_changes(h: &Hypothesis) -> bool {
     use seawall_model::Class;
     h.cause.class() == Class::Fault && h.confidence > 0.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::finding::Finding;
+
+    #[test]
+    fn whose_a_load_test_is_is_asked() {
+        let asked = |observed: f64| {
+            let metric = Metric::OwnLoadShare;
+            let mut findings = Findings::default();
+            findings.insert(Finding {
+                metric,
+                observed,
+                expected: None,
+                surprise: 0.0,
+                support: 500.0,
+                onset: None,
+            });
+            missing(&findings, &[]).iter().any(|clause| clause.starts_with("whose test this is"))
+        };
+        assert!(asked(0.9) && !asked(0.1));
+    }
 }

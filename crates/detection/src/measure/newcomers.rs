@@ -59,6 +59,7 @@ fn lingerers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> Option<(f64
     const USUALLY_NEW: f64 = 0.25;
     /// That none of so many is new by chance happens at most this often.
     const CHANCE: f64 = 0.1;
+    const CLIENTS_LEAST: usize = 3;
     if seconds > VISIT_S {
         return None;
     }
@@ -72,7 +73,7 @@ fn lingerers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> Option<(f64
     let seen = now.profiles.sorted();
     let seen = &seen[..seen.partition_point(|(hash, _)| *hash <= horizon)];
     let chance = (0..seen.len()).fold(1.0, |chance, _| chance * (1.0 - usual));
-    if usual < USUALLY_NEW || chance > CHANCE {
+    if seen.len() < CLIENTS_LEAST || usual < USUALLY_NEW || chance > CHANCE {
         return None;
     }
     let is_new = |hash: &u64| known.binary_search_by_key(hash, |(h, _)| *h).is_err();
