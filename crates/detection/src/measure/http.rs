@@ -9,7 +9,7 @@ use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
 use seawall_model::record::RequestRecord;
 use seawall_model::signature::Layer;
-use seawall_model::{Cause, address, hash, text};
+use seawall_model::{Cause, hash, text};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -182,10 +182,7 @@ fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
     let hashes: Vec<u64> = records.iter().map(|r| hash::bytes(r.user_agent.as_bytes())).collect();
     let kind_of = |(r, hash): (&RequestRecord, &u64)| classify::agent_class(r.user_agent.as_bytes(), *hash).0;
     let kinds: Vec<AgentKind> = records.iter().zip(&hashes).map(kind_of).collect();
-    let is_own_load = |(r, kind): &(&RequestRecord, &AgentKind)| {
-        matches!(kind, AgentKind::Tool | AgentKind::LoadTool) && address::is_private(r.client)
-    };
-    push_share(out, Metric::OwnLoadShare, records.iter().zip(&kinds).filter(is_own_load).count() as f64, n);
+    push_share(out, Metric::OwnLoadShare, newcomers::own_load(records), n);
     let any = kinds.iter().any(|k| *k != AgentKind::Absent);
     if !any {
         return;

@@ -6,13 +6,24 @@
 //! interfaces on a host of their own, where nobody ever loads a page; hence the comparison.
 
 use super::client;
+use crate::feature::classify::{self, AgentKind};
 use crate::feature::http::{ClientProfile, HttpWindow};
+use seawall_model::address;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
+use seawall_model::record::RequestRecord;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// Of those who log in, so many go on at least, where going on means anything.
+const ENTERS: f64 = 0.3;
 
 /// Findings about newcomers in `now`, a window of so many seconds.
 pub(super) fn compare(now: &HttpWindow, before: &HttpWindow, seconds: f64, findings: &mut Findings) {
     let onset = findings.onset;
+    // Where log-ins never went on, as where programs renew what proves who they are, it says nothing.
+    let is_usual = |f: &Finding| f.metric == Metric::EnteredShare && f.expected.is_some_and(|e| e < ENTERS);
+    findings.findings.retain(|f| !is_usual(f));
     let mut add = |metric, observed, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
     };
@@ -29,6 +40,22 @@ pub(super) fn compare(now: &HttpWindow, before: &HttpWindow, seconds: f64, findi
             finding.observed = (finding.observed - false_share).max(0.0);
         }
     }
+}
+
+/// Requests that tools send from a few private addresses, where others come from public ones: tests of our
+/// own. Where all come from private addresses, a proxy hides who they are.
+pub(super) fn own_load(records: &[RequestRecord]) -> f64 {
+    const MACHINES_MOST: usize = 20;
+    const OTHERS_PRIVATE: f64 = 0.3;
+    let is_tool = |r: &RequestRecord| {
+        matches!(classify::agent_kind(r.user_agent.as_bytes()), AgentKind::Tool | AgentKind::LoadTool)
+    };
+    let (own, others): (Vec<_>, Vec<_>) =
+        records.iter().partition(|r| address::is_private(r.client) && is_tool(r));
+    let machines: BTreeSet<IpAddr> = own.iter().map(|r| r.client).collect();
+    let hidden = others.iter().filter(|r| address::is_private(r.client)).count() as f64;
+    let beside = !others.is_empty() && hidden <= OTHERS_PRIVATE * others.len() as f64;
+    if beside && machines.len() <= MACHINES_MOST { own.len() as f64 } else { 0.0 }
 }
 
 /// Share of what is asked for that scripts of pages seem to send whose clients loaded none, neither now nor
@@ -87,7 +114,6 @@ mod tests {
     use crate::Window;
     use seawall_model::Timestamp;
     use seawall_model::observation::{Observation, Request};
-    use std::net::IpAddr;
 
     const BROWSER: &[u8] = b"Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0";
 
@@ -132,6 +158,35 @@ mod tests {
         assert!(pageless(&calls, &before) > 0.9);
         assert!(pageless(&visits(200..300), &before) < 0.1);
         assert!(pageless(&calls, &calls) < 0.1, "an interface on a host of its own");
+    }
+
+    #[test]
+    fn a_load_test_of_our_own_is_told_from_a_flood_behind_a_proxy() {
+        let record = |client: [u8; 4], agent: &str| {
+            let mut request = Request::new(Timestamp(0), IpAddr::from(client));
+            request.user_agent = agent.as_bytes();
+            RequestRecord::from(&request)
+        };
+        let beside = |visitor: [u8; 4]| {
+            let mut records = vec![record([10, 1, 2, 3], "k6/0.49.0"); 90];
+            records.extend((0..10).map(|_| record(visitor, "Mozilla/5.0 Firefox/120.0")));
+            own_load(&records)
+        };
+        assert_eq!((beside([198, 51, 100, 7]), beside([10, 1, 2, 3])), (90.0, 0.0));
+        let many: Vec<_> = (0..90).map(|n| record([10, 1, 2, n], "python-requests/2.31")).collect();
+        assert_eq!(own_load(&many), 0.0);
+    }
+
+    #[test]
+    fn where_log_ins_never_went_on_it_says_nothing_that_they_do_not() {
+        let entered = |expected| {
+            let (metric, observed) = (Metric::EnteredShare, 0.0);
+            let mut findings = Findings::default();
+            findings.insert(Finding { metric, observed, expected, surprise: 0.0, support: 9.0, onset: None });
+            compare(&visits(200..300), &visits(0..200), 100.0, &mut findings);
+            findings.get(Metric::EnteredShare).is_some()
+        };
+        assert!(!entered(Some(0.0)) && entered(Some(0.9)) && entered(None));
     }
 
     #[test]
