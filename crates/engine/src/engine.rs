@@ -531,17 +531,6 @@ impl Engine {
         let parts = &self.parts;
         let goes_on =
             parts.were_as_calm(episode.onset, during) || parts.went_out_before(episode.onset, during);
-        let as_busy = parts.as_busy_before(episode.onset, during).filter(|_| self.baseline.is_none());
-        if let Some(observed) = as_busy {
-            findings.insert(Finding {
-                metric: Metric::AsBusyBefore,
-                observed,
-                expected: None,
-                surprise: 0.0,
-                support: 1.0,
-                onset: Some(episode.onset),
-            });
-        }
         if self.baseline.is_none() && goes_on {
             // Only what came on top before is gone again, or the day goes out.
             findings.findings.retain(|f| f.metric != Metric::MissingClients);

@@ -42,8 +42,8 @@ const CALM_BEFORE_S: f64 = 15.0;
 const CALM_BEFORE_PART: f64 = 0.15;
 /// A part with so much less than the one before is of a day that goes out.
 const GOING_OUT: f64 = 0.9;
-/// As busy as now is what is asked at least this part as often.
-const AS_BUSY: f64 = 0.7;
+/// What has broken off leaves less than this.
+const BROKEN_OFF: f64 = 0.2;
 /// And the part before that one had less than this of its own predecessor.
 const STILL_FALLING: f64 = 0.97;
 /// Of what was to follow, so much makes it the same course.
@@ -133,18 +133,6 @@ impl Parts {
         calm_s >= CALM_BEFORE_S && calm_s >= CALM_BEFORE_PART * all_s
     }
 
-    /// Share of the time before `onset` in which about as much was asked for: what only comes back to that
-    /// is no crowd. `None` where too little was before.
-    pub(crate) fn as_busy_before(&self, onset: Timestamp, during: &Window) -> Option<f64> {
-        let rate = |w: &Window| w.http.as_ref().map(|h| h.counters.requests as f64 / w.seconds().max(1.0));
-        let now = rate(during)?;
-        let before = || self.parts.iter().filter(|w| w.span.is_some_and(|s| s.last < onset));
-        let all_s: f64 = before().map(Window::seconds).sum();
-        let is_busy = |w: &&Window| rate(w).is_some_and(|r| r >= AS_BUSY * now);
-        let busy_s: f64 = before().filter(is_busy).map(Window::seconds).sum();
-        (all_s >= CALM_BEFORE_S).then(|| busy_s / all_s)
-    }
-
     /// Whether it had been getting less before `onset`, and this is what was to follow: a day that goes out
     /// brings no fault with it.
     pub(crate) fn went_out_before(&self, onset: Timestamp, during: &Window) -> bool {
@@ -154,7 +142,8 @@ impl Parts {
             self.parts.iter().filter(|w| w.span.is_some_and(|s| s.last < onset)).map(rate).collect();
         let [ref rest @ .., earlier, last] = before[..] else { return false };
         // A part in which something broke off halfway looks like a fall too, after one like any other.
-        if rest.last().is_some_and(|usual| earlier > STILL_FALLING * usual) {
+        let breaks_off = rate(during) < BROKEN_OFF * earlier;
+        if breaks_off && rest.last().is_some_and(|usual| earlier > STILL_FALLING * usual) {
             return false;
         }
         let fallen = last / earlier.max(f64::MIN_POSITIVE);
@@ -291,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_off_is_no_day_that_goes_out_and_what_comes_back_is_no_crowd() {
+    fn what_breaks_off_is_no_day_that_goes_out() {
         let busy = |s: i64| if (380..800).contains(&s) { 2 } else { 30 };
         let window = |range: std::ops::Range<i64>| {
             let all = parts(range.end, busy);
@@ -300,10 +289,6 @@ mod tests {
         };
         let at = Timestamp::from_seconds;
         assert!(!parts(600, busy).went_out_before(at(400), &window(400..600)));
-        let back = parts(900, busy).as_busy_before(at(800), &window(800..900));
-        assert!(back.is_some_and(|share| share > 0.4), "{back:?}");
-        let new = parts(900, |s| if s < 800 { 2 } else { 30 }).as_busy_before(at(800), &window(800..900));
-        assert!(new.is_some_and(|share| share < 0.1), "{new:?}");
         let evening = |until| parts(until, |s| (60.0 * 0.994_f64.powi(s as i32)) as u64);
         let last = evening(720);
         let late = (600 / last.part_s) as usize;

@@ -102,7 +102,6 @@ metrics! {
     HttpBitRate Rate BitsPerSecond "http-bit-rate" "bits of answers per second";
     ConnectionRate Rate PerSecond "connection-rate" "new connections per second";
     PeakRequestRate Rate PerSecond "peak-request-rate" "requests in the busiest second";
-    AsBusyBefore Rate Share "as-busy-before" "time before in which about as much was asked for";
     ClientRate Rate PerSecond "client-rate" "distinct clients per second of the episode";
     // HTTP: who
     ClientCount Who Count "client-count" "distinct clients";

@@ -425,7 +425,6 @@ pub const TABLE: &[CauseRules] = causes! {
     {
         PageRate Rises(1.5, 5.0), 2.0 "far more requests than before";
         PageRate Flat(1.2), -2.0 "no more is asked for than ever";
-        AsBusyBefore Above(0.12, 0.3), -5.0 "for some of the time before there was as much";
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
         RequestRate Rises(1.8, 6.0), 1.0 "far more requests in all, what pages are made of included";
         SlowConnections Above(8.0, 100.0), -4.0 "connections are held open by requests that never end";
