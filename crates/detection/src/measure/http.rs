@@ -126,10 +126,7 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::EventShare, asked_of(&|p| client::tells_events(p, &common)), asked);
     push_share(out, Metric::RepeaterShare, requests_of(&client::is_repeater), requests);
     push_share(out, Metric::InvitedShare, asked_of(&client::is_invited), asked);
-    let entered: f64 = profiles().filter(|p| client::enters(p)).map(|p| f64::from(p.logins)).sum();
-    let lost = profiles().filter(|p| client::loses_logins(p)).map(|p| f64::from(p.logins)).sum::<f64>();
-    push(out, Metric::LostLoginRate, lost * scale / seconds, requests);
-    push_share(out, Metric::EnteredShare, entered, profiles().map(|p| f64::from(p.logins)).sum());
+    entries(&sorted, scale / seconds, requests, out);
     push_share(out, Metric::BatchShare, requests_of(&client::is_batch), requests);
     push_share(out, Metric::CopierShare, requests_of(&client::is_copier), requests);
     push(out, Metric::CopierRequests, requests_of(&client::is_copier) * scale, known);
@@ -153,6 +150,15 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::ProberRequests, requests_of(&client::is_prober), known);
     push(out, Metric::WalkerRequests, requests_of(&client::walks), known);
     push(out, Metric::PageRate, asked * scale / seconds, requests);
+}
+
+/// Log-ins by what follows them. `per_s` makes a rate of the sampled ones.
+fn entries(sorted: &[&(u64, ClientProfile)], per_s: f64, requests: f64, out: &mut Vec<Value>) {
+    let logins_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
+        sorted.iter().map(|(_, p)| p).filter(|p| wanted(p)).map(|p| f64::from(p.logins)).sum()
+    };
+    push(out, Metric::LostLoginRate, logins_of(&client::loses_logins) * per_s, requests);
+    push_share(out, Metric::EnteredShare, logins_of(&client::enters), logins_of(&|_| true));
 }
 
 /// Part of what is asked for that must be pages, if what is fetched along is to speak for all.
