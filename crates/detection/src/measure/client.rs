@@ -123,6 +123,11 @@ pub(super) fn loses_logins(p: &ClientProfile) -> bool {
     p.logins > 0 && !p.is(AgentKind::Application) && !p.is(AgentKind::Service) && !enters(p)
 }
 
+/// Asks for pages as people do, of whom parts of the pages are to be expected.
+pub(super) fn looks_at_pages(p: &ClientProfile) -> bool {
+    p.pages > 0 && !p.is(AgentKind::Crawler) && !p.is(AgentKind::Service) && (p.assets > 0 || !is_invited(p))
+}
+
 /// Follows a link that was sent out, and looks at little more: a reader of a letter, or what looks at the
 /// links of letters before they are read.
 pub(super) fn is_invited(p: &ClientProfile) -> bool {

@@ -99,12 +99,7 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     if pages >= PAGES_LEAST_PART * asked {
         push_share(out, Metric::AssetsPerPage, along, pages);
     }
-    let paged = |p: &&ClientProfile| {
-        p.pages > 0
-            && !p.is(AgentKind::Crawler)
-            && !p.is(AgentKind::Service)
-            && (p.assets > 0 || !client::is_invited(p))
-    };
+    let paged = |p: &&ClientProfile| client::looks_at_pages(p);
     let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
     let of_paged: f64 = profiles().filter(paged).map(ClientProfile::asked).sum();
     if of_paged >= PAGES_LEAST_PART * asked {
