@@ -289,7 +289,7 @@ mod tests {
         };
         let at = Timestamp::from_seconds;
         assert!(!parts(600, busy).went_out_before(at(400), &window(400..600)));
-        let evening = |until| parts(until, |s| (60.0 * 0.994_f64.powi(s as i32)) as u64);
+        let evening = |until| parts(until, |s| (60.0 * seawall_model::math::pow(0.994, s as f64)) as u64);
         let last = evening(720);
         let late = (600 / last.part_s) as usize;
         assert!(evening(600).went_out_before(at(600), &last.merged(late..last.parts.len())));
