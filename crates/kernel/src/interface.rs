@@ -3,7 +3,8 @@
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 /// The number of an interface; `None`: there is none of that name.
-pub(crate) fn number(name: &str) -> Option<u32> {
+#[must_use]
+pub fn number(name: &str) -> Option<u32> {
     let any = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
     netdevice::name_to_index(&any, name).ok()
 }

@@ -37,6 +37,7 @@ pub use dns::{
 };
 pub use error::KernelError;
 pub use filter::{Applied, Carrier, Hits, KernelFilter, Settings};
+pub use interface::number as interface_number;
 pub use layout::{Counts, Totals};
 pub use rule::{Act, Conjunction, Cookies, Kind, RULE_LIMIT, Rule, WHOLE_SHARE, rate};
 pub use status::{RuleStatus, Status, running};
