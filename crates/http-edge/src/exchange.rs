@@ -238,6 +238,8 @@ pub struct Download<'a> {
     pub taking: &'a RefCell<Option<Taking>>,
     /// There is a stored answer to give in place of an error.
     pub has_instead: bool,
+    /// The client has asked for another protocol.
+    pub may_switch: bool,
 }
 
 impl Download<'_> {
@@ -255,6 +257,10 @@ impl Download<'_> {
     ) -> Result<End, Fault> {
         let head = loop {
             let head = pin!(self.read_head(upstream, buffer, fields, alarm)).await?;
+            if head.status == 101 && !self.may_switch {
+                // Nobody asked for it, and what came after it would be seen by nobody (RFC 9110, 7.8).
+                return Err(Fault::Broken);
+            }
             if head.status >= 200 || head.status == 101 {
                 break head;
             }

@@ -198,6 +198,7 @@ impl<'a> Job<'a> {
             on_head,
             taking: &self.seen.taking,
             has_instead: self.seen.has_instead(),
+            may_switch: self.head.upgrade,
         }
     }
 

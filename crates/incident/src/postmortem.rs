@@ -113,7 +113,7 @@ pub fn postmortem(report: &TriageReport, ledger: Option<&Ledger>) -> Postmortem 
         root_cause: root_cause(report),
         resolution: resolution(report, &ledger),
         wrong_theories: wrong_theories(report),
-        corrective: remedy::corrective(verdict.cause),
+        corrective: remedy::corrective(report),
         preventive: remedy::preventive(verdict.cause),
         missing: report.missing.clone(),
         verdict,

@@ -3,6 +3,7 @@
 //! postmortem. Texts are commands to a person, without a full stop.
 
 use seawall_model::Cause;
+use seawall_model::report::TriageReport;
 
 /// Both lists for one cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,10 +12,11 @@ pub struct Remedies {
     pub preventive: &'static [&'static str],
 }
 
-/// What ends it now.
+/// What ends it now. Where nothing could be read, nothing is to be ended.
 #[must_use]
-pub fn corrective(cause: Cause) -> &'static [&'static str] {
-    remedies(cause).corrective
+pub fn corrective(report: &TriageReport) -> &'static [&'static str] {
+    let is_unread = !report.inputs.is_empty() && report.inputs.iter().all(|input| input.records == 0);
+    if is_unread { &[READ_MORE] } else { remedies(report.verdict.cause).corrective }
 }
 
 /// What to have in place before the next time.
@@ -293,10 +295,12 @@ const CRAWLER: Remedies = Remedies {
     ],
 };
 
+const READ_MORE: &str = "collect what is missing, and run the triage again";
+
 const UNDECIDED: Remedies = Remedies {
     corrective: &[
         "take only measures that can be undone: shed the surplus, serve stale, limit in total",
-        "collect what is missing, and run the triage again",
+        READ_MORE,
     ],
     preventive: &[
         "keep a baseline of normal traffic",
@@ -324,7 +328,8 @@ mod tests {
     fn forgeable_sources_are_never_to_be_blocked_by_address() {
         for cause in [Cause::SynFlood, Cause::Amplification] {
             assert!(
-                corrective(cause)
+                remedies(cause)
+                    .corrective
                     .iter()
                     .any(|t| t.contains("never by address") || t.contains("do not block by address"))
             );

@@ -130,6 +130,10 @@ impl std::str::FromStr for Timestamp {
         let [hour, minute, second] = numbers(whole, ':').ok_or_else(bad)?;
         let in_range =
             (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
+        // Days that a month does not have carry over into the next one.
+        let is_a_day = || {
+            civil_from_days(days_from_civil(year, month as u8, day as u8)) == (year, month as u8, day as u8)
+        };
         let civil = Civil {
             year,
             month: month as u8,
@@ -140,7 +144,7 @@ impl std::str::FromStr for Timestamp {
         };
         let fraction_ns = fraction_ns(fraction).ok_or_else(bad)?;
         let zone_s = zone_offset_s(zone).ok_or_else(bad)?;
-        if !in_range || !(1677..=2262).contains(&year) {
+        if !in_range || !(1677..=2262).contains(&year) || !is_a_day() {
             return Err(bad());
         }
         Ok(civil.timestamp().plus_ns(fraction_ns).plus_ns(-zone_s * SECOND_NS))
@@ -258,7 +262,7 @@ mod tests {
         }
         assert_eq!("2024-05-01T12:00:00+02:00".parse(), "2024-05-01T10:00:00Z".parse::<Timestamp>());
         for bad in
-            ["", "yesterday", "2024-13-01T00:00:00Z", "2024-05-01T10:00", "2024-05-01T10:00:00+é", "1-2"]
+            ["", "yesterday", "2024-13-01T00:00:00Z", "2023-02-29T00:00:00Z", "2024-05-01T10:00:00+é", "1-2"]
         {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }

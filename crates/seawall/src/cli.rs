@@ -160,10 +160,10 @@ pub enum Format {
 
 /// Stand in front of a site: pass requests on, name trouble within seconds, act on it
 ///
-/// Takes HTTP/1.1 and HTTP/2, measures every request, and says what is wrong as soon as something
-/// is. When the cause is an attack, measures against it are put into force, watched, and withdrawn
-/// when they harm clients that were there before. A SIGTERM drains, a SIGHUP reads the
-/// configuration again.
+/// Takes HTTP/1.1, and HTTP/2 where it has certificates, measures every request, and says what is
+/// wrong as soon as something is. When the cause is an attack, measures against it are put into
+/// force, watched, and withdrawn when they harm clients that were there before. A SIGTERM drains, a
+/// SIGHUP reads the configuration again.
 #[derive(Args, Clone, Debug)]
 pub struct GuardArgs {
     /// Listen here and pass on to there, such as `0.0.0.0:8080=http://127.0.0.1:3000`; several

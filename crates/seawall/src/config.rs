@@ -98,12 +98,21 @@ impl std::error::Error for Mistakes {}
 /// If it cannot be read, or with all its mistakes.
 pub fn load(path: &Path) -> anyhow::Result<Config> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
+    regular(path)
         .and_then(|file| file.take(LARGEST_FILE_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|source| TriageError::Read { path: path.to_owned(), source })?;
     readable(&bytes)
         .and_then(|source| examined(source, true))
         .with_context(|| format!("{} is not valid", path.display()))
+}
+
+/// Opens a file, and nothing that would be waited for: a pipe without a writer stops whoever opens it,
+/// and a guard that takes a changed configuration must not stop.
+fn regular(path: &Path) -> std::io::Result<std::fs::File> {
+    if std::fs::metadata(path)?.is_file() {
+        return std::fs::File::open(path);
+    }
+    Err(std::io::Error::other("a configuration is a file, and this is none"))
 }
 
 /// Checks the text of a configuration; what it names need not be there.
@@ -372,6 +381,16 @@ mod tests {
         assert_eq!((policy.max_baseline_share, policy.min_prefix_bits), (0.002, (20, 48)));
         assert_eq!(policy.measure_lifetime_s, 1_200);
         assert_eq!(policy.min_confidence, Policy::default().min_confidence);
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_a_file_is_told_and_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("seawall-config-pipe-{}", std::process::id()));
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+        assert!(made.success());
+        let error = format!("{:#}", load(&path).expect_err("no file"));
+        std::fs::remove_file(&path).expect("it is there");
+        assert!(error.contains("this is none"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whole files: the configuration, and inputs of any kind as the sensor opens them.
 
-use seawall::pipeline::recording::{Recorder, Recording};
+use seawall::pipeline::recording::{Recorder, Recording, Writer};
 use seawall_detection::Window;
 use seawall_engine::{Engine, Input};
 use seawall_model::observation::{Observation, Request};
@@ -45,8 +45,8 @@ pub fn recordings() -> Vec<Vec<u8>> {
         window.observe(&Observation::Request(request), hash::mix(n));
     }
     let bytes = postcard::to_stdvec(&window).expect("a window can be stored");
-    let mut recorder =
-        Recorder::begin(&path, &Policy::default()).expect("the folder for temporary files is writable");
+    let mut recorder = Recorder::begin(&path, &Policy::default(), Writer::Reader)
+        .expect("the folder for temporary files is writable");
     let input = Input::Window { tick: Timestamp(0), window: Box::new(window) };
     recorder.step(Timestamp(0), &input).expect("written as the header was");
     recorder.finish(&[]).expect("written as the header was");

@@ -117,6 +117,13 @@ fn an_upgrade_becomes_a_tunnel() {
 }
 
 #[test]
+fn a_tunnel_that_the_client_has_not_asked_for_is_a_broken_answer() {
+    let (edge, _origin) = plain();
+    assert!(get(&edge, "/chat").starts_with("HTTP/1.1 502"));
+    counted(&edge, Counter::upgrades, 0);
+}
+
+#[test]
 fn open_tunnels_take_no_room_from_requests() {
     let (edge, _origin) = plain();
     let mut open = Vec::new();

@@ -293,11 +293,8 @@ impl Control {
     /// A recording begins with what is normal, so that it can be run again by itself.
     fn record_normal(&mut self, now: Timestamp) {
         let normal = self.engine.known_normal().map(|w| Input::Baseline(Box::new(w.clone())));
-        if let (Some(store), Some(normal)) = (&mut self.store, normal)
-            && let Err(error) = store.record(now, &normal, || None)
-        {
-            self.told.push(Told::Failed(format!("{error:#}; recording has stopped")));
-            self.store = None;
+        if let (Some(store), Some(normal)) = (&mut self.store, normal) {
+            self.told.extend(store.record(now, &normal, || None).map(Told::Failed));
         }
     }
 
@@ -376,12 +373,8 @@ impl Control {
     fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let engine = &self.engine;
         let reference = || engine.known_normal().map(|w| Input::Baseline(Box::new(w.clone())));
-        if let Some(store) = &mut self.store
-            && let Err(error) = store.record(now, &input, reference)
-        {
-            // Guarding goes on without a recording.
-            self.told.push(Told::Failed(format!("{error:#}; recording has stopped")));
-            self.store = None;
+        if let Some(store) = &mut self.store {
+            self.told.extend(store.record(now, &input, reference).map(Told::Failed));
         }
         self.engine.step(now, input)
     }

@@ -170,12 +170,8 @@ impl DnsControl {
     fn step(&mut self, now: Timestamp, input: Input) {
         let engine = &self.engine;
         let reference = || engine.known_normal().map(|w| Input::Baseline(Box::new(w.clone())));
-        if let Some(store) = &mut self.store
-            && let Err(error) = store.record(now, &input, reference)
-        {
-            // Guarding goes on without a recording.
-            self.told.push(Told::Failed(format!("{error:#}; recording has stopped")));
-            self.store = None;
+        if let Some(store) = &mut self.store {
+            self.told.extend(store.record(now, &input, reference).map(Told::Failed));
         }
         for effect in self.engine.step(now, input) {
             match effect {

@@ -11,7 +11,7 @@
 //! incident without a postmortem was cut off: it gets one at the next start.
 
 use crate::pipeline::TriageError;
-use crate::pipeline::recording::Recorder;
+use crate::pipeline::recording::{Recorder, Writer};
 use crate::report;
 use anyhow::{Context, bail};
 use rustix::fs::OFlags;
@@ -29,6 +29,8 @@ use std::time::{Duration, SystemTime};
 
 /// Steps of one segment of the recording: two a second, ten minutes.
 const SEGMENT_STEPS: u32 = 1_200;
+/// Steps without a recording, after one could not be written, until it is tried again: a minute.
+const RETRY_STEPS: u32 = 120;
 /// Segments kept, the present one not counted.
 const SEGMENTS_KEPT: usize = 3;
 /// A segment is old after as long as the kept ones hold together; until then there may be more.
@@ -104,17 +106,33 @@ impl Store {
     }
 
     /// Records an input before the engine gets it. `reference` gives what is normal, to begin a
-    /// segment with.
-    ///
-    /// # Errors
-    /// If the segment cannot be written.
+    /// segment with. Guarding goes on where that cannot be written, and a new segment is tried after
+    /// a while: this returns what to tell of it, once for each time that recording stops or goes on.
     pub fn record(
         &mut self,
         now: Timestamp,
         input: &Input,
         reference: impl FnOnce() -> Option<Input>,
+    ) -> Option<String> {
+        let was_recording = self.recorder.is_some();
+        match self.try_record(now, input, reference) {
+            Ok(()) if self.recorder.is_some() && !was_recording => Some("recording goes on".to_owned()),
+            Ok(()) => None,
+            Err(error) => {
+                (self.recorder, self.steps) = (None, 0);
+                was_recording.then(|| format!("{error:#}; recording stops until that can be written again"))
+            }
+        }
+    }
+
+    fn try_record(
+        &mut self,
+        now: Timestamp,
+        input: &Input,
+        reference: impl FnOnce() -> Option<Input>,
     ) -> anyhow::Result<()> {
-        if self.steps >= SEGMENT_STEPS {
+        let most = if self.recorder.is_some() { SEGMENT_STEPS } else { RETRY_STEPS };
+        if self.steps >= most {
             self.next_segment()?;
             if let (Some(reference), Some(recorder)) = (reference(), &mut self.recorder) {
                 recorder.step(now, &reference)?;
@@ -162,11 +180,13 @@ impl Store {
         self.keep(name, report, done)?;
         self.notify(name, report, Notice::Resolved)?;
         let folder = self.incident(name)?;
-        // The segment that holds its end; what came before it is still in `flight`.
-        let present = self.segment_path(self.segment);
-        self.next_segment()?;
-        copy(&present, &folder.join("recording.swr"))?;
         write_up(&folder, report, done)?;
+        if self.recorder.is_some() {
+            // The segment that holds its end; what came before it is still in `flight`.
+            let present = self.segment_path(self.segment);
+            self.next_segment()?;
+            copy(&present, &folder.join("recording.swr"))?;
+        }
         Ok(folder)
     }
 
@@ -218,7 +238,7 @@ impl Store {
     fn next_segment(&mut self) -> anyhow::Result<()> {
         self.segment += 1;
         self.steps = 0;
-        self.recorder = Some(Recorder::begin(&self.segment_path(self.segment), &self.policy)?);
+        self.recorder = Some(Recorder::begin(&self.segment_path(self.segment), &self.policy, Writer::Guard)?);
         self.remove_old()
     }
 
@@ -355,4 +375,28 @@ fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         fs::rename(&beside, path)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_that_cannot_be_written_goes_on_when_it_can() {
+        let folder = std::env::temp_dir().join(format!("seawall-store-{}", std::process::id()));
+        let (mut store, _) = Store::open(&folder, &Policy::default(), None).expect("a store");
+        let steps = |store: &mut Store, count: u32| -> Vec<String> {
+            let told = (0..count)
+                .filter_map(|s| store.record(Timestamp::from_seconds(i64::from(s)), &Input::Finish, || None));
+            told.collect()
+        };
+        assert_eq!(steps(&mut store, SEGMENT_STEPS), Vec::<String>::new());
+        fs::rename(folder.join("flight"), folder.join("away")).expect("moved");
+        let told = steps(&mut store, 3 * RETRY_STEPS);
+        assert!(told.len() == 1 && told[0].contains("recording stops"), "told once: {told:?}");
+        fs::rename(folder.join("away"), folder.join("flight")).expect("moved back");
+        assert_eq!(steps(&mut store, 2 * RETRY_STEPS), ["recording goes on"]);
+        drop(store);
+        fs::remove_dir_all(&folder).expect("it is there");
+    }
 }

@@ -23,6 +23,16 @@ struct Header {
     /// Version of the program that wrote it.
     program: String,
     policy: Policy,
+    writer: Writer,
+}
+
+/// Who writes a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Writer {
+    /// One that reads files to their end, and tells at the end what it has read.
+    Reader,
+    /// A guard, whose recording ends wherever it is looked at.
+    Guard,
 }
 
 /// One frame, as it is read. [`FrameRef`] is the same as it is written.
@@ -51,7 +61,7 @@ impl Recorder {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn begin(path: &Path, policy: &Policy) -> Result<Self, TriageError> {
+    pub fn begin(path: &Path, policy: &Policy, writer: Writer) -> Result<Self, TriageError> {
         let told = |source| TriageError::Write { path: path.to_owned(), source };
         let out = BufWriter::new(create_private(path).map_err(told)?);
         let mut frames = FrameWriter::begin(out, KIND).map_err(told)?;
@@ -59,6 +69,7 @@ impl Recorder {
             layout: layout::fingerprint(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             policy: policy.clone(),
+            writer,
         };
         frames.put(&header).map_err(told)?;
         Ok(Self { path: path.to_owned(), frames })
@@ -107,6 +118,7 @@ fn create_private(path: &Path) -> std::io::Result<File> {
 #[derive(Debug)]
 pub struct Recording<R> {
     pub policy: Policy,
+    writer: Writer,
     frames: FrameReader<R>,
 }
 
@@ -154,7 +166,7 @@ impl<R: Read> Recording<R> {
                 "was recorded by seawall {theirs}, whose recordings this build of {ours} cannot read; replay it with that version"
             ));
         }
-        Ok(Self { policy: header.policy, frames })
+        Ok(Self { policy: header.policy, writer: header.writer, frames })
     }
 
     /// Hands out every step up to the end or to the first damage.
@@ -167,7 +179,7 @@ impl<R: Read> Recording<R> {
                     step(now, input, self.frames.position());
                 }
                 Ok(Some(Frame::Inputs(inputs))) => ending.inputs = Some(inputs),
-                Ok(None) if ending.inputs.is_some() => return ending,
+                Ok(None) if ending.inputs.is_some() || self.writer == Writer::Guard => return ending,
                 Ok(None) => {
                     ending.torn = Some("ends before what was read is told".to_owned());
                     return ending;

@@ -4,7 +4,7 @@ use super::addresses;
 use super::doubt;
 use super::geo::Databases;
 use super::learn::{Baseline, Part};
-use super::recording::Recorder;
+use super::recording::{Recorder, Writer};
 use super::{Addresses, Progress, ProgressSink, Reading, TriageError, TriageRequest};
 use seawall_detection::Window;
 use seawall_engine::{Conclusion, Effect, Engine, Input};
@@ -65,8 +65,11 @@ struct Driver {
 
 impl Driver {
     fn begin(request: &TriageRequest, baseline: Baseline) -> Result<Self, TriageError> {
-        let recorder =
-            request.record.as_deref().map(|path| Recorder::begin(path, &request.policy)).transpose()?;
+        let recorder = request
+            .record
+            .as_deref()
+            .map(|path| Recorder::begin(path, &request.policy, Writer::Reader))
+            .transpose()?;
         let engine = Engine::new(request.policy.clone(), None);
         Ok(Self { engine, baseline, parts: Vec::new(), recorder, failed: None, now: Timestamp::MIN })
     }

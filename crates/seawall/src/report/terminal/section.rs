@@ -31,7 +31,7 @@ const FIGURES_INDENT: usize = 4 + 2 * FIGURE_COLUMNS + 2;
 /// The measures with what they would do, then the rules to paste.
 pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
     let measures = story.measures();
-    let remedies = remedy::corrective(story.report.verdict.cause);
+    let remedies = remedy::corrective(story.report);
     if measures.is_empty() && (remedies.is_empty() || story.report.verdict.class == Class::Normal) {
         return;
     }
