@@ -130,7 +130,7 @@ const FEED_ENDS: [&[u8]; 21] = [
 #[must_use]
 pub fn ends_in_random(path: &[u8]) -> bool {
     let last = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
-    std::str::from_utf8(last).is_ok_and(seawall_model::text::is_random_word)
+    std::str::from_utf8(last).is_ok_and(text::is_random_word)
 }
 
 /// Whether a query names the campaign by which its reader came (an advertisement, a letter).

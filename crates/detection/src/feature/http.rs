@@ -473,6 +473,12 @@ impl ClientProfile {
         self.number_high = self.number_high.max(number);
     }
 
+    /// Requests for what is no asset.
+    #[must_use]
+    pub fn no_assets(&self) -> u32 {
+        self.requests.saturating_sub(self.assets)
+    }
+
     /// Requests that were asked for, not fetched along: all but assets, and assets that were
     /// fetched over and over, which no page makes a browser do.
     #[must_use]

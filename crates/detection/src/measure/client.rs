@@ -113,7 +113,7 @@ fn is_refused_writer(p: &ClientProfile) -> bool {
 /// Logs in and goes on from there: to other pages, or with what pages are made of. Whoever guesses is
 /// refused, or sees the same page again.
 pub(super) fn enters(p: &ClientProfile) -> bool {
-    let asked = p.requests - p.assets.min(p.requests);
+    let asked = p.no_assets();
     let goes_on = bits_as_count(p.asked_paths) >= 2.5 && asked >= 2 * p.logins;
     p.logins > 0 && p.unauthorised < p.logins && (goes_on || p.assets >= 2)
 }
@@ -132,7 +132,7 @@ pub(super) fn looks_at_pages(p: &ClientProfile) -> bool {
 /// links of letters before they are read.
 pub(super) fn is_invited(p: &ClientProfile) -> bool {
     const LOOKS_AT: u32 = 8;
-    let asked = p.requests - p.assets.min(p.requests);
+    let asked = p.no_assets();
     p.invited > 0
         && asked <= LOOKS_AT
         && p.invited * 3 >= asked
@@ -159,7 +159,7 @@ pub(super) fn is_shared(p: &ClientProfile) -> bool {
 /// Sends ever other user agents, which no browser does.
 pub(super) fn is_disguised(p: &ClientProfile) -> bool {
     let agents = distinct_agents(p);
-    let own = f64::from(p.requests - p.assets.min(p.requests));
+    let own = f64::from(p.no_assets());
     agents >= 2.5 && !is_shared(p) && p.assets * 4 < p.requests && (agents >= 5.0 || agents * 2.0 >= own)
 }
 
@@ -283,7 +283,7 @@ pub(super) fn is_page_script(p: &ClientProfile) -> bool {
 
 /// A page whose script calls again and again for what fails.
 pub(super) fn is_failing_script(p: &ClientProfile) -> bool {
-    let asked = p.requests - p.assets.min(p.requests);
+    let asked = p.no_assets();
     is_page_script(p) && asked >= 8 && p.server_errors * 2 >= asked
 }
 
@@ -316,7 +316,7 @@ pub(super) fn is_pageless_script(p: &ClientProfile) -> bool {
 fn calls_interface(p: &ClientProfile) -> bool {
     /// What a page calls at once, at most.
     const CALLS_AT_ONCE: f32 = 40.0;
-    let asked = p.requests - p.assets.min(p.requests);
+    let asked = p.no_assets();
     p.is(AgentKind::Browser)
         && distinct_agents(p) < 2.5
         && p.api * 10 >= asked * 7

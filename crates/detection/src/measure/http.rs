@@ -299,8 +299,7 @@ pub(super) fn url(r: &RequestRecord) -> u64 {
 
 /// Whether the last part of the path or a parameter looks machine-random.
 pub(super) fn is_random(r: &RequestRecord) -> bool {
-    let last = r.path.rsplit('/').next().unwrap_or("");
-    text::is_random_word(last) || own_query(r).as_deref().is_some_and(is_random_query)
+    classify::ends_in_random(r.path.as_bytes()) || own_query(r).as_deref().is_some_and(is_random_query)
 }
 
 fn is_random_query(query: &str) -> bool {
@@ -569,7 +568,6 @@ fn only_assets(records: &[RequestRecord]) -> Vec<RequestRecord> {
 
 /// Share of the sampled clients' requests that come from clients of the reference.
 fn returning_requests(now: &HttpWindow, before: &HttpWindow) -> f64 {
-    let horizon = now.profiles.horizon().min(before.profiles.horizon());
     let began = now.profiles.sorted().iter().map(|(_, p)| p.first).min();
     // Who came just before is of the same visit, or of a trouble that was seen late.
     let earlier = |p: &ClientProfile| began.is_none_or(|began| began.since_s(p.first) >= EARLIER_S);
@@ -578,7 +576,7 @@ fn returning_requests(now: &HttpWindow, before: &HttpWindow) -> f64 {
         known.iter().any(|(_, p)| began.is_some_and(|began| began.since_s(p.first) >= 3.0 * EARLIER_S));
     let known: Vec<u64> = known.iter().filter(|(_, p)| !long || earlier(p)).map(|(h, _)| *h).collect();
     let (mut returning, mut all) = (0.0, 0.0);
-    for (hash, profile) in now.profiles.sorted().into_iter().take_while(|(h, _)| *h <= horizon) {
+    for (hash, profile) in now.profiles.beside(&before.profiles) {
         let requests = f64::from(profile.requests);
         all += requests;
         returning += if known.binary_search(hash).is_ok() { requests } else { 0.0 };

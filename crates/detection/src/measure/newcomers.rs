@@ -61,15 +61,12 @@ pub(super) fn own_load(records: &[RequestRecord]) -> f64 {
 /// Share of what is asked for that scripts of pages seem to send whose clients loaded none, neither now nor
 /// in `before`.
 fn pageless_scripts(now: &HttpWindow, before: Option<&HttpWindow>) -> Option<f64> {
-    let known = before.map(|before| (before.profiles.sorted(), before.profiles.horizon()));
-    let horizon = known.as_ref().map_or(u64::MAX, |(_, horizon)| *horizon).min(now.profiles.horizon());
-    let is_known = |hash: &u64| {
-        known.as_ref().is_some_and(|(known, _)| known.binary_search_by_key(hash, |(h, _)| *h).is_ok())
-    };
+    let seen = before.map_or_else(|| now.profiles.sorted(), |before| now.profiles.beside(&before.profiles));
+    let is_known = |hash: u64| before.is_some_and(|before| before.profiles.has_seen(hash));
     let (mut pageless, mut all) = (0.0, 0.0);
-    for (hash, profile) in now.profiles.sorted().into_iter().take_while(|(hash, _)| *hash <= horizon) {
+    for (hash, profile) in seen {
         all += profile.asked();
-        if client::is_pageless_script(profile) && !is_known(hash) {
+        if client::is_pageless_script(profile) && !is_known(*hash) {
             pageless += profile.asked();
         }
     }
@@ -96,15 +93,13 @@ fn lingerers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> Option<(f64
     let of_late = || known.iter().map(|(_, p)| p).filter(recent);
     let new_of_late = of_late().filter(|p| ended.since_s(p.first) <= seconds).count() as f64;
     let usual = new_of_late / of_late().count().max(1) as f64;
-    let horizon = now.profiles.horizon().min(before.profiles.horizon());
-    let seen = now.profiles.sorted();
-    let seen = &seen[..seen.partition_point(|(hash, _)| *hash <= horizon)];
+    let seen = now.profiles.beside(&before.profiles);
     let chance = (0..seen.len()).fold(1.0, |chance, _| chance * (1.0 - usual));
     if seen.len() < CLIENTS_LEAST || usual < USUALLY_NEW || chance > CHANCE {
         return None;
     }
-    let is_new = |hash: &u64| known.binary_search_by_key(hash, |(h, _)| *h).is_err();
-    let new = seen.iter().filter(|(hash, _)| is_new(hash)).count() as f64 / seen.len() as f64;
+    let new =
+        seen.iter().filter(|(hash, _)| !before.profiles.has_seen(*hash)).count() as f64 / seen.len() as f64;
     Some(((1.0 - new / usual).max(0.0), seen.len() as f64))
 }
 

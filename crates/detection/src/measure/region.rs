@@ -26,11 +26,23 @@ pub(super) fn gone(
     before: &Profiles<ClientProfile>,
     part: f64,
 ) -> Option<f64> {
-    let by = |width: fn(IpAddr) -> u64| share_gone(now, before, part.min(1.0), width);
-    [by(|client| network(client, 1)), by(|client| network(client, 2))]
-        .into_iter()
-        .flatten()
-        .max_by(f64::total_cmp)
+    let (seen, usual) = (clients(now, before), clients(before, now));
+    let by = |bytes| share_gone(&counts(&seen, bytes), &counts(&usual, bytes), part.min(1.0));
+    [by(1), by(2)].into_iter().flatten().max_by(f64::total_cmp)
+}
+
+/// Clients of the sources that both sides have in sight.
+fn clients(of: &Profiles<ClientProfile>, beside: &Profiles<ClientProfile>) -> Vec<IpAddr> {
+    of.beside(beside).into_iter().filter_map(|(_, p)| p.client).collect()
+}
+
+/// Clients by network.
+fn counts(clients: &[IpAddr], bytes: u32) -> BTreeMap<u64, f64> {
+    let mut counts = BTreeMap::new();
+    for client in clients {
+        *counts.entry(network(*client, bytes)).or_default() += 1.0;
+    }
+    counts
 }
 
 fn network(client: IpAddr, bytes: u32) -> u64 {
@@ -40,25 +52,9 @@ fn network(client: IpAddr, bytes: u32) -> u64 {
     }
 }
 
-fn share_gone(
-    now: &Profiles<ClientProfile>,
-    before: &Profiles<ClientProfile>,
-    part: f64,
-    width: fn(IpAddr) -> u64,
-) -> Option<f64> {
-    let horizon = now.horizon().min(before.horizon());
-    let count = |profiles: &Profiles<ClientProfile>| {
-        let mut counts: BTreeMap<u64, f64> = BTreeMap::new();
-        for (_, p) in profiles.sorted().into_iter().take_while(|(hash, _)| *hash <= horizon) {
-            if let Some(client) = p.client {
-                *counts.entry(width(client)).or_default() += 1.0;
-            }
-        }
-        counts
-    };
-    let (seen, usual) = (count(now), count(before));
+fn share_gone(seen: &BTreeMap<u64, f64>, usual: &BTreeMap<u64, f64>, part: f64) -> Option<f64> {
     let (mut gone, mut others, mut others_seen) = (0.0, 0.0, 0.0);
-    for (network, clients) in &usual {
+    for (network, clients) in usual {
         let expected = clients * part;
         let come = seen.get(network).copied().unwrap_or(0.0);
         if expected >= EXPECTED_LEAST && come <= SILENT * expected {

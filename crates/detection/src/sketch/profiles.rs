@@ -83,17 +83,27 @@ impl<P: Profile> Profiles<P> {
         if truncated { self.sorted().last().map_or(self.limit, |(hash, _)| *hash) } else { u64::MAX }
     }
 
+    /// The sources that `other` would have in sight with full counts too, had it seen them, by rising hash.
+    #[must_use]
+    pub fn beside<Q: Profile>(&self, other: &Profiles<Q>) -> Vec<&(u64, P)> {
+        let mut all = self.sorted();
+        let horizon = other.horizon();
+        all.truncate(all.partition_point(|(hash, _)| *hash <= horizon));
+        all
+    }
+
+    #[must_use]
+    pub fn has_seen(&self, source_hash: u64) -> bool {
+        self.find(source_hash).is_some()
+    }
+
     /// Share of these sources that `history` has not seen, judged on the sources that both have
     /// in sight; `None` where there are none.
     #[must_use]
     pub fn new_share<Q: Profile>(&self, history: &Profiles<Q>) -> Option<f64> {
-        let horizon = self.horizon().min(history.horizon());
-        let (mut total, mut unseen) = (0_u32, 0_u32);
-        for (hash, _) in self.sorted().into_iter().take_while(|(h, _)| *h <= horizon) {
-            total += 1;
-            unseen += u32::from(history.find(*hash).is_none());
-        }
-        (total > 0).then(|| f64::from(unseen) / f64::from(total))
+        let all = self.beside(history);
+        let unseen = all.iter().filter(|(hash, _)| !history.has_seen(*hash)).count();
+        (!all.is_empty()).then(|| unseen as f64 / all.len() as f64)
     }
 
     #[must_use]

@@ -1,6 +1,7 @@
 //! Checks of what the service needs beside itself: databases, other services. One that fails is
-//! told of in its own words: evidence for a slow or dead supplier, beside what the requests show. It is evidence of what has changed alone: one that
-//! has never been good, or that fails for long while the site does well, says that the check is wrong.
+//! told of in its own words: evidence for a slow or dead supplier, beside what the requests show. It
+//! is evidence of what has changed alone: one that has never been good, or that fails for long while
+//! the site does well, says that the check is wrong.
 //!
 //! Each check has a thread of its own, asks once a second, and waits for an answer no longer than it
 //! may take. Nothing is kept open: a connection that is refused is a part of what is checked.

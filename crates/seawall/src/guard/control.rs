@@ -8,7 +8,7 @@ use super::checks::Checks;
 use super::hands::Hands;
 use super::incident::{Incident, Told};
 use super::knowledge::Knowledge;
-use super::store::Store;
+use super::store::{self, Store};
 use super::telling::is_telling;
 use crate::pipeline;
 use seawall_detection::Window;
@@ -292,8 +292,7 @@ impl Control {
 
     /// A recording begins with what is normal, so that it can be run again by itself.
     fn record_normal(&mut self, now: Timestamp) {
-        let normal = self.engine.known_normal().map(|w| Input::Baseline(Box::new(w.clone())));
-        if let (Some(store), Some(normal)) = (&mut self.store, normal) {
+        if let (Some(store), Some(normal)) = (&mut self.store, store::normal(&self.engine)) {
             self.told.extend(store.record(now, &normal, || None).map(Told::Failed));
         }
     }
@@ -371,9 +370,8 @@ impl Control {
     }
 
     fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
-        let engine = &self.engine;
-        let reference = || engine.known_normal().map(|w| Input::Baseline(Box::new(w.clone())));
         if let Some(store) = &mut self.store {
+            let reference = || store::normal(&self.engine);
             self.told.extend(store.record(now, &input, reference).map(Told::Failed));
         }
         self.engine.step(now, input)

@@ -2,7 +2,7 @@
 //! engine says what is wrong. One engine for each `--dns`.
 
 use super::incident::{Incident, Told};
-use super::store::Store;
+use super::store::{self, Store};
 use crate::pipeline;
 use seawall_detection::Window;
 use seawall_dns_edge::{Counter, Edge, Settings};
@@ -168,9 +168,8 @@ impl DnsControl {
     }
 
     fn step(&mut self, now: Timestamp, input: Input) {
-        let engine = &self.engine;
-        let reference = || engine.known_normal().map(|w| Input::Baseline(Box::new(w.clone())));
         if let Some(store) = &mut self.store {
+            let reference = || store::normal(&self.engine);
             self.told.extend(store.record(now, &input, reference).map(Told::Failed));
         }
         for effect in self.engine.step(now, input) {

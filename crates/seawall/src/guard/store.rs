@@ -15,7 +15,7 @@ use crate::pipeline::recording::{Recorder, Writer};
 use crate::report;
 use anyhow::{Context, bail};
 use rustix::fs::OFlags;
-use seawall_engine::Input;
+use seawall_engine::{Engine, Input};
 use seawall_incident::Ledger;
 use seawall_incident::status::{Notice, notice};
 use seawall_model::Timestamp;
@@ -297,6 +297,11 @@ fn is_full(error: &anyhow::Error) -> bool {
         _ => e.downcast_ref::<io::Error>(),
     });
     cause.is_some_and(|e| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
+/// What an engine knows to be normal, as an input that a recording can begin with.
+pub fn normal(engine: &Engine) -> Option<Input> {
+    engine.known_normal().map(|window| Input::Baseline(Box::new(window.clone())))
 }
 
 /// The segments of a folder by number.
