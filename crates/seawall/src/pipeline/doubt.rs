@@ -2,7 +2,7 @@
 //! known.
 
 use seawall_model::report::InputReport;
-use seawall_sensor::read::{NEWEST_FIRST, YEAR_NOT_LOGGED};
+use seawall_sensor::read::{CLOCK_SET_BACK, NEWEST_FIRST, YEAR_NOT_LOGGED};
 
 /// Fewer records than this may well bear one time.
 const FEW_RECORDS: u64 = 100;
@@ -35,8 +35,17 @@ fn order(input: &InputReport) -> Option<String> {
     if *records >= FEW_RECORDS && input.first == input.last {
         return Some(format!("how fast it came: all {records} records of {path} bear the same time"));
     }
-    (*records >= FEW_RECORDS && doubtful > records / STRAY_ONE_IN).then(|| {
-        format!("when it was: the times of {path} jump ({doubtful} of {records} records do not fit their neighbours)")
+    if *records >= FEW_RECORDS && doubtful > records / STRAY_ONE_IN {
+        return Some(format!(
+            "when it was: the times of {path} jump ({doubtful} of {records} records do not fit their neighbours)"
+        ));
+    }
+    let strays = time_jumps.saturating_sub(input.oddities.get(CLOCK_SET_BACK).copied().unwrap_or_default());
+    let (noun, times) = if strays == 1 { ("record", "its time is") } else { ("records", "their times are") };
+    (strays > 0).then(|| {
+        format!(
+            "when {strays} {noun} of {path} came: {times} impossible, left out of the course and counted with the neighbours"
+        )
     })
 }
 
@@ -54,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn doubtful_times_are_told_and_strays_are_not() {
+    fn doubtful_times_are_told_and_a_few_late_records_are_not() {
         let told =
             |i: InputReport| clauses(&[i]).first().map(|c| c.split(':').next().unwrap_or("").to_owned());
         assert_eq!(told(input(5_000, 60, 0, false)), None);
@@ -64,6 +73,11 @@ mod tests {
         assert_eq!(told(input(5, 0, 0, false)), None);
         assert_eq!(told(input(5_000, 60, 9, true)), Some("what came after what".into()));
         assert_eq!(told(input(5_000, 60, 0, true)), None, "it could be turned round");
+        let mut stray = input(5_000, 60, 0, false);
+        stray.time_jumps = 2;
+        assert_eq!(told(stray.clone()), Some("when 2 records of a.log came".into()));
+        stray.odd(CLOCK_SET_BACK, 2);
+        assert_eq!(told(stray), None, "a clock that was set back is no record's fault");
         let mut yearless = input(5, 60, 0, false);
         yearless.odd(YEAR_NOT_LOGGED, 1);
         assert_eq!(told(yearless), Some("the year".into()));

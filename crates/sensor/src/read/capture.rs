@@ -234,7 +234,8 @@ impl<T: Tally> CaptureReader<T> {
             report.odd(oddity.name(), self.odd[oddity as usize]);
         }
         report.out_of_order += self.clock.late;
-        report.time_jumps += self.clock.jumps;
+        report.time_jumps += self.clock.strays + self.clock.set_backs;
+        report.odd(super::CLOCK_SET_BACK, self.clock.set_backs);
         report.cut_short = self.feed.broken();
         self.links.sort_unstable();
         let mut names: Vec<&str> = self.links.iter().map(|&link| frame::link_name(link)).collect();

@@ -30,6 +30,9 @@ use timeline::Timeline;
 /// The oddity of a log that begins with its newest record.
 pub const NEWEST_FIRST: &str = "newest-first";
 
+/// The oddity of an input whose clock was set back while it was written; counted once for each place.
+pub const CLOCK_SET_BACK: &str = "clock-set-back";
+
 /// The oddity of a log whose stamps lack the year, which nothing else tells: 1970 stands for it.
 pub const YEAR_NOT_LOGGED: &str = "year-not-logged";
 
@@ -308,7 +311,10 @@ impl<T: Tally> Lane<T> {
 
     fn finish(mut self) -> InputReport {
         self.report.out_of_order += self.timeline.out_of_order();
-        self.report.time_jumps += self.timeline.time_jumps();
+        self.report.time_jumps += self.timeline.strays() + self.timeline.set_backs();
+        self.report.odd(CLOCK_SET_BACK, self.timeline.set_backs());
+        let within = |time: Option<Timestamp>| time.map(|time| self.timeline.within(time));
+        (self.report.first, self.report.last) = (within(self.report.first), within(self.report.last));
         self.report.odd("changes-dropped", self.timeline.changes_dropped());
         self.report
     }

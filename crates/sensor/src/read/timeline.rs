@@ -14,10 +14,14 @@ use std::collections::BTreeMap;
 
 /// How far from its neighbours a time stamp must lie to be doubted.
 const JUMP_NS: i64 = 86_400 * SECOND_NS;
-/// Inputs of fewer records are too few to tell a stray from the rest.
+/// Inputs of fewer records are too few to tell a stray from the rest, unless years lie between them.
 const JUDGED_RECORDS: u64 = 100;
 /// Share of the records, as one in so many, that may be strays.
 const STRAY_SHARE: u64 = 100;
+/// The same three for strays that are years away: no input of a few records lasts that long.
+const YEARS_NS: i64 = 400 * JUMP_NS;
+const JUDGED_RECORDS_YEARS: u64 = 20;
+const STRAY_SHARE_YEARS: u64 = 20;
 /// Changes of one input that are kept until their time comes.
 const CHANGE_LIMIT: usize = 10_000;
 
@@ -32,12 +36,15 @@ pub(super) struct Timeline<T> {
     guess: Option<Tick>,
     /// Ticks before this one were handed out.
     floor: Option<Tick>,
+    /// The first tick that was handed out.
+    low: Option<Tick>,
     shift: i64,
     records: u64,
     changes: Vec<Change>,
     changes_dropped: u64,
     out_of_order: u64,
-    time_jumps: u64,
+    strays: u64,
+    set_backs: u64,
     ended: bool,
 }
 
@@ -50,12 +57,14 @@ impl<T: Tally> Timeline<T> {
             high: None,
             guess: None,
             floor: None,
+            low: None,
             shift: 0,
             records: 0,
             changes: Vec::new(),
             changes_dropped: 0,
             out_of_order: 0,
-            time_jumps: 0,
+            strays: 0,
+            set_backs: 0,
             ended: false,
         }
     }
@@ -69,8 +78,22 @@ impl<T: Tally> Timeline<T> {
         self.out_of_order
     }
 
-    pub(super) fn time_jumps(&self) -> u64 {
-        self.time_jumps
+    /// Records whose stamps lie so far from all others that they took the time of their neighbours.
+    pub(super) fn strays(&self) -> u64 {
+        self.strays
+    }
+
+    /// Places where the clock of the input was set back.
+    pub(super) fn set_backs(&self) -> u64 {
+        self.set_backs
+    }
+
+    /// The nearest time to `time` in the course that was handed out: what a stray bears is no part of it.
+    pub(super) fn within(&self, time: Timestamp) -> Timestamp {
+        let (Some(low), Some(floor), 0) = (self.low, self.floor, self.shift) else { return time };
+        let (first, last) = (self.start_of(low), self.start_of(floor - 1));
+        let near = (first.plus_ns(-JUMP_NS)..=last.plus_ns(JUMP_NS)).contains(&time);
+        if near { time } else { time.clamp(first, last) }
     }
 
     pub(super) fn changes_dropped(&self) -> u64 {
@@ -95,6 +118,7 @@ impl<T: Tally> Timeline<T> {
     pub(super) fn take_head(&mut self) -> Option<T> {
         let (tick, part) = self.open.pop_first()?;
         self.floor = Some(tick.saturating_add(1));
+        self.low = self.low.or(Some(tick));
         Some(part.tally)
     }
 
@@ -129,12 +153,23 @@ impl<T: Tally> Timeline<T> {
     pub(super) fn end(&mut self) {
         self.ended = true;
         let Some(high) = self.high else { return };
-        let strays: u64 = self.open.range(high.saturating_add(1)..).map(|(_, part)| part.records).sum();
-        if self.few(strays, self.records) {
-            let mut late = self.open.split_off(&high.saturating_add(1));
-            self.time_jumps += strays;
-            while let Some((_, part)) = late.pop_first() {
-                self.join(high, part);
+        let mut last = high;
+        let is_apart = |tick: &&Tick| {
+            let gap = tick.saturating_sub(last);
+            last = if gap > self.jump_ticks() { last } else { **tick };
+            gap > self.jump_ticks()
+        };
+        let Some(first) =
+            self.open.range(high.saturating_add(1)..).map(|(tick, _)| tick).find(is_apart).copied()
+        else {
+            return;
+        };
+        let strays: u64 = self.open.range(first..).map(|(_, part)| part.records).sum();
+        if self.few(strays, self.records, first.saturating_sub(last)) {
+            let late = self.open.split_off(&first);
+            self.strays += strays;
+            for part in late.into_values() {
+                self.join(last, part);
             }
         }
     }
@@ -156,7 +191,7 @@ impl<T: Tally> Timeline<T> {
             let earliest = parts.iter().filter(late).map(|part| part.tick).min();
             if let Some(earliest) = earliest.filter(|_| late_records * 2 > pulled) {
                 self.shift = self.high.unwrap_or(floor).saturating_sub(earliest);
-                self.time_jumps += 1;
+                self.set_backs += 1;
             }
         }
         for part in parts {
@@ -167,7 +202,8 @@ impl<T: Tally> Timeline<T> {
     fn add(&mut self, part: Part<T>) {
         match self.floor {
             Some(floor) if part.tick < floor => {
-                self.out_of_order += part.records;
+                let is_stray = floor.saturating_sub(part.tick) > self.jump_ticks();
+                *(if is_stray { &mut self.strays } else { &mut self.out_of_order }) += part.records;
                 let earliest = self.open.first_key_value().map_or(floor, |(&tick, _)| tick);
                 self.join(earliest, part);
             }
@@ -190,10 +226,11 @@ impl<T: Tally> Timeline<T> {
         let mut last: Option<Tick> = None;
         let mut cut = None;
         for (&tick, part) in &self.open {
-            if !self.few(before, self.records) {
+            let gap = last.map_or(0, |last| tick.saturating_sub(last));
+            if !self.few(before, self.records, Tick::MAX) {
                 break;
             }
-            if last.is_some_and(|last| tick.saturating_sub(last) > self.jump_ticks()) {
+            if gap > self.jump_ticks() && self.few(before, self.records, gap) {
                 cut = Some((tick, before));
             }
             before += part.records;
@@ -202,7 +239,7 @@ impl<T: Tally> Timeline<T> {
         let Some((first, strays)) = cut else { return };
         let rest = self.open.split_off(&first);
         let early = std::mem::replace(&mut self.open, rest);
-        self.out_of_order += strays;
+        self.strays += strays;
         for part in early.into_values() {
             self.join(first, part);
         }
@@ -214,27 +251,33 @@ impl<T: Tally> Timeline<T> {
         let mut latest = None;
         let mut next: Option<Tick> = None;
         for (&tick, part) in self.open.iter().rev() {
-            let gap = next.is_some_and(|next| next.saturating_sub(tick) > self.jump_ticks());
-            if gap && self.few(above, pulled) {
+            let gap = next.map_or(0, |next| next.saturating_sub(tick));
+            if gap > self.jump_ticks() && self.few(above, pulled, gap) {
                 latest = None;
             }
             latest = latest.or(Some(tick));
             above += part.records;
             next = Some(tick);
-            if !self.few(above, pulled) {
+            if !self.few(above, pulled, Tick::MAX) {
                 break;
             }
         }
         // A lone latest tick may also lie far from what was handed out before.
         let reach = self.high.map_or(Tick::MAX, |high| high.saturating_add(self.jump_ticks()));
         let Some(latest) = latest else { return };
-        let doubtful = self.floor.is_some() && latest > reach && self.few(above, self.records);
-        if !doubtful {
-            self.high = Some(self.high.map_or(latest, |high| high.max(latest)));
-        }
+        let gap = self.high.map_or(0, |high| latest.saturating_sub(high));
+        let doubtful = self.floor.is_some() && latest > reach && self.few(above, self.records, gap);
+        // What came with it goes on.
+        let latest =
+            if doubtful { self.open.range(..=reach).next_back().map(|(&t, _)| t) } else { Some(latest) };
+        self.high = self.high.max(latest);
     }
 
-    fn few(&self, strays: u64, of: u64) -> bool {
-        self.records >= JUDGED_RECORDS && strays * STRAY_SHARE <= of
+    /// Whether so many records may be strays, which lie so many ticks from the rest.
+    fn few(&self, strays: u64, of: u64, gap: Tick) -> bool {
+        let years = gap > YEARS_NS / self.width_ns
+            && self.records >= JUDGED_RECORDS_YEARS
+            && strays * STRAY_SHARE_YEARS <= of;
+        years || (self.records >= JUDGED_RECORDS && strays * STRAY_SHARE <= of)
     }
 }

@@ -269,7 +269,7 @@ fn captures_odd_in_time_stay_sensible() {
     stray[700] = -400 * 86_400 * second;
     let everything = one(folder.write("stray", &capture(&stray)));
     assert_eq!((everything.total.packets, everything.ticks.len()), (1_000, 100));
-    assert_eq!((everything.reports[0].time_jumps, everything.reports[0].out_of_order), (1, 1));
+    assert_eq!((everything.reports[0].time_jumps, everything.reports[0].out_of_order), (2, 0));
 
     let same = one(folder.write("same", &capture(&[0; 1_000])));
     assert_eq!((same.total.packets, same.ticks.len()), (1_000, 1));
@@ -304,6 +304,22 @@ fn logs_odd_in_time_stay_sensible() {
     let everything = one(folder.write("stray", text.as_bytes()));
     assert_eq!(everything.total.requests, 5_001);
     assert_eq!((everything.ticks.len(), everything.reports[0].time_jumps), (5_000, 1));
+
+    let span = |e: &Everything| e.reports[0].last.unwrap().since_s(e.reports[0].first.unwrap());
+    assert_eq!(span(&everything), 4_999.0, "no input lasts until 2099");
+
+    // The same at either end, under a stamp of the epoch, and in a log too short for shares.
+    for (records, at, stamp) in
+        [(5_000, 0, "1970"), (5_000, 5_000, "2038"), (5_000, 2_500, "1970"), (40, 20, "2038")]
+    {
+        let mut lines: Vec<String> = log(0..records).lines().map(str::to_owned).collect();
+        lines.insert(at, line(0).trim_end().replace("2023", stamp));
+        let everything = one(folder.write("stray", (lines.join("\n") + "\n").as_bytes()));
+        assert_eq!(everything.total.requests, u64::from(records) + 1);
+        let report = &everything.reports[0];
+        let told = (everything.ticks.len(), report.time_jumps, report.out_of_order, span(&everything));
+        assert_eq!(told, (records as usize, 1, 0, f64::from(records) - 1.0), "{records} {at} {stamp}");
+    }
 
     // Lines late by less than the lag are in their own tick; later ones are counted.
     let mut seconds: Vec<u32> = (0..20_000).collect();

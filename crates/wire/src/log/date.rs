@@ -105,6 +105,8 @@ impl Dates {
         let day =
             if text[4] == b' ' { u8::try_from(two(&[b'0', text[5]])?).ok()? } else { day(&text[4..6])? };
         let (hour, minute, second) = clock(&text[7..])?;
+        // Where the year is only guessed, there may be a 29th of February.
+        is_day(LEAP_YEAR, month, day).then_some(())?;
         let reference = self.reference;
         let near = reference.civil().year;
         let time = [near, near - 1, near + 1]
@@ -143,7 +145,7 @@ fn clf_minute(text: &[u8; MINUTE_BYTES]) -> Option<Timestamp> {
     }
     let (day, month, year) = (day(&text[..2])?, month(&text[3..6])?, year(&text[7..11])?);
     let (hour, minute) = (two(&text[12..14])?, two(&text[15..17])?);
-    let valid = hour < 24 && minute < 60;
+    let valid = hour < 24 && minute < 60 && is_day(year, month, day);
     let civil = Civil { year, month, day, hour: hour as u8, minute: minute as u8, second: 0 };
     valid.then(|| civil.timestamp())
 }
@@ -170,7 +172,7 @@ pub(super) fn iso_prefix(text: &[u8]) -> Option<(Timestamp, &[u8])> {
     let (hour, minute, second) = clock(&text[11..19])?;
     let (fraction_ns, rest) = fraction(&text[19..]);
     let (offset, rest) = zone_prefix(rest);
-    let base = Civil { year, month, day, hour, minute, second }.timestamp();
+    let base = instant(year, (month, day), (hour, minute, second))?;
     Some((base.plus_ns(fraction_ns).plus_ns(-offset * SECOND_NS), rest))
 }
 
@@ -184,7 +186,7 @@ pub(super) fn apache_error(text: &[u8]) -> Option<Timestamp> {
     let (hour, minute, second) = clock(&text[11..19])?;
     let (fraction_ns, rest) = fraction(&text[19..]);
     let year = year(rest.strip_prefix(b" ")?)?;
-    Some(Civil { year, month, day, hour, minute, second }.timestamp().plus_ns(fraction_ns))
+    Some(instant(year, (month, day), (hour, minute, second))?.plus_ns(fraction_ns))
 }
 
 /// `19-Oct-2022 05:34:02.425` at the start (BIND); gives what follows.
@@ -197,7 +199,7 @@ pub(super) fn named_prefix(text: &[u8]) -> Option<(Timestamp, &[u8])> {
     let year = year(&text[7..11])?;
     let (hour, minute, second) = clock(&text[12..20])?;
     let (fraction_ns, rest) = fraction(&text[20..]);
-    Some((Civil { year, month, day, hour, minute, second }.timestamp().plus_ns(fraction_ns), rest))
+    Some((instant(year, (month, day), (hour, minute, second))?.plus_ns(fraction_ns), rest))
 }
 
 /// Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size: a number
@@ -221,7 +223,7 @@ pub(super) fn day_start(text: &[u8]) -> Option<Timestamp> {
     }
     let month = u8::try_from(two(&text[5..7])?).ok().filter(|m| (1..=12).contains(m))?;
     let (year, day) = (year(&text[..4])?, day(&text[8..])?);
-    Some(Civil { year, month, day, hour: 0, minute: 0, second: 0 }.timestamp())
+    instant(year, (month, day), (0, 0, 0))
 }
 
 /// `HH:MM:SS` with or without a fraction, as nanoseconds of the day.
@@ -250,6 +252,24 @@ pub(super) fn any(dates: &mut Dates, text: &[u8]) -> Option<Timestamp> {
 fn two(text: &[u8]) -> Option<u32> {
     let (tens, ones) = (text[0].wrapping_sub(b'0'), text[1].wrapping_sub(b'0'));
     (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
+}
+
+const LEAP_YEAR: i64 = 2000;
+
+/// Whether a month has that day: a stamp of a day that never was tells no time.
+fn is_day(year: i64, month: u8, day: u8) -> bool {
+    let is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let days = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    day <= days
+}
+
+fn instant(year: i64, (month, day): (u8, u8), (hour, minute, second): (u8, u8, u8)) -> Option<Timestamp> {
+    is_day(year, month, day).then(|| Civil { year, month, day, hour, minute, second }.timestamp())
 }
 
 fn day(text: &[u8]) -> Option<u8> {
@@ -357,6 +377,9 @@ mod tests {
         assert_eq!(shown(dates.clf(b"14/Jan/2015:12:48:57.127 +0530")), "2015-01-14T07:18:57.127Z");
         for bad in [
             "32/May/2015:10:05:03 +0000",
+            "31/Feb/2015:10:05:03 +0000",
+            "29/Feb/2015:10:05:03 +0000",
+            "31/Apr/2015:10:05:03 +0000",
             "17/Mai/2015:10:05:03 +0000",
             "17/May/2015:24:05:03 +0000",
             "",
@@ -384,6 +407,19 @@ mod tests {
     }
 
     #[test]
+    fn a_day_that_no_month_has_is_no_time() {
+        for bad in
+            ["2023-02-29T10:00:00Z", "2023-02-31 10:00:00", "2023-06-31T10:00:00Z", "1900-02-29T10:00:00"]
+        {
+            assert_eq!(iso(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(shown(iso(b"2024-02-29T10:00:00Z")), "2024-02-29T10:00:00Z");
+        assert_eq!(apache_error(b"Fri Feb 30 17:08:41 2021"), None);
+        assert_eq!(named_prefix(b"31-Nov-2022 05:34:02.425 client"), None);
+        assert_eq!(day_start(b"2023-02-29"), None);
+    }
+
+    #[test]
     fn epochs_are_told_apart_by_size() {
         for (text, expected) in [
             ("807256800", "1995-08-01T06:00:00Z"),
@@ -406,6 +442,8 @@ mod tests {
         assert_eq!(shown(dates.syslog(b"Dec 31 23:59:59")), "2021-12-31T23:59:59Z");
         assert_eq!(shown(dates.syslog(b"Jan  1 00:00:01")), "2022-01-01T00:00:01Z");
         assert_eq!(dates.syslog(b"Xxx  1 00:00:01"), None);
+        assert_eq!(dates.syslog(b"Feb 31 00:00:01"), None);
+        assert!(dates.syslog(b"Feb 29 00:00:01").is_some(), "the year may be another");
     }
 
     #[test]
