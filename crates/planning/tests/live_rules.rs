@@ -1,6 +1,8 @@
 //! What a rendered rule does to real requests in nginx and HAProxy: it refuses what its signature
 //! matches and lets the rest pass. Skipped with one line where a program is not installed.
 
+#![allow(clippy::disallowed_methods, reason = "real programs answer in real time")]
+
 mod fixture;
 
 use fixture::{NASTY, NOW, share, signature};
@@ -13,7 +15,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Longest that anything is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request as sent, and whether the rule must refuse it.
 struct Sent {
@@ -154,21 +159,22 @@ fn free_ports(count: usize) -> Vec<u16> {
 /// The answer's status; `None` where nothing answers.
 fn status(port: u16, request: &str) -> Option<u16> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
 }
 
-fn wait_for(port: u16) -> bool {
-    (0..100).any(|_| {
-        let answers = status(port, &get("/ready", "")).is_some();
-        if !answers {
-            std::thread::sleep(Duration::from_millis(50));
+fn wait_for(is_so: impl Fn() -> bool) -> bool {
+    let from = Instant::now();
+    while !is_so() {
+        if from.elapsed() > PATIENCE {
+            return false;
         }
-        answers
-    })
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
 }
 
 fn of_place(rules: &[RenderedRule], word: &str) -> String {
@@ -176,7 +182,7 @@ fn of_place(rules: &[RenderedRule], word: &str) -> String {
 }
 
 fn judge(name: &str, cases: &[Sent], ports: &[u16]) {
-    assert!(wait_for(ports[0]), "{name} does not answer");
+    assert!(wait_for(|| status(ports[0], &get("/ready", "")).is_some()), "{name} does not answer");
     for (case, port) in cases.iter().zip(ports) {
         let found = status(*port, &case.request);
         let wanted = if case.refused { 403 } else { 204 };
@@ -212,7 +218,7 @@ fn haproxy_refuses_what_the_signature_matches() {
     let Some(binary) = installed("haproxy") else { return };
     let cases = cases();
     let ports = free_ports(cases.len());
-    let mut text = "defaults\nmode http\ntimeout client 5s\ntimeout server 5s\ntimeout connect 5s\noption accept-invalid-http-request\n".to_owned();
+    let mut text = "defaults\nmode http\ntimeout client 60s\ntimeout server 60s\ntimeout connect 60s\noption accept-invalid-http-request\n".to_owned();
     for (index, (plan, port)) in plan_of(&cases).iter().zip(&ports).enumerate() {
         let rules = render::haproxy::render(plan, &[]);
         let body = of_place(&rules, "frontend");
@@ -242,7 +248,7 @@ fn on_each_program(plan: &Plan, protected: &[Prefix], judge: impl Fn(&str, u16))
     if let Some(binary) = installed("haproxy") {
         let rules = render::haproxy::render(plan, protected);
         let text = format!(
-            "defaults\nmode http\ntimeout client 5s\ntimeout server 5s\ntimeout connect 5s\n{}\nfrontend site\nbind 127.0.0.1:{}\n{}http-request return status 404\n",
+            "defaults\nmode http\ntimeout client 60s\ntimeout server 60s\ntimeout connect 60s\n{}\nfrontend site\nbind 127.0.0.1:{}\n{}http-request return status 404\n",
             of_place(&rules, "beside"),
             ports[1],
             of_place(&rules, "frontend section")
@@ -255,13 +261,12 @@ fn on_each_program(plan: &Plan, protected: &[Prefix], judge: impl Fn(&str, u16))
 
 /// Waits for the port without a request, which would count.
 fn accepts(port: u16) -> bool {
-    (0..100).any(|_| {
-        let open = TcpStream::connect(("127.0.0.1", port)).is_ok();
-        if !open {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        open
-    })
+    wait_for(|| TcpStream::connect(("127.0.0.1", port)).is_ok())
+}
+
+/// What a limit lets pass of itself since a moment: on a busy machine requests take their time.
+fn earned(from: Instant, per_s: f64) -> usize {
+    (from.elapsed().as_secs_f64() * per_s) as usize
 }
 
 #[test]
@@ -269,11 +274,13 @@ fn limits_let_the_burst_pass_and_refuse_the_rest() {
     for key in [RateKey::Source, RateKey::Network, RateKey::Path, RateKey::Total] {
         let plan = one_measure(Action::RateLimit { key, per_s: 0.2, burst: 6.0 }, Scope::All);
         on_each_program(&plan, &[], |program, port| {
+            let from = Instant::now();
             let answers: Vec<Option<u16>> = (0..20).map(|_| status(port, &get("/", ""))).collect();
             let passed = answers.iter().filter(|a| **a == Some(404)).count();
             let refused = answers.iter().filter(|a| **a == Some(429)).count();
             assert_eq!(passed + refused, 20, "{program} {key:?}: {answers:?}");
-            assert!((6..=8).contains(&passed), "{program} {key:?}: {passed} passed");
+            let most = 8 + earned(from, 0.2);
+            assert!((6..=most).contains(&passed), "{program} {key:?}: {passed} passed");
         });
     }
 }
@@ -297,7 +304,7 @@ fn challenged_clients_pass_with_the_cookie_that_they_were_given() {
 /// The status and the `Location` of an answer.
 fn redirect(port: u16, request: &str) -> (Option<u16>, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer);
@@ -351,8 +358,10 @@ fn a_staged_limit_holds_for_a_client_as_a_whole_or_not_at_all() {
         plan.measures[0].initial_share = 0.5;
         plan.created = Timestamp(NOW.0 + seed);
         on_each_program(&plan, &[], |program, port| {
+            let from = Instant::now();
             let passed = (0..20).filter(|_| status(port, &get("/", "")) == Some(404)).count();
-            assert!(passed == 20 || (6..=8).contains(&passed), "{program}: {passed} passed");
+            let most = 8 + earned(from, 0.2);
+            assert!(passed == 20 || (6..=most).contains(&passed), "{program}: {passed} passed");
         });
     }
 }
@@ -361,9 +370,11 @@ fn a_staged_limit_holds_for_a_client_as_a_whole_or_not_at_all() {
 fn the_waiting_room_admits_at_its_rate() {
     let plan = one_measure(Action::WaitingRoom { admitted_per_s: 2.0 }, Scope::All);
     on_each_program(&plan, &[], |program, port| {
+        let from = Instant::now();
         let answers: Vec<Option<u16>> = (0..60).map(|_| status(port, &get("/", ""))).collect();
         let admitted = answers.iter().filter(|a| **a == Some(404)).count();
-        assert!((2..=25).contains(&admitted), "{program}: {admitted} of 60 admitted");
+        let most = 25 + earned(from, 2.0);
+        assert!((2..=most).contains(&admitted), "{program}: {admitted} of 60 admitted");
         assert!(answers.iter().all(|a| matches!(a, Some(404 | 503))), "{program}: {answers:?}");
     });
 }

@@ -1,7 +1,7 @@
 //! Back ends that are told of clients (PROXY protocol): dnsdist and Knot. And new settings while
 //! clients ask.
 
-use crate::lab::{Lab, Server, ask_from, ask_udp, backend, code, has, try_ask, until};
+use crate::lab::{Lab, Server, ask_from, ask_udp, backend, code, glimpse, has, patient, try_ask, until};
 use seawall_dns_edge::{Backend, Limits};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -28,8 +28,8 @@ fn dnsdist(behind: SocketAddr) -> Option<Server> {
 fn dnsdist_sees_the_clients_over_udp_and_tcp() {
     let Some(nsd) = Server::start_nsd() else { return };
     let Some(dnsdist) = dnsdist(nsd.address) else { return };
-    let mut lab = Lab::start(&[&dnsdist], None, Limits::default());
-    lab.reload(vec![told("dnsdist", dnsdist.address)], Limits::default());
+    let mut lab = Lab::start(&[&dnsdist], None, patient());
+    lab.reload(vec![told("dnsdist", dnsdist.address)], patient());
     until("each thread tells of clients", || {
         let answer = |n: u32| {
             ask_from(
@@ -55,7 +55,7 @@ fn dnsdist_sees_the_clients_over_udp_and_tcp() {
     // It takes the checks' word that nobody asked for them.
     dnsdist.pause(true);
     until("it is out", || {
-        let _ = try_ask(lab.address, "www.example.org", 28);
+        let _ = glimpse(lab.address, "www.example.org", 28);
         lab.edge.backends().all(|(_, up)| !up)
     });
     dnsdist.pause(false);
@@ -74,22 +74,22 @@ fn knot_sees_the_clients() {
         )
     });
     let Some(knot) = knot else { return };
-    let mut lab = Lab::start(&[&knot], None, Limits::default());
-    lab.reload(vec![told("knot", knot.address)], Limits::default());
+    let mut lab = Lab::start(&[&knot], None, patient());
+    lab.reload(vec![told("knot", knot.address)], patient());
     for last in 2..20 {
         let source = [127, 0, 0, last];
         until("it answers who asks", || {
             ask_from(source, false, lab.address, "example.org").is_some_and(|a| has(&a, source))
         });
     }
-    assert!(lab.edge.backends().all(|(_, up)| up));
+    until("it is up", || lab.edge.backends().all(|(_, up)| up));
 }
 
 /// Each asks for a type that nobody asked for before, so that no answer comes from the cache.
 #[test]
 fn many_changes_of_servers_and_limits_lose_no_question() {
     let (Some(nsd), Some(knot)) = (Server::start_nsd(), Server::start_knot()) else { return };
-    let mut lab = Lab::start(&[&nsd], None, Limits::default());
+    let mut lab = Lab::start(&[&nsd], None, patient());
     let (stop, kinds, asked) = (AtomicBool::new(false), AtomicU32::new(300), AtomicU32::new(0));
     let address = lab.address;
     let lost = std::thread::scope(|scope| {
@@ -113,10 +113,7 @@ fn many_changes_of_servers_and_limits_lose_no_question() {
                 1 => both.to_vec(),
                 _ => both[..1].to_vec(),
             };
-            lab.reload(
-                servers,
-                Limits { hedge_ms: 20 + round, outstanding: 100 + round, ..Limits::default() },
-            );
+            lab.reload(servers, Limits { hedge_ms: 20 + round, outstanding: 100 + round, ..patient() });
             let (before, generation) = (asked.load(Relaxed), round);
             until("questions go on", || asked.load(Relaxed) >= before + 60 + generation as u32);
         }

@@ -7,7 +7,7 @@ mod lab;
 mod reroute;
 mod three;
 
-use lab::{Lab, Liar, Server, ask_tcp, ask_udp, code, has, until};
+use lab::{Lab, Liar, Server, ask_tcp, ask_udp, code, has, patient, until};
 use seawall_dns_edge::{Counter, Limits};
 
 fn servers() -> Vec<Server> {
@@ -17,7 +17,7 @@ fn servers() -> Vec<Server> {
 #[test]
 fn names_are_served_over_udp_and_tcp_in_front_of_each_server() {
     for server in servers() {
-        let lab = Lab::start(&[&server], None, Limits::default());
+        let lab = Lab::start(&[&server], None, patient());
         let www = ask_udp(lab.address, "wWw.example.org", 1);
         assert!(has(&www, [192, 0, 2, 1]), "{}: {www:?}", server.name);
         assert_eq!(www[12..16], *b"\x03wWw");
@@ -37,7 +37,7 @@ fn many_questions_at_once_are_answered_over_tls_and_others_than_tls_are_closed()
     use std::io::{Read, Write};
     let all = servers();
     let Some(server) = all.first() else { return };
-    let lab = Lab::start(&[server], None, Limits::default());
+    let lab = Lab::start(&[server], None, patient());
     // More than a connection's share that waits, and more than fits into one read.
     let names: Vec<String> = (0..300).map(|n| format!("host{}.example.org", n % 40)).collect();
     let answers = lab.ask_tls(&names);
@@ -54,7 +54,7 @@ fn many_questions_at_once_are_answered_over_tls_and_others_than_tls_are_closed()
 #[test]
 fn a_zone_is_transferred_and_absent_names_no_longer_reach_the_server() {
     for server in servers() {
-        let lab = Lab::start(&[&server], Some(&server), Limits::default());
+        let lab = Lab::start(&[&server], Some(&server), patient());
         until("the zone is known", || lab.edge.zones().iter().any(|(name, _, _)| name == "example.org"));
         let mut names = 0;
         // Each thread looks for new zones ten times a second; another port may be another thread's.
@@ -80,8 +80,8 @@ fn a_zone_is_transferred_and_absent_names_no_longer_reach_the_server() {
 fn a_zone_is_transferred_with_a_key_and_not_with_another() {
     let all = [Server::start_signed_nsd(), Server::start_signed_knot()];
     for server in all.into_iter().flatten() {
-        let stranger = Lab::signed(&server, lab::key(false), Limits::default());
-        let lab = Lab::signed(&server, lab::key(true), Limits::default());
+        let stranger = Lab::signed(&server, lab::key(false), patient());
+        let lab = Lab::signed(&server, lab::key(true), patient());
         until("the zone is known", || lab.edge.zones().iter().any(|(_, serial, _)| *serial == 7));
         let mut said = Vec::new();
         until("the stranger is told", || {
@@ -95,7 +95,7 @@ fn a_zone_is_transferred_with_a_key_and_not_with_another() {
 #[test]
 fn a_zone_that_changes_is_brought_up_to_date_by_differences() {
     let Some(knot) = Server::start_signed_knot() else { return };
-    let limits = Limits { zone_refresh_s: 1, ..Limits::default() };
+    let limits = Limits { zone_refresh_s: 1, ..patient() };
     let lab = Lab::signed(&knot, lab::key(true), limits);
     until("the zone is known", || lab.edge.zones().iter().any(|(_, serial, _)| *serial == 7));
     let before = lab.edge.zones()[0].2;
@@ -113,7 +113,7 @@ fn a_zone_that_changes_is_brought_up_to_date_by_differences() {
 fn a_server_that_dies_is_taken_out_and_one_that_returns_comes_back() {
     let all = servers();
     let [nsd, knot] = &all[..] else { return println!("needs NSD and Knot: not tried") };
-    let lab = Lab::start(&[nsd, knot], None, Limits::default());
+    let lab = Lab::start(&[nsd, knot], None, patient());
     let up = || lab.edge.backends().filter(|(_, up)| *up).count();
     for i in 0..20 {
         assert_eq!(code(&ask_udp(lab.address, &format!("host{i}.example.org"), 1)), 0);
@@ -154,8 +154,8 @@ fn what_was_known_is_served_when_all_servers_are_gone() {
     let Some(server) = all.first() else { return };
     let limits = Limits { backend_timeout_ms: 200, ..Limits::default() };
     let lab = Lab::start(&[server], None, limits);
-    let short = ask_udp(lab.address, "short.example.org", 1);
-    assert!(has(&short, [192, 0, 2, 5]));
+    // The server may not have the time to answer within so little.
+    until("it is known", || has(&ask_udp(lab.address, "short.example.org", 1), [192, 0, 2, 5]));
     server.pause(true);
     // Its time to live is one second.
     until("it is stale", || {

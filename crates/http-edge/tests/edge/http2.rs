@@ -228,7 +228,7 @@ fn a_flood_of_empty_data_is_cut() {
 #[test]
 fn a_header_block_that_does_not_end_is_cut_at_the_deadline() {
     is_cut(
-        |l| l.header_deadline_ms = 300,
+        |l| l.header_deadline_ms = 3_000,
         Counter::header_deadline,
         |client| {
             let own = client.stream_number();

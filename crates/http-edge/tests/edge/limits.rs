@@ -156,7 +156,7 @@ fn a_silent_tunnel_is_closed() {
 
 #[test]
 fn an_upstream_that_says_nothing_is_answered_for() {
-    let (edge, _origin) = limited(|l| l.upstream_timeout_ms = 200);
+    let (edge, _origin) = limited(|l| l.upstream_timeout_ms = 1_000);
     let answer = get(&edge, "/silent");
     assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
     counted(&edge, Counter::upstream_timeouts, 1);
@@ -183,7 +183,7 @@ fn thousands_of_dripping_connections_leave_room_for_people() {
 /// Broke: each client that sent its body a byte at a time had a place at the upstream meanwhile.
 #[test]
 fn bodies_that_are_held_back_take_no_places_and_reach_nobody() {
-    let (edge, origin) = limited(|_| {});
+    let (edge, origin) = limited(|l| l.rate_grace_ms = 600_000);
     let mut held = Vec::new();
     for n in 0..300_u16 {
         let [high, low] = n.to_be_bytes();

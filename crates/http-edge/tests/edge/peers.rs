@@ -1,11 +1,12 @@
 //! Real servers behind the edge, where this machine has them: each passes on to an origin of the
 //! tests, so that what it has understood can be read there.
 
+use crate::harness::PATIENCE;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin";
@@ -54,7 +55,7 @@ pub fn nginx(origin: SocketAddr, how: &str, lines: &str) -> Option<Peer> {
 pub fn haproxy(origin: SocketAddr) -> Option<Peer> {
     let write = |_: &Path, address: SocketAddr| {
         format!(
-            "defaults\n mode http\n timeout client 5s\n timeout server 5s\n timeout connect 5s\n\
+            "defaults\n mode http\n timeout client 60s\n timeout server 60s\n timeout connect 60s\n\
              frontend site\n bind {address}\n default_backend origin\nbackend origin\n server a {origin}\n"
         )
     };
@@ -105,7 +106,8 @@ fn start(
         return None;
     };
     let mut peer = Peer { child, folder, address };
-    for _ in 0..400 {
+    let from = Instant::now();
+    while from.elapsed() < PATIENCE {
         if TcpStream::connect(address).is_ok() {
             return Some(peer);
         }

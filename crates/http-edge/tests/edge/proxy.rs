@@ -191,9 +191,13 @@ fn requests_are_counted_into_windows_as_log_triage_counts_them() {
     get(&edge, "/drop");
     talk(&edge, b"nonsense\r\n\r\n");
     let mut all = seawall_detection::Window::default();
-    crate::harness::eventually("three requests", || {
+    // What waits is counted before it is answered.
+    crate::harness::eventually("three requests and their ends", || {
         all.merge(&edge.take_window());
-        all.http.as_ref().is_some_and(|h| h.counters.requests == 3)
+        all.http.as_ref().is_some_and(|h| {
+            let ends = h.counters.success + h.counters.bad_gateway + h.counters.malformed;
+            (h.counters.requests, ends) == (3, 3)
+        })
     });
     let http = all.http.expect("counted");
     assert_eq!((http.counters.success, http.counters.bad_gateway, http.counters.malformed), (1, 1, 1));

@@ -17,8 +17,8 @@ const SETTING: &str = "/proc/sys/net/ipv4/tcp_syncookies";
 const ALL_OPTIONS: &str = "7";
 
 /// Clients over there, told by lines: `open NAME ADDRESS [SOURCE]`, `say NAME`, `options NAME`,
-/// `stray ADDRESS`, `rush COUNT ADDRESS` (so many at once; how many of them are open after two
-/// seconds). Each is answered with a line. What a program sends back by a pair of virtual interfaces
+/// `stray ADDRESS`, `rush COUNT ADDRESS` (so many at once; how many of them are open within
+/// half a minute). Each is answered with a line. What a program sends back by a pair of virtual interfaces
 /// is read at the other end only where a program is, too: with the argument `program`, two
 /// instructions are there that let everything pass.
 const CLIENTS: &str = r"
@@ -39,8 +39,8 @@ for line in sys.stdin:
     verb, *rest = line.split()
     try:
         if verb == 'open':
-            held[rest[0]] = socket.create_connection((rest[1], 8080), 2, (rest[2], 0) if rest[2:] else None)
-            held[rest[0]].settimeout(10)
+            held[rest[0]] = socket.create_connection((rest[1], 8080), 30, (rest[2], 0) if rest[2:] else None)
+            held[rest[0]].settimeout(30)
         elif verb == 'rush':
             waiting = {}
             poll = select.poll()
@@ -51,7 +51,7 @@ for line in sys.stdin:
                 waiting[one.fileno()] = one
                 poll.register(one, select.POLLOUT)
             is_open = 0
-            until = time.monotonic() + 2
+            until = time.monotonic() + 30
             while waiting and time.monotonic() < until:
                 for number, _ in poll.poll(100):
                     poll.unregister(number)
@@ -172,9 +172,11 @@ fn arm_whole(filter: &mut KernelFilter, clients: &mut Clients, known: &str) {
     assert_eq!(clients.tell(&format!("rush {MANY} 192.0.2.1")), MANY.to_string());
     let found = totals(filter);
     assert!(found.cookies_left > 1 && found.cookies_left_good > 1, "half is the host's at first: {found:?}");
-    filter.look_at_cookies(Moment::now()).expect("looked at");
-    assert_eq!(filter.take_notes(), Vec::<String>::new());
-    assert!(shows_answered(1_000), "and then all");
+    wait_for(|| {
+        filter.look_at_cookies(Moment::now()).expect("looked at");
+        assert_eq!(filter.take_notes(), Vec::<String>::new());
+        shows_answered(1_000).then_some(())
+    });
 }
 
 /// Whether a filter of this machine has openings answered for that part of a thousand flows.
@@ -220,13 +222,15 @@ fn cookies_begin_connections_and_break_none_when_they_come_and_go() {
         clients.does(&format!("say new4-{n}"));
         clients.does(&format!("say new6-{n}"));
     }
-    let found = totals(&filter);
-    // The host is left one in a tenth of a second.
+    // The host is left one in a tenth of a second. Whoever is not answered within a second asks again.
+    assert_eq!(clients.tell(&format!("rush {MANY} 192.0.2.1")), MANY.to_string());
+    let good = |found: &Totals| found.cookies_good - begun.cookies_good;
+    let found = wait_for(|| Some(totals(&filter)).filter(|found| good(found) >= 10));
     let answered = found.cookies_sent - begun.cookies_sent;
-    assert!(answered >= 10, "{found:?}");
-    assert_eq!(answered, found.cookies_good - begun.cookies_good, "{found:?}");
+    assert!((good(&found)..=2 * good(&found)).contains(&answered), "{found:?}");
     assert_eq!(found.cookies_bad, 0);
     clients.does("stray 192.0.2.1");
+    wait_for(|| (totals(&filter).cookies_bad > 0).then_some(()));
     assert_eq!(totals(&filter).cookies_bad, 1, "an acknowledgement of nothing");
     assert_eq!(filter.audit(Moment::now()).expect("an audit"), Vec::<String>::new());
     filter.undo(Moment::now()).expect("undone");
@@ -254,13 +258,16 @@ fn cookies_carry_options_where_the_hosts_timestamps_can_be_foretold() {
         clients.does(&format!("open before-{timestamps} 192.0.2.1"));
         arm_whole(&mut filter, &mut clients, &format!("before-{timestamps}"));
         clients.does(&format!("say before-{timestamps}"));
-        // Of two at once, the host is left one at most.
-        let sent = totals(&filter).cookies_sent;
-        clients.does(&format!("open a-{timestamps} 192.0.2.1"));
-        clients.does(&format!("open b-{timestamps} 192.0.2.1"));
-        assert!(totals(&filter).cookies_sent > sent);
-        assert_eq!(clients.tell(&format!("options b-{timestamps}")), bits);
-        clients.does(&format!("say b-{timestamps}"));
+        // The host is left one in a tenth of a second: one that it was not left.
+        let mut number = 0;
+        let name = wait_for(|| {
+            number += 1;
+            let (name, sent) = (format!("new-{timestamps}-{number}"), totals(&filter).cookies_sent);
+            clients.does(&format!("open {name} 192.0.2.1"));
+            (totals(&filter).cookies_sent > sent).then_some(name)
+        });
+        assert_eq!(clients.tell(&format!("options {name}")), bits);
+        clients.does(&format!("say {name}"));
         filter.undo(Moment::now()).expect("undone");
     }
 }
@@ -335,9 +342,11 @@ fn cookies_that_a_firewall_keeps_from_the_sockets_are_given_up() {
     clients.does("say before");
     // They have their answer, and take the connection for open.
     assert_eq!(clients.tell(&format!("rush {MANY} 192.0.2.1")), MANY.to_string());
-    filter.look_at_cookies(Moment::now()).expect("looked at");
-    let notes = filter.take_notes();
-    assert!(notes.iter().any(|n| n.contains("(a firewall?)")), "{notes:?}, {:?}", totals(&filter));
+    let why = wait_for(|| {
+        filter.look_at_cookies(Moment::now()).expect("looked at");
+        filter.take_notes().pop()
+    });
+    assert!(why.contains("(a firewall?)"), "{why}, {:?}", totals(&filter));
     for n in 0..10 {
         clients.does(&format!("open after-{n} 192.0.2.1"));
         clients.does(&format!("say after-{n}"));

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest that anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running guard and its story so far; killed when dropped.
 struct Guard {
@@ -50,11 +50,21 @@ impl Guard {
 
     /// Waits for a text, doing something over and over meanwhile.
     fn wait_for(&self, text: &str, mut meanwhile: impl FnMut()) {
+        self.wait_until(&format!("{text:?}"), || {
+            let is_told = self.story().contains(text);
+            if !is_told {
+                meanwhile();
+            }
+            is_told
+        });
+    }
+
+    /// Tries until something is so.
+    fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         #[allow(clippy::disallowed_methods, reason = "the guard lives by the wall's clock")]
         let from = Instant::now();
-        while !self.story().contains(text) {
-            assert!(from.elapsed() < PATIENCE, "no {text:?} in:\n{}", self.story());
-            meanwhile();
+        while !is_so() {
+            assert!(from.elapsed() < PATIENCE, "no {what} in:\n{}", self.story());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

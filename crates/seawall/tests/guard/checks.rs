@@ -103,7 +103,7 @@ fn a_table_that_is_locked_is_seen_by_its_check() {
     });
     let check = |name: &str, more: &str| {
         format!(
-            "[[check]]\nname = \"{name}\"\nkind = \"postgresql\"\naddress = \"127.0.0.1:{port}\"\nwithin-ms = 500\n{more}"
+            "[[check]]\nname = \"{name}\"\nkind = \"postgresql\"\naddress = \"127.0.0.1:{port}\"\nwithin-ms = 3000\n{more}"
         )
     };
     let password = folder.path().join("password");
@@ -129,7 +129,7 @@ fn a_table_that_is_locked_is_seen_by_its_check() {
     wait_for(&guard, "alive", "good");
     wait_for(&guard, "stranger", "password authentication failed");
     wait_for(&guard, "nonsense", "nowhere");
-    let lock = psql(port, "begin; lock table orders; select pg_sleep(60)").spawn().expect("psql");
+    let lock = psql(port, "begin; lock table orders; select pg_sleep(600)").spawn().expect("psql");
     let mut lock = Running(lock);
     wait_for(&guard, "orders", "does not answer in time");
     wait_for(&guard, "alive", "good");

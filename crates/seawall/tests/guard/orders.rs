@@ -1,7 +1,7 @@
 //! What the operator can do with a running guard.
 
-use super::guard::{Folder, Guard};
-use std::io::{Read, Write};
+use super::guard::{Folder, Guard, eventually};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// A site that answers everything at once.
@@ -24,17 +24,27 @@ pub fn site() -> SocketAddr {
     address
 }
 
-/// Requests over one connection, as fast as they are answered, until one is not.
-pub fn hammer(guard: &Guard, requests: u32) -> u32 {
-    let mut stream = TcpStream::connect(guard.address()).expect("a connection");
-    let mut part = [0; 4_096];
-    for done in 0..requests {
-        let sent = stream.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
-        if sent.is_err() || !matches!(stream.read(&mut part), Ok(n) if n > 0) {
-            return done;
+/// Requests over one connection, as fast as they are answered, until one is not; how many of them
+/// the site has answered.
+pub fn hammer(guard: &Guard, requests: u32) -> usize {
+    let mut stream = BufReader::new(TcpStream::connect(guard.address()).expect("a connection"));
+    (0..requests).map_while(|_| ask(&mut stream)).filter(|is_served| *is_served).count()
+}
+
+/// Whether a request is served; `None`: it has no whole answer.
+fn ask(stream: &mut BufReader<TcpStream>) -> Option<bool> {
+    stream.get_mut().write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").ok()?;
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head).ok()? == 0 {
+            return None;
         }
     }
-    requests
+    let head = head.to_ascii_lowercase();
+    let length = head.split("content-length: ").nth(1)?.lines().next()?.parse().ok()?;
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some(head.starts_with("http/1.1 200 ") && body == b"ok")
 }
 
 fn attacked(folder: &Folder) -> Guard {
@@ -46,13 +56,10 @@ pub fn attacked_at(folder: &Folder, listen: SocketAddr) -> Guard {
     let state = folder.path().join("state");
     let site = format!("{listen}=http://{}", site());
     let guard = Guard::with(folder, &["--http", &site, "--state", state.to_str().expect("a plain path")]);
-    let stop = std::time::Instant::now() + std::time::Duration::from_secs(4);
-    while std::time::Instant::now() < stop
-        && guard.lines_with("measures in force", stop - std::time::Duration::from_secs(9)).is_empty()
-    {
+    eventually("measures in force", || {
         hammer(&guard, 500);
-    }
-    guard.wait_for("measures in force");
+        guard.story_text().contains("measures in force").then_some(())
+    });
     guard
 }
 
@@ -95,10 +102,12 @@ fn an_incident_survives_a_crash_and_is_written_up_at_the_next_start() {
     let guard = attacked(&folder);
     let incidents = folder.path().join("state/incidents");
     let report = || {
+        // An incident without an attack would end, and be written up.
+        hammer(&guard, 100);
         let entry = std::fs::read_dir(&incidents).ok()?.flatten().next()?.path();
         entry.join("report.json").exists().then_some(entry)
     };
-    let incident = super::guard::eventually("a report is kept", report);
+    let incident = eventually("a report is kept", report);
     assert!(!incident.join("postmortem.md").exists());
     guard.kill();
     let upstream = format!("http://{}", site());
@@ -128,11 +137,11 @@ fn orders_are_taken_while_other_clients_of_the_socket_are_silent() {
     let folder = Folder::new("silent");
     let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
     let socket = folder.path().join("admin.sock");
+    // One after the other they would be waited for longer than an order waits.
     let silent: Vec<_> =
         (0..30).map(|_| std::os::unix::net::UnixStream::connect(&socket).expect("connected")).collect();
-    let from = std::time::Instant::now();
     let undone = guard.order(&["undo"]);
-    assert!(undone.status.success() && from.elapsed().as_millis() < 1_500, "{undone:?}");
+    assert!(undone.status.success(), "{undone:?}");
     drop(silent);
 }
 
