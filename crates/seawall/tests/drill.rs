@@ -20,7 +20,7 @@ fn a_short_world_is_played_measured_and_cleaned_up() {
     let world = live::world("library").expect("a world");
     let go_on = AtomicBool::new(false);
     let options =
-        Options { program, seed: 5, stop: &go_on, pace: 0.12, keep: None, peers: &[], in_lab: false };
+        Options { program, seed: 5, stop: &go_on, pace: 0.25, keep: None, peers: &[], in_lab: false };
     let mut stages = Vec::new();
     let mut tell = |p: &live::Progress| {
         if let What::Stage(stage) = &p.what {

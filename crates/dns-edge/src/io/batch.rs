@@ -458,12 +458,28 @@ mod tests {
     use super::*;
     use crate::io::socket;
 
-    fn wait_for(receiver: &mut Receiver, socket: &UdpSocket, with_to: bool, wanted: usize) -> usize {
-        let mut all = 0;
-        for _ in 0..1_000_000 {
-            all = receiver.receive(socket, with_to).expect("receives");
-            if all >= wanted {
-                break;
+    /// Longest for datagrams over the loopback: nobody waits so long who is not kept from running.
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+    /// What was received, on its own.
+    #[derive(Debug)]
+    struct Got {
+        from: SocketAddr,
+        to: Option<IpAddr>,
+        bytes: Vec<u8>,
+        is_cut: bool,
+    }
+
+    /// Receives so many at least, in as many calls as it takes.
+    fn wait_for(socket: &UdpSocket, with_to: bool, wanted: usize) -> Vec<Got> {
+        let (mut receiver, mut all) = (Receiver::new(64), Vec::new());
+        #[allow(clippy::disallowed_methods, reason = "real sockets take real time")]
+        let from = std::time::Instant::now();
+        while all.len() < wanted {
+            assert!(from.elapsed() < PATIENCE, "{} of {wanted} have come", all.len());
+            for i in 0..receiver.receive(socket, with_to).expect("receives") {
+                let Received { from, to, bytes, is_cut } = receiver.get(i).expect("a datagram");
+                all.push(Got { from, to, bytes: bytes.to_vec(), is_cut });
             }
             std::thread::yield_now();
         }
@@ -487,19 +503,17 @@ mod tests {
             sent[range].iter().map(|bytes| Datagram { to, from: None, bytes })
         };
         assert_eq!(sender.send(&client, datagrams(0..70)), 0);
-        let mut receiver = Receiver::new(64);
-        assert_eq!(wait_for(&mut receiver, &server, true, BATCH), BATCH);
-        for i in 0..BATCH {
-            let got = receiver.get(i).expect("a datagram");
+        let all = wait_for(&server, true, 70);
+        assert_eq!(all.len(), 70);
+        for (got, sent) in all.iter().zip(&sent) {
             assert_eq!((got.from, got.to), (client.local_addr().expect("bound"), Some(local)));
-            assert_eq!((got.bytes, got.is_cut), (&sent[i][..sent[i].len().min(64)], sent[i].len() > 64));
+            assert_eq!((&got.bytes[..], got.is_cut), (&sent[..sent.len().min(64)], sent.len() > 64));
         }
         let (from, to) = (Some(local), Some(client.local_addr().expect("bound")));
         let answer = Datagram { to, from, bytes: b"answer" };
         assert_eq!(sender.send(&server, std::iter::once(answer)), 0);
-        assert_eq!(wait_for(&mut receiver, &client, false, 1), 1);
-        let got = receiver.get(0).expect("a datagram");
-        assert_eq!((got.from, got.bytes), (SocketAddr::new(local, port), &b"answer"[..]));
+        let [got] = &wait_for(&client, false, 1)[..] else { panic!("one was sent") };
+        assert_eq!((got.from, &got.bytes[..]), (SocketAddr::new(local, port), &b"answer"[..]));
     }
 
     #[test]
@@ -524,12 +538,10 @@ mod tests {
             assert_eq!(sender.send(&server, datagrams), 0);
             assert!(sender.can_join, "loopback cuts");
             for (number, client) in clients.iter().enumerate() {
-                let mut receiver = Receiver::new(64);
-                assert_eq!(wait_for(&mut receiver, client, false, 30), 30);
-                let mut got: Vec<&[u8]> =
-                    (0..30).map(|i| receiver.get(i).expect("a datagram").bytes).collect();
+                let mut got: Vec<Vec<u8>> =
+                    wait_for(client, false, 30).into_iter().map(|got| got.bytes).collect();
                 got.sort_unstable();
-                let wanted: Vec<&[u8]> = sent.iter().skip(number).step_by(2).map(Vec::as_slice).collect();
+                let wanted: Vec<Vec<u8>> = sent.iter().skip(number).step_by(2).cloned().collect();
                 assert_eq!(got, wanted);
             }
         }
@@ -544,8 +556,7 @@ mod tests {
         let datagrams =
             [&b"one"[..], &too_long, b"two"].map(|bytes| Datagram { to: Some(good), from: None, bytes });
         assert_eq!(sender.send(&socket, datagrams.into_iter()), 1);
-        let mut receiver = Receiver::new(64);
-        assert_eq!(wait_for(&mut receiver, &socket, false, 2), 2);
-        assert_eq!(receiver.get(1).expect("a datagram").bytes, b"two");
+        let [one, two] = &wait_for(&socket, false, 2)[..] else { panic!("two were sent") };
+        assert_eq!((&one.bytes[..], &two.bytes[..]), (&b"one"[..], &b"two"[..]));
     }
 }

@@ -44,7 +44,7 @@ const WORLD: World = World {
 /// From then on people must be served: seconds after the onset.
 const FROM_S: f64 = 3.0;
 const STEP_S: f64 = 0.5;
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program that stands before the site.
 #[derive(Clone, Debug)]

@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest for the guard to listen, and to end when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(10);
-const ORDER_PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(60);
+const ORDER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// One event, and when it was heard.
 #[derive(Clone, Debug)]

@@ -9,14 +9,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Longest for a peer to listen.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A program that a team may have in front of its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,16 +173,9 @@ impl Drop for Running {
     }
 }
 
-/// A port of this machine that nobody has at this moment, for UDP and for TCP.
+/// A port of this machine that nobody has, for UDP and for TCP.
 fn free_door() -> io::Result<Door> {
-    for _ in 0..20 {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        if UdpSocket::bind(address).is_ok() {
-            return Door::new(address).map_err(io::Error::other);
-        }
-    }
-    Err(io::Error::other("no port is free for both TCP and UDP"))
+    Door::new(seawall_ports::free()?).map_err(io::Error::other)
 }
 
 /// dnsdist takes questions over TCP too, once it takes them over UDP.

@@ -33,7 +33,7 @@ const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 /// The lab's own files go here, on a file system that nobody else sees.
 const RUN: &str = "/run";
 /// How long the inner drill has to clean up once it was asked to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 /// What the inner drill says first: that it is in a lab.
 const SETTLED: u8 = 0xFF;
