@@ -1,7 +1,7 @@
 //! Whether a back end is up, shared by all threads. Threads take a server out when it falls
 //! silent; only the health check brings it back, with a share that grows over some seconds.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How long a server that came back takes to reach its full share.
 pub const RETURN_MS: u64 = 10_000;
@@ -10,16 +10,18 @@ const FIRST_SHARE: f32 = 0.1;
 /// Good checks in a row that bring a server back.
 const GOOD_CHECKS: u32 = 2;
 
-/// 0: down; else one more than the millisecond since when it is up.
 #[derive(Debug)]
 pub struct Health {
+    /// 0: down; else one more than the millisecond since when it is up.
     up_since: AtomicU64,
+    /// It has answered, and not as it should.
+    is_wrong: AtomicBool,
 }
 
 impl Default for Health {
     /// Up for long.
     fn default() -> Self {
-        Self { up_since: AtomicU64::new(1) }
+        Self { up_since: AtomicU64::new(1), is_wrong: AtomicBool::new(false) }
     }
 }
 
@@ -48,6 +50,17 @@ impl Health {
         self.up_since.swap(0, Ordering::Relaxed) != 0
     }
 
+    /// Notes that what it says is not as it should be.
+    pub fn distrust(&self) {
+        self.is_wrong.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what it says, if it says something, is as good as what others say.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        !self.is_wrong.load(Ordering::Relaxed)
+    }
+
     fn restore(&self, now_ms: u64) {
         let _ = self.up_since.compare_exchange(0, now_ms.max(1) + 1, Ordering::Relaxed, Ordering::Relaxed);
     }
@@ -72,6 +85,9 @@ impl Checks {
     /// Notes a check. Two bad ones in a row take a server out, two good ones bring it back.
     pub fn note(&mut self, is_good: bool, health: &Health, now_ms: u64) -> Turn {
         (self.good, self.bad) = if is_good { (self.good + 1, 0) } else { (0, self.bad + 1) };
+        if self.good >= GOOD_CHECKS {
+            health.is_wrong.store(false, Ordering::Relaxed);
+        }
         if self.good >= GOOD_CHECKS && !health.is_up() {
             health.restore(now_ms);
             return Turn::Up;

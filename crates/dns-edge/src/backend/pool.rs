@@ -81,7 +81,8 @@ impl Pool {
 
     /// The server with the fewest questions for its weight, of those of the lowest tier that are
     /// up; ties go round.
-    /// With none up, of all: asking a server that is thought dead costs nothing more.
+    /// With none up, of all: asking a server that is thought dead costs nothing more. A second attempt
+    /// (`except`: the server of the first) goes to none that is out for what it says.
     pub fn choose(&mut self, now_ms: u64, except: Option<u16>) -> Option<usize> {
         let n = self.members.len();
         self.next = self.next.wrapping_add(1);
@@ -105,11 +106,9 @@ impl Pool {
         let mut up = up()
             .filter(|(at, _)| Some(self.members[*at].tier) == tier)
             .map(|(at, share)| (at, cost(at, share)));
+        let last = || order().filter(|at| except.is_none() || self.members[*at].health.is_trusted());
         let chosen = cheapest(&mut up);
-        if chosen.is_none() && except.is_some() {
-            return None;
-        }
-        chosen.or_else(|| cheapest(&mut order().map(|at| (at, cost(at, 1.0))))).map(|(at, _)| at)
+        chosen.or_else(|| cheapest(&mut last().map(|at| (at, cost(at, 1.0))))).map(|(at, _)| at)
     }
 
     #[must_use]
@@ -154,7 +153,11 @@ impl Pool {
     pub fn failed_alone(&mut self, member: usize) -> bool {
         let m = &mut self.members[member];
         m.failed_alone += 1;
-        m.failed_alone >= FAILED_ALONE && m.health.eject()
+        let is_wrong = m.failed_alone >= FAILED_ALONE;
+        if is_wrong {
+            m.health.distrust();
+        }
+        is_wrong && m.health.eject()
     }
 
     /// A question sent at `sent_us` is late. Returns whether the member was taken out for it.
@@ -280,9 +283,22 @@ mod tests {
         }
         assert!(!healths[0].is_up());
         assert!((0..10).all(|_| pool.choose(60_000, None) == Some(1)));
-        assert_eq!(pool.choose(60_000, Some(1)), None);
         healths[1].eject();
         assert!(!pool.has_up() && pool.choose(60_000, None).is_some());
+    }
+
+    /// Broke: while one server was out and the machine had been too busy for the checks of the other,
+    /// which answered again, whoever asked was told of a failure.
+    #[test]
+    fn a_second_attempt_goes_to_one_that_was_silent_and_to_none_that_lies() {
+        let (mut pool, healths) = pool(&[1, 1]);
+        healths[0].eject();
+        assert_eq!(pool.choose(60_000, Some(1)), Some(0), "nobody else is there");
+        for _ in 0..FAILED_ALONE {
+            pool.failed_alone(0);
+        }
+        assert_eq!(pool.choose(60_000, Some(1)), None, "better late than wrong");
+        assert_eq!(pool.choose(60_000, None), Some(1));
     }
 
     #[test]

@@ -128,6 +128,9 @@ impl Keeper<'_> {
                 (Some(code), None) => *code != code::SERVER_FAILURE,
             };
             let health = &self.common.healths[first + at];
+            if !is_good && code.is_some() {
+                health.distrust();
+            }
             let turn = self.checks[first + at].note(is_good, health, self.clock.now().us / 1_000);
             match turn {
                 Turn::Up => self.tell(BackendEventKind::ServerUp, &backend.name, "is up"),
