@@ -303,7 +303,8 @@ fn cookies_that_the_interface_loses_are_given_up_before_anybody_is_turned_away()
     let mut clients = Clients::deaf(&peer);
     let mut filter = start(&[]);
     let (why, is_open) = given_up(&mut filter, &mut clients);
-    assert!(why.contains("does not send what a program answers"), "{why}");
+    // By what the interface says that it has lost, or by who comes back, if that is seen first.
+    assert!(why.contains("send what a program answers"), "{why}");
     assert_eq!(is_open, MANY, "who was not answered tries again after a second");
 }
 
