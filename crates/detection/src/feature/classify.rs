@@ -205,7 +205,7 @@ pub fn is_login_path(path: &[u8]) -> bool {
 }
 
 /// Text that people's browsers do not ask a site for, and scanners do.
-const PROBE_WORDS: [&[u8]; 70] = [
+const PROBE_WORDS: [&[u8]; 90] = [
     b"/.env",
     b"/.git",
     b"/.svn",
@@ -276,6 +276,26 @@ const PROBE_WORDS: [&[u8]; 70] = [
     b"wlwmanifest.xml",
     b"/.vscode",
     b"/.idea",
+    b"/.bash",
+    b"/.profile",
+    b"/.history",
+    b"/.config",
+    b"/.cache",
+    b"/.npmrc",
+    b"/.docker",
+    b"/.kube",
+    b"etc/shadow",
+    b"%2fetc%2fpasswd",
+    b"%252e%252e",
+    b"<svg",
+    b"<img",
+    b"<iframe",
+    b"%3csvg",
+    b"%3cimg",
+    b"onerror=",
+    b"alert(",
+    b"prompt(",
+    b"document.cookie",
 ];
 
 /// Remembers the last answers by the hash of the text. Traffic repeats the same few agents and

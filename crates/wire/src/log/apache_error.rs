@@ -1,12 +1,17 @@
 //! Apache's error log: failed logins, exhausted workers, trouble with back ends, failed TLS,
-//! restarts. Errors about single requests are passed over, the access log tells of them.
+//! restarts, requests that ModSecurity refused. Other errors about single requests are passed over,
+//! the access log tells of them.
 
 use super::date::{self, Dates};
+use super::draft::{Draft, Field};
 use super::scan::{Cursor, address};
 use super::{Line, LineError, haproxy};
 use memchr::{memchr, memmem};
+use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
-use seawall_model::observation::{BackendEvent, BackendEventKind, ConnectionEvent, Login, Observation};
+use seawall_model::observation::{
+    BackendEvent, BackendEventKind, ConnectionEvent, Ending, Login, Observation,
+};
 
 /// Reads `[Thu Oct 13 12:24:49.880562 2022] [auth_basic:error] [pid 10:tid 14] [client
 /// 198.51.100.7:50229] AH01618: user x not found: /`.
@@ -37,11 +42,29 @@ pub(super) fn read<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Line<'a>, Li
         let connection = haproxy::connection(time, client, ConnectionEvent::TlsAbandoned);
         return Ok(connection.map_or(Line::Nothing, |c| Line::Observation(Observation::Connection(c))));
     }
+    if says(b"ModSecurity: Access denied") {
+        return Ok(refused(time, client, rest, dates));
+    }
     if says(b"Graceful restart requested") || says(b"resuming normal operations") {
         let text = "apache: restarted".to_owned();
         return Ok(Line::Change(Change { time, kind: ChangeKind::Configuration, text }));
     }
     Ok(Line::Nothing)
+}
+
+/// `ModSecurity: Access denied with code 403 … [hostname "shop.example"] [uri "/a"]`.
+fn refused<'a>(time: Timestamp, client: &'a [u8], text: &'a [u8], dates: &mut Dates) -> Line<'a> {
+    let tag = |name: &[u8]| {
+        let value = memmem::rfind(text, name).map_or(&b""[..], |at| &text[at + name.len()..]);
+        &value[..memchr(b'"', value).unwrap_or(value.len())]
+    };
+    let mut draft = Draft::new(dates);
+    draft.time = Some(time);
+    draft.peer = client;
+    draft.request.ending = Ending::Denied;
+    draft.set(Field::Target, tag(b"[uri \""), dates);
+    draft.set(Field::Host, tag(b"[hostname \""), dates);
+    draft.finish().map_or(Line::Nothing, |r| Line::Observation(Observation::Request(r)))
 }
 
 fn backend_kind(text: &[u8]) -> Option<BackendEventKind> {
@@ -79,6 +102,10 @@ mod tests {
                     format!("{} {} {} {}", l.time, l.succeeded, l.client, String::from_utf8_lossy(l.user))
                 }
                 Line::Observation(Observation::Connection(c)) => format!("{:?} {}", c.event, c.client),
+                Line::Observation(Observation::Request(r)) => {
+                    let (host, path) = (String::from_utf8_lossy(r.host), String::from_utf8_lossy(r.path));
+                    format!("{:?} {} {host}{path}", r.ending, r.client)
+                }
                 Line::Change(change) => change.text,
                 other => format!("{other:?}"),
             }
@@ -91,6 +118,10 @@ mod tests {
             (
                 r#"[client 198.51.100.7:5] AH01617: user a b: authentication failure for "/": Password Mismatch"#,
                 "2022-10-13T12:24:49.880Z false 198.51.100.7 a b",
+            ),
+            (
+                r#"[client 198.51.100.7:5] [client 198.51.100.7] ModSecurity: Access denied with code 403 (phase 2). [id "949110"] [hostname "shop.example"] [uri "/a"] [unique_id "Y"]"#,
+                "Denied 198.51.100.7 shop.example/a",
             ),
             ("AH00484: server reached MaxRequestWorkers setting, consider raising it", "Exhausted"),
             (

@@ -3,7 +3,7 @@
 
 use super::date::{self, Dates};
 use super::envelope::Envelope;
-use super::scan::{Cursor, address};
+use super::scan::{Cursor, address, address_and_port};
 use super::{Line, LineError};
 use memchr::{memchr, memmem};
 use seawall_model::observation::{Login, Observation};
@@ -59,12 +59,16 @@ fn by_words(text: &[u8]) -> Option<Attempt<'_>> {
 }
 
 fn sshd(text: &[u8]) -> Option<Attempt<'_>> {
-    let forms: [(&[u8], bool); 9] = [
+    if let Some(left) = left_before_login(text) {
+        return Some(left);
+    }
+    let forms: [(&[u8], bool); 10] = [
         (b"Failed ", false),
         (b"Accepted ", true),
         (b"Invalid user ", false),
         (b"Illegal user ", false),
         (b"Bad password attempt for ", false),
+        (b"Bad PAM password attempt for ", false),
         (b"error: maximum authentication attempts exceeded for ", false),
         (b"error: PAM: Authentication failure for ", false),
         (b"Password auth succeeded for ", true),
@@ -82,9 +86,23 @@ fn sshd(text: &[u8]) -> Option<Attempt<'_>> {
     }
     // The user is the attacker's text and may hold "from"; the last one is sshd's own.
     let at = memmem::rfind(rest, b" from ")?;
-    let client = address(Cursor::new(&rest[at + 6..]).token()?)?;
+    let (client, _) = address_and_port(Cursor::new(&rest[at + 6..]).token()?)?;
     let user = rest[..at].strip_prefix(b"'").and_then(|u| u.strip_suffix(b"'")).unwrap_or(&rest[..at]);
     Some(Attempt { client, succeeded: *succeeded, service: "ssh", user })
+}
+
+/// `Connection closed by authenticating user anna 198.51.100.7 port 22 [preauth]`: all that is told of
+/// a guess where passwords are not asked for.
+fn left_before_login(text: &[u8]) -> Option<Attempt<'_>> {
+    let before = text.strip_suffix(b" [preauth]")?;
+    let at = [&b"authenticating user "[..], b"invalid user "]
+        .into_iter()
+        .find_map(|words| Some(memmem::find(before, words)? + words.len()))?;
+    let port = memmem::rfind(&before[at..], b" port ")?;
+    let named = &before[at..at + port];
+    let space = memchr::memrchr(b' ', named)?;
+    let client = address(&named[space + 1..])?;
+    Some(Attempt { client, succeeded: false, service: "ssh", user: &named[..space] })
 }
 
 /// `[pid 2] [anna] FAIL LOGIN: Client "198.51.100.7"`.
@@ -209,6 +227,21 @@ mod tests {
                 "true ssh 198.51.100.7 anna",
             ),
             ("sshd[1]", "Invalid user admin from 198.51.100.7 port 4711", "false ssh 198.51.100.7 admin"),
+            (
+                "sshd[1]",
+                "Disconnected from authenticating user a b 198.51.100.7 port 59402 [preauth]",
+                "false ssh 198.51.100.7 a b",
+            ),
+            (
+                "sshd[1]",
+                "Connection closed by invalid user x 2001:db8::7 port 5 [preauth]",
+                "false ssh 2001:db8::7 x",
+            ),
+            (
+                "dropbear[9]",
+                "Bad PAM password attempt for 'anna' from 198.51.100.7:49242",
+                "false ssh 198.51.100.7 anna",
+            ),
             ("vsftpd[1]", r#"[anna] FAIL LOGIN: Client "198.51.100.7""#, "false ftp 198.51.100.7 anna"),
             (
                 "dovecot",

@@ -144,6 +144,7 @@ fn format(kind: Kind, lines: &[&[u8]]) -> Format {
         Kind::Nlb => Format::Nlb,
         Kind::Squid => Format::Squid,
         Kind::Zoraxy => Format::Zoraxy,
+        Kind::Gin => Format::Gin,
         Kind::NginxError => Format::NginxError,
         Kind::ApacheError => Format::ApacheError,
         Kind::Auth => Format::Auth,

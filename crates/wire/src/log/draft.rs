@@ -111,6 +111,11 @@ fn written_span(text: &[u8]) -> Option<u64> {
         b"us" | b"\xc2\xb5s" | b"\xce\xbcs" => decimal(number, 0),
         b"ns" => decimal(number, 0).map(|ns| ns / 1_000),
         b"m" => decimal(number, 6).map(|us| us.saturating_mul(60)),
+        // As Go writes longer ones: `1m2.5s`.
+        [b'm', seconds @ .., b's'] => {
+            let minutes_us = decimal(number, 6)?.saturating_mul(60);
+            Some(minutes_us.saturating_add(decimal(seconds, 6)?))
+        }
         _ => None,
     }
 }
@@ -452,6 +457,7 @@ mod tests {
         assert_eq!(Unit::Written.sum(b"12ms"), Some(12_000));
         assert_eq!(Unit::Written.sum("350µs".as_bytes()), Some(350));
         assert_eq!(Unit::Written.sum(b"1.5s"), Some(1_500_000));
+        assert_eq!(Unit::Written.sum(b"1m2.5s"), Some(62_500_000));
         assert_eq!(Unit::Nanoseconds.sum(b"215563"), Some(215));
     }
 

@@ -89,7 +89,8 @@ fn rfc5424<'a>(dates: &mut Dates, text: &'a [u8]) -> Option<Envelope<'a>> {
 }
 
 /// After an ISO date: `stdout F` of a container runtime, `host program[1]:` of rsyslog and
-/// journald, a JSON object, or `key=value`. Other text is left alone, since the date may be its own.
+/// journald, a JSON object (a host before it: Fastly), or `key=value`. Other text is left alone, since
+/// the date may be its own.
 fn after_iso(time: Timestamp, rest: &[u8]) -> Option<Envelope<'_>> {
     let rest = rest.strip_prefix(b" ")?;
     for stream in [&b"stdout "[..], b"stderr "] {
@@ -100,6 +101,10 @@ fn after_iso(time: Timestamp, rest: &[u8]) -> Option<Envelope<'_>> {
     }
     if rest.first() == Some(&b'{') || names::is_pair(rest) {
         return Some(Envelope { time: Some(time), program: b"", body: rest });
+    }
+    let after_host = rest[memchr(b' ', rest).unwrap_or(rest.len())..].trim_ascii_start();
+    if after_host.first() == Some(&b'{') {
+        return Some(Envelope { time: Some(time), program: b"", body: after_host });
     }
     let (program, body) = host_and_program(rest);
     (!program.is_empty()).then_some(Envelope { time: Some(time), program, body })
@@ -169,6 +174,7 @@ mod tests {
                 "text",
             ),
             ("2025-12-31T17:37:40.49+01:00 stdout F {}", Some("2025-12-31T16:37:40.490Z"), "", "{}"),
+            (r#"2025-12-31T17:37:40Z 192.0.2.1  {"a":1}"#, Some("2025-12-31T17:37:40Z"), "", r#"{"a":1}"#),
             ("2025-12-31T17:37:40+00:00 web sshd[1]: x", Some("2025-12-31T17:37:40Z"), "sshd", "x"),
             ("web_1  | hello | there", None, "", "hello | there"),
             (

@@ -1,5 +1,5 @@
-//! Packets that a Linux firewall logs (`LOG` and `NFLOG` targets, nftables `log`, ufw, Proxmox),
-//! and streams that Traefik's debug log tells of.
+//! Packets that a firewall logs (Linux's `LOG` and `NFLOG` targets, nftables `log`, ufw, Proxmox; pf as
+//! pfSense and OPNsense write it), and streams that Traefik's debug log tells of.
 
 use super::common::find_date;
 use super::date::{self, Dates, looks_like_clf};
@@ -38,11 +38,8 @@ pub(super) fn read<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Result<Lin
     if told != [true, true] {
         return Err(LineError { reason: "no SRC= or DST= that is an address", at_byte: start });
     }
-    let header = match packet.protocol {
-        protocol::TCP => 40,
-        _ => 28,
-    };
     if packet.payload_bytes == 0 {
+        let header = if packet.protocol == protocol::TCP { 40 } else { 28 };
         packet.payload_bytes = packet.length_bytes.saturating_sub(header);
     }
     Ok(Line::Observation(Observation::Packet(packet)))
@@ -88,6 +85,56 @@ fn flag(packet: &mut Packet<'_>, word: &[u8]) {
             packet.fragment = if word == b"FRAG:0" { Fragment::First } else { Fragment::Later };
         }
         _ => {}
+    }
+}
+
+/// Reads pf's `rule,sub-rule,anchor,tracker,interface,reason,action,direction,version,…`: for IPv4
+/// `tos,ecn,ttl,id,offset,flags,number,protocol,length,source,destination`, for IPv6
+/// `class,flow,hops,protocol,number,length,source,destination`, then `source-port,destination-port,
+/// payload,flags,sequence,acknowledgement,window` as far as the protocol has them.
+pub(super) fn pf<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Result<Line<'a>, LineError> {
+    let error = |reason| LineError { reason, at_byte: 0 };
+    let time = envelope.time.or_else(|| dates.latest()).ok_or(error("no date that can be read"))?;
+    let mut columns = [&b""[..]; 32];
+    for (column, text) in columns.iter_mut().zip(envelope.body.split(|&b| b == b',')) {
+        *column = text;
+    }
+    let column = |at: usize| columns[at];
+    let number = |at: usize| integer(column(at)).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    let short = |at: usize| number(at).min(0xFFFF) as u16;
+    // Where the columns of each version lie: hops, protocol's number, length; addresses follow.
+    let (hops, protocol, length) = match column(8) {
+        b"4" => (11, 15, 17),
+        b"6" => (11, 13, 14),
+        _ => return Err(error("no IP version in its column")),
+    };
+    let mut packet = Packet::unknown(time);
+    let addresses = (address(column(length + 1)), address(column(length + 2)));
+    let (Some(source), Some(destination)) = addresses else { return Err(error("no addresses")) };
+    (packet.source, packet.destination) = (source, destination);
+    packet.ttl = number(hops).min(0xFF) as u8;
+    packet.protocol = number(protocol).min(0xFF) as u8;
+    packet.length_bytes = number(length);
+    if matches!(packet.protocol, protocol::TCP | protocol::UDP) {
+        (packet.source_port, packet.destination_port) = (short(length + 3), short(length + 4));
+        packet.payload_bytes = number(length + 5);
+    }
+    if packet.protocol == protocol::TCP {
+        packet.tcp_flags = column(length + 6).iter().fold(0, |flags, &letter| flags | pf_flag(letter));
+        packet.tcp_window = short(length + 9);
+    }
+    Ok(Line::Observation(Observation::Packet(packet)))
+}
+
+fn pf_flag(letter: u8) -> u8 {
+    match letter {
+        b'S' => tcp_flags::SYN,
+        b'A' => tcp_flags::ACK,
+        b'F' => tcp_flags::FIN,
+        b'R' => tcp_flags::RST,
+        b'P' => tcp_flags::PSH,
+        b'U' => tcp_flags::URG,
+        _ => 0,
     }
 }
 
@@ -196,6 +243,31 @@ mod tests {
             (p.protocol, p.icmp_type, p.icmp_code, p.fragment),
             (protocol::ICMP, 8, 0, Fragment::Later)
         );
+    }
+
+    #[test]
+    fn packets_of_pf() {
+        fn of(line: &str) -> Result<Packet<'_>, String> {
+            let mut dates = Dates::in_year(2021);
+            let envelope = envelope::open(&mut dates, line.as_bytes());
+            match pf(&mut dates, &envelope) {
+                Ok(Line::Observation(Observation::Packet(p))) => Ok(p),
+                other => Err(format!("{other:?}")),
+            }
+        }
+        let p = of("Sep 30 14:35:50 gw filterlog: 53,,,1000102631,em0,match,block,in,4,0x0,,64,892,0,none,6,tcp,44,198.51.100.2,192.0.2.15,59576,22,4,SA,17536001,,65535,,mss").unwrap();
+        assert_eq!(p.time.to_string(), "2021-09-30T14:35:50Z");
+        assert_eq!(
+            (p.source.to_string(), p.destination.to_string()),
+            ("198.51.100.2".into(), "192.0.2.15".into())
+        );
+        assert_eq!((p.protocol, p.source_port, p.destination_port), (protocol::TCP, 59576, 22));
+        assert_eq!((p.ttl, p.length_bytes, p.payload_bytes), (64, 44, 4));
+        assert_eq!((p.tcp_flags, p.tcp_window), (tcp_flags::SYN | tcp_flags::ACK, 65535));
+        let p = of("<134>1 2021-09-30T14:35:50Z fw filterlog 1 - - 5,,,0,em0,match,pass,out,6,0x00,0x0,255,UDP,17,90,2001:db8::1,2001:db8::2,5353,53,82").unwrap();
+        assert_eq!((p.source.to_string(), p.protocol, p.ttl), ("2001:db8::1".into(), protocol::UDP, 255));
+        assert_eq!((p.source_port, p.destination_port, p.payload_bytes), (5353, 53, 82));
+        assert!(of("Sep 30 14:35:50 gw filterlog: 53,,,1,em0,match,block,in,4,0x0").is_err());
     }
 
     #[test]

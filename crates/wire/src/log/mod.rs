@@ -82,13 +82,15 @@ pub enum Format {
     Squid,
     /// Zoraxy's access log.
     Zoraxy,
+    /// The access log of programs on Gin.
+    Gin,
     /// nginx's error log.
     NginxError,
     /// Apache's error log.
     ApacheError,
     /// Logins of sshd, vsftpd, Dovecot, Postfix and others.
     Auth,
-    /// Packets logged by a Linux firewall.
+    /// Packets logged by a Linux firewall, or by pf.
     Firewall,
     /// Query logs of BIND, Unbound, dnsdist, dnsmasq.
     DnsQuery,
@@ -140,6 +142,7 @@ impl Format {
             Self::Nlb => "aws-nlb",
             Self::Squid => "squid",
             Self::Zoraxy => "zoraxy",
+            Self::Gin => "gin",
             Self::NginxError => "nginx-error",
             Self::ApacheError => "apache-error",
             Self::Auth => "auth",

@@ -63,7 +63,12 @@ fn message<'a>(time: Timestamp, text: &'a [u8], dates: &mut Dates) -> Line<'a> {
         let connection = haproxy::connection(time, details.client(), ConnectionEvent::TlsAbandoned);
         return connection.map_or(Line::Nothing, |c| Line::Observation(Observation::Connection(c)));
     }
-    let refusals: [&[u8]; 3] = [b"limiting requests", b"limiting connections", b"access forbidden by rule"];
+    let refusals: [&[u8]; 4] = [
+        b"limiting requests",
+        b"limiting connections",
+        b"access forbidden by rule",
+        b"ModSecurity: Access denied",
+    ];
     if refusals.iter().any(|words| details.says(words)) {
         return refused(time, &details, dates);
     }
@@ -214,6 +219,10 @@ mod tests {
             ),
             ("no live upstreams while connecting to upstream", "PoolEmpty shop 10.0.0.1:8080"),
             (r#"limiting requests, excess: 5.428 by zone "z""#, "Denied 198.51.100.7 shop.example.com/a"),
+            (
+                r#"[client 198.51.100.7] ModSecurity: Access denied with code 403 (phase 2)"#,
+                "Denied 198.51.100.7 shop.example.com/a",
+            ),
             (r#"limiting requests, dry run, excess: 5.428 by zone "z""#, "Nothing"),
             (r#"user "foo" was not found in "/tmp/a""#, "login false http-basic 198.51.100.7 foo"),
             (r#"user "foo": password mismatch"#, "login false http-basic 198.51.100.7 foo"),

@@ -1,5 +1,5 @@
-//! Access logs of smaller proxies, each with its own order of columns: nginx-proxy-manager, the
-//! catch-all of its setups, Squid, Zoraxy.
+//! Access logs of smaller proxies and of frameworks, each with its own order of columns:
+//! nginx-proxy-manager, the catch-all of its setups, Squid, Zoraxy, Gin.
 
 use super::common::find_date;
 use super::date::{self, Dates};
@@ -7,6 +7,7 @@ use super::draft::{Draft, Field, Unit, parse_method};
 use super::scan::{Cursor, address, decimal, integer, is_host};
 use super::{LineError, target};
 use memchr::{memchr, memmem};
+use seawall_model::Timestamp;
 use seawall_model::observation::Request;
 
 /// Reads lines that begin with their date in brackets:
@@ -145,6 +146,49 @@ pub(super) fn zoraxy<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Request<'a
     draft.finish()
 }
 
+/// Reads Gin's `[GIN] 2022/02/07 - 10:49:33 | 401 |  505.317µs |  198.51.100.7 | POST  "/client"`, with
+/// the colours of a terminal or without.
+pub(super) fn gin<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Request<'a>, LineError> {
+    let error = |reason| LineError { reason, at_byte: 0 };
+    let rest = line.strip_prefix(b"[GIN] ").ok_or(error("no [GIN] in front"))?;
+    let mut parts = rest.splitn(5, |&b| b == b'|').map(<[u8]>::trim_ascii);
+    let time = parts.next().and_then(gin_date).ok_or(error("no date that can be read"))?;
+    dates.saw(time);
+    let mut draft = Draft::new(dates);
+    draft.time = Some(time);
+    for field in [Field::Status, Field::Duration(Unit::Written), Field::Peer] {
+        let part = parts.next().ok_or(error("line ends before the request"))?;
+        draft.set(field, without_colours(part), dates);
+    }
+    let asked = parts.next().ok_or(error("line ends before the request"))?;
+    let quote = memchr(b'"', asked).ok_or(error("no quoted path"))?;
+    draft.set(Field::Method, without_colours(&asked[..quote]), dates);
+    draft.set(Field::Target, Cursor::new(&asked[quote..]).quoted().unwrap_or(b""), dates);
+    draft.finish()
+}
+
+/// `2022/02/07 - 10:49:33`.
+fn gin_date(text: &[u8]) -> Option<Timestamp> {
+    let (day, clock) = text.split_first_chunk::<10>()?;
+    let clock = clock.strip_prefix(b" - ")?.first_chunk::<8>()?;
+    let mut joined = [b' '; 19];
+    joined[..10].copy_from_slice(day);
+    joined[11..].copy_from_slice(clock);
+    date::iso(&joined)
+}
+
+/// Without blanks and `ESC[…m` at both ends.
+fn without_colours(text: &[u8]) -> &[u8] {
+    let mut text = text.trim_ascii();
+    while let Some(rest) = text.strip_prefix(b"\x1b[") {
+        text = rest[memchr(b'm', rest).map_or(rest.len(), |end| end + 1)..].trim_ascii();
+    }
+    match memchr(0x1b, text) {
+        Some(end) => text[..end].trim_ascii(),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,5 +254,20 @@ mod tests {
             (r.method, r.path, r.query, r.status),
             (Method::Post, &b"/xmlrpc.php"[..], Some(&b"a"[..]), 404)
         );
+    }
+
+    #[test]
+    fn gin_lines_with_and_without_colours() {
+        let plain = "[GIN] 2022/02/07 - 10:49:33 | 401 |     505.317µs |       198.51.100.7 | POST     \"/client?a=1\"";
+        let coloured = "[GIN] 2022/02/07 - 10:49:33 |\u{1b}[97;43m 401 \u{1b}[0m|     505.317µs |       198.51.100.7 |\u{1b}[97;46m POST    \u{1b}[0m \"/client?a=1\"";
+        for line in [plain, coloured] {
+            let r = gin(&mut Dates::default(), line.as_bytes()).unwrap();
+            assert_eq!(
+                (r.time.to_string(), r.client.to_string(), r.status, r.duration_us),
+                ("2022-02-07T10:49:33Z".into(), "198.51.100.7".into(), 401, Some(505))
+            );
+            assert_eq!((r.method, r.path, r.query), (Method::Post, &b"/client"[..], Some(&b"a=1"[..])));
+        }
+        assert!(gin(&mut Dates::default(), b"[GIN] 2022/02/07 - 10:49:33 | 401").is_err());
     }
 }

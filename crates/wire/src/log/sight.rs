@@ -25,6 +25,7 @@ pub(super) enum Kind {
     Nlb,
     Squid,
     Zoraxy,
+    Gin,
     NginxError,
     ApacheError,
     Auth,
@@ -80,7 +81,8 @@ fn with_clf_date<'a>(dates: &mut Dates, text: &'a [u8]) -> Option<(Kind, Line<'a
 fn by_shape<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Option<(Kind, Line<'a>)> {
     let body = envelope.body;
     match body.first()? {
-        b'[' => request(Kind::Envoy, envoy::read(dates, body))
+        b'[' => request(Kind::Gin, proxies::gin(dates, body))
+            .or_else(|| request(Kind::Envoy, envoy::read(dates, body)))
             .or_else(|| line(Kind::ApacheError, apache_error::read(dates, body))),
         b'h' | b'w' | b'g' => request(Kind::Alb, aws::application(dates, body)),
         b't' => line(Kind::Nlb, aws::network(dates, body))
@@ -99,6 +101,9 @@ fn by_words<'a>(dates: &mut Dates, whole: &'a [u8], envelope: &Envelope<'a>) -> 
         && let Some(found) = line(Kind::Kernel, kernel::read(dates, envelope))
     {
         return Some(found);
+    }
+    if envelope.program == b"filterlog" {
+        return line(Kind::Kernel, kernel::pf(dates, envelope));
     }
     if let Some(read) = haproxy_event::read(dates, whole) {
         return Some((Kind::Haproxy, read));
