@@ -199,15 +199,17 @@ impl Draft {
     }
 }
 
-/// Where a rule stands in the order of trial: what decides for good and costs least first.
+/// Where a rule stands in the order of trial: what decides for good and costs least first, and what
+/// all clients share after what keeps strangers off it.
 fn order(act: &Act) -> (u8, Option<LimitKey>) {
     match act {
         Act::Stale { .. } => (0, None),
         Act::Cap { .. } => (1, None),
         Act::Block { .. } => (2, None),
-        Act::Limit { key, .. } => (3, Some(*key)),
+        Act::Limit { key, .. } if !key.is_shared() => (3, Some(*key)),
         Act::Challenge => (4, None),
-        Act::Wait => (5, None),
+        Act::Limit { key, .. } => (5, Some(*key)),
+        Act::Wait => (6, None),
     }
 }
 

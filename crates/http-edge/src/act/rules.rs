@@ -38,6 +38,14 @@ pub enum LimitKey {
     Total,
 }
 
+impl LimitKey {
+    /// Whether clients who have nothing to do with each other use it up together.
+    #[must_use]
+    pub(super) fn is_shared(self) -> bool {
+        matches!(self, Self::Path | Self::Host | Self::Total)
+    }
+}
+
 impl From<RateKey> for LimitKey {
     fn from(key: RateKey) -> Self {
         match key {
@@ -303,8 +311,11 @@ impl Rule {
             Act::Block { status: 0 } => Verdict::CloseSilently,
             Act::Block { status } => Verdict::Refuse { status, retry_after_s: 0 },
             Act::Limit { key, rate } => {
-                let key = hash::combine(self.salt, key_of(key, request));
-                limited(limits.charge(key, rate, now, PATIENCE_NS))
+                let own = hash::combine(self.salt, key_of(key, request));
+                let conformance = limits.charge(own, rate, now, PATIENCE_NS);
+                // Others have used it up.
+                let is_spared = key.is_shared() && standing == Standing::Known;
+                if is_spared { Verdict::Pass } else { limited(conformance) }
             }
             Act::Challenge => challenged(request, standing),
             Act::Wait if is_navigation(request) && standing < Standing::Visiting => Verdict::Wait,

@@ -328,6 +328,27 @@ fn the_narrowest_limit_is_charged_first() {
     assert_eq!(quiet.verdict, Verdict::Pass, "one loud source must not use up what is for all");
 }
 
+/// Broke: a flood that was told to do work first used up what its path may have, and then the people
+/// who were known before it were refused.
+#[test]
+fn strangers_who_are_challenged_do_not_use_up_what_all_share() {
+    let search = || signature(vec![Test::Path("/search".into())]);
+    let limit = Action::RateLimit { key: RateKey::Path, per_s: 1.0, burst: 2.0 };
+    let table = table(vec![measure("m1", limit, search()), measure("m2", Action::Challenge, search())]);
+    let (mut state, limits) = (State::default(), Limits::new(4_096, 1));
+    let mut asks = |last: u8, standing| {
+        let request = Request { path: b"/search", ..page([192, 0, 2, last]) };
+        table.decide(&mut state, &limits, NOW, &request, standing).verdict
+    };
+    for last in 0..100 {
+        assert_eq!(asks(last, Standing::Unknown), Verdict::Challenge);
+    }
+    let cleared: Vec<Verdict> = (100..110).map(|last| asks(last, Standing::Cleared)).collect();
+    assert_eq!(cleared[..2], [Verdict::Pass; 2]);
+    assert!(matches!(cleared[9], Verdict::Refuse { status: 429, .. }), "{cleared:?}");
+    assert_eq!(asks(200, Standing::Known), Verdict::Pass, "whoever was there before the trouble");
+}
+
 #[test]
 fn a_cap_lets_in_so_many_at_once() {
     let dear = signature(vec![Test::Path("/search".into())]);
