@@ -11,6 +11,8 @@ use seawall_model::math;
 pub const TEMPERATURE: f64 = 1.6;
 /// Never surer than this: there is always the cause that nobody thought of.
 const CEILING: f64 = 0.97;
+/// The score of that cause: no other is surer than beside it alone.
+const UNTHOUGHT_OF: f64 = -3.0;
 
 /// Gives each hypothesis its share of the odds (softmax).
 pub fn assign(hypotheses: &mut [Hypothesis]) {
@@ -18,11 +20,30 @@ pub fn assign(hypotheses: &mut [Hypothesis]) {
     let odds = |score: f64| math::exp((score - best) / TEMPERATURE);
     let total: f64 = hypotheses.iter().map(|h| odds(h.score)).sum();
     for hypothesis in hypotheses {
-        hypothesis.confidence = (odds(hypothesis.score) / total).min(CEILING);
+        let beside_unthought = alone(hypothesis.score - UNTHOUGHT_OF);
+        hypothesis.confidence = (odds(hypothesis.score) / total).min(beside_unthought);
     }
 }
 
 /// The probability of a cause judged by itself, beside others that may hold too.
 pub fn alone(score: f64) -> f64 {
     (1.0 / (1.0 + math::exp(-score / TEMPERATURE))).min(CEILING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Cause;
+
+    #[test]
+    fn a_lone_cause_that_much_speaks_against_is_not_sure() {
+        let sure = |score: f64| {
+            let (cause, vectors, evidence) = (Cause::Normal, Vec::new(), Vec::new());
+            let mut all = [Hypothesis { cause, vectors, score, confidence: 0.0, evidence }];
+            assign(&mut all);
+            all[0].confidence
+        };
+        assert!(sure(5.0) > 0.96 && sure(0.0) > 0.85);
+        assert!(sure(-2.4) < 0.6 && sure(-4.0) < 0.4);
+    }
 }

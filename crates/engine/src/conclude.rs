@@ -119,13 +119,15 @@ fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
 }
 
 /// Whether the whole input says more than its undecided episode. A name that the structure alone
-/// suggests does not hold if the comparison with the quiet part hardly considered it; and an
-/// undecided moment of a long normal input is no news.
+/// suggests does not hold if the comparison with the quiet part hardly considered it, unless that
+/// finds no difference at all; and an undecided moment of a long normal input is no news.
 fn outweighs(whole: &Concluded, episode: &Concluded) -> bool {
     if whole.is_named() {
-        let likely = episode.diagnosis.hypotheses.iter().take(CONSIDERED);
-        return episode.findings.reference_s < COMPARED_S
-            || likely.into_iter().any(|h| h.cause == whole.diagnosis.verdict.cause);
+        let mut likely = episode.diagnosis.hypotheses.iter().take(CONSIDERED);
+        let as_before = episode.diagnosis.hypotheses.first().is_some_and(|h| h.cause == Cause::Normal);
+        return as_before
+            || episode.findings.reference_s < COMPARED_S
+            || likely.any(|h| h.cause == whole.diagnosis.verdict.cause);
     }
     let seconds = |c: &Concluded| c.during.seconds();
     whole.diagnosis.verdict.class == Class::Normal && seconds(episode) < LEAST_PART * seconds(whole)

@@ -101,6 +101,7 @@ metrics! {
     RequestCount Rate Count "request-count" "requests in all";
     HttpBitRate Rate BitsPerSecond "http-bit-rate" "bits of answers per second";
     ConnectionRate Rate PerSecond "connection-rate" "new connections per second";
+    PollRise Rate Ratio "poll-rise" "requests per second of one page that is open, against before";
     PeakRequestRate Rate PerSecond "peak-request-rate" "requests in the busiest second";
     ClientRate Rate PerSecond "client-rate" "distinct clients per second of the episode";
     // HTTP: who
@@ -124,6 +125,7 @@ metrics! {
     MachineClientShare Who Share "machine-client-share" "requests of clients that no person's browser behaves like";
     HiddenClientShare Who Share "hidden-client-share" "requests whose client is hidden behind one address";
     ServiceExcess Who Share "service-excess" "additional requests that declared services and load tools send";
+    WatchExcess Who Share "watch-excess" "additional requests by which declared monitors look whether the service is up";
     OwnNetworkExcess Who Share "own-network-excess" "additional requests that come from private addresses, unlike visitors";
     OwnProgramExcess Who Share "own-program-excess" "additional requests that come from a program known here";
     NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
@@ -153,6 +155,7 @@ metrics! {
     FailingScriptShare What Share "failing-script-share" "requests of open pages whose calls mostly fail";
     SubscriberShare What Share "subscriber-share" "requests of declared programs that fetch a feed or a calendar";
     CopyExcess What Share "copy-excess" "additional requests for pages that are each read about once";
+    OrderedShare What Share "ordered-share" "requests that take items in the order of their numbers, whoever sends them";
     LoopShare What Share "loop-share" "usual requests that used to succeed and now are sent elsewhere";
     TypingShare What Share "typing-share" "queries that grow letter by letter, as people type";
     BatchShare What Share "batch-share" "requests of programs that work through a list by an interface";
@@ -195,12 +198,14 @@ metrics! {
     AssetTimeRatio Capacity Ratio "asset-time-ratio" "time to answer requests for assets against normal";
     CostConcentration Capacity Share "cost-concentration" "one path's share of all time spent";
     CostPathWeight Capacity Ratio "cost-path-weight" "time that a request for the costliest path takes, against others";
+    CostPathHold Who Count "cost-path-hold" "requests for the costliest path that one client waits for at once";
     TopCostPathRequestShare Capacity Share "top-cost-path-share" "requests for the path that takes the most time";
     AssetAbortShare What Share "asset-abort-share" "requests for assets whose client went away waiting";
     ClientAbortShare Capacity Share "client-abort-share" "clients that went away waiting";
     RequestTimeoutShare Capacity Share "request-timeout-share" "requests never finished by the client (408, cR)";
     QueueTime Capacity Microseconds "queue-time" "mean time in the proxy's queue";
     UpstreamFailureShare Capacity Share "upstream-failure-share" "requests that no upstream answered";
+    NoServerShare Capacity Share "no-server-share" "requests for which the proxy found no server that spoke, time-outs aside";
     BrokenShare Capacity Share "broken-share" "usual requests that used to succeed and now fail";
     BackendTimeSkew Capacity Ratio "backend-time-skew" "time that the slowest server of a pool takes against the others";
     BackendSkew Capacity Share "backend-skew" "difference of failures between servers of a pool";

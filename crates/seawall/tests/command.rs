@@ -24,6 +24,43 @@ fn the_status_is_the_verdicts() {
 }
 
 #[test]
+fn a_file_given_to_the_wrong_command_is_told_what_it_is() {
+    let folder = Folder::new("wrong-command");
+    let report = folder.write("rep.json", &report::json(&fixtures::http_flood()).expect("plain data"));
+    let recording = folder.write("x.swr", "seawall recording 1\n\u{0}\u{0}");
+    let told = |arguments: &[&str], what: &str| {
+        let said = seawall(arguments);
+        assert_eq!(said.status, Status::CouldNotRun);
+        assert!(said.err.contains(what), "{arguments:?}: {}", said.err);
+    };
+    told(&["triage", &report], "rep.json: is a report: `seawall incident show` reads it");
+    told(&["triage", &recording], "x.swr: is a recording: `seawall replay` reads it");
+    told(&["incident", "show", &recording], "x.swr is a recording: `seawall replay` reads it");
+    told(&["replay", &report], "rep.json: is a report: `seawall incident show` reads it");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_writes_to_is_waited_for_aloud() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let folder = Folder::new("pipe");
+    let pipe = folder.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let mut triage = Command::new(env!("CARGO_BIN_EXE_seawall"))
+        .args(["triage", &pipe])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = String::new();
+    BufReader::new(triage.stderr.take().expect("piped")).read_line(&mut said).expect("it speaks");
+    assert!(said.ends_with("pipe is a pipe: waiting for a program to write to it\n"), "{said}");
+    std::fs::write(&pipe, "").expect("it reads");
+    assert_eq!(triage.wait().expect("it ends").code(), Some(2), "there was nothing to read");
+}
+
+#[test]
 fn an_attack_beside_another_cause_is_an_attack() {
     let folder = Folder::new("beside");
     let mut triage = fixtures::release_fault();

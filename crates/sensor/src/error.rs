@@ -70,6 +70,9 @@ impl fmt::Display for ReadError {
             Self::Twice { path } => {
                 write!(f, "{}: named twice, which would count it double: name it once", shown(path))
             }
+            Self::Unrecognised { path, beginning, .. } if of_seawall(beginning).is_some() => {
+                write!(f, "{}: {}", shown(path), of_seawall(beginning).unwrap_or_default())
+            }
             Self::Unrecognised { path, beginning, binary } => {
                 let hint = if *binary { "" } else { ": give an unusual log's format with --log-format" };
                 write!(
@@ -83,6 +86,20 @@ impl fmt::Display for ReadError {
             }
         }
     }
+}
+
+/// What a file is that Seawall itself wrote, by its beginning, and which command reads it.
+#[must_use]
+pub fn of_seawall(beginning: &str) -> Option<&'static str> {
+    let known = [
+        ("seawall recording", "is a recording: `seawall replay` reads it"),
+        (
+            "seawall baseline",
+            "is a baseline: `seawall triage` takes it with --baseline, beside what to judge",
+        ),
+        ("seawall.triage/", "is a report: `seawall incident show` reads it"),
+    ];
+    known.into_iter().find(|(mark, _)| beginning.contains(mark)).map(|(_, what)| what)
 }
 
 /// Whether a packer asks for more memory than it may have.
@@ -114,5 +131,23 @@ impl std::error::Error for ReadError {
             Self::Open { source, .. } | Self::Read { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_our_own_names_the_command_that_reads_it() {
+        let said = |beginning: &str| {
+            let (path, beginning) = ("x".to_owned(), beginning.to_owned());
+            ReadError::Unrecognised { path, beginning, binary: false }.to_string()
+        };
+        assert_eq!(said("seawall recording 1\\n"), "x: is a recording: `seawall replay` reads it");
+        let report = "{\\n  \"schema\": \"seawall.triage/1\",";
+        assert_eq!(said(report), "x: is a report: `seawall incident show` reads it");
+        assert!(said("seawall baseline 1").contains("--baseline"));
+        assert!(said("hello").contains("not recognised"));
     }
 }

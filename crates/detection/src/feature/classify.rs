@@ -183,6 +183,7 @@ const LOGIN_WORDS: [&[u8]; 28] = [
 static LOGIN: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&LOGIN_WORDS));
 static PROBE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&PROBE_WORDS));
 static CRAWLER: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&CRAWLER_WORDS));
+static MONITOR: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&MONITOR_WORDS));
 static SERVICE: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&SERVICE_WORDS));
 static LOAD: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&LOAD_WORDS));
 static TOOL: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(&TOOL_WORDS));
@@ -403,7 +404,8 @@ const CRAWLER_WORDS: [&[u8]; 16] = [
     b"ahrefs",
     b"lighthouse",
 ];
-const SERVICE_WORDS: [&[u8]; 47] = [
+/// Programs that look whether a service is up.
+const MONITOR_WORDS: [&[u8]; 22] = [
     b"kube-probe",
     b"prometheus",
     b"blackbox",
@@ -412,6 +414,7 @@ const SERVICE_WORDS: [&[u8]; 47] = [
     b"statuscake",
     b"healthcheck",
     b"health check",
+    b"health-check",
     b"health probe",
     b"googlehc",
     b"zabbix",
@@ -425,6 +428,8 @@ const SERVICE_WORDS: [&[u8]; 47] = [
     b"telegraf",
     b"grafana",
     b"monitoring",
+];
+const SERVICE_WORDS: [&[u8]; 25] = [
     b"apt-http",
     b"pip/",
     b"docker/",
@@ -442,8 +447,7 @@ const SERVICE_WORDS: [&[u8]; 47] = [
     b"helm/",
     b"terraform",
     b"nuget",
-    b"hookshot",
-    b"webhook",
+    b"hook",
     b"imageproxy",
     b"cloudfront",
     b"fastly",
@@ -523,7 +527,7 @@ fn read_agent(user_agent: &[u8]) -> AgentKind {
     if LOAD.is_match(user_agent) {
         return AgentKind::LoadTool;
     }
-    if SERVICE.is_match(user_agent) {
+    if is_monitor(user_agent) || SERVICE.is_match(user_agent) {
         return AgentKind::Service;
     }
     if CRAWLER.is_match(user_agent) {
@@ -564,6 +568,12 @@ pub fn application_name(user_agent: &[u8]) -> Option<&[u8]> {
 /// Where the first word of an agent ends.
 fn name_ends(user_agent: &[u8]) -> usize {
     user_agent.iter().position(|&b| b == b' ').unwrap_or(user_agent.len())
+}
+
+/// Whether an agent says that it looks whether a service is up: a health check, a monitor.
+#[must_use]
+pub fn is_monitor(user_agent: &[u8]) -> bool {
+    MONITOR.is_match(user_agent)
 }
 
 /// How robots say where their owner is found. Libraries name their own makers so too, hence these are

@@ -25,6 +25,17 @@ fn is_given_up(r: &Request<'_>) -> bool {
     r.status == 499 || r.ending == Ending::ClientAborted
 }
 
+/// Whether the service failed. What is refused before it reaches the service says nothing of it, whatever
+/// the status: nor does a version of HTTP that nobody speaks (505).
+fn is_service_error(r: &Request<'_>) -> bool {
+    let refused = matches!(r.ending, Ending::Denied | Ending::ClientInvalid | Ending::ClientTimedOut);
+    (500..600).contains(&r.status) && r.status != 505 && !refused
+}
+
+fn is_client_error(r: &Request<'_>) -> bool {
+    (400..600).contains(&r.status) && !is_service_error(r)
+}
+
 /// A request takes this long to be found wrong only if its end was waited for.
 const WAITED_US: u64 = 5_000_000;
 
@@ -116,8 +127,8 @@ impl HttpWindow {
         self.count_ending(r);
         if kind != PathKind::Asset {
             self.time(r, kind);
-            self.counters.asked_server_error += u64::from((500..600).contains(&r.status));
-            self.counters.asked_client_error += u64::from((400..500).contains(&r.status));
+            self.counters.asked_server_error += u64::from(is_service_error(r));
+            self.counters.asked_client_error += u64::from(is_client_error(r));
         } else {
             self.counters.asset_aborted += u64::from(is_given_up(r));
         }
@@ -152,8 +163,8 @@ impl HttpWindow {
                 c.redirect += 1;
                 c.moved += u64::from(is_moved(r.status));
             }
-            400..500 => c.client_error += 1,
-            500..600 => c.server_error += 1,
+            400..600 if is_service_error(r) => c.server_error += 1,
+            400..600 => c.client_error += 1,
             _ => c.no_status += 1,
         }
         match r.status {
@@ -398,6 +409,9 @@ pub struct ClientProfile {
     pub peak_per_s: f32,
 }
 
+/// Assets that a page brings at most, all in all.
+const ASSETS_OF_A_PAGE: u32 = 30;
+
 impl ClientProfile {
     fn count(&mut self, r: &Request<'_>, kind: PathKind, hashes: &Hashes) {
         if self.requests == 0 {
@@ -438,8 +452,8 @@ impl ClientProfile {
         self.not_found += u32::from(r.status == 404);
         self.invited += u32::from(is_moved(r.status) && classify::ends_in_random(r.path));
         self.made_up += u32::from(r.status == 404 && classify::ends_in_random(r.path));
-        self.client_errors += u32::from((400..500).contains(&r.status));
-        self.server_errors += u32::from(r.status >= 500);
+        self.client_errors += u32::from(is_client_error(r));
+        self.server_errors += u32::from(is_service_error(r));
         self.unanswered += u32::from(r.status == 0);
         // Where there is nothing to log in to, and where nothing was said, nobody tried.
         let in_vain = is_login(r) && matches!(r.status, 404 | 405 | 408);
@@ -480,11 +494,17 @@ impl ClientProfile {
     }
 
     /// Requests that were asked for, not fetched along: all but assets, and assets that were
-    /// fetched over and over, which no page makes a browser do.
+    /// fetched over and over, which no page makes a browser do. Of many behind one address, each
+    /// that comes back under its own name fetches them once; where no names are logged, pages bring
+    /// their assets.
     #[must_use]
     pub fn asked(&self) -> f64 {
         let requests = f64::from(self.requests);
-        let repeated = requests - 2.0 * bits_as_count(self.paths);
+        let agents = bits_as_count(self.agents).max(1.0);
+        let visitors = if agents * 3.0 <= requests { agents } else { 1.0 };
+        let brought = self.is(AgentKind::Absent)
+            && (self.no_assets()..=ASSETS_OF_A_PAGE * self.no_assets()).contains(&self.assets);
+        let repeated = if brought { 0.0 } else { requests - 2.0 * visitors * bits_as_count(self.paths) };
         (requests - f64::from(self.assets)).max(repeated)
     }
 
@@ -618,5 +638,22 @@ mod tests {
         assert_eq!(trailing_number(b"/x7f3ab2"), None);
         assert_eq!(numbered_parameter(b"sort=name&page=17&per_page=100"), Some(17));
         assert_eq!(numbered_parameter(b"q=top10"), None);
+    }
+
+    #[test]
+    fn what_is_refused_before_the_service_is_no_failure_of_it() {
+        let counted = |status: u16, ending: Ending| {
+            let mut window = HttpWindow::default();
+            let mut request = Request::new(Timestamp(0), IpAddr::from([192, 0, 2, 1]));
+            (request.path, request.status, request.ending) = (b"/", status, ending);
+            window.observe(&request, 0);
+            let c = &window.counters;
+            (c.server_error + c.asked_server_error, c.client_error + c.asked_client_error)
+        };
+        assert_eq!(counted(505, Ending::ClientInvalid), (0, 2));
+        assert_eq!(counted(505, Ending::Normal), (0, 2));
+        assert_eq!(counted(503, Ending::Denied), (0, 2));
+        assert_eq!(counted(503, Ending::Normal), (2, 0));
+        assert_eq!(counted(403, Ending::Normal), (0, 2));
     }
 }

@@ -156,6 +156,26 @@ pub(super) fn is_shared(p: &ClientProfile) -> bool {
     agents >= 3.5 && served && p.probes * 10 < p.requests && (browses || comes_back || at_a_door)
 }
 
+/// Many visitors behind one address at work in pages of ours, as an office or a class is: what they ask for
+/// names the page that it is asked from.
+pub(super) fn works_in_pages(p: &ClientProfile) -> bool {
+    is_shared(p) && p.assets > 0 && p.referrers * 10 >= p.requests * 8
+}
+
+/// What stands in front of a site for its visitors, such as the node of a CDN whose log names no client: it
+/// is there all the time, and fetches pages of all kinds with their assets.
+pub(super) fn is_node(p: &ClientProfile, seconds: f64) -> bool {
+    /// So much of the time, of no less than this.
+    const STAYS: f64 = 0.5;
+    const TIME_LEAST_S: f64 = 60.0;
+    seconds >= TIME_LEAST_S
+        && p.last.since_s(p.first) >= STAYS * seconds
+        && (p.is(AgentKind::Absent) || is_shared(p))
+        && p.pages > 0
+        && p.assets >= p.no_assets()
+        && p.client_errors * 4 < p.requests
+}
+
 /// Sends ever other user agents, which no browser does.
 pub(super) fn is_disguised(p: &ClientProfile) -> bool {
     let agents = distinct_agents(p);
@@ -241,13 +261,14 @@ pub(super) fn is_subscriber(p: &ClientProfile, common: &[u64]) -> bool {
 }
 
 /// A service that tells of events (a webhook's sender): it says which service it is, does nothing but write,
-/// and all that it writes is taken. `common` are the names that come from everywhere.
+/// and most that it writes is taken: where much is told at once, some has to be told again. `common` are the
+/// names that come from everywhere.
 pub(super) fn tells_events(p: &ClientProfile, common: &[u64]) -> bool {
     (p.is(AgentKind::Service) || p.is(AgentKind::Crawler))
         && !p.hostile_tool
         && !is_under(p, common)
         && p.writes * 10 >= p.requests * 9
-        && (p.client_errors + p.server_errors + p.unanswered) * 20 <= p.requests
+        && (p.client_errors + p.server_errors + p.unanswered) * 5 <= p.requests
 }
 
 /// A page left open in a browser, whose script asks for news: the same few things again and again, each
@@ -525,6 +546,22 @@ mod tests {
     }
 
     #[test]
+    fn the_assets_of_many_behind_one_address_are_fetched_along() {
+        let asked: Vec<_> = (0..60)
+            .flat_map(|n| [(format!("/page{}", n % 10), 200), ("/a.js".into(), 200), ("/b.css".into(), 200)])
+            .collect();
+        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+        assert!(profile.asked() > 150.0, "one browser fetches them once");
+        profile.agents = 0xFF;
+        assert_eq!(profile.asked(), 60.0);
+        profile.agents = u64::MAX;
+        assert!(profile.asked() > 150.0, "a name for each request is a disguise");
+        assert!(!is_node(&profile, 600.0), "it did not stay");
+        profile.agents = 0xFF;
+        assert!(is_node(&profile, 180.0));
+    }
+
+    #[test]
     fn codes_that_are_tried_in_vain_are_guesses() {
         let asked: Vec<_> = (0..20).map(|n| (format!("/gift/check?code=GC{}", 7_919 * n), 404)).collect();
         let tried = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked);
@@ -558,6 +595,9 @@ mod tests {
             tells_events(&profile[0], &[])
         };
         assert!(told(202) && !told(500));
+        let mut backlog = profiles("Shopify-Captain-Hook", &ONE, &vec![("/orders/paid".to_owned(), 200); 60]);
+        (backlog[0].writes, backlog[0].server_errors) = (60, 5);
+        assert!(tells_events(&backlog[0], &[]), "a few are told again");
         assert!(!told(0), "bodies that never end, under the name of a service");
     }
 

@@ -81,6 +81,7 @@ impl Sides<'_> {
             add(Metric::OwnProgramExcess, self.own_program_excess());
             add(Metric::BatchExcess, self.batch_excess(&agents));
             add(Metric::ServiceExcess, self.service_excess());
+            add(Metric::WatchExcess, self.watch_excess());
             let crawlers = crawlers(self.now);
             add(Metric::CrawlerExcess, share(&agents, |k| crawlers.binary_search(&k.value).is_ok()));
             add(Metric::NewAgentExcess, share(&agents, |k| k.before < 1.0));
@@ -128,6 +129,12 @@ impl Sides<'_> {
             u64::from(matches!(kind, AgentKind::Service | AgentKind::LoadTool))
         };
         share(&self.keys(is_service), |k| k.value == 1)
+    }
+
+    /// How much of the excess is sent by monitors and health checks. There are more of them when there are
+    /// more machines to look at, or more that look.
+    fn watch_excess(&self) -> Option<f64> {
+        share(&self.keys(|r| u64::from(classify::is_monitor(r.user_agent.as_bytes()))), |k| k.value == 1)
     }
 
     /// How much of the excess machines of our own send, by their private addresses, where visitors come from
@@ -409,6 +416,18 @@ mod tests {
         let added = |agent| measured(&with(agent), &people(), 3.0, Metric::ServiceExcess);
         assert!(added("Apache-Maven/3.9.6").is_some_and(|s| s > 0.9));
         assert!(added("okhttp/4.12.0").is_some_and(|s| s < 0.1));
+    }
+
+    #[test]
+    fn more_health_checks_are_told_from_a_program_in_a_loop() {
+        let checks = |agent: &str, count: usize| -> Vec<RequestRecord> {
+            people().into_iter().chain((0..count).map(|_| record(agent, "/health", 200))).collect()
+        };
+        let watched = |agent| measured(&checks(agent, 120), &checks(agent, 10), 3.0, Metric::WatchExcess);
+        for agent in ["kube-probe/1.31", "ELB-HealthChecker/2.0", "Amazon-Route53-Health-Check-Service"] {
+            assert!(watched(agent).is_some_and(|s| s > 0.9), "{agent}");
+        }
+        assert!(watched("ShopApp/4.2").is_some_and(|s| s < 0.1));
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub const TABLE: &[CauseRules] = causes! {
         BatchExcess Above(0.5, 0.9), -5.0 "a few programs work through a list";
         CopyExcess Above(0.5, 0.85), -3.0 "page after page is read, each about once";
         EventShare Above(0.4, 0.8), -4.0 "services tell of events, and are heard";
+        OrderedShare Above(0.2, 0.5), -4.0 "items are taken in the order of their numbers";
+        PollRise Above(3.0, 10.0), -3.0 "pages that were open before ask far more often than they did";
     }
     CacheBusting prior -2.5
         needs [RequestCount Above(30.0, 60.0)]
@@ -137,8 +139,8 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [CostPathRise Above(1.3, 2.5), CostConcentration AboveUnexpected(0.7, 0.95)]
         needs [CostPathWeight Above(1.5, 4.0), DurationMedian AboveUnexpected(1e5, 4e5)]
         needs [DurationP95 Rises(1.2, 2.0), ServiceTimeRatio Above(1.2, 2.0), ServerErrorShare Exceeds(0.03, 0.15), DurationMedian AboveUnexpected(1e5, 4e5), CostPathWeight Above(3.0, 8.0)]
-        needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6)]
-        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0)]
+        needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6), CostPathHold AboveUnexpected(2.0, 6.0)]
+        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), CostPathHold Above(2.0, 6.0)]
         needs [LoginAttemptShare Below(0.35, 0.1)]
         needs [BatchShare Below(0.8, 0.4)]
         needs [WorkerShare Below(0.8, 0.4), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3)]
@@ -163,6 +165,7 @@ pub const TABLE: &[CauseRules] = causes! {
         AssetlessClientShare Exceeds(0.15, 0.5), 2.0 "its clients fetch nothing that pages are made of";
         NewClientShare Above(0.5, 0.9), 1.5 "nearly all clients were never seen before";
         PeakRequestsPerClient Above(3.0, 20.0), 1.0 "no person asks so often";
+        CostPathHold Above(2.0, 8.0), 2.5 "one client waits for many of them at once, as no person does";
         PageRate Rises(1.2, 3.0), 1.5 "more requests than before";
         PageRate Rises(8.0, 30.0), -3.5 "the sheer number explains it";
         AssetsPerPage Flat(1.5), -2.5 "pages are fetched with their assets, as browsers do";
@@ -225,11 +228,12 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     Scraping prior -2.0
         needs [RequestCount Above(30.0, 80.0)]
-        needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8), CopyExcess Above(0.4, 0.8)]
+        needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8), CopyExcess Above(0.4, 0.8), OrderedShare Above(0.1, 0.3)]
         needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8), BareBrowserShare Above(0.3, 0.6), AssetlessClientShare Above(0.3, 0.6)]
         needs [BatchShare Below(0.8, 0.4)]
     {
         CopyExcess Above(0.5, 0.85), 3.5 "what came on top is page after page, each about once";
+        OrderedShare Above(0.15, 0.5), 3.5 "items are taken in the order of their numbers, whoever asks";
         OwnNetworkExcess Above(0.4, 0.9), -8.0 "machines of our own network send what came on top";
         BareBrowserShare Exceeds(0.2, 0.6), 1.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
         AssetlessClientShare Exceeds(0.15, 0.5), 1.0 "clients that used to fetch assets are outnumbered by ones that do not";
@@ -304,6 +308,7 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     SlowBackend prior -2.5
         needs [DurationMedian Rises(1.4, 2.5), ServiceTimeRatio Above(1.4, 2.5), UpstreamFailureShare Exceeds(0.05, 0.2), UpstreamFailureShare AboveUnexpected(0.15, 0.5), UpstreamFailureEvents Above(3.0, 20.0), DurationMedian AboveUnexpected(3e6, 1e7), GatewayErrorShare Exceeds(0.05, 0.2), FailedChecks Above(0.5, 1.5)]
+        needs [DurationMedian Rises(1.4, 2.5), ServiceTimeRatio Above(1.4, 2.5), UpstreamFailureShare Shifts(2.0, 4.0), UpstreamFailureShare AboveUnexpected(0.15, 0.5), UpstreamFailureEvents Above(3.0, 20.0), DurationMedian AboveUnexpected(3e6, 1e7), GatewayErrorShare Shifts(2.0, 4.0), FailedChecks Above(0.5, 1.5)]
     {
         FailedChecks Above(0.5, 1.5), 5.0 "what the service needs is looked at, and does not answer as it used to";
         ServiceTimeRatio Above(1.5, 5.0), 3.0 "the same requests take longer than before";
@@ -314,7 +319,8 @@ pub const TABLE: &[CauseRules] = causes! {
         PageRate Rises(2.0, 6.0), -3.5 "there are far more requests than before";
         NewClientShare Below(0.7, 0.4), 1.0 "the clients are the ones that always come";
         NewClientShare Above(0.8, 0.98), -1.5 "the clients are others than before";
-        UpstreamFailureShare Above(0.05, 0.4), 1.5 "servers do not answer in time";
+        UpstreamFailureShare Exceeds(0.05, 0.4), 1.5 "servers do not answer in time, and used to";
+        UpstreamFailureShare AboveUnexpected(0.05, 0.4), 1.5 "servers do not answer in time";
         GatewayErrorShare Exceeds(0.05, 0.4), 1.0 "the proxy gives up waiting";
         UpstreamFailureEvents Above(2.0, 20.0), 1.5 "the server's own log says that its supplier fails";
         AssetTimeRatio Above(1.6, 4.0), -4.0 "what needs no work is slow too, so the way is slow and not the service";
@@ -333,15 +339,14 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendSkew Above(0.06, 0.3), -3.5 "one server fails and the others do not";
     }
     LoadBalancerFault prior -2.5
-        needs [BackendTimeSkew Rises(3.0, 10.0), ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.05, 0.15), UpstreamFailureShare Above(0.05, 0.2), GatewayErrorShare Exceeds(0.05, 0.2), GatewayErrorShare AboveUnexpected(0.2, 0.5)]
+        needs [BackendTimeSkew Rises(3.0, 10.0), ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.05, 0.15), NoServerShare Exceeds(0.05, 0.2), NoServerShare AboveUnexpected(0.2, 0.5)]
     {
         ServerDownEvents Above(0.2, 2.0), 3.5 "the balancer says that servers are down";
         BackendSkew Above(0.06, 0.3), 4.0 "one server fails and the others do not";
         BackendTroubleRate Above(0.02, 0.3), 2.5 "that is reported again and again";
         UpstreamFailureEvents Above(2.0, 10.0), -2.0 "servers are reached and do not answer in time";
-        UpstreamFailureShare Above(0.05, 0.4), 2.0 "the balancer finds no server to answer";
-        GatewayErrorShare Above(0.05, 0.4), 1.5 "the errors are the balancer's own";
-        GatewayErrorShare Exceeds(0.05, 0.4), 1.5 "they are new";
+        NoServerShare Exceeds(0.05, 0.4), 5.0 "the balancer finds no server to answer, and used to";
+        NoServerShare AboveUnexpected(0.05, 0.4), 3.5 "the balancer finds no server to answer";
         PageRate Flat(1.6), 1.0 "no more requests than before";
         ServiceTimeRatio Below(1.3, 1.0), 1.0 "what is answered is answered as fast as ever";
         ServerDownEvents Above(0.2, 1.0), 1.0 "the balancer says that servers are down";
@@ -388,7 +393,7 @@ pub const TABLE: &[CauseRules] = causes! {
         HalfOpenRate Above(20.0, 200.0), -2.0 "connections are opened and left";
     }
     ClientFault prior -3.0
-        needs [OwnClientShare Above(0.25, 0.6), ReturningShare Above(0.45, 0.8), OwnProgramExcess Above(0.3, 0.7), FailingScriptShare Above(0.2, 0.5)]
+        needs [OwnClientShare Above(0.25, 0.6), ReturningShare Above(0.45, 0.8), OwnProgramExcess Above(0.3, 0.7), FailingScriptShare Above(0.2, 0.5), PollRise Above(3.0, 10.0)]
         needs [PageRate Rises(1.3, 3.0), PeakRequestsPerClient Above(4.0, 20.0)]
         needs [RequestCount Above(30.0, 120.0)]
         needs [RequestRate Above(3.0, 8.0)]
@@ -413,6 +418,8 @@ pub const TABLE: &[CauseRules] = causes! {
         BatchExcess Above(0.5, 0.9), -5.0 "it works through a list, which is no fault";
         AssetsPerPage Above(0.5, 1.5), -3.0 "people browse: they fetch what pages are made of";
         EventShare Above(0.4, 0.8), -6.0 "services tell of events, and are heard";
+        WatchExcess Above(0.4, 0.8), -6.0 "monitors look whether the service is up";
+        PollRise Above(3.0, 10.0), 5.0 "pages that are open ask far more often than they did";
     }
     FlashCrowd prior -2.0
         needs [PageRate Rises(1.4, 2.5), ClientRate Rises(1.4, 2.5)]
@@ -462,6 +469,9 @@ pub const TABLE: &[CauseRules] = causes! {
         SubscriberShare Above(0.3, 0.7), 1.0 "programs fetch at once what they subscribe to";
         LoopShare Above(0.15, 0.4), -4.0 "what used to be answered sends its clients elsewhere, so they ask again";
         ServiceExcess Above(0.4, 0.8), -3.5 "services ask, with which nobody visits";
+        EventShare Above(0.4, 0.8), 3.5 "services tell of events, and are heard";
+        PollRise Above(3.0, 10.0), -5.0 "pages that are open ask far more often than they did";
+        HiddenClientShare Exceeds(0.2, 0.6), 2.5 "many visitors stand behind one address";
         FailingScriptShare Above(0.2, 0.6), -5.0 "pages that are open call again and again for what fails";
     }
     Crawler prior -2.5
@@ -610,10 +620,52 @@ mod tests {
                 (Metric::UpstreamFailureEvents, slow, None),
                 (Metric::BackendTroubleRate, 0.25, None),
                 (Metric::UpstreamFailureShare, 0.5, Some(0.0)),
+                (Metric::NoServerShare, 0.5, Some(0.0)),
                 (Metric::GatewayErrorShare, 0.5, Some(0.0)),
             ])
         };
         assert_eq!(failing(3.0, 0.0), Cause::LoadBalancerFault);
         assert_eq!(failing(0.0, 6.0), Cause::SlowBackend);
+    }
+
+    #[test]
+    fn servers_that_are_waited_for_are_no_fault_of_the_balancer() {
+        let timing_out = |expected: Option<f64>, none: f64| {
+            verdict(&[
+                (Metric::PageRate, 8.0, expected.map(|_| 8.0)),
+                (Metric::ServiceTimeRatio, 1.0, Some(1.0)),
+                (Metric::ServerErrorShare, 0.5, expected),
+                (Metric::GatewayErrorShare, 0.5, expected),
+                (Metric::UpstreamFailureShare, 0.5, expected),
+                (Metric::NoServerShare, none, expected.map(|_| 0.0)),
+            ])
+        };
+        assert_eq!(timing_out(Some(0.0), 0.5), Cause::LoadBalancerFault);
+        assert_ne!(timing_out(Some(0.0), 0.0), Cause::LoadBalancerFault, "504 only");
+        assert_eq!(timing_out(Some(0.5), 0.0), Cause::Undecided, "as it was, and that was no good");
+    }
+
+    #[test]
+    fn dear_requests_that_one_client_waits_for_many_of_are_an_attack_without_a_before() {
+        let dear = |held: f64| {
+            verdict(&[
+                (Metric::RequestCount, 1_400.0, None),
+                (Metric::PageRate, 9.0, None),
+                (Metric::CostConcentration, 0.99, None),
+                (Metric::CostPathHold, held, None),
+                (Metric::DurationMedian, 3e7, None),
+                (Metric::ServerErrorShare, 0.6, None),
+                (Metric::GatewayErrorShare, 0.5, None),
+                (Metric::UpstreamFailureShare, 0.5, None),
+                (Metric::NoServerShare, 0.0, None),
+                (Metric::RequestTimeoutShare, 0.0, None),
+                (Metric::LoginAttemptShare, 0.0, None),
+                (Metric::BatchShare, 0.0, None),
+                (Metric::WorkerShare, 0.0, None),
+                (Metric::TypingShare, 0.0, None),
+            ])
+        };
+        assert_eq!(dear(9.0), Cause::ExpensiveEndpoint);
+        assert_ne!(dear(1.0).class(), seawall_model::Class::Attack, "each waits for its answer");
     }
 }

@@ -51,6 +51,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ProberShare Above(0.1, 0.5), -2.5 "clients ask for what only scanners ask for";
         GuesserShare Above(0.3, 0.8), -2.0 "clients do nothing but log in";
         SequentialWalkShare Above(0.3, 0.8), -1.5 "clients take item after item";
+        OrderedShare Above(0.15, 0.5), -1.5 "items are taken in the order of their numbers";
         DurationMedian Rises(1.6, 4.0), -2.0 "answers take longer than before";
         GatewayErrorShare Above(0.05, 0.3), -2.0 "the proxy finds no server to answer";
         FailedChecks Above(0.5, 1.5), -5.0 "what the service needs does not answer as it used to";
@@ -105,6 +106,8 @@ pub const TABLE: &[CauseRules] = causes! {
         BareBrowserShare AboveUnexpected(0.5, 0.95), -1.5 "browsers fetch nothing that pages are made of, and come from nowhere";
         OwnNetworkExcess Above(0.5, 0.95), 1.25 "machines of our own network ask more";
         OwnProgramExcess Above(0.5, 0.95), 1.0 "programs that always came here ask more, and are served";
+        EventShare Above(0.4, 0.8), 1.25 "services tell of events, and are heard";
+        WatchExcess Above(0.5, 0.9), 1.25 "monitors look whether the service is up, and it is";
         BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";
         WorkerShare Above(0.4, 0.9), 1.25 "programs use an interface, as programs do, and are served";
         BatchExcess Above(0.5, 0.9), 1.25 "a few programs work through a list, as programs do";

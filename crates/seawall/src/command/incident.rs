@@ -5,14 +5,18 @@ use crate::cli::{IncidentCommand, Stage};
 use crate::console::Console;
 use crate::pipeline::TriageError;
 use crate::report;
-use anyhow::{Context, ensure};
+use anyhow::{anyhow, ensure};
 use seawall_incident::status::{Notice, notice};
 use seawall_model::report::{SCHEMA, TriageReport};
+use seawall_sensor::error::of_seawall;
 use std::io::{Read, Write};
 use std::path::Path;
 
 /// A report is a few hundred kilobytes at most; more is some other file.
 const LARGEST_REPORT_BYTES: u64 = 64 << 20;
+
+/// So much tells what a file is.
+const BEGINNING_BYTES: usize = 64;
 
 pub fn run(command: &IncidentCommand, console: &Console, out: &mut dyn Write) -> anyhow::Result<Status> {
     match command {
@@ -44,15 +48,21 @@ pub fn run(command: &IncidentCommand, console: &Console, out: &mut dyn Write) ->
 
 fn load(path: &Path) -> anyhow::Result<TriageReport> {
     let shown = path.display();
-    let mut text = String::new();
+    let mut text = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(LARGEST_REPORT_BYTES).read_to_string(&mut text)
+        std::io::stdin().lock().take(LARGEST_REPORT_BYTES).read_to_end(&mut text)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST_REPORT_BYTES).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|file| file.take(LARGEST_REPORT_BYTES).read_to_end(&mut text))
     };
     read.map_err(|source| TriageError::Read { path: path.to_owned(), source })?;
-    let report: TriageReport = serde_json::from_str(&text)
-        .with_context(|| format!("{shown} is no report of `seawall triage --format json`"))?;
+    let report: TriageReport = serde_json::from_slice(&text).map_err(|error| {
+        let beginning = String::from_utf8_lossy(&text[..text.len().min(BEGINNING_BYTES)]);
+        let other = of_seawall(&beginning).filter(|_| !beginning.starts_with('{'));
+        match other {
+            Some(what) => anyhow!("{shown} {what}"),
+            None => anyhow!(error).context(format!("{shown} is no report of `seawall triage --format json`")),
+        }
+    })?;
     ensure!(report.schema == SCHEMA, "{shown} has schema {}, this program reads {SCHEMA}", report.schema);
     Ok(report)
 }

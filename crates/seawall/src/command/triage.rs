@@ -12,6 +12,8 @@ use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
 use std::io::Write;
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 pub fn run(
     args: &TriageArgs,
@@ -24,8 +26,12 @@ pub fn run(
         postmortem_form(path)?;
         pipeline::try_to_write(path)?;
     }
+    let mut silence = args.files.iter().find(|path| is_pipe(path)).map(|path| tell_of_silence(path));
     let mut meter = Meter::new(err, console.progress);
-    let report = pipeline::triage(&request, &mut |progress| meter.show(progress))?;
+    let report = pipeline::triage(&request, &mut |progress| {
+        silence = None;
+        meter.show(progress);
+    })?;
     drop(meter);
     // A file that cannot be written is no reason to keep the verdict to oneself.
     let written = args.report.as_deref().map_or(Ok(()), |path| write_postmortem(path, &report));
@@ -37,6 +43,34 @@ pub fn run(
     }
     Ok(status)
 }
+
+/// Whether opening a file waits until somebody writes to it.
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata(path).is_ok_and(|is| is.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &Path) -> bool {
+    false
+}
+
+/// Says after a while that nothing has come through a pipe yet; not any more once what this returns is
+/// dropped.
+fn tell_of_silence(path: &Path) -> mpsc::Sender<()> {
+    let (comes, silent) = mpsc::channel();
+    let text = format!("seawall: {} is a pipe: waiting for a program to write to it", path.display());
+    std::thread::spawn(move || {
+        if silent.recv_timeout(SILENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("{text}");
+        }
+    });
+    comes
+}
+
+/// Whoever writes to a pipe has begun by then.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// That there was nothing to read, and where: an empty file is no all-clear.
 fn nothing_read(report: &TriageReport) -> String {

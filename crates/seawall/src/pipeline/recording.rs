@@ -8,13 +8,17 @@ use seawall_engine::Input;
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use seawall_model::report::InputReport;
+use seawall_sensor::error::of_seawall;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, BufWriter, Read};
+use std::io::{BufRead, BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
 /// First line of a recording.
 pub const KIND: &str = "seawall recording 1";
+
+/// So much of a file tells what it is, where it is no recording.
+const BEGINNING_BYTES: usize = 64;
 
 /// What a recording begins with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,7 +144,12 @@ impl Recording<BufReader<File>> {
     /// If the file cannot be read, is no recording, or is of a program with another layout.
     pub fn open(path: &Path) -> Result<Self, TriageError> {
         let file = File::open(path).map_err(|source| TriageError::Read { path: path.to_owned(), source })?;
-        Self::read(BufReader::new(file))
+        let mut input = BufReader::new(file);
+        let beginning = input.fill_buf().unwrap_or_default();
+        let beginning = String::from_utf8_lossy(&beginning[..beginning.len().min(BEGINNING_BYTES)]);
+        let other = of_seawall(&beginning).filter(|_| !beginning.starts_with(KIND)).map(str::to_owned);
+        other
+            .map_or_else(|| Self::read(input), Err)
             .map_err(|reason| TriageError::Content { path: path.to_owned(), reason })
     }
 }
