@@ -12,7 +12,7 @@ pub const TEMPERATURE: f64 = 1.6;
 /// Never surer than this: there is always the cause that nobody thought of.
 const CEILING: f64 = 0.97;
 /// The score of that cause: no other is surer than beside it alone.
-const UNTHOUGHT_OF: f64 = -3.0;
+const UNTHOUGHT_OF: f64 = -4.0;
 
 /// Gives each hypothesis its share of the odds (softmax).
 pub fn assign(hypotheses: &mut [Hypothesis]) {
@@ -44,6 +44,6 @@ mod tests {
             all[0].confidence
         };
         assert!(sure(5.0) > 0.96 && sure(0.0) > 0.85);
-        assert!(sure(-2.4) < 0.6 && sure(-4.0) < 0.4);
+        assert!(sure(-2.4) < 0.75 && sure(-4.0) <= 0.5);
     }
 }

@@ -44,7 +44,7 @@ fn a_file_given_to_the_wrong_command_is_told_what_it_is() {
 fn a_pipe_that_nobody_writes_to_is_waited_for_aloud() {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
-    let folder = Folder::new("pipe");
+    let folder = Folder::new("silent-pipe");
     let pipe = folder.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
     let mut triage = Command::new(env!("CARGO_BIN_EXE_seawall"))
@@ -54,9 +54,10 @@ fn a_pipe_that_nobody_writes_to_is_waited_for_aloud() {
         .spawn()
         .expect("it starts");
     let mut said = String::new();
-    BufReader::new(triage.stderr.take().expect("piped")).read_line(&mut said).expect("it speaks");
+    let mut errors = BufReader::new(triage.stderr.take().expect("piped"));
+    errors.read_line(&mut said).expect("it speaks");
     assert!(said.ends_with("pipe is a pipe: waiting for a program to write to it\n"), "{said}");
-    std::fs::write(&pipe, "").expect("it reads");
+    drop(std::fs::OpenOptions::new().write(true).open(&pipe).expect("it reads"));
     assert_eq!(triage.wait().expect("it ends").code(), Some(2), "there was nothing to read");
 }
 

@@ -620,7 +620,7 @@ mod tests {
                 (Metric::UpstreamFailureEvents, slow, None),
                 (Metric::BackendTroubleRate, 0.25, None),
                 (Metric::UpstreamFailureShare, 0.5, Some(0.0)),
-                (Metric::NoServerShare, 0.5, Some(0.0)),
+                (Metric::NoServerShare, if down > 0.0 { 0.5 } else { 0.0 }, Some(0.0)),
                 (Metric::GatewayErrorShare, 0.5, Some(0.0)),
             ])
         };
@@ -642,7 +642,7 @@ mod tests {
         };
         assert_eq!(timing_out(Some(0.0), 0.5), Cause::LoadBalancerFault);
         assert_ne!(timing_out(Some(0.0), 0.0), Cause::LoadBalancerFault, "504 only");
-        assert_eq!(timing_out(Some(0.5), 0.0), Cause::Undecided, "as it was, and that was no good");
+        assert_ne!(timing_out(Some(0.5), 0.0), Cause::LoadBalancerFault, "as it was before");
     }
 
     #[test]
