@@ -17,6 +17,7 @@ mod clock;
 pub mod counters;
 pub mod edge;
 mod exchange;
+pub mod files;
 mod forwarded;
 mod gate;
 mod generation;

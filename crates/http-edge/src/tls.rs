@@ -1,9 +1,10 @@
 //! TLS: certificates by server name, reloaded without dropping a connection.
 
+use crate::files;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 
 /// Sessions kept for resumption where a client takes no tickets.
 const SESSIONS: usize = 4_096;
+/// Larger than all the authorities of a system together.
+const LARGEST_FILE_BYTES: u64 = 16 << 20;
 
 /// A certificate chain with its key, by the files that hold them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,16 +156,26 @@ pub fn read(pair: &CertificateFiles) -> Result<CertifiedKey, CertificateError> {
         let path = path.to_owned();
         move |source| CertificateError::Read { path, source }
     };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&pair.chain)
-        .map_err(read(&pair.chain))?
-        .collect::<Result<_, _>>()
-        .map_err(read(&pair.chain))?;
+    let chain = certificates(&pair.chain).map_err(read(&pair.chain))?;
     if chain.is_empty() {
         return Err(CertificateError::Empty { path: pair.chain.clone() });
     }
-    let key = PrivateKeyDer::from_pem_file(&pair.key).map_err(read(&pair.key))?;
+    let key = pem_text(&pair.key).and_then(|text| PrivateKeyDer::from_pem_slice(&text));
+    let key = key.map_err(read(&pair.key))?;
     CertifiedKey::from_der(chain, key, &ring::default_provider())
         .map_err(|source| CertificateError::Mismatch { path: pair.key.clone(), source })
+}
+
+/// The certificates of a file, in its order.
+///
+/// # Errors
+/// If it cannot be read, or holds what is none.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    CertificateDer::pem_slice_iter(&pem_text(path)?).collect()
+}
+
+fn pem_text(path: &Path) -> Result<Vec<u8>, pem::Error> {
+    files::read(path, LARGEST_FILE_BYTES).map_err(pem::Error::Io)
 }
 
 /// The DNS names of a certificate (RFC 5280 section 4.2.1.6), in lower case: the entries of

@@ -11,7 +11,6 @@ use crate::tls::{self, CertificateError as FilesError, CertificateFiles};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::{
@@ -99,8 +98,7 @@ impl Trust {
         let bundle = || BUNDLES.iter().map(Path::new).find(|p| p.exists()).ok_or(TrustError::NoBundle);
         let path = file.map_or_else(bundle, Ok)?;
         let read = |source| TrustError::Read { path: path.to_owned(), source };
-        let all: Vec<CertificateDer<'static>> =
-            CertificateDer::pem_file_iter(path).map_err(read)?.collect::<Result<_, _>>().map_err(read)?;
+        let all = tls::certificates(path).map_err(read)?;
         let mut roots = RootCertStore::empty();
         let (taken, _) = roots.add_parsable_certificates(all.iter().cloned());
         if taken == 0 {

@@ -34,10 +34,10 @@ use anyhow::Context;
 pub use check::{CheckConfig, CheckKind, PostgresLogin};
 pub use guard::{GuardConfig, SiteConfig, conflicts, site};
 pub use named::missing;
+use seawall_http_edge::files;
 use seawall_model::Prefix;
 use seawall_model::policy::{Mode, Policy};
 use std::fmt;
-use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
@@ -97,22 +97,11 @@ impl std::error::Error for Mistakes {}
 /// # Errors
 /// If it cannot be read, or with all its mistakes.
 pub fn load(path: &Path) -> anyhow::Result<Config> {
-    let mut bytes = Vec::new();
-    regular(path)
-        .and_then(|file| file.take(LARGEST_FILE_BYTES + 1).read_to_end(&mut bytes))
+    let bytes = files::read(path, LARGEST_FILE_BYTES + 1)
         .map_err(|source| TriageError::Read { path: path.to_owned(), source })?;
     readable(&bytes)
         .and_then(|source| examined(source, true))
         .with_context(|| format!("{} is not valid", path.display()))
-}
-
-/// Opens a file, and nothing that would be waited for: a pipe without a writer stops whoever opens it,
-/// and a guard that takes a changed configuration must not stop.
-fn regular(path: &Path) -> std::io::Result<std::fs::File> {
-    if std::fs::metadata(path)?.is_file() {
-        return std::fs::File::open(path);
-    }
-    Err(std::io::Error::other("a configuration is a file, and this is none"))
 }
 
 /// Checks the text of a configuration; what it names need not be there.
@@ -390,7 +379,7 @@ mod tests {
         assert!(made.success());
         let error = format!("{:#}", load(&path).expect_err("no file"));
         std::fs::remove_file(&path).expect("it is there");
-        assert!(error.contains("this is none"), "{error}");
+        assert!(error.contains("a file is expected"), "{error}");
     }
 
     #[test]

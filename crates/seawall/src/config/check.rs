@@ -1,8 +1,9 @@
 //! The parts of a configuration that say what the service needs beside itself: `[[check]]`.
 
 use super::guard::string;
-use super::{Reader, Setter, set, whole};
+use super::{LARGEST_FILE_BYTES, Reader, Setter, set, whole};
 use crate::report::text;
+use seawall_http_edge::files;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use toml::de::{DeArray, DeTable, DeValue};
@@ -104,7 +105,7 @@ pub(super) fn checks(reader: &mut Reader<'_>, list: &DeArray<'_>, all: &mut Vec<
 
 /// Why a file with a password cannot be used, as a clause.
 pub(super) fn no_password(file: &Path) -> Option<String> {
-    let error = std::fs::read(file).err()?;
+    let error = files::read(file, LARGEST_FILE_BYTES).err()?;
     Some(format!("password-file: cannot read {}: {error}", text::clip(&file.display().to_string(), 80)))
 }
 

@@ -1,12 +1,13 @@
 //! The parts of a configuration that `seawall guard` uses for name servers: `[[dns]]`.
 
 use super::guard::{certificates, string};
-use super::{Reader, Setter, set, whole};
+use super::{LARGEST_FILE_BYTES, Reader, Setter, set, whole};
 use crate::report::text;
 use anyhow::Context;
 use seawall_dns_edge::message::name;
 use seawall_dns_edge::talk::Key;
 use seawall_dns_edge::{Backend, Limits, Pool, ZoneSource};
+use seawall_http_edge::files;
 use seawall_http_edge::tls::CertificateFiles;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -197,8 +198,10 @@ fn zone_table(value: &DeValue<'_>) -> Result<ZoneConfig, String> {
 /// The key in a file.
 pub(super) fn key(file: &Path) -> anyhow::Result<Key> {
     let shown = file.display();
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the key {shown}"))?;
-    Key::read(&text).map_err(|bad| anyhow::anyhow!("{shown} is not the key of a transfer: {bad}"))
+    let bytes =
+        files::read(file, LARGEST_FILE_BYTES).with_context(|| format!("cannot read the key {shown}"))?;
+    Key::read(&String::from_utf8_lossy(&bytes))
+        .map_err(|bad| anyhow::anyhow!("{shown} is not the key of a transfer: {bad}"))
 }
 
 fn limits(value: &DeValue<'_>) -> Result<Limits, String> {
