@@ -1,15 +1,15 @@
 //! HTTP windows as values.
 
-use super::{Structure, Value, client, excess, newcomers, push, push_share, region, spread};
+use super::{Structure, Value, asking, client, excess, newcomers, push, push_share, region, spread};
 use crate::Window;
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES, SWITCHED};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
-use seawall_model::observation::{HttpVersion, Method};
+use seawall_model::observation::HttpVersion;
 use seawall_model::record::RequestRecord;
 use seawall_model::signature::Layer;
-use seawall_model::{Cause, Timestamp, hash, text};
+use seawall_model::{Cause, hash, text};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -21,13 +21,13 @@ pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, str
     bare_browsers(http, seconds, out);
     agents(&records, out);
     texts(&records, out);
-    ordered(&records, out);
+    asking::ordered(&records, out);
     past_the_cache(http, &records, seconds, out);
     referrers(&records, out);
     times(http, &records, out);
-    holds(http, &records, seconds, out);
+    asking::holds(http, &records, seconds, out);
     errors(&records, out);
-    servers(http, out);
+    asking::servers(http, out);
     structure.targets.extend(target(&records).map(|target| (Layer::Http, target)));
     spread_vectors(http, structure);
 }
@@ -275,55 +275,6 @@ fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
     push_share(out, Metric::InvalidVersionShare, absurd as f64, n);
 }
 
-/// How much of what is asked for are items in the order of their numbers: the longest rising series of
-/// numbers of one kind of request. Visitors take items as they like, so that of `n` requests a series of
-/// about 2√n rises by chance; who walks through a catalogue by many addresses keeps the order.
-fn ordered(records: &[RequestRecord], out: &mut Vec<Value>) {
-    let asked: Vec<&RequestRecord> = records.iter().filter(|r| kind(r) != PathKind::Asset).collect();
-    let is_item = |r: &&&RequestRecord| {
-        let agent = classify::agent_kind(r.user_agent.as_bytes());
-        kind(r) == PathKind::Page && !agent.is_program() && agent != AgentKind::Crawler
-    };
-    let mut items: Vec<(u64, Timestamp, u64)> = asked
-        .iter()
-        .filter(is_item)
-        .filter_map(|r| Some((path_class(r), r.time, last_number(&r.path)?)))
-        .collect();
-    items.sort_unstable();
-    let mut best = 0;
-    for run in items.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() >= ORDERED_LEAST) {
-        let series = longest_rising(run.iter().map(|(_, _, number)| *number));
-        if series as f64 >= ORDERED * run.len() as f64 {
-            best = best.max(series);
-        }
-    }
-    push_share(out, Metric::OrderedShare, best as f64, asked.len() as f64);
-}
-
-/// Fewer items are in order by chance.
-const ORDERED_LEAST: usize = 60;
-/// So much of a kind of items is taken in order.
-const ORDERED: f64 = 0.5;
-
-/// The number in the last part of a path that has one; numbers as large as times are none of items.
-fn last_number(path: &str) -> Option<u64> {
-    let is_number =
-        |part: &&str| !part.is_empty() && part.len() <= 8 && part.bytes().all(|b| b.is_ascii_digit());
-    path.split(|c: char| !c.is_ascii_alphanumeric()).rev().find(is_number)?.parse().ok()
-}
-
-/// Length of the longest series of numbers that rise, each above the one before (patience sorting).
-fn longest_rising(numbers: impl Iterator<Item = u64>) -> usize {
-    let mut ends: Vec<u64> = Vec::new();
-    for number in numbers {
-        match ends.partition_point(|end| *end < number) {
-            at if at == ends.len() => ends.push(number),
-            at => ends[at] = number,
-        }
-    }
-    ends.len()
-}
-
 pub(super) fn kind(r: &RequestRecord) -> PathKind {
     if r.status == SWITCHED { PathKind::Api } else { classify::path_kind(r.path.as_bytes()) }
 }
@@ -414,39 +365,9 @@ fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
     }
 }
 
-/// How many requests for the costliest path one client waits for at once, by Little's law: their rate times
-/// their duration. A person waits for one, and asks again when it does not come; a program need not wait.
-/// How long a request with a body took may be its sender's doing, and is left out.
-fn holds(http: &HttpWindow, records: &[RequestRecord], seconds: f64, out: &mut Vec<Value>) {
-    let Some(class) = costliest(records) else { return };
-    let scale = http.counters.requests as f64 / records.len() as f64;
-    // Of many behind one address, each has some browser.
-    let visitor =
-        |r: &RequestRecord| hash::combine(hash::address(r.client), hash::bytes(r.user_agent.as_bytes()));
-    let dear =
-        records.iter().filter(|r| path_class(r) == class && matches!(r.method, Method::Get | Method::Head));
-    let mut held: Vec<(u64, u64)> = dear.filter_map(|r| Some((visitor(r), work_us(r)?))).collect();
-    held.sort_unstable();
-    let all = held.len() as f64;
-    let sum: f64 = held
-        .chunk_by(|a, b| a.0 == b.0)
-        .map(|run| {
-            let mean_s = run.iter().map(|(_, us)| *us as f64).sum::<f64>() / run.len() as f64 / 1e6;
-            // Beside each request, the others of its client: one that was sampled says nothing of more.
-            run.len() as f64 * (run.len() - 1) as f64 * scale / seconds * mean_s
-        })
-        .sum();
-    if all >= HELD_LEAST {
-        push(out, Metric::CostPathHold, sum / all, all);
-    }
-}
-
-/// Fewer sampled requests do not say what clients wait for.
-const HELD_LEAST: f64 = 30.0;
-
 /// How long a request kept the service at work, as far as its time tells; `None` where the time is
 /// that of a large answer's transfer.
-fn work_us(r: &RequestRecord) -> Option<u64> {
+pub(super) fn work_us(r: &RequestRecord) -> Option<u64> {
     let work = r.response_bytes <= LARGE_ANSWER_BYTES && r.status != SWITCHED;
     r.duration_us.filter(|_| work).map(|us| us.max(1))
 }
@@ -475,33 +396,6 @@ fn errors(records: &[RequestRecord], out: &mut Vec<Value>) {
     let support = failing.len() as f64;
     let spread = spread(failing);
     push(out, Metric::ErrorPathConcentration, spread.top, support);
-}
-
-/// One server of a pool beside the others: how much more it fails, how much longer it takes.
-fn servers(http: &HttpWindow, out: &mut Vec<Value>) {
-    let servers = http.servers.sorted();
-    let mut times: Vec<f64> = servers
-        .iter()
-        .filter(|(_, s)| s.timed >= 8)
-        .map(|(_, s)| (s.duration_us as f64 + 1_000.0) / s.timed as f64)
-        .collect();
-    times.sort_unstable_by(f64::total_cmp);
-    if let [others @ .., slowest] = times.as_slice()
-        && !others.is_empty()
-    {
-        let timed: u64 = servers.iter().map(|(_, s)| s.timed).sum();
-        push(out, Metric::BackendTimeSkew, slowest / others[others.len() / 2], timed as f64);
-    }
-    let rates: Vec<f64> = servers
-        .iter()
-        .filter(|(_, s)| s.requests >= 8)
-        .map(|(_, s)| s.failures as f64 / s.requests as f64)
-        .collect();
-    if rates.len() >= 2 {
-        let (low, high) = rates.iter().fold((1.0_f64, 0.0_f64), |(l, h), r| (l.min(*r), h.max(*r)));
-        let requests: u64 = servers.iter().map(|(_, s)| s.requests).sum();
-        push(out, Metric::BackendSkew, high - low, requests as f64);
-    }
 }
 
 /// The host most asked for, or nothing where the log has no hosts.
@@ -594,14 +488,14 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
         let rise = share * rate(during, now) / (usual * rate(reference, before)).max(1e-3);
         add(Metric::CostPathRise, rise, Some(1.0), clients);
     }
-    if let Some((rise, support)) = poll_rise(now, before) {
+    if let Some((rise, support)) = asking::poll_rise(now, before) {
         add(Metric::PollRise, rise, Some(1.0), support);
     }
     expect_median_of_same_requests(findings, service);
     let returning = findings.observed(Metric::ReturningShare).unwrap_or_default();
     let through_nodes = now.clients.count() >= NODES_LEAST
         && returning >= THROUGH_NODES
-        && of_nodes(before, reference.seconds()) >= THROUGH_NODES;
+        && asking::of_nodes(before, reference.seconds()) >= THROUGH_NODES;
     if through_nodes || (are_hidden(now) && are_hidden(before)) {
         findings.findings.retain(|f| !OF_IDENTITY.contains(&f.metric));
     }
@@ -612,37 +506,10 @@ fn are_hidden(http: &HttpWindow) -> bool {
     http.clients.count() < 2.5 && http.agents.count() >= 5.0
 }
 
-/// Share of the requests that come through what stands in front of the site.
-fn of_nodes(http: &HttpWindow, seconds: f64) -> f64 {
-    let sorted = http.profiles.sorted();
-    let requests_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
-        sorted.iter().map(|(_, p)| p).filter(|p| wanted(p)).map(|p| f64::from(p.requests)).sum()
-    };
-    requests_of(&|p| client::is_node(p, seconds)) / requests_of(&|_| true).max(1.0)
-}
-
 /// What stands in front of a site everywhere has no fewer addresses.
 const NODES_LEAST: f64 = 16.0;
 /// Where so much comes through nodes, all does, and they are the same ones as before.
 const THROUGH_NODES: f64 = 0.8;
-
-/// How much faster a page that is open asks for news than one did before: by the median page of each side.
-/// A crowd leaves more pages open, each of which asks as ever.
-fn poll_rise(now: &HttpWindow, before: &HttpWindow) -> Option<(f64, f64)> {
-    const PAGES_LEAST: usize = 8;
-    const ASKED_LEAST: f64 = 3.0;
-    let rates = |http: &HttpWindow| {
-        let sorted = http.profiles.sorted();
-        let asking =
-            sorted.iter().map(|(_, p)| p).filter(|p| client::is_page_script(p) && p.asked() >= ASKED_LEAST);
-        let mut rates: Vec<f64> =
-            asking.map(|p| (p.asked() - 1.0) / p.last.since_s(p.first).max(1.0)).collect();
-        rates.sort_unstable_by(f64::total_cmp);
-        (rates.len() >= PAGES_LEAST).then(|| (rates[rates.len() / 2], rates.len() as f64))
-    };
-    let ((now, pages), (before, _)) = (rates(now)?, rates(before)?);
-    Some((now / before, pages))
-}
 
 /// What says nothing where the clients of a log are hidden.
 const OF_IDENTITY: [Metric; 8] = [
@@ -755,7 +622,7 @@ fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(
 }
 
 /// The kind of request that takes most time in all.
-fn costliest(records: &[RequestRecord]) -> Option<u64> {
+pub(super) fn costliest(records: &[RequestRecord]) -> Option<u64> {
     // The time of a request that its client never finished is the client's.
     let finished = records.iter().filter(|r| r.status != 408);
     let mut timed: Vec<(u64, u64)> = finished.filter_map(timed).collect();
@@ -821,131 +688,4 @@ fn service_time_ratio(now: &[RequestRecord], before: &[RequestRecord]) -> Option
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::measure::findings;
-    use seawall_model::observation::{Ending, Observation, Request};
-
-    /// One request for a test: client, second, path, user agent, milliseconds it took, status.
-    type Asked<'a> = ([u8; 4], f64, String, &'a str, u64, u16);
-
-    fn window(asked: &[Asked<'_>]) -> Window {
-        let mut window = Window::default();
-        for (n, (client, at_s, path, agent, ms, status)) in asked.iter().enumerate() {
-            let time = Timestamp((at_s * 1e9) as i64);
-            let mut request = Request::new(time, IpAddr::from(*client));
-            (request.path, request.user_agent, request.status) = (path.as_bytes(), agent.as_bytes(), *status);
-            (request.method, request.duration_us) = (Method::Get, Some(ms * 1_000));
-            request.response_bytes = 5_000;
-            window.observe(&Observation::Request(request), n as u64);
-        }
-        window
-    }
-
-    fn seen(now: &[Asked<'_>], before: Option<&[Asked<'_>]>, metric: Metric) -> Option<f64> {
-        let reference = before.map(window);
-        findings(&window(now), reference.as_ref(), Some(Timestamp(0))).observed(metric)
-    }
-
-    const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0";
-
-    #[test]
-    fn whoever_waits_for_many_dear_answers_at_once_is_told_from_many_who_wait_for_one() {
-        let exports = |clients: usize| -> Vec<Asked<'static>> {
-            let one =
-                |n: usize| ([24, 1, (n % clients / 200) as u8, (n % clients % 200) as u8], n as f64 / 8.0);
-            (0..800)
-                .map(|n| {
-                    let (c, t) = one(n);
-                    (c, t, "/export".to_owned(), BROWSER, 25_000, 504)
-                })
-                .collect()
-        };
-        assert!(seen(&exports(25), None, Metric::CostPathHold).is_some_and(|held| held > 5.0));
-        assert!(seen(&exports(400), None, Metric::CostPathHold).is_some_and(|held| held < 1.0));
-    }
-
-    #[test]
-    fn answers_that_were_waited_for_are_no_want_of_servers() {
-        let failing = |status: u16, ending: Ending| {
-            let mut window = Window::default();
-            for n in 0..100 {
-                let mut request = Request::new(Timestamp::from_seconds(n), IpAddr::from([24, 8, 0, 1]));
-                (request.status, request.ending, request.path) = (status, ending, b"/");
-                window.observe(&Observation::Request(request), n as u64);
-            }
-            findings(&window, None, None).observed(Metric::NoServerShare)
-        };
-        assert_eq!(failing(504, Ending::UpstreamTimedOut), Some(0.0));
-        assert_eq!(failing(503, Ending::QueueTimedOut), Some(0.0));
-        assert_eq!(failing(503, Ending::NoUpstream), Some(1.0));
-        assert_eq!(failing(502, Ending::UpstreamFailed), Some(1.0));
-    }
-
-    #[test]
-    fn a_catalogue_walked_by_a_thousand_addresses_keeps_its_order() {
-        let items = |number: &dyn Fn(usize) -> usize| -> Vec<Asked<'static>> {
-            let one = |n: usize| {
-                ([45, 86, (n % 4) as u8, (n * 7 % 250) as u8], n as f64, format!("/product/{}", number(n)))
-            };
-            (0..400)
-                .map(|n| {
-                    let (c, t, p) = one(n);
-                    (c, t, p, BROWSER, 60, 200)
-                })
-                .collect()
-        };
-        let walked = items(&|n| 10_000 + n);
-        assert!(seen(&walked, None, Metric::OrderedShare).is_some_and(|share| share > 0.9));
-        let visited = items(&|n| n * 7_919 % 400);
-        assert_eq!(seen(&visited, None, Metric::OrderedShare), Some(0.0));
-    }
-
-    #[test]
-    fn a_page_that_asks_each_second_is_told_from_more_pages_that_ask_as_ever() {
-        let pages = |count: u8, every_s: f64| -> Vec<Asked<'static>> {
-            let of_one = |c: u8| {
-                let asks = (0..(240.0 / every_s) as usize).map(move |n| n as f64 * every_s);
-                let asks = asks.map(move |t| ([24, 9, 0, c], t, "/api/news".to_owned(), BROWSER, 10, 200));
-                [([24, 9, 0, c], 0.0, "/app.js".to_owned(), BROWSER, 1, 200)].into_iter().chain(asks)
-            };
-            (0..count).flat_map(of_one).collect()
-        };
-        let rise = |now: &[Asked<'_>]| {
-            let with_referrers = |asked: &[Asked<'_>]| {
-                let mut window = Window::default();
-                for (n, (client, at_s, path, agent, _, status)) in asked.iter().enumerate() {
-                    let time = Timestamp((at_s * 1e9) as i64);
-                    let mut request = Request::new(time, IpAddr::from(*client));
-                    (request.path, request.user_agent, request.status) =
-                        (path.as_bytes(), agent.as_bytes(), *status);
-                    request.referrer = b"https://shop.example/";
-                    window.observe(&Observation::Request(request), n as u64);
-                }
-                window
-            };
-            let before = with_referrers(&pages(20, 30.0));
-            findings(&with_referrers(now), Some(&before), None).observed(Metric::PollRise)
-        };
-        assert!(rise(&pages(20, 1.0)).is_some_and(|rise| rise > 10.0));
-        assert!(rise(&pages(100, 30.0)).is_some_and(|rise| rise < 1.5));
-    }
-
-    #[test]
-    fn a_crowd_behind_a_cdn_that_names_no_clients_is_no_return_of_old_ones() {
-        let through = |nodes: usize, seconds: usize, per_s: usize| -> Vec<Asked<'static>> {
-            let one = |n: usize| {
-                let paths = ["/", "/a.js", "/b.css", "/news", "/c.png", "/d.png", "/shop", "/e.woff2"];
-                let path = paths[n * 5 % 8].to_owned();
-                ([172, 64, 0, (n * 31 % nodes) as u8], n as f64 / per_s as f64, path, "", 20, 200)
-            };
-            (0..seconds * per_s).map(one).collect()
-        };
-        let returning = |nodes| {
-            let (now, before) = (through(nodes, 100, 60), through(nodes, 200, 6));
-            seen(&now, Some(&before), Metric::ReturningShare)
-        };
-        assert_eq!(returning(61), None);
-        assert!(returning(5).is_some(), "five are an office");
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! A window, beside a reference, as findings: what is observed, what was to be expected, and how
 //! surprising that is. Also rankings, which say who and what in names.
 
+mod asking;
 mod client;
 mod connections;
 mod dns;

@@ -1,0 +1,144 @@
+//! How things are asked for, whoever asks: items in the order of their numbers, many dear answers at once,
+//! pages that poll, through nodes in front; and which server of a pool answers otherwise.
+
+use super::http::{costliest, kind, path_class, work_us};
+use super::{Value, client, push, push_share};
+use crate::feature::classify::{self, AgentKind, PathKind};
+use crate::feature::http::{ClientProfile, HttpWindow};
+use seawall_model::metric::Metric;
+use seawall_model::observation::Method;
+use seawall_model::record::RequestRecord;
+use seawall_model::{Timestamp, hash};
+
+/// How many requests for the costliest path one client waits for at once, by Little's law: their rate times
+/// their duration. A person waits for one, and asks again when it does not come; a program need not wait.
+/// How long a request with a body took may be its sender's doing, and is left out.
+pub(super) fn holds(http: &HttpWindow, records: &[RequestRecord], seconds: f64, out: &mut Vec<Value>) {
+    let Some(class) = costliest(records) else { return };
+    let scale = http.counters.requests as f64 / records.len() as f64;
+    // Of many behind one address, each has some browser.
+    let visitor =
+        |r: &RequestRecord| hash::combine(hash::address(r.client), hash::bytes(r.user_agent.as_bytes()));
+    let dear =
+        records.iter().filter(|r| path_class(r) == class && matches!(r.method, Method::Get | Method::Head));
+    let mut held: Vec<(u64, u64)> = dear.filter_map(|r| Some((visitor(r), work_us(r)?))).collect();
+    held.sort_unstable();
+    let all = held.len() as f64;
+    let sum: f64 = held
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|run| {
+            let mean_s = run.iter().map(|(_, us)| *us as f64).sum::<f64>() / run.len() as f64 / 1e6;
+            // Beside each request, the others of its client: one that was sampled says nothing of more.
+            run.len() as f64 * (run.len() - 1) as f64 * scale / seconds * mean_s
+        })
+        .sum();
+    if all >= HELD_LEAST {
+        push(out, Metric::CostPathHold, sum / all, all);
+    }
+}
+
+/// Fewer sampled requests do not say what clients wait for.
+const HELD_LEAST: f64 = 30.0;
+
+/// How much of what is asked for are items in the order of their numbers: the longest rising series of
+/// numbers of one kind of request. Visitors take items as they like, so that of `n` requests a series of
+/// about 2√n rises by chance; who walks through a catalogue by many addresses keeps the order.
+pub(super) fn ordered(records: &[RequestRecord], out: &mut Vec<Value>) {
+    let asked: Vec<&RequestRecord> = records.iter().filter(|r| kind(r) != PathKind::Asset).collect();
+    let is_item = |r: &&&RequestRecord| {
+        let agent = classify::agent_kind(r.user_agent.as_bytes());
+        kind(r) == PathKind::Page && !agent.is_program() && agent != AgentKind::Crawler
+    };
+    let mut items: Vec<(u64, Timestamp, u64)> = asked
+        .iter()
+        .filter(is_item)
+        .filter_map(|r| Some((path_class(r), r.time, last_number(&r.path)?)))
+        .collect();
+    items.sort_unstable();
+    let mut best = 0;
+    for run in items.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() >= ORDERED_LEAST) {
+        let series = longest_rising(run.iter().map(|(_, _, number)| *number));
+        if series as f64 >= ORDERED * run.len() as f64 {
+            best = best.max(series);
+        }
+    }
+    push_share(out, Metric::OrderedShare, best as f64, asked.len() as f64);
+}
+
+/// Fewer items are in order by chance.
+const ORDERED_LEAST: usize = 60;
+/// So much of a kind of items is taken in order.
+const ORDERED: f64 = 0.5;
+
+/// The number in the last part of a path that has one; numbers as large as times are none of items.
+fn last_number(path: &str) -> Option<u64> {
+    let is_number =
+        |part: &&str| !part.is_empty() && part.len() <= 8 && part.bytes().all(|b| b.is_ascii_digit());
+    path.split(|c: char| !c.is_ascii_alphanumeric()).rev().find(is_number)?.parse().ok()
+}
+
+/// Length of the longest series of numbers that rise, each above the one before (patience sorting).
+fn longest_rising(numbers: impl Iterator<Item = u64>) -> usize {
+    let mut ends: Vec<u64> = Vec::new();
+    for number in numbers {
+        match ends.partition_point(|end| *end < number) {
+            at if at == ends.len() => ends.push(number),
+            at => ends[at] = number,
+        }
+    }
+    ends.len()
+}
+
+/// Share of the requests that come through what stands in front of the site.
+pub(super) fn of_nodes(http: &HttpWindow, seconds: f64) -> f64 {
+    let sorted = http.profiles.sorted();
+    let requests_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
+        sorted.iter().map(|(_, p)| p).filter(|p| wanted(p)).map(|p| f64::from(p.requests)).sum()
+    };
+    requests_of(&|p| client::is_node(p, seconds)) / requests_of(&|_| true).max(1.0)
+}
+
+/// How much faster a page that is open asks for news than one did before: by the median page of each side.
+/// A crowd leaves more pages open, each of which asks as ever.
+pub(super) fn poll_rise(now: &HttpWindow, before: &HttpWindow) -> Option<(f64, f64)> {
+    const PAGES_LEAST: usize = 8;
+    const ASKED_LEAST: f64 = 3.0;
+    let rates = |http: &HttpWindow| {
+        let sorted = http.profiles.sorted();
+        let asking =
+            sorted.iter().map(|(_, p)| p).filter(|p| client::is_page_script(p) && p.asked() >= ASKED_LEAST);
+        let mut rates: Vec<f64> =
+            asking.map(|p| (p.asked() - 1.0) / p.last.since_s(p.first).max(1.0)).collect();
+        rates.sort_unstable_by(f64::total_cmp);
+        (rates.len() >= PAGES_LEAST).then(|| (rates[rates.len() / 2], rates.len() as f64))
+    };
+    let ((now, pages), (before, _)) = (rates(now)?, rates(before)?);
+    Some((now / before, pages))
+}
+
+/// One server of a pool beside the others: how much more it fails, how much longer it takes.
+pub(super) fn servers(http: &HttpWindow, out: &mut Vec<Value>) {
+    let servers = http.servers.sorted();
+    let mut times: Vec<f64> = servers
+        .iter()
+        .filter(|(_, s)| s.timed >= 8)
+        .map(|(_, s)| (s.duration_us as f64 + 1_000.0) / s.timed as f64)
+        .collect();
+    times.sort_unstable_by(f64::total_cmp);
+    if let [others @ .., slowest] = times.as_slice()
+        && !others.is_empty()
+    {
+        let timed: u64 = servers.iter().map(|(_, s)| s.timed).sum();
+        push(out, Metric::BackendTimeSkew, slowest / others[others.len() / 2], timed as f64);
+    }
+    let rates: Vec<f64> = servers
+        .iter()
+        .filter(|(_, s)| s.requests >= 8)
+        .map(|(_, s)| s.failures as f64 / s.requests as f64)
+        .collect();
+    if rates.len() >= 2 {
+        let (low, high) = rates.iter().fold((1.0_f64, 0.0_f64), |(l, h), r| (l.min(*r), h.max(*r)));
+        let requests: u64 = servers.iter().map(|(_, s)| s.requests).sum();
+        push(out, Metric::BackendSkew, high - low, requests as f64);
+    }
+}

@@ -1,0 +1,129 @@
+//! Small windows, each beside its innocent or hostile twin.
+
+use super::*;
+use crate::measure::findings;
+use seawall_model::Timestamp;
+use seawall_model::observation::Method;
+use seawall_model::observation::{Ending, Observation, Request};
+
+/// One request for a test: client, second, path, user agent, milliseconds it took, status.
+type Asked<'a> = ([u8; 4], f64, String, &'a str, u64, u16);
+
+fn window(asked: &[Asked<'_>]) -> Window {
+    let mut window = Window::default();
+    for (n, (client, at_s, path, agent, ms, status)) in asked.iter().enumerate() {
+        let time = Timestamp((at_s * 1e9) as i64);
+        let mut request = Request::new(time, IpAddr::from(*client));
+        (request.path, request.user_agent, request.status) = (path.as_bytes(), agent.as_bytes(), *status);
+        (request.method, request.duration_us) = (Method::Get, Some(ms * 1_000));
+        request.response_bytes = 5_000;
+        window.observe(&Observation::Request(request), n as u64);
+    }
+    window
+}
+
+fn seen(now: &[Asked<'_>], before: Option<&[Asked<'_>]>, metric: Metric) -> Option<f64> {
+    let reference = before.map(window);
+    findings(&window(now), reference.as_ref(), Some(Timestamp(0))).observed(metric)
+}
+
+const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0";
+
+#[test]
+fn whoever_waits_for_many_dear_answers_at_once_is_told_from_many_who_wait_for_one() {
+    let exports = |clients: usize| -> Vec<Asked<'static>> {
+        let one = |n: usize| ([24, 1, (n % clients / 200) as u8, (n % clients % 200) as u8], n as f64 / 8.0);
+        (0..800)
+            .map(|n| {
+                let (c, t) = one(n);
+                (c, t, "/export".to_owned(), BROWSER, 25_000, 504)
+            })
+            .collect()
+    };
+    assert!(seen(&exports(25), None, Metric::CostPathHold).is_some_and(|held| held > 5.0));
+    assert!(seen(&exports(400), None, Metric::CostPathHold).is_some_and(|held| held < 1.0));
+}
+
+#[test]
+fn answers_that_were_waited_for_are_no_want_of_servers() {
+    let failing = |status: u16, ending: Ending| {
+        let mut window = Window::default();
+        for n in 0..100 {
+            let mut request = Request::new(Timestamp::from_seconds(n), IpAddr::from([24, 8, 0, 1]));
+            (request.status, request.ending, request.path) = (status, ending, b"/");
+            window.observe(&Observation::Request(request), n as u64);
+        }
+        findings(&window, None, None).observed(Metric::NoServerShare)
+    };
+    assert_eq!(failing(504, Ending::UpstreamTimedOut), Some(0.0));
+    assert_eq!(failing(503, Ending::QueueTimedOut), Some(0.0));
+    assert_eq!(failing(503, Ending::NoUpstream), Some(1.0));
+    assert_eq!(failing(502, Ending::UpstreamFailed), Some(1.0));
+}
+
+#[test]
+fn a_catalogue_walked_by_a_thousand_addresses_keeps_its_order() {
+    let items = |number: &dyn Fn(usize) -> usize| -> Vec<Asked<'static>> {
+        let one = |n: usize| {
+            ([45, 86, (n % 4) as u8, (n * 7 % 250) as u8], n as f64, format!("/product/{}", number(n)))
+        };
+        (0..400)
+            .map(|n| {
+                let (c, t, p) = one(n);
+                (c, t, p, BROWSER, 60, 200)
+            })
+            .collect()
+    };
+    let walked = items(&|n| 10_000 + n);
+    assert!(seen(&walked, None, Metric::OrderedShare).is_some_and(|share| share > 0.9));
+    let visited = items(&|n| n * 7_919 % 400);
+    assert_eq!(seen(&visited, None, Metric::OrderedShare), Some(0.0));
+}
+
+#[test]
+fn a_page_that_asks_each_second_is_told_from_more_pages_that_ask_as_ever() {
+    let pages = |count: u8, every_s: f64| -> Vec<Asked<'static>> {
+        let of_one = |c: u8| {
+            let asks = (0..(240.0 / every_s) as usize).map(move |n| n as f64 * every_s);
+            let asks = asks.map(move |t| ([24, 9, 0, c], t, "/api/news".to_owned(), BROWSER, 10, 200));
+            [([24, 9, 0, c], 0.0, "/app.js".to_owned(), BROWSER, 1, 200)].into_iter().chain(asks)
+        };
+        (0..count).flat_map(of_one).collect()
+    };
+    let rise = |now: &[Asked<'_>]| {
+        let with_referrers = |asked: &[Asked<'_>]| {
+            let mut window = Window::default();
+            for (n, (client, at_s, path, agent, _, status)) in asked.iter().enumerate() {
+                let time = Timestamp((at_s * 1e9) as i64);
+                let mut request = Request::new(time, IpAddr::from(*client));
+                (request.path, request.user_agent, request.status) =
+                    (path.as_bytes(), agent.as_bytes(), *status);
+                request.referrer = b"https://shop.example/";
+                window.observe(&Observation::Request(request), n as u64);
+            }
+            window
+        };
+        let before = with_referrers(&pages(20, 30.0));
+        findings(&with_referrers(now), Some(&before), None).observed(Metric::PollRise)
+    };
+    assert!(rise(&pages(20, 1.0)).is_some_and(|rise| rise > 10.0));
+    assert!(rise(&pages(100, 30.0)).is_some_and(|rise| rise < 1.5));
+}
+
+#[test]
+fn a_crowd_behind_a_cdn_that_names_no_clients_is_no_return_of_old_ones() {
+    let through = |nodes: usize, seconds: usize, per_s: usize| -> Vec<Asked<'static>> {
+        let one = |n: usize| {
+            let paths = ["/", "/a.js", "/b.css", "/news", "/c.png", "/d.png", "/shop", "/e.woff2"];
+            let path = paths[n * 5 % 8].to_owned();
+            ([172, 64, 0, (n * 31 % nodes) as u8], n as f64 / per_s as f64, path, "", 20, 200)
+        };
+        (0..seconds * per_s).map(one).collect()
+    };
+    let returning = |nodes| {
+        let (now, before) = (through(nodes, 100, 60), through(nodes, 200, 6));
+        seen(&now, Some(&before), Metric::ReturningShare)
+    };
+    assert_eq!(returning(61), None);
+    assert!(returning(5).is_some(), "five are an office");
+}
