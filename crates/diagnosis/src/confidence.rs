@@ -12,7 +12,7 @@ pub const TEMPERATURE: f64 = 1.6;
 /// Never surer than this: there is always the cause that nobody thought of.
 const CEILING: f64 = 0.97;
 /// The score of that cause: no other is surer than beside it alone.
-const UNTHOUGHT_OF: f64 = -4.0;
+const UNTHOUGHT_OF: f64 = -6.0;
 
 /// Gives each hypothesis its share of the odds (softmax).
 pub fn assign(hypotheses: &mut [Hypothesis]) {
@@ -43,7 +43,7 @@ mod tests {
             assign(&mut all);
             all[0].confidence
         };
-        assert!(sure(5.0) > 0.96 && sure(0.0) > 0.85);
-        assert!(sure(-2.4) < 0.75 && sure(-4.0) <= 0.5);
+        assert!(sure(5.0) > 0.96 && sure(-2.0) > 0.9);
+        assert!(sure(-5.0) < 0.7 && sure(-6.0) <= 0.5);
     }
 }

@@ -96,28 +96,8 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     let peak = single.map(|p| f64::from(p.peak_per_s)).fold(0.0, f64::max);
     push(out, Metric::PeakRequestsPerClient, peak, known);
     let asked: f64 = profiles().map(ClientProfile::asked).sum();
-    // What programs and scripts ask interfaces for are no pages that anything belongs to.
     let common = client::common_names(profiles());
-    let is_work = |p: &ClientProfile| {
-        client::is_worker(p)
-            || client::is_page_script(p)
-            || client::works_in_pages(p)
-            || client::tells_events(p, &common)
-    };
-    let of_pages = || profiles().filter(|p| !is_work(p));
-    let pages: f64 = of_pages().map(ClientProfile::asked).sum();
-    let along: f64 = of_pages().map(|p| f64::from(p.requests) - p.asked()).sum();
-    // Where hardly anything is asked for as pages, the few that are say nothing of the others.
-    if pages >= PAGES_LEAST_PART * asked {
-        push_share(out, Metric::AssetsPerPage, along, pages);
-    }
-    let paged = |p: &&ClientProfile| client::looks_at_pages(p);
-    let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
-    let of_paged: f64 = profiles().filter(paged).map(ClientProfile::asked).sum();
-    if of_paged >= PAGES_LEAST_PART * asked {
-        let paged = profiles().filter(paged).count() as f64;
-        push_share(out, Metric::AssetlessClientShare, assetless as f64, paged);
-    }
+    paging(&sorted, &common, asked, out);
     push_share(out, Metric::MachineClientShare, requests_of(&|p| client::is_machine(p, seconds)), requests);
     push_share(out, Metric::UserAgentRotation, requests_of(&client::is_disguised), requests);
     push(out, Metric::DisguisedRequests, requests_of(&client::is_one_under_many_names) * scale, known);
@@ -156,6 +136,32 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::ProberRequests, requests_of(&client::is_prober), known);
     push(out, Metric::WalkerRequests, requests_of(&client::walks), known);
     push(out, Metric::PageRate, asked * scale / seconds, requests);
+}
+
+/// Pages and what is fetched along with them. What programs and scripts ask interfaces for are no pages
+/// that anything belongs to.
+fn paging(sorted: &[&(u64, ClientProfile)], common: &[u64], asked: f64, out: &mut Vec<Value>) {
+    let profiles = || sorted.iter().map(|(_, p)| p);
+    let is_work = |p: &ClientProfile| {
+        client::is_worker(p)
+            || client::is_page_script(p)
+            || client::works_in_pages(p)
+            || client::tells_events(p, common)
+    };
+    let of_pages = || profiles().filter(|p| !is_work(p));
+    let pages: f64 = of_pages().map(ClientProfile::asked).sum();
+    let along: f64 = of_pages().map(|p| f64::from(p.requests) - p.asked()).sum();
+    // Where hardly anything is asked for as pages, the few that are say nothing of the others.
+    if pages >= PAGES_LEAST_PART * asked {
+        push_share(out, Metric::AssetsPerPage, along, pages);
+    }
+    let paged = |p: &&ClientProfile| client::looks_at_pages(p);
+    let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
+    let of_paged: f64 = profiles().filter(paged).map(ClientProfile::asked).sum();
+    if of_paged >= PAGES_LEAST_PART * asked {
+        let paged = profiles().filter(paged).count() as f64;
+        push_share(out, Metric::AssetlessClientShare, assetless as f64, paged);
+    }
 }
 
 /// Log-ins by what follows them. `per_s` makes a rate of the sampled ones.
