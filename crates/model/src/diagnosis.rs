@@ -72,6 +72,18 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// How likely the verdict's class is, whichever of its causes it may be: 0 to 1.
+    #[must_use]
+    pub fn class_confidence(&self) -> f64 {
+        let all: f64 = self
+            .hypotheses
+            .iter()
+            .filter(|h| h.cause.class() == self.verdict.class)
+            .map(|h| h.confidence)
+            .sum();
+        all.max(self.verdict.confidence).min(1.0)
+    }
+
     /// What measures act against: the verdict, or where it is an attack that is not sure enough, an
     /// attack beside it that is. `min_confidence`: 0 to 1.
     #[must_use]
@@ -79,5 +91,37 @@ impl Diagnosis {
         let is_sure = |v: &&Verdict| v.class == Class::Attack && v.confidence >= min_confidence;
         let sure = std::iter::once(&self.verdict).chain(&self.also).find(is_sure);
         sure.filter(|_| self.verdict.class == Class::Attack).unwrap_or(&self.verdict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_attacks_that_are_each_likely_make_their_class_sure() {
+        let hypothesis = |cause, confidence| Hypothesis {
+            cause,
+            vectors: Vec::new(),
+            score: 0.0,
+            confidence,
+            evidence: Vec::new(),
+        };
+        let verdict = Verdict {
+            class: Class::Attack,
+            cause: Cause::CacheBusting,
+            vectors: Vec::new(),
+            confidence: 0.6,
+            target: None,
+            onset: None,
+            end: None,
+        };
+        let hypotheses = vec![
+            hypothesis(Cause::CacheBusting, 0.6),
+            hypothesis(Cause::ExpensiveEndpoint, 0.3),
+            hypothesis(Cause::FlashCrowd, 0.1),
+        ];
+        let diagnosis = Diagnosis { verdict, also: Vec::new(), hypotheses, missing: Vec::new() };
+        assert!((diagnosis.class_confidence() - 0.9).abs() < 1e-9);
     }
 }

@@ -35,7 +35,8 @@ pub struct PlanInput<'a> {
 const ENOUGH_COVER: f64 = 0.9;
 /// Least share of the unwanted traffic that a measure must stop.
 const MIN_EFFECT: f64 = 0.02;
-/// Confidence from which a measure with measured harm applies to everything at once.
+/// Confidence in the class from which a measure with measured harm applies to everything at once: which
+/// of several attacks it is changes nothing for who is hit.
 const SURE: f64 = 0.8;
 /// Share of matching traffic that a measure applies to while its harm is not known.
 const FIRST_STAGE: f64 = 0.1;
@@ -201,7 +202,7 @@ impl Draft<'_> {
     fn first_share(&self, step: Step, forecast: &Forecast) -> f64 {
         let touches_traffic = denies_or_limits(step) || matches!(step, Step::Challenge | Step::Truncate);
         let is_known = forecast.harm.is_some_and(|h| h.share <= self.input.policy.max_baseline_share);
-        let is_sure = self.input.diagnosis.verdict.confidence >= SURE;
+        let is_sure = self.input.diagnosis.class_confidence() >= SURE;
         if !touches_traffic || (is_known && is_sure) { 1.0 } else { FIRST_STAGE }
     }
 
