@@ -58,9 +58,10 @@ fn is_pipe(_: &Path) -> bool {
 
 /// Says after a while that nothing has come through a pipe yet; not any more once what this returns is
 /// dropped.
-fn tell_of_silence(path: &Path) -> mpsc::Sender<()> {
-    let (comes, silent) = mpsc::channel();
-    let text = format!("seawall: {} is a pipe: waiting for a program to write to it", path.display());
+fn tell_of_silence(path: &Path) -> mpsc::SyncSender<()> {
+    let (comes, silent) = mpsc::sync_channel(1);
+    let shown = visible(&path.to_string_lossy());
+    let text = format!("seawall: {shown} is a pipe: waiting for a program to write to it");
     std::thread::spawn(move || {
         if silent.recv_timeout(SILENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
             eprintln!("{text}");
