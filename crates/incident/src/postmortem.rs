@@ -374,6 +374,9 @@ mod tests {
                 assert!(text.body.ends_with('.') && text.body.len() < 400, "{}", text.body);
             }
         }
+        let told = |cause| notice(Notice::First, &postmortem(&report(cause), None));
+        assert!(told(Cause::Normal).title.starts_with("No disturbance"), "nobody is told of nothing");
+        assert!(!told(Cause::CredentialAbuse).body.contains("slow or fail"), "guesses slow nothing down");
         let resolved = notice(Notice::Resolved, &postmortem(&report(Cause::HttpFlood), None)).body;
         assert!(resolved.contains("lasted from 00:01 to 00:02 UTC on 1970-01-01"), "{resolved}");
     }

@@ -28,6 +28,9 @@ pub struct StatusText {
 pub fn notice(kind: Notice, postmortem: &Postmortem) -> StatusText {
     let service = postmortem.verdict.target.as_deref().unwrap_or("the service");
     let (title, body) = match kind {
+        _ if postmortem.verdict.class == Class::Normal => {
+            (format!("No disturbance of {service}"), NOTHING_FOUND.to_owned())
+        }
         Notice::First => (format!("Disturbance of {service}"), first(postmortem, service)),
         Notice::Update => (format!("Disturbance of {service}: cause found"), update(postmortem)),
         Notice::Resolved => (format!("Disturbance of {service}: resolved"), resolved(postmortem, service)),
@@ -35,10 +38,17 @@ pub fn notice(kind: Notice, postmortem: &Postmortem) -> StatusText {
     StatusText { title, body }
 }
 
+const NOTHING_FOUND: &str = "We found no disturbance at our end and keep watching. \
+     If something does not work for you, please write to us.";
+
 fn first(postmortem: &Postmortem, service: &str) -> String {
     let since = postmortem.started.map(|t| format!(" since {}", minute(t))).unwrap_or_default();
+    let what = match postmortem.verdict.class {
+        Class::Abuse => format!("We see requests to {service} that no visitor sends{since}"),
+        _ => format!("Some requests to {service} are slow or fail{since}. We see it"),
+    };
     format!(
-        "Some requests to {service} are slow or fail{since}. We see it and are working on it. \
+        "{what} and are working on it. \
          You need not do anything. We will write again within 30 minutes."
     )
 }
@@ -46,9 +56,9 @@ fn first(postmortem: &Postmortem, service: &str) -> String {
 fn update(postmortem: &Postmortem) -> String {
     let cause = match postmortem.verdict.class {
         Class::Attack => {
-            "The cause is an attack: somebody sends large amounts of traffic to keep the service from \
-             answering. We are filtering it out. Some of you may be asked to confirm that you are not a \
-             machine, or be slowed down for a while."
+            "The cause is an attack: somebody tries to keep the service from answering. We are filtering \
+             it out. Some of you may be asked to confirm that you are not a machine, or be slowed down for \
+             a while."
         }
         Class::Abuse => {
             "The cause is abusive automated traffic. We are limiting it. If we find that accounts or data \
@@ -59,8 +69,7 @@ fn update(postmortem: &Postmortem) -> String {
             "Far more people than usual want to use the service at once. We are making room. Until then \
              you may have to wait."
         }
-        Class::Normal => "We found no disturbance at our end and keep watching.",
-        Class::Undecided => {
+        Class::Normal | Class::Undecided => {
             "The cause is not certain yet. We are narrowing it down and keep what works stable."
         }
     };

@@ -6,7 +6,7 @@ use crate::flow_spec::projected;
 use crate::forecast::{Forecast, forecast};
 use crate::ladder::{Ladder, Over, Rung, Step, When, ladder, telling};
 use crate::rate::{Limit, NormalTraffic, connections_per_source, limit, mean_rate};
-use crate::scope::{in_words, narrow_cover, scopes, target_prefix};
+use crate::scope::{in_words, is_protected, narrow_cover, scopes, target_prefix};
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Diagnosis, Verdict};
 use seawall_model::finding::{Findings, Rankings};
@@ -14,7 +14,7 @@ use seawall_model::plan::{Action, Alternative, Measure, Plan, PlanReport, Scope,
 use seawall_model::policy::Policy;
 use seawall_model::signature::{Layer, Signature, Test};
 use seawall_model::time::SECOND_NS;
-use seawall_model::{Cause, Timestamp};
+use seawall_model::{Cause, Prefix, Timestamp};
 
 /// Everything that a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ pub struct PlanInput<'a> {
 
 /// Share of the attack from which narrow signatures are enough without blunter measures.
 const ENOUGH_COVER: f64 = 0.9;
+/// Share of the attack from which one sender is what it comes from.
+const MOST_OF_IT: f64 = 0.5;
 /// Least share of the unwanted traffic that a measure must stop.
 const MIN_EFFECT: f64 = 0.02;
 /// Confidence in the class from which a measure with measured harm applies to everything at once: which
@@ -97,12 +99,28 @@ impl Draft<'_> {
         if rung.step == Step::Blackhole || rung.step == Step::ProviderMode {
             return self.hold(rung, "waits for the closer measures to fail", ladder);
         }
+        // What the policy protects is let through, so that all else would be held back in its place.
+        if touches_traffic(rung.step)
+            && let Some(sender) = self.protected_sender()
+        {
+            let why = format!("most of it comes from {sender}, which the policy protects: talk to its owner");
+            return self.reject(rung, ladder, why);
+        }
         for scope in scopes(rung.over, ladder, self.input) {
             match scope {
                 Ok(scope) => self.try_measure(rung, scope, ladder),
                 Err(why) => self.reject(rung, ladder, why),
             }
         }
+    }
+
+    /// The protected client that most of it comes from.
+    fn protected_sender(&self) -> Option<Prefix> {
+        let most = self.input.signatures.iter().filter(|s| s.attack.share >= MOST_OF_IT);
+        most.flat_map(|s| &s.tests).find_map(|test| match test {
+            Test::Source(prefix) if is_protected(*prefix, self.input) => Some(*prefix),
+            _ => None,
+        })
     }
 
     fn try_measure(&mut self, rung: &Rung, scope: Scope, ladder: &Ladder) {
@@ -200,10 +218,9 @@ impl Draft<'_> {
     }
 
     fn first_share(&self, step: Step, forecast: &Forecast) -> f64 {
-        let touches_traffic = denies_or_limits(step) || matches!(step, Step::Challenge | Step::Truncate);
         let is_known = forecast.harm.is_some_and(|h| h.share <= self.input.policy.max_baseline_share);
         let is_sure = self.input.diagnosis.class_confidence() >= SURE;
-        if !touches_traffic || (is_known && is_sure) { 1.0 } else { FIRST_STAGE }
+        if !touches_traffic(step) || (is_known && is_sure) { 1.0 } else { FIRST_STAGE }
     }
 
     fn expiry(&self) -> Timestamp {
@@ -414,6 +431,11 @@ fn is_denial(step: Step) -> bool {
 
 fn denies_or_limits(step: Step) -> bool {
     is_denial(step) || matches!(step, Step::Limit(_))
+}
+
+/// Whether some request or packet is treated otherwise by it than without.
+fn touches_traffic(step: Step) -> bool {
+    denies_or_limits(step) || matches!(step, Step::Challenge | Step::Truncate)
 }
 
 fn over_in_words(over: Over) -> &'static str {

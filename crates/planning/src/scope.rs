@@ -137,7 +137,8 @@ fn is_forged(ladder: &Ladder, input: &PlanInput<'_>) -> bool {
         || input.diagnosis.verdict.vectors.iter().any(|v| v == "spoofed")
 }
 
-fn is_protected(prefix: Prefix, input: &PlanInput<'_>) -> bool {
+/// Whether the policy protects any of these addresses.
+pub(crate) fn is_protected(prefix: Prefix, input: &PlanInput<'_>) -> bool {
     input.policy.protected_clients.iter().any(|p| p.covers(prefix) || prefix.covers(*p))
 }
 

@@ -4,6 +4,7 @@ mod fixture;
 
 use fixture::Case;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
+use seawall_model::signature::Test;
 use seawall_model::{Cause, Class};
 
 fn plan_for(case: &Case) -> Plan {
@@ -134,6 +135,20 @@ fn harm_beyond_the_policy_is_rejected_with_its_number() {
     assert!(
         report.alternatives.iter().any(|a| a.standing == Standing::Rejected && a.reason.contains("20.0 %"))
     );
+}
+
+/// Broke: of a load that one protected client made, everybody else was to be challenged.
+#[test]
+fn what_a_protected_client_sends_holds_nobody_else_back() {
+    let mut case = Case::new(Cause::HttpFlood);
+    let partner = "198.51.100.7/32".parse().unwrap();
+    case.signatures =
+        vec![fixture::signature(seawall_model::signature::Layer::Http, vec![Test::Source(partner)])];
+    case.policy.protected_clients = vec!["198.51.100.0/24".parse().unwrap()];
+    let (plan, report) = case.plan();
+    let names = plan.as_ref().map(names).unwrap_or_default();
+    assert!(names.iter().all(|n| matches!(*n, "serve-stale" | "scale-out")), "{names:?}");
+    assert!(report.alternatives.iter().any(|a| a.reason.contains("which the policy protects")));
 }
 
 /// Broke: three tenths of a second into a flood, a visitor who had just fetched a page and its parts

@@ -1,6 +1,6 @@
 //! HTTP windows as values.
 
-use super::{Structure, Value, asking, client, excess, newcomers, push, push_share, region, spread};
+use super::{Structure, Value, asking, client, excess, hosts, newcomers, push, push_share, region, spread};
 use crate::Window;
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES, SWITCHED};
@@ -28,7 +28,7 @@ pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, str
     asking::holds(http, &records, seconds, out);
     errors(&records, out);
     asking::servers(http, out);
-    structure.targets.extend(target(&records).map(|target| (Layer::Http, target)));
+    structure.targets.extend(hosts::target(&records).map(|target| (Layer::Http, target)));
     spread_vectors(http, structure);
 }
 
@@ -404,13 +404,6 @@ fn errors(records: &[RequestRecord], out: &mut Vec<Value>) {
     push(out, Metric::ErrorPathConcentration, spread.top, support);
 }
 
-/// The host most asked for, or nothing where the log has no hosts.
-fn target(records: &[RequestRecord]) -> Option<String> {
-    let mut hosts: Vec<&str> = records.iter().map(|r| r.host.as_str()).filter(|h| !h.is_empty()).collect();
-    hosts.sort_unstable();
-    hosts.chunk_by(|a, b| a == b).max_by_key(|run| run.len()).map(|run| run[0].to_owned())
-}
-
 fn spread_vectors(http: &HttpWindow, structure: &mut Structure) {
     let clients = http.clients.count();
     let busiest = http.profiles.sorted().iter().map(|(_, p)| p.requests).max().unwrap_or(0);
@@ -471,6 +464,7 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
     }
+    hosts::forget_made_up(&now_records, &before_records, findings);
     newcomers::compare(now, before, during.seconds(), findings);
     let mut add = |metric, observed: f64, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });

@@ -6,6 +6,7 @@ mod client;
 mod connections;
 mod dns;
 mod excess;
+mod hosts;
 mod http;
 mod net;
 mod newcomers;

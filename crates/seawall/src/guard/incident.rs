@@ -65,6 +65,9 @@ pub(super) struct Incident {
     /// What was done about it, and by whom.
     #[serde(default)]
     done: Ledger,
+    /// The measures that were in force last: what is told of them at the end is no proposal.
+    #[serde(default)]
+    engaged: Option<Plan>,
 }
 
 impl Incident {
@@ -80,6 +83,7 @@ impl Incident {
             rival: None,
             notified: None,
             done: Ledger::default(),
+            engaged: None,
         }
     }
 
@@ -88,6 +92,7 @@ impl Incident {
     pub(super) fn finish(self, end: Timestamp, store: Option<&mut Store>) -> Option<Told> {
         let mut report = self.report?;
         report.verdict.end = Some(end);
+        report.plan = self.engaged.or(report.plan.take());
         let is_news = report.verdict.class != Class::Normal;
         let folder = match store {
             Some(store) if is_news => store.finish(&self.name, &report, &self.done).map(Some),
@@ -101,6 +106,7 @@ impl Incident {
 
     /// Notes that measures are in force.
     pub(super) fn engaged(&mut self, plan: &Plan, now: Timestamp) {
+        self.engaged = Some(plan.clone());
         for measure in &plan.measures {
             let scope = words::scope(&measure.scope, measure.target.as_deref());
             let text = format!("{}: {scope}", words::action(&measure.action));
@@ -235,5 +241,35 @@ mod tests {
         assert!(!incident.is_joined(&[verdict(Cause::HttpFlood)]));
         assert!(incident.is_joined(&[verdict(Cause::HttpFlood), verdict(Cause::SynFlood)]));
         assert!(!incident.is_joined(&[verdict(Cause::SlowBackend)]), "no attack");
+    }
+
+    /// Broke: what was only proposed last was told as applied, at the end of an incident whose measures
+    /// had been others.
+    #[test]
+    fn what_is_told_at_the_end_is_what_was_in_force() {
+        let plan = |generation| Plan {
+            generation,
+            parent: None,
+            cause: Cause::SlowHttp,
+            created: Timestamp(0),
+            expires: Timestamp(1),
+            measures: Vec::new(),
+        };
+        let told = |engaged: Option<Plan>| {
+            let mut incident = Incident::open(Timestamp::from_seconds(7));
+            let golden = include_str!("../../tests/golden/http-flood.json");
+            let mut report: TriageReport = serde_json::from_str(golden).expect("a report");
+            report.plan = Some(plan(9));
+            incident.report = Some(Box::new(report));
+            if let Some(plan) = engaged {
+                incident.engaged(&plan, Timestamp::from_seconds(8));
+            }
+            match incident.finish(Timestamp::from_seconds(9), None) {
+                Some(Told::Ended { report, .. }) => report.plan.map(|plan| plan.generation),
+                _ => None,
+            }
+        };
+        assert_eq!(told(Some(plan(3))), Some(3));
+        assert_eq!(told(None), Some(9));
     }
 }
