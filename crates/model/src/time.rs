@@ -130,10 +130,6 @@ impl std::str::FromStr for Timestamp {
         let [hour, minute, second] = numbers(whole, ':').ok_or_else(bad)?;
         let in_range =
             (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
-        // Days that a month does not have carry over into the next one.
-        let is_a_day = || {
-            civil_from_days(days_from_civil(year, month as u8, day as u8)) == (year, month as u8, day as u8)
-        };
         let civil = Civil {
             year,
             month: month as u8,
@@ -144,7 +140,7 @@ impl std::str::FromStr for Timestamp {
         };
         let fraction_ns = fraction_ns(fraction).ok_or_else(bad)?;
         let zone_s = zone_offset_s(zone).ok_or_else(bad)?;
-        if !in_range || !(1677..=2262).contains(&year) || !is_a_day() {
+        if !in_range || !(1677..=2262).contains(&year) || !is_day(year, month as u8, day as u8) {
             return Err(bad());
         }
         Ok(civil.timestamp().plus_ns(fraction_ns).plus_ns(-zone_s * SECOND_NS))
@@ -216,6 +212,20 @@ impl Civil {
             second: (of_day % 60) as u8,
         }
     }
+}
+
+/// Whether a month (1 to 12) of a Gregorian year has that day (from 1): a stamp of a day that never was
+/// tells no time.
+#[must_use]
+pub const fn is_day(year: i64, month: u8, day: u8) -> bool {
+    let is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let days = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    day <= days
 }
 
 /// Days since 1970-01-01 of a Gregorian date, by counting from March in eras of 400 years.

@@ -70,10 +70,10 @@ impl fmt::Display for ReadError {
             Self::Twice { path } => {
                 write!(f, "{}: named twice, which would count it double: name it once", shown(path))
             }
-            Self::Unrecognised { path, beginning, .. } if of_seawall(beginning).is_some() => {
-                write!(f, "{}: {}", shown(path), of_seawall(beginning).unwrap_or_default())
-            }
             Self::Unrecognised { path, beginning, binary } => {
+                if let Some(what) = of_seawall(beginning) {
+                    return write!(f, "{}: {what}", shown(path));
+                }
                 let hint = if *binary { "" } else { ": give an unusual log's format with --log-format" };
                 write!(
                     f,

@@ -1,7 +1,7 @@
 //! Dates as logs write them, to instants. Local times without a zone are taken as UTC.
 
 use super::scan::{decimal, integer};
-use seawall_model::time::{Civil, SECOND_NS};
+use seawall_model::time::{Civil, SECOND_NS, is_day};
 use seawall_model::{Prefix, Timestamp};
 use std::sync::Arc;
 
@@ -255,18 +255,6 @@ fn two(text: &[u8]) -> Option<u32> {
 }
 
 const LEAP_YEAR: i64 = 2000;
-
-/// Whether a month has that day: a stamp of a day that never was tells no time.
-fn is_day(year: i64, month: u8, day: u8) -> bool {
-    let is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let days = match month {
-        2 if is_leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    day <= days
-}
 
 fn instant(year: i64, (month, day): (u8, u8), (hour, minute, second): (u8, u8, u8)) -> Option<Timestamp> {
     is_day(year, month, day).then(|| Civil { year, month, day, hour, minute, second }.timestamp())

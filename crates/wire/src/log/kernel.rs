@@ -205,13 +205,19 @@ mod tests {
     use super::super::envelope;
     use super::*;
 
-    fn packet_of(line: &str) -> Packet<'_> {
-        let mut dates = Dates::in_year(2020);
+    type Read = for<'a> fn(&mut Dates, &Envelope<'a>) -> Result<Line<'a>, LineError>;
+
+    fn packet_by(read: Read, year: i64, line: &str) -> Result<Packet<'_>, String> {
+        let mut dates = Dates::in_year(year);
         let envelope = envelope::open(&mut dates, line.as_bytes());
-        match read(&mut dates, &envelope).unwrap() {
-            Line::Observation(Observation::Packet(p)) => p,
-            other => panic!("{other:?}"),
+        match read(&mut dates, &envelope) {
+            Ok(Line::Observation(Observation::Packet(p))) => Ok(p),
+            other => Err(format!("{other:?}")),
         }
+    }
+
+    fn packet_of(line: &str) -> Packet<'_> {
+        packet_by(read, 2020, line).unwrap()
     }
 
     #[test]
@@ -247,14 +253,7 @@ mod tests {
 
     #[test]
     fn packets_of_pf() {
-        fn of(line: &str) -> Result<Packet<'_>, String> {
-            let mut dates = Dates::in_year(2021);
-            let envelope = envelope::open(&mut dates, line.as_bytes());
-            match pf(&mut dates, &envelope) {
-                Ok(Line::Observation(Observation::Packet(p))) => Ok(p),
-                other => Err(format!("{other:?}")),
-            }
-        }
+        let of = |line| packet_by(pf, 2021, line);
         let p = of("Sep 30 14:35:50 gw filterlog: 53,,,1000102631,em0,match,block,in,4,0x0,,64,892,0,none,6,tcp,44,198.51.100.2,192.0.2.15,59576,22,4,SA,17536001,,65535,,mss").unwrap();
         assert_eq!(p.time.to_string(), "2021-09-30T14:35:50Z");
         assert_eq!(
