@@ -296,11 +296,10 @@ impl HttpWindow {
         self.sample.iter().filter_map(codec::decode_request).collect()
     }
 
-    /// The sampled requests whose time is known: also those that had none when they were counted.
+    /// Of the sampled requests that had no answer when they were counted, those that got one later.
     #[must_use]
-    pub fn answered(&self) -> Vec<RequestRecord> {
-        let late = self.late.iter().filter_map(codec::decode_request);
-        self.records().into_iter().filter(|r| r.duration_us.is_some()).chain(late).collect()
+    pub fn late_records(&self) -> Vec<RequestRecord> {
+        self.late.iter().filter_map(codec::decode_request).collect()
     }
 }
 

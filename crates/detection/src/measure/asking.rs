@@ -1,26 +1,24 @@
 //! How things are asked for, whoever asks: items in the order of their numbers, many dear answers at once,
 //! pages that poll, through nodes in front; and which server of a pool answers otherwise.
 
-use super::http::{costliest, kind, path_class, work_us};
+use super::http::{costliest, work_us};
+use super::sampled::Sampled;
 use super::{Value, client, push, push_share};
-use crate::feature::classify::{self, AgentKind, PathKind};
+use crate::feature::classify::{AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow};
 use seawall_model::metric::Metric;
 use seawall_model::observation::Method;
-use seawall_model::record::RequestRecord;
 use seawall_model::{Timestamp, hash};
 
 /// How many requests for the costliest path one client waits for at once, by Little's law: their rate times
 /// their duration. A person waits for one, and asks again when it does not come; a program need not wait.
 /// How long a request with a body took may be its sender's doing, and is left out.
-pub(super) fn holds(http: &HttpWindow, records: &[RequestRecord], seconds: f64, out: &mut Vec<Value>) {
+pub(super) fn holds(http: &HttpWindow, records: &[Sampled], seconds: f64, out: &mut Vec<Value>) {
     let Some(class) = costliest(records) else { return };
     let scale = http.counters.requests as f64 / records.len() as f64;
     // Of many behind one address, each has some browser.
-    let visitor =
-        |r: &RequestRecord| hash::combine(hash::address(r.client), hash::bytes(r.user_agent.as_bytes()));
-    let dear =
-        records.iter().filter(|r| path_class(r) == class && matches!(r.method, Method::Get | Method::Head));
+    let visitor = |r: &Sampled| hash::combine(hash::address(r.client), r.agent.hash);
+    let dear = records.iter().filter(|r| r.class == class && matches!(r.method, Method::Get | Method::Head));
     let mut held: Vec<(u64, u64)> = dear.filter_map(|r| Some((visitor(r), work_us(r)?))).collect();
     held.sort_unstable();
     let all = held.len() as f64;
@@ -43,17 +41,14 @@ const HELD_LEAST: f64 = 30.0;
 /// How much of what is asked for are items in the order of their numbers: the longest rising series of
 /// numbers of one kind of request. Visitors take items as they like, so that of `n` requests a series of
 /// about 2√n rises by chance; who walks through a catalogue by many addresses keeps the order.
-pub(super) fn ordered(records: &[RequestRecord], out: &mut Vec<Value>) {
-    let asked: Vec<&RequestRecord> = records.iter().filter(|r| kind(r) != PathKind::Asset).collect();
-    let is_item = |r: &&&RequestRecord| {
-        let agent = classify::agent_kind(r.user_agent.as_bytes());
-        kind(r) == PathKind::Page && !agent.is_program() && agent != AgentKind::Crawler
+pub(super) fn ordered(records: &[Sampled], out: &mut Vec<Value>) {
+    let asked: Vec<&Sampled> = records.iter().filter(|r| r.is_asked()).collect();
+    let is_item = |r: &&&Sampled| {
+        let agent = r.agent.kind;
+        r.kind == PathKind::Page && !agent.is_program() && agent != AgentKind::Crawler
     };
-    let mut items: Vec<(u64, Timestamp, u64)> = asked
-        .iter()
-        .filter(is_item)
-        .filter_map(|r| Some((path_class(r), r.time, last_number(&r.path)?)))
-        .collect();
+    let mut items: Vec<(u64, Timestamp, u64)> =
+        asked.iter().filter(is_item).filter_map(|r| Some((r.class, r.time, last_number(&r.path)?))).collect();
     items.sort_unstable();
     let mut best = 0;
     for run in items.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() >= ORDERED_LEAST) {

@@ -9,19 +9,19 @@
 //! small to have seen its own visitors; hence the least counts.
 
 use super::client::{CRAWLER_NETWORKS_MOST, wide_network};
-use super::http::{EARLIER_S, is_random, kind, path_class, url};
-use crate::feature::classify::{self, AgentKind, PathKind};
+use super::http::EARLIER_S;
+use super::sampled::Sampled;
+use crate::feature::classify::{AgentKind, PathKind};
 use crate::feature::http::is_moved;
 use seawall_model::metric::Metric;
 use seawall_model::observation::Method;
-use seawall_model::record::RequestRecord;
 use seawall_model::{address, hash};
 use std::net::IpAddr;
 
 /// Both sides of a comparison: samples, and the rates of all requests that they stand for.
 pub(super) struct Sides<'a> {
-    pub now: &'a [RequestRecord],
-    pub before: &'a [RequestRecord],
+    pub now: &'a [Sampled],
+    pub before: &'a [Sampled],
     pub now_per_s: f64,
     pub before_per_s: f64,
     /// Most clients that send under an application's name visit with a browser too.
@@ -66,7 +66,7 @@ impl Sides<'_> {
         if self.now_per_s < LEAST_RISE * self.before_per_s {
             return out;
         }
-        let asked = self.now.iter().filter(|r| kind(r) != PathKind::Asset).count();
+        let asked = self.now.iter().filter(|r| r.is_asked()).count();
         if asked < LEAST_RECORDS {
             return out;
         }
@@ -77,7 +77,7 @@ impl Sides<'_> {
             }
         };
         if self.now.iter().any(|r| !r.user_agent.is_empty()) {
-            let agents = self.keys(|r| hash::bytes(r.user_agent.as_bytes()));
+            let agents = self.keys(|r| r.agent.hash);
             add(Metric::OwnProgramExcess, self.own_program_excess());
             add(Metric::BatchExcess, self.batch_excess(&agents));
             add(Metric::ServiceExcess, self.service_excess());
@@ -87,11 +87,11 @@ impl Sides<'_> {
             add(Metric::NewAgentExcess, share(&agents, |k| k.before < 1.0));
         }
         add(Metric::OwnNetworkExcess, self.own_network_excess());
-        let requests = self.keys(|r| hash::combine(path_class(r), query(r)));
+        let requests = self.keys(|r| hash::combine(r.class, query(r)));
         let most = requests.iter().max_by(|a, b| a.excess.total_cmp(&b.excess)).map(|k| k.value);
         add(Metric::RepeatedExcess, share(&requests, |k| Some(k.value) == most));
         add(Metric::CopyExcess, self.copy_excess());
-        let kinds = self.keys(path_class);
+        let kinds = self.keys(|r| r.class);
         add(Metric::FamiliarExcess, share(&kinds, |k| k.before >= USUAL));
         out
     }
@@ -103,8 +103,8 @@ impl Sides<'_> {
         if whole > LEAST_FALL {
             return None;
         }
-        let by_agent = self.keys(|r| hash::bytes(r.user_agent.as_bytes()));
-        let by_kind = self.keys(path_class);
+        let by_agent = self.keys(|r| r.agent.hash);
+        let by_kind = self.keys(|r| r.class);
         let rests = [by_agent, by_kind].into_iter().filter_map(|keys| self.rest_of(keys));
         let (rest, support) = rests.max_by(|a, b| a.0.total_cmp(&b.0))?;
         Some((((rest - whole) / (1.0 - whole)).clamp(0.0, 1.0), support))
@@ -124,8 +124,8 @@ impl Sides<'_> {
 
     /// How much of the excess is sent by what nobody visits with: services, and tools made for load.
     fn service_excess(&self) -> Option<f64> {
-        let is_service = |r: &RequestRecord| {
-            let kind = classify::agent_kind(r.user_agent.as_bytes());
+        let is_service = |r: &Sampled| {
+            let kind = r.agent.kind;
             u64::from(matches!(kind, AgentKind::Service | AgentKind::LoadTool))
         };
         share(&self.keys(is_service), |k| k.value == 1)
@@ -134,13 +134,13 @@ impl Sides<'_> {
     /// How much of the excess is sent by monitors and health checks. There are more of them when there are
     /// more machines to look at, or more that look.
     fn watch_excess(&self) -> Option<f64> {
-        share(&self.keys(|r| u64::from(classify::is_monitor(r.user_agent.as_bytes()))), |k| k.value == 1)
+        share(&self.keys(|r| u64::from(r.agent.is_monitor)), |k| k.value == 1)
     }
 
     /// How much of the excess machines of our own send, by their private addresses, where visitors come from
     /// public ones.
     fn own_network_excess(&self) -> Option<f64> {
-        let own = |records: &[RequestRecord]| {
+        let own = |records: &[Sampled]| {
             records.iter().filter(|r| address::is_private(r.client)).count() as f64 / records.len() as f64
         };
         let beside = own(self.before) <= OWN_NETWORK_MOST;
@@ -149,9 +149,9 @@ impl Sides<'_> {
     }
 
     /// Requests by key, assets aside.
-    fn keys(&self, key: impl Fn(&RequestRecord) -> u64) -> Vec<Key> {
+    fn keys(&self, key: impl Fn(&Sampled) -> u64) -> Vec<Key> {
         let mut all: Vec<(u64, bool)> = Vec::with_capacity(self.now.len() + self.before.len());
-        let asked = |r: &&RequestRecord| kind(r) != PathKind::Asset;
+        let asked = |r: &&Sampled| r.is_asked();
         all.extend(self.now.iter().filter(asked).map(|r| (key(r), true)));
         all.extend(self.before.iter().filter(asked).map(|r| (key(r), false)));
         all.sort_unstable();
@@ -169,33 +169,30 @@ impl Sides<'_> {
     /// How much of the excess programs send that were usual here, or can only be ours.
     fn own_program_excess(&self) -> Option<f64> {
         let welcome = self.earlier().filter(|r| is_accepted(r));
-        let mut usual: Vec<u64> = welcome.filter_map(program).collect();
+        let mut usual: Vec<u64> = welcome.filter_map(Sampled::program).collect();
         usual.sort_unstable();
         let is_usual = |key: u64| {
             let from = usual.partition_point(|u| *u < key);
             usual[from..].iter().take_while(|u| **u == key).count() as f64 >= USUAL
         };
         let ours = self.new_applications();
-        let keys = self.keys(|r| program(r).unwrap_or_else(|| hash::bytes(r.user_agent.as_bytes())));
+        let keys = self.keys(|r| r.program().unwrap_or(r.agent.hash));
         share(&keys, |k| is_usual(k.value) || ours.binary_search(&k.value).is_ok())
     }
 
     /// What was seen well before, where that much is known: the last moments may belong to a trouble that
     /// was noticed late.
-    fn earlier(&self) -> impl Iterator<Item = &RequestRecord> {
+    fn earlier(&self) -> impl Iterator<Item = &Sampled> {
         let began = self.now.iter().map(|r| r.time).min();
-        let age_s = move |r: &RequestRecord| began.map_or(0.0, |began| began.since_s(r.time));
+        let age_s = move |r: &Sampled| began.map_or(0.0, |began| began.since_s(r.time));
         let long = self.before.iter().any(|r| age_s(r) >= 3.0 * EARLIER_S);
         self.before.iter().filter(move |r| !long || age_s(r) >= EARLIER_S)
     }
 
     /// Names of applications that call the interface made for programs, sorted: nobody else knows it.
     fn new_applications(&self) -> Vec<u64> {
-        let is_ours = |r: &&RequestRecord| {
-            classify::agent_kind(r.user_agent.as_bytes()) == AgentKind::Application
-                && kind(r) == PathKind::Api
-        };
-        let named = self.now.iter().filter(is_ours).filter_map(|r| Some((program(r)?, r.client)));
+        let is_ours = |r: &&Sampled| r.agent.kind == AgentKind::Application && r.kind == PathKind::Api;
+        let named = self.now.iter().filter(is_ours).filter_map(|r| Some((r.program()?, r.client)));
         let mut own: Vec<(u64, IpAddr)> = named.collect();
         own.sort_unstable();
         own.dedup();
@@ -209,10 +206,9 @@ impl Sides<'_> {
     /// How much of the excess is the work of a few declared programs that go through a list by an
     /// interface: each entry about once, with success, at a pace of work.
     fn batch_excess(&self, agents: &[Key]) -> Option<f64> {
-        let mut of: Vec<(u64, &RequestRecord)> =
-            self.now.iter().map(|r| (hash::bytes(r.user_agent.as_bytes()), r)).collect();
+        let mut of: Vec<(u64, &Sampled)> = self.now.iter().map(|r| (r.agent.hash, r)).collect();
         of.sort_by_key(|(agent, _)| *agent);
-        let works = |run: &&[(u64, &RequestRecord)]| is_batch(run.iter().map(|(_, r)| *r));
+        let works = |run: &&[(u64, &Sampled)]| is_batch(run.iter().map(|(_, r)| *r));
         let rate = |key: u64| agents.iter().find(|k| k.value == key).map_or(0.0, |k| k.excess);
         let workers: Vec<u64> = of
             .chunk_by(|a, b| a.0 == b.0)
@@ -226,18 +222,19 @@ impl Sides<'_> {
     /// How much of the excess is page after page, each about as often as the others, all there and none
     /// made up: a site that is read as a whole. Floods repeat few pages, people have favourites.
     fn copy_excess(&self) -> Option<f64> {
-        let asked = self.now.iter().filter(|r| kind(r) != PathKind::Asset).count();
-        let keys = self
-            .keys(|r| if is_random(r) || r.status >= 400 || kind(r) == PathKind::Api { 0 } else { url(r) });
+        let asked = self.now.iter().filter(|r| r.is_asked()).count();
+        let keys = self.keys(|r| {
+            if r.has_random_text || r.status >= 400 || r.kind == PathKind::Api { 0 } else { r.url }
+        });
         let copied = share(&keys, |k| k.value != 0 && k.now <= COPIED_TIMES);
         copied.filter(|_| asked >= COPIED_LEAST)
     }
 
     /// Of the kinds of requests that used to be otherwise, weighed by how usual they were: how much
     /// of them is `such` now. What scanners and floods ask for was never usual.
-    fn turned(&self, such: impl Fn(&RequestRecord) -> bool) -> Option<f64> {
-        let failures = |records: &[RequestRecord]| {
-            let mut of: Vec<(u64, bool)> = records.iter().map(|r| (path_class(r), such(r))).collect();
+    fn turned(&self, such: impl Fn(&Sampled) -> bool) -> Option<f64> {
+        let failures = |records: &[Sampled]| {
+            let mut of: Vec<(u64, bool)> = records.iter().map(|r| (r.class, such(r))).collect();
             of.sort_unstable();
             of.chunk_by(|a, b| a.0 == b.0)
                 .map(|run| (run[0].0, run.iter().filter(|(_, failed)| *failed).count(), run.len()))
@@ -272,65 +269,35 @@ const COPIED_TIMES: f64 = 3.0;
 const COPIED_LEAST: usize = 200;
 
 /// Whether these requests of one user agent are a list that is worked through.
-fn is_batch<'a>(requests: impl Iterator<Item = &'a RequestRecord>) -> bool {
-    let requests: Vec<&RequestRecord> = requests.collect();
+fn is_batch<'a>(requests: impl Iterator<Item = &'a Sampled>) -> bool {
+    let requests: Vec<&Sampled> = requests.collect();
     let Some(first) = requests.first() else { return false };
-    let agent = first.user_agent.as_bytes();
-    let kind_of_agent = classify::agent_kind(agent);
-    let distinct = |key: &dyn Fn(&RequestRecord) -> u64| {
+    let distinct = |key: &dyn Fn(&Sampled) -> u64| {
         let mut keys: Vec<u64> = requests.iter().map(|r| key(r)).collect();
         keys.sort_unstable();
         keys.dedup();
         keys.len()
     };
-    let count = |wanted: &dyn Fn(&RequestRecord) -> bool| requests.iter().filter(|r| wanted(r)).count();
+    let count = |wanted: &dyn Fn(&Sampled) -> bool| requests.iter().filter(|r| wanted(r)).count();
     let writes = count(&|r| !matches!(r.method, Method::Get | Method::Head | Method::Options));
-    let calls = count(&|r| kind(r) == PathKind::Api);
-    kind_of_agent.is_program()
-        && !classify::is_hostile_tool(agent)
+    let calls = count(&|r| r.kind == PathKind::Api);
+    first.agent.kind.is_program()
+        && !first.agent.is_hostile
         && requests.len() >= BATCH_LEAST
         && distinct(&|r| hash::address(r.client)) <= BATCH_CLIENTS_MOST
         && calls.max(writes) * 10 >= requests.len() * 7
-        && distinct(&url) * 2 >= requests.len()
-        && count(&|r| is_random(r)) * 4 < requests.len()
+        && distinct(&|r| r.url) * 2 >= requests.len()
+        && count(&|r| r.has_random_text) * 4 < requests.len()
         && count(&|r| r.status >= 400) * 20 <= requests.len()
 }
 
-/// What a program that is neither browser nor crawler is known by. An application by its name, whatever
-/// its version; what many use, such as a library, by its name and what it asks for.
-fn program(r: &RequestRecord) -> Option<u64> {
-    let agent = r.user_agent.as_bytes();
-    let kind = classify::agent_kind(agent);
-    if let Some(name) = classify::application_name(agent) {
-        return Some(hash::bytes(name));
-    }
-    let mut in_version = false;
-    let is_of_name = |byte: &u8| {
-        // A version may be a hash, of letters too.
-        in_version = match byte {
-            b'/' => true,
-            b' ' | b';' | b'(' | b')' | b',' => false,
-            _ => in_version,
-        };
-        !in_version && byte.is_ascii_alphabetic()
-    };
-    let name: Vec<u8> = agent.iter().copied().filter(is_of_name).collect();
-    match kind {
-        AgentKind::Application | AgentKind::Service => Some(hash::bytes(&name)),
-        AgentKind::Tool if !classify::is_hostile_tool(agent) => {
-            Some(hash::combine(hash::bytes(&name), path_class(r)))
-        }
-        _ => None,
-    }
-}
-
 /// Whether a program was welcome: what a library asked for in vain makes it no program of ours.
-fn is_accepted(r: &RequestRecord) -> bool {
-    r.status < 400 || classify::agent_kind(r.user_agent.as_bytes()) != AgentKind::Tool
+fn is_accepted(r: &Sampled) -> bool {
+    r.status < 400 || r.agent.kind != AgentKind::Tool
 }
 
 /// Whether an answer is not what was asked for: an error, or a way to somewhere else.
-fn fails(r: &RequestRecord) -> bool {
+fn fails(r: &Sampled) -> bool {
     r.status >= 400 || is_moved(r.status)
 }
 
@@ -343,9 +310,9 @@ fn share(keys: &[Key], wanted: impl Fn(&Key) -> bool) -> Option<f64> {
 
 /// Hashes of the user agents of crawlers, sorted. Whoever crawls comes from its own few networks; a
 /// name that comes from everywhere is only borrowed.
-pub(super) fn crawlers(records: &[RequestRecord]) -> Vec<u64> {
-    let named = |r: &&RequestRecord| classify::agent_kind(r.user_agent.as_bytes()) == AgentKind::Crawler;
-    let name = |r: &RequestRecord| (hash::bytes(r.user_agent.as_bytes()), wide_network(r.client));
+pub(super) fn crawlers(records: &[Sampled]) -> Vec<u64> {
+    let named = |r: &&Sampled| r.agent.kind == AgentKind::Crawler;
+    let name = |r: &Sampled| (r.agent.hash, wide_network(r.client));
     let mut crawlers: Vec<(u64, u64)> = records.iter().filter(named).map(name).collect();
     crawlers.sort_unstable();
     crawlers.dedup();
@@ -356,15 +323,17 @@ pub(super) fn crawlers(records: &[RequestRecord]) -> Vec<u64> {
         .collect()
 }
 
-fn query(r: &RequestRecord) -> u64 {
+fn query(r: &Sampled) -> u64 {
     hash::combine(hash::bytes(r.path.as_bytes()), r.query.as_ref().map_or(0, |q| hash::bytes(q.as_bytes())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::sampled::sampled;
     use seawall_model::Timestamp;
     use seawall_model::observation::Request;
+    use seawall_model::record::RequestRecord;
 
     fn record(agent: &str, path: &str, status: u16) -> RequestRecord {
         let mut request = Request::new(Timestamp(0), IpAddr::from([192, 0, 2, 1]));
@@ -379,6 +348,7 @@ mod tests {
     }
 
     fn measured(now: &[RequestRecord], before: &[RequestRecord], rise: f64, metric: Metric) -> Option<f64> {
+        let (now, before) = (&sampled(now.to_vec()), &sampled(before.to_vec()));
         let sides = Sides { now, before, now_per_s: rise, before_per_s: 1.0, beside_people: false };
         sides.measure().into_iter().find(|m| m.0 == metric).map(|m| m.1)
     }
@@ -446,16 +416,16 @@ mod tests {
 
     #[test]
     fn a_new_name_from_everywhere_is_not_ours() {
-        let crowd: Vec<RequestRecord> = (0..120)
+        let crowd = (0..120)
             .map(|n| {
                 let mut request = Request::new(Timestamp(0), IpAddr::from([198, 51, 100, n]));
                 (request.user_agent, request.path, request.status) = (b"ShopApp/5.2", b"/api/v2/news", 200);
                 RequestRecord::from(&request)
             })
             .collect();
+        let (now, before) = (&sampled(crowd), &sampled(people()));
         let own = |beside_people| {
-            let sides =
-                Sides { now: &crowd, before: &people(), now_per_s: 3.0, before_per_s: 1.0, beside_people };
+            let sides = Sides { now, before, now_per_s: 3.0, before_per_s: 1.0, beside_people };
             sides.measure().into_iter().find(|m| m.0 == Metric::OwnProgramExcess).map(|m| m.1)
         };
         assert_eq!((own(false), own(true)), (Some(0.0), Some(1.0)));

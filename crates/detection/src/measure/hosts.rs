@@ -1,16 +1,16 @@
 //! The hosts that were asked for, and which of them is told of.
 
+use super::sampled::Sampled;
 use seawall_model::finding::Findings;
-use seawall_model::record::RequestRecord;
 use seawall_model::signature::Layer;
 
 /// The host most asked for, or nothing where the log has no hosts.
-pub(super) fn target(records: &[RequestRecord]) -> Option<String> {
+pub(super) fn target(records: &[Sampled]) -> Option<String> {
     busiest(hosts(records))
 }
 
 /// Whoever asks may name any host: what is told of is one that was asked for before.
-pub(super) fn forget_made_up(now: &[RequestRecord], before: &[RequestRecord], findings: &mut Findings) {
+pub(super) fn forget_made_up(now: &[Sampled], before: &[Sampled], findings: &mut Findings) {
     let known = hosts(before);
     if known.is_empty() {
         return;
@@ -21,7 +21,7 @@ pub(super) fn forget_made_up(now: &[RequestRecord], before: &[RequestRecord], fi
 }
 
 /// The hosts that were asked for, sorted, each as often as it was.
-fn hosts(records: &[RequestRecord]) -> Vec<&str> {
+fn hosts(records: &[Sampled]) -> Vec<&str> {
     let mut hosts: Vec<&str> = records.iter().map(|r| r.host.as_str()).filter(|h| !h.is_empty()).collect();
     hosts.sort_unstable();
     hosts

@@ -1,34 +1,40 @@
 //! HTTP windows as values.
 
+use super::sampled::{Requests, Sampled};
 use super::{Structure, Value, asking, client, excess, hosts, newcomers, push, push_share, region, spread};
 use crate::Window;
-use crate::feature::classify::{self, AgentKind, PathKind};
+use crate::feature::classify::{AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES, SWITCHED};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
-use seawall_model::record::RequestRecord;
 use seawall_model::signature::Layer;
 use seawall_model::{Cause, hash, text};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-pub(super) fn measure(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
-    let records = http.records();
+pub(super) fn measure(
+    http: &HttpWindow,
+    requests: &Requests,
+    seconds: f64,
+    out: &mut Vec<Value>,
+    structure: &mut Structure,
+) {
+    let records = &requests.all;
     rates(http, seconds, out);
     statuses(http, out);
     clients(http, seconds, out);
     bare_browsers(http, seconds, out);
-    agents(&records, out);
-    texts(&records, out);
-    asking::ordered(&records, out);
-    past_the_cache(http, &records, seconds, out);
-    referrers(&records, out);
-    times(http, &records, out);
-    asking::holds(http, &records, seconds, out);
-    errors(&records, out);
+    agents(records, out);
+    texts(records, out);
+    asking::ordered(records, out);
+    past_the_cache(http, records, seconds, out);
+    referrers(records, out);
+    times(http, records, out);
+    asking::holds(http, records, seconds, out);
+    errors(records, out);
     asking::servers(http, out);
-    structure.targets.extend(hosts::target(&records).map(|target| (Layer::Http, target)));
+    structure.targets.extend(hosts::target(records).map(|target| (Layer::Http, target)));
     spread_vectors(http, structure);
 }
 
@@ -195,27 +201,22 @@ fn bare_browsers(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
 /// Fewer requests say nothing of what browsers leave out.
 const BARE_LEAST: f64 = 100.0;
 
-fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
+fn agents(records: &[Sampled], out: &mut Vec<Value>) {
     let n = records.len() as f64;
-    let hashes: Vec<u64> = records.iter().map(|r| hash::bytes(r.user_agent.as_bytes())).collect();
-    let kind_of = |(r, hash): (&RequestRecord, &u64)| classify::agent_class(r.user_agent.as_bytes(), *hash).0;
-    let kinds: Vec<AgentKind> = records.iter().zip(&hashes).map(kind_of).collect();
     push_share(out, Metric::OwnLoadShare, newcomers::own_load(records), n);
-    let any = kinds.iter().any(|k| *k != AgentKind::Absent);
-    if !any {
+    if records.iter().all(|r| r.agent.kind == AgentKind::Absent) {
         return;
     }
-    let share_of = |kind| kinds.iter().filter(|k| **k == kind).count() as f64;
+    let share_of = |kind| records.iter().filter(|r| r.agent.kind == kind).count() as f64;
     let crawlers = excess::crawlers(records);
-    let crawled = hashes.iter().filter(|h| crawlers.binary_search(h).is_ok()).count();
+    let crawled = records.iter().filter(|r| crawlers.binary_search(&r.agent.hash).is_ok()).count();
     push_share(out, Metric::CrawlerShare, crawled as f64, n);
     push_share(out, Metric::ToolShare, share_of(AgentKind::Tool) + share_of(AgentKind::LoadTool), n);
     push_share(out, Metric::EmptyUserAgentShare, share_of(AgentKind::Absent), n);
-    let own: Vec<u64> =
-        hashes.iter().zip(&kinds).filter(|(_, k)| k.is_program()).map(|(hash, _)| *hash).collect();
+    let own: Vec<u64> = records.iter().filter(|r| r.agent.kind.is_program()).map(|r| r.agent.hash).collect();
     let own_count = own.len() as f64;
     push_share(out, Metric::OwnClientShare, spread(own).top * own_count, n);
-    let agents = spread(hashes);
+    let agents = spread(records.iter().map(|r| r.agent.hash).collect());
     push(out, Metric::TopUserAgentShare, agents.top, n);
     let prints: Vec<u64> = records
         .iter()
@@ -228,8 +229,8 @@ fn agents(records: &[RequestRecord], out: &mut Vec<Value>) {
 
 /// Files are fetched along with pages, but not by the thousand each under a random query of its own:
 /// so is asked for what no cache shall answer, and such requests count as asked for.
-fn past_the_cache(http: &HttpWindow, records: &[RequestRecord], seconds: f64, out: &mut Vec<Value>) {
-    let busting = records.iter().filter(|r| is_past_the_cache(r)).count() as f64;
+fn past_the_cache(http: &HttpWindow, records: &[Sampled], seconds: f64, out: &mut Vec<Value>) {
+    let busting = records.iter().filter(|r| r.is_past_the_cache()).count() as f64;
     let share = busting / records.len().max(1) as f64;
     if share < PAST_THE_CACHE_LEAST {
         return;
@@ -249,22 +250,16 @@ fn past_the_cache(http: &HttpWindow, records: &[RequestRecord], seconds: f64, ou
 /// A smaller part of the requests are files whose addresses are signed, and the like.
 const PAST_THE_CACHE_LEAST: f64 = 0.2;
 
-/// Whether a file is asked for with a machine-random query.
-fn is_past_the_cache(r: &RequestRecord) -> bool {
-    kind(r) == PathKind::Asset && own_query(r).as_deref().is_some_and(is_random_query)
-}
-
-fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
+fn texts(records: &[Sampled], out: &mut Vec<Value>) {
     let n = records.len() as f64;
-    let is_asked = |r: &&RequestRecord| kind(r) != PathKind::Asset || is_past_the_cache(r);
-    let asked: Vec<&RequestRecord> = records.iter().filter(is_asked).collect();
+    let is_asked = |r: &&Sampled| r.is_asked() || r.is_past_the_cache();
+    let asked: Vec<&Sampled> = records.iter().filter(is_asked).collect();
     let paths = spread(asked.iter().map(|r| hash::bytes(r.path.as_bytes())).collect());
     push(out, Metric::TopPathShare, paths.top, asked.len() as f64);
-    push(out, Metric::TopUrlShare, spread(asked.iter().map(|r| url(r)).collect()).top, asked.len() as f64);
+    push(out, Metric::TopUrlShare, spread(asked.iter().map(|r| r.url).collect()).top, asked.len() as f64);
     push(out, Metric::PathEntropy, paths.entropy, asked.len() as f64);
     push(out, Metric::DistinctPathShare, paths.once, asked.len() as f64);
-    let queries: Vec<u64> =
-        asked.iter().filter_map(|r| own_query(r)).map(|q| hash::bytes(q.as_bytes())).collect();
+    let queries: Vec<u64> = asked.iter().filter_map(|r| r.own_query).collect();
     push_share(
         out,
         Metric::DistinctQueryShare,
@@ -273,7 +268,7 @@ fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
     );
     // Who asks for the same again and again keeps a word that was drawn once, such as a place in a queue.
     let kept = out.iter().find(|v| v.metric == Metric::RepeaterShare).map_or(0.0, |v| v.value);
-    let random = asked.iter().filter(|r| is_random(r)).count() as f64;
+    let random = asked.iter().filter(|r| r.has_random_text).count() as f64;
     let drawn = random.min((1.0 - kept) * asked.len() as f64);
     push_share(out, Metric::RandomTextShare, drawn, asked.len() as f64);
     push_share(out, Metric::TypingShare, typed(&asked), asked.len() as f64);
@@ -281,13 +276,9 @@ fn texts(records: &[RequestRecord], out: &mut Vec<Value>) {
     push_share(out, Metric::InvalidVersionShare, absurd as f64, n);
 }
 
-pub(super) fn kind(r: &RequestRecord) -> PathKind {
-    if r.status == SWITCHED { PathKind::Api } else { classify::path_kind(r.path.as_bytes()) }
-}
-
 /// Queries that another query of the same client, to the same path, extends by a few letters: a
 /// page that asks at every key.
-fn typed(asked: &[&RequestRecord]) -> f64 {
+fn typed(asked: &[&Sampled]) -> f64 {
     let mut queries: Vec<(IpAddr, &str, &str)> =
         asked.iter().filter_map(|r| Some((r.client, r.path.as_str(), r.query.as_deref()?))).collect();
     queries.sort_unstable();
@@ -304,40 +295,18 @@ fn typed(asked: &[&RequestRecord]) -> f64 {
 /// Letters that are typed between two requests of a page that asks at every key.
 const TYPED_LETTERS: usize = 4;
 
-/// The query without what links carry for their senders; `None` where nothing is left.
-fn own_query(r: &RequestRecord) -> Option<String> {
-    r.query.as_deref().map(text::without_tracking).filter(|q| !q.is_empty())
-}
-
-/// What is asked for: path and query.
-pub(super) fn url(r: &RequestRecord) -> u64 {
-    hash::combine(hash::bytes(r.path.as_bytes()), own_query(r).map_or(0, |q| hash::bytes(q.as_bytes())))
-}
-
-/// Whether the last part of the path or a parameter looks machine-random.
-pub(super) fn is_random(r: &RequestRecord) -> bool {
-    classify::ends_in_random(r.path.as_bytes()) || own_query(r).as_deref().is_some_and(is_random_query)
-}
-
-fn is_random_query(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        text::is_random_word(name) || text::is_random_word(value)
-    })
-}
-
 /// Outside origins that page views name as where they came from. Our own origin is the commonest
 /// one among the requests for assets, which pages of ours refer to.
-fn referrers(records: &[RequestRecord], out: &mut Vec<Value>) {
+fn referrers(records: &[Sampled], out: &mut Vec<Value>) {
     if records.iter().all(|r| r.referrer.is_empty()) {
         return;
     }
-    let origin = |r: &RequestRecord| hash::bytes(text::referrer_origin(&r.referrer).as_bytes());
+    let origin = |r: &Sampled| hash::bytes(text::referrer_origin(&r.referrer).as_bytes());
     let of_assets: Vec<u64> =
-        records.iter().filter(|r| kind(r) == PathKind::Asset && !r.referrer.is_empty()).map(origin).collect();
+        records.iter().filter(|r| r.kind == PathKind::Asset && !r.referrer.is_empty()).map(origin).collect();
     let own = most_common(of_assets);
-    let pages: Vec<&RequestRecord> = records.iter().filter(|r| kind(r) == PathKind::Page).collect();
-    let hosts = |r: &RequestRecord| !r.host.is_empty() && r.referrer.contains(&r.host);
+    let pages: Vec<&Sampled> = records.iter().filter(|r| r.kind == PathKind::Page).collect();
+    let hosts = |r: &Sampled| !r.host.is_empty() && r.referrer.contains(&r.host);
     let outside: Vec<u64> = pages
         .iter()
         .filter(|r| !r.referrer.is_empty() && !hosts(r))
@@ -354,7 +323,7 @@ fn most_common(mut keys: Vec<u64>) -> Option<u64> {
     keys.chunk_by(|a, b| a == b).max_by_key(|run| run.len()).map(|run| run[0])
 }
 
-fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
+fn times(http: &HttpWindow, records: &[Sampled], out: &mut Vec<Value>) {
     let n = http.durations_us.count() as f64;
     if let (Some(median), Some(p95)) = (http.durations_us.quantile(0.5), http.durations_us.quantile(0.95)) {
         push(out, Metric::DurationMedian, median, n);
@@ -373,15 +342,14 @@ fn times(http: &HttpWindow, records: &[RequestRecord], out: &mut Vec<Value>) {
 
 /// How long a request kept the service at work, as far as its time tells; `None` where the time is
 /// that of a large answer's transfer.
-pub(super) fn work_us(r: &RequestRecord) -> Option<u64> {
+pub(super) fn work_us(r: &Sampled) -> Option<u64> {
     let work = r.response_bytes <= LARGE_ANSWER_BYTES && r.status != SWITCHED;
     r.duration_us.filter(|_| work).map(|us| us.max(1))
 }
 
 /// The kind of a request and how long it took, where that is known.
-fn timed(r: &RequestRecord) -> Option<(u64, u64)> {
-    let us = work_us(r)?;
-    Some((path_class(r), us))
+fn timed(r: &Sampled) -> Option<(u64, u64)> {
+    Some((r.class, work_us(r)?))
 }
 
 /// Added to times before they are compared: what a timer of milliseconds cannot tell is no change.
@@ -391,14 +359,9 @@ const SAME_REQUESTS_LEAST: f64 = 20.0;
 /// So many requests for assets must stand behind a statement about the way.
 const ASSETS_TIMED: f64 = 20.0;
 
-/// Requests of one kind: same method, same path but for its varying parts.
-pub(super) fn path_class(r: &RequestRecord) -> u64 {
-    hash::combine(r.method as u64, hash::bytes(text::path_template(&r.path).as_bytes()))
-}
-
 /// Where server errors fall: all on one path, or on many.
-fn errors(records: &[RequestRecord], out: &mut Vec<Value>) {
-    let failing: Vec<u64> = records.iter().filter(|r| r.status >= 500).map(path_class).collect();
+fn errors(records: &[Sampled], out: &mut Vec<Value>) {
+    let failing: Vec<u64> = records.iter().filter(|r| r.status >= 500).map(|r| r.class).collect();
     let support = failing.len() as f64;
     let spread = spread(failing);
     push(out, Metric::ErrorPathConcentration, spread.top, support);
@@ -432,7 +395,13 @@ const SPREAD_CAUSES: [Cause; 7] = [
 ];
 
 /// Findings that need both sides: who is new, and how much slower each kind of request is.
-pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findings) {
+pub(super) fn compare(
+    during: &Window,
+    now_requests: &Requests,
+    reference: &Window,
+    before_requests: &Requests,
+    findings: &mut Findings,
+) {
     let Some(now) = &during.http else { return };
     forget_absent_assets(findings);
     let onset = findings.onset;
@@ -452,11 +421,11 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
             add(Metric::GoneNetworkShare, gone, None, clients);
         }
     }
-    let (now_records, before_records) = (now.records(), before.records());
+    let (now_records, before_records) = (&now_requests.all, &before_requests.all);
     let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
     let sides = excess::Sides {
-        now: &now_records,
-        before: &before_records,
+        now: now_records,
+        before: before_records,
         now_per_s: rate(during, now),
         before_per_s: rate(reference, before),
         beside_people: client::are_beside_people(now.profiles.sorted().iter().map(|(_, p)| p)),
@@ -464,12 +433,12 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
     }
-    hosts::forget_made_up(&now_records, &before_records, findings);
+    hosts::forget_made_up(now_records, before_records, findings);
     newcomers::compare(now, before, during.seconds(), findings);
     let mut add = |metric, observed: f64, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
     };
-    let (now_answered, before_answered) = (now.answered(), before.answered());
+    let (now_answered, before_answered) = (now_requests.answered(), before_requests.answered());
     let service = service_time_ratio(&now_answered, &before_answered);
     if let Some((ratio, support)) = service {
         add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
@@ -480,11 +449,11 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
     {
         add(Metric::AssetTimeRatio, ratio, Some(1.0), support);
     }
-    let weight = |class| unit_cost(class, &before_records).or_else(|| unit_cost(class, &now_records));
-    if let Some(weight) = costliest(&now_records).and_then(weight) {
+    let weight = |class| unit_cost(class, before_records).or_else(|| unit_cost(class, now_records));
+    if let Some(weight) = costliest(now_records).and_then(weight) {
         add(Metric::CostPathWeight, weight, None, clients);
     }
-    if let Some((share, usual)) = costliest_shares(&now_records, &before_records) {
+    if let Some((share, usual)) = costliest_shares(now_records, before_records) {
         let rise = share * rate(during, now) / (usual * rate(reference, before)).max(1e-3);
         add(Metric::CostPathRise, rise, Some(1.0), clients);
     }
@@ -552,14 +521,14 @@ fn forget_absent_assets(findings: &mut Findings) {
 
 /// Requests of one part of a site, whose last names are hardly ever asked for twice, such as the
 /// titles of articles: same method, same first part of the path, equally deep.
-fn part_class(r: &RequestRecord) -> u64 {
+fn part_class(r: &Sampled) -> u64 {
     let depth = r.path.matches('/').count() as u64;
     let part = r.path.split('/').nth(1).filter(|_| depth > 1).unwrap_or_default();
     hash::combine(hash::combine(r.method as u64, depth), hash::bytes(part.as_bytes()))
 }
 
-fn only_assets(records: &[RequestRecord]) -> Vec<RequestRecord> {
-    records.iter().filter(|r| kind(r) == PathKind::Asset).cloned().collect()
+fn only_assets<'a>(records: &[&'a Sampled]) -> Vec<&'a Sampled> {
+    records.iter().copied().filter(|r| r.kind == PathKind::Asset).collect()
 }
 
 /// Share of the sampled clients' requests that come from clients of the reference.
@@ -611,10 +580,10 @@ const NEW_WORKERS_PER_S: f64 = 10.0;
 pub(super) const EARLIER_S: f64 = 60.0;
 
 /// Share of requests for the costliest kind of request, now and before.
-fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
+fn costliest_shares(now: &[Sampled], before: &[Sampled]) -> Option<(f64, f64)> {
     let class = costliest(now)?;
-    let share = |records: &[RequestRecord]| {
-        let of_class = records.iter().filter(|r| path_class(r) == class).count() as f64;
+    let share = |records: &[Sampled]| {
+        let of_class = records.iter().filter(|r| r.class == class).count() as f64;
         // One request unseen in the reference is half a request, not none.
         of_class.max(0.5) / records.len().max(1) as f64
     };
@@ -622,7 +591,7 @@ fn costliest_shares(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(
 }
 
 /// The kind of request that takes most time in all.
-pub(super) fn costliest(records: &[RequestRecord]) -> Option<u64> {
+pub(super) fn costliest(records: &[Sampled]) -> Option<u64> {
     // The time of a request that its client never finished is the client's.
     let finished = records.iter().filter(|r| r.status != 408);
     let mut timed: Vec<(u64, u64)> = finished.filter_map(timed).collect();
@@ -636,10 +605,9 @@ pub(super) fn costliest(records: &[RequestRecord]) -> Option<u64> {
 
 /// Mean time of a kind of request over the mean time of the others; `None` where not both exist. What is
 /// fetched along takes no work, and beside it any page would be dear.
-fn unit_cost(class: u64, records: &[RequestRecord]) -> Option<f64> {
+fn unit_cost(class: u64, records: &[Sampled]) -> Option<f64> {
     let mean = |wanted: bool| {
-        let of_side =
-            |r: &&RequestRecord| (path_class(r) == class) == wanted && (wanted || kind(r) != PathKind::Asset);
+        let of_side = |r: &&Sampled| (r.class == class) == wanted && (wanted || r.is_asked());
         let times = records.iter().filter(of_side).filter_map(work_us);
         let (sum, count) = times.fold((0.0, 0.0), |(s, n), us| (s + us as f64, n + 1.0));
         (count > 0.0).then(|| (sum + 1_000.0) / count)
@@ -648,21 +616,20 @@ fn unit_cost(class: u64, records: &[RequestRecord]) -> Option<f64> {
 }
 
 /// Whether an answer took the service some work: what fails at once says nothing of how fast it is.
-fn worked(r: &&RequestRecord) -> bool {
+fn worked(r: &&&Sampled) -> bool {
     r.status < 500 || r.status == 504
 }
 
 /// What the requests of kinds that both periods have cost now, against what the same requests
 /// cost before. Weighing by cost lets the slow kinds speak: a site's many assets stay fast.
-fn service_time_ratio(now: &[RequestRecord], before: &[RequestRecord]) -> Option<(f64, f64)> {
-    let kinds = |records: &[RequestRecord]| records.iter().map(path_class).collect::<BTreeSet<u64>>();
+fn service_time_ratio(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
+    let kinds = |records: &[&Sampled]| records.iter().map(|r| r.class).collect::<BTreeSet<u64>>();
     let (kinds_now, kinds_before) = (kinds(now), kinds(before));
-    let class_of = |r: &RequestRecord| {
-        let class = path_class(r);
-        let is_shared = kinds_now.contains(&class) && kinds_before.contains(&class);
-        if is_shared { class } else { part_class(r) }
+    let class_of = |r: &Sampled| {
+        let is_shared = kinds_now.contains(&r.class) && kinds_before.contains(&r.class);
+        if is_shared { r.class } else { part_class(r) }
     };
-    let medians = |records: &[RequestRecord]| {
+    let medians = |records: &[&Sampled]| {
         let mut timed: Vec<(u64, u64)> = records
             .iter()
             .filter(worked)

@@ -14,6 +14,7 @@ mod probing;
 mod rank;
 mod reflecting;
 mod region;
+mod sampled;
 mod unanswered;
 mod zones;
 
@@ -22,6 +23,7 @@ pub use rank::rankings;
 use crate::Window;
 use crate::feature::http::HttpWindow;
 use crate::feature::{LoginProfile, bits_as_count};
+use sampled::Requests;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::math;
 use seawall_model::metric::{Metric, Unit};
@@ -53,13 +55,16 @@ pub fn findings(during: &Window, reference: Option<&Window>, onset: Option<Times
 
 /// A reference measured, for whoever compares with the same one again and again.
 #[derive(Clone, Debug, Default)]
-pub struct Expected(Vec<Value>);
+pub struct Expected {
+    values: Vec<Value>,
+    requests: Requests,
+}
 
 impl Expected {
     #[must_use]
     pub fn of(reference: &Window) -> Self {
-        let measured = (!reference.is_empty()).then(|| values(reference, &mut Structure::default()));
-        Self(measured.unwrap_or_default())
+        let requests = requests_of(reference);
+        Self { values: values(reference, &requests, &mut Structure::default()), requests }
     }
 }
 
@@ -73,8 +78,8 @@ pub fn findings_with(
 ) -> Findings {
     let reference = reference.filter(|r| !r.is_empty());
     let mut structure = Structure::default();
-    let observed = values(during, &mut structure);
-    let expected = &expected.0;
+    let requests = requests_of(during);
+    let observed = values(during, &requests, &mut structure);
     let mut findings = Findings {
         onset,
         duration_s: during.seconds(),
@@ -84,7 +89,7 @@ pub fn findings_with(
         ..Findings::default()
     };
     for value in observed {
-        let normal = expected.iter().find(|e| e.metric == value.metric);
+        let normal = expected.values.iter().find(|e| e.metric == value.metric);
         findings.insert(finding(value, normal, onset));
     }
     // Where nothing was seen, nothing is judged; time in which nobody sent anything was seen.
@@ -95,7 +100,7 @@ pub fn findings_with(
     }
     if let Some(reference) = reference {
         forget_what_grows_with_time(during, reference, &mut findings);
-        http::compare(during, reference, &mut findings);
+        http::compare(during, &requests, reference, &expected.requests, &mut findings);
         log_hole(during, reference, &mut findings);
         net::compare(during, reference, &mut findings);
         missing_clients(during, reference, &mut findings);
@@ -188,7 +193,11 @@ fn surprise(observed: Value, expected: Value) -> f64 {
     }
 }
 
-fn values(window: &Window, structure: &mut Structure) -> Vec<Value> {
+fn requests_of(window: &Window) -> Requests {
+    window.http.as_deref().map(Requests::of).unwrap_or_default()
+}
+
+fn values(window: &Window, requests: &Requests, structure: &mut Structure) -> Vec<Value> {
     // A burst shorter than a second is not a higher rate than what it carried.
     let seconds = window.seconds().max(1.0);
     let mut out = Vec::with_capacity(96);
@@ -197,7 +206,7 @@ fn values(window: &Window, structure: &mut Structure) -> Vec<Value> {
         net::measure(net, requests, seconds, &mut out, structure);
     }
     if let Some(http) = &window.http {
-        http::measure(http, seconds, &mut out, structure);
+        http::measure(http, requests, seconds, &mut out, structure);
     }
     if let Some(dns) = &window.dns {
         dns::measure(dns, seconds, &mut out, structure);

@@ -6,12 +6,12 @@
 //! interfaces on a host of their own, where nobody ever loads a page; hence the comparison.
 
 use super::client;
-use crate::feature::classify::{self, AgentKind};
+use super::sampled::Sampled;
+use crate::feature::classify::AgentKind;
 use crate::feature::http::{ClientProfile, HttpWindow};
 use seawall_model::address;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
-use seawall_model::record::RequestRecord;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -44,12 +44,10 @@ pub(super) fn compare(now: &HttpWindow, before: &HttpWindow, seconds: f64, findi
 
 /// Requests that tools send from a few private addresses, where others come from public ones: tests of our
 /// own. Where all come from private addresses, a proxy hides who they are.
-pub(super) fn own_load(records: &[RequestRecord]) -> f64 {
+pub(super) fn own_load(records: &[Sampled]) -> f64 {
     const MACHINES_MOST: usize = 20;
     const OTHERS_PRIVATE: f64 = 0.3;
-    let is_tool = |r: &RequestRecord| {
-        matches!(classify::agent_kind(r.user_agent.as_bytes()), AgentKind::Tool | AgentKind::LoadTool)
-    };
+    let is_tool = |r: &Sampled| matches!(r.agent.kind, AgentKind::Tool | AgentKind::LoadTool);
     let (own, others): (Vec<_>, Vec<_>) =
         records.iter().partition(|r| address::is_private(r.client) && is_tool(r));
     let machines: BTreeSet<IpAddr> = own.iter().map(|r| r.client).collect();
@@ -107,8 +105,10 @@ fn lingerers(now: &HttpWindow, before: &HttpWindow, seconds: f64) -> Option<(f64
 mod tests {
     use super::*;
     use crate::Window;
+    use crate::measure::sampled::sampled;
     use seawall_model::Timestamp;
     use seawall_model::observation::{Observation, Request};
+    use seawall_model::record::RequestRecord;
 
     const BROWSER: &[u8] = b"Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0";
 
@@ -165,11 +165,11 @@ mod tests {
         let beside = |visitor: [u8; 4]| {
             let mut records = vec![record([10, 1, 2, 3], "k6/0.49.0"); 90];
             records.extend((0..10).map(|_| record(visitor, "Mozilla/5.0 Firefox/120.0")));
-            own_load(&records)
+            own_load(&sampled(records))
         };
         assert_eq!((beside([198, 51, 100, 7]), beside([10, 1, 2, 3])), (90.0, 0.0));
         let many: Vec<_> = (0..90).map(|n| record([10, 1, 2, n], "python-requests/2.31")).collect();
-        assert_eq!(own_load(&many), 0.0);
+        assert_eq!(own_load(&sampled(many)), 0.0);
     }
 
     #[test]
