@@ -4,6 +4,7 @@
 //! temperature takes that back; it is fitted on simulated episodes of the families that may be
 //! tuned on, and judged on the others (`seawall drill simulate` prints the calibration error).
 
+use seawall_model::Cause;
 use seawall_model::diagnosis::Hypothesis;
 use seawall_model::math;
 
@@ -25,6 +26,13 @@ pub fn assign(hypotheses: &mut [Hypothesis]) {
     }
 }
 
+/// The share of the odds of one cause among these hypotheses.
+pub fn among<'a>(hypotheses: impl Iterator<Item = &'a Hypothesis>, cause: Cause) -> f64 {
+    let mut rivals: Vec<Hypothesis> = hypotheses.cloned().collect();
+    assign(&mut rivals);
+    rivals.iter().find(|h| h.cause == cause).map_or(0.0, |h| h.confidence)
+}
+
 /// The probability of a cause judged by itself, beside others that may hold too.
 pub fn alone(score: f64) -> f64 {
     (1.0 / (1.0 + math::exp(-score / TEMPERATURE))).min(CEILING)
@@ -33,7 +41,6 @@ pub fn alone(score: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seawall_model::Cause;
 
     #[test]
     fn a_lone_cause_that_much_speaks_against_is_not_sure() {

@@ -39,8 +39,13 @@ pub fn diagnose(findings: &Findings, policy: &Policy) -> Diagnosis {
     }
     confidence::assign(&mut hypotheses);
     hypotheses.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.cause.cmp(&b.cause)));
-    let verdict = verdict(&hypotheses, findings, policy);
+    let mut verdict = verdict(&hypotheses, findings, policy);
     let also = also(&hypotheses, &verdict, findings);
+    if !also.is_empty() {
+        // What holds at the same time is no rival.
+        let rivals = hypotheses.iter().filter(|h| also.iter().all(|v| v.cause != h.cause));
+        verdict.confidence = confidence::among(rivals, verdict.cause);
+    }
     Diagnosis { missing: missing::missing(findings, &hypotheses), verdict, also, hypotheses }
 }
 

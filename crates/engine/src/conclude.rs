@@ -73,7 +73,7 @@ pub(crate) fn present(engine: &Engine) -> Option<Conclusion> {
         named: episode.named,
         during: episode.glance.as_ref().unwrap_or(&episode.during).clone(),
     };
-    Some(amounts_to(engine, chosen, engine.reference(), &[]))
+    Some(amounts_to(engine, chosen, engine.reference(), &episode.earlier))
 }
 
 fn amounts_to(

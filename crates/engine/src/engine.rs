@@ -434,6 +434,7 @@ impl Engine {
         if !over && episode.diagnosis_due(second) {
             self.diagnose_episode(&mut episode, second, effects);
         }
+        self.look_for_turn(&mut episode, second, effects);
         let adopted = second.since_s(episode.onset) > NEW_NORMAL_S
             && episode
                 .diagnosis
@@ -509,28 +510,51 @@ impl Engine {
         episode.set_diagnosis(second, diagnosis, findings);
     }
 
+    /// An attack that begins while other trouble goes on is named for what is new, and not for the whole.
+    fn look_for_turn(&self, episode: &mut Episode, second: Timestamp, effects: &mut Vec<Effect>) {
+        let Some((onset, lately)) = episode.turning() else { return };
+        let findings = self.findings_since(onset, None, &lately);
+        let diagnosis = diagnose(&findings, &self.policy);
+        if !episode.is_another(&diagnosis) {
+            return;
+        }
+        let findings_before = Findings { end: Some(onset), ..self.episode_findings(episode) };
+        let during = episode.turn_at(onset);
+        if let Some(mut before) = episode.diagnosis.take() {
+            before.verdict.end = Some(onset);
+            let named = episode.named;
+            episode.earlier.push(Concluded { findings: findings_before, diagnosis: before, named, during });
+        }
+        episode.named = Some(second.plus_ns(SECOND_NS));
+        effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));
+        episode.set_diagnosis(second, diagnosis, findings);
+    }
+
     pub(crate) fn episode_findings(&self, episode: &Episode) -> Findings {
         self.findings_of(episode, episode.glance.as_ref().unwrap_or(&episode.during))
     }
 
     fn findings_of(&self, episode: &Episode, during: &Window) -> Findings {
+        self.findings_since(episode.onset, lead(episode), during)
+    }
+
+    fn findings_since(&self, onset: Timestamp, lead_s: Option<f64>, during: &Window) -> Findings {
         let reference = self.reference();
         let expected = self.expected.0.get_or_init(|| reference.map(Expected::of).unwrap_or_default());
-        let mut findings = measure::findings_with(during, reference, expected, Some(episode.onset));
-        if let Some(lead_s) = lead(episode) {
+        let mut findings = measure::findings_with(during, reference, expected, Some(onset));
+        if let Some(lead_s) = lead_s {
             findings.insert(Finding {
                 metric: Metric::DurationLead,
                 observed: lead_s,
                 expected: None,
                 surprise: 0.0,
                 support: 1.0,
-                onset: Some(episode.onset),
+                onset: Some(onset),
             });
         }
-        findings.changes = self.changes_near(episode.onset);
+        findings.changes = self.changes_near(onset);
         let parts = &self.parts;
-        let goes_on =
-            parts.were_as_calm(episode.onset, during) || parts.went_out_before(episode.onset, during);
+        let goes_on = parts.were_as_calm(onset, during) || parts.went_out_before(onset, during);
         if self.baseline.is_none() && goes_on {
             // Only what came on top before is gone again, or the day goes out.
             findings.findings.retain(|f| f.metric != Metric::MissingClients);
@@ -578,6 +602,7 @@ impl Engine {
         self.share_detectors.iter_mut().for_each(ShareCusum::settle);
         self.coarse.settle();
         self.kind_times.settle();
+        std::mem::take(&mut episode.earlier).into_iter().for_each(|earlier| self.keep(earlier));
         let during = std::mem::take(&mut episode.during);
         let concluded = Concluded { findings, diagnosis, named: episode.named, during };
         if concluded.diagnosis.verdict.class == Class::Normal {

@@ -1,12 +1,11 @@
 //! An episode: one stretch of time in which something was unlike before.
 
 use seawall_detection::Window;
-use seawall_detection::detector::{SERIES, SHARES, Series, ShareSeries};
-use seawall_model::Timestamp;
+use seawall_detection::detector::{Cusum, SERIES, SHARES, Series, ShareSeries, Shift};
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::Diagnosis;
 use seawall_model::finding::Findings;
-use seawall_model::time::SECOND_NS;
+use seawall_model::time::{SECOND_NS, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -40,10 +39,18 @@ const STOOD_LESS: f64 = 0.5;
 const FAILING_PART: f64 = 0.05;
 /// A name stands on what was found when it was surest, or nearly so.
 const SURER: f64 = 0.05;
-/// Seconds that are kept apart while there is no name.
+/// Seconds that are kept apart while there is no name, and once there is one.
 const RECENT_SECONDS: usize = 64;
+const RECENT_SECONDS_NAMED: usize = 24;
 /// Seconds whose values are kept, to be learnt from if it was a false alarm.
 const WATCHED_KEPT: usize = 128;
+/// So long after something has risen on top it may turn out to be another attack: as surely as this, so
+/// many times in a row.
+const TURN_S: f64 = 15.0;
+const TURN_CONFIDENCE: f64 = 0.75;
+const TURN_TIMES: u32 = 2;
+/// Attacks after one another that one episode tells apart.
+const MOST_EARLIER: usize = 4;
 /// Growth between diagnoses after the close watch.
 const WATCH_GROWTH: f64 = 1.25;
 
@@ -67,8 +74,16 @@ pub(crate) struct Episode {
     pub during: Window,
     /// The same with the part of a second that the present verdict was reached on, where it was.
     pub glance: Option<Window>,
-    /// Its seconds once more, until it has a name: trouble may only begin in one of them.
-    unnamed: Option<Recent>,
+    /// Its last seconds once more: trouble, or trouble of another kind, may only begin in one of them.
+    recent: Recent,
+    /// Whether it never had a name.
+    is_unnamed: bool,
+    /// What is usual inside it, so that what begins on top of it is seen.
+    levels: Vec<Cusum>,
+    /// What may be another attack, while it is looked at.
+    turn: Option<Turn>,
+    /// What it was before it became what it is.
+    pub earlier: Vec<Concluded>,
     /// Seconds that look calm again, not yet sure.
     pub tail: Vec<(Timestamp, Window)>,
     pub diagnosis: Option<Diagnosis>,
@@ -157,6 +172,32 @@ impl Recent {
             self.before.merge(&oldest);
         }
     }
+
+    /// There is a name: what was before the last seconds will not be asked for.
+    fn forget(&mut self) {
+        self.before = Window::default();
+        let surplus = self.seconds.len().saturating_sub(RECENT_SECONDS_NAMED);
+        self.seconds.drain(..surplus);
+    }
+
+    fn since(&self, onset: Timestamp) -> Window {
+        let mut since = Window::default();
+        self.seconds.iter().filter(|(second, _)| *second >= onset).for_each(|(_, w)| since.merge(w));
+        since
+    }
+}
+
+/// Something has risen on top of a trouble that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Turn {
+    since: Timestamp,
+    /// How many times in a row it was found to be another attack.
+    found: u32,
+}
+
+/// Detectors that have seen nothing.
+fn levels() -> Vec<Cusum> {
+    SERIES.iter().map(|series| Cusum::new(series.scale())).collect()
 }
 
 /// What the detectors saw in one second.
@@ -184,7 +225,11 @@ impl Episode {
             moved,
             during: Window::default(),
             glance: None,
-            unnamed: Some(Recent::default()),
+            recent: Recent::default(),
+            is_unnamed: true,
+            levels: levels(),
+            turn: None,
+            earlier: Vec::new(),
             tail: Vec::new(),
             diagnosis: None,
             standing: None,
@@ -214,17 +259,32 @@ impl Episode {
     }
 
     fn take(&mut self, second: Timestamp, window: Window) {
+        self.watch_levels(second, &window);
         self.during.merge(&window);
-        if let Some(unnamed) = &mut self.unnamed {
-            unnamed.push(second, window);
+        self.recent.push(second, window);
+        if !self.is_unnamed {
+            self.recent.forget();
+        }
+    }
+
+    /// Sees whether something rises that may be another attack.
+    fn watch_levels(&mut self, second: Timestamp, window: &Window) {
+        if self.turn.is_some_and(|turn| second.since_s(turn.since) > TURN_S) {
+            self.turn = None;
+            self.levels = levels();
+        }
+        for (level, series) in self.levels.iter_mut().zip(SERIES) {
+            let rises = level.step(second, series.value(window).unwrap_or(0.0), true) == Shift::Up;
+            if rises && self.turn.is_none() && !self.is_unnamed {
+                self.turn = level.up_since().map(|since| Turn { since, found: 0 });
+            }
         }
     }
 
     /// When trouble began inside an alarm that has meant nothing so far: what moved only well after
     /// the alarm, if anything did.
     pub(crate) fn begins_at(&self, shifted: &[(Watched, Timestamp)]) -> Option<Timestamp> {
-        self.unnamed.as_ref()?;
-        if self.diagnosis.as_ref()?.verdict.class != Class::Normal {
+        if !self.is_unnamed || self.diagnosis.as_ref()?.verdict.class != Class::Normal {
             return None;
         }
         let is_new = |watched: Watched| self.moved.iter().all(|(moved, _)| *moved != watched);
@@ -232,9 +292,35 @@ impl Episode {
         new.min().filter(|since| since.since_s(self.onset) >= APART_S)
     }
 
+    /// What is new at the end of this second and may be another attack: since when, and its seconds.
+    pub(crate) fn turning(&self) -> Option<(Timestamp, Window)> {
+        let since = self.turn.filter(|_| self.tail.is_empty())?.since;
+        Some((since, self.recent.since(since)))
+    }
+
+    /// Whether what is new turns out to be an attack that the whole is not named for: thinned out by
+    /// all that was before, it would not be seen.
+    pub(crate) fn is_another(&mut self, new: &Diagnosis) -> bool {
+        let mut known = self.diagnosis.iter().flat_map(|d| std::iter::once(&d.verdict).chain(&d.also));
+        let is_news = known.all(|verdict| verdict.cause != new.verdict.cause);
+        let is_sure = new.verdict.class == Class::Attack && new.class_confidence() >= TURN_CONFIDENCE;
+        let Some(turn) = &mut self.turn else { return false };
+        turn.found = if is_sure && is_news { turn.found + 1 } else { 0 };
+        turn.found >= TURN_TIMES && self.earlier.len() < MOST_EARLIER
+    }
+
+    /// Goes on as what began at `onset`; returns all of it that was seen before.
+    pub(crate) fn turn_at(&mut self, onset: Timestamp) -> Window {
+        let lately = self.recent.since(onset);
+        (self.turn, self.levels) = (None, levels());
+        self.standing = None;
+        self.onset = onset;
+        std::mem::replace(&mut self.during, lately)
+    }
+
     /// Parts with what was before `onset`: returns that, and its watched values.
     pub(crate) fn begin_at(&mut self, onset: Timestamp) -> (Window, Vec<SecondValues>) {
-        let recent = self.unnamed.take().unwrap_or_default();
+        let recent = std::mem::take(&mut self.recent);
         let tail = std::mem::take(&mut self.tail);
         let watched = std::mem::take(&mut self.watched);
         let (past_values, values) = watched.into_iter().partition(|v| v.second < onset);
@@ -299,7 +385,7 @@ impl Episode {
             diagnosis.verdict.class == Class::Normal && diagnosis.verdict.confidence >= SURELY_NORMAL;
         self.normal_in_a_row = if normal { self.normal_in_a_row + 1 } else { 0 };
         if diagnosis.verdict.class.is_named() {
-            self.unnamed = None;
+            self.is_unnamed = false;
             let same = |s: &Standing| s.diagnosis.verdict.class == diagnosis.verdict.class;
             let surer = |s: &Standing| diagnosis.verdict.confidence + SURER < s.diagnosis.verdict.confidence;
             // What remains when the trouble is over does not rename it.

@@ -104,5 +104,11 @@ pub fn independent(a: Cause, b: Cause) -> bool {
     let in_one = |t: &&[CauseRules]| [a, b].iter().all(|c| t.iter().any(|r| r.cause == *c));
     let flood =
         [Cause::Amplification, Cause::SynFlood, Cause::IcmpFlood, Cause::TcpReflection, Cause::UdpFlood];
-    !TABLES.iter().any(in_one) || (flood.contains(&a) && flood.contains(&b))
+    // Requests that never end are none of those that a flood is made of.
+    let requests = [Cause::HttpFlood, Cause::CacheBusting, Cause::ExpensiveEndpoint];
+    let beside_slow = |slow: Cause, other: Cause| slow == Cause::SlowHttp && requests.contains(&other);
+    !TABLES.iter().any(in_one)
+        || (flood.contains(&a) && flood.contains(&b))
+        || beside_slow(a, b)
+        || beside_slow(b, a)
 }

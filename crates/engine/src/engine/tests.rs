@@ -3,7 +3,9 @@
 use super::*;
 use seawall_model::Cause;
 use seawall_model::hash;
-use seawall_model::observation::{BackendEvent, BackendEventKind, Observation, Request};
+use seawall_model::observation::{
+    BackendEvent, BackendEventKind, Connection, ConnectionEvent, Observation, Request,
+};
 
 /// Requests, each from an address of its own; in calm times every other one for a part of a page.
 fn pages(second: i64, requests: u32) -> Window {
@@ -168,4 +170,74 @@ fn a_check_that_fails_twice_is_a_slow_back_end_and_once_is_nothing() {
         feed(&mut flooded, second, window);
     }
     assert_eq!(flooded.diagnosis().map(|d| d.verdict.cause), Some(Cause::HttpFlood));
+}
+
+/// Connections of eight sources that are held open by requests which never end.
+fn held_open(second: i64) -> Window {
+    let mut window = readers(1, second);
+    for n in 0..24_u8 {
+        let held = Connection {
+            time: Timestamp::from_seconds(second),
+            event: ConnectionEvent::SlowRequest,
+            client: IpAddr::from([203, 0, 113, n % 8]),
+            server: IpAddr::from([192, 0, 2, 1]),
+            client_port: 2_000 + u16::from(n),
+            server_port: 443,
+            client_bytes: 90,
+            server_bytes: 0,
+            duration_us: 5_000_000,
+            requests: 0,
+            ja4: 0,
+        };
+        window.observe(&Observation::Connection(held), u64::from(n));
+    }
+    window
+}
+
+/// Pages that no cache has, for sources that come once.
+fn uncached(second: i64) -> Window {
+    let mut window = held_open(second);
+    for n in 0..300_u64 {
+        let bits = hash::mix(hash::combine(second as u64, n));
+        let query = format!("_={bits:x}");
+        let query = Some(query.as_bytes());
+        let client = IpAddr::from((0xC633_0000 + (bits >> 50) as u32).to_be_bytes());
+        let time = Timestamp::from_seconds(second).plus_ns(n as i64 * 3_000_000);
+        let request = Request { path: b"/item/7", query, status: 200, ..Request::new(time, client) };
+        window.observe(&Observation::Request(request), bits);
+    }
+    window
+}
+
+/// Broke: a flood that began 22 seconds into a slow attack got no name, because the diagnosis looked
+/// at the disturbance as a whole, in which it was thinned out.
+#[test]
+fn an_attack_that_begins_during_another_is_named_in_seconds() {
+    let mut engine = Engine::new(Policy::default(), None);
+    for second in 0..40 {
+        feed(&mut engine, second, readers(1, second));
+    }
+    for second in 40..160 {
+        feed(&mut engine, second, held_open(second));
+    }
+    assert_eq!(engine.diagnosis().map(|d| (d.verdict.cause, d.also.len())), Some((Cause::SlowHttp, 0)));
+    for second in 160..164 {
+        feed(&mut engine, second, uncached(second));
+    }
+    let diagnosis = engine.diagnosis().expect("something goes on");
+    let both: Vec<_> = [&diagnosis.verdict].into_iter().chain(&diagnosis.also).map(|v| v.cause).collect();
+    assert!(both.contains(&Cause::CacheBusting) && both.contains(&Cause::SlowHttp), "{both:?}");
+    assert_eq!(diagnosis.verdict.onset, Some(Timestamp::from_seconds(160)));
+    let earlier = engine.present().map(|c| c.episodes).unwrap_or_default();
+    let told: Vec<_> = earlier.iter().map(|e| (e.verdict.cause, e.verdict.end)).collect();
+    assert_eq!(told, [(Cause::SlowHttp, Some(Timestamp::from_seconds(160)))]);
+}
+
+#[test]
+fn an_attack_that_only_grows_is_no_other_one() {
+    let mut engine = after_calm();
+    for second in 30..120 {
+        feed(&mut engine, second, pages(second, if second < 60 { 400 } else { 1_500 }));
+    }
+    assert_eq!(engine.present().map(|c| c.episodes.len()), Some(0));
 }

@@ -192,7 +192,7 @@ impl Incident {
             _ => 1,
         };
         self.rival = Some((verdict.cause, times));
-        let needed = match now.since_s(self.onset) {
+        let needed = match now.since_s(verdict.onset.map_or(self.onset, |onset| onset.max(self.onset))) {
             _ if !verdict.class.is_named() => UNNAME,
             // An attack that is held back looks like somebody who only wants too much.
             _ if present.class() == Class::Attack && verdict.class == Class::Abuse => UNNAME,
