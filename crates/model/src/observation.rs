@@ -344,6 +344,33 @@ pub struct Packet<'a> {
 }
 
 impl Packet<'_> {
+    /// The packet but for its payload, bound to no buffer.
+    #[inline]
+    #[must_use]
+    pub fn without_payload(&self) -> Packet<'static> {
+        Packet {
+            time: self.time,
+            source: self.source,
+            destination: self.destination,
+            protocol: self.protocol,
+            source_port: self.source_port,
+            destination_port: self.destination_port,
+            length_bytes: self.length_bytes,
+            ttl: self.ttl,
+            fragment: self.fragment,
+            tcp_flags: self.tcp_flags,
+            tcp_window: self.tcp_window,
+            tcp_options: self.tcp_options,
+            icmp_type: self.icmp_type,
+            icmp_code: self.icmp_code,
+            payload: b"",
+            payload_bytes: self.payload_bytes,
+            flow: self.flow,
+            repeats: self.repeats,
+            sampling: self.sampling,
+        }
+    }
+
     /// A packet of which nothing is known but when it was seen.
     #[must_use]
     pub fn unknown(time: Timestamp) -> Self {

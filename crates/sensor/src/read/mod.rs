@@ -7,7 +7,9 @@ mod capture;
 mod clock;
 mod dnstap;
 mod feed;
+mod followers;
 mod log;
+mod packets;
 mod ticks;
 mod timeline;
 
@@ -24,6 +26,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::Scope;
 use ticks::{Part, Tick};
 use timeline::Timeline;
 
@@ -128,22 +131,25 @@ pub fn read<T: Tally>(
         inputs.push((input, lane));
     }
     date_by_others(&mut inputs, options)?;
-    while let Some(index) = next_lane(&inputs) {
-        let (input, lane) = &mut inputs[index];
-        lane.pull(input, options, &new)?;
-        progress(Progress {
-            path: &input.path,
-            input: index,
-            inputs: paths.len(),
-            position_bytes: input.position.load(Ordering::Relaxed),
-            size_bytes: input.size_bytes,
-            records: lane.report.records,
-            time: lane.report.last,
-        });
-        let limit = inputs.iter().map(|(_, lane)| lane.timeline.watermark()).min();
-        hand_out(&mut inputs, limit.unwrap_or(Timestamp::MAX), on_tick, on_change);
-    }
-    Ok(inputs.into_iter().map(|(_, lane)| lane.finish()).collect())
+    std::thread::scope(|scope| {
+        while let Some(index) = next_lane(&inputs) {
+            let (input, lane) = &mut inputs[index];
+            lane.pull(input, options, scope, &new)?;
+            progress(Progress {
+                path: &input.path,
+                input: index,
+                inputs: paths.len(),
+                position_bytes: input.position.load(Ordering::Relaxed),
+                size_bytes: input.size_bytes,
+                records: lane.report.records,
+                time: lane.report.last,
+            });
+            let limit = inputs.iter().map(|(_, lane)| lane.timeline.watermark()).min();
+            hand_out(&mut inputs, limit.unwrap_or(Timestamp::MAX), on_tick, on_change);
+        }
+        // With their readers the threads of the inputs end.
+        Ok(inputs.into_iter().map(|(_, lane)| lane.finish()).collect())
+    })
 }
 
 /// A log whose stamps lack the year was written near the other inputs.
@@ -266,14 +272,18 @@ impl<T: Tally> Lane<T> {
     }
 
     /// Reads the next piece of the input into the timeline.
-    fn pull(
+    fn pull<'scope, 'env>(
         &mut self,
         input: &mut Input,
         options: &Options,
-        new: &(impl Fn() -> T + Sync),
-    ) -> Result<(), ReadError> {
+        scope: &'scope Scope<'scope, 'env>,
+        new: &'env (impl Fn() -> T + Sync),
+    ) -> Result<(), ReadError>
+    where
+        T: 'env,
+    {
         if self.reader.is_none() {
-            self.reader = self.start(input, options)?;
+            self.reader = self.start(input, options, scope, new)?;
         }
         let pulled = match &mut self.reader {
             None => Pulled { parts: Vec::new(), changes: Vec::new(), end: true },
@@ -290,13 +300,22 @@ impl<T: Tally> Lane<T> {
         Ok(())
     }
 
-    fn start(&self, input: &mut Input, options: &Options) -> Result<Option<Reader<T>>, ReadError> {
+    fn start<'scope, 'env>(
+        &self,
+        input: &mut Input,
+        options: &Options,
+        scope: &'scope Scope<'scope, 'env>,
+        new: &'env (impl Fn() -> T + Sync),
+    ) -> Result<Option<Reader<T>>, ReadError>
+    where
+        T: 'env,
+    {
         let index = self.index;
         Ok(match input.kind.clone() {
             Kind::Empty => None,
             Kind::Capture(_) => {
                 let name = input.kind_name();
-                let reader = capture::CaptureReader::new(index, name, input.stream()?, options);
+                let reader = capture::CaptureReader::new(index, name, input.stream()?, options, scope, new);
                 Some(Reader::Capture(Box::new(reader)))
             }
             Kind::Dnstap => {

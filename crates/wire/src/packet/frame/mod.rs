@@ -31,6 +31,31 @@ pub struct Frame<'a> {
     pub oddity: Option<Oddity>,
 }
 
+impl Frame<'_> {
+    /// The frame but for the payload of its packet, bound to no buffer.
+    #[inline]
+    #[must_use]
+    pub fn without_payload(&self) -> Frame<'static> {
+        Frame {
+            packet: self.packet.without_payload(),
+            sequence: self.sequence,
+            acknowledgement: self.acknowledgement,
+            window_scale: self.window_scale,
+            oddity: self.oddity,
+        }
+    }
+
+    /// The same frame with a payload.
+    #[inline]
+    #[must_use]
+    pub fn with_payload<'p>(&self, payload: &'p [u8]) -> Frame<'p>
+    where
+        Self: 'p,
+    {
+        Frame { packet: Packet { payload, ..self.packet }, ..*self }
+    }
+}
+
 /// The addresses and ports inside an ICMP error message: the packet that it complains about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quoted {
