@@ -35,6 +35,9 @@ const COLD_START_S: f64 = 45.0;
 const CHANGES_KEPT: usize = 1_000;
 /// A second under way counts as no shorter than this, in seconds.
 const GLANCE_LEAST_S: f64 = 0.05;
+/// In a second that is not over, so many series that are so far above the usual, in spreads, are a rise.
+const TOGETHER: usize = 2;
+const HIGH_TOGETHER: f64 = 8.0;
 /// A reference shorter than this, or with less than this many observations, expects nothing.
 const REFERENCE_MIN_S: f64 = 5.0;
 const REFERENCE_MIN_OBSERVATIONS: f64 = 12.0;
@@ -55,7 +58,10 @@ pub enum Input {
     /// The input ends: everything open is concluded.
     Finish,
     /// The second under way is looked at before it is over: who defends has no second to lose.
-    Glance,
+    /// `last_second`: the counts of [`crate::LastSecond`]; empty where nobody kept them.
+    Glance {
+        last_second: Vec<f64>,
+    },
     /// The policy from now on.
     Policy(Box<Policy>),
 }
@@ -154,7 +160,7 @@ impl Engine {
                 effects.push(Effect::Concluded(Box::new(conclude::conclude(self))));
             }
             Input::Policy(policy) => self.policy = *policy,
-            Input::Glance => self.glance(now, &mut effects),
+            Input::Glance { last_second } => self.glance(now, &last_second, &mut effects),
         }
         effects
     }
@@ -191,11 +197,11 @@ impl Engine {
         conclude::present(self)
     }
 
-    /// Whether a second that is not over, of which this has been seen, is unlike before already: a
-    /// [`Input::Glance`] would open a disturbance.
+    /// Whether a second that is not over, of which this has been seen, or the second that ends now is
+    /// unlike before already: an [`Input::Glance`] would open a disturbance.
     #[must_use]
-    pub fn is_rising(&self, part: &Window) -> bool {
-        self.episode.is_none() && self.risen(part).next().is_some()
+    pub fn is_rising(&self, part: &Window, last_second: &[f64]) -> bool {
+        self.episode.is_none() && !self.risen(part, last_second).is_empty()
     }
 
     /// Whether a second that is not over, of which this has been seen, says already that the present
@@ -325,27 +331,40 @@ impl Engine {
         }
     }
 
-    /// Series of which the part of a second is more than a whole one may hold. Counts only grow, so
-    /// that the whole second will say the same.
-    fn risen<'a>(&'a self, part: &'a Window) -> impl Iterator<Item = (Series, Option<Timestamp>)> + 'a {
-        let counts = self.detectors.iter().zip(SERIES).filter(|(_, series)| series.scale() == Scale::Count);
-        counts.filter_map(|(detector, series)| {
-            let value = series.value(part)?;
-            detector.would_rise(value).then(|| (series, detector.up_since()))
-        })
+    /// Series of which the part of a second, or the last second, is more than a whole one may hold.
+    /// Counts only grow, so that the whole second will say the same. What one series says alone takes
+    /// more than what several say.
+    fn risen(&self, part: &Window, last_second: &[f64]) -> Vec<(Watched, Option<Timestamp>)> {
+        let (mut risen, mut high) = (Vec::new(), Vec::new());
+        for (at, (detector, series)) in self.detectors.iter().zip(SERIES).enumerate() {
+            if series.scale() != Scale::Count {
+                continue;
+            }
+            let so_far = series.value(part).unwrap_or(0.0);
+            let height = detector.height(so_far.max(last_second.get(at).copied().unwrap_or(0.0)));
+            let found = (Watched::Rate(series), detector.up_since());
+            if detector.would_rise(so_far) || height > Cusum::LEAP {
+                risen.push(found);
+            } else if height > HIGH_TOGETHER {
+                high.push(found);
+            }
+        }
+        if risen.len() + high.len() >= TOGETHER {
+            risen.append(&mut high);
+        }
+        risen
     }
 
     /// Looks at the second under way. It is filed and watched when it is over, as if nobody had
     /// looked; only an episode may begin, or get a name, sooner.
-    fn glance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn glance(&mut self, now: Timestamp, last_second: &[f64], effects: &mut Vec<Effect>) {
         let Some((second, mut part)) = self.second.clone() else { return };
         let mut episode = match self.episode.take() {
             Some(episode) => episode,
             None => {
-                let risen: Vec<_> = self
-                    .risen(&part)
-                    .map(|(series, since)| (Watched::Rate(series), since.unwrap_or(second)))
-                    .collect();
+                let risen = self.risen(&part, last_second).into_iter();
+                let risen: Vec<_> =
+                    risen.map(|(watched, since)| (watched, since.unwrap_or(second))).collect();
                 if risen.is_empty() {
                     return;
                 }

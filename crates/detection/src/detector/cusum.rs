@@ -79,6 +79,9 @@ pub struct Cusum {
 }
 
 impl Cusum {
+    /// One value this far above the usual is called, whatever was before; in spreads.
+    pub const LEAP: f64 = THRESHOLD + SLACK;
+
     #[must_use]
     pub fn new(scale: Scale) -> Self {
         Self {
@@ -135,6 +138,12 @@ impl Cusum {
     pub fn would_rise(&self, value: f64) -> bool {
         let z = self.surprise(self.transform(value));
         self.seen >= self.warm_up() && self.up + z.min(LARGEST_STEP) - SLACK > self.threshold()
+    }
+
+    /// How far a value is above the usual, in spreads; 0 while nothing is known of that.
+    #[must_use]
+    pub fn height(&self, value: f64) -> f64 {
+        if self.seen < self.warm_up() { 0.0 } else { self.surprise(self.transform(value)) }
     }
 
     /// Teaches a value that was watched as a change and turned out to be none.

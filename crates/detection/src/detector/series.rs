@@ -72,6 +72,12 @@ impl Series {
         }
     }
 
+    /// Whether the values of parts of a second add up to that of the whole.
+    #[must_use]
+    pub fn adds_up(self) -> bool {
+        self.scale() == Scale::Count && self != Self::Clients
+    }
+
     /// A detector that has seen nothing of this series.
     #[must_use]
     pub fn detector(self) -> Cusum {

@@ -1,6 +1,7 @@
 //! The engine, second by second.
 
 use super::*;
+use crate::LastSecond;
 use seawall_model::Cause;
 use seawall_model::hash;
 use seawall_model::observation::{
@@ -43,10 +44,10 @@ fn opened(effects: &[Effect]) -> Option<Timestamp> {
 fn a_flood_is_noticed_before_its_first_second_is_over_and_dated_as_if_nobody_had_looked() {
     let (mut looking, mut waiting) = (after_calm(), after_calm());
     let (part, rest) = (pages(30, 400), pages(30, 700));
-    assert!(!looking.is_rising(&pages(30, 22)) && looking.is_rising(&part));
+    assert!(!looking.is_rising(&pages(30, 22), &[]) && looking.is_rising(&part, &[]));
     assert_eq!(opened(&feed(&mut looking, 30, part.clone())), None);
     let now = Timestamp::from_seconds(30).plus_ns(350_000_000);
-    let early = opened(&looking.step(now, Input::Glance));
+    let early = opened(&looking.step(now, Input::Glance { last_second: Vec::new() }));
     assert!(early.is_some());
     feed(&mut looking, 30, rest.clone());
     feed(&mut waiting, 30, part);
@@ -54,6 +55,27 @@ fn a_flood_is_noticed_before_its_first_second_is_over_and_dated_as_if_nobody_had
     let (one, other) = (feed(&mut looking, 31, Window::default()), feed(&mut waiting, 31, Window::default()));
     assert_eq!((opened(&one), opened(&other)), (None, early));
     assert_eq!(looking.findings(), waiting.findings());
+}
+
+/// Broke: a flood that began late in a second of the clock was noticed after more than a second, since
+/// neither that second nor the begin of the next one held enough of it.
+#[test]
+fn a_flood_that_begins_late_in_a_second_is_noticed_as_soon_as_any_other() {
+    let mut engine = after_calm();
+    let mut last = LastSecond::default();
+    let mut noticed = None;
+    let begin = Timestamp::from_seconds(30);
+    for tick in 0..20 {
+        let now = begin.plus_ns((tick + 1) * SECOND_NS / 10);
+        let window = pages(30 + tick / 10, if tick >= 6 { 30 } else { 2 });
+        last.add(now, &window);
+        let tick_of = now.plus_ns(-1).floor_to(SECOND_NS);
+        let _ = engine.step(tick_of, Input::Window { tick: tick_of, window: Box::new(window) });
+        let effects = engine.step(now, Input::Glance { last_second: last.counts() });
+        noticed = noticed.or(opened(&effects).map(|onset| (now.since_s(begin), onset)));
+    }
+    let (at_s, onset) = noticed.expect("it is noticed");
+    assert!(at_s <= 1.2 && onset == begin, "{at_s} {onset}");
 }
 
 /// Pages of readers: of every one that is known the parts are kept, so that a part of a second's
@@ -127,7 +149,8 @@ fn a_look_at_a_calm_second_changes_nothing() {
     let mut engine = after_calm();
     feed(&mut engine, 30, pages(30, 9));
     let before = engine.clone();
-    assert_eq!(engine.step(Timestamp::from_seconds(30).plus_ns(500_000_000), Input::Glance), []);
+    let now = Timestamp::from_seconds(30).plus_ns(500_000_000);
+    assert_eq!(engine.step(now, Input::Glance { last_second: Vec::new() }), []);
     assert_eq!(engine, before);
 }
 

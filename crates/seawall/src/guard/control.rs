@@ -13,7 +13,7 @@ use super::telling::is_telling;
 use crate::pipeline;
 use seawall_detection::Window;
 use seawall_engine::goodput::{self, Goodput, KnownSecond};
-use seawall_engine::{Conclusion, Effect, Engine, Input};
+use seawall_engine::{Conclusion, Effect, Engine, Input, LastSecond};
 use seawall_incident::{Actor, Event};
 use seawall_model::change::Change;
 use seawall_model::plan::{Measure, Plan, Scope};
@@ -74,6 +74,8 @@ pub struct Control {
     /// When a second under way was looked at last.
     glanced: Option<Timestamp>,
     gathered: Window,
+    /// What was seen in the second that ends now.
+    last_second: LastSecond,
     /// Requests of the second under way that the engine has been given.
     requests: u64,
     requests_per_s: f64,
@@ -125,6 +127,7 @@ impl Control {
             second: None,
             glanced: None,
             gathered: Window::default(),
+            last_second: LastSecond::default(),
             requests: 0,
             requests_per_s: 0.0,
             told: Vec::new(),
@@ -135,6 +138,7 @@ impl Control {
     /// Called every tick. Returns what the operator is told.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Told> {
         let window = self.hands.take_window(now);
+        self.last_second.add(now, &window);
         if !window.is_empty() {
             self.gathered.merge(&window);
         }
@@ -170,9 +174,10 @@ impl Control {
         if self.resting.is_some() && self.engine.is_loud_again(&self.gathered) {
             self.resume(now);
         }
+        let last_second = self.last_second.counts();
         let patience_s = if self.plan.is_none() { GLANCE_AT_ONCE_S } else { GLANCE_EVERY_S };
         let is_wanted = match &self.incident {
-            None => self.engine.is_rising(&self.gathered),
+            None => self.engine.is_rising(&self.gathered, &last_second),
             Some(_) if self.glanced.is_some_and(|at| now.since_s(at) < patience_s) => false,
             Some(incident) if incident.is_unnamed() || self.plan.is_none() => {
                 now.since_s(incident.onset) <= GLANCES_S
@@ -185,7 +190,7 @@ impl Control {
         }
         self.glanced = Some(now);
         let mut effects = self.hand_over(current);
-        effects.extend(self.step(now, Input::Glance));
+        effects.extend(self.step(now, Input::Glance { last_second }));
         self.follow(effects);
         let has_name = self.engine.diagnosis().is_some_and(|d| d.verdict.class.is_named());
         if has_name && let Some(conclusion) = self.describe(now) {

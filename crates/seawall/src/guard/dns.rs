@@ -6,7 +6,7 @@ use super::store::{self, Store};
 use crate::pipeline;
 use seawall_detection::Window;
 use seawall_dns_edge::{Counter, Edge, Settings};
-use seawall_engine::{Conclusion, Effect, Engine, Input};
+use seawall_engine::{Conclusion, Effect, Engine, Input, LastSecond};
 use seawall_http_edge::tls::Certificates;
 use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
@@ -29,6 +29,8 @@ pub struct DnsControl {
     suspended: bool,
     second: Option<Timestamp>,
     gathered: Window,
+    /// What was seen in the second that ends now.
+    last_second: LastSecond,
     /// Queries of the second under way that the engine has been given.
     queries: u64,
     queries_per_s: f64,
@@ -48,6 +50,7 @@ impl DnsControl {
             suspended: false,
             second: None,
             gathered: Window::default(),
+            last_second: LastSecond::default(),
             queries: 0,
             queries_per_s: 0.0,
             told: Vec::new(),
@@ -57,6 +60,7 @@ impl DnsControl {
     /// Called every tick. Returns what the operator is told.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Told> {
         let window = self.edge.take_window();
+        self.last_second.add(now, &window);
         if !window.is_empty() {
             self.gathered.merge(&window);
         }
@@ -73,14 +77,19 @@ impl DnsControl {
                 self.describe(now);
             }
             // Nobody waits for the end of a second that is unlike before already.
-            Some(current) if self.engine.is_rising(&self.gathered) => {
-                self.hand_over(current);
-                self.step(now, Input::Glance);
-                self.describe(now);
-            }
-            Some(_) => {}
+            Some(current) => self.glance(current, now),
         }
         std::mem::take(&mut self.told)
+    }
+
+    /// Nobody waits for the end of a second that is unlike before already.
+    fn glance(&mut self, current: Timestamp, now: Timestamp) {
+        let last_second = self.last_second.counts();
+        if self.engine.is_rising(&self.gathered, &last_second) {
+            self.hand_over(current);
+            self.step(now, Input::Glance { last_second });
+            self.describe(now);
+        }
     }
 
     /// Goes on by another configuration, without losing a question.
