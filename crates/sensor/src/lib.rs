@@ -12,7 +12,6 @@ pub mod error;
 pub mod flow;
 pub mod follow;
 pub mod input;
-mod pool;
 pub mod read;
 pub mod report;
 

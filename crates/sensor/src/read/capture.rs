@@ -126,10 +126,10 @@ impl<T: Tally> CaptureReader<T> {
         let mut batch = Batch::new(options.capture_tick_ns);
         while !batch.full {
             if self.next == self.chunk.records.len() {
-                self.spare_chunks.extend(Arc::into_inner(std::mem::take(&mut self.chunk)));
-                self.next = 0;
                 let Some(chunk) = self.finder.next(report, &mut self.spare_chunks) else { break };
-                self.chunk = Arc::new(chunk);
+                let done = std::mem::replace(&mut self.chunk, Arc::new(chunk));
+                self.spare_chunks.extend(Arc::into_inner(done));
+                self.next = 0;
             }
             let until = batch.extend(&self.chunk.records, self.next..self.chunk.records.len());
             let load = self.decode(until);
@@ -253,5 +253,47 @@ impl Batch {
             }
         }
         range.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::observation::Observation;
+
+    struct Nothing;
+
+    impl Tally for Nothing {
+        fn observe(&mut self, _: &Observation<'_>, _: u64) {}
+        fn merge(&mut self, _: Self) {}
+        fn is_empty(&self) -> bool {
+            true
+        }
+    }
+
+    /// A capture of so many frames of 1,500 bytes that are no IP.
+    fn capture(frames: u32) -> Vec<u8> {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+        let mut bytes = words(&[0xA1B2_C3D4, 4 << 16 | 2, 0, 0, 65_535, 1]);
+        for frame in 0..frames {
+            bytes.extend(words(&[1_000 + frame / 1_000, 0, 1_500, 1_500]));
+            bytes.extend([0; 1_500]);
+        }
+        bytes
+    }
+
+    /// Broke: each pull left a buffer behind, so that a capture took a sixteenth of its size in memory.
+    #[test]
+    fn a_long_capture_is_read_in_the_memory_of_a_short_one() {
+        let options = Options::default();
+        let stream = Box::new(std::io::Cursor::new(capture(30_000)));
+        let new = || Nothing;
+        std::thread::scope(|scope| {
+            let mut reader = CaptureReader::new(0, "pcap".to_owned(), stream, &options, scope, &new);
+            let mut report = InputReport::default();
+            while !reader.pull(&options, &new, &mut report).end {}
+            assert_eq!(report.records, 30_000);
+            assert!(reader.spare_chunks.len() < 5, "{}", reader.spare_chunks.len());
+        });
     }
 }

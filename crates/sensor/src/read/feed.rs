@@ -1,11 +1,10 @@
-//! The bytes of one input as a window that moves over it, read ahead while the last ones are
-//! worked on.
+//! The bytes of one input as a window that moves over it, read ahead while others work on it.
 //!
 //! Two buffers take turns. Each keeps room in front, so that the few bytes left over from one are
 //! put before what was read into the other, and nothing else is ever copied.
 
 use std::io::{self, Read};
-use std::sync::Mutex;
+use std::sync::Arc;
 
 /// Room before the bytes of a buffer for what is left of the other.
 const HEADROOM_BYTES: usize = 256 * 1024;
@@ -15,7 +14,10 @@ const STEP_BYTES: usize = 64 * 1024;
 /// A stream and the bytes of it that are not yet used.
 pub(super) struct Feed {
     window: Window,
-    ahead: Mutex<Ahead>,
+    /// What was read while the window was in use.
+    ahead: Window,
+    stream: Option<Box<dyn Read + Send>>,
+    broken: Option<String>,
     /// Nothing will come after what is in the window.
     ended: bool,
 }
@@ -23,27 +25,26 @@ pub(super) struct Feed {
 /// A buffer of which a part holds bytes.
 #[derive(Default)]
 struct Window {
-    buffer: Vec<u8>,
+    buffer: Arc<Vec<u8>>,
     start: usize,
     end: usize,
 }
 
-/// What was read while the window was in use.
-struct Ahead {
-    stream: Option<Box<dyn Read + Send>>,
-    window: Window,
-    broken: Option<String>,
-}
-
 impl Feed {
     pub(super) fn new(stream: Box<dyn Read + Send>) -> Self {
-        let ahead = Ahead { stream: Some(stream), window: Window::default(), broken: None };
-        Self { window: Window::default(), ahead: Mutex::new(ahead), ended: false }
+        let (window, ahead) = (Window::default(), Window::default());
+        Self { window, ahead, stream: Some(stream), broken: None, ended: false }
     }
 
     /// Bytes read and not used.
     pub(super) fn bytes(&self) -> &[u8] {
         self.window.bytes()
+    }
+
+    /// The buffer that holds [`Feed::bytes`], and where in it they begin. Whoever works on it lets go of it
+    /// before more is read into it, or it is copied.
+    pub(super) fn shared(&self) -> (Arc<Vec<u8>>, usize) {
+        (Arc::clone(&self.window.buffer), self.window.start)
     }
 
     /// At most `limit` bytes read and not used, and whether they are the last of the stream. How
@@ -63,32 +64,26 @@ impl Feed {
 
     /// Reads until `wanted` bytes are there or the stream ends. Moves the bytes.
     pub(super) fn fill(&mut self, wanted: usize) {
-        let Ok(ahead) = self.ahead.get_mut() else { return };
-        if ahead.window.bytes().is_empty() {
+        if self.ahead.bytes().is_empty() {
             self.window.move_to_front();
-        } else if ahead.window.prepend(self.window.bytes()) {
-            std::mem::swap(&mut self.window, &mut ahead.window);
-            ahead.window.clear();
+        } else if self.ahead.prepend(self.window.bytes()) {
+            std::mem::swap(&mut self.window, &mut self.ahead);
+            self.ahead.clear();
         } else {
-            self.window.append(ahead.window.bytes());
-            ahead.window.clear();
+            self.window.append(self.ahead.bytes());
+            self.ahead.clear();
         }
         let missing = wanted.saturating_sub(self.window.bytes().len());
-        let Ahead { stream, broken, .. } = ahead;
         // The first window takes over nothing, so that a short input costs little.
-        self.window.read(stream, missing, 0, broken);
-        self.ended = stream.is_none();
+        self.window.read(&mut self.stream, missing, 0, &mut self.broken);
+        self.ended = self.stream.is_none();
     }
 
-    /// Reads ahead, from any thread, so that `wanted` bytes will be there when as many of the
-    /// window are used.
-    pub(super) fn read_ahead(&self, wanted: usize) {
-        if let Ok(mut ahead) = self.ahead.lock() {
-            let Ahead { stream, window, broken } = &mut *ahead;
-            let spare = self.bytes().len().saturating_sub(wanted);
-            let missing = wanted.saturating_sub(spare + window.bytes().len());
-            window.read(stream, missing, HEADROOM_BYTES, broken);
-        }
+    /// Reads ahead, so that `wanted` bytes will be there when as many of the window are used.
+    pub(super) fn read_ahead(&mut self, wanted: usize) {
+        let spare = self.bytes().len().saturating_sub(wanted);
+        let missing = wanted.saturating_sub(spare + self.ahead.bytes().len());
+        self.ahead.read(&mut self.stream, missing, HEADROOM_BYTES, &mut self.broken);
     }
 
     /// Whether everything was read: what is in the window is all that is left.
@@ -97,8 +92,8 @@ impl Feed {
     }
 
     /// Why the stream ended early, if it did.
-    pub(super) fn broken(&mut self) -> Option<String> {
-        self.ahead.get_mut().ok().and_then(|ahead| ahead.broken.clone())
+    pub(super) fn broken(&self) -> Option<String> {
+        self.broken.clone()
     }
 }
 
@@ -114,15 +109,16 @@ impl Window {
     /// Puts bytes before those held. `false` if there is no room.
     fn prepend(&mut self, bytes: &[u8]) -> bool {
         let Some(start) = self.start.checked_sub(bytes.len()) else { return false };
-        self.buffer[start..self.start].copy_from_slice(bytes);
+        Arc::make_mut(&mut self.buffer)[start..self.start].copy_from_slice(bytes);
         self.start = start;
         true
     }
 
     fn append(&mut self, bytes: &[u8]) {
-        self.buffer.truncate(self.end);
-        self.buffer.extend_from_slice(bytes);
-        self.end = self.buffer.len();
+        let buffer = Arc::make_mut(&mut self.buffer);
+        buffer.truncate(self.end);
+        buffer.extend_from_slice(bytes);
+        self.end = buffer.len();
     }
 
     /// Moves the bytes to where those of an empty window begin.
@@ -132,7 +128,7 @@ impl Window {
         if front == self.start {
             return;
         }
-        self.buffer.copy_within(self.start..self.end, front);
+        Arc::make_mut(&mut self.buffer).copy_within(self.start..self.end, front);
         (self.start, self.end) = (front, front + length);
     }
 
@@ -144,19 +140,20 @@ impl Window {
         headroom_bytes: usize,
         broken: &mut Option<String>,
     ) {
+        let buffer = Arc::make_mut(&mut self.buffer);
         if self.end == 0 {
             (self.start, self.end) = (headroom_bytes, headroom_bytes);
-            self.buffer.resize(self.buffer.len().max(headroom_bytes), 0);
+            buffer.resize(buffer.len().max(headroom_bytes), 0);
         }
         let until = self.end + count;
         while let Some(open) = stream.as_mut().filter(|_| self.end < until) {
-            if self.end == self.buffer.len() {
+            if self.end == buffer.len() {
                 // Grows with what comes, so that a short input costs little.
-                let grown = (self.buffer.len() * 2).max(self.end + STEP_BYTES);
-                self.buffer.resize(grown.min(until), 0);
+                let grown = (buffer.len() * 2).max(self.end + STEP_BYTES);
+                buffer.resize(grown.min(until), 0);
             }
-            let room = until.min(self.buffer.len());
-            match open.read(&mut self.buffer[self.end..room]) {
+            let room = until.min(buffer.len());
+            match open.read(&mut buffer[self.end..room]) {
                 Ok(0) => *stream = None,
                 Ok(n) => self.end += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

@@ -1,15 +1,19 @@
-//! Logs: blocks of whole lines, read by any thread where the format allows it.
+//! Logs: blocks of whole lines, read by any thread where the format allows it. Helpers go on with the next
+//! blocks while what was read is looked at.
 
+use super::crew::Crew;
 use super::feed::Feed;
 use super::ticks::TickSet;
 use super::{Options, Pulled, Tally};
-use crate::pool;
 use crate::report::{InputReport, SAMPLE_LIMIT, quote};
 use seawall_model::change::Change;
 use seawall_model::{Timestamp, hash};
 use seawall_wire::log::{Format, LINE_LIMIT_BYTES, Line, Parser};
 use std::io::Read;
-use std::sync::{Arc, Mutex};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Scope;
 
 /// Blocks that a pull is cut into, whatever the number of threads.
 const BLOCKS: usize = 16;
@@ -51,45 +55,105 @@ pub(super) fn first_time(format: &Format, sample: &[u8], near: Option<Timestamp>
 }
 
 /// Reads one log.
-pub(super) struct LogReader {
-    input: usize,
+pub(super) struct LogReader<T> {
+    /// A hash of the input's number.
+    input: u64,
     feed: Feed,
-    parsers: Vec<Mutex<Parser>>,
+    /// Those that nobody reads with. Blocks take them in order.
+    parsers: Vec<Parser>,
+    /// Blocks that a pull is cut into.
+    blocks: usize,
+    crew: Crew<Task<T>>,
+    /// What others may read already.
+    begun: Option<Begun<T>>,
+    tick_ns: i64,
+    is_helped: bool,
     pull_bytes: usize,
     /// In the middle of a line longer than the limit.
     in_long_line: bool,
 }
 
-impl LogReader {
-    pub(super) fn new(
+/// The next piece of a log, under way.
+struct Begun<T> {
+    /// Where its blocks begin and end; none where it is part of a line that is too long.
+    cuts: Vec<usize>,
+    /// The blocks as they come, each with the parser that read it.
+    blocks: Vec<Receiver<(Block<T>, Parser)>>,
+    /// Nothing comes after it.
+    end: bool,
+}
+
+impl<T: Tally> LogReader<T> {
+    pub(super) fn new<'scope, 'env>(
         input: usize,
         format: &Format,
         near: Option<Timestamp>,
         stream: Box<dyn Read + Send>,
         options: &Options,
-    ) -> Self {
+        scope: &'scope Scope<'scope, 'env>,
+        new: &'env (impl Fn() -> T + Sync),
+    ) -> Self
+    where
+        T: 'env,
+    {
         let count = if format.is_stateless() { BLOCKS } else { 1 };
-        let parsers = (0..count)
-            .map(|_| parser(format, near).with_proxies(Arc::clone(&options.proxies)))
-            .map(Mutex::new)
-            .collect();
-        let feed = Feed::new(stream);
-        Self { input, feed, parsers, pull_bytes: SMALLEST_PULL_BYTES, in_long_line: false }
+        let parser = |_| parser(format, near).with_proxies(Arc::clone(&options.proxies));
+        let helpers = options.threads.saturating_sub(1).min(count);
+        Self {
+            input: hash::mix(input as u64),
+            feed: Feed::new(stream),
+            parsers: (0..count).map(parser).collect(),
+            blocks: count,
+            crew: Crew::new(helpers, scope, |task: Task<T>| task.read(new)),
+            begun: None,
+            tick_ns: options.log_tick_ns,
+            is_helped: helpers > 0,
+            pull_bytes: SMALLEST_PULL_BYTES,
+            in_long_line: false,
+        }
     }
 
-    /// Reads the next piece of the log.
-    pub(super) fn pull<T: Tally>(
-        &mut self,
-        options: &Options,
-        new: &(impl Fn() -> T + Sync),
-        report: &mut InputReport,
-    ) -> Pulled<T> {
+    /// Reads the next piece of the log, and begins the one after it.
+    pub(super) fn pull(&mut self, new: &impl Fn() -> T, report: &mut InputReport) -> Pulled<T> {
+        let Begun { cuts, blocks, end } = match self.begun.take() {
+            Some(begun) => begun,
+            None => self.begin(report),
+        };
+        if self.is_helped {
+            self.feed.read_ahead(self.pull_bytes);
+        }
+        while let Some(task) = self.crew.take() {
+            task.read(new);
+        }
+        let mut pulled = Pulled { parts: Vec::new(), changes: Vec::new(), end };
+        let count = blocks.len();
+        let (blocks, parsers): (Vec<_>, Vec<_>) = blocks.into_iter().map_while(|b| b.recv().ok()).unzip();
+        // Who has panicked sends nothing. Reading ends, and it is told when the threads are joined.
+        let is_lost = blocks.len() < count;
+        if !cuts.is_empty() {
+            self.parsers.splice(..0, parsers);
+            let used = gather(&cuts, blocks, &mut pulled, report);
+            self.adapt(used, pulled.parts.len());
+            report.bytes += used as u64;
+            self.feed.consume(used);
+            pulled.end = is_lost || (end && self.feed.bytes().is_empty());
+        }
+        if pulled.end {
+            report.cut_short = self.feed.broken();
+        } else {
+            self.begun = Some(self.begin(report));
+        }
+        pulled
+    }
+
+    /// Cuts the next piece of the log into blocks that anybody may read.
+    fn begin(&mut self, report: &mut InputReport) -> Begun<T> {
         self.feed.fill(self.pull_bytes);
         if self.in_long_line {
             self.pass_long_line(report);
             if self.in_long_line {
                 let end = self.feed.at_end() && self.feed.bytes().is_empty();
-                return Pulled { parts: Vec::new(), changes: Vec::new(), end };
+                return Begun { cuts: Vec::new(), blocks: Vec::new(), end };
             }
             self.feed.fill(self.pull_bytes);
         }
@@ -97,73 +161,27 @@ impl LogReader {
         let whole = whole_lines(head, end);
         if whole == 0 && !end {
             self.begin_long_line(report);
-            return Pulled { parts: Vec::new(), changes: Vec::new(), end: false };
+            return Begun { cuts: Vec::new(), blocks: Vec::new(), end: false };
         }
-        let cuts = cut(&self.feed.bytes()[..whole], self.parsers.len());
-        let blocks = self.read_blocks(&cuts, report.bytes, options, new);
-        let mut pulled = Pulled { parts: Vec::new(), changes: Vec::new(), end: false };
-        let used = self.gather(&cuts, blocks, &mut pulled, report);
-        self.adapt(used, pulled.parts.len());
-        report.bytes += used as u64;
-        self.feed.consume(used);
-        pulled.end = end && self.feed.bytes().is_empty();
-        if pulled.end {
-            report.cut_short = self.feed.broken();
+        let cuts = cut(&self.feed.bytes()[..whole], self.blocks);
+        let parsers = self.parsers.drain(..(cuts.len() - 1).min(self.parsers.len()));
+        let (bytes, start) = self.feed.shared();
+        let (mut tasks, mut blocks) = (Vec::new(), Vec::new());
+        for (pair, parser) in cuts.windows(2).zip(parsers) {
+            let (done, block) = sync_channel(1);
+            let place = Place { input: self.input, offset: report.bytes + pair[0] as u64 };
+            let range = start + pair[0]..start + pair[1];
+            let (bytes, tick_ns) = (Arc::clone(&bytes), self.tick_ns);
+            tasks.push(Task { bytes, range, place, parser, tick_ns, done });
+            blocks.push(block);
         }
-        pulled
-    }
-
-    fn read_blocks<T: Tally>(
-        &self,
-        cuts: &[usize],
-        offset: u64,
-        options: &Options,
-        new: &(impl Fn() -> T + Sync),
-    ) -> Vec<Block<T>> {
-        let bytes = self.feed.bytes();
-        let count = cuts.len() - 1;
-        let slots: Vec<Mutex<Option<Block<T>>>> = (0..count).map(|_| Mutex::new(None)).collect();
-        let ahead = usize::from(options.threads > 1);
-        pool::run(options.threads, count + ahead, &|task| {
-            let Some(number) = task.checked_sub(ahead) else {
-                self.feed.read_ahead(self.pull_bytes);
-                return;
-            };
-            let Ok(mut parser) = self.parsers[number].lock() else { return };
-            let mut block = Block::new(options.log_tick_ns);
-            let place = Place { input: hash::mix(self.input as u64), offset: offset + cuts[number] as u64 };
-            block.read(&mut parser, &bytes[cuts[number]..cuts[number + 1]], place, new);
-            if let Ok(mut slot) = slots[number].lock() {
-                *slot = Some(block);
-            }
-        });
-        slots.into_iter().filter_map(|slot| slot.into_inner().ok().flatten()).collect()
-    }
-
-    /// Joins the blocks up to the first that stopped early; what comes after it is read again.
-    fn gather<T: Tally>(
-        &self,
-        cuts: &[usize],
-        blocks: Vec<Block<T>>,
-        pulled: &mut Pulled<T>,
-        report: &mut InputReport,
-    ) -> usize {
-        let mut used = 0;
-        for (number, mut block) in blocks.into_iter().enumerate() {
-            used = cuts[number] + block.used;
-            pulled.parts.extend(block.ticks.drain());
-            pulled.changes.append(&mut block.changes);
-            block.account(report);
-            if used < cuts[number + 1] {
-                break;
-            }
-        }
-        used
+        self.crew.give(tasks.into_iter());
+        Begun { cuts, blocks, end }
     }
 
     /// Chooses the size of the next pull so that its ticks fit.
     fn adapt(&mut self, used: usize, ticks: usize) {
-        let room = BLOCK_TICK_LIMIT * self.parsers.len() / 2;
+        let room = BLOCK_TICK_LIMIT * self.blocks / 2;
         let fitting = used.saturating_mul(room) / ticks.max(1);
         let grown = fitting.min(self.pull_bytes * 4);
         self.pull_bytes = grown.clamp(SMALLEST_PULL_BYTES / 4, LARGEST_PULL_BYTES);
@@ -195,6 +213,26 @@ impl LogReader {
     }
 }
 
+/// Joins the blocks up to the first that stopped early; what comes after it is read again.
+fn gather<T: Tally>(
+    cuts: &[usize],
+    blocks: Vec<Block<T>>,
+    pulled: &mut Pulled<T>,
+    report: &mut InputReport,
+) -> usize {
+    let mut used = 0;
+    for (number, mut block) in blocks.into_iter().enumerate() {
+        used = cuts[number] + block.used;
+        pulled.parts.extend(block.ticks.drain());
+        pulled.changes.append(&mut block.changes);
+        block.account(report);
+        if used < cuts[number + 1] {
+            break;
+        }
+    }
+    used
+}
+
 /// Bytes up to the end of the last whole line; at the end of the log, all.
 fn whole_lines(bytes: &[u8], end: bool) -> usize {
     if end { bytes.len() } else { memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1) }
@@ -223,6 +261,26 @@ fn cut(bytes: &[u8], count: usize) -> Vec<usize> {
 struct Place {
     input: u64,
     offset: u64,
+}
+
+/// A block of lines to be read.
+struct Task<T> {
+    bytes: Arc<Vec<u8>>,
+    range: Range<usize>,
+    place: Place,
+    parser: Parser,
+    tick_ns: i64,
+    done: SyncSender<(Block<T>, Parser)>,
+}
+
+impl<T: Tally> Task<T> {
+    fn read(mut self, new: &impl Fn() -> T) {
+        let mut block = Block::new(self.tick_ns);
+        block.read(&mut self.parser, &self.bytes[self.range], self.place, new);
+        // The buffer is read into again once all its blocks are there.
+        drop(self.bytes);
+        drop(self.done.send((block, self.parser)));
+    }
 }
 
 /// What one block of lines gave.

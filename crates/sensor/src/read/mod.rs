@@ -5,6 +5,7 @@
 
 mod capture;
 mod clock;
+mod crew;
 mod dnstap;
 mod feed;
 mod followers;
@@ -229,7 +230,7 @@ struct Lane<T> {
 
 /// What reads an input of each kind.
 enum Reader<T> {
-    Log(log::LogReader),
+    Log(Box<log::LogReader<T>>),
     Capture(Box<capture::CaptureReader<T>>),
     Dnstap(Box<dnstap::DnstapReader>),
 }
@@ -287,7 +288,7 @@ impl<T: Tally> Lane<T> {
         }
         let pulled = match &mut self.reader {
             None => Pulled { parts: Vec::new(), changes: Vec::new(), end: true },
-            Some(Reader::Log(reader)) => reader.pull(options, new, &mut self.report),
+            Some(Reader::Log(reader)) => reader.pull(new, &mut self.report),
             Some(Reader::Capture(reader)) => reader.pull(options, new, &mut self.report),
             Some(Reader::Dnstap(reader)) => reader.pull(options, new, &mut self.report),
         };
@@ -323,7 +324,9 @@ impl<T: Tally> Lane<T> {
                 Some(Reader::Dnstap(Box::new(reader)))
             }
             Kind::Log(format) => {
-                Some(Reader::Log(log::LogReader::new(index, &format, self.near, input.stream()?, options)))
+                let stream = input.stream()?;
+                let reader = log::LogReader::new(index, &format, self.near, stream, options, scope, new);
+                Some(Reader::Log(Box::new(reader)))
             }
         })
     }
