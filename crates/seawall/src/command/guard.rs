@@ -152,9 +152,10 @@ pub fn upgrade(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> 
 /// `seawall undo`: withdraws every measure of a running guard.
 pub fn undo(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
     let answer = ask(args, "POST", "/v1/undo", "")?;
-    let was_on = answer["withdrawn"].as_bool().unwrap_or(false);
-    let text = if was_on { "all measures are withdrawn" } else { "no measures were in force" };
-    writeln!(out, "{text}")?;
+    let is_set = |name: &str| answer[name].as_bool().unwrap_or(false);
+    let undone = if is_set("withdrawn") { "all measures are withdrawn" } else { "no measures were in force" };
+    let rest = if is_set("suspended") { "; none follow until the trouble is over" } else { "" };
+    writeln!(out, "{undone}{rest}")?;
     Ok(Status::Quiet)
 }
 

@@ -212,11 +212,13 @@ impl Control {
         self.follow(effects);
     }
 
-    /// Withdraws all measures; no others follow before the incident is over.
+    /// Withdraws all measures, also those that rest; no others follow before the incident is over.
+    /// Whether there were any.
     pub fn undo(&mut self, now: Timestamp) -> bool {
         self.suspended = self.incident.is_some();
         // What is only proposed was never on.
-        let was_on = self.plan.is_some() && self.policy.mode == Mode::Enforce;
+        let is_kept = self.plan.is_some() || self.resting.is_some();
+        let was_on = is_kept && self.policy.mode == Mode::Enforce;
         self.resting = None;
         self.withdraw_by(Actor::Person(OPERATOR.to_owned()), "undone by hand", now);
         was_on

@@ -127,6 +127,11 @@ impl DnsControl {
         was_on && self.suspended
     }
 
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
     /// The end of the program: what is open is written down as it stands.
     pub fn finish(mut self, now: Timestamp) -> Vec<Told> {
         if self.incident.is_some() {

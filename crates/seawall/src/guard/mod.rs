@@ -69,7 +69,8 @@ fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: 
         Order::Undo => {
             // All of them, whether one was on or not.
             let was_on = dns.iter_mut().fold(control.undo(now), |was_on, d| d.undo() | was_on);
-            json!({ "withdrawn": was_on })
+            let stays_off = control.is_suspended() || dns.iter().any(DnsControl::is_suspended);
+            json!({ "withdrawn": was_on, "suspended": stays_off })
         }
         Order::Protect(prefix) => {
             control.protect(*prefix, now);

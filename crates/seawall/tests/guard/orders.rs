@@ -68,12 +68,18 @@ fn measures_are_undone_in_one_order_and_stay_away() {
     let folder = Folder::new("undo");
     let guard = attacked(&folder);
     let undone = guard.order(&["undo"]);
-    assert_eq!(String::from_utf8_lossy(&undone.stdout), "all measures are withdrawn\n");
+    assert_eq!(
+        String::from_utf8_lossy(&undone.stdout),
+        "all measures are withdrawn; none follow until the trouble is over\n"
+    );
     guard.wait_for("measures withdrawn: undone by hand");
     assert_eq!(hammer(&guard, 300), 300);
     assert!(guard.ask("GET", "/v1/plan", "").contains("\"plan\":null"));
     let again = guard.order(&["undo"]);
-    assert_eq!(String::from_utf8_lossy(&again.stdout), "no measures were in force\n");
+    assert_eq!(
+        String::from_utf8_lossy(&again.stdout),
+        "no measures were in force; none follow until the trouble is over\n"
+    );
     // Who did what stays in the write-up.
     guard.signal("TERM");
     assert_eq!(guard.wait(), Some(0));
@@ -157,7 +163,10 @@ fn observing_proposes_and_refuses_nobody() {
     assert_eq!(guard.metric("seawall_rule_refused_total"), 0);
     assert_eq!(guard.metric("seawall_answers_4xx_total"), 0);
     let undone = guard.order(&["undo"]);
-    assert_eq!(String::from_utf8_lossy(&undone.stdout), "no measures were in force\n");
+    assert_eq!(
+        String::from_utf8_lossy(&undone.stdout),
+        "no measures were in force; none follow until the trouble is over\n"
+    );
     assert!(!guard.story_text().contains("withdrawn"), "{}", guard.story_text());
 }
 
