@@ -41,9 +41,10 @@ pub fn diagnose(findings: &Findings, policy: &Policy) -> Diagnosis {
     hypotheses.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.cause.cmp(&b.cause)));
     let mut verdict = verdict(&hypotheses, findings, policy);
     let also = also(&hypotheses, &verdict, findings);
-    if !also.is_empty() {
-        // What holds at the same time is no rival.
-        let rivals = hypotheses.iter().filter(|h| also.iter().all(|v| v.cause != h.cause));
+    if verdict.class == Class::Attack && also.iter().any(|v| v.class == Class::Attack) {
+        // Of attacks at the same time, none is the other's rival.
+        let beside = |h: &Hypothesis| also.iter().any(|v| v.class == Class::Attack && v.cause == h.cause);
+        let rivals = hypotheses.iter().filter(|h| !beside(h));
         verdict.confidence = confidence::among(rivals, verdict.cause);
     }
     Diagnosis { missing: missing::missing(findings, &hypotheses), verdict, also, hypotheses }
