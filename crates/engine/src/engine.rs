@@ -41,6 +41,9 @@ const HIGH_TOGETHER: f64 = 8.0;
 /// A reference shorter than this, or with less than this many observations, expects nothing.
 const REFERENCE_MIN_S: f64 = 5.0;
 const REFERENCE_MIN_OBSERVATIONS: f64 = 12.0;
+/// Requests of fewer clients than this say little of who else comes, until they were watched so long.
+const REFERENCE_MIN_CLIENTS: f64 = 6.0;
+const REFERENCE_FEW_CLIENTS_S: f64 = 30.0;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -647,7 +650,9 @@ fn is_enough(window: &Window) -> bool {
     let observations = window.http.as_ref().map_or(0, |h| h.counters.requests)
         + window.net.as_ref().map_or(0, |n| n.volumes.all.packets)
         + window.dns.as_ref().map_or(0, |d| d.queries + d.responses);
-    window.seconds() >= REFERENCE_MIN_S && observations as f64 >= REFERENCE_MIN_OBSERVATIONS
+    let clients = window.http.as_ref().map_or(f64::INFINITY, |h| h.clients.count());
+    let is_peopled = clients >= REFERENCE_MIN_CLIENTS || window.seconds() >= REFERENCE_FEW_CLIENTS_S;
+    window.seconds() >= REFERENCE_MIN_S && observations as f64 >= REFERENCE_MIN_OBSERVATIONS && is_peopled
 }
 
 /// Seconds by which answers slowed before requests rose; `None` where not both moved.

@@ -264,3 +264,21 @@ fn an_attack_that_only_grows_is_no_other_one() {
     }
     assert_eq!(engine.present().map(|c| c.episodes.len()), Some(0));
 }
+
+/// Broke: a monitor that asked for three pages nine times a second was a flood, because in the six
+/// seconds before it only three visitors had come, beside whom everything was new.
+#[test]
+fn a_few_visitors_of_some_seconds_are_not_what_is_usual() {
+    let of = |clients: u32, seconds: i64| {
+        let mut window = Window::default();
+        for n in 0..40_u32 {
+            let time = Timestamp::from_seconds(i64::from(n) * seconds / 40);
+            let client = IpAddr::from((0x0A00_0000 + n % clients).to_be_bytes());
+            window.observe(&Observation::Request(Request::new(time, client)), u64::from(n));
+        }
+        window.seal(seconds as f64);
+        window
+    };
+    assert!(!is_enough(&of(3, 6)));
+    assert!(is_enough(&of(12, 6)) && is_enough(&of(3, 60)));
+}
