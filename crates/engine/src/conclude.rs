@@ -214,7 +214,7 @@ fn signatures(chosen: &Concluded, reference: Option<&Window>, places: &Places) -
             contrast(Sample::Packets(&now), Sample::Packets(&before))
         }
         Layer::Dns => {
-            let records = |w: &Window| w.dns.as_ref().map(|d| d.query_records()).unwrap_or_default();
+            let records = |w: &Window| w.dns.as_ref().map(|d| d.asked_records()).unwrap_or_default();
             let (now, before) = (records(&chosen.during), reference.map(records).unwrap_or_default());
             contrast(Sample::Dns(&now), Sample::Dns(&before))
         }

@@ -31,6 +31,8 @@ const EPISODES_KEPT: usize = 8;
 const NEW_NORMAL_S: f64 = 1_800.0;
 /// While less than this is known to be quiet, false alarms are dismissed early.
 const COLD_START_S: f64 = 45.0;
+/// A silence this long, in seconds, after hardly anything was seen: what comes then is the beginning.
+const FALSE_START_S: f64 = 900.0;
 /// Changes that are kept.
 const CHANGES_KEPT: usize = 1_000;
 /// A second under way counts as no shorter than this, in seconds.
@@ -261,6 +263,9 @@ impl Engine {
     fn close_second(&mut self, effects: &mut Vec<Effect>) {
         let Some((second, mut window)) = self.second.take() else { return };
         window.seal(1.0);
+        if self.is_false_start(second) {
+            self.begin_anew();
+        }
         self.timeline.add(second, &window);
         if self.baseline.is_none() {
             self.parts.add(second, &window);
@@ -292,6 +297,24 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Whether all that was seen before this second is a line or two, and a long silence after them.
+    fn is_false_start(&self, second: Timestamp) -> bool {
+        let Some((last, _)) = self.ring.back() else { return false };
+        let seen = self.ring.iter().map(|(_, w)| observations(w)).sum::<f64>() + observations(&self.quiet);
+        let nothing_yet = self.baseline.is_none() && self.episode.is_none() && self.concluded.is_empty();
+        nothing_yet && seen < REFERENCE_MIN_OBSERVATIONS && second.since_s(*last) >= FALSE_START_S
+    }
+
+    /// A false start teaches nothing, and neither does the silence after it.
+    fn begin_anew(&mut self) {
+        let mut dropped = std::mem::take(&mut self.dropped);
+        dropped.merge(&self.quiet);
+        self.ring.iter().for_each(|(_, window)| dropped.merge(window));
+        let timeline = std::mem::take(&mut self.timeline);
+        let (changes, places) = (std::mem::take(&mut self.changes), std::mem::take(&mut self.places));
+        *self = Self { dropped, timeline, changes, places, ..Self::new(self.policy.clone(), None) };
     }
 
     /// Feeds the detectors; returns the series that have shifted, with their onsets.
@@ -647,12 +670,16 @@ impl Engine {
 
 /// Whether a quiet part is long enough to expect something from.
 fn is_enough(window: &Window) -> bool {
-    let observations = window.http.as_ref().map_or(0, |h| h.counters.requests)
-        + window.net.as_ref().map_or(0, |n| n.volumes.all.packets)
-        + window.dns.as_ref().map_or(0, |d| d.queries + d.responses);
     let clients = window.http.as_ref().map_or(f64::INFINITY, |h| h.clients.count());
     let is_peopled = clients >= REFERENCE_MIN_CLIENTS || window.seconds() >= REFERENCE_FEW_CLIENTS_S;
-    window.seconds() >= REFERENCE_MIN_S && observations as f64 >= REFERENCE_MIN_OBSERVATIONS && is_peopled
+    window.seconds() >= REFERENCE_MIN_S && observations(window) >= REFERENCE_MIN_OBSERVATIONS && is_peopled
+}
+
+fn observations(window: &Window) -> f64 {
+    let seen = window.http.as_ref().map_or(0, |h| h.counters.requests)
+        + window.net.as_ref().map_or(0, |n| n.volumes.all.packets)
+        + window.dns.as_ref().map_or(0, |d| d.queries + d.responses);
+    seen as f64
 }
 
 /// Seconds by which answers slowed before requests rose; `None` where not both moved.

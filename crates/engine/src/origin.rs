@@ -66,7 +66,7 @@ pub(crate) fn rank(rankings: &mut Rankings, during: &Window, reference: Option<&
 fn senders(window: &Window) -> Vec<IpAddr> {
     let requests = window.http.as_ref().map(|h| h.records()).unwrap_or_default();
     let packets = window.net.as_ref().map(|n| n.records()).unwrap_or_default();
-    let queries = window.dns.as_ref().map(|d| d.query_records()).unwrap_or_default();
+    let queries = window.dns.as_ref().map(|d| d.asked_records()).unwrap_or_default();
     let clients = requests.iter().map(|r| r.client).chain(queries.iter().map(|d| d.client));
     clients.chain(packets.iter().map(|p| p.source)).collect()
 }

@@ -11,6 +11,7 @@ pub mod address;
 pub mod cause;
 pub mod change;
 pub mod diagnosis;
+pub mod dns_type;
 pub mod edge;
 pub mod finding;
 pub mod hash;

@@ -131,6 +131,7 @@ metrics! {
     NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
     BatchExcess Who Share "batch-excess" "additional requests of few programs that work through a list by an interface";
     CrawlerExcess Who Share "crawler-excess" "additional requests that declared crawlers send";
+    TopClientExcess Who Share "top-client-excess" "additional requests that one address sends";
     NewWorkerCount Who Count "new-worker-count" "declared programs at work that were never seen before, nor their name";
     CopierShare Who Share "copier-share" "requests of clients that read page after page and nothing else";
     WorkerShare Who Share "worker-share" "requests of declared programs that use an interface, and are served";
@@ -159,6 +160,8 @@ metrics! {
     LoopShare What Share "loop-share" "usual requests that used to succeed and now are sent elsewhere";
     TypingShare What Share "typing-share" "queries that grow letter by letter, as people type";
     BatchShare What Share "batch-share" "requests of programs that work through a list by an interface";
+    WriteShare What Share "write-share" "requests that change something (neither GET nor HEAD)";
+    TransferShare What Share "transfer-share" "requests of a few clients that fetch file after file, all large";
     RepeaterShare What Share "repeater-share" "requests of clients that ask for the same again and again";
     RepeatedExcess What Share "repeated-excess" "additional requests that repeat one request";
     FamiliarExcess What Share "familiar-excess" "additional requests of kinds that were asked for before";
@@ -208,6 +211,7 @@ metrics! {
     NoServerShare Capacity Share "no-server-share" "requests for which the proxy found no server that spoke, time-outs aside";
     BrokenShare Capacity Share "broken-share" "usual requests that used to succeed and now fail";
     BackendTimeSkew Capacity Ratio "backend-time-skew" "time that the slowest server of a pool takes against the others";
+    CheckErrorShare Capacity Share "check-error-share" "answers 5xx that only health checks get, while visitors are served";
     BackendSkew Capacity Share "backend-skew" "difference of failures between servers of a pool";
     ServerDownEvents Capacity Count "server-down-events" "servers reported down";
     UpstreamFailureEvents Capacity Count "upstream-failure-events" "log lines of failed or timed-out upstreams";

@@ -167,7 +167,7 @@ impl fmt::Display for Test {
             Self::Ja4(j) => write!(f, "ja4 = {j}"),
             Self::Status(s) => write!(f, "status = {s}"),
             Self::DnsSuffix(s) => write!(f, "name under {s}"),
-            Self::DnsType(t) => write!(f, "query type = {t}"),
+            Self::DnsType(t) => write!(f, "query type = {}", crate::dns_type::name(*t)),
             Self::DnsRecursionDesired(rd) => write!(f, "recursion desired = {rd}"),
         }
     }

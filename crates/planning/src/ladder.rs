@@ -268,6 +268,7 @@ const QUERIES: &[Rung] = &[
 
 const SUBDOMAINS: &[Rung] = &[
     rung(Step::Truncate, Over::Signatures, When::Always),
+    rung(Step::Truncate, Over::Kind, When::NothingNarrow),
     rung(Step::Limit(RateKey::Total), Over::Signatures, When::Always),
     rung(Step::Limit(RateKey::Network), Over::All, When::NothingNarrow),
     rung(Step::Block, Over::Signatures, When::Never("names that exist under the suffix would go dark")),

@@ -10,6 +10,7 @@ use crate::scope::{in_words, is_protected, narrow_cover, scopes, target_prefix};
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Diagnosis, Verdict};
 use seawall_model::finding::{Findings, Rankings};
+use seawall_model::metric::Metric;
 use seawall_model::plan::{Action, Alternative, Measure, Plan, PlanReport, Scope, Standing};
 use seawall_model::policy::Policy;
 use seawall_model::signature::{Layer, Signature, Test};
@@ -47,6 +48,8 @@ const FIRST_STAGE: f64 = 0.1;
 const HEADER_SECONDS: u32 = 5;
 /// Characters of a text in an action.
 const MAX_TEXT_CHARS: usize = 500;
+/// Share of requests that write from which a cache answers too little.
+const MOSTLY_WRITES: f64 = 0.5;
 /// Seconds that a stale answer may serve.
 const STALE_SECONDS: u32 = 60;
 
@@ -269,10 +272,27 @@ impl Draft<'_> {
                 "no narrow signature; browsers pass, and so does a bot that keeps cookies",
             ),
             Step::ServeStale => {
+                self.may_be_cached()?;
                 plain(Action::ServeStale { seconds: STALE_SECONDS }, "what is cached need not be made again")
             }
             Step::ScaleOut => plain(Action::ScaleOut, "the demand is real"),
             Step::Shed | Step::Blackhole | Step::ProviderMode => Err("held in reserve".to_owned()),
+        }
+    }
+
+    /// Whether answers may come from a cache: those to readers may.
+    fn may_be_cached(&self) -> Result<(), String> {
+        let findings = self.input.findings;
+        let requests = findings.get(Metric::RequestRate).or_else(|| findings.get(Metric::PageRate));
+        if requests.is_none() && findings.get(Metric::MessageRate).is_none() {
+            return Err("no requests were seen that a cache could answer".to_owned());
+        }
+        match findings.observed(Metric::WriteShare) {
+            Some(writes) if writes > MOSTLY_WRITES => Err(format!(
+                "{:.0} % of the requests change something, which no cache answers",
+                writes * 100.0
+            )),
+            _ => Ok(()),
         }
     }
 

@@ -183,6 +183,7 @@ fn kind(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
         Cause::TcpReflection => {
             vec![Test::Protocol(protocol::TCP), Test::TcpFlags(tcp_flags::SYN | tcp_flags::ACK)]
         }
+        Cause::DnsRandomSubdomain => zone(input).into_iter().collect(),
         Cause::ExpensiveEndpoint => top_path(input).into_iter().collect(),
         Cause::CredentialAbuse if ladder.layer == Layer::Http => {
             top_path(input).into_iter().chain([Test::Method(Method::Post)]).collect()
@@ -205,6 +206,12 @@ fn kind(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
         baseline_clients: None,
         examples: Vec::new(),
     }))
+}
+
+/// The zone whose names are made up.
+fn zone(input: &PlanInput<'_>) -> Option<Test> {
+    let zone = input.diagnosis.verdict.target.as_deref()?.strip_prefix("zone ")?;
+    zone.contains('.').then(|| Test::DnsSuffix(zone.to_owned()))
 }
 
 fn top_path(input: &PlanInput<'_>) -> Option<Test> {

@@ -242,3 +242,14 @@ fn a_challenge_promises_nothing_and_its_harm_is_measured() {
     case.normal.program_share = Some(0.5);
     assert_eq!(challenge(&case), None, "an interface for programs is not challenged");
 }
+
+/// Broke: a cache was the answer to a flood of uploads, and to a scan that only a firewall saw.
+#[test]
+fn a_cache_is_no_answer_where_it_has_none() {
+    let serves = |writes: f64| {
+        let mut case = Case::new(Cause::HttpFlood);
+        case.observe(seawall_model::metric::Metric::WriteShare, writes);
+        names(&plan_for(&case)).contains(&"serve-stale")
+    };
+    assert!(serves(0.1) && !serves(0.95));
+}

@@ -5,9 +5,9 @@ use std::fmt;
 use std::io;
 
 /// What can be read, for those whose input cannot.
-const SUPPORTED: &str = "pcap and pcapng captures, access logs (common, combined, nginx and Apache formats, \
-                         HAProxy, Traefik, Caddy, Envoy, JSON lines, AWS, IIS, Squid), error, login, \
-                         firewall and DNS query logs, plain or packed with gzip, zstd, xz, bzip2 or lz4";
+const SUPPORTED: &str = "pcap and pcapng captures, dnstap, access logs (common, combined, nginx and Apache \
+                         formats, HAProxy, Traefik, Caddy, Envoy, Gin, JSON lines, AWS, IIS, Squid), error, \
+                         login, firewall and DNS query logs, plain or packed with gzip, zstd, xz, bzip2 or lz4";
 
 /// An input that could not be read.
 #[derive(Debug)]

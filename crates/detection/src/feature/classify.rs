@@ -476,7 +476,8 @@ const LOAD_WORDS: [&[u8]; 18] = [
     b"artillery",
     b"loader.io",
 ];
-const TOOL_WORDS: [&[u8]; 36] = [
+const TOOL_WORDS: [&[u8]; 37] = [
+    b"ms web services client",
     b"curl",
     b"wget",
     b"python",

@@ -94,6 +94,9 @@ impl DnsWindow {
         if d.unsolicited {
             self.unsolicited += n;
             self.unasked_servers.insert(hash::address(d.server));
+        } else {
+            // A log may tell of answers only: who gets one has asked.
+            self.clients.insert(hash::address(d.client));
         }
         self.truncated += n * u64::from(d.truncated);
         match d.response_code {
@@ -153,6 +156,12 @@ impl DnsWindow {
     #[must_use]
     pub fn query_records(&self) -> Vec<DnsRecord> {
         self.query_sample.iter().filter_map(codec::decode_dns).collect()
+    }
+
+    /// What was asked: the sampled queries, or the responses where only those are told.
+    #[must_use]
+    pub fn asked_records(&self) -> Vec<DnsRecord> {
+        if self.queries > 0 { self.query_records() } else { self.response_records() }
     }
 
     /// The sampled responses.

@@ -307,7 +307,8 @@ impl NetWindow {
             return;
         }
         // Some services ask from the port on which they answer.
-        let mutual = p.source_port == p.destination_port && p.payload_bytes <= QUESTION_BYTES;
+        let asks = p.payload_bytes <= QUESTION_BYTES || service::is_question(p.destination_port, p.payload);
+        let mutual = service::are_of_one(p.source_port, p.destination_port) && asks;
         let begins_badly = p.flow == FlowState::New
             && service::takes_no_small_datagrams(p.destination_port)
             && p.payload_bytes <= QUESTION_BYTES;

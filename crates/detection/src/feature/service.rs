@@ -85,15 +85,33 @@ pub fn is_stream(port: u16, payload: &[u8]) -> bool {
 
 /// Whether a datagram from a service's port asks, as its first bytes tell: two servers may speak
 /// from port to port, and forgers use such ports as well. SIP (RFC 3261 section 7.1), DNS (RFC 1035
-/// section 4.1.1), NTP (RFC 5905 section 7.3).
+/// section 4.1.1), NTP (RFC 5905 section 7.3), IKE (RFC 7296 sections 3.1 and 3.4: four bytes of zero before
+/// the header on port 4500, and a flag that tells answers).
 #[must_use]
 pub fn is_question(port: u16, payload: &[u8]) -> bool {
     match (port, payload) {
         (5060, [first, ..]) => first.is_ascii_uppercase() && !payload.starts_with(b"SIP/"),
         (53, [_, _, flags, ..]) => flags & 0x80 == 0,
         (123, [mode, ..]) => matches!(mode & 7, 1 | 3),
+        (500, header) => asks_by_ike(header),
+        (4500, [0, 0, 0, 0, header @ ..]) => asks_by_ike(header),
         _ => false,
     }
+}
+
+/// Whether both ports are of one service, which may have several.
+#[must_use]
+pub fn are_of_one(a: u16, b: u16) -> bool {
+    let name = |port| index_of(port).map(|at| SERVICES[at].name);
+    a == b || (name(a).is_some() && name(a) == name(b))
+}
+
+/// Whether an IKE header is of version 2 and of a request.
+fn asks_by_ike(header: &[u8]) -> bool {
+    const VERSION: usize = 17;
+    const FLAGS: usize = 19;
+    const ANSWERS: u8 = 0x20;
+    header.get(VERSION).is_some_and(|v| v >> 4 == 2) && header.get(FLAGS).is_some_and(|f| f & ANSWERS == 0)
 }
 
 /// Whether a datagram from a service's port cannot be an answer of that service, as its first bytes
@@ -183,6 +201,20 @@ mod tests {
         assert!(is_no_answer(389, b"aaaa"));
         assert!(!is_no_answer(1900, b"HTTP/1.1 200 OK"));
         assert!(is_no_answer(1900, &[0; 16]));
+    }
+
+    /// Broke: clients that reconnect to a VPN all at once were called an amplification attack.
+    #[test]
+    fn who_begins_an_exchange_of_keys_asks() {
+        let ike = |flags: u8| {
+            let mut header = [0x11; 28];
+            (header[17], header[19]) = (0x20, flags);
+            header
+        };
+        assert!(is_question(500, &ike(0x08)) && !is_question(500, &ike(0x20)));
+        assert!(is_question(4500, &[&[0; 4][..], &ike(0x08)].concat()));
+        assert!(!is_question(4500, &ike(0x08)), "what is encrypted says nothing");
+        assert!(are_of_one(500, 4500) && are_of_one(123, 123) && !are_of_one(123, 53));
     }
 
     #[test]

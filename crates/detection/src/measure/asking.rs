@@ -3,7 +3,7 @@
 
 use super::http::{costliest, work_us};
 use super::sampled::Sampled;
-use super::{Value, client, push, push_share};
+use super::{Value, client, push, push_share, spread};
 use crate::feature::classify::{AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow};
 use seawall_model::metric::Metric;
@@ -37,6 +37,24 @@ pub(super) fn holds(http: &HttpWindow, records: &[Sampled], seconds: f64, out: &
 
 /// Fewer sampled requests do not say what clients wait for.
 const HELD_LEAST: f64 = 30.0;
+
+/// Where server errors fall: all on one path, or on many; and whether only health checks meet them, as
+/// while one machine of several is not ready.
+pub(super) fn errors(records: &[Sampled], out: &mut Vec<Value>) {
+    /// Visitors are so much of the traffic at least, and meet so few errors, where they are served.
+    const VISITORS: f64 = 0.2;
+    const SERVED: f64 = 0.02;
+    let fails = |r: &&Sampled| r.status >= 500;
+    let of_kinds = spread(records.iter().filter(fails).map(|r| r.class).collect());
+    let all = of_kinds.total as f64;
+    push(out, Metric::ErrorPathConcentration, of_kinds.top, all);
+    let (checks, visitors): (Vec<&Sampled>, Vec<&Sampled>) = records.iter().partition(|r| r.agent.is_monitor);
+    let seen = visitors.len() as f64;
+    let met = visitors.iter().filter(|r| fails(r)).count() as f64;
+    let is_served = seen >= VISITORS * records.len() as f64 && met <= SERVED * seen;
+    let of_checks = checks.iter().filter(|r| fails(r)).count() as f64;
+    push_share(out, Metric::CheckErrorShare, if is_served { of_checks } else { 0.0 }, all);
+}
 
 /// How much of what is asked for are items in the order of their numbers: the longest rising series of
 /// numbers of one kind of request. Visitors take items as they like, so that of `n` requests a series of

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 
 /// No person's browser: many pages and none of what pages are made of, faster than anyone reads.
 pub(super) fn is_machine(p: &ClientProfile, seconds: f64) -> bool {
-    if is_crawler(p) || is_shared(p) || is_batch(p) || is_worker(p) || is_page_script(p) || is_scanner(p) {
+    let is_other = is_crawler(p) || is_shared(p) || is_page_script(p) || is_scanner(p);
+    if is_other || is_batch(p) || is_worker(p) || is_transfer(p) {
         return false;
     }
     let asked = p.asked();
@@ -29,6 +30,7 @@ pub(super) fn walks(p: &ClientProfile) -> bool {
     let own_s = p.last.since_s(p.first).max(1.0);
     p.numbered >= 20
         && !is_shared(p)
+        && !is_transfer(p)
         && !fetches_parts(p)
         && !p.is(AgentKind::Crawler)
         && !p.is(AgentKind::Service)
@@ -197,6 +199,7 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
         && !p.is(AgentKind::Service)
         && p.feeds * 2 < p.requests
         && !is_shared(p)
+        && !is_transfer(p)
         && !fetches_parts(p)
         // Who sends referrers follows links, as people do.
         && asked >= if p.referrers * 2 < p.requests { 30.0 } else { 60.0 }
@@ -208,6 +211,19 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
         && p.writes * 5 < p.requests
         && p.logins == 0
         && p.probes * 10 < p.requests
+}
+
+/// Fetches file after file, all large: a backup, a mirror of archives, a download of recordings. Whoever
+/// copies what a site says takes pages, which are small; a flood takes one file again and again.
+pub(super) fn is_transfer(p: &ClientProfile) -> bool {
+    const LARGE_BYTES: u64 = 1_000_000;
+    const FILES_LEAST: u32 = 5;
+    p.requests >= FILES_LEAST
+        && p.response_bytes >= LARGE_BYTES * u64::from(p.requests)
+        && distinct_paths(p) >= 0.5 * f64::from(p.requests.min(60))
+        && p.client_errors * 5 < p.requests
+        && p.probes == 0
+        && p.peak_per_s <= WORK_PER_S
 }
 
 /// Works through a list by an interface for programs, each entry about once, with success: an
@@ -276,6 +292,8 @@ pub(super) fn tells_events(p: &ClientProfile, common: &[u64]) -> bool {
 pub(super) fn is_poller(p: &ClientProfile) -> bool {
     /// Pages ask for news this often, in requests per second, if they begin with several calls at once.
     const ASKS_PER_S: f32 = 10.0;
+    /// Whoever fetched so many parts of a page has loaded it.
+    const PARTS_LEAST: u32 = 3;
     /// One question, or two: who asks for pages of all kinds in turn does not wait for news.
     const QUESTIONS: f64 = 3.5;
     /// Or so few that each is asked this often.
@@ -286,8 +304,14 @@ pub(super) fn is_poller(p: &ClientProfile) -> bool {
         && p.assets > 0
         && (bits_as_count(p.asked_paths) <= QUESTIONS || bits_as_count(p.asked_paths) * OFTEN <= p.asked())
         && p.peak_per_s <= ASKS_PER_S
-        && is_repeater(p)
+        && (is_repeater(p) || (p.assets >= PARTS_LEAST && keeps_its_question(p)))
         && p.client_errors * 5 < p.requests
+}
+
+/// Asks for one thing some times more: not yet again and again.
+pub(super) fn keeps_its_question(p: &ClientProfile) -> bool {
+    let different = distinct_paths(p).max(bits_as_count(p.queries));
+    is_repeater(p) || (p.asked() >= 3.0 && different < MANY_DIFFERENT && 2.0 * different <= p.asked())
 }
 
 /// A crawler by its word, at a pace that crawlers keep.
@@ -299,7 +323,16 @@ pub(super) fn is_crawler(p: &ClientProfile) -> bool {
 /// A page in a browser whose script calls an interface, asks for news, or fetches the parts of what it
 /// shows: each call names the page that it is made from.
 pub(super) fn is_page_script(p: &ClientProfile) -> bool {
-    calls_interface(p) || is_poller(p) || fetches_parts(p)
+    calls_interface(p) || is_poller(p) || fetches_parts(p) || opens_sockets(p)
+}
+
+/// A page that opens its socket again, after a restart of what it spoke with: it tries until it can.
+fn opens_sockets(p: &ClientProfile) -> bool {
+    p.is(AgentKind::Browser)
+        && p.switched > 0
+        && distinct_agents(p) < 2.5
+        && bits_as_count(p.asked_paths) < 2.5
+        && (p.switched + p.server_errors) * 10 >= p.no_assets() * 8
 }
 
 /// A page whose script calls again and again for what fails.
@@ -401,12 +434,13 @@ pub(super) fn are_beside_people<'a>(profiles: impl Iterator<Item = &'a ClientPro
     beside * 2 > all
 }
 
+/// A bitmap that says so many is full, and they may be any number.
+const MANY_DIFFERENT: f64 = 150.0;
+
 /// Asks for the same few things again and again.
 pub(super) fn is_repeater(p: &ClientProfile) -> bool {
-    /// A bitmap that says so many is full, and they may be any number.
-    const MANY: f64 = 150.0;
     let different = distinct_paths(p) + bits_as_count(p.queries);
-    p.asked() >= 8.0 && different < MANY && 4.0 * different <= p.asked()
+    p.asked() >= 8.0 && different < MANY_DIFFERENT && 4.0 * different <= p.asked()
 }
 
 fn distinct_agents(p: &ClientProfile) -> f64 {
@@ -418,221 +452,4 @@ fn distinct_paths(p: &ClientProfile) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Window;
-    use seawall_model::Timestamp;
-    use seawall_model::observation::{Observation, Request};
-
-    /// The profiles of clients that each ask for these paths, one a second.
-    fn profiles(agent: &str, clients: &[[u8; 4]], asked: &[(String, u16)]) -> Vec<ClientProfile> {
-        let mut window = Window::default();
-        for (c, client) in clients.iter().enumerate() {
-            for (n, (url, status)) in asked.iter().enumerate() {
-                let (path, query) = url.split_once('?').map_or((url.as_str(), None), |(p, q)| (p, Some(q)));
-                let mut request = Request::new(Timestamp::from_seconds(n as i64), IpAddr::from(*client));
-                (request.path, request.query) = (path.as_bytes(), query.map(str::as_bytes));
-                (request.user_agent, request.status) = (agent.as_bytes(), *status);
-                window.observe(&Observation::Request(request), (c * 1_000 + n) as u64);
-            }
-        }
-        let http = window.http.expect("requests");
-        http.profiles.sorted().into_iter().map(|(_, p)| p.clone()).collect()
-    }
-
-    const ONE: [[u8; 4]; 1] = [[192, 0, 2, 1]];
-
-    fn urls(count: usize, url: impl Fn(usize) -> String) -> Vec<(String, u16)> {
-        (0..count).map(|n| (url(n), 200)).collect()
-    }
-
-    #[test]
-    fn a_crawlers_name_from_everywhere_is_borrowed() {
-        let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
-        let from = |networks: u8| -> Vec<ClientProfile> {
-            let clients: Vec<[u8; 4]> = (0..60).map(|n| [66, n % networks, 64, n]).collect();
-            profiles(agent, &clients, &urls(1, |_| "/search?q=a".into()))
-        };
-        assert_eq!(borrowed_names(from(2).iter()), []);
-        let everywhere = from(60);
-        let names = borrowed_names(everywhere.iter());
-        assert!(names.len() == 1 && everywhere.iter().all(|p| is_under(p, &names)));
-    }
-
-    #[test]
-    fn an_export_by_numbered_parts_is_a_batch_and_a_random_query_is_none() {
-        let list = urls(60, |n| format!("/export/customers?page={}&size=200", 100 + n));
-        assert!(is_batch(&profiles("Java/17.0.9", &ONE, &list)[0]));
-        let random = urls(60, |n| format!("/api/find?q=x{:x}y", n * 7_919));
-        assert!(!is_batch(&profiles("Java/17.0.9", &ONE, &random)[0]));
-    }
-
-    #[test]
-    fn sockets_that_are_opened_again_are_of_pages() {
-        let browser = "Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0";
-        let open = |status| vec![("/ws?v=3".to_owned(), status); 3];
-        assert!(is_page_script(&profiles(browser, &ONE, &open(101))[0]));
-        assert!(!is_page_script(&profiles(browser, &ONE, &open(200))[0]));
-    }
-
-    #[test]
-    fn a_mirror_takes_the_parts_of_pages_too() {
-        let site = urls(80, |n| if n % 2 == 0 { format!("/page{n}.html") } else { format!("/img/{n}.png") });
-        assert!(is_copier(&profiles("Wget/1.21.3", &ONE, &site)[0]));
-        assert!(!is_copier(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &site)[0]));
-    }
-
-    #[test]
-    fn calendars_and_previews_are_fetched_by_subscribers() {
-        let feed = profiles("curl/8.5.0", &ONE, &urls(1, |_| "/events.ics".into()));
-        assert!(is_subscriber(&feed[0], &[]));
-        let page = profiles("curl/8.5.0", &ONE, &urls(1, |_| "/".into()));
-        assert!(!is_subscriber(&page[0], &[]));
-        let agent = "http.rb/5.1.1 (Mastodon/4.2.1; +https://town7.example/)";
-        let preview = profiles(agent, &ONE, &urls(1, |_| "/news/1".into()));
-        assert!(is_subscriber(&preview[0], &[]));
-        assert!(!is_subscriber(&preview[0], &[preview[0].agent_low]));
-    }
-
-    #[test]
-    fn a_page_that_asks_for_news_is_told_from_one_that_is_hit() {
-        let poller = |referrers, assets| {
-            let mut asked = urls(60, |_| "/tickets/42/queue".into());
-            asked.extend(urls(assets, |n| format!("/static/{n}.js")));
-            let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
-            profile.referrers = referrers;
-            is_page_script(&profile)
-        };
-        assert!(poller(60, 3));
-        assert!(!poller(0, 3) && !poller(60, 0));
-    }
-
-    #[test]
-    fn the_tiles_of_a_map_are_no_copy_of_a_site() {
-        let tiles = urls(120, |n| format!("/tiles/{}/{}/{}", n / 40, n / 8, n % 8));
-        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &tiles).remove(0);
-        assert!(is_copier(&profile), "one after another, without a referrer");
-        (profile.referrers, profile.peak_per_s) = (120, 24.0);
-        assert!(!is_copier(&profile) && !walks(&profile) && !is_machine(&profile, 120.0));
-    }
-
-    #[test]
-    fn calls_that_fail_again_and_again_are_of_a_page() {
-        let calls = |status| vec![("/api/cart".to_owned(), status); 40];
-        let failing = |status| {
-            let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &calls(status)).remove(0);
-            profile.referrers = profile.requests;
-            is_failing_script(&profile)
-        };
-        assert!(failing(500) && !failing(200));
-    }
-
-    #[test]
-    fn a_school_behind_one_address_that_logs_in_is_told_from_one_guesser() {
-        let school = |refused: u32| {
-            let asked: Vec<_> = (0..40)
-                .flat_map(|_| {
-                    [("/login".to_owned(), 200), ("/exam/start".to_owned(), 200), ("/exam/1".to_owned(), 200)]
-                })
-                .collect();
-            let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
-            profile.agents = 0b1111_1111;
-            (profile.referrers, profile.logins, profile.unauthorised) = (80, 40, refused);
-            profile.client_errors = refused.min(20);
-            profile
-        };
-        assert!(is_shared(&school(5)) && enters(&school(5)));
-        assert!(!is_shared(&school(38)));
-    }
-
-    #[test]
-    fn the_assets_of_many_behind_one_address_are_fetched_along() {
-        let asked: Vec<_> = (0..60)
-            .flat_map(|n| [(format!("/page{}", n % 10), 200), ("/a.js".into(), 200), ("/b.css".into(), 200)])
-            .collect();
-        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
-        assert!(profile.asked() > 150.0, "one browser fetches them once");
-        profile.agents = 0xFF;
-        assert_eq!(profile.asked(), 60.0);
-        profile.agents = u64::MAX;
-        assert!(profile.asked() > 150.0, "a name for each request is a disguise");
-        assert!(!is_node(&profile, 600.0), "it did not stay");
-        profile.agents = 0xFF;
-        assert!(is_node(&profile, 180.0));
-    }
-
-    #[test]
-    fn codes_that_are_tried_in_vain_are_guesses() {
-        let asked: Vec<_> = (0..20).map(|n| (format!("/gift/check?code=GC{}", 7_919 * n), 404)).collect();
-        let tried = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked);
-        assert!(tries_codes(&tried[0]) && is_guesser(&tried[0]));
-        let found: Vec<_> = asked.iter().map(|(url, _)| (url.clone(), 200)).collect();
-        assert!(!tries_codes(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &found)[0]));
-        let loops = vec![("/gift/check?code=GC1".to_owned(), 404); 20];
-        assert!(!tries_codes(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &loops)[0]));
-    }
-
-    #[test]
-    fn links_that_were_sent_out_are_followed_and_names_that_are_made_up_are_not() {
-        let browser = "Mozilla/5.0 (Windows NT 10.0) Edg/120.0.0.0";
-        let link = "/r/q7HcGrsxua6H46HGqnDEzG".to_owned();
-        let looked = |status| {
-            profiles(browser, &ONE, &[(link.clone(), status), (link.clone(), status), ("/news".into(), 200)])
-        };
-        assert!(is_invited(&looked(302)[0]) && !is_bare_browser(&looked(302)[0]));
-        assert!(!is_invited(&looked(200)[0]));
-        let letter = urls(1, |_| "/sale?utm_source=mail&u=f0aed98f7064089c".into());
-        assert!(is_invited(&profiles(browser, &ONE, &letter)[0]));
-        assert!(!is_invited(&profiles(browser, &ONE, &urls(60, |_| "/?utm_source=mail".into()))[0]));
-    }
-
-    #[test]
-    fn a_service_that_tells_of_events_is_heard() {
-        let told = |status| {
-            let mut profile =
-                profiles("GitHub-Hookshot/3f8d2ab", &ONE, &vec![("/hooks".to_owned(), status); 60]);
-            profile[0].writes = 60;
-            tells_events(&profile[0], &[])
-        };
-        assert!(told(202) && !told(500));
-        let mut backlog = profiles("Shopify-Captain-Hook", &ONE, &vec![("/orders/paid".to_owned(), 200); 60]);
-        (backlog[0].writes, backlog[0].server_errors) = (60, 5);
-        assert!(tells_events(&backlog[0], &[]), "a few are told again");
-        assert!(!told(0), "bodies that never end, under the name of a service");
-    }
-
-    #[test]
-    fn who_sends_a_referrer_and_a_style_sheet_does_not_wait_for_news() {
-        let mut asked = urls(36, |n| format!("/page{}", n % 6));
-        asked.extend(urls(6, |_| "/s/base.css".into()));
-        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
-        profile.referrers = profile.requests;
-        assert!(!is_poller(&profile));
-    }
-
-    #[test]
-    fn names_that_are_made_up_are_no_list_of_words() {
-        let gone = |name: &dyn Fn(u64) -> String| {
-            let asked: Vec<_> = (0..60).map(|n| (name(n), 404)).collect();
-            is_prober(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked)[0])
-        };
-        let words = ["admin", "backup", "config", "private", "upload", "archive", "manual", "report"];
-        assert!(gone(&|n| format!("/{}/{}", words[n as usize % 8], words[n as usize / 8])));
-        assert!(!gone(&|n| format!("/{:016x}", (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))));
-    }
-
-    #[test]
-    fn what_fills_a_bitmap_is_no_repetition() {
-        let random = urls(4_000, |n| format!("/?q={n}x{}", n * 7_919));
-        assert!(!is_repeater(&profiles("Opera/9.80", &ONE, &random)[0]));
-        assert!(is_repeater(&profiles("Opera/9.80", &ONE, &urls(100, |_| "/".into()))[0]));
-    }
-
-    #[test]
-    fn packages_that_are_not_there_are_asked_for_by_trade() {
-        let mut asked = urls(60, |n| format!("/maven2/org/a{n}/1.{n}/a{n}.pom"));
-        asked.iter_mut().step_by(4).for_each(|(_, status)| *status = 404);
-        assert!(is_worker(&profiles("Apache-Maven/3.9.6", &ONE, &asked)[0]));
-        assert!(!is_worker(&profiles("python-requests/2.31", &ONE, &asked)[0]));
-    }
-}
+mod tests;

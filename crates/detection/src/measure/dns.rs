@@ -45,7 +45,7 @@ pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, struc
     let sorted = dns.profiles.sorted();
     let busiest = sorted.iter().map(|(_, p)| p.queries).max().unwrap_or(0);
     push_share(out, Metric::DnsTopClientShare, f64::from(busiest), dns.queries as f64);
-    let records = if dns.queries > 0 { dns.query_records() } else { dns.response_records() };
+    let records = dns.asked_records();
     if dns.queries as usize == records.len() {
         let asked = spread(records.iter().map(question).collect());
         let again = asked.total.saturating_sub(asked.distinct) as f64;

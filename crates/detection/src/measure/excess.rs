@@ -11,7 +11,7 @@
 use super::client::{CRAWLER_NETWORKS_MOST, wide_network};
 use super::http::EARLIER_S;
 use super::sampled::Sampled;
-use crate::feature::classify::{AgentKind, PathKind};
+use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::is_moved;
 use seawall_model::metric::Metric;
 use seawall_model::observation::Method;
@@ -26,6 +26,8 @@ pub(super) struct Sides<'a> {
     pub before_per_s: f64,
     /// Most clients that send under an application's name visit with a browser too.
     pub beside_people: bool,
+    /// How many times as long the same requests take as before.
+    pub times_slower: f64,
 }
 
 /// Less rise than this, against before, is no excess to judge.
@@ -79,13 +81,13 @@ impl Sides<'_> {
         if self.now.iter().any(|r| !r.user_agent.is_empty()) {
             let agents = self.keys(|r| r.agent.hash);
             add(Metric::OwnProgramExcess, self.own_program_excess());
-            add(Metric::BatchExcess, self.batch_excess(&agents));
             add(Metric::ServiceExcess, self.service_excess());
             add(Metric::WatchExcess, self.watch_excess());
             let crawlers = crawlers(self.now);
             add(Metric::CrawlerExcess, share(&agents, |k| crawlers.binary_search(&k.value).is_ok()));
             add(Metric::NewAgentExcess, share(&agents, |k| k.before < 1.0));
         }
+        add(Metric::BatchExcess, self.batch_excess());
         add(Metric::OwnNetworkExcess, self.own_network_excess());
         let requests = self.keys(|r| hash::combine(r.class, query(r)));
         let most = requests.iter().max_by(|a, b| a.excess.total_cmp(&b.excess)).map(|k| k.value);
@@ -108,6 +110,19 @@ impl Sides<'_> {
         let rests = [by_agent, by_kind].into_iter().filter_map(|keys| self.rest_of(keys));
         let (rest, support) = rests.max_by(|a, b| a.0.total_cmp(&b.0))?;
         Some((((rest - whole) / (1.0 - whole)).clamp(0.0, 1.0), support))
+    }
+
+    /// Those who send most of the excess, busiest first, each with its share of it.
+    pub(super) fn busiest(&self) -> Vec<(IpAddr, f64)> {
+        if self.now_per_s < LEAST_RISE * self.before_per_s {
+            return Vec::new();
+        }
+        let mut clients = self.keys(|r| hash::address(r.client));
+        clients.sort_by(|a, b| b.excess.total_cmp(&a.excess).then_with(|| a.value.cmp(&b.value)));
+        let total: f64 = clients.iter().map(|k| k.excess).sum();
+        let address = |k: &Key| self.now.iter().map(|r| r.client).find(|c| hash::address(*c) == k.value);
+        let named = clients.iter().take(SENDERS_MOST).filter(|k| k.excess > 0.0);
+        named.filter_map(|k| Some((address(k)?, k.excess / total))).collect()
     }
 
     fn rest_of(&self, mut keys: Vec<Key>) -> Option<(f64, f64)> {
@@ -203,20 +218,28 @@ impl Sides<'_> {
             .collect()
     }
 
-    /// How much of the excess is the work of a few declared programs that go through a list by an
-    /// interface: each entry about once, with success, at a pace of work.
-    fn batch_excess(&self, agents: &[Key]) -> Option<f64> {
-        let mut of: Vec<(u64, &Sampled)> = self.now.iter().map(|r| (r.agent.hash, r)).collect();
-        of.sort_by_key(|(agent, _)| *agent);
-        let works = |run: &&[(u64, &Sampled)]| is_batch(run.iter().map(|(_, r)| *r));
-        let rate = |key: u64| agents.iter().find(|k| k.value == key).map_or(0.0, |k| k.excess);
-        let workers: Vec<u64> = of
-            .chunk_by(|a, b| a.0 == b.0)
-            .filter(works)
-            .map(|run| run[0].0)
-            .filter(|agent| rate(*agent) <= BATCH_PER_S)
-            .collect();
-        share(agents, |k| workers.binary_search(&k.value).is_ok())
+    /// How much of the excess is the work of a few programs that go through a list by an interface: each
+    /// entry about once, with success, at a pace of work. One that does not say its name is known by its
+    /// address, and is believed while nobody else has to wait for it.
+    fn batch_excess(&self) -> Option<f64> {
+        let senders = self.keys(sender);
+        let mut of: Vec<(u64, &Sampled)> = self.now.iter().map(|r| (sender(r), r)).collect();
+        of.sort_by_key(|(sender, _)| *sender);
+        let is_named = |r: &Sampled| r.agent.kind != AgentKind::Absent;
+        let believed = |r: &Sampled| is_named(r) || self.times_slower <= AS_FAST;
+        let rate = |key: u64| senders.iter().find(|k| k.value == key).map_or(0.0, |k| k.excess);
+        let works = |run: &&[(u64, &Sampled)]| {
+            let of_it = || run.iter().map(|(_, r)| *r);
+            let orderly = is_batch(of_it()) || (is_entering(of_it()) && rate(run[0].0) <= ENTERED_PER_S);
+            orderly && rate(run[0].0) <= BATCH_PER_S && of_it().all(believed)
+        };
+        let mut workers: Vec<(u64, bool)> =
+            of.chunk_by(|a, b| a.0 == b.0).filter(works).map(|run| (run[0].0, is_named(run[0].1))).collect();
+        // So many without a name are no partners.
+        if workers.iter().filter(|(_, named)| !named).count() > BATCH_CLIENTS_MOST {
+            workers.retain(|(_, named)| *named);
+        }
+        share(&senders, |k| workers.binary_search_by_key(&k.value, |w| w.0).is_ok())
     }
 
     /// How much of the excess is page after page, each about as often as the others, all there and none
@@ -257,6 +280,12 @@ impl Sides<'_> {
 
 /// Of a site that is open to the world, so much at most comes from private addresses.
 const OWN_NETWORK_MOST: f64 = 0.3;
+/// Faster than this, in requests per second, nobody makes entries one by one.
+const ENTERED_PER_S: f64 = 30.0;
+/// Others are served as fast as before, within this factor.
+const AS_FAST: f64 = 1.5;
+/// More senders than these are many.
+const SENDERS_MOST: usize = 20;
 /// Faster than this, in requests per second, nobody works through a list.
 const BATCH_PER_S: f64 = 100.0;
 /// Sampled requests of a program that tell how it works.
@@ -281,14 +310,41 @@ fn is_batch<'a>(requests: impl Iterator<Item = &'a Sampled>) -> bool {
     let count = |wanted: &dyn Fn(&Sampled) -> bool| requests.iter().filter(|r| wanted(r)).count();
     let writes = count(&|r| !matches!(r.method, Method::Get | Method::Head | Method::Options));
     let calls = count(&|r| r.kind == PathKind::Api);
-    first.agent.kind.is_program()
+    // What is new is written to the list as a whole, and worked on under a path of its own.
+    let made = count(&|r| r.method == Method::Post);
+    let worked_on = requests.len() - made;
+    let mut entries: Vec<u64> = requests.iter().filter(|r| r.method != Method::Post).map(|r| r.url).collect();
+    entries.sort_unstable();
+    entries.dedup();
+    let is_list = distinct(&|r| r.url) * 2 >= requests.len()
+        || (worked_on * 4 >= requests.len() && entries.len() * 2 >= worked_on);
+    (first.agent.kind.is_program() || first.agent.kind == AgentKind::Absent)
         && !first.agent.is_hostile
         && requests.len() >= BATCH_LEAST
         && distinct(&|r| hash::address(r.client)) <= BATCH_CLIENTS_MOST
         && calls.max(writes) * 10 >= requests.len() * 7
-        && distinct(&|r| r.url) * 2 >= requests.len()
+        && is_list
         && count(&|r| r.has_random_text) * 4 < requests.len()
         && count(&|r| r.status >= 400) * 20 <= requests.len()
+}
+
+/// Whether these requests of one sender are entries that it makes, each with success: what is new is written
+/// to the list as a whole, and not to a path of its own.
+fn is_entering<'a>(mut requests: impl Iterator<Item = &'a Sampled> + Clone) -> bool {
+    let Some(first) = requests.clone().next() else { return false };
+    let is_program = first.agent.kind.is_program() || first.agent.kind == AgentKind::Absent;
+    let enters = |r: &Sampled| {
+        matches!(r.method, Method::Post | Method::Put)
+            && (200..300).contains(&r.status)
+            && r.client == first.client
+            && !classify::is_login_path(r.path.as_bytes())
+    };
+    is_program && requests.clone().count() >= BATCH_LEAST && requests.all(enters)
+}
+
+/// What tells senders apart: the name of their program, or where there is none their address.
+fn sender(r: &Sampled) -> u64 {
+    if r.agent.kind == AgentKind::Absent { hash::address(r.client) } else { r.agent.hash }
 }
 
 /// Whether a program was welcome: what a library asked for in vain makes it no program of ours.
@@ -349,7 +405,14 @@ mod tests {
 
     fn measured(now: &[RequestRecord], before: &[RequestRecord], rise: f64, metric: Metric) -> Option<f64> {
         let (now, before) = (&sampled(now.to_vec()), &sampled(before.to_vec()));
-        let sides = Sides { now, before, now_per_s: rise, before_per_s: 1.0, beside_people: false };
+        let sides = Sides {
+            now,
+            before,
+            now_per_s: rise,
+            before_per_s: 1.0,
+            beside_people: false,
+            times_slower: 1.0,
+        };
         sides.measure().into_iter().find(|m| m.0 == metric).map(|m| m.1)
     }
 
@@ -425,7 +488,8 @@ mod tests {
             .collect();
         let (now, before) = (&sampled(crowd), &sampled(people()));
         let own = |beside_people| {
-            let sides = Sides { now, before, now_per_s: 3.0, before_per_s: 1.0, beside_people };
+            let sides =
+                Sides { now, before, now_per_s: 3.0, before_per_s: 1.0, beside_people, times_slower: 1.0 };
             sides.measure().into_iter().find(|m| m.0 == Metric::OwnProgramExcess).map(|m| m.1)
         };
         assert_eq!((own(false), own(true)), (Some(0.0), Some(1.0)));
@@ -463,6 +527,34 @@ mod tests {
         let batch = |now: &[RequestRecord]| measured(now, &people(), 3.0, Metric::BatchExcess);
         assert!(batch(&with(&|n| format!("/api/v1/stock/{}", 9_000 + n))).is_some_and(|s| s > 0.9));
         assert!(batch(&with(&|_| "/api/v1/stock/9000".to_owned())).is_some_and(|s| s < 0.1));
+    }
+
+    /// Broke: a partner's nightly work without a user agent, from one address, was called a flood.
+    #[test]
+    fn orderly_work_without_a_name_is_a_batch_while_it_harms_nobody() {
+        let works = |url: &dyn Fn(usize) -> String| -> Vec<RequestRecord> {
+            people().into_iter().chain((0..120).map(|n| record("", &url(n), 200))).collect()
+        };
+        let batch = |now: &[RequestRecord], times_slower: f64| {
+            let (now, before) = (&sampled(now.to_vec()), &sampled(people()));
+            let (now_per_s, before_per_s, beside_people) = (3.0, 1.0, false);
+            let sides = Sides { now, before, now_per_s, before_per_s, beside_people, times_slower };
+            sides.measure().into_iter().find(|m| m.0 == Metric::BatchExcess).map_or(0.0, |m| m.1)
+        };
+        let orders = works(&|n| format!("/api/v1/orders/{}/items", 9_000 + n));
+        assert!(batch(&orders, 1.0) > 0.9);
+        assert!(batch(&orders, 4.0) < 0.1, "others have to wait for it");
+        let again = works(&|_| "/api/v1/orders".to_owned());
+        assert!(batch(&again, 1.0) < 0.1, "one path again and again");
+        let written = |status: u16| -> Vec<RequestRecord> {
+            let entry = |r: &RequestRecord| match r.user_agent.is_empty() {
+                true => RequestRecord { method: Method::Post, status, ..r.clone() },
+                false => r.clone(),
+            };
+            again.iter().map(entry).collect()
+        };
+        assert!(batch(&written(202), 1.0) > 0.9, "entries that are made");
+        assert!(batch(&written(503), 1.0) < 0.1 && batch(&written(202), 4.0) < 0.1);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! HTTP windows as values.
 
 use super::sampled::{Requests, Sampled};
-use super::{Structure, Value, asking, client, excess, hosts, newcomers, push, push_share, region, spread};
+use super::{
+    Structure, Value, asking, client, excess, hosts, newcomers, push, push_share, region, senders, spread,
+};
 use crate::Window;
 use crate::feature::classify::{AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES, SWITCHED};
@@ -26,13 +28,13 @@ pub(super) fn measure(
     clients(http, seconds, out);
     bare_browsers(http, seconds, out);
     agents(records, out);
-    texts(records, out);
+    texts(records, senders::kept(http), out);
     asking::ordered(records, out);
     past_the_cache(http, records, seconds, out);
     referrers(records, out);
     times(http, records, out);
     asking::holds(http, records, seconds, out);
-    errors(records, out);
+    asking::errors(records, out);
     asking::servers(http, out);
     structure.targets.extend(hosts::target(records).map(|target| (Layer::Http, target)));
     spread_vectors(http, structure);
@@ -51,6 +53,7 @@ fn rates(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::GoodputRate, (c.success + c.redirect) as f64 / seconds, n);
     push(out, Metric::ResponseBytes, c.response_bytes as f64 / n.max(1.0), n);
     push_share(out, Metric::PostShare, c.post as f64, n);
+    push_share(out, Metric::WriteShare, (c.post + c.other_method) as f64, n);
     push_share(out, Metric::CacheHitShare, c.cache_hits as f64, c.cache_known as f64);
 }
 
@@ -71,15 +74,18 @@ fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
     let (share, support) = worse(c.server_error, c.asked_server_error);
     push(out, Metric::ServerErrorShare, share, support);
     let gateway = c.bad_gateway + c.unavailable + c.gateway_timeout;
-    push_share(out, Metric::GatewayErrorShare, gateway as f64, n);
+    // As far as errors fall on what is asked for, so do those of the servers behind.
+    let raised = share * n / (c.server_error as f64).max(1.0);
+    let of_servers = |count: u64| (count as f64 * raised.max(1.0)).min(n);
+    push_share(out, Metric::GatewayErrorShare, of_servers(gateway), n);
     push_share(out, Metric::ClientAbortShare, c.client_closed.max(c.client_aborted) as f64, n);
     push_share(out, Metric::AssetAbortShare, c.asset_aborted as f64, c.assets as f64);
     push_share(out, Metric::RequestTimeoutShare, c.timed_out.max(c.client_timed_out) as f64, n);
     let failed = c.upstream_failed + c.upstream_timed_out + c.no_upstream + c.queue_timed_out;
-    push_share(out, Metric::UpstreamFailureShare, failed as f64, n);
+    push_share(out, Metric::UpstreamFailureShare, of_servers(failed), n);
     // A server that was waited for was found: 504, and what timed out in the queue, are its slowness.
     let refused = (c.bad_gateway + c.unavailable).saturating_sub(c.queue_timed_out);
-    push_share(out, Metric::NoServerShare, refused.max(c.upstream_failed + c.no_upstream) as f64, n);
+    push_share(out, Metric::NoServerShare, of_servers(refused.max(c.upstream_failed + c.no_upstream)), n);
     push_share(out, Metric::InvalidRequestShare, (c.malformed.max(c.client_invalid)) as f64, n);
     push_share(out, Metric::QueueTime, c.queue_us as f64, c.queued as f64);
 }
@@ -116,6 +122,7 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::FailingScriptShare, asked_of(&client::is_failing_script), asked);
     push_share(out, Metric::SubscriberShare, asked_of(&|p| client::is_subscriber(p, &common)), asked);
     push_share(out, Metric::EventShare, asked_of(&|p| client::tells_events(p, &common)), asked);
+    push_share(out, Metric::TransferShare, senders::transfers(&sorted), requests);
     push_share(out, Metric::RepeaterShare, requests_of(&client::is_repeater), requests);
     push_share(out, Metric::InvitedShare, asked_of(&client::is_invited), asked);
     entries(&sorted, scale / seconds, requests, out);
@@ -250,7 +257,8 @@ fn past_the_cache(http: &HttpWindow, records: &[Sampled], seconds: f64, out: &mu
 /// A smaller part of the requests are files whose addresses are signed, and the like.
 const PAST_THE_CACHE_LEAST: f64 = 0.2;
 
-fn texts(records: &[Sampled], out: &mut Vec<Value>) {
+/// `kept`: share of what is asked for by clients that ask for the same again and again.
+fn texts(records: &[Sampled], kept: f64, out: &mut Vec<Value>) {
     let n = records.len() as f64;
     let is_asked = |r: &&Sampled| r.is_asked() || r.is_past_the_cache();
     let asked: Vec<&Sampled> = records.iter().filter(is_asked).collect();
@@ -266,8 +274,7 @@ fn texts(records: &[Sampled], out: &mut Vec<Value>) {
         spread(queries.clone()).once * queries.len() as f64,
         asked.len() as f64,
     );
-    // Who asks for the same again and again keeps a word that was drawn once, such as a place in a queue.
-    let kept = out.iter().find(|v| v.metric == Metric::RepeaterShare).map_or(0.0, |v| v.value);
+    // Such a client keeps a word that was drawn once, such as a place in a queue.
     let random = asked.iter().filter(|r| r.has_random_text).count() as f64;
     let drawn = random.min((1.0 - kept) * asked.len() as f64);
     push_share(out, Metric::RandomTextShare, drawn, asked.len() as f64);
@@ -359,14 +366,6 @@ const SAME_REQUESTS_LEAST: f64 = 20.0;
 /// So many requests for assets must stand behind a statement about the way.
 const ASSETS_TIMED: f64 = 20.0;
 
-/// Where server errors fall: all on one path, or on many.
-fn errors(records: &[Sampled], out: &mut Vec<Value>) {
-    let failing: Vec<u64> = records.iter().filter(|r| r.status >= 500).map(|r| r.class).collect();
-    let support = failing.len() as f64;
-    let spread = spread(failing);
-    push(out, Metric::ErrorPathConcentration, spread.top, support);
-}
-
 fn spread_vectors(http: &HttpWindow, structure: &mut Structure) {
     let clients = http.clients.count();
     let busiest = http.profiles.sorted().iter().map(|(_, p)| p.requests).max().unwrap_or(0);
@@ -384,7 +383,7 @@ fn spread_vectors(http: &HttpWindow, structure: &mut Structure) {
 }
 
 /// Causes that are refined by how many sources take part.
-const SPREAD_CAUSES: [Cause; 7] = [
+pub(super) const SPREAD_CAUSES: [Cause; 7] = [
     Cause::HttpFlood,
     Cause::CacheBusting,
     Cause::ExpensiveEndpoint,
@@ -410,6 +409,8 @@ pub(super) fn compare(
     };
     // Where too little is usual to say so, nothing was turned away.
     add(Metric::LoopShare, 0.0, None, 1.0);
+    add(Metric::TopClientExcess, 0.0, None, 1.0);
+    add(Metric::BatchExcess, 0.0, None, 1.0);
     let Some(before) = &reference.http else { return };
     let clients = now.clients.count();
     if let Some(new) = now.profiles.new_share(&before.profiles) {
@@ -423,23 +424,25 @@ pub(super) fn compare(
     }
     let (now_records, before_records) = (&now_requests.all, &before_requests.all);
     let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
+    let (now_answered, before_answered) = (now_requests.answered(), before_requests.answered());
+    let service = service_time_ratio(&now_answered, &before_answered);
     let sides = excess::Sides {
         now: now_records,
         before: before_records,
         now_per_s: rate(during, now),
         before_per_s: rate(reference, before),
         beside_people: client::are_beside_people(now.profiles.sorted().iter().map(|(_, p)| p)),
+        times_slower: service.map_or(1.0, |(ratio, _)| ratio),
     };
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
     }
+    senders::compare(&sides.busiest(), now, findings);
     hosts::forget_made_up(now_records, before_records, findings);
     newcomers::compare(now, before, during.seconds(), findings);
     let mut add = |metric, observed: f64, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
     };
-    let (now_answered, before_answered) = (now_requests.answered(), before_requests.answered());
-    let service = service_time_ratio(&now_answered, &before_answered);
     if let Some((ratio, support)) = service {
         add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
     }
@@ -481,7 +484,8 @@ const NODES_LEAST: f64 = 16.0;
 const THROUGH_NODES: f64 = 0.8;
 
 /// What says nothing where the clients of a log are hidden.
-const OF_IDENTITY: [Metric; 8] = [
+const OF_IDENTITY: [Metric; 9] = [
+    Metric::TopClientExcess,
     Metric::ReturningShare,
     Metric::NewClientShare,
     Metric::MachineClientShare,

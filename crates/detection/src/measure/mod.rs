@@ -15,6 +15,7 @@ mod rank;
 mod reflecting;
 mod region;
 mod sampled;
+mod senders;
 mod unanswered;
 mod zones;
 

@@ -7,7 +7,7 @@ use seawall_model::finding::{PROVEN_LISTED, Ranked, Rankings};
 use seawall_model::record::{DnsRecord, PacketRecord, RequestRecord};
 use seawall_model::signature::{flag_names, protocol_name};
 use seawall_model::text::{path_template, referrer_origin};
-use seawall_model::{Prefix, address};
+use seawall_model::{Prefix, address, dns_type};
 use std::net::IpAddr;
 
 /// Fewer slow connections are those of a few bad lines.
@@ -32,8 +32,8 @@ pub fn rankings(during: &Window, reference: Option<&Window>) -> Rankings {
     for (name, value) in PACKET_DIMENSIONS {
         add(&mut rankings, name, &packets, &normal, value);
     }
-    let names = during.dns.as_ref().map(|d| d.query_records()).unwrap_or_default();
-    let normal = reference.and_then(|r| r.dns.as_ref()).map(|d| d.query_records()).unwrap_or_default();
+    let names = during.dns.as_ref().map(|d| d.asked_records()).unwrap_or_default();
+    let normal = reference.and_then(|r| r.dns.as_ref()).map(|d| d.asked_records()).unwrap_or_default();
     for (name, value) in DNS_DIMENSIONS {
         add(&mut rankings, name, &names, &normal, value);
     }
@@ -106,7 +106,7 @@ const PACKET_DIMENSIONS: [Dimension<PacketRecord>; 7] = [
 const DNS_DIMENSIONS: [Dimension<DnsRecord>; 3] = [
     ("dns client", |r| Some(r.client.to_string())),
     ("dns name", |r| Some(or_none(&r.name))),
-    ("dns type", |r| Some(r.query_type.to_string())),
+    ("dns type", |r| Some(dns_type::name(r.query_type).into_owned())),
 ];
 
 fn or_none(text: &str) -> String {

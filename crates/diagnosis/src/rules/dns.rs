@@ -49,7 +49,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsRetryShare Above(0.3, 0.7), 1.0 "each asks the same again";
         DnsRecursionShare Below(0.3, 0.1), -2.5 "they ask as resolvers do";
         DnsRandomNameShare Above(0.3, 0.7), -2.0 "random names make it an attack on the zone";
-        DnsAmplifyingShare Above(0.3, 0.7), -2.0 "queries for large answers make it reflection";
+        DnsAmplifyingShare Above(0.3, 0.7), -3.5 "queries for large answers make it reflection";
     }
     SlowBackend prior -2.5
         needs [DnsQueryCount Above(15.0, 50.0)]

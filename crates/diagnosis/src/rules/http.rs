@@ -15,7 +15,9 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [PageRate Above(10.0, 40.0), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), RandomTextShare Exceeds(0.1, 0.4), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [PageRate Above(20.0, 70.0), ClientCount Above(100.0, 400.0), PeakRequestsPerClient Above(4.0, 15.0), BareBrowserRate Above(8.0, 25.0), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), DurationMedian AboveUnexpected(1e6, 5e6), InvalidRequestShare Above(0.1, 0.4), DisguisedRequests Above(9.0, 14.0), MessageRate Above(8.0, 40.0)]
         needs [BatchShare Below(0.8, 0.4), MessageRate Above(8.0, 40.0)]
+        needs [BatchExcess Below(0.9, 0.6), JudgedTime Above(0.0, 0.5), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.05, 0.2), MessageRate Above(8.0, 40.0)]
         needs [WorkerShare Below(0.8, 0.4), NewWorkerCount Above(10.0, 40.0), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
+        needs [TopClientExcess Below(0.8, 0.5), JudgedTime Above(0.0, 0.5), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.05, 0.2), ClientErrorShare Exceeds(0.1, 0.4), RepeatedExcess Above(0.5, 0.8), RandomTextShare Exceeds(0.1, 0.4), PeakRequestsPerClient Above(60.0, 150.0), MachineClientShare Exceeds(0.15, 0.5), BareBrowserShare Exceeds(0.2, 0.5), UserAgentRotation Above(0.1, 0.4), DisguisedRequests Above(9.0, 14.0), ToolShare Exceeds(0.2, 0.6), InvalidRequestShare Above(0.1, 0.4), MessageRate Above(8.0, 40.0)]
         needs [RequestTimeoutShare Below(0.5, 0.2), MessageRate Above(8.0, 40.0)]
         needs [LoopShare Below(0.4, 0.2), JudgedTime Above(0.0, 0.5), MessageRate Above(8.0, 40.0)]
         needs [OwnLoadShare Below(0.6, 0.3), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
@@ -233,6 +235,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [BatchShare Below(0.8, 0.4)]
     {
         CopyExcess Above(0.5, 0.85), 3.5 "what came on top is page after page, each about once";
+        NewClientShare Above(0.8, 0.98), 1.0 "nearly all clients were never seen before";
         OrderedShare Above(0.15, 0.5), 3.5 "items are taken in the order of their numbers, whoever asks";
         OwnNetworkExcess Above(0.4, 0.9), -8.0 "machines of our own network send what came on top";
         BareBrowserShare Exceeds(0.2, 0.6), 1.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
@@ -262,6 +265,7 @@ pub const TABLE: &[CauseRules] = causes! {
     ReleaseFault prior -2.5
         needs [ServerErrorShare Shifts(3.0, 6.0), ServerErrorShare AboveUnexpected(0.2, 0.6), ClientErrorShare Shifts(4.0, 8.0)]
     {
+        CheckErrorShare Above(0.5, 0.9), -5.0 "only health checks fail, and visitors are served";
         ServerErrorShare Shifts(3.0, 8.0), 2.0 "requests fail that used to succeed";
         ServerErrorShare Exceeds(0.03, 0.25), 1.5 "many of them";
         ServerErrorShare AboveUnexpected(0.2, 0.7), 2.0 "many requests fail";
@@ -284,8 +288,10 @@ pub const TABLE: &[CauseRules] = causes! {
     Misconfiguration prior -3.0
         needs [ServerErrorShare Shifts(3.0, 6.0), ClientErrorShare Shifts(3.0, 6.0), MovedShare Shifts(4.0, 8.0), ServerErrorShare AboveUnexpected(0.3, 0.8)]
     {
+        CheckErrorShare Above(0.5, 0.9), -5.0 "only health checks fail, and visitors are served";
         ClientErrorShare Shifts(3.0, 8.0), 2.5 "requests are refused that used to succeed";
         ClientErrorShare Exceeds(0.05, 0.3), 1.0 "many of them";
+        TopClientExcess Above(0.4, 0.7), -5.0 "one address sends what came on top";
         MovedShare Shifts(4.0, 9.0), 2.5 "requests are sent elsewhere that used to succeed";
         MovedShare Exceeds(0.05, 0.3), 1.0 "many of them";
         ServerErrorShare Shifts(3.0, 8.0), 1.0 "requests fail that used to succeed";
@@ -310,6 +316,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DurationMedian Rises(1.4, 2.5), ServiceTimeRatio Above(1.4, 2.5), UpstreamFailureShare Exceeds(0.05, 0.2), UpstreamFailureShare AboveUnexpected(0.15, 0.5), UpstreamFailureEvents Above(3.0, 20.0), DurationMedian AboveUnexpected(3e6, 1e7), GatewayErrorShare Exceeds(0.05, 0.2), FailedChecks Above(0.5, 1.5)]
         needs [DurationMedian Rises(1.4, 2.5), ServiceTimeRatio Above(1.4, 2.5), UpstreamFailureShare Shifts(2.0, 4.0), UpstreamFailureShare AboveUnexpected(0.15, 0.5), UpstreamFailureEvents Above(3.0, 20.0), DurationMedian AboveUnexpected(3e6, 1e7), GatewayErrorShare Shifts(2.0, 4.0), FailedChecks Above(0.5, 1.5)]
     {
+        CheckErrorShare Above(0.5, 0.9), -5.0 "only health checks fail, and visitors are served";
         FailedChecks Above(0.5, 1.5), 5.0 "what the service needs is looked at, and does not answer as it used to";
         ServiceTimeRatio Above(1.5, 5.0), 3.0 "the same requests take longer than before";
         DurationMedian Rises(1.5, 5.0), 1.5 "answers take longer";
@@ -341,6 +348,7 @@ pub const TABLE: &[CauseRules] = causes! {
     LoadBalancerFault prior -2.5
         needs [BackendTimeSkew Rises(3.0, 10.0), ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.05, 0.15), NoServerShare Exceeds(0.05, 0.2), NoServerShare AboveUnexpected(0.2, 0.5)]
     {
+        CheckErrorShare Above(0.5, 0.9), -5.0 "only health checks fail, and visitors are served";
         ServerDownEvents Above(0.2, 2.0), 3.5 "the balancer says that servers are down";
         BackendSkew Above(0.06, 0.3), 4.0 "one server fails and the others do not";
         BackendTroubleRate Above(0.02, 0.3), 2.5 "that is reported again and again";
@@ -385,6 +393,7 @@ pub const TABLE: &[CauseRules] = causes! {
         LingererShare Above(0.6, 0.95), -4.0 "those who were here go on, and only no others come, as where a log ends";
         AssetAbortShare Exceeds(0.04, 0.2), 3.5 "clients give up on what needs no work too";
         AssetTimeRatio Above(1.6, 4.0), 4.0 "what needs no work is slow too, so the way is slow and not the service";
+        CacheHitShare Lacks(0.15, 0.4), -5.0 "the cache has lost what it held, and fetches it anew";
         ServiceTimeRatio Below(1.4, 1.0), 1.0 "what arrives is answered as fast as ever";
         ServerErrorShare Exceeds(0.05, 0.3), -2.0 "the service itself fails";
         ServerDownEvents Above(0.5, 2.0), -2.0 "a server is down";
@@ -435,6 +444,8 @@ pub const TABLE: &[CauseRules] = causes! {
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
         RequestRate Rises(1.8, 6.0), 1.0 "far more requests in all, what pages are made of included";
         SlowConnections Above(8.0, 100.0), -4.0 "connections are held open by requests that never end";
+        TopClientExcess Above(0.5, 0.85), -5.0 "one address sends what came on top, and a crowd has many";
+        TransferShare Above(0.3, 0.7), -3.0 "a few clients fetch large files";
         WorkerShare Above(0.3, 0.7), -1.5 "programs ask, not people";
         NewWorkerCount Above(10.0, 60.0), -3.0 "many programs that were never here come at once";
         AssetsPerPage Flat(1.5), 3.0 "they fetch pages with their assets, as browsers do";
@@ -553,6 +564,8 @@ mod tests {
                 (Metric::BareBrowserRate, bare, Some(0.0)),
                 (Metric::ServiceTimeRatio, slower, Some(1.0)),
                 (Metric::LoopShare, 0.0, None),
+                (Metric::TopClientExcess, 0.0, None),
+                (Metric::BatchExcess, 0.0, None),
                 (Metric::OwnLoadShare, own, None),
                 (Metric::InvitedShare, 0.0, None),
                 (Metric::RequestTimeoutShare, 0.0, Some(0.0)),

@@ -190,6 +190,8 @@ pub const TABLE: &[CauseRules] = causes! {
         SilentHostCount Above(25.0, 100.0), 3.5 "host after host is tried where nobody answers, each now and then";
         HalfOpenPerHost Below(2.0, 0.3), 2.0 "no host is tried so often that it would suffer";
         FanOutShare Above(0.3, 0.9), 3.0 "most of what is begun is begun by such sources";
+        SynShare Above(0.6, 0.95), 1.5 "openings and nothing after them";
+        DestinationPortEntropy Above(0.7, 0.95), 1.5 "hardly a port is tried twice";
         ImpossibleFlagShare Above(0.1, 0.5), 2.0 "flags that no system sends, to see how it answers";
         RefusedShare Above(0.2, 0.7), 2.0 "what it tries is mostly closed";
         HandshakeCompletion Below(0.5, 0.1), 1.0 "it does not want to talk";
@@ -231,6 +233,22 @@ mod tests {
             });
         }
         diagnose(&findings, &Policy::default()).verdict.cause
+    }
+
+    /// Broke: what a firewall logs of a scan is nothing but openings, and stayed undecided.
+    #[test]
+    fn a_scan_that_only_a_firewall_saw_has_its_name() {
+        let seen = |spread: f64, ports: f64| {
+            verdict(&[
+                (PortFanOut, ports),
+                (TopSourceShare, 0.98),
+                (SynShare, 1.0),
+                (DestinationPortEntropy, spread),
+                (PacketRate, 5.0),
+            ])
+        };
+        assert_eq!(seen(0.99, 266.0), Cause::Scan);
+        assert_ne!(seen(0.1, 1.0), Cause::Scan, "one port");
     }
 
     #[test]

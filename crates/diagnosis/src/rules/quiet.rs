@@ -109,6 +109,8 @@ pub const TABLE: &[CauseRules] = causes! {
         EventShare Above(0.4, 0.8), 1.25 "services tell of events, and are heard";
         WatchExcess Above(0.5, 0.9), 1.25 "monitors look whether the service is up, and it is";
         BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";
+        TransferShare Above(0.3, 0.7), 1.25 "a few clients fetch large files, as backups do";
+        CheckErrorShare Above(0.5, 0.9), 1.25 "only health checks fail, and visitors are served";
         WorkerShare Above(0.4, 0.9), 1.25 "programs use an interface, as programs do, and are served";
         BatchExcess Above(0.5, 0.9), 1.25 "a few programs work through a list, as programs do";
         SubscriberShare Above(0.3, 0.7), 1.25 "programs fetch what they subscribe to";

@@ -282,3 +282,16 @@ fn a_few_visitors_of_some_seconds_are_not_what_is_usual() {
     assert!(!is_enough(&of(3, 6)));
     assert!(is_enough(&of(12, 6)) && is_enough(&of(3, 60)));
 }
+
+/// Broke: a line long before all others, and the silence after it, were what is usual, so that the site itself
+/// was the disturbance.
+#[test]
+fn a_line_long_before_all_others_teaches_nothing() {
+    let mut engine = Engine::new(Policy::default(), None);
+    feed(&mut engine, 0, pages(0, 1));
+    for second in 3_600..3_700 {
+        assert_eq!(opened(&feed(&mut engine, second, pages(second, 18 + (second * 7 % 5) as u32))), None);
+    }
+    let usual = engine.known_normal().map_or(0.0, Window::seconds);
+    assert!(usual > 20.0 && usual < 100.0, "{usual}");
+}

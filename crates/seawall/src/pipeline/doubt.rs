@@ -20,7 +20,8 @@ fn name(input: &InputReport) -> &str {
 
 fn year(input: &InputReport) -> Option<String> {
     let is_missing = input.oddities.contains_key(YEAR_NOT_LOGGED);
-    is_missing.then(|| format!("the year: {} does not tell it, and 1970 stands in its place", name(input)))
+    is_missing
+        .then(|| format!("the year: {} does not tell it (in JSON, 1970 stands in its place)", name(input)))
 }
 
 fn order(input: &InputReport) -> Option<String> {

@@ -17,6 +17,7 @@ pub fn value(metric: Metric, x: f64) -> String {
         Unit::PerSecond => format!("{}/s", quantity(x)),
         Unit::BitsPerSecond => bits_per_second(x),
         Unit::Share => share(x),
+        Unit::Count if is_uncounted(metric, x) => format!("over {}", count(FAN_OUT_TOLD)),
         Unit::Count => count(x),
         Unit::Ratio => quantity(x),
         Unit::Microseconds => duration(x / 1e6),
@@ -32,7 +33,11 @@ pub fn phrase(metric: Metric, x: f64) -> String {
     let title = metric.title();
     match metric.unit() {
         Unit::PerSecond => format!("{}{NO_BREAK_SPACE}{title}", quantity(x)),
-        Unit::Count => format!("{}{NO_BREAK_SPACE}{title}", count(x)),
+        Unit::Count => {
+            let shown = value(metric, x);
+            let what = if shown == "1" { of_one(title) } else { title.to_owned() };
+            format!("{shown}{NO_BREAK_SPACE}{what}")
+        }
         Unit::BitsPerSecond => {
             let what = title.replacen("bits per second", "", 1).replacen("bits ", "", 1).replacen(
                 " per second",
@@ -43,6 +48,25 @@ pub fn phrase(metric: Metric, x: f64) -> String {
         }
         _ => format!("{title}: {}", value(metric, x)),
     }
+}
+
+/// What is told of doors that one source tried: beyond, its bitmap of them is full and counts no more.
+const FAN_OUT_TOLD: f64 = 100.0;
+const FAN_OUT_FULL: f64 = 150.0;
+
+fn is_uncounted(metric: Metric, x: f64) -> bool {
+    matches!(metric, Metric::PortFanOut | Metric::HostFanOut | Metric::GuessedNames) && x >= FAN_OUT_FULL
+}
+
+/// A title of many things as the title of one: "distinct clients" as "distinct client".
+fn of_one(title: &str) -> String {
+    let mut made_one = false;
+    let one_of = |word: &str| {
+        let is_plural = !made_one && word.ends_with('s') && !word.ends_with("ss");
+        made_one |= is_plural;
+        if is_plural { word[..word.len() - 1].to_owned() } else { word.to_owned() }
+    };
+    title.split(' ').map(one_of).collect::<Vec<_>>().join(" ")
 }
 
 /// How many times as much: "31 times".
@@ -296,6 +320,9 @@ mod tests {
     fn metrics_are_said_in_their_unit() {
         assert_eq!(plain_spaces(&phrase(Metric::RequestRate, 12_400.0)), "12.4k requests per second");
         assert_eq!(plain_spaces(&phrase(Metric::BitRate, 3.21e9)), "3.2 Gbit/s");
+        assert_eq!(plain_spaces(&phrase(Metric::ClientCount, 1.0)), "1 distinct client");
+        let ports = phrase(Metric::PortFanOut, 266.2);
+        assert_eq!(plain_spaces(&ports), "over 100 destination ports tried by the busiest prober");
         assert_eq!(plain_spaces(&phrase(Metric::HttpBitRate, 2e6)), "2 Mbit/s of answers");
         let unasked = plain_spaces(&phrase(Metric::ReflectedBitRate, 2e6));
         assert_eq!(unasked, "2 Mbit/s of unasked answers from one service port");

@@ -50,10 +50,19 @@ impl Clock {
     }
 }
 
-/// `2026-04-02`.
+/// The year that stands for one that no input told.
+const NO_YEAR: i64 = 1970;
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `2026-04-02`; `2 Apr` where the year is not known.
 #[must_use]
 pub fn date(t: Timestamp) -> String {
     let c = t.civil();
+    if c.year == NO_YEAR {
+        let month = MONTHS[(c.month as usize).saturating_sub(1) % MONTHS.len()];
+        return format!("{} {month}", c.day);
+    }
     format!("{:04}-{:02}-{:02}", c.year, c.month, c.day)
 }
 
@@ -62,6 +71,14 @@ mod tests {
     use super::*;
 
     const T: Timestamp = Timestamp(1_775_138_587_250_000_000);
+
+    /// Broke: a log whose stamps lack the year was said to be of 1970.
+    #[test]
+    fn a_year_that_nobody_told_is_not_shown() {
+        let t = Timestamp::from_seconds((31 + 28 + 10) * 86_400);
+        assert_eq!(date(t), "11 Mar");
+        assert_eq!(Clock::for_times(&[t]).full(t), "11 Mar 00:00:00 UTC");
+    }
 
     #[test]
     fn short_spans_get_milliseconds_and_long_ones_dates() {

@@ -285,7 +285,8 @@ pub fn compared(finding: &Finding) -> String {
     let shown = figure::phrase(finding.metric, finding.observed);
     let Some(expected) = finding.expected else { return shown };
     let usual = figure::value(finding.metric, expected);
-    match figure::times(finding.observed, expected) {
+    let is_counted = !shown.starts_with("over ");
+    match figure::times(finding.observed, expected).filter(|_| is_counted) {
         Some(times) => format!("{shown}, {times} the usual {usual}"),
         None => format!("{shown}, usually {usual}"),
     }

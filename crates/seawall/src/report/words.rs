@@ -233,7 +233,7 @@ pub fn forecast(measure: &Measure, plan: Option<&Plan>) -> String {
         facts.push(format!("at first on {} of it{colon}{first}", figure::share(measure.initial_share)));
         let full = outlook(measure.predicted_effect, measure.predicted_harm);
         if full != first {
-            facts.push(format!("then on all: {full}"));
+            facts.push(format!("then on all, by raising the share in the rule: {full}"));
         }
     } else {
         facts.push(outlook(measure.predicted_effect, measure.predicted_harm));

@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of content that recognition looks at.
 pub const SAMPLE_BYTES: usize = 64 * 1024;
+/// Beyond a first line longer than that, so much more is looked at.
+const LONG_LINE_BYTES: u64 = 1 << 20;
 /// Packings within packings that are removed.
 const LAYER_LIMIT: usize = 2;
 /// Characters of the beginning that an error shows.
@@ -178,6 +180,23 @@ struct Unpacked {
     rest: Box<dyn Read + Send>,
 }
 
+impl Unpacked {
+    /// A first line that fills the sample hides what follows it.
+    fn look_past_a_long_line(&mut self) {
+        let is_cut = self.sample.len() == SAMPLE_BYTES && !self.sample.contains(&b'\n');
+        if is_cut && !self.sample.contains(&0) {
+            // An error is left for the next reader to meet.
+            let _ = self.rest.by_ref().take(LONG_LINE_BYTES).read_to_end(&mut self.sample);
+        }
+    }
+}
+
+/// The lines of a sample, without a first one that is too long to be of any format.
+fn after_long_line(sample: &[u8]) -> &[u8] {
+    let first = sample.iter().position(|&b| b == b'\n');
+    first.filter(|end| *end >= SAMPLE_BYTES).map_or(sample, |end| &sample[end + 1..])
+}
+
 /// Takes off packings until the content begins with none.
 fn unpack_all(path: &str, mut rest: Box<dyn Read + Send>) -> Result<Unpacked, ReadError> {
     let mut layers: Vec<&'static str> = Vec::new();
@@ -189,7 +208,9 @@ fn unpack_all(path: &str, mut rest: Box<dyn Read + Send>) -> Result<Unpacked, Re
             source,
         })?;
         let Some(packing) = unpack::Packing::recognise(&sample) else {
-            return Ok(Unpacked { layers, sample, rest });
+            let mut unpacked = Unpacked { layers, sample, rest };
+            unpacked.look_past_a_long_line();
+            return Ok(unpacked);
         };
         if layers.len() >= LAYER_LIMIT {
             return Err(ReadError::PackedTooDeep { path: path.to_owned() });
@@ -228,10 +249,11 @@ fn recognise(path: &str, sample: &[u8], formats: &[Format]) -> Result<Kind, Read
     if dnstap::recognise(sample) {
         return Ok(Kind::Dnstap);
     }
-    if let Some(format) = best_of(formats, sample) {
+    let lines = after_long_line(sample);
+    if let Some(format) = best_of(formats, lines) {
         return Ok(Kind::Log(format.clone()));
     }
-    if let Some(format) = seawall_wire::log::detect(sample) {
+    if let Some(format) = seawall_wire::log::detect(lines) {
         return Ok(Kind::Log(format));
     }
     Err(ReadError::Unrecognised {

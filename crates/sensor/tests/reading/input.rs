@@ -55,6 +55,15 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 type Pack<'p> = &'p dyn Fn(&[u8]) -> Vec<u8>;
 
+/// Broke: a log whose first line is longer than what recognition looks at was not recognised.
+#[test]
+fn a_first_line_of_any_length_hides_no_format() {
+    let folder = Folder::new("long-line");
+    let text = format!("{}\n{}", "x".repeat(70_000), log(0..50));
+    assert_eq!(one(folder.write("plain.log", text.as_bytes())).reports[0].records, 50);
+    assert_eq!(one(folder.write("packed.log.gz", &gzip(text.as_bytes()))).reports[0].records, 50);
+}
+
 #[test]
 fn packed_inputs_are_read_as_streams_and_joined_ones_to_the_end() {
     let folder = Folder::new("packed");

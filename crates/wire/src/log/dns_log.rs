@@ -9,9 +9,9 @@ use super::envelope::Envelope;
 use super::scan::{Cursor, address, address_and_port, integer};
 use super::{Line, LineError};
 use memchr::{memchr, memmem};
-use seawall_model::Timestamp;
 use seawall_model::observation::{BackendEvent, BackendEventKind, Dns, Observation};
 use seawall_model::time::SECOND_NS;
+use seawall_model::{Timestamp, dns_type};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// REFUSED, RFC 1035 section 4.1.1.
@@ -330,40 +330,8 @@ fn dnsmasq(text: &[u8]) -> Option<Question<'_>> {
 
 /// The number of a type by its name (IANA), `TYPE65`, or 0.
 fn query_type(name: &[u8]) -> u16 {
-    let known: [(&[u8], u16); 30] = [
-        (b"A", 1),
-        (b"AAAA", 28),
-        (b"HTTPS", 65),
-        (b"PTR", 12),
-        (b"MX", 15),
-        (b"TXT", 16),
-        (b"NS", 2),
-        (b"SOA", 6),
-        (b"SRV", 33),
-        (b"CNAME", 5),
-        (b"ANY", 255),
-        (b"*", 255),
-        (b"DS", 43),
-        (b"DNSKEY", 48),
-        (b"RRSIG", 46),
-        (b"NSEC", 47),
-        (b"NSEC3", 50),
-        (b"NSEC3PARAM", 51),
-        (b"TLSA", 52),
-        (b"SVCB", 64),
-        (b"CAA", 257),
-        (b"NAPTR", 35),
-        (b"HINFO", 13),
-        (b"SSHFP", 44),
-        (b"SPF", 99),
-        (b"AXFR", 252),
-        (b"IXFR", 251),
-        (b"LOC", 29),
-        (b"URI", 256),
-        (b"NULL", 10),
-    ];
-    if let Some((_, number)) = known.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
-        return *number;
+    if let Some(number) = dns_type::number(name) {
+        return number;
     }
     name.strip_prefix(b"TYPE").and_then(integer).and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
 }

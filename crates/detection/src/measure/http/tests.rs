@@ -127,3 +127,32 @@ fn a_crowd_behind_a_cdn_that_names_no_clients_is_no_return_of_old_ones() {
     assert_eq!(returning(61), None);
     assert!(returning(5).is_some(), "five are an office");
 }
+
+/// Broke: health checks that one machine fails, while visitors are served, were a fault of the balancer.
+#[test]
+fn errors_that_only_health_checks_meet_are_told_from_those_of_visitors() {
+    let failing = |visitors_fail: bool| -> Vec<Asked<'static>> {
+        (0..200)
+            .map(|n| {
+                let check = n % 4 == 0;
+                let status = if check || visitors_fail { 503 } else { 200 };
+                let (path, agent) = if check { ("/ready", "kube-probe/1.31") } else { ("/", BROWSER) };
+                ([24, 1, 0, (n % 50) as u8], n as f64, path.to_owned(), agent, 20, status)
+            })
+            .collect()
+    };
+    assert_eq!(seen(&failing(false), None, Metric::CheckErrorShare), Some(1.0));
+    assert_eq!(seen(&failing(true), None, Metric::CheckErrorShare), Some(0.0));
+}
+
+/// Broke: the files of pages drowned the pages that the servers behind did not answer.
+#[test]
+fn failures_of_servers_are_told_as_part_of_what_is_asked_for() {
+    let pages: Vec<Asked<'_>> = (0..300)
+        .map(|n| {
+            let (path, status) = if n % 3 == 0 { ("/shop", 504) } else { ("/a.css", 200) };
+            ([24, 1, 0, (n % 50) as u8], n as f64, path.to_owned(), BROWSER, 20, status)
+        })
+        .collect();
+    assert!(seen(&pages, None, Metric::GatewayErrorShare).is_some_and(|share| share > 0.9));
+}

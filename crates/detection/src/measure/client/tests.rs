@@ -1,0 +1,249 @@
+//! What clients do, each beside its innocent or hostile twin.
+
+use super::*;
+use crate::Window;
+use seawall_model::Timestamp;
+use seawall_model::observation::{Observation, Request};
+
+/// The profiles of clients that each ask for these paths, one a second.
+fn profiles(agent: &str, clients: &[[u8; 4]], asked: &[(String, u16)]) -> Vec<ClientProfile> {
+    let mut window = Window::default();
+    for (c, client) in clients.iter().enumerate() {
+        for (n, (url, status)) in asked.iter().enumerate() {
+            let (path, query) = url.split_once('?').map_or((url.as_str(), None), |(p, q)| (p, Some(q)));
+            let mut request = Request::new(Timestamp::from_seconds(n as i64), IpAddr::from(*client));
+            (request.path, request.query) = (path.as_bytes(), query.map(str::as_bytes));
+            (request.user_agent, request.status) = (agent.as_bytes(), *status);
+            window.observe(&Observation::Request(request), (c * 1_000 + n) as u64);
+        }
+    }
+    let http = window.http.expect("requests");
+    http.profiles.sorted().into_iter().map(|(_, p)| p.clone()).collect()
+}
+
+const ONE: [[u8; 4]; 1] = [[192, 0, 2, 1]];
+
+fn urls(count: usize, url: impl Fn(usize) -> String) -> Vec<(String, u16)> {
+    (0..count).map(|n| (url(n), 200)).collect()
+}
+
+#[test]
+fn a_crawlers_name_from_everywhere_is_borrowed() {
+    let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+    let from = |networks: u8| -> Vec<ClientProfile> {
+        let clients: Vec<[u8; 4]> = (0..60).map(|n| [66, n % networks, 64, n]).collect();
+        profiles(agent, &clients, &urls(1, |_| "/search?q=a".into()))
+    };
+    assert_eq!(borrowed_names(from(2).iter()), []);
+    let everywhere = from(60);
+    let names = borrowed_names(everywhere.iter());
+    assert!(names.len() == 1 && everywhere.iter().all(|p| is_under(p, &names)));
+}
+
+#[test]
+fn an_export_by_numbered_parts_is_a_batch_and_a_random_query_is_none() {
+    let list = urls(60, |n| format!("/export/customers?page={}&size=200", 100 + n));
+    assert!(is_batch(&profiles("Java/17.0.9", &ONE, &list)[0]));
+    let random = urls(60, |n| format!("/api/find?q=x{:x}y", n * 7_919));
+    assert!(!is_batch(&profiles("Java/17.0.9", &ONE, &random)[0]));
+}
+
+#[test]
+fn sockets_that_are_opened_again_are_of_pages() {
+    let browser = "Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0";
+    let open = |status| vec![("/ws?v=3".to_owned(), status); 3];
+    assert!(is_page_script(&profiles(browser, &ONE, &open(101))[0]));
+    assert!(!is_page_script(&profiles(browser, &ONE, &open(200))[0]));
+    // Broke: sockets that were tried in vain while a restart went on were a flood.
+    let mut tried = vec![("/chat".to_owned(), 502); 4];
+    tried.push(("/chat".to_owned(), 101));
+    assert!(is_page_script(&profiles(browser, &ONE, &tried)[0]));
+    assert!(!is_page_script(&profiles(browser, &ONE, &tried[..4])[0]));
+}
+
+#[test]
+fn a_mirror_takes_the_parts_of_pages_too() {
+    let site = urls(80, |n| if n % 2 == 0 { format!("/page{n}.html") } else { format!("/img/{n}.png") });
+    assert!(is_copier(&profiles("Wget/1.21.3", &ONE, &site)[0]));
+    assert!(!is_copier(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &site)[0]));
+}
+
+#[test]
+fn calendars_and_previews_are_fetched_by_subscribers() {
+    let feed = profiles("curl/8.5.0", &ONE, &urls(1, |_| "/events.ics".into()));
+    assert!(is_subscriber(&feed[0], &[]));
+    let page = profiles("curl/8.5.0", &ONE, &urls(1, |_| "/".into()));
+    assert!(!is_subscriber(&page[0], &[]));
+    let agent = "http.rb/5.1.1 (Mastodon/4.2.1; +https://town7.example/)";
+    let preview = profiles(agent, &ONE, &urls(1, |_| "/news/1".into()));
+    assert!(is_subscriber(&preview[0], &[]));
+    assert!(!is_subscriber(&preview[0], &[preview[0].agent_low]));
+}
+
+#[test]
+fn a_page_that_asks_for_news_is_told_from_one_that_is_hit() {
+    let poller = |referrers, assets| {
+        let mut asked = urls(60, |_| "/tickets/42/queue".into());
+        asked.extend(urls(assets, |n| format!("/static/{n}.js")));
+        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+        profile.referrers = referrers;
+        is_page_script(&profile)
+    };
+    assert!(poller(60, 3));
+    assert!(!poller(0, 3) && !poller(60, 0));
+}
+
+/// Broke: a nightly backup was called scraping, or a flash crowd.
+#[test]
+fn large_files_are_no_pages_that_are_copied() {
+    let parts = urls(80, |n| format!("/exports/part-{n:05}.tar.gz"));
+    let fetched = |bytes: u64| {
+        let mut profile = profiles("Wget/1.21.4", &ONE, &parts).remove(0);
+        profile.response_bytes = bytes * u64::from(profile.requests);
+        (is_transfer(&profile), is_copier(&profile) || walks(&profile))
+    };
+    assert_eq!((fetched(4_000_000), fetched(20_000)), ((true, false), (false, true)));
+    let mut again = profiles("Wget/1.21.4", &ONE, &urls(80, |_| "/big.iso".into())).remove(0);
+    again.response_bytes = 80 * 4_000_000;
+    assert!(!is_transfer(&again), "one file again and again");
+}
+
+/// Broke: the queue of a ticket sale, where each visitor asks under a word of his own, was a flood.
+#[test]
+fn a_word_that_was_drawn_once_is_kept() {
+    let asked = |query: &dyn Fn(usize) -> String| {
+        profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &urls(6, |n| format!("/queue?t={}", query(n))))
+            .remove(0)
+    };
+    assert!(keeps_its_question(&asked(&|_| "q7HcGrsxua6H46HGqnDEzG".to_owned())));
+    assert!(!keeps_its_question(&asked(&|n| format!("{:016x}", (n as u64 + 1) * 0x9E37_79B9_7F4A_7C15))));
+}
+
+#[test]
+fn the_tiles_of_a_map_are_no_copy_of_a_site() {
+    let tiles = urls(120, |n| format!("/tiles/{}/{}/{}", n / 40, n / 8, n % 8));
+    let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &tiles).remove(0);
+    assert!(is_copier(&profile), "one after another, without a referrer");
+    (profile.referrers, profile.peak_per_s) = (120, 24.0);
+    assert!(!is_copier(&profile) && !walks(&profile) && !is_machine(&profile, 120.0));
+}
+
+#[test]
+fn calls_that_fail_again_and_again_are_of_a_page() {
+    let calls = |status| vec![("/api/cart".to_owned(), status); 40];
+    let failing = |status| {
+        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &calls(status)).remove(0);
+        profile.referrers = profile.requests;
+        is_failing_script(&profile)
+    };
+    assert!(failing(500) && !failing(200));
+}
+
+#[test]
+fn a_school_behind_one_address_that_logs_in_is_told_from_one_guesser() {
+    let school = |refused: u32| {
+        let asked: Vec<_> = (0..40)
+            .flat_map(|_| {
+                [("/login".to_owned(), 200), ("/exam/start".to_owned(), 200), ("/exam/1".to_owned(), 200)]
+            })
+            .collect();
+        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+        profile.agents = 0b1111_1111;
+        (profile.referrers, profile.logins, profile.unauthorised) = (80, 40, refused);
+        profile.client_errors = refused.min(20);
+        profile
+    };
+    assert!(is_shared(&school(5)) && enters(&school(5)));
+    assert!(!is_shared(&school(38)));
+}
+
+#[test]
+fn the_assets_of_many_behind_one_address_are_fetched_along() {
+    let asked: Vec<_> = (0..60)
+        .flat_map(|n| [(format!("/page{}", n % 10), 200), ("/a.js".into(), 200), ("/b.css".into(), 200)])
+        .collect();
+    let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+    assert!(profile.asked() > 150.0, "one browser fetches them once");
+    profile.agents = 0xFF;
+    assert_eq!(profile.asked(), 60.0);
+    profile.agents = u64::MAX;
+    assert!(profile.asked() > 150.0, "a name for each request is a disguise");
+    assert!(!is_node(&profile, 600.0), "it did not stay");
+    profile.agents = 0xFF;
+    assert!(is_node(&profile, 180.0));
+}
+
+#[test]
+fn codes_that_are_tried_in_vain_are_guesses() {
+    let asked: Vec<_> = (0..20).map(|n| (format!("/gift/check?code=GC{}", 7_919 * n), 404)).collect();
+    let tried = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked);
+    assert!(tries_codes(&tried[0]) && is_guesser(&tried[0]));
+    let found: Vec<_> = asked.iter().map(|(url, _)| (url.clone(), 200)).collect();
+    assert!(!tries_codes(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &found)[0]));
+    let loops = vec![("/gift/check?code=GC1".to_owned(), 404); 20];
+    assert!(!tries_codes(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &loops)[0]));
+}
+
+#[test]
+fn links_that_were_sent_out_are_followed_and_names_that_are_made_up_are_not() {
+    let browser = "Mozilla/5.0 (Windows NT 10.0) Edg/120.0.0.0";
+    let link = "/r/q7HcGrsxua6H46HGqnDEzG".to_owned();
+    let looked = |status| {
+        profiles(browser, &ONE, &[(link.clone(), status), (link.clone(), status), ("/news".into(), 200)])
+    };
+    assert!(is_invited(&looked(302)[0]) && !is_bare_browser(&looked(302)[0]));
+    assert!(!is_invited(&looked(200)[0]));
+    let letter = urls(1, |_| "/sale?utm_source=mail&u=f0aed98f7064089c".into());
+    assert!(is_invited(&profiles(browser, &ONE, &letter)[0]));
+    assert!(!is_invited(&profiles(browser, &ONE, &urls(60, |_| "/?utm_source=mail".into()))[0]));
+}
+
+#[test]
+fn a_service_that_tells_of_events_is_heard() {
+    let told = |status| {
+        let mut profile = profiles("GitHub-Hookshot/3f8d2ab", &ONE, &vec![("/hooks".to_owned(), status); 60]);
+        profile[0].writes = 60;
+        tells_events(&profile[0], &[])
+    };
+    assert!(told(202) && !told(500));
+    let mut backlog = profiles("Shopify-Captain-Hook", &ONE, &vec![("/orders/paid".to_owned(), 200); 60]);
+    (backlog[0].writes, backlog[0].server_errors) = (60, 5);
+    assert!(tells_events(&backlog[0], &[]), "a few are told again");
+    assert!(!told(0), "bodies that never end, under the name of a service");
+}
+
+#[test]
+fn who_sends_a_referrer_and_a_style_sheet_does_not_wait_for_news() {
+    let mut asked = urls(36, |n| format!("/page{}", n % 6));
+    asked.extend(urls(6, |_| "/s/base.css".into()));
+    let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+    profile.referrers = profile.requests;
+    assert!(!is_poller(&profile));
+}
+
+#[test]
+fn names_that_are_made_up_are_no_list_of_words() {
+    let gone = |name: &dyn Fn(u64) -> String| {
+        let asked: Vec<_> = (0..60).map(|n| (name(n), 404)).collect();
+        is_prober(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked)[0])
+    };
+    let words = ["admin", "backup", "config", "private", "upload", "archive", "manual", "report"];
+    assert!(gone(&|n| format!("/{}/{}", words[n as usize % 8], words[n as usize / 8])));
+    assert!(!gone(&|n| format!("/{:016x}", (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))));
+}
+
+#[test]
+fn what_fills_a_bitmap_is_no_repetition() {
+    let random = urls(4_000, |n| format!("/?q={n}x{}", n * 7_919));
+    let flood = &profiles("Opera/9.80", &ONE, &random)[0];
+    assert!(!is_repeater(flood) && !keeps_its_question(flood));
+    assert!(is_repeater(&profiles("Opera/9.80", &ONE, &urls(100, |_| "/".into()))[0]));
+}
+
+#[test]
+fn packages_that_are_not_there_are_asked_for_by_trade() {
+    let mut asked = urls(60, |n| format!("/maven2/org/a{n}/1.{n}/a{n}.pom"));
+    asked.iter_mut().step_by(4).for_each(|(_, status)| *status = 404);
+    assert!(is_worker(&profiles("Apache-Maven/3.9.6", &ONE, &asked)[0]));
+    assert!(!is_worker(&profiles("python-requests/2.31", &ONE, &asked)[0]));
+}

@@ -1,0 +1,77 @@
+//! Who sends what came on top: one sender or many; and who only fetches large files.
+//!
+//! Stands on the busiest senders of the excess, which a sample of requests names however many clients there
+//! are. Cold start: without a reference nothing came on top. Evaded by sending from many addresses, which is
+//! then said. Innocent look-alikes: many visitors behind one address are no single sender.
+
+use super::client;
+use super::http::SPREAD_CAUSES;
+use crate::feature::http::{ClientProfile, HttpWindow};
+use seawall_model::finding::{Finding, Findings};
+use seawall_model::metric::Metric;
+use std::net::IpAddr;
+
+/// Of what came on top, so much is what it comes from.
+const MOST: f64 = 0.7;
+/// More clients than these that fetch large files at once are a crowd.
+const TRANSFERS_MOST: usize = 12;
+
+/// Findings about the senders of the excess, given with their shares of it, busiest first.
+pub(super) fn compare(busiest: &[(IpAddr, f64)], now: &HttpWindow, findings: &mut Findings) {
+    let Some((first, most)) = busiest.first().copied() else { return };
+    let profiles = now.profiles.sorted();
+    let is_crowd = profiles.iter().any(|(_, p)| p.client == Some(first) && client::is_shared(p));
+    if is_crowd {
+        return;
+    }
+    let onset = findings.onset;
+    let (metric, support) = (Metric::TopClientExcess, now.counters.requests as f64);
+    findings.insert(Finding { metric, observed: most, expected: None, surprise: 0.0, support, onset });
+    let is_single = most >= MOST;
+    for (_, name) in
+        findings.vectors.iter_mut().filter(|(cause, _)| is_single && SPREAD_CAUSES.contains(cause))
+    {
+        "single-source".clone_into(name);
+    }
+}
+
+/// Requests of clients that fetch file after file, all large; none where these are so many that they are a
+/// crowd.
+pub(super) fn transfers(sorted: &[&(u64, ClientProfile)]) -> f64 {
+    let fetching: Vec<_> = sorted.iter().map(|(_, p)| p).filter(|p| client::is_transfer(p)).collect();
+    if fetching.len() > TRANSFERS_MOST {
+        return 0.0;
+    }
+    fetching.iter().map(|p| f64::from(p.requests)).sum()
+}
+
+/// Share of what is asked for by clients that keep to a question or two.
+pub(super) fn kept(http: &HttpWindow) -> f64 {
+    let sorted = http.profiles.sorted();
+    let asked_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
+        sorted.iter().map(|(_, p)| p).filter(|p| wanted(p)).map(ClientProfile::asked).sum()
+    };
+    asked_of(&client::keeps_its_question) / asked_of(&|_| true).max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Cause;
+
+    fn vector(busiest: &[(IpAddr, f64)]) -> String {
+        let vectors = vec![(Cause::HttpFlood, "distributed".to_owned())];
+        let mut findings = Findings { vectors, ..Findings::default() };
+        compare(busiest, &HttpWindow::default(), &mut findings);
+        findings.vectors[0].1.clone()
+    }
+
+    /// Broke: one sender beside some hundred visitors was called a distributed flood.
+    #[test]
+    fn one_sender_beside_visitors_is_not_distributed() {
+        let sender = |n: u8, share: f64| (IpAddr::from([203, 0, 113, n]), share);
+        assert_eq!(vector(&[sender(1, 0.97), sender(2, 0.01)]), "single-source");
+        let many: Vec<_> = (0..20).map(|n| sender(n, 0.05)).collect();
+        assert_eq!((vector(&many), vector(&[])), ("distributed".to_owned(), "distributed".to_owned()));
+    }
+}
