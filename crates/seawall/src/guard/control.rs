@@ -9,7 +9,7 @@ use super::hands::Hands;
 use super::incident::{Incident, Told};
 use super::knowledge::Knowledge;
 use super::store::{self, Store};
-use super::telling::is_telling;
+use super::telling::{Extent, is_telling};
 use crate::pipeline;
 use seawall_detection::Window;
 use seawall_engine::goodput::{self, Goodput, KnownSecond};
@@ -220,6 +220,11 @@ impl Control {
         let is_kept = self.plan.is_some() || self.resting.is_some();
         let was_on = is_kept && self.policy.mode == Mode::Enforce;
         self.resting = None;
+        if let Some(incident) = self.incident.as_mut().filter(|_| self.plan.is_none()) {
+            let text = "undone by hand: no measures follow until it is over".to_owned();
+            incident.note(now, Actor::Person(OPERATOR.to_owned()), Event::Note { text: text.clone() });
+            self.told.push(Told::Noted(text));
+        }
         self.withdraw_by(Actor::Person(OPERATOR.to_owned()), "undone by hand", now);
         was_on
     }
@@ -560,8 +565,9 @@ impl Control {
     }
 
     fn plan_for(&mut self, conclusion: &Conclusion, now: Timestamp) {
+        let extent = Extent::of(&conclusion.findings);
         let signatures: Vec<Signature> =
-            conclusion.signatures.iter().filter(|s| is_telling(s)).cloned().collect();
+            conclusion.signatures.iter().filter(|s| is_telling(s, extent)).cloned().collect();
         let (approved, _) = pipeline::planned(conclusion, &signatures, &self.policy, now);
         let Some(mut plan) = approved.map(Approved::into_plan) else { return };
         let all = plan.clone();
