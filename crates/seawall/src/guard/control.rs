@@ -424,7 +424,7 @@ impl Control {
         let incident = self.incident.as_mut()?;
         let report = Box::new(report);
         let cause = report.verdict.cause;
-        if incident.describe(report.clone()) {
+        if incident.describe(report.clone(), now) {
             self.told.push(Told::Named(report));
             self.withdraw_if_innocent(cause, now);
         }

@@ -213,7 +213,7 @@ impl DnsControl {
         }
         let inputs = vec![live_input(&conclusion, now)];
         let report = Box::new(pipeline::report(conclusion, &self.policy, inputs));
-        if incident.describe(report.clone()) {
+        if incident.describe(report.clone(), now) {
             self.told.push(Told::Named(report));
         }
         if let Some(store) = &self.store {

@@ -135,9 +135,13 @@ impl Incident {
     }
 
     /// Takes a report; true if the trouble has a new name by it, or an attack beside it is news.
-    pub(super) fn describe(&mut self, report: Box<TriageReport>) -> bool {
-        let cause = report.verdict.cause;
-        let is_renamed = self.cause.replace(cause) != Some(cause);
+    pub(super) fn describe(&mut self, report: Box<TriageReport>, now: Timestamp) -> bool {
+        let verdict = &report.verdict;
+        let is_renamed = self.cause.replace(verdict.cause) != Some(verdict.cause);
+        if is_renamed && verdict.class.is_named() {
+            let (cause, vectors, confidence) = (verdict.cause, verdict.vectors.clone(), verdict.confidence);
+            self.note(now, Actor::Seawall, Event::Named { cause, vectors, confidence });
+        }
         let is_joined = report.verdict.class.is_named() && self.is_joined(&report.also);
         self.report = Some(report);
         let is_new = is_renamed || is_joined;
@@ -271,5 +275,21 @@ mod tests {
         };
         assert_eq!(told(Some(plan(3))), Some(3));
         assert_eq!(told(None), Some(9));
+    }
+
+    /// Broke: of a flood that turned into password guessing the write-up knew the guessing alone.
+    #[test]
+    fn every_name_that_it_had_is_kept() {
+        let golden = include_str!("../../tests/golden/http-flood.json");
+        let mut report: TriageReport = serde_json::from_str(golden).expect("a report");
+        let mut incident = Incident::open(Timestamp::from_seconds(7));
+        for (at, cause) in [(8, Cause::HttpFlood), (9, Cause::HttpFlood), (30, Cause::CredentialAbuse)] {
+            (report.verdict.cause, report.verdict.class) = (cause, cause.class());
+            incident.describe(Box::new(report.clone()), Timestamp::from_seconds(at));
+        }
+        let named = |event: &Event| if let Event::Named { cause, .. } = event { Some(*cause) } else { None };
+        let names: Vec<_> = incident.done().entries().iter().map(|e| (e.time.0, named(&e.event))).collect();
+        let at = |s: i64| Timestamp::from_seconds(s).0;
+        assert_eq!(names, [(at(8), Some(Cause::HttpFlood)), (at(30), Some(Cause::CredentialAbuse))]);
     }
 }

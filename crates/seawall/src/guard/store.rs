@@ -16,8 +16,8 @@ use crate::report;
 use anyhow::{Context, bail};
 use rustix::fs::OFlags;
 use seawall_engine::{Engine, Input};
-use seawall_incident::Ledger;
 use seawall_incident::status::{Notice, notice};
+use seawall_incident::{Event, Ledger};
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
@@ -360,7 +360,10 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
 
 fn write_up(folder: &Path, report: &TriageReport, done: &Ledger) -> anyhow::Result<()> {
     let mut ledger = Ledger::from_report(report);
-    for entry in done.entries() {
+    // When it got its last name the report says.
+    let is_told =
+        |event: &Event| matches!(event, Event::Named { cause, .. } if *cause == report.verdict.cause);
+    for entry in done.entries().iter().filter(|entry| !is_told(&entry.event)) {
         ledger.append(entry.time, entry.actor.clone(), entry.event.clone());
     }
     let postmortem = seawall_incident::postmortem(report, Some(&ledger));
