@@ -216,7 +216,7 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
 /// Fetches file after file, all large: a backup, a mirror of archives, a download of recordings. Whoever
 /// copies what a site says takes pages, which are small; a flood takes one file again and again.
 pub(super) fn is_transfer(p: &ClientProfile) -> bool {
-    const LARGE_BYTES: u64 = 1_000_000;
+    const LARGE_BYTES: u64 = 200_000;
     const FILES_LEAST: u32 = 5;
     p.requests >= FILES_LEAST
         && p.response_bytes >= LARGE_BYTES * u64::from(p.requests)

@@ -96,6 +96,7 @@ pub const TABLE: &[CauseRules] = causes! {
         CopyExcess Above(0.5, 0.85), -3.0 "page after page is read, each about once";
         EventShare Above(0.4, 0.8), -4.0 "services tell of events, and are heard";
         OrderedShare Above(0.2, 0.5), -4.0 "items are taken in the order of their numbers";
+        TransferShare Above(0.3, 0.7), -4.0 "a few clients fetch large files, each once";
         PollRise Above(3.0, 10.0), -3.0 "pages that were open before ask far more often than they did";
     }
     CacheBusting prior -2.5
