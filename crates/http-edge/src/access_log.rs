@@ -114,10 +114,8 @@ fn json_text(out: &mut Vec<u8>, text: &[u8]) {
 
 /// `10/Oct/2000:13:55:36 +0000`.
 fn common_date(out: &mut Vec<u8>, seconds: i64) {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let c = Timestamp::from_seconds(seconds).civil();
-    let name = MONTHS[usize::from(c.month.clamp(1, 12)) - 1];
+    let name = c.month_name();
     let (day, year, hour, minute, second) = (c.day, c.year, c.hour, c.minute, c.second);
     let _ = write!(out, "{day:02}/{name}/{year}:{hour:02}:{minute:02}:{second:02} +0000");
 }

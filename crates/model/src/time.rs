@@ -189,6 +189,14 @@ pub struct Civil {
 }
 
 impl Civil {
+    /// The month as logs name it: `Jan` to `Dec`.
+    #[must_use]
+    pub fn month_name(&self) -> &'static str {
+        const NAMES: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        NAMES[usize::from(self.month.clamp(1, 12)) - 1]
+    }
+
     /// Inverse of [`Civil::from_timestamp`]; fields out of range carry over.
     #[must_use]
     pub fn timestamp(self) -> Timestamp {

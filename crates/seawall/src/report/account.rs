@@ -78,8 +78,7 @@ pub fn summary(postmortem: &Postmortem, story: &Story<'_>) -> Vec<String> {
         told.push(format!("At the same time: {}.", words::verdict(also)));
     }
     for earlier in story.report.episodes.iter().map(|e| &e.verdict).filter(|v| v.onset < verdict.onset) {
-        let since = earlier.onset.map(|t| format!(", since {}", story.clock.full(t))).unwrap_or_default();
-        told.push(format!("Before it: {}{since}.", words::verdict(earlier)));
+        told.push(format!("Before it: {}.", story.other(earlier)));
     }
     if let (Some(seconds), false) = (postmortem.time_to_name_s, verdict.class == Class::Undecided) {
         told.push(format!("From the onset the data needed {} to name it.", figure::duration(seconds)));

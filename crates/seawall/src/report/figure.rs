@@ -54,7 +54,8 @@ pub fn phrase(metric: Metric, x: f64) -> String {
 const FAN_OUT_TOLD: f64 = 100.0;
 const FAN_OUT_FULL: f64 = 150.0;
 
-fn is_uncounted(metric: Metric, x: f64) -> bool {
+/// Whether so many were found that they were not counted.
+pub fn is_uncounted(metric: Metric, x: f64) -> bool {
     matches!(metric, Metric::PortFanOut | Metric::HostFanOut | Metric::GuessedNames) && x >= FAN_OUT_FULL
 }
 

@@ -52,16 +52,13 @@ impl Clock {
 
 /// The year that stands for one that no input told.
 const NO_YEAR: i64 = 1970;
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// `2026-04-02`; `2 Apr` where the year is not known.
 #[must_use]
 pub fn date(t: Timestamp) -> String {
     let c = t.civil();
     if c.year == NO_YEAR {
-        let month = MONTHS[(c.month as usize).saturating_sub(1) % MONTHS.len()];
-        return format!("{} {month}", c.day);
+        return format!("{} {}", c.day, c.month_name());
     }
     format!("{:04}-{:02}-{:02}", c.year, c.month, c.day)
 }

@@ -7,7 +7,7 @@ use super::plot::Marks;
 use super::words;
 use seawall_model::Timestamp;
 use seawall_model::cause::{Cause, Class};
-use seawall_model::diagnosis::{Direction, Evidence, Hypothesis};
+use seawall_model::diagnosis::{Direction, Evidence, Hypothesis, Verdict};
 use seawall_model::finding::{Finding, Ranked};
 use seawall_model::metric::{Group, Metric};
 use seawall_model::plan::{Measure, Scope};
@@ -76,6 +76,13 @@ impl<'a> Story<'a> {
             ends.chain([report.verdict.onset, report.verdict.end]).flatten().collect();
         let last = report.inputs.iter().filter_map(|i| i.last).max();
         Self { report, clock: Clock::for_times(&times), last }
+    }
+
+    /// A disturbance beside the one that this is about, and since when.
+    #[must_use]
+    pub fn other(&self, verdict: &Verdict) -> String {
+        let since = verdict.onset.map(|t| format!(", since {}", self.clock.full(t))).unwrap_or_default();
+        format!("{}{since}", words::verdict(verdict))
     }
 
     /// The verdict without its label: cause, confidence, time, target, one fact each.
@@ -285,7 +292,7 @@ pub fn compared(finding: &Finding) -> String {
     let shown = figure::phrase(finding.metric, finding.observed);
     let Some(expected) = finding.expected else { return shown };
     let usual = figure::value(finding.metric, expected);
-    let is_counted = !shown.starts_with("over ");
+    let is_counted = !figure::is_uncounted(finding.metric, finding.observed);
     match figure::times(finding.observed, expected).filter(|_| is_counted) {
         Some(times) => format!("{shown}, {times} the usual {usual}"),
         None => format!("{shown}, usually {usual}"),

@@ -35,10 +35,8 @@ fn verdict(document: &mut Document, story: &Story<'_>) {
     document.paragraph(&format!("{}.", capitalised(words::meaning(verdict.class))));
     let also = story.report.also.iter().map(|v| ("at the same time:".to_owned(), words::verdict(v)));
     let figures = story.key_findings().into_iter().map(|f| (String::new(), story::compared(f)));
-    let episodes = story.report.episodes.iter().map(|e| {
-        let since = e.verdict.onset.map(|t| format!(", since {}", story.clock.full(t))).unwrap_or_default();
-        ("also in this input:".to_owned(), format!("{}{since}", words::verdict(&e.verdict)))
-    });
+    let others = story.report.episodes.iter().map(|e| story.other(&e.verdict));
+    let episodes = others.map(|other| ("also in this input:".to_owned(), other));
     document.items(&figures.chain(also).chain(episodes).collect::<Vec<_>>());
 }
 
