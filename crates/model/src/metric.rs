@@ -96,7 +96,7 @@ macro_rules! metrics {
 metrics! {
     // HTTP: how much
     RequestRate Rate PerSecond "request-rate" "requests per second";
-    PageRate Rate PerSecond "page-rate" "requests per second that are not fetched along with a page";
+    PageRate Rate PerSecond "page-rate" "requests per second, not counting the images and scripts of pages";
     CostPathRise Rate Ratio "cost-path-rise" "requests for the costliest path against before";
     RequestCount Rate Count "request-count" "requests in all";
     HttpBitRate Rate BitsPerSecond "http-bit-rate" "bits of answers per second";
