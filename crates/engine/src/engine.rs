@@ -4,6 +4,7 @@ use crate::coarse::Coarse;
 use crate::conclude::{self, Conclusion};
 use crate::episode::{Concluded, Episode, SecondValues, Watched};
 use crate::hindsight::Parts;
+use crate::normal::{REFERENCE_MIN_OBSERVATIONS, is_enough, observations};
 use crate::origin;
 use crate::timeline::Timeline;
 use seawall_detection::Window;
@@ -40,13 +41,6 @@ const GLANCE_LEAST_S: f64 = 0.05;
 /// In a second that is not over, so many series that are so far above the usual, in spreads, are a rise.
 const TOGETHER: usize = 2;
 const HIGH_TOGETHER: f64 = 8.0;
-/// A reference shorter than this, or with less than this many observations, expects nothing.
-const REFERENCE_MIN_S: f64 = 5.0;
-const REFERENCE_MIN_OBSERVATIONS: f64 = 12.0;
-/// Requests of fewer clients than this say little of who else comes, until they were watched so long.
-const REFERENCE_MIN_CLIENTS: f64 = 6.0;
-const REFERENCE_FEW_CLIENTS_S: f64 = 30.0;
-
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
@@ -168,6 +162,13 @@ impl Engine {
             Input::Glance { last_second } => self.glance(now, &last_second, &mut effects),
         }
         effects
+    }
+
+    /// The engine as it goes on in the disturbance that is open, after a moment in which nobody watched.
+    #[must_use]
+    pub fn after_gap(mut self) -> Self {
+        self.coarse.pause();
+        self
     }
 
     /// The engine as it goes on after a time in which nobody watched: what is normal stays, and that
@@ -666,20 +667,6 @@ impl Engine {
             self.dropped.merge(&least.during);
         }
     }
-}
-
-/// Whether a quiet part is long enough to expect something from.
-fn is_enough(window: &Window) -> bool {
-    let clients = window.http.as_ref().map_or(f64::INFINITY, |h| h.clients.count());
-    let is_peopled = clients >= REFERENCE_MIN_CLIENTS || window.seconds() >= REFERENCE_FEW_CLIENTS_S;
-    window.seconds() >= REFERENCE_MIN_S && observations(window) >= REFERENCE_MIN_OBSERVATIONS && is_peopled
-}
-
-fn observations(window: &Window) -> f64 {
-    let seen = window.http.as_ref().map_or(0, |h| h.counters.requests)
-        + window.net.as_ref().map_or(0, |n| n.volumes.all.packets)
-        + window.dns.as_ref().map_or(0, |d| d.queries + d.responses);
-    seen as f64
 }
 
 /// Seconds by which answers slowed before requests rose; `None` where not both moved.

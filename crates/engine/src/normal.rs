@@ -1,4 +1,5 @@
-//! What normal traffic does, for the numbers of limits: measured on the reference.
+//! What normal traffic does, for the numbers of limits: measured on the reference; and of how much of it
+//! something can be expected.
 
 use seawall_detection::Window;
 use seawall_detection::feature::classify::AgentKind;
@@ -7,6 +8,12 @@ use seawall_planning::NormalTraffic;
 
 /// Fewest clients of which a 99th percentile says anything.
 const MIN_CLIENTS: usize = 20;
+/// A reference shorter than this, or with less than this many observations, expects nothing.
+const REFERENCE_MIN_S: f64 = 5.0;
+pub(crate) const REFERENCE_MIN_OBSERVATIONS: f64 = 12.0;
+/// Requests of fewer clients than this say little of who else comes, until they were watched so long.
+const REFERENCE_MIN_CLIENTS: f64 = 6.0;
+const REFERENCE_FEW_CLIENTS_S: f64 = 30.0;
 
 /// The measures of a reference. What it does not show stays unknown.
 pub(crate) fn normal_traffic(reference: &Window) -> NormalTraffic {
@@ -23,6 +30,20 @@ pub(crate) fn normal_traffic(reference: &Window) -> NormalTraffic {
         packets_peak: net.map(|n| n.peak_packets_per_s).filter(|peak| *peak > 0.0),
         ..NormalTraffic::default()
     }
+}
+
+/// Whether a quiet part is long enough to expect something from.
+pub(crate) fn is_enough(window: &Window) -> bool {
+    let clients = window.http.as_ref().map_or(f64::INFINITY, |h| h.clients.count());
+    let is_peopled = clients >= REFERENCE_MIN_CLIENTS || window.seconds() >= REFERENCE_FEW_CLIENTS_S;
+    window.seconds() >= REFERENCE_MIN_S && observations(window) >= REFERENCE_MIN_OBSERVATIONS && is_peopled
+}
+
+pub(crate) fn observations(window: &Window) -> f64 {
+    let seen = window.http.as_ref().map_or(0, |h| h.counters.requests)
+        + window.net.as_ref().map_or(0, |n| n.volumes.all.packets)
+        + window.dns.as_ref().map_or(0, |d| d.queries + d.responses);
+    seen as f64
 }
 
 fn profiles(http: &HttpWindow) -> Vec<ClientProfile> {

@@ -63,6 +63,9 @@ impl Place {
                 Some(Self { thread: Rc::clone(thread), peer, counts: false })
             }
             Err(full) => {
+                if full == Full::Source {
+                    thread.turned_away();
+                }
                 thread.counters.add(
                     match full {
                         Full::Source => Counter::connections_per_source_refused,

@@ -142,6 +142,15 @@ impl Gate {
         slow >= SLOW_CROWD && slow >= self.open() / 4
     }
 
+    /// Clients that are slow now, if they are a crowd. While a measure cuts and refuses them, those that
+    /// are left are one as soon as they are a quarter of all.
+    #[must_use]
+    pub fn held(&self, is_planned: bool) -> u32 {
+        let slow = self.slow.load(Ordering::Relaxed);
+        let is_crowd = self.is_slow_crowd() || (is_planned && slow >= self.open() / 4);
+        if is_crowd { slow } else { 0 }
+    }
+
     /// What a slow client was waited for is over.
     pub fn slow_no_more(&self) {
         self.slow.fetch_sub(1, Ordering::Relaxed);
@@ -226,6 +235,7 @@ mod tests {
         let gate = Gate::new(1000, 10_000, 7);
         (0..200_u8).for_each(|n| gate.enter(IpAddr::from([10, 0, 0, n]), true).expect("room"));
         assert_eq!((0..60).filter(|_| gate.slow()).count(), 11);
+        assert_eq!((gate.held(false), gate.held(true)), (60, 60));
         (0..60).for_each(|_| gate.slow_no_more());
         (0..200_u8).for_each(|n| gate.enter(IpAddr::from([10, 0, 1, n]), true).expect("room"));
         assert_eq!((0..60).filter(|_| gate.slow()).count(), 0, "of so many, some are always slow");

@@ -90,6 +90,13 @@ impl Sense {
         self.window.observe(&Observation::Connection(seen), priority);
     }
 
+    /// Counts what slow clients hold, and what was kept from them; see [`Window::observe_held`].
+    pub fn held(&mut self, time: Timestamp, slow_held: u32, turned_away: u32) {
+        if slow_held > 0 || turned_away > 0 {
+            self.window.observe_held(time, u64::from(slow_held), u64::from(turned_away));
+        }
+    }
+
     /// Counts what became of an upstream.
     pub fn backend(&mut self, time: Timestamp, kind: BackendEventKind, server: &str) {
         let text = match kind {

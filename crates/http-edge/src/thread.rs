@@ -172,6 +172,13 @@ impl Thread {
         self.sense.borrow_mut().connection(now, event, client, server);
     }
 
+    /// Counts a connection that is not let in, because its source has as many as a plan leaves it.
+    pub fn turned_away(&self) {
+        if self.planned_head_ms() != u64::MAX {
+            self.sense.borrow_mut().held(self.clock.timestamp(Instant::now()), 0, 1);
+        }
+    }
+
     /// Counts a request that waits for its answer.
     pub fn arrival(&self, request: &Request<'_>, began: Instant) {
         self.sense.borrow_mut().arrival(request, self.clock.timestamp(began));
@@ -212,6 +219,8 @@ impl Thread {
 
     /// Hands over what was seen. Called every tick.
     pub fn publish(&self) {
+        let held = self.gate.held(self.planned_head_ms() != u64::MAX);
+        self.sense.borrow_mut().held(self.clock.timestamp(Instant::now()), held, 0);
         let window = self.sense.borrow_mut().take();
         if !window.is_empty() {
             self.shared.window.lock().unwrap_or_else(PoisonError::into_inner).merge(&window);

@@ -49,6 +49,8 @@ pub(crate) enum When {
     Always,
     /// No narrow signature sets most of the attack apart.
     NothingNarrow,
+    /// The site is short of capacity, or nothing is known of that; until it is, it waits.
+    Short,
     /// In reserve, whatever is known.
     Reserve(&'static str),
     /// Never for this cause; named so that the report says why.
@@ -402,8 +404,8 @@ const OWN_CLIENT: &[Rung] = &[
 ];
 
 const CROWD: &[Rung] = &[
-    rung(Step::ServeStale, Over::All, When::Always),
-    rung(Step::WaitingRoom, Over::All, When::Always),
+    rung(Step::ServeStale, Over::All, When::Short),
+    rung(Step::WaitingRoom, Over::All, When::Short),
     rung(Step::ScaleOut, Over::All, When::Always),
     rung(Step::Block, Over::Signatures, When::Never("a crowd is people who were asked to come")),
     rung(

@@ -15,6 +15,7 @@
 //! nothing is blocked on ambiguity, a crowd is queued and served, a fault is repaired.
 
 mod approval;
+mod capacity;
 pub mod check;
 mod figures;
 mod flow_spec;

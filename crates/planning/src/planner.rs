@@ -1,6 +1,7 @@
 //! The planner: climbs the ladder of the cause and turns each rung into a measure or into an
 //! alternative with the reason why not.
 
+use crate::capacity::is_short;
 use crate::figures::figures;
 use crate::flow_spec::projected;
 use crate::forecast::{Forecast, forecast};
@@ -50,6 +51,8 @@ const HEADER_SECONDS: u32 = 5;
 const MAX_TEXT_CHARS: usize = 500;
 /// Share of requests that write from which a cache answers too little.
 const MOSTLY_WRITES: f64 = 0.5;
+/// Why a measure waits that is for a site that has too little for its visitors.
+const BORNE: &str = "waits for the site to be short of capacity: it answers as it always does";
 /// Seconds that a stale answer may serve.
 const STALE_SECONDS: u32 = 60;
 
@@ -93,7 +96,10 @@ impl Draft<'_> {
                     "everything to the target".to_owned(),
                     format!("narrow signatures already cover {:.0} % of the attack", cover * 100.0),
                 ),
-                When::NothingNarrow | When::Always => self.try_rung(rung, &ladder),
+                When::Short if is_short(self.input.findings) == Some(false) => {
+                    self.hold(rung, BORNE, &ladder)
+                }
+                When::NothingNarrow | When::Always | When::Short => self.try_rung(rung, &ladder),
             }
         }
     }

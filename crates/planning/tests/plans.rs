@@ -3,6 +3,7 @@
 mod fixture;
 
 use fixture::Case;
+use seawall_model::metric::Metric;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
 use seawall_model::signature::Test;
 use seawall_model::{Cause, Class};
@@ -78,6 +79,23 @@ fn each_cause_gets_its_measure() {
         let plan = plan_for(&Case::new(cause));
         assert!(names(&plan).contains(&wanted), "{cause}: {:?}", names(&plan));
     }
+}
+
+/// Broke: visitors of a sale were put into the waiting room while the site answered all of them as fast as
+/// ever.
+#[test]
+fn a_crowd_that_the_site_bears_is_left_alone() {
+    let crowd = |figures: &[(Metric, f64)]| {
+        let mut case = Case::new(Cause::FlashCrowd);
+        figures.iter().for_each(|(metric, observed)| case.observe(*metric, *observed));
+        names(&plan_for(&case)).contains(&"waiting-room")
+    };
+    let (ratio, p95) = (Metric::ServiceTimeRatio, Metric::DurationP95);
+    assert!(crowd(&[]), "nothing is known of its times");
+    assert!(!crowd(&[(ratio, 1.1), (p95, 220_000.0)]));
+    assert!(!crowd(&[(ratio, 4.0), (p95, 30_000.0)]), "nobody notices");
+    assert!(crowd(&[(ratio, 4.0), (p95, 900_000.0)]));
+    assert!(crowd(&[(ratio, 1.1), (p95, 220_000.0), (Metric::ServerErrorShare, 0.2)]));
 }
 
 #[test]

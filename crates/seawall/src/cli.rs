@@ -24,8 +24,7 @@ const EXIT_STATUS: &str = "Exit status: 0: no attack; 1: attack; 2: could not ru
 pub enum Command {
     Triage(TriageArgs),
     Guard(GuardArgs),
-    /// Withdraw every measure of the running guard, now
-    Undo(AdminArgs),
+    Undo(UndoArgs),
     /// Let the running guard read its configuration again; a bad one changes nothing
     Reload(AdminArgs),
     /// Let the program that is installed now take over from the running guard, without a break
@@ -218,6 +217,16 @@ pub struct AdminArgs {
     /// The guard's admin socket [default: `seawall.sock` in the runtime folder]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub admin_socket: Option<PathBuf>,
+}
+
+/// Withdraw every measure of the running guard, now
+#[derive(Args, Clone, Debug)]
+pub struct UndoArgs {
+    /// Let it take measures again, before the trouble is over
+    #[arg(long)]
+    pub end: bool,
+    #[command(flatten)]
+    pub admin: AdminArgs,
 }
 
 /// Tell the running guard of a change, so that it can be weighed as a cause

@@ -25,6 +25,9 @@ pub enum Series {
     HalfOpen,
     Connections,
     SlowConnections,
+    /// Slow clients that are still held, or turned away: a crowd of them is told of as it comes, and says
+    /// no more while it stands.
+    HeldConnections,
     /// Connections that are opened for nothing, or abused as soon as they are open.
     VainConnections,
     Logins,
@@ -40,7 +43,7 @@ pub enum Series {
 const CHECK_WEIGHT: f64 = 36.0;
 
 /// Every series, in the order of their detectors.
-pub const SERIES: [Series; 20] = [
+pub const SERIES: [Series; 21] = [
     Series::Requests,
     Series::Pages,
     Series::Clients,
@@ -55,6 +58,7 @@ pub const SERIES: [Series; 20] = [
     Series::HalfOpen,
     Series::Connections,
     Series::SlowConnections,
+    Series::HeldConnections,
     Series::VainConnections,
     Series::Logins,
     Series::DnsQueries,
@@ -75,14 +79,16 @@ impl Series {
     /// Whether the values of parts of a second add up to that of the whole.
     #[must_use]
     pub fn adds_up(self) -> bool {
-        self.scale() == Scale::Count && self != Self::Clients
+        self.scale() == Scale::Count && !matches!(self, Self::Clients | Self::HeldConnections)
     }
 
     /// A detector that has seen nothing of this series.
     #[must_use]
     pub fn detector(self) -> Cusum {
         match self {
-            Self::SlowConnections | Self::VainConnections | Self::FailedChecks => Cusum::silent(),
+            Self::SlowConnections | Self::HeldConnections | Self::VainConnections | Self::FailedChecks => {
+                Cusum::silent()
+            }
             _ => Cusum::new(self.scale()),
         }
     }
@@ -132,6 +138,7 @@ impl Series {
             Self::SlowConnections => {
                 net(|n| n.event(ConnectionEvent::SlowRequest) + n.event(ConnectionEvent::SlowRead))
             }
+            Self::HeldConnections => net(|n| n.slow_held + n.turned_away),
             Self::VainConnections => net(|n| {
                 let vain =
                     [ConnectionEvent::Idle, ConnectionEvent::Http2Abuse, ConnectionEvent::TlsAbandoned];

@@ -128,6 +128,15 @@ impl Window {
         self.http.get_or_insert_default().observe_answer(request, priority);
     }
 
+    /// Counts what slow clients hold, and what was kept from them: the most that were slow at once, and
+    /// connections that were not let in.
+    pub fn observe_held(&mut self, time: Timestamp, slow_held: u64, turned_away: u64) {
+        self.stretch(time);
+        let net = self.net.get_or_insert_default();
+        net.slow_held = net.slow_held.max(slow_held);
+        net.turned_away += turned_away;
+    }
+
     #[inline]
     fn stretch(&mut self, time: Timestamp) {
         if let Some(span) = &mut self.span

@@ -130,6 +130,10 @@ pub struct NetWindow {
     pub reflected: Vec<Volume>,
     /// Connection events, indexed by [`ConnectionEvent`] in its order.
     pub events: [u64; 11],
+    /// The most clients that were slow at once, where they were a crowd.
+    pub slow_held: u64,
+    /// Connections that a measure against slow clients did not let in.
+    pub turned_away: u64,
     pub short_connections: u64,
     /// Closed connections on which the client said nothing.
     pub empty_connections: u64,
@@ -428,6 +432,8 @@ impl NetWindow {
         for (mine, theirs) in self.events.iter_mut().zip(other.events) {
             *mine += theirs;
         }
+        self.slow_held = self.slow_held.max(other.slow_held);
+        self.turned_away += other.turned_away;
         self.short_connections += other.short_connections;
         self.empty_connections += other.empty_connections;
         self.admin_logins += other.admin_logins;

@@ -217,6 +217,31 @@ fn held_open(second: i64) -> Window {
     window
 }
 
+/// Broke: a crowd of slow clients that stood was told of as it came and never again, so that ten
+/// seconds later its incident was over, and its measures went after four.
+#[test]
+fn slow_clients_that_are_still_held_are_no_calm() {
+    let mut engine = Engine::new(Policy::default(), None);
+    for second in 0..30 {
+        feed(&mut engine, second, readers(1, second));
+    }
+    for second in 30..34 {
+        feed(&mut engine, second, held_open(second));
+    }
+    let is_over = |effects: Vec<Effect>| effects.iter().any(|e| matches!(e, Effect::Closed { .. }));
+    let standing = |second: i64, held: u64| {
+        let mut window = readers(1, second);
+        window.observe_held(Timestamp::from_seconds(second), held, 0);
+        window
+    };
+    for second in 34..60 {
+        assert!(!is_over(feed(&mut engine, second, standing(second, 60))), "{second}");
+    }
+    assert_eq!(engine.quiet_s(), Some(0.0));
+    let closes = (60..80).find(|&second| is_over(feed(&mut engine, second, standing(second, 0))));
+    assert_eq!(closes, Some(71), "ten seconds after the last was gone");
+}
+
 /// Pages that no cache has, for sources that come once.
 fn uncached(second: i64) -> Window {
     let mut window = held_open(second);

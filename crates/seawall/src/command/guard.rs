@@ -3,7 +3,7 @@
 use super::guard_args::resolve;
 use super::signals::Signals;
 use super::{Status, guard_dns};
-use crate::cli::{AdminArgs, ChangeArgs, GuardArgs};
+use crate::cli::{AdminArgs, ChangeArgs, GuardArgs, UndoArgs};
 use crate::config::dns::DnsConfig;
 use crate::config::{GuardConfig, SiteConfig};
 use crate::console::Console;
@@ -21,7 +21,7 @@ use crate::guard::live::Live;
 use crate::guard::logs::Logs;
 use crate::guard::packets::Packets;
 use crate::guard::servers::{Command, HaProxy, Nginx, Server, Servers};
-use crate::guard::store::{Opened, Store};
+use crate::guard::store::{self, Opened, Store};
 use crate::guard::{self, admin, clock, events};
 use crate::pipeline;
 use crate::report::text;
@@ -45,8 +45,9 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(100);
 /// Ticks of a second.
 const TICKS_PER_S: u32 = 10;
-/// Seconds after which what is known is written down.
+/// Seconds after which what is known is written down, and while an incident is open.
 const SAVE_EVERY_S: u32 = 60;
+const SAVE_INCIDENT_EVERY_S: u32 = 5;
 /// Time for an order to be answered before the program ends.
 const ANSWERING: Duration = Duration::from_millis(500);
 /// Descriptors that are not for connections: upstream connections need as many again.
@@ -149,10 +150,15 @@ pub fn upgrade(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> 
     Ok(Status::Quiet)
 }
 
-/// `seawall undo`: withdraws every measure of a running guard.
-pub fn undo(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
-    let answer = ask(args, "POST", "/v1/undo", "")?;
+/// `seawall undo`: withdraws every measure of a running guard, or lets it take measures again.
+pub fn undo(args: &UndoArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
+    let answer = ask(&args.admin, if args.end { "DELETE" } else { "POST" }, "/v1/undo", "")?;
     let is_set = |name: &str| answer[name].as_bool().unwrap_or(false);
+    if args.end {
+        let ended = "measures are taken again where the trouble calls for them";
+        writeln!(out, "{}", if is_set("ended") { ended } else { "no measures were held back by hand" })?;
+        return Ok(Status::Quiet);
+    }
     let undone = if is_set("withdrawn") { "all measures are withdrawn" } else { "no measures were in force" };
     let rest = if is_set("suspended") { "; none follow until the trouble is over" } else { "" };
     writeln!(out, "{undone}{rest}")?;
@@ -217,7 +223,7 @@ struct Session<'a> {
 impl Session<'_> {
     /// Works until somebody asks for the end.
     fn work(&mut self) -> anyhow::Result<End> {
-        let mut ticks = 0_u32;
+        let (mut ticks, mut is_open) = (0_u32, self.control.has_incident());
         let mut successor = None;
         while !self.signals.stop.load(Ordering::Relaxed) && successor.is_none() {
             std::thread::sleep(until_tick(clock::now()));
@@ -247,7 +253,9 @@ impl Session<'_> {
                 guard::show(&self.admin, &self.control, &self.edge, &self.dns);
                 self.live.line(&self.control, &self.edge, &self.dns, now);
             }
-            if ticks.is_multiple_of(SAVE_EVERY_S * TICKS_PER_S) {
+            let was_open = std::mem::replace(&mut is_open, self.control.has_incident());
+            let every_s = if was_open || is_open { SAVE_INCIDENT_EVERY_S } else { SAVE_EVERY_S };
+            if was_open != is_open || ticks.is_multiple_of(every_s * TICKS_PER_S) {
                 self.save(now)?;
             }
         }
@@ -442,7 +450,13 @@ fn known(
             let name = known.control.incident().map(|name| format!("going on with incident {name}"));
             (Some(known), name.into_iter().collect())
         }
-        Ok(known) => (known.and_then(|known| known.after_pause(now)), Vec::new()),
+        Ok(known) => {
+            let is_ended = |name: &str| folder.is_none_or(|folder| store::is_ended(folder, name));
+            let known = known.and_then(|known| known.after_pause(now, is_ended));
+            let name = known.as_ref().and_then(|known| known.control.incident());
+            let told = name.map(|name| format!("going on with incident {name}, which was cut off"));
+            (known, told.into_iter().collect())
+        }
         Err(why) => (None, vec![format!("what is normal is learnt anew: {} {why}", path.display())]),
     }
 }

@@ -52,6 +52,8 @@ pub struct Shown {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     Undo,
+    /// What was undone may be done again.
+    EndUndo,
     /// Read the configuration again.
     Reload,
     /// Let the program that is installed now take over.
@@ -207,6 +209,7 @@ impl Server {
                 body: metrics(&self.edge),
             },
             (Method::Post, "/v1/undo") => self.order(Order::Undo),
+            (Method::Delete, "/v1/undo") => self.order(Order::EndUndo),
             (Method::Post, "/v1/reload") => self.order(Order::Reload),
             (Method::Post, "/v1/upgrade") => self.order(Order::Upgrade),
             (Method::Post, "/v1/changes") => match serde_json::from_slice::<ChangeRow>(body) {

@@ -6,8 +6,9 @@
 
 use super::checks::Checks;
 use super::hands::Hands;
-use super::incident::{Incident, Told};
+use super::incident::{Doing, FIRST_LOOKS_S, Incident, Told};
 use super::knowledge::Knowledge;
+use super::plans::{is_hostile, key, keys, live_input};
 use super::store::{self, Store};
 use super::telling::{Extent, is_telling};
 use crate::pipeline;
@@ -16,9 +17,9 @@ use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input, LastSecond};
 use seawall_incident::{Actor, Event};
 use seawall_model::change::Change;
-use seawall_model::plan::{Measure, Plan, Scope};
+use seawall_model::plan::Plan;
 use seawall_model::policy::{Mode, Policy};
-use seawall_model::report::{InputReport, TriageReport};
+use seawall_model::report::TriageReport;
 use seawall_model::signature::{Layer, Signature};
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Class, Prefix, Timestamp};
@@ -27,18 +28,12 @@ use serde::{Deserialize, Serialize};
 
 /// A plan is not replaced by another before this, so that its effect can be seen.
 const PLAN_LEAST_S: f64 = 3.0;
-/// While the trouble is younger than this, packets are looked at within the second also when it has
-/// a name, and a plan is replaced as soon as more is known.
-const FIRST_LOOKS_S: f64 = 1.5;
 /// Seconds of calm after which measures rest. They are back with the first second that is not calm,
 /// so that pulses gain nothing; each time they had to come back they stay twice as long.
 const REST_AFTER_S: f64 = 4.0;
 const REST_AFTER_MOST_S: f64 = 32.0;
 /// Seconds that measures act on a share before they act on all, if they do no harm.
 const STAGE_S: f64 = 1.5;
-/// Seconds of a trouble in which it is looked at several times a second until it has a name and
-/// something is done about it.
-const GLANCES_S: f64 = 10.0;
 /// Seconds between looks: each compares all that was seen. Before anything is done about it, every
 /// tick is looked at, however late it is.
 const GLANCE_EVERY_S: f64 = 0.15;
@@ -103,6 +98,16 @@ impl Kept {
     #[must_use]
     pub fn incident(&self) -> Option<&str> {
         self.incident.as_ref().map(|incident| incident.name.as_str())
+    }
+
+    /// The same for a program that begins `now`, after one that was cut off: nobody watched since
+    /// `saved`, and the incident says so.
+    #[must_use]
+    pub fn after_gap(mut self, saved: Timestamp, now: Timestamp) -> Self {
+        if let Some(incident) = &mut self.incident {
+            incident.goes_on_after_gap(saved, now);
+        }
+        self
     }
 }
 
@@ -179,11 +184,7 @@ impl Control {
         let is_wanted = match &self.incident {
             None => self.engine.is_rising(&self.gathered, &last_second),
             Some(_) if self.glanced.is_some_and(|at| now.since_s(at) < patience_s) => false,
-            Some(incident) if incident.is_unnamed() || self.plan.is_none() => {
-                now.since_s(incident.onset) <= GLANCES_S
-            }
-            // The first packets of a flood tell little of it.
-            Some(incident) => self.gathered.net.is_some() && now.since_s(incident.onset) < FIRST_LOOKS_S,
+            Some(incident) => incident.is_looked_at(self.doing(), self.gathered.net.is_some(), now),
         };
         if !is_wanted {
             return;
@@ -195,6 +196,14 @@ impl Control {
         let has_name = self.engine.diagnosis().is_some_and(|d| d.verdict.class.is_named());
         if has_name && let Some(conclusion) = self.describe(now) {
             self.plan_as_found(&conclusion, now);
+        }
+    }
+
+    fn doing(&self) -> Doing {
+        match (&self.plan, &self.resting) {
+            (Some(_), _) => Doing::Something,
+            (None, Some(_)) => Doing::Resting,
+            (None, None) => Doing::Nothing,
         }
     }
 
@@ -220,13 +229,29 @@ impl Control {
         let is_kept = self.plan.is_some() || self.resting.is_some();
         let was_on = is_kept && self.policy.mode == Mode::Enforce;
         self.resting = None;
-        if let Some(incident) = self.incident.as_mut().filter(|_| self.plan.is_none()) {
-            let text = "undone by hand: no measures follow until it is over".to_owned();
-            incident.note(now, Actor::Person(OPERATOR.to_owned()), Event::Note { text: text.clone() });
-            self.told.push(Told::Noted(text));
+        if self.suspended && self.plan.is_none() {
+            let text = "undone by hand: no measures follow until it is over";
+            self.note(Actor::Person(OPERATOR.to_owned()), text, now);
         }
         self.withdraw_by(Actor::Person(OPERATOR.to_owned()), "undone by hand", now);
         was_on
+    }
+
+    /// Measures are taken again where the trouble calls for them. Whether they had been undone.
+    pub fn end_undo(&mut self, now: Timestamp) -> bool {
+        let was_suspended = std::mem::take(&mut self.suspended);
+        if was_suspended {
+            self.note(Actor::Person(OPERATOR.to_owned()), "measures may be taken again", now);
+        }
+        was_suspended
+    }
+
+    /// Tells of something that somebody did, and writes it down where an incident is open.
+    fn note(&mut self, by: Actor, text: &str, now: Timestamp) {
+        if let Some(incident) = &mut self.incident {
+            incident.note(now, by, Event::Note { text: text.to_owned() });
+        }
+        self.told.push(Told::Noted(text.to_owned()));
     }
 
     /// Protects clients from now on; measures in force spare them at once.
@@ -335,6 +360,11 @@ impl Control {
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
+    }
+
+    #[must_use]
+    pub fn has_incident(&self) -> bool {
+        self.incident.is_some()
     }
 
     #[must_use]
@@ -657,36 +687,5 @@ impl Control {
                 Mode::Observe => Told::Noted(format!("what was proposed is dropped: {why}")),
             });
         }
-    }
-}
-
-fn is_hostile(cause: Cause) -> bool {
-    matches!(cause.class(), Class::Attack | Class::Abuse)
-}
-
-/// What makes two measures the same: what is done to whom, whatever the estimates.
-fn key(measure: &Measure) -> String {
-    let scope = match &measure.scope {
-        Scope::All => "all".to_owned(),
-        Scope::Signature(signature) => signature.to_string(),
-        Scope::Sources(prefixes) => prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-    };
-    format!("{} {scope}", measure.action.name())
-}
-
-/// In an order of their own: who sends most changes from one second to the next.
-fn keys(plan: &Plan) -> Vec<String> {
-    let mut keys: Vec<String> = plan.measures.iter().map(key).collect();
-    keys.sort_unstable();
-    keys
-}
-
-fn live_input(conclusion: &Conclusion, now: Timestamp) -> InputReport {
-    InputReport {
-        path: "live".to_owned(),
-        kind: "requests through the edge".to_owned(),
-        first: conclusion.findings.onset,
-        last: Some(now),
-        ..InputReport::default()
     }
 }

@@ -127,6 +127,15 @@ impl DnsControl {
         was_on && self.suspended
     }
 
+    /// What was undone is done again where it is called for. Whether anything was undone.
+    pub fn end_undo(&mut self) -> bool {
+        let was_suspended = std::mem::take(&mut self.suspended);
+        if was_suspended {
+            self.edge.enforce(self.policy.mode == Mode::Enforce);
+        }
+        was_suspended
+    }
+
     #[must_use]
     pub fn is_suspended(&self) -> bool {
         self.suspended

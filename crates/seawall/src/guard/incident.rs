@@ -19,6 +19,12 @@ const RENAME: u32 = 4;
 const YOUNG_S: f64 = 6.0;
 /// The same for a name that is given up or made less of: what was clear and is not any more.
 const UNNAME: u32 = 8;
+/// Seconds of a trouble in which it is looked at several times a second until it has a name and
+/// something is done about it.
+const GLANCES_S: f64 = 10.0;
+/// While the trouble is younger than this, packets are looked at within the second also when it has
+/// a name, and a plan is replaced as soon as more is known.
+pub(super) const FIRST_LOOKS_S: f64 = 1.5;
 /// Lines of what was done that an incident keeps: a month of measures that come and go.
 const MOST_LINES: usize = 2_000;
 
@@ -43,6 +49,15 @@ pub enum Told {
     Noted(String),
     /// Something of our own went wrong; the guard goes on.
     Failed(String),
+}
+
+/// What is done about a disturbance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Nothing,
+    /// It is calm, and what helped waits for it to begin again.
+    Resting,
+    Something,
 }
 
 /// A disturbance that is open.
@@ -129,6 +144,15 @@ impl Incident {
         }
     }
 
+    /// The guard was cut off in it, and goes on now.
+    pub(super) fn goes_on_after_gap(&mut self, saved: Timestamp, now: Timestamp) {
+        let text = format!(
+            "the guard was restarted: nothing was seen for {:.0} s at most, and is in no figure",
+            now.since_s(saved).max(1.0)
+        );
+        self.note(now, Actor::Seawall, Event::Note { text });
+    }
+
     /// What was done about it so far.
     pub(super) fn done(&self) -> &Ledger {
         &self.done
@@ -165,6 +189,19 @@ impl Incident {
     /// Whether the operator has been told nothing yet but that something is going on.
     pub(super) fn is_unnamed(&self) -> bool {
         !self.cause.is_some_and(|cause| cause.class().is_named())
+    }
+
+    /// Whether it is looked at before a second is over: while it is young, and has no name or nothing
+    /// is done about it. Packets are looked at also when they have a name: the first of a flood tell
+    /// little of it.
+    pub(super) fn is_looked_at(&self, doing: Doing, has_packets: bool, now: Timestamp) -> bool {
+        let age_s = now.since_s(self.onset);
+        match doing {
+            Doing::Resting => false,
+            Doing::Nothing => age_s <= GLANCES_S,
+            Doing::Something if self.is_unnamed() => age_s <= GLANCES_S,
+            Doing::Something => has_packets && age_s < FIRST_LOOKS_S,
+        }
     }
 
     /// Writes what the users are told, if that is news: first that there is trouble, then of which
@@ -245,6 +282,17 @@ mod tests {
         assert!(!incident.is_joined(&[verdict(Cause::HttpFlood)]));
         assert!(incident.is_joined(&[verdict(Cause::HttpFlood), verdict(Cause::SynFlood)]));
         assert!(!incident.is_joined(&[verdict(Cause::SlowBackend)]), "no attack");
+    }
+
+    /// Broke: measures that rested after four calm seconds of a slow attack were back a moment later, for
+    /// a look at a second under way found that nothing was done about it, and so once a second.
+    #[test]
+    fn what_rests_is_not_planned_for_anew_while_it_is_calm() {
+        let incident =
+            Incident { cause: Some(Cause::SlowHttp), ..Incident::open(Timestamp::from_seconds(7)) };
+        let is_looked_at = |doing| incident.is_looked_at(doing, true, Timestamp::from_seconds(12));
+        assert!(is_looked_at(Doing::Nothing), "it has a name, and nothing is done");
+        assert!(!is_looked_at(Doing::Resting));
     }
 
     /// Broke: what was only proposed last was told as applied, at the end of an incident whose measures

@@ -2,8 +2,9 @@
 //! are, and, for a program that takes over, the incident that is open and what is in force.
 //!
 //! ```text
-//! STATE/known     once a minute and at the end; a guard that starts within the hour goes on with what
-//!                 is normal and who is known, and begins with no incident
+//! STATE/known     once a minute, every few seconds of an incident, and at the end; a guard that starts
+//!                 within the hour goes on with what is normal and who is known, and one that starts
+//!                 within the minute with the incident that was cut off as well
 //! handover-….known  at an upgrade: everything
 //! ```
 //!
@@ -27,6 +28,8 @@ use std::path::{Path, PathBuf};
 const KIND: &str = "seawall known 1";
 /// What is older than this says little of now: traffic differs by the time of day.
 const LONGEST_S: f64 = 3_600.0;
+/// An incident that was cut off is gone on with for so long: what has begun since may be another.
+const GAP_S: f64 = 60.0;
 /// Numbers of one frame, so that no frame is too long to be read back.
 const FRAME_WORDS: usize = 250_000;
 
@@ -106,12 +109,18 @@ impl Knowledge {
         Ok(Some(Self { saved: header.saved, engine, edge, control }))
     }
 
-    /// What of it is of use to a guard that starts now, after a time in which nobody watched: no
-    /// incident, and nothing that is too old.
+    /// What of it is of use to a guard that starts now, after a time in which nobody watched: nothing
+    /// that is too old, and of incidents the one that was cut off a moment ago.
     #[must_use]
-    pub fn after_pause(self, now: Timestamp) -> Option<Self> {
+    pub fn after_pause(self, now: Timestamp, is_ended: impl Fn(&str) -> bool) -> Option<Self> {
         let age_s = now.since_s(self.saved);
-        (0.0..=LONGEST_S).contains(&age_s).then(|| Self {
+        let goes_on = age_s <= GAP_S && self.control.incident().is_some_and(|name| !is_ended(name));
+        let is_young = (0.0..=LONGEST_S).contains(&age_s);
+        if is_young && goes_on {
+            let control = self.control.after_gap(self.saved, now);
+            return Some(Self { engine: self.engine.after_gap(), control, ..self });
+        }
+        is_young.then(|| Self {
             engine: self.engine.after_pause(),
             control: control::Kept::default(),
             ..self
@@ -187,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_guard_that_starts_in_the_middle_of_an_attack_does_not_learn_it_as_normal() {
-        let known = known(90).after_pause(Timestamp::from_seconds(120)).expect("young enough");
+        let known = known(90).after_pause(Timestamp::from_seconds(120), |_| false).expect("young enough");
         let (mut knowing, mut new) = (known.engine, Engine::new(Policy::default(), None));
         let mut opened = [None, None];
         for s in 120..150 {
@@ -205,11 +214,15 @@ mod tests {
     #[test]
     fn a_pause_is_no_silence_and_what_is_old_is_not_used() {
         let known = known(90);
-        let mut engine = known.clone().after_pause(Timestamp::from_seconds(3_000)).expect("young").engine;
+        let mut engine =
+            known.clone().after_pause(Timestamp::from_seconds(3_000), |_| false).expect("young").engine;
         for s in 3_000..3_030 {
             assert_eq!(second(&mut engine, s, 18 + (s * 7 % 5) as u32), [], "second {s}");
         }
-        assert!(known.clone().after_pause(Timestamp::from_seconds(90 + 3_601)).is_none());
-        assert!(known.after_pause(Timestamp::from_seconds(10)).is_none(), "a clock that was set back");
+        assert!(known.clone().after_pause(Timestamp::from_seconds(90 + 3_601), |_| false).is_none());
+        assert!(
+            known.after_pause(Timestamp::from_seconds(10), |_| false).is_none(),
+            "a clock that was set back"
+        );
     }
 }

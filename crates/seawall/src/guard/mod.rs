@@ -25,6 +25,7 @@ mod local;
 pub mod logs;
 mod openings;
 pub mod packets;
+mod plans;
 mod postgres;
 mod senders;
 pub mod servers;
@@ -71,6 +72,10 @@ fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: 
             let was_on = dns.iter_mut().fold(control.undo(now), |was_on, d| d.undo() | was_on);
             let stays_off = control.is_suspended() || dns.iter().any(DnsControl::is_suspended);
             json!({ "withdrawn": was_on, "suspended": stays_off })
+        }
+        Order::EndUndo => {
+            let ended = dns.iter_mut().fold(control.end_undo(now), |ended, d| d.end_undo() | ended);
+            json!({ "ended": ended })
         }
         Order::Protect(prefix) => {
             control.protect(*prefix, now);

@@ -40,6 +40,8 @@ const MOST_SEGMENTS: usize = 64;
 const KEPT_WITHIN: Duration = Duration::from_secs(2);
 /// Largest report that is read back.
 const LARGEST_REPORT_BYTES: u64 = 64 << 20;
+/// What is written when an incident has ended.
+const POSTMORTEM: &str = "postmortem.md";
 /// What was done about an incident, and by whom.
 const DONE: &str = "done.json";
 
@@ -196,9 +198,7 @@ impl Store {
         let Ok(entries) = fs::read_dir(self.folder.join("incidents")) else { return Vec::new() };
         let mut all: Vec<(String, bool)> = entries
             .flatten()
-            .filter_map(|e| {
-                Some((e.file_name().into_string().ok()?, e.path().join("postmortem.md").exists()))
-            })
+            .filter_map(|e| Some((e.file_name().into_string().ok()?, e.path().join(POSTMORTEM).exists())))
             .collect();
         all.sort();
         all
@@ -302,6 +302,12 @@ fn is_full(error: &anyhow::Error) -> bool {
 /// What an engine knows to be normal, as an input that a recording can begin with.
 pub fn normal(engine: &Engine) -> Option<Input> {
     engine.known_normal().map(|window| Input::Baseline(Box::new(window.clone())))
+}
+
+/// Whether an incident of a state folder has been written up.
+#[must_use]
+pub fn is_ended(folder: &Path, name: &str) -> bool {
+    folder.join("incidents").join(name).join(POSTMORTEM).exists()
 }
 
 /// The segments of a folder by number.

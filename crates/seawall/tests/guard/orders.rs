@@ -3,6 +3,7 @@
 use super::guard::{Folder, Guard, eventually};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Instant;
 
 /// A site that answers everything at once.
 pub fn site() -> SocketAddr {
@@ -80,6 +81,17 @@ fn measures_are_undone_in_one_order_and_stay_away() {
         String::from_utf8_lossy(&again.stdout),
         "no measures were in force; none follow until the trouble is over\n"
     );
+    // Broke: there was no way back before the incident was over.
+    let ended = guard.order(&["undo", "--end"]);
+    assert_eq!(
+        String::from_utf8_lossy(&ended.stdout),
+        "measures are taken again where the trouble calls for them\n"
+    );
+    let from = Instant::now();
+    eventually("measures are in force again", || {
+        hammer(&guard, 500);
+        (!guard.lines_with("measures in force", from).is_empty()).then_some(())
+    });
     // Who did what stays in the write-up.
     guard.signal("TERM");
     assert_eq!(guard.wait(), Some(0));
@@ -89,6 +101,7 @@ fn measures_are_undone_in_one_order_and_stay_away() {
         .map(|entry| std::fs::read_to_string(entry.path().join("postmortem.md")).unwrap_or_default())
         .collect();
     assert!(all.contains("undone by hand") && all.contains("operator"), "{all}");
+    assert!(all.contains("measures may be taken again"), "{all}");
 }
 
 #[test]
@@ -102,8 +115,10 @@ fn a_change_that_says_nothing_is_refused() {
     assert!(answer.contains("say what was changed"), "{answer}");
 }
 
+/// Broke: what followed a crash in an attack was an incident of its own, that had begun with the restart
+/// and said so in its write-up.
 #[test]
-fn an_incident_survives_a_crash_and_is_written_up_at_the_next_start() {
+fn an_incident_survives_a_crash_and_goes_on_at_the_next_start() {
     let folder = Folder::new("crash");
     let guard = attacked(&folder);
     let incidents = folder.path().join("state/incidents");
@@ -120,9 +135,20 @@ fn an_incident_survives_a_crash_and_is_written_up_at_the_next_start() {
     let state = folder.path().join("state");
     let guard = Guard::start(&folder, &upstream, &["--state", state.to_str().expect("a plain path")]);
     let name = incident.file_name().expect("a name").to_string_lossy().into_owned();
-    guard.wait_for(&format!("incident {name} was cut off"));
+    guard.wait_for(&format!("going on with incident {name}, which was cut off"));
+    assert!(!guard.ask("GET", "/v1/plan", "").contains("\"plan\":null"), "what was in force is in force");
+    guard.signal("TERM");
+    assert_eq!(guard.wait(), Some(0));
     let postmortem = std::fs::read_to_string(incident.join("postmortem.md")).expect("a postmortem");
-    assert!(postmortem.contains("HTTP flood"), "{postmortem}");
+    assert!(postmortem.contains("HTTP flood") && postmortem.contains("restarted"), "{postmortem}");
+    assert_eq!(std::fs::read_dir(&incidents).expect("incidents").count(), 1);
+    // What was known is gone: it can only be written up.
+    for file in ["postmortem.md", "../../known"] {
+        std::fs::remove_file(incident.join(file)).expect("removed");
+    }
+    let guard = Guard::start(&folder, &upstream, &["--state", state.to_str().expect("a plain path")]);
+    guard.wait_for(&format!("incident {name} was cut off"));
+    assert!(incident.join("postmortem.md").exists());
     assert!(guard.ask("GET", "/v1/incidents", "").contains(&name));
 }
 

@@ -1,0 +1,37 @@
+//! What the control loop asks of plans: whether two are the same, and against whom one is.
+
+use seawall_engine::Conclusion;
+use seawall_model::plan::{Measure, Plan, Scope};
+use seawall_model::report::InputReport;
+use seawall_model::{Cause, Class, Timestamp};
+
+pub(super) fn is_hostile(cause: Cause) -> bool {
+    matches!(cause.class(), Class::Attack | Class::Abuse)
+}
+
+/// What makes two measures the same: what is done to whom, whatever the estimates.
+pub(super) fn key(measure: &Measure) -> String {
+    let scope = match &measure.scope {
+        Scope::All => "all".to_owned(),
+        Scope::Signature(signature) => signature.to_string(),
+        Scope::Sources(prefixes) => prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    };
+    format!("{} {scope}", measure.action.name())
+}
+
+/// In an order of their own: who sends most changes from one second to the next.
+pub(super) fn keys(plan: &Plan) -> Vec<String> {
+    let mut keys: Vec<String> = plan.measures.iter().map(key).collect();
+    keys.sort_unstable();
+    keys
+}
+
+pub(super) fn live_input(conclusion: &Conclusion, now: Timestamp) -> InputReport {
+    InputReport {
+        path: "live".to_owned(),
+        kind: "requests through the edge".to_owned(),
+        first: conclusion.findings.onset,
+        last: Some(now),
+        ..InputReport::default()
+    }
+}
