@@ -481,6 +481,7 @@ impl Engine {
             self.diagnose_episode(&mut episode, second, effects);
         }
         self.look_for_turn(&mut episode, second, effects);
+        self.look_beside(&mut episode, effects);
         let adopted = second.since_s(episode.onset) > NEW_NORMAL_S
             && episode
                 .diagnosis
@@ -574,6 +575,16 @@ impl Engine {
         episode.named = Some(second.plus_ns(SECOND_NS));
         effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));
         episode.set_diagnosis(second, diagnosis, findings);
+    }
+
+    /// An attack that begins on top of another is named beside it, for what it asks for more of than all
+    /// that came before.
+    fn look_beside(&self, episode: &mut Episode, effects: &mut Vec<Effect>) {
+        let Some((rise, lately, before)) = episode.rise(self.reference()) else { return };
+        let expected = Expected::of(&before);
+        let findings = measure::findings_with(&lately, Some(&before), &expected, Some(rise.since));
+        let is_news = episode.add_beside(rise, &diagnose(&findings, &self.policy));
+        effects.extend(episode.diagnosis.clone().filter(|_| is_news).map(|d| Effect::Diagnosed(Box::new(d))));
     }
 
     pub(crate) fn episode_findings(&self, episode: &Episode) -> Findings {

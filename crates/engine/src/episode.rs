@@ -1,5 +1,6 @@
 //! An episode: one stretch of time in which something was unlike before.
 
+use crate::beside::{Beside, Rise};
 use seawall_detection::Window;
 use seawall_detection::detector::{Cusum, SERIES, SHARES, Series, ShareSeries, Shift};
 use seawall_model::cause::Class;
@@ -82,6 +83,8 @@ pub(crate) struct Episode {
     levels: Vec<Cusum>,
     /// What may be another attack, while it is looked at.
     turn: Option<Turn>,
+    /// Attacks on top of what it is named for.
+    pub beside: Beside,
     /// What it was before it became what it is.
     pub earlier: Vec<Concluded>,
     /// Seconds that look calm again, not yet sure.
@@ -185,6 +188,12 @@ impl Recent {
         self.seconds.iter().filter(|(second, _)| *second >= onset).for_each(|(_, w)| since.merge(w));
         since
     }
+
+    fn until(&self, onset: Timestamp) -> Window {
+        let mut until = Window::default();
+        self.seconds.iter().filter(|(second, _)| *second < onset).for_each(|(_, w)| until.merge(w));
+        until
+    }
 }
 
 /// Something has risen on top of a trouble that has a name.
@@ -229,6 +238,7 @@ impl Episode {
             is_unnamed: true,
             levels: levels(),
             turn: None,
+            beside: Beside::default(),
             earlier: Vec::new(),
             tail: Vec::new(),
             diagnosis: None,
@@ -296,6 +306,37 @@ impl Episode {
     pub(crate) fn turning(&self) -> Option<(Timestamp, Window)> {
         let since = self.turn.filter(|_| self.tail.is_empty())?.since;
         Some((since, self.recent.since(since)))
+    }
+
+    /// What has suddenly come on top, beside what is `usual`: with its seconds, and those before it.
+    pub(crate) fn rise(&mut self, usual: Option<&Window>) -> Option<(Rise, Window, Window)> {
+        let is_attack = self.standing.as_ref().is_some_and(|s| s.diagnosis.verdict.class == Class::Attack);
+        if !is_attack || !self.tail.is_empty() {
+            return None;
+        }
+        let rise = self.beside.rise(&self.recent.seconds, usual)?;
+        Some((rise, self.recent.since(rise.since), self.recent.until(rise.since)))
+    }
+
+    /// Takes what that turns out to be; true if it is another attack, and news.
+    pub(crate) fn add_beside(&mut self, rise: Rise, new: &Diagnosis) -> bool {
+        let Some(standing) = &self.standing else { return false };
+        let is_news = self.beside.take(rise, new, &standing.diagnosis);
+        if let Some(present) = self.diagnosis.take() {
+            self.diagnosis = Some(self.with_beside(present));
+        }
+        is_news
+    }
+
+    /// With what goes on beside it. Two attacks at once are less clear than one, and the whole may look like
+    /// the second alone: neither is a reason to give up the name of the first.
+    fn with_beside(&self, found: Diagnosis) -> Diagnosis {
+        let is_undecided = found.verdict.class == Class::Undecided && !self.beside.is_empty();
+        let is_unclear = is_undecided || self.beside.has(found.verdict.cause);
+        let stands = self.standing.as_ref().filter(|_| is_unclear).map(|s| s.diagnosis.clone());
+        let mut diagnosis = stands.unwrap_or(found);
+        self.beside.join(&mut diagnosis);
+        diagnosis
     }
 
     /// Whether what is new turns out to be an attack that the whole is not named for: thinned out by
@@ -381,6 +422,8 @@ impl Episode {
 
     /// Takes the present diagnosis, and what it stands on, at the end of a second.
     pub(crate) fn set_diagnosis(&mut self, second: Timestamp, diagnosis: Diagnosis, findings: Findings) {
+        self.beside.forget_what_is_over(&self.recent.seconds);
+        let diagnosis = self.with_beside(diagnosis);
         let normal =
             diagnosis.verdict.class == Class::Normal && diagnosis.verdict.confidence >= SURELY_NORMAL;
         self.normal_in_a_row = if normal { self.normal_in_a_row + 1 } else { 0 };

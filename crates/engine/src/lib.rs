@@ -9,6 +9,7 @@
 //! Input → second → series → alarm? → episode → findings → diagnosis → signatures → Effect
 //! ```
 
+mod beside;
 mod coarse;
 mod conclude;
 mod engine;

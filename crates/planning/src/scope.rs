@@ -3,6 +3,7 @@
 use crate::ladder::{Ladder, Over};
 use crate::planner::PlanInput;
 use seawall_model::cause::Class;
+use seawall_model::finding::Ranked;
 use seawall_model::metric::Metric;
 use seawall_model::observation::{Fragment, HttpVersion, Method, protocol, tcp_flags};
 use seawall_model::plan::Scope;
@@ -19,6 +20,9 @@ const TIMES_NORMAL: f64 = 10.0;
 /// Requests that one visitor makes at once: a page comes with its parts. A flood that has just begun
 /// is so few requests that a visitor among them looks heavy.
 const ONE_VISIT: f64 = 30.0;
+
+/// Share of all by which a path has risen that a second attack is about.
+const RISEN_BESIDE: f64 = 0.03;
 
 /// A scope, or why there is none.
 pub(crate) type Scoped = Result<Scope, String>;
@@ -184,9 +188,9 @@ fn kind(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
             vec![Test::Protocol(protocol::TCP), Test::TcpFlags(tcp_flags::SYN | tcp_flags::ACK)]
         }
         Cause::DnsRandomSubdomain => zone(input).into_iter().collect(),
-        Cause::ExpensiveEndpoint => top_path(input).into_iter().collect(),
+        Cause::ExpensiveEndpoint => risen_path(ladder, input).into_iter().collect(),
         Cause::CredentialAbuse if ladder.layer == Layer::Http => {
-            top_path(input).into_iter().chain([Test::Method(Method::Post)]).collect()
+            risen_path(ladder, input).into_iter().chain([Test::Method(Method::Post)]).collect()
         }
         _ => Vec::new(),
     };
@@ -214,9 +218,18 @@ fn zone(input: &PlanInput<'_>) -> Option<Test> {
     zone.contains('.').then(|| Test::DnsSuffix(zone.to_owned()))
 }
 
-fn top_path(input: &PlanInput<'_>) -> Option<Test> {
+/// The path that most came on top for: what is asked for most at any time is the visitors'. Of an attack
+/// beside the one that all is named for, the next such path.
+fn risen_path(ladder: &Ladder, input: &PlanInput<'_>) -> Option<Test> {
     let (_, paths) = input.rankings.dimensions.iter().find(|(name, _)| name == "path")?;
-    let path = paths.first().filter(|p| p.name.starts_with('/'))?;
+    let rise = |path: &Ranked| path.share - path.baseline_share.unwrap_or(0.0);
+    let mut paths: Vec<&Ranked> = paths.iter().collect();
+    paths.sort_by(|a, b| rise(b).total_cmp(&rise(a)));
+    let is_beside = ladder.cause != input.diagnosis.verdict.cause;
+    let path = if is_beside { paths.get(1).filter(|p| rise(p) >= RISEN_BESIDE)? } else { paths.first()? };
+    if !path.name.starts_with('/') {
+        return None;
+    }
     Some(if path.name.split('/').any(|s| s == "*") {
         Test::PathTemplate(path.name.clone())
     } else {

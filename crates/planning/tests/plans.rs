@@ -3,10 +3,11 @@
 mod fixture;
 
 use fixture::Case;
+use seawall_model::finding::Ranked;
 use seawall_model::metric::Metric;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
-use seawall_model::signature::{Layer, Test};
-use seawall_model::{Cause, Class, Prefix};
+use seawall_model::signature::Test;
+use seawall_model::{Cause, Class};
 
 fn plan_for(case: &Case) -> Plan {
     case.plan().0.unwrap_or_else(|| panic!("no plan for {}", case.diagnosis.verdict.cause))
@@ -98,6 +99,25 @@ fn a_crowd_that_the_site_bears_is_left_alone() {
     assert!(crowd(&[(ratio, 1.1), (p95, 220_000.0), (Metric::ServerErrorShare, 0.2)]));
 }
 
+/// Broke: in the first second of password guessing its measure asked for a cookie at `/media/*`, where the
+/// visitors' pictures are, and not at the log-in.
+#[test]
+fn guessing_is_held_back_where_it_rises_and_not_where_most_is_asked_for() {
+    let mut case = Case::new(Cause::CredentialAbuse);
+    case.signatures.clear();
+    let ranked = |name: &str, share: f64, before: f64| Ranked {
+        name: name.into(),
+        share,
+        baseline_share: Some(before),
+    };
+    let paths = vec![ranked("/media/*", 0.4, 0.45), ranked("/session/new", 0.3, 0.01), ranked("/", 0.2, 0.2)];
+    case.rankings.dimensions = vec![("path".into(), paths)];
+    let plan = plan_for(&case);
+    let scopes: Vec<String> = plan.measures.iter().map(|m| format!("{:?}", m.scope)).collect();
+    assert!(scopes.iter().any(|s| s.contains("/session/new")), "{scopes:?}");
+    assert!(!scopes.iter().any(|s| s.contains("/media")), "{scopes:?}");
+}
+
 #[test]
 fn a_flood_without_signature_gets_challenge_and_limits() {
     let mut case = Case::new(Cause::HttpFlood);
@@ -105,37 +125,6 @@ fn a_flood_without_signature_gets_challenge_and_limits() {
     let plan = plan_for(&case);
     assert!(names(&plan).contains(&"challenge"), "{:?}", names(&plan));
     assert!(!plan.measures.iter().any(denies));
-}
-
-/// Broke: under a rapid reset, whose streams never become requests, people were challenged, and some
-/// refused by what they had in common.
-#[test]
-fn abuse_of_connections_is_not_answered_by_what_requests_have_in_common() {
-    let mut case = Case::new(Cause::Http2Abuse);
-    assert!(!case.signatures.is_empty());
-    for _ in 0..2 {
-        let plan = plan_for(&case);
-        assert!(
-            !names(&plan).contains(&"challenge") && !plan.measures.iter().any(denies),
-            "{:?}",
-            names(&plan)
-        );
-        assert!(names(&plan).contains(&"investigate"));
-        case.signatures.clear();
-    }
-}
-
-/// Broke: a flood of requests inside TLS from one address was answered by a challenge for everybody.
-#[test]
-fn who_sends_requests_that_nobody_could_read_is_dropped_by_packets() {
-    let mut case = Case::new(Cause::HttpFlood);
-    let sender = case.rankings.proven_sources[0];
-    case.signatures =
-        vec![fixture::signature(Layer::Packet, vec![Test::Protocol(6), Test::Source(Prefix::host(sender))])];
-    let plan = plan_for(&case);
-    let blocked = plan.measures.iter().find(|m| denies(m)).map(|m| (&m.action, &m.scope));
-    assert_eq!(blocked, Some((&Action::Block { status: 0 }, &Scope::Signature(case.signatures[0].clone()))));
-    assert!(!names(&plan).contains(&"challenge"), "{:?}", names(&plan));
 }
 
 #[test]

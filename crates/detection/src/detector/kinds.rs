@@ -55,7 +55,7 @@ impl KindTimes {
     /// used to. `learn` is false while something is known to be wrong.
     pub fn step(&mut self, time: Timestamp, second: &HttpWindow, learn: bool) -> Option<Timestamp> {
         let mut risen: Option<Timestamp> = None;
-        for (hash, seen) in second.kinds.sorted() {
+        for (hash, seen) in second.kinds.sorted().into_iter().filter(|(_, seen)| seen.timed > 0) {
             let Some(kind) = self.entry(*hash, learn) else { continue };
             if let Some(since) = kind.step(time, seen, learn) {
                 risen = Some(risen.map_or(since, |r| r.min(since)));

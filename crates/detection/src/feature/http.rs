@@ -61,7 +61,7 @@ pub struct HttpWindow {
     pub good_durations_us: Histogram,
     pub profiles: Profiles<ClientProfile>,
     pub servers: Profiles<ServerProfile>,
-    /// Times by kind of request.
+    /// How many there were, and their times, by kind of request; without what is fetched along.
     pub kinds: Profiles<KindTime>,
     pub sample: Sample,
     /// Requests that `sample` holds without an answer, once they are answered: without these only
@@ -153,6 +153,11 @@ impl HttpWindow {
         self.urls.insert(hash::combine(path, query));
         self.count(r, kind);
         self.sample.offer(priority, |out| codec::encode_request(r, out));
+        if kind != PathKind::Asset
+            && let Some(seen) = self.kinds.entry(kind_of(r, kind))
+        {
+            seen.asked = seen.asked.saturating_add(1);
+        }
         let profile = self.profiles.entry(client)?;
         profile.count(r, kind, &Hashes { agent, path, query });
         Some(profile)
@@ -328,9 +333,10 @@ fn kind_of(r: &Request<'_>, kind: PathKind) -> u64 {
     })
 }
 
-/// How long requests of one kind took.
+/// How many requests of one kind there were, and how long they took.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KindTime {
+    pub asked: u32,
     pub timed: u32,
     /// Sum of binary logarithms, and of their squares, in units of 1/256.
     pub logs: u64,
@@ -348,6 +354,7 @@ impl KindTime {
 
 impl Profile for KindTime {
     fn merge(&mut self, other: &Self) {
+        self.asked = self.asked.saturating_add(other.asked);
         self.timed = self.timed.saturating_add(other.timed);
         self.logs = self.logs.saturating_add(other.logs);
         self.squares = self.squares.saturating_add(other.squares);

@@ -92,6 +92,12 @@ impl<P: Profile> Profiles<P> {
         all
     }
 
+    /// The profile of a source, where it is in sight.
+    #[must_use]
+    pub fn get(&self, source_hash: u64) -> Option<&P> {
+        self.find(source_hash).and_then(|at| self.entries.get(at)).map(|(_, profile)| profile)
+    }
+
     #[must_use]
     pub fn has_seen(&self, source_hash: u64) -> bool {
         self.find(source_hash).is_some()

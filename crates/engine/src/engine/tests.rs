@@ -5,7 +5,7 @@ use crate::LastSecond;
 use seawall_model::Cause;
 use seawall_model::hash;
 use seawall_model::observation::{
-    BackendEvent, BackendEventKind, Connection, ConnectionEvent, Observation, Request,
+    BackendEvent, BackendEventKind, Connection, ConnectionEvent, Method, Observation, Request,
 };
 
 /// Requests, each from an address of its own; in calm times every other one for a part of a page.
@@ -279,6 +279,44 @@ fn an_attack_that_begins_during_another_is_named_in_seconds() {
     let earlier = engine.present().map(|c| c.episodes).unwrap_or_default();
     let told: Vec<_> = earlier.iter().map(|e| (e.verdict.cause, e.verdict.end)).collect();
     assert_eq!(told, [(Cause::SlowHttp, Some(Timestamp::from_seconds(160)))]);
+}
+
+/// Log-in attempts of sources that come once, all held back.
+fn guesses(second: i64) -> Window {
+    let mut window = Window::default();
+    for n in 0..50_u64 {
+        let bits = hash::mix(hash::combine(second as u64, n));
+        let client = IpAddr::from((0xC612_0000 + (bits >> 50) as u32).to_be_bytes());
+        let time = Timestamp::from_seconds(second).plus_ns(n as i64 * 3_000_000);
+        let request = Request { method: Method::Post, path: b"/login", ..Request::new(time, client) };
+        window.observe_arrival(&request, bits);
+    }
+    window
+}
+
+/// Broke: password guessing that began inside a flood had its name after 22 seconds or never: beside the
+/// flood it changed hardly a figure.
+#[test]
+fn guessing_on_top_of_a_flood_is_named_in_seconds_and_as_long_as_it_goes_on() {
+    let mut engine = after_calm();
+    for second in 30..50 {
+        feed(&mut engine, second, pages(second, 180));
+    }
+    let beside = |engine: &Engine| -> Vec<Cause> {
+        engine.diagnosis().map(|d| d.also.iter().map(|v| v.cause).collect()).unwrap_or_default()
+    };
+    assert_eq!(beside(&engine), []);
+    for second in 50..56 {
+        let mut window = pages(second, 180);
+        window.merge(&guesses(second));
+        feed(&mut engine, second, window);
+    }
+    assert_eq!(engine.diagnosis().map(|d| d.verdict.cause), Some(Cause::HttpFlood));
+    assert_eq!(beside(&engine), [Cause::CredentialAbuse]);
+    for second in 56..100 {
+        feed(&mut engine, second, pages(second, 180));
+    }
+    assert_eq!(beside(&engine), [], "it is over, and the flood is not");
 }
 
 #[test]

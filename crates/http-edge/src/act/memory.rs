@@ -82,6 +82,8 @@ const WAYS: usize = 4;
 const SETTLED_S: u32 = 5;
 /// Seconds between calm requests of a client that needs no parts, such as a program's.
 const STEADY_S: u32 = 30;
+/// Parts of a page in calm times that show a visit which has just begun.
+const PARTS_OF_VISIT: u8 = 2;
 /// Seconds within which a page's parts are fetched.
 const PARTS_S: u32 = 20;
 /// Pages without any part after which a client is suspect, on a site whose pages have parts.
@@ -236,6 +238,7 @@ impl Memory {
         }
         self.change(sighting.key, now_s, |entry, first_s| {
             entry.took(sighting, now_s);
+            entry.has_begun |= !in_trouble && entry.was_served && entry.parts >= PARTS_OF_VISIT;
             entry.is_settled |= !in_trouble && entry.was_served && now_s >= first_s + STEADY_S;
         });
     }
@@ -425,11 +428,13 @@ struct Seen {
 impl Seen {
     /// Whether it was here before the trouble and showed more than one request: what pages are
     /// made of, or requests some time apart. One alone may be the flood's, from before it was
-    /// noticed.
+    /// noticed. Whoever had come a moment before, and was seen then to take a page with its parts, is
+    /// in the first page of a visit.
     fn was_before(&self) -> bool {
         let until = if self.onset_s == 0 { self.now_s } else { self.onset_s };
         let is_older = self.first_s.saturating_add(SETTLED_S) <= until;
-        is_older && (self.entry.is_settled || self.entry.parts > 0)
+        let has_begun = self.entry.has_begun && self.first_s < until;
+        has_begun || (is_older && (self.entry.is_settled || self.entry.parts > 0))
     }
 }
 
@@ -457,6 +462,8 @@ struct Entry {
     was_served: bool,
     /// Was answered in calm times, and came back [`STEADY_S`] after its first sight.
     is_settled: bool,
+    /// Took a page with [`PARTS_OF_VISIT`] of its parts in calm times.
+    has_begun: bool,
 }
 
 impl Entry {
@@ -495,6 +502,7 @@ impl Entry {
             | u64::from(self.pace) << 46
             | u64::from(self.was_served) << 54
             | u64::from(self.is_settled) << 55
+            | u64::from(self.has_begun) << 56
     }
 
     fn unpacked(bits: u64) -> Self {
@@ -506,6 +514,7 @@ impl Entry {
             pace: (bits >> 46) as u8,
             was_served: bits >> 54 & 1 == 1,
             is_settled: bits >> 55 & 1 == 1,
+            has_begun: bits >> 56 & 1 == 1,
         }
     }
 }

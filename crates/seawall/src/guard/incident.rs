@@ -166,7 +166,11 @@ impl Incident {
             let (cause, vectors, confidence) = (verdict.cause, verdict.vectors.clone(), verdict.confidence);
             self.note(now, Actor::Seawall, Event::Named { cause, vectors, confidence });
         }
-        let is_joined = report.verdict.class.is_named() && self.is_joined(&report.also);
+        let joined = if report.verdict.class.is_named() { self.joined(&report.also) } else { Vec::new() };
+        let is_joined = !joined.is_empty();
+        for Verdict { cause, vectors, confidence, .. } in joined {
+            self.note(now, Actor::Seawall, Event::Named { cause, vectors, confidence });
+        }
         self.report = Some(report);
         let is_new = is_renamed || is_joined;
         if is_new {
@@ -175,15 +179,13 @@ impl Incident {
         is_new
     }
 
-    /// Whether there is an attack at the same time that nobody was told of.
-    fn is_joined(&mut self, also: &[Verdict]) -> bool {
-        let before = self.beside.len();
-        for cause in also.iter().filter(|v| v.class == Class::Attack).map(|v| v.cause) {
-            if !self.beside.contains(&cause) {
-                self.beside.push(cause);
-            }
-        }
-        self.beside.len() > before
+    /// What is done to us at the same time that nobody was told of.
+    fn joined(&mut self, also: &[Verdict]) -> Vec<Verdict> {
+        let is_hostile = |v: &&Verdict| matches!(v.class, Class::Attack | Class::Abuse);
+        let new = also.iter().filter(is_hostile).filter(|v| !self.beside.contains(&v.cause));
+        let new: Vec<Verdict> = new.cloned().collect();
+        self.beside.extend(new.iter().map(|verdict| verdict.cause));
+        new
     }
 
     /// Whether the operator has been told nothing yet but that something is going on.
@@ -277,11 +279,11 @@ mod tests {
     #[test]
     fn an_attack_beside_another_is_news_once() {
         let mut incident = Incident::open(Timestamp::from_seconds(7));
-        assert!(!incident.is_joined(&[]));
-        assert!(incident.is_joined(&[verdict(Cause::HttpFlood)]));
-        assert!(!incident.is_joined(&[verdict(Cause::HttpFlood)]));
-        assert!(incident.is_joined(&[verdict(Cause::HttpFlood), verdict(Cause::SynFlood)]));
-        assert!(!incident.is_joined(&[verdict(Cause::SlowBackend)]), "no attack");
+        assert!(incident.joined(&[]).is_empty());
+        assert!(!incident.joined(&[verdict(Cause::HttpFlood)]).is_empty());
+        assert!(incident.joined(&[verdict(Cause::HttpFlood)]).is_empty());
+        assert!(!incident.joined(&[verdict(Cause::HttpFlood), verdict(Cause::SynFlood)]).is_empty());
+        assert!(incident.joined(&[verdict(Cause::SlowBackend)]).is_empty(), "no attack");
     }
 
     /// Broke: measures that rested after four calm seconds of a slow attack were back a moment later, for

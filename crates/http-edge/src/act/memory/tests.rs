@@ -107,6 +107,25 @@ fn pages_faster_than_people_read_are_suspect_until_they_slow_down() {
     assert_eq!(take(&memory, &page(1_000_003), 140.0), Standing::Known);
 }
 
+/// Broke: people in the first page of a visit were challenged as strangers, because the trouble had begun
+/// within five seconds of it.
+#[test]
+fn whoever_has_just_taken_a_page_with_its_parts_is_known_and_an_early_mimic_is_not() {
+    let visit = |n: u32, pages_at: f64, parts_at: f64| {
+        let memory = with_visitors();
+        take(&memory, &page(n), pages_at);
+        (0..3).for_each(|_| _ = take(&memory, &part(n), parts_at));
+        memory.trouble(at(100.0));
+        take(&memory, &page(n), 101.0)
+    };
+    assert_eq!(visit(5, 98.0, 98.4), Standing::Known);
+    assert_eq!(visit(6, 100.1, 100.2), Standing::Visiting, "it came with the trouble, before it was noticed");
+    let walker = with_visitors();
+    (0..2).for_each(|_| _ = take(&walker, &page(7), 98.0));
+    walker.trouble(at(100.0));
+    assert_eq!(take(&walker, &page(7), 101.0), Standing::Unknown, "pages and no parts");
+}
+
 #[test]
 fn what_the_flood_got_before_it_was_noticed_makes_nobody_known() {
     let memory = with_visitors();
@@ -193,7 +212,7 @@ fn clients_are_forgotten_when_the_policy_says() {
 #[test]
 fn entries_survive_packing() {
     for n in 0..5_000_u64 {
-        let bits = hash::mix(n) & ((1 << 56) - 1);
+        let bits = hash::mix(n) & ((1 << 57) - 1);
         assert_eq!(Entry::unpacked(bits).packed(), bits);
     }
 }
