@@ -178,12 +178,15 @@ fn as_report(episode: &Concluded) -> EpisodeReport {
 }
 
 /// Which kind of record to look for signatures in; `None`: nothing is unwanted, or the fault is
-/// our own. Abuse shows on several: requests say most, where there are any.
+/// our own. Abuse and floods of requests show on several: requests say most, where there are any.
 fn layer(cause: Cause, during: &Window) -> Option<Layer> {
-    match cause.class() {
-        Class::Attack => Some(cause.layer()),
-        Class::Abuse if cause.layer() == Layer::Dns => Some(Layer::Dns),
-        Class::Abuse => Some(if during.http.is_some() { Layer::Http } else { Layer::Packet }),
+    let has_requests = during.http.as_ref().is_some_and(|h| h.counters.requests > 0);
+    let by_records = if has_requests { Layer::Http } else { Layer::Packet };
+    match (cause.class(), cause.layer()) {
+        (Class::Attack, Layer::Http) => Some(by_records),
+        (Class::Attack, layer) => Some(layer),
+        (Class::Abuse, Layer::Dns) => Some(Layer::Dns),
+        (Class::Abuse, _) => Some(by_records),
         _ => (cause == Cause::ClientFault).then_some(Layer::Http),
     }
 }
@@ -211,7 +214,10 @@ fn signatures(chosen: &Concluded, reference: Option<&Window>, places: &Places) -
         Layer::Packet => {
             let records = |w: &Window| w.net.as_ref().map(|n| n.records()).unwrap_or_default();
             let (now, before) = (records(&chosen.during), reference.map(records).unwrap_or_default());
-            contrast(Sample::Packets(&now), Sample::Packets(&before))
+            let mut found = contrast(Sample::Packets(&now), Sample::Packets(&before));
+            // A packet is a piece of a connection: only whole senders of encrypted requests go.
+            found.retain(|s| cause.layer() != Layer::Http || s.names_sources());
+            found
         }
         Layer::Dns => {
             let records = |w: &Window| w.dns.as_ref().map(|d| d.asked_records()).unwrap_or_default();

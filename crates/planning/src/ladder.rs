@@ -83,7 +83,8 @@ pub(crate) fn ladder(cause: Cause) -> Ladder {
         Cause::SynFlood => SYN,
         Cause::ConnectionFlood | Cause::TlsFlood => CONNECTIONS,
         Cause::SlowHttp => SLOW,
-        Cause::HttpFlood | Cause::Http2Abuse => REQUESTS,
+        Cause::HttpFlood => REQUESTS,
+        Cause::Http2Abuse => STREAMS,
         Cause::CacheBusting => CACHE_BUSTING,
         Cause::ExpensiveEndpoint => COSTLY,
         Cause::DnsFlood => QUERIES,
@@ -214,6 +215,31 @@ const SLOW: &[Rung] = &[
         Over::All,
         When::Never("a connection that never completes its request is never challenged"),
     ),
+];
+
+/// What is abused are connections. The requests that are seen meanwhile are other people's: what
+/// these have in common, and who sends most of them, says nothing of the attack.
+const STREAMS: &[Rung] = &[
+    rung(Step::Limit(RateKey::Source), Over::All, When::Always),
+    rung(
+        Step::Investigate(
+            "whether the web server ends connections that reset stream after stream (CVE-2023-44487): its version, and its limits on the streams and requests of a connection",
+        ),
+        Over::All,
+        When::Always,
+    ),
+    rung(
+        Step::Block,
+        Over::Signatures,
+        When::Never("streams that are reset are not among the requests that signatures are of"),
+    ),
+    rung(
+        Step::Challenge,
+        Over::All,
+        When::Never("who resets a stream at once reads no answer; only visitors would have to solve it"),
+    ),
+    rung(Step::Shed, Over::All, SATURATED),
+    rung(Step::ProviderMode, Over::All, When::Reserve("waits for the closer measures to fail")),
 ];
 
 const REQUESTS: &[Rung] = &[

@@ -86,9 +86,10 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn climb(&mut self, cause: Cause) {
-        let ladder = self.suited(ladder(cause));
-        let cover = narrow_cover(&ladder, self.input);
-        for rung in ladder.rungs {
+        let of_cause = ladder(cause);
+        let cover = narrow_cover(&self.suited(of_cause, Over::Signatures), self.input);
+        for rung in of_cause.rungs {
+            let ladder = self.suited(of_cause, rung.over);
             match rung.when {
                 When::Never(why) => self.reject(rung, &ladder, format!("{why}{}", self.figures(cause))),
                 When::Reserve(why) => self.hold(rung, why, &ladder),
@@ -155,11 +156,19 @@ impl Draft<'_> {
         self.add(placed, scope, forecast, rung.step);
     }
 
-    /// Abuse shows on several layers; what was mined says on which.
-    fn suited(&self, ladder: Ladder) -> Ladder {
-        match (ladder.cause.class(), self.input.signatures.first()) {
-            (Class::Abuse, Some(first)) if !ladder.forgeable && first.layer != Layer::Dns => {
-                Ladder { layer: first.layer, ..ladder }
+    /// Abuse shows on several layers, and so do the senders of requests that nobody could read: what was
+    /// mined says on which. Rates and challenges of requests are never of packets.
+    fn suited(&self, ladder: Ladder, over: Over) -> Ladder {
+        let is_of_several =
+            ladder.cause.class() == Class::Abuse || (ladder.layer == Layer::Http && over == Over::Signatures);
+        let signatures = self.input.signatures;
+        match signatures.first().map(|s| s.layer) {
+            Some(layer @ (Layer::Http | Layer::Packet))
+                if is_of_several
+                    && !ladder.forgeable
+                    && signatures.iter().all(|s| s.layer != ladder.layer) =>
+            {
+                Ladder { layer, ..ladder }
             }
             _ => ladder,
         }

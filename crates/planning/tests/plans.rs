@@ -6,8 +6,8 @@ use fixture::Case;
 use seawall_model::finding::Ranked;
 use seawall_model::metric::Metric;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
-use seawall_model::signature::Test;
-use seawall_model::{Cause, Class};
+use seawall_model::signature::{Layer, Test};
+use seawall_model::{Cause, Class, Prefix};
 
 fn plan_for(case: &Case) -> Plan {
     case.plan().0.unwrap_or_else(|| panic!("no plan for {}", case.diagnosis.verdict.cause))
@@ -125,6 +125,37 @@ fn a_flood_without_signature_gets_challenge_and_limits() {
     let plan = plan_for(&case);
     assert!(names(&plan).contains(&"challenge"), "{:?}", names(&plan));
     assert!(!plan.measures.iter().any(denies));
+}
+
+/// Broke: under a rapid reset, whose streams never become requests, people were challenged, and some
+/// refused by what they had in common.
+#[test]
+fn abuse_of_connections_is_not_answered_by_what_requests_have_in_common() {
+    let mut case = Case::new(Cause::Http2Abuse);
+    assert!(!case.signatures.is_empty());
+    for _ in 0..2 {
+        let plan = plan_for(&case);
+        assert!(
+            !names(&plan).contains(&"challenge") && !plan.measures.iter().any(denies),
+            "{:?}",
+            names(&plan)
+        );
+        assert!(names(&plan).contains(&"investigate"));
+        case.signatures.clear();
+    }
+}
+
+/// Broke: a flood of requests inside TLS from one address was answered by a challenge for everybody.
+#[test]
+fn who_sends_requests_that_nobody_could_read_is_dropped_by_packets() {
+    let mut case = Case::new(Cause::HttpFlood);
+    let sender = case.rankings.proven_sources[0];
+    case.signatures =
+        vec![fixture::signature(Layer::Packet, vec![Test::Protocol(6), Test::Source(Prefix::host(sender))])];
+    let plan = plan_for(&case);
+    let blocked = plan.measures.iter().find(|m| denies(m)).map(|m| (&m.action, &m.scope));
+    assert_eq!(blocked, Some((&Action::Block { status: 0 }, &Scope::Signature(case.signatures[0].clone()))));
+    assert!(!names(&plan).contains(&"challenge"), "{:?}", names(&plan));
 }
 
 #[test]
