@@ -24,15 +24,16 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [InvitedShare Below(0.4, 0.2), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3), MessageRate Above(8.0, 40.0)]
         needs [RequestCount Above(30.0, 60.0), DisguisedRequests Above(9.0, 14.0), PeakMessagesPerClient Above(3.0, 12.0), MessageRate Rises(1.5, 4.0), ConnectionRate Above(3.0, 20.0)]
         needs [MessageRate Above(8.0, 40.0), PageRate AboveUnexpected(150.0, 400.0), BareBrowserShare AboveUnexpected(0.4, 0.8), BareBrowserShare Exceeds(0.2, 0.5), FamiliarExcess Below(0.2, 0.03), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
-        needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(40.0, 160.0), UniformMessageShare Above(0.4, 0.8)]
+        needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(40.0, 160.0), UniformMessageShare AboveUnexpected(0.4, 0.8), UniformMessageShare Exceeds(0.15, 0.45)]
     {
-        MessageRate Above(15.0, 300.0), 3.0 "many messages a second to web services";
+        MessageRate AboveUnexpected(15.0, 300.0), 3.0 "many messages a second to web services";
+        MessageRate Rises(1.3, 3.0), 2.5 "more messages than before";
         MessageRate Rises(2.0, 10.0), 2.0 "far more messages than before";
         TlsHelloRate Rises(4.0, 14.0), 2.0 "far more clients begin TLS than before";
         PeakMessagesPerClient Above(40.0, 160.0), 2.5 "no page is made of so many parts";
         ConnectionsPerClient Above(30.0, 200.0), 1.0 "one client keeps coming back";
-        UniformMessageShare Above(0.3, 0.7), 3.0 "they are all of one length, as one request sent again and again";
-        UniformMessageShare Exceeds(0.15, 0.45), 2.0 "their lengths used to differ more";
+        UniformMessageShare AboveUnexpected(0.3, 0.7), 3.0 "they are all of one length, as one request sent again and again";
+        UniformMessageShare Exceeds(0.15, 0.45), 4.0 "their lengths used to differ more";
         UniformMessageShare Below(0.2, 0.08), -3.0 "they are of all lengths, as the requests of browsers are";
         Http2AbuseRate Above(5.0, 50.0), -5.0 "streams are reset at once, which has a name of its own";
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";

@@ -221,16 +221,15 @@ mod tests {
     use seawall_model::policy::Policy;
 
     fn verdict(values: &[(Metric, f64)]) -> Cause {
+        verdict_beside(values.iter().map(|(metric, observed)| (*metric, *observed, None)))
+    }
+
+    /// The verdict on metrics, each observed and, where one is given, expected.
+    fn verdict_beside(values: impl IntoIterator<Item = (Metric, f64, Option<f64>)>) -> Cause {
         let mut findings = Findings { duration_s: 60.0, ..Findings::default() };
-        for (metric, observed) in values {
-            findings.insert(Finding {
-                metric: *metric,
-                observed: *observed,
-                expected: None,
-                surprise: 0.0,
-                support: 1_000.0,
-                onset: None,
-            });
+        for (metric, observed, expected) in values {
+            let (surprise, support, onset) = (0.0, 1_000.0, None);
+            findings.insert(Finding { metric, observed, expected, surprise, support, onset });
         }
         diagnose(&findings, &Policy::default()).verdict.cause
     }
@@ -370,6 +369,22 @@ mod tests {
         };
         assert_eq!(reports(1.0, 0.0), Cause::Normal);
         assert_eq!(reports(60.0, 0.0), Cause::HttpFlood);
+    }
+
+    /// Broke: beside a video call or a speed test, as many sealed requests as ever were called a flood.
+    #[test]
+    fn sealed_requests_that_are_as_many_and_as_alike_as_ever_are_no_flood() {
+        let beside_a_call = |messages: f64, per_client: f64| {
+            verdict_beside([
+                (MessageRate, messages, Some(245.0)),
+                (UniformMessageShare, 0.8, Some(0.8)),
+                (PeakMessagesPerClient, per_client, Some(6.0)),
+                (ConnectionRate, 50.0, Some(51.0)),
+                (PacketRate, 6_700.0, Some(1_200.0)),
+            ])
+        };
+        assert_ne!(beside_a_call(247.0, 6.0), Cause::HttpFlood);
+        assert_eq!(beside_a_call(2_470.0, 2_000.0), Cause::HttpFlood);
     }
 
     #[test]
