@@ -50,10 +50,10 @@ pub fn diagnose(findings: &Findings, policy: &Policy) -> Diagnosis {
     Diagnosis { missing: missing::missing(findings, &hypotheses), verdict, also, hypotheses }
 }
 
-/// One cause against the findings; `None` where a necessary condition is not met at all.
+/// One cause against the findings; `None` where a necessary condition is not met at all, or it was announced.
 fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
     let gate = rules.gate(findings);
-    if gate <= 0.0 {
+    if gate <= 0.0 || rules::is_announced_load(rules.cause, findings) {
         return None;
     }
     let mut evidence: Vec<Evidence> = rules.rules.iter().filter_map(|rule| rule.apply(findings)).collect();

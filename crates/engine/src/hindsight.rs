@@ -12,7 +12,7 @@
 //! chance, so the difference must be many times the spread.
 
 use seawall_detection::Window;
-use seawall_detection::detector::{SERIES, SHARES, Scale, Series, ShareSeries};
+use seawall_detection::detector::{SERIES, SHARES, SHARES_OF_ALL, Scale, Series, ShareSeries};
 use seawall_model::Timestamp;
 use seawall_model::math;
 use seawall_model::time::SECOND_NS;
@@ -105,7 +105,11 @@ impl Parts {
             return Vec::new();
         }
         let rates = SERIES.iter().filter_map(|s| self.rate(*s)).filter_map(|values| scan(&values));
-        let shares = SHARES.iter().filter_map(|s| self.share(*s)).filter_map(|values| scan(&values));
+        let shares = SHARES
+            .iter()
+            .chain(&SHARES_OF_ALL)
+            .filter_map(|s| self.share(*s))
+            .filter_map(|values| scan(&values));
         let mut found: Vec<Stretch> = rates.chain(shares).collect();
         found.sort_by(|a, b| b.surprise.total_cmp(&a.surprise));
         let mut distinct: Vec<Stretch> = Vec::new();

@@ -29,7 +29,30 @@ pub enum ChangeKind {
     Network,
     /// A sale, a mailing, a broadcast: people were asked to come.
     Campaign,
+    /// A test that puts load on the service.
+    LoadTest,
     Other,
+}
+
+/// What people call such a test when they write that there is one.
+const LOAD_TESTS: [&str; 8] = [
+    "load test",
+    "load-test",
+    "loadtest",
+    "stress test",
+    "performance test",
+    "load testing",
+    "benchmark",
+    "lasttest",
+];
+
+impl Change {
+    /// Whether it says that somebody puts load on the service to see what it bears.
+    #[must_use]
+    pub fn announces_load(&self) -> bool {
+        let text = self.text.to_lowercase();
+        self.kind == ChangeKind::LoadTest || LOAD_TESTS.iter().any(|words| text.contains(words))
+    }
 }
 
 impl ChangeKind {
@@ -44,6 +67,7 @@ impl ChangeKind {
             "database" | "migration" | "db" => Self::Database,
             "network" | "firewall" | "dns" | "routing" => Self::Network,
             "campaign" | "sale" | "mailing" | "marketing" | "event" => Self::Campaign,
+            "load-test" | "loadtest" | "load" | "test" | "benchmark" => Self::LoadTest,
             _ => Self::Other,
         }
     }

@@ -166,6 +166,7 @@ metrics! {
     RepeatedExcess What Share "repeated-excess" "additional requests that repeat one request";
     FamiliarExcess What Share "familiar-excess" "additional requests of kinds that were asked for before";
     AssetsPerPage What Ratio "assets-per-page" "assets fetched per page";
+    BrowsingShare What Share "browsing-share" "requests of clients that fetch the parts of pages too";
     AssetlessClientShare What Share "assetless-client-share" "clients that fetch pages and no assets";
     TopPathShare What Share "top-path-share" "requests for the commonest path";
     TopUrlShare What Share "top-url-share" "requests for the commonest path and query";
@@ -288,6 +289,7 @@ metrics! {
     ReflectedBytes What Bytes "reflected-bytes" "mean size of unasked answers";
     DestinationPortEntropy What Entropy "destination-port-entropy" "spread of one-way packets over destination ports";
     StrayNewShare What Share "stray-new-share" "stray TCP packets that each claim another connection";
+    BackscatterRate Rate PerSecond "backscatter-rate" "connections per second that few servers accept for ever other addresses";
     StraySynAckShare What Share "stray-syn-ack-part" "SYN-ACK among stray TCP packets";
     TopSourcePortShare What Share "top-source-port-share" "one-way packets from the commonest source port";
     SynAckStrayShare What Share "stray-syn-ack-share" "unasked SYN-ACK or RST answers among TCP packets";

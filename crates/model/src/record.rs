@@ -59,6 +59,32 @@ impl From<&Request<'_>> for RequestRecord {
     }
 }
 
+impl RequestRecord {
+    /// The request again, as far as a record keeps it.
+    #[must_use]
+    pub fn as_request(&self) -> Request<'_> {
+        Request {
+            client_name: self.client_name.as_bytes(),
+            method: self.method,
+            host: self.host.as_bytes(),
+            path: self.path.as_bytes(),
+            query: self.query.as_ref().map(String::as_bytes),
+            version: self.version,
+            status: self.status,
+            response_bytes: self.response_bytes,
+            duration_us: self.duration_us,
+            user_agent: self.user_agent.as_bytes(),
+            referrer: self.referrer.as_bytes(),
+            cookie: self.cookie,
+            accept_language: self.accept_language,
+            header_order: self.header_order,
+            ja4: self.ja4.as_bytes(),
+            server: self.server.as_bytes(),
+            ..Request::new(self.time, self.client)
+        }
+    }
+}
+
 /// A sampled packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketRecord {

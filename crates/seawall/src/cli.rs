@@ -235,8 +235,8 @@ pub struct ChangeArgs {
     /// What was changed, such as "deploy 1.4.2"
     #[arg(value_name = "TEXT")]
     pub text: String,
-    /// What kind of change: deploy, configuration, load-balancer, scaling, database, network or
-    /// campaign [default: the first word of the text]
+    /// What kind of change: deploy, configuration, load-balancer, scaling, database, network, campaign
+    /// or load-test [default: the first word of the text]
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
     #[command(flatten)]

@@ -12,5 +12,5 @@ mod share;
 
 pub use cusum::{Cusum, Scale, Shift};
 pub use kinds::KindTimes;
-pub use series::{SERIES, SHARES, Series, ShareSeries};
+pub use series::{SERIES, SHARES, SHARES_OF_ALL, Series, ShareSeries};
 pub use share::ShareCusum;

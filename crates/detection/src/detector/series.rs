@@ -14,6 +14,8 @@ pub enum Series {
     Requests,
     Pages,
     Clients,
+    /// Requests that say which crawler they are: among many others these may double and hardly show.
+    Crawlers,
     ServerErrors,
     ClientErrors,
     SlowAnswers,
@@ -43,10 +45,11 @@ pub enum Series {
 const CHECK_WEIGHT: f64 = 36.0;
 
 /// Every series, in the order of their detectors.
-pub const SERIES: [Series; 21] = [
+pub const SERIES: [Series; 22] = [
     Series::Requests,
     Series::Pages,
     Series::Clients,
+    Series::Crawlers,
     Series::ServerErrors,
     Series::ClientErrors,
     Series::SlowAnswers,
@@ -122,6 +125,7 @@ impl Series {
             Self::Requests => http(|h| h.counters.requests),
             Self::Pages => http(|h| h.counters.requests - h.counters.assets),
             Self::Clients => second.http.as_ref().map(|h| h.clients.count()),
+            Self::Crawlers => http(|h| h.counters.crawlers),
             Self::ServerErrors => http(|h| h.counters.server_error),
             Self::ClientErrors => http(|h| h.counters.client_error),
             Self::SlowAnswers => http(|h| h.counters.upstream_timed_out + h.counters.queue_timed_out),
@@ -173,6 +177,8 @@ pub enum ShareSeries {
     OpenedAgain,
     /// Server errors among what is not fetched along: the many files of a page hardly ever fail.
     AskedErrors,
+    /// The same of refusals: a part of a site that is not there any more.
+    AskedRefusals,
 }
 
 /// Every watched share, in the order of their detectors.
@@ -190,6 +196,10 @@ pub const SHARES: [ShareSeries; 12] = [
     ShareSeries::OpenedAgain,
     ShareSeries::AskedErrors,
 ];
+
+/// Shares that are looked at when the input has ended: in the night, when visitors go and scanners stay, they
+/// rise while nothing is wrong.
+pub const SHARES_OF_ALL: [ShareSeries; 1] = [ShareSeries::AskedRefusals];
 
 impl ShareSeries {
     /// Hits and trials of one second; `None` where its kind of input is absent.
@@ -231,6 +241,10 @@ impl ShareSeries {
                 .http
                 .as_ref()
                 .map(|h| (h.counters.asked_server_error as f64, h.counters.asked() as f64)),
+            Self::AskedRefusals => second
+                .http
+                .as_ref()
+                .map(|h| (h.counters.asked_client_error as f64, h.counters.asked() as f64)),
             Self::Unanswered => {
                 second.net.as_ref().map(|n| (n.volumes.one_way() as f64, n.volumes.unrefusing() as f64))
             }

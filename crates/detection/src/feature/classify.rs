@@ -1,7 +1,9 @@
 //! What a request is, by its text alone: page or asset, login attempt, scanner's probe; what a
 //! user agent says it is. Coarse on purpose: it must be right for sites nobody here has seen.
 
+use super::http::SWITCHED;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use seawall_model::observation::Method;
 use seawall_model::{hash, text};
 use std::cell::RefCell;
 use std::sync::LazyLock;
@@ -63,6 +65,14 @@ pub fn path_kind(path: &[u8]) -> PathKind {
         }
     }
     if is_api(path) { PathKind::Api } else { PathKind::Page }
+}
+
+/// What a request is for. The methods of WebDAV and its like are spoken by programs alone, whatever the path
+/// (RFC 4918, RFC 4791); and a page opens its socket itself, whatever that is called.
+#[must_use]
+pub fn request_kind(method: Method, path: &[u8], status: u16) -> PathKind {
+    let is_of_programs = matches!(method, Method::Propfind | Method::Other) || status == SWITCHED;
+    if is_of_programs { PathKind::Api } else { path_kind(path) }
 }
 
 /// What interfaces for programs are usually called, near the beginning of a path, by the letter after
@@ -621,6 +631,8 @@ mod tests {
         assert_eq!(path_kind(b"/healthz"), PathKind::Api);
         assert_eq!(path_kind(b"/v4/"), PathKind::Page);
         assert_eq!(path_kind(b"/v1.2/changes.html"), PathKind::Page);
+        assert_eq!(request_kind(Method::Propfind, b"/calendars/ann/work/", 207), PathKind::Api);
+        assert_eq!(request_kind(Method::Get, b"/calendars/ann/work/", 200), PathKind::Page);
     }
 
     #[test]

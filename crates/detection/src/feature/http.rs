@@ -1,5 +1,7 @@
 //! HTTP requests of one tick.
 
+mod loud;
+
 use super::{bit_of, bits_as_count, classify, codec};
 use crate::sketch::{Distinct, Histogram, Profile, Profiles, Sample};
 use classify::{AgentKind, PathKind};
@@ -93,7 +95,7 @@ counters! {
     unauthorised not_found timed_out limited client_closed bad_gateway unavailable gateway_timeout
     get head post other_method
     with_query with_agent with_referrer with_duration
-    pages assets api
+    pages assets api crawlers
     client_aborted client_timed_out client_invalid denied upstream_failed upstream_timed_out
     queue_timed_out no_upstream
     queued queue_us cache_known cache_hits proxied
@@ -110,8 +112,7 @@ impl Counters {
 
 impl HttpWindow {
     pub(super) fn observe(&mut self, r: &Request<'_>, priority: u64) {
-        // A page opens its socket itself, whatever that is called.
-        let kind = if r.status == SWITCHED { PathKind::Api } else { classify::path_kind(r.path) };
+        let kind = classify::request_kind(r.method, r.path, r.status);
         if let Some(profile) = self.ask(r, kind, priority) {
             profile.count_answer(r);
         }
@@ -119,12 +120,12 @@ impl HttpWindow {
     }
 
     pub(super) fn observe_arrival(&mut self, r: &Request<'_>, priority: u64) {
-        self.ask(r, classify::path_kind(r.path), priority);
+        self.ask(r, classify::request_kind(r.method, r.path, 0), priority);
     }
 
     pub(super) fn observe_answer(&mut self, r: &Request<'_>, priority: u64) {
         self.late.offer(priority, |out| codec::encode_request(r, out));
-        self.answer(r, classify::path_kind(r.path));
+        self.answer(r, classify::request_kind(r.method, r.path, 0));
     }
 
     fn answer(&mut self, r: &Request<'_>, kind: PathKind) {
@@ -152,6 +153,8 @@ impl HttpWindow {
         self.paths.insert(path);
         self.urls.insert(hash::combine(path, query));
         self.count(r, kind);
+        let is_crawler = classify::agent_class(r.user_agent, agent).0 == AgentKind::Crawler;
+        self.counters.crawlers += u64::from(is_crawler);
         self.sample.offer(priority, |out| codec::encode_request(r, out));
         if kind != PathKind::Asset
             && let Some(seen) = self.kinds.entry(kind_of(r, kind))

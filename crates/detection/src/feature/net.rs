@@ -93,6 +93,8 @@ volumes! {
     /// Stray packets of which no flow table knows anything, as in sampled input.
     stray_unknown
     stray_syn_ack stray_rst
+    /// Packets of TCP that say nothing but that they heard of the other side, which spoke first.
+    bare_answers
     /// Flag combinations that no stack sends.
     impossible_flags
     icmp_echo icmp_echo_reply icmp_unreachable
@@ -247,6 +249,9 @@ impl NetWindow {
                     v.asking_repeated.add(weight, bytes);
                 }
             }
+        }
+        if flags == ACK && p.payload_bytes == 0 && p.flow == FlowState::Answering {
+            v.bare_answers.add(weight, bytes);
         }
         if flags & RST != 0 {
             v.rst.add(weight, bytes);

@@ -130,6 +130,12 @@ pub(super) fn looks_at_pages(p: &ClientProfile) -> bool {
     p.pages > 0 && !p.is(AgentKind::Crawler) && !p.is(AgentKind::Service) && (p.assets > 0 || !is_invited(p))
 }
 
+/// Fetches the parts of the pages that it looks at.
+pub(super) fn browses(p: &ClientProfile) -> bool {
+    let asked = p.asked();
+    p.pages > 0 && (f64::from(p.requests) - asked) * 5.0 >= asked
+}
+
 /// Follows a link that was sent out, and looks at little more: a reader of a letter, or what looks at the
 /// links of letters before they are read.
 pub(super) fn is_invited(p: &ClientProfile) -> bool {
@@ -235,7 +241,7 @@ pub(super) fn is_batch(p: &ClientProfile) -> bool {
     let different = distinct_paths(p).max(queries);
     !p.is(AgentKind::Browser)
         && !p.is(AgentKind::Crawler)
-        && (p.api * 10 >= p.requests * 7 || p.writes * 2 >= p.requests)
+        && (p.api * 10 >= p.requests * 7 || p.writes * 3 >= p.requests)
         && p.requests >= 10
         && different >= 0.7 * f64::from(p.requests.min(60))
         && (p.client_errors + p.server_errors) * 20 <= p.requests

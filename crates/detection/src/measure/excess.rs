@@ -9,7 +9,7 @@
 //! small to have seen its own visitors; hence the least counts.
 
 use super::client::{CRAWLER_NETWORKS_MOST, wide_network};
-use super::http::EARLIER_S;
+use super::http::{EARLIER_S, part_class};
 use super::sampled::Sampled;
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::is_moved;
@@ -256,8 +256,30 @@ impl Sides<'_> {
     /// Of the kinds of requests that used to be otherwise, weighed by how usual they were: how much
     /// of them is `such` now. What scanners and floods ask for was never usual.
     fn turned(&self, such: impl Fn(&Sampled) -> bool) -> Option<f64> {
+        let all = |_: usize, _: usize, _: usize| true;
+        // Where names are hardly ever asked for twice, parts of the site are looked at: whether most of one is
+        // gone. What comes on top may never have been usual, though it looks for something in such a part.
+        let per_s = |count: usize, side: &[Sampled], rate: f64| count as f64 / side.len() as f64 * rate;
+        let is_gone = |failed: usize, now: usize, before: usize| {
+            failed as f64 >= MOSTLY * now as f64
+                && per_s(now, self.now, self.now_per_s)
+                    <= NOT_RISEN * per_s(before, self.before, self.before_per_s)
+        };
+        let (by_kind, by_part) =
+            (self.turned_by(|r| r.class, &such, all), self.turned_by(part_class, &such, is_gone));
+        by_kind.into_iter().chain(by_part).max_by(f64::total_cmp)
+    }
+
+    /// As [`Self::turned`], of the keys that are `judged` by how many are such now, of how many, and how many
+    /// were before.
+    fn turned_by(
+        &self,
+        key: impl Fn(&Sampled) -> u64,
+        such: &impl Fn(&Sampled) -> bool,
+        judged: impl Fn(usize, usize, usize) -> bool,
+    ) -> Option<f64> {
         let failures = |records: &[Sampled]| {
-            let mut of: Vec<(u64, bool)> = records.iter().map(|r| (r.class, such(r))).collect();
+            let mut of: Vec<(u64, bool)> = records.iter().map(|r| (key(r), such(r))).collect();
             of.sort_unstable();
             of.chunk_by(|a, b| a.0 == b.0)
                 .map(|run| (run[0].0, run.iter().filter(|(_, failed)| *failed).count(), run.len()))
@@ -272,12 +294,16 @@ impl Sides<'_> {
             let rate = |failed: usize, count: usize| failed as f64 / (count as f64 + 3.0);
             let risen = rate(now[at].1, now[at].2) - rate(*failed, *count);
             usual += weight;
-            broken += weight * risen.max(0.0);
+            broken += if judged(now[at].1, now[at].2, *count) { weight * risen.max(0.0) } else { 0.0 };
         }
         (usual >= LEAST_RECORDS as f64).then(|| broken / usual)
     }
 }
 
+/// Of a part of a site that is gone, at least this much fails.
+const MOSTLY: f64 = 0.6;
+/// What is asked for at most so many times as often has not risen.
+const NOT_RISEN: f64 = 1.3;
 /// Of a site that is open to the world, so much at most comes from private addresses.
 const OWN_NETWORK_MOST: f64 = 0.3;
 /// Faster than this, in requests per second, nobody makes entries one by one.
@@ -310,6 +336,11 @@ fn is_batch<'a>(requests: impl Iterator<Item = &'a Sampled>) -> bool {
     let count = |wanted: &dyn Fn(&Sampled) -> bool| requests.iter().filter(|r| wanted(r)).count();
     let writes = count(&|r| !matches!(r.method, Method::Get | Method::Head | Method::Options));
     let calls = count(&|r| r.kind == PathKind::Api);
+    // What is stored under the hash of what it says (backups, registries) has names that look drawn at random,
+    // and whoever stores asks first whether it is there.
+    let stores = writes * 3 >= requests.len();
+    let asks_first = |r: &Sampled| stores && r.method == Method::Head;
+    let is_drawn = |r: &Sampled| r.has_random_text && !(stores && r.method != Method::Get);
     // What is new is written to the list as a whole, and worked on under a path of its own.
     let made = count(&|r| r.method == Method::Post);
     let worked_on = requests.len() - made;
@@ -322,10 +353,10 @@ fn is_batch<'a>(requests: impl Iterator<Item = &'a Sampled>) -> bool {
         && !first.agent.is_hostile
         && requests.len() >= BATCH_LEAST
         && distinct(&|r| hash::address(r.client)) <= BATCH_CLIENTS_MOST
-        && calls.max(writes) * 10 >= requests.len() * 7
+        && (calls.max(writes) * 10 >= requests.len() * 7 || stores)
         && is_list
-        && count(&|r| r.has_random_text) * 4 < requests.len()
-        && count(&|r| r.status >= 400) * 20 <= requests.len()
+        && count(&is_drawn) * 4 < requests.len()
+        && count(&|r| r.status >= 400 && !(asks_first(r) && r.status == 404)) * 20 <= requests.len()
 }
 
 /// Whether these requests of one sender are entries that it makes, each with success: what is new is written
@@ -587,5 +618,38 @@ mod tests {
             .map(|n| record("Mozilla/5.0", ["/", "/news", "/shop"][n % 3], [200, 403, 200][n % 3]))
             .collect();
         assert!(measured(&broken, &people(), 1.0, Metric::BrokenShare).is_some_and(|s| s > 0.2));
+    }
+
+    /// Broke: a backup to a store that names things by their hash was called a flood past the cache.
+    #[test]
+    fn storing_under_hashes_is_a_batch_and_asking_for_made_up_names_is_none() {
+        let named = |n: u64| format!("/repo/data/{:016x}{:016x}", hash::mix(n), hash::mix(n + 999));
+        let with = |method: &dyn Fn(u64) -> (Method, u16)| -> Vec<RequestRecord> {
+            let one = |n: u64| {
+                let (method, status) = method(n);
+                RequestRecord { method, ..record("Go-http-client/2.0", &named(n), status) }
+            };
+            people().into_iter().chain((0..120).map(one)).collect()
+        };
+        let stores = with(&|n| if n % 2 == 0 { (Method::Head, 404) } else { (Method::Post, 200) });
+        let batch = |now: &[RequestRecord]| measured(now, &people(), 3.0, Metric::BatchExcess);
+        assert!(batch(&stores).is_some_and(|s| s > 0.9));
+        assert!(batch(&with(&|_| (Method::Get, 200))).is_some_and(|s| s < 0.1));
+    }
+
+    /// Broke: a site whose articles had moved was called normal, as hardly one is asked for twice.
+    #[test]
+    fn a_part_of_a_site_that_is_gone_is_broken_and_a_part_that_is_searched_is_not() {
+        let read = |from: usize, count: usize, status: u16| -> Vec<RequestRecord> {
+            let slug =
+                |n: usize| format!("/news/{}", (n * 7_919) % 9_973).replace(['1', '2', '3', '7'], "ab");
+            let one = |n: usize| record("Mozilla/5.0", &format!("{}-more", slug(n)), status);
+            (from..from + count).map(one).collect()
+        };
+        let before = [people(), read(0, 60, 200)].concat();
+        let gone = [people(), read(100, 60, 404)].concat();
+        assert!(measured(&gone, &before, 1.0, Metric::BrokenShare).is_some_and(|s| s > 0.3));
+        let searched = [people(), read(100, 60, 200), read(200, 300, 404)].concat();
+        assert!(measured(&searched, &before, 4.0, Metric::BrokenShare).is_some_and(|s| s < 0.2));
     }
 }

@@ -14,6 +14,7 @@ use seawall_model::signature::Layer;
 use seawall_model::{Cause, hash, text};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::Deref;
 
 pub(super) fn measure(
     http: &HttpWindow,
@@ -23,12 +24,16 @@ pub(super) fn measure(
     structure: &mut Structure,
 ) {
     let records = &requests.all;
+    let weighed = http.weighed_profiles(records.iter().map(Deref::deref));
+    let sorted: Vec<&(u64, ClientProfile)> = weighed.iter().collect();
+    let top = senders::top_share(http, records);
     rates(http, seconds, out);
     statuses(http, out);
-    clients(http, seconds, out);
-    bare_browsers(http, seconds, out);
+    push(out, Metric::TopClientShare, top, http.counters.requests as f64);
+    clients(http, &sorted, seconds, out);
+    bare_browsers(http, &sorted, seconds, out);
     agents(records, out);
-    texts(records, senders::kept(http), out);
+    texts(records, senders::kept(&sorted), out);
     asking::ordered(records, out);
     past_the_cache(http, records, seconds, out);
     referrers(records, out);
@@ -37,7 +42,7 @@ pub(super) fn measure(
     asking::errors(records, out);
     asking::servers(http, out);
     structure.targets.extend(hosts::target(records).map(|target| (Layer::Http, target)));
-    spread_vectors(http, structure);
+    spread_vectors(http, top, structure);
 }
 
 fn rates(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
@@ -91,8 +96,7 @@ fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
 }
 
 /// What the sampled clients do, as shares of clients and of their requests.
-fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
-    let sorted = http.profiles.sorted();
+fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, out: &mut Vec<Value>) {
     let profiles = || sorted.iter().map(|(_, p)| p);
     let known = profiles().count() as f64;
     let requests: f64 = profiles().map(|p| f64::from(p.requests)).sum();
@@ -100,8 +104,6 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
         profiles().filter(|p| wanted(p)).map(|p| f64::from(p.requests)).sum()
     };
     let scale = http.counters.requests as f64 / requests.max(1.0);
-    let busiest = profiles().map(|p| p.requests).max().unwrap_or(0);
-    push_share(out, Metric::TopClientShare, f64::from(busiest), http.counters.requests as f64);
     let single = profiles()
         .filter(|p| !client::is_shared(p) && !client::is_scanner(p))
         .filter(|p| !client::is_worker(p) && !client::is_page_script(p) && !client::is_crawler(p));
@@ -109,7 +111,7 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::PeakRequestsPerClient, peak, known);
     let asked: f64 = profiles().map(ClientProfile::asked).sum();
     let common = client::common_names(profiles());
-    paging(&sorted, &common, asked, out);
+    paging(sorted, &common, asked, out);
     push_share(out, Metric::MachineClientShare, requests_of(&|p| client::is_machine(p, seconds)), requests);
     push_share(out, Metric::UserAgentRotation, requests_of(&client::is_disguised), requests);
     push(out, Metric::DisguisedRequests, requests_of(&client::is_one_under_many_names) * scale, known);
@@ -122,10 +124,10 @@ fn clients(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::FailingScriptShare, asked_of(&client::is_failing_script), asked);
     push_share(out, Metric::SubscriberShare, asked_of(&|p| client::is_subscriber(p, &common)), asked);
     push_share(out, Metric::EventShare, asked_of(&|p| client::tells_events(p, &common)), asked);
-    push_share(out, Metric::TransferShare, senders::transfers(&sorted), requests);
+    push_share(out, Metric::TransferShare, senders::transfers(sorted), requests);
     push_share(out, Metric::RepeaterShare, requests_of(&client::is_repeater), requests);
     push_share(out, Metric::InvitedShare, asked_of(&client::is_invited), asked);
-    entries(&sorted, scale / seconds, requests, out);
+    entries(sorted, scale / seconds, requests, out);
     push_share(out, Metric::BatchShare, requests_of(&client::is_batch), requests);
     push_share(out, Metric::CopierShare, requests_of(&client::is_copier), requests);
     push(out, Metric::CopierRequests, requests_of(&client::is_copier) * scale, known);
@@ -175,6 +177,8 @@ fn paging(sorted: &[&(u64, ClientProfile)], common: &[u64], asked: f64, out: &mu
         let paged = profiles().filter(paged).count() as f64;
         push_share(out, Metric::AssetlessClientShare, assetless as f64, paged);
     }
+    let browsing = profiles().filter(|p| client::browses(p)).map(ClientProfile::asked).sum();
+    push_share(out, Metric::BrowsingShare, browsing, asked);
 }
 
 /// Log-ins by what follows them. `per_s` makes a rate of the sampled ones.
@@ -190,8 +194,7 @@ fn entries(sorted: &[&(u64, ClientProfile)], per_s: f64, requests: f64, out: &mu
 const PAGES_LEAST_PART: f64 = 0.25;
 
 /// Browsers that nothing but their word makes browsers. A log without user agents has none.
-fn bare_browsers(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
-    let sorted = http.profiles.sorted();
+fn bare_browsers(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, out: &mut Vec<Value>) {
     let requests_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
         sorted.iter().filter(|(_, p)| wanted(p)).map(|(_, p)| f64::from(p.requests)).sum()
     };
@@ -366,10 +369,8 @@ const SAME_REQUESTS_LEAST: f64 = 20.0;
 /// So many requests for assets must stand behind a statement about the way.
 const ASSETS_TIMED: f64 = 20.0;
 
-fn spread_vectors(http: &HttpWindow, structure: &mut Structure) {
+fn spread_vectors(http: &HttpWindow, top: f64, structure: &mut Structure) {
     let clients = http.clients.count();
-    let busiest = http.profiles.sorted().iter().map(|(_, p)| p.requests).max().unwrap_or(0);
-    let top = f64::from(busiest) / (http.counters.requests as f64).max(1.0);
     let vector = if clients <= 2.0 || top > 0.7 {
         "single-source"
     } else if clients >= 20.0 {
@@ -525,7 +526,7 @@ fn forget_absent_assets(findings: &mut Findings) {
 
 /// Requests of one part of a site, whose last names are hardly ever asked for twice, such as the
 /// titles of articles: same method, same first part of the path, equally deep.
-fn part_class(r: &Sampled) -> u64 {
+pub(super) fn part_class(r: &Sampled) -> u64 {
     let depth = r.path.matches('/').count() as u64;
     let part = r.path.split('/').nth(1).filter(|_| depth > 1).unwrap_or_default();
     hash::combine(hash::combine(r.method as u64, depth), hash::bytes(part.as_bytes()))

@@ -2,6 +2,7 @@
 //! surprising that is. Also rankings, which say who and what in names.
 
 mod asking;
+mod backscatter;
 mod client;
 mod connections;
 mod dns;

@@ -3,7 +3,7 @@
 use super::connections::{at_least, connections, hosts, lossy_clients, messages};
 use super::probing::{goes_on, routine_probers};
 use super::unanswered::{ignored_questions, random_payloads, uniform_payloads};
-use super::{Structure, Value, push, push_share, reflecting, spread};
+use super::{Structure, Value, backscatter, push, push_share, reflecting, spread};
 use crate::Window;
 use crate::feature::net::{HostProfile, NetWindow, Volume, is_icmp_error};
 use crate::feature::service;
@@ -223,16 +223,29 @@ fn reflection(
     }
 }
 
+/// Stray packets that only ask whether a connection still stands, and hear that it does: of a connection that
+/// does not exist no system says so (RFC 9293 3.10.7.1). Told by their number, where hardly anything else is
+/// said.
+fn kept_alive(net: &NetWindow) -> u64 {
+    /// Headers, and the byte that some send along.
+    const SILENT_BYTES: u64 = 60;
+    let v = &net.volumes;
+    let is_silent = v.tcp.bytes <= SILENT_BYTES * v.tcp.packets;
+    if is_silent { v.bare_answers.packets.min(v.stray.packets) } else { 0 }
+}
+
 fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let v = &net.volumes;
     let tcp = v.tcp.packets.saturating_sub(v.tcp_refusals.packets) as f64;
     push(out, Metric::SynRate, v.syn.packets as f64 / seconds, tcp);
     push_share(out, Metric::SynShare, v.syn.packets as f64, tcp);
-    push_share(out, Metric::StrayTcpShare, v.stray.packets as f64, tcp);
-    push(out, Metric::StrayTcpRate, busiest(net, v.stray.packets as f64, seconds), tcp);
+    let kept_alive = kept_alive(net);
+    let stray = (v.stray.packets - kept_alive) as f64;
+    push_share(out, Metric::StrayTcpShare, stray, tcp);
+    push(out, Metric::StrayTcpRate, busiest(net, stray, seconds), tcp);
     push_share(out, Metric::SynAckStrayShare, (v.stray_syn_ack.packets + v.stray_rst.packets) as f64, tcp);
     let conversing = converses(one_way);
-    let new = if conversing { 0.0 } else { v.stray_new.packets as f64 };
+    let new = if conversing { 0.0 } else { v.stray_new.packets.saturating_sub(kept_alive) as f64 };
     push(out, Metric::StrayNewRate, busiest(net, new, seconds), tcp);
     let known = v.stray.packets.saturating_sub(v.stray_unknown.packets) as f64;
     if conversing {
@@ -245,6 +258,7 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
     } else {
         push(out, Metric::StrayNewShare, uniform_and_unanswered(one_way), v.stray.packets as f64);
     }
+    backscatter::measure(net, one_way, seconds, out);
     push_share(out, Metric::StraySynAckShare, v.stray_syn_ack.packets as f64, v.stray.packets as f64);
     push_share(out, Metric::ImpossibleFlagShare, v.impossible_flags.packets as f64, tcp);
     let worst = [(v.repeated, v.segments), (v.asking_repeated, v.asking_segments)]
@@ -475,6 +489,22 @@ mod tests {
         }
         window.seal(1.0);
         super::super::findings(&window, None, None).observed(metric)
+    }
+
+    /// Broke: phones that only asked whether their connections still stood were called a flood.
+    #[test]
+    fn connections_that_are_kept_alive_are_no_stray_packets() {
+        let asked = |answers: u8| -> Vec<Packet<'static>> {
+            let pair = |n: u8| {
+                let ports = (2_000 + u16::from(n), 5_223);
+                let asks = packet(i64::from(n), n, 200, ports, ACK, FlowState::New);
+                let stands = packet(i64::from(n), 200, n, (ports.1, ports.0), answers, FlowState::Answering);
+                [asks, stands]
+            };
+            (0..100).flat_map(pair).collect()
+        };
+        assert_eq!(measured(&asked(ACK), Metric::StrayTcpRate), Some(0.0));
+        assert!(measured(&asked(RST), Metric::StrayTcpRate).is_some_and(|rate| rate > 50.0));
     }
 
     #[test]

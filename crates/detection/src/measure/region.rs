@@ -5,6 +5,7 @@
 //! they are not there. Innocent look-alike: a log so small that a network's absence is chance, hence the
 //! least counts; a client network that sleeps, hence it must have been a large part.
 
+use crate::feature::classify::AgentKind;
 use crate::feature::http::ClientProfile;
 use crate::sketch::Profiles;
 use std::collections::BTreeMap;
@@ -27,13 +28,24 @@ pub(super) fn gone(
     part: f64,
 ) -> Option<f64> {
     let (seen, usual) = (clients(now, before), clients(before, now));
-    let by = |bytes| share_gone(&counts(&seen, bytes), &counts(&usual, bytes), part.min(1.0));
+    let visitors = visitors(before, now);
+    let by = |bytes| {
+        let counts = |clients: &[IpAddr]| counts(clients, bytes);
+        share_gone(&counts(&seen), &counts(&usual), &counts(&visitors), part.min(1.0))
+    };
     [by(1), by(2)].into_iter().flatten().max_by(f64::total_cmp)
 }
 
 /// Clients of the sources that both sides have in sight.
 fn clients(of: &Profiles<ClientProfile>, beside: &Profiles<ClientProfile>) -> Vec<IpAddr> {
     of.beside(beside).into_iter().filter_map(|(_, p)| p.client).collect()
+}
+
+/// Those of them that are no machines which watch a service, or tell it of events: such come and go all at
+/// once, when somebody sets them up.
+fn visitors(of: &Profiles<ClientProfile>, beside: &Profiles<ClientProfile>) -> Vec<IpAddr> {
+    let visitors = of.beside(beside).into_iter().filter(|(_, p)| !p.is(AgentKind::Service));
+    visitors.filter_map(|(_, p)| p.client).collect()
 }
 
 /// Clients by network.
@@ -52,13 +64,18 @@ fn network(client: IpAddr, bytes: u32) -> u64 {
     }
 }
 
-fn share_gone(seen: &BTreeMap<u64, f64>, usual: &BTreeMap<u64, f64>, part: f64) -> Option<f64> {
+fn share_gone(
+    seen: &BTreeMap<u64, f64>,
+    usual: &BTreeMap<u64, f64>,
+    visitors: &BTreeMap<u64, f64>,
+    part: f64,
+) -> Option<f64> {
     let (mut gone, mut others, mut others_seen) = (0.0, 0.0, 0.0);
     for (network, clients) in usual {
         let expected = clients * part;
         let come = seen.get(network).copied().unwrap_or(0.0);
         if expected >= EXPECTED_LEAST && come <= SILENT * expected {
-            gone += expected;
+            gone += visitors.get(network).copied().unwrap_or(0.0) * part;
         } else {
             others += expected;
             others_seen += come;
@@ -93,5 +110,16 @@ mod tests {
         assert!(gone(&from(&[84, 91, 188], 60), &usual, 1.0).is_some_and(|share| (share - 0.4).abs() < 0.01));
         assert_eq!(gone(&from(&[37, 79, 84, 91, 188], 10), &usual, 1.0), None);
         assert_eq!(gone(&usual, &usual, 1.0), Some(0.0));
+    }
+
+    /// Broke: the calm before probes were set up was called a broken way.
+    #[test]
+    fn machines_that_watch_and_stop_are_no_silent_carrier() {
+        let mut usual = from(&[37, 79, 84, 91, 188], 60);
+        usual.for_each(|p| {
+            let watches = matches!(p.client, Some(IpAddr::V4(v4)) if [37, 79].contains(&v4.octets()[0]));
+            p.agent = Some(if watches { AgentKind::Service } else { AgentKind::Browser } as u8);
+        });
+        assert_eq!(gone(&from(&[84, 91, 188], 60), &usual, 1.0), Some(0.0));
     }
 }

@@ -2,7 +2,7 @@
 //! each is read once, and those of a reference once for all looks.
 
 use crate::feature::classify::{self, AgentKind, PathKind};
-use crate::feature::http::{HttpWindow, SWITCHED};
+use crate::feature::http::HttpWindow;
 use seawall_model::record::RequestRecord;
 use seawall_model::{hash, text};
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ impl Sampled {
         let has_random_query = own.as_deref().is_some_and(is_random_query);
         let template = hash::bytes(text::path_template(&record.path).as_bytes());
         Self {
-            kind: if record.status == SWITCHED { PathKind::Api } else { classify::path_kind(path) },
+            kind: classify::request_kind(record.method, path, record.status),
             class: hash::combine(record.method as u64, template),
             url: hash::combine(hash::bytes(path), own_query.unwrap_or(0)),
             own_query,

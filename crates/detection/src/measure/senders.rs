@@ -4,10 +4,12 @@
 //! are. Cold start: without a reference nothing came on top. Evaded by sending from many addresses, which is
 //! then said. Innocent look-alikes: many visitors behind one address are no single sender.
 
-use super::client;
 use super::http::SPREAD_CAUSES;
+use super::sampled::Sampled;
+use super::{client, spread};
 use crate::feature::http::{ClientProfile, HttpWindow};
 use seawall_model::finding::{Finding, Findings};
+use seawall_model::hash;
 use seawall_model::metric::Metric;
 use std::net::IpAddr;
 
@@ -45,9 +47,15 @@ pub(super) fn transfers(sorted: &[&(u64, ClientProfile)]) -> f64 {
     fetching.iter().map(|p| f64::from(p.requests)).sum()
 }
 
+/// The busiest client's share of the requests. On a large site it may have no profile, but is sampled.
+pub(super) fn top_share(http: &HttpWindow, records: &[Sampled]) -> f64 {
+    let busiest = http.profiles.sorted().iter().map(|(_, p)| p.requests).max().unwrap_or(0);
+    let profiled = f64::from(busiest) / (http.counters.requests as f64).max(1.0);
+    spread(records.iter().map(|r| hash::address(r.client)).collect()).top.max(profiled)
+}
+
 /// Share of what is asked for by clients that keep to a question or two.
-pub(super) fn kept(http: &HttpWindow) -> f64 {
-    let sorted = http.profiles.sorted();
+pub(super) fn kept(sorted: &[&(u64, ClientProfile)]) -> f64 {
     let asked_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
         sorted.iter().map(|(_, p)| p).filter(|p| wanted(p)).map(ClientProfile::asked).sum()
     };

@@ -53,6 +53,7 @@ pub const TABLE: &[CauseRules] = causes! {
         AssetsPerPage Lacks(0.3, 1.5), 2.0 "pages are fetched without their assets";
         AssetsPerPage Flat(1.5), -3.0 "pages are fetched with their assets, as browsers do";
         AssetsPerPage Above(0.8, 2.5), -3.0 "clients fetch assets, as browsers do";
+        BrowsingShare Above(0.75, 0.95), -2.5 "nearly all of it comes from clients that fetch the parts of pages too";
         TopUserAgentShare Exceeds(0.15, 0.5), 1.5 "one user agent dominates";
         UserAgentRotation Above(0.1, 0.5), 2.5 "clients change their user agent as they go";
         TopFingerprintShare Exceeds(0.15, 0.5), 1.5 "one program's fingerprint dominates";
@@ -67,6 +68,8 @@ pub const TABLE: &[CauseRules] = causes! {
         CrawlerShare Above(0.4, 0.8), -5.0 "most say which crawler they are";
         CrawlerExcess Above(0.4, 0.8), -5.0 "what came on top says which crawler it is";
         NewWorkerCount Above(10.0, 60.0), 3.0 "many programs that were never here come at once";
+        WatchExcess Above(0.5, 0.9), -4.0 "monitors look whether the service is up";
+        WorkerShare Above(0.7, 0.95), -2.0 "programs use an interface, as programs do, and are served";
         LoginAttemptShare Above(0.2, 0.6), -3.0 "they try to log in";
         GuesserShare Above(0.3, 0.8), -3.0 "its clients do nothing but log in, and are refused";
         ProberShare Above(0.3, 0.7), -4.0 "they look for holes";
@@ -233,7 +236,7 @@ pub const TABLE: &[CauseRules] = causes! {
     Scraping prior -2.0
         needs [RequestCount Above(30.0, 80.0)]
         needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8), CopyExcess Above(0.4, 0.8), OrderedShare Above(0.1, 0.3)]
-        needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8), BareBrowserShare Above(0.3, 0.6), AssetlessClientShare Above(0.3, 0.6)]
+        needs [WalkerRequests Above(15.0, 60.0), CopierRequests Above(20.0, 60.0), MachineClientShare Above(0.3, 0.8), BareBrowserShare Above(0.3, 0.6), AssetlessClientShare Above(0.3, 0.6), OrderedShare Above(0.3, 0.7)]
         needs [BatchShare Below(0.8, 0.4)]
     {
         CopyExcess Above(0.5, 0.85), 3.5 "what came on top is page after page, each about once";
@@ -288,6 +291,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), -1.5 "a program of our own asks far more than it did";
     }
     Misconfiguration prior -3.0
+        needs [RequestCount Above(5.0, 20.0)]
         needs [ServerErrorShare Shifts(3.0, 6.0), ClientErrorShare Shifts(3.0, 6.0), MovedShare Shifts(4.0, 8.0), ServerErrorShare AboveUnexpected(0.3, 0.8)]
     {
         CheckErrorShare Above(0.5, 0.9), -5.0 "only health checks fail, and visitors are served";
@@ -450,6 +454,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TransferShare Above(0.3, 0.7), -3.0 "a few clients fetch large files";
         WorkerShare Above(0.3, 0.7), -1.5 "programs ask, not people";
         NewWorkerCount Above(10.0, 60.0), -3.0 "many programs that were never here come at once";
+        OrderedShare Above(0.2, 0.6), -4.0 "items are taken in the order of their numbers";
         AssetsPerPage Flat(1.5), 3.0 "they fetch pages with their assets, as browsers do";
         AssetsPerPage Above(1.0, 3.0), 1.0 "they fetch assets, as browsers do";
         AssetsPerPage Falls(0.25, 0.05), -3.0 "pages are fetched without their assets";
@@ -481,7 +486,7 @@ pub const TABLE: &[CauseRules] = causes! {
         InvitedShare Above(0.1, 0.3), 3.0 "they follow links that were sent out";
         SubscriberShare Above(0.3, 0.7), 1.0 "programs fetch at once what they subscribe to";
         LoopShare Above(0.15, 0.4), -4.0 "what used to be answered sends its clients elsewhere, so they ask again";
-        ServiceExcess Above(0.4, 0.8), -3.5 "services ask, with which nobody visits";
+        ServiceExcess Above(0.4, 0.8), -4.25 "services ask, with which nobody visits";
         EventShare Above(0.4, 0.8), 3.5 "services tell of events, and are heard";
         PollRise Above(3.0, 10.0), -5.0 "pages that are open ask far more often than they did";
         HiddenClientShare Exceeds(0.2, 0.6), 2.5 "many visitors stand behind one address";
@@ -510,177 +515,4 @@ pub const TABLE: &[CauseRules] = causes! {
 };
 
 #[cfg(test)]
-mod tests {
-    use crate::diagnose;
-    use seawall_model::Cause;
-    use seawall_model::finding::{Finding, Findings};
-    use seawall_model::metric::Metric;
-    use seawall_model::policy::Policy;
-
-    /// The verdict on metrics, each observed and, where one is given, expected.
-    fn verdict(metrics: &[(Metric, f64, Option<f64>)]) -> Cause {
-        let mut findings = Findings { duration_s: 60.0, reference_s: 60.0, ..Findings::default() };
-        for (metric, observed, expected) in metrics {
-            findings.insert(Finding {
-                metric: *metric,
-                observed: *observed,
-                expected: *expected,
-                surprise: 0.0,
-                support: 500.0,
-                onset: None,
-            });
-        }
-        diagnose(&findings, &Policy::default()).verdict.cause
-    }
-
-    #[test]
-    fn a_visitor_in_the_night_is_no_crowd() {
-        let rise = |pages: f64, clients: f64| {
-            verdict(&[
-                (Metric::RequestCount, 400.0, Some(400.0)),
-                (Metric::RequestRate, pages * 8.0, Some(0.4)),
-                (Metric::PageRate, pages, Some(0.05)),
-                (Metric::ClientCount, clients, Some(400.0)),
-                (Metric::ClientRate, clients / 60.0, Some(0.007)),
-                (Metric::AssetsPerPage, 7.0, Some(7.0)),
-                (Metric::MachineClientShare, 0.0, Some(0.0)),
-                (Metric::ReferenceTime, 60.0, None),
-                (Metric::NewWorkerCount, 0.0, None),
-            ])
-        };
-        assert_eq!(rise(0.4, 5.0), Cause::Normal);
-        assert_eq!(rise(8.0, 120.0), Cause::FlashCrowd);
-    }
-
-    #[test]
-    fn what_does_no_harm_and_hides_nothing_is_no_flood() {
-        let asked_by = |own: f64, per_s: f64, slower: f64, bare: f64| {
-            verdict(&[
-                (Metric::RequestCount, 3_000.0, Some(300.0)),
-                (Metric::RequestRate, per_s, Some(2.0)),
-                (Metric::PageRate, per_s, Some(1.0)),
-                (Metric::AssetsPerPage, 0.3, Some(6.0)),
-                (Metric::TopUserAgentShare, 0.7, Some(0.1)),
-                (Metric::ToolShare, 0.7, Some(0.0)),
-                (Metric::PeakRequestsPerClient, 2.0, Some(2.0)),
-                (Metric::BareBrowserRate, bare, Some(0.0)),
-                (Metric::ServiceTimeRatio, slower, Some(1.0)),
-                (Metric::LoopShare, 0.0, None),
-                (Metric::TopClientExcess, 0.0, None),
-                (Metric::BatchExcess, 0.0, None),
-                (Metric::OwnLoadShare, own, None),
-                (Metric::InvitedShare, 0.0, None),
-                (Metric::RequestTimeoutShare, 0.0, Some(0.0)),
-                (Metric::BatchShare, 0.0, Some(0.0)),
-                (Metric::WorkerShare, 0.0, Some(0.0)),
-            ])
-        };
-        let asked = |per_s: f64, slower: f64, bare: f64| asked_by(0.0, per_s, slower, bare);
-        assert_ne!(asked(12.0, 1.0, 0.0), Cause::HttpFlood, "a monitor from some places");
-        assert_ne!(asked_by(0.9, 400.0, 1.0, 0.0), Cause::HttpFlood, "a load test of our own");
-        assert_eq!(asked_by(0.9, 400.0, 6.0, 0.0), Cause::HttpFlood, "one that hurts");
-        assert_eq!(asked(400.0, 1.0, 0.0), Cause::HttpFlood);
-        assert_eq!(asked(30.0, 6.0, 28.0), Cause::HttpFlood, "few, and the service suffers");
-    }
-
-    #[test]
-    fn a_slow_way_is_told_from_a_slow_service_by_what_needs_no_work() {
-        let slow = |assets: f64| {
-            verdict(&[
-                (Metric::PageRate, 4.0, Some(10.0)),
-                (Metric::ServiceTimeRatio, 20.0, Some(1.0)),
-                (Metric::DurationMedian, 9e5, Some(2e4)),
-                (Metric::AssetTimeRatio, assets, Some(1.0)),
-                (Metric::ClientAbortShare, 0.3, Some(0.0)),
-                (Metric::ClientCount, 60.0, Some(300.0)),
-            ])
-        };
-        assert_eq!(slow(15.0), Cause::NetworkFault);
-        assert_eq!(slow(1.0), Cause::SlowBackend);
-    }
-
-    #[test]
-    fn a_client_that_has_finished_its_work_is_no_fault_of_the_way() {
-        let fallen = |missing: f64| {
-            verdict(&[
-                (Metric::PageRate, 0.5, Some(10.0)),
-                (Metric::RequestRate, 0.6, Some(11.0)),
-                (Metric::ClientCount, 16.0, Some(110.0)),
-                (Metric::ServiceTimeRatio, 1.0, Some(1.0)),
-                (Metric::MissingClients, missing, None),
-                (Metric::MachineClientShare, 0.0, Some(0.0)),
-            ])
-        };
-        assert_eq!(fallen(9.0), Cause::NetworkFault);
-        assert_eq!(fallen(1.0), Cause::Normal);
-    }
-
-    #[test]
-    fn log_ins_that_fail_in_the_system_log_are_guesses() {
-        let guesses = [
-            (Metric::FailedLogins, 1_700.0, None),
-            (Metric::LoginFailureRate, 0.05, None),
-            (Metric::LoginGuesserShare, 0.97, None),
-            (Metric::GuessedNames, 40.0, None),
-        ];
-        assert_eq!(verdict(&guesses), Cause::CredentialAbuse);
-    }
-
-    #[test]
-    fn servers_that_all_wait_are_told_from_one_that_is_down() {
-        let failing = |down: f64, slow: f64| {
-            verdict(&[
-                (Metric::PageRate, 17.0, Some(18.0)),
-                (Metric::ServerDownEvents, down, None),
-                (Metric::UpstreamFailureEvents, slow, None),
-                (Metric::BackendTroubleRate, 0.25, None),
-                (Metric::UpstreamFailureShare, 0.5, Some(0.0)),
-                (Metric::NoServerShare, if down > 0.0 { 0.5 } else { 0.0 }, Some(0.0)),
-                (Metric::GatewayErrorShare, 0.5, Some(0.0)),
-            ])
-        };
-        assert_eq!(failing(3.0, 0.0), Cause::LoadBalancerFault);
-        assert_eq!(failing(0.0, 6.0), Cause::SlowBackend);
-    }
-
-    #[test]
-    fn servers_that_are_waited_for_are_no_fault_of_the_balancer() {
-        let timing_out = |expected: Option<f64>, none: f64| {
-            verdict(&[
-                (Metric::PageRate, 8.0, expected.map(|_| 8.0)),
-                (Metric::ServiceTimeRatio, 1.0, Some(1.0)),
-                (Metric::ServerErrorShare, 0.5, expected),
-                (Metric::GatewayErrorShare, 0.5, expected),
-                (Metric::UpstreamFailureShare, 0.5, expected),
-                (Metric::NoServerShare, none, expected.map(|_| 0.0)),
-            ])
-        };
-        assert_eq!(timing_out(Some(0.0), 0.5), Cause::LoadBalancerFault);
-        assert_ne!(timing_out(Some(0.0), 0.0), Cause::LoadBalancerFault, "504 only");
-        assert_ne!(timing_out(Some(0.5), 0.0), Cause::LoadBalancerFault, "as it was before");
-    }
-
-    #[test]
-    fn dear_requests_that_one_client_waits_for_many_of_are_an_attack_without_a_before() {
-        let dear = |held: f64| {
-            verdict(&[
-                (Metric::RequestCount, 1_400.0, None),
-                (Metric::PageRate, 9.0, None),
-                (Metric::CostConcentration, 0.99, None),
-                (Metric::CostPathHold, held, None),
-                (Metric::DurationMedian, 3e7, None),
-                (Metric::ServerErrorShare, 0.6, None),
-                (Metric::GatewayErrorShare, 0.5, None),
-                (Metric::UpstreamFailureShare, 0.5, None),
-                (Metric::NoServerShare, 0.0, None),
-                (Metric::RequestTimeoutShare, 0.0, None),
-                (Metric::LoginAttemptShare, 0.0, None),
-                (Metric::BatchShare, 0.0, None),
-                (Metric::WorkerShare, 0.0, None),
-                (Metric::TypingShare, 0.0, None),
-            ])
-        };
-        assert_eq!(dear(9.0), Cause::ExpensiveEndpoint);
-        assert_ne!(dear(1.0).class(), seawall_model::Class::Attack, "each waits for its answer");
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ mod http;
 mod net;
 mod quiet;
 
-pub use changes::change_evidence;
+pub use changes::{change_evidence, is_announced_load};
 
 use crate::shape::Shape;
 use seawall_model::cause::Cause;

@@ -108,6 +108,15 @@ pub const TABLE: &[CauseRules] = causes! {
         RefusedShare Above(0.3, 0.8), -1.5 "the attempts are refused, so nothing is held half open";
         FragmentShare Above(0.2, 0.6), -5.0 "no system sends its openings in fragments";
     }
+    SynFlood prior -2.0
+        needs [BackscatterRate Above(15.0, 60.0)]
+        needs [StraySynAckShare Above(0.3, 0.6)]
+    {
+        BackscatterRate Above(20.0, 300.0), 4.0 "a server accepts connections for ever other addresses, as of forged openings that were not captured";
+        BackscatterRate Rises(3.0, 15.0), 2.0 "it accepted far fewer before";
+        StraySynAckShare Above(0.4, 0.9), 2.0 "it hears nothing of them again and sends nothing else";
+        SourceCount Above(8.0, 60.0), -2.0 "many servers answer at once";
+    }
     TcpFlagFlood prior -2.0
         needs [StrayTcpRate Above(10.0, 60.0)]
         needs [StrayTcpShare Above(0.2, 0.6), ImpossibleFlagShare Above(0.1, 0.4), StrayNewRate Above(40.0, 250.0)]
@@ -136,6 +145,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SourceCount Above(5.0, 60.0), 1.5 "many servers answer at once";
         TopSourcePortShare Above(0.3, 0.8), 1.0 "they are all one kind of server";
         StrayNewShare Below(0.1, 0.02), -3.0 "long one-sided connections look like a capture of one direction";
+        BackscatterRate Above(15.0, 60.0), -5.0 "few servers answer ever other addresses, so it is they who are asked";
     }
     ConnectionFlood prior -2.0
         needs [ConnectionCount Above(40.0, 200.0)]

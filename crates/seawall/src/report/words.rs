@@ -283,6 +283,7 @@ pub fn change(kind: ChangeKind) -> &'static str {
         ChangeKind::Database => "database",
         ChangeKind::Network => "network",
         ChangeKind::Campaign => "campaign",
+        ChangeKind::LoadTest => "load test",
         ChangeKind::Other => "other",
     }
 }
