@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::episode::Concluded;
 use crate::normal::normal_traffic;
 use crate::origin;
+use seawall_detection::feature::classify::is_login_path;
 use seawall_detection::{Window, measure};
 use seawall_diagnosis::diagnose;
 use seawall_model::cause::Class;
@@ -12,11 +13,12 @@ use seawall_model::diagnosis::Diagnosis;
 use seawall_model::finding::{Findings, Rankings};
 use seawall_model::metric::Metric;
 use seawall_model::place::Places;
+use seawall_model::record::RequestRecord;
 use seawall_model::report::{Episode as EpisodeReport, Series, TimelineEntry};
-use seawall_model::signature::{Layer, Signature};
+use seawall_model::signature::{Layer, RecordRef, Signature};
 use seawall_model::{Cause, Timestamp};
 use seawall_planning::NormalTraffic;
-use seawall_signature::{Contrast, Limits, NetworkLookup, Sample};
+use seawall_signature::{Contrast, Limits, NetworkLookup, Sample, matches};
 
 /// So many of an episode's likeliest causes may be what the whole input names.
 const CONSIDERED: usize = 2;
@@ -24,6 +26,10 @@ const CONSIDERED: usize = 2;
 const COMPARED_S: f64 = 15.0;
 /// An undecided episode shorter than this part of a normal input is not its verdict.
 const LEAST_PART: f64 = 0.02;
+
+/// Where so many requests for log-ins were seen, what guesses passwords consists of them for so large a part.
+const LOGINS_LEAST: usize = 10;
+const GUESSING_PART: f64 = 0.5;
 
 /// Where so much of the usual clients belongs to networks that are silent, clients are missing.
 const GONE_NETWORKS: f64 = 0.2;
@@ -209,7 +215,9 @@ fn signatures(chosen: &Concluded, reference: Option<&Window>, places: &Places) -
         Layer::Http => {
             let records = |w: &Window| w.http.as_ref().map(|h| h.records()).unwrap_or_default();
             let (now, before) = (records(&chosen.during), reference.map(records).unwrap_or_default());
-            contrast(Sample::Requests(&now), Sample::Requests(&before))
+            let mut found = contrast(Sample::Requests(&now), Sample::Requests(&before));
+            found.retain(|s| is_of_cause(s, cause, &now));
+            found
         }
         Layer::Packet => {
             let records = |w: &Window| w.net.as_ref().map(|n| n.records()).unwrap_or_default();
@@ -225,6 +233,19 @@ fn signatures(chosen: &Concluded, reference: Option<&Window>, places: &Places) -
             contrast(Sample::Dns(&now), Sample::Dns(&before))
         }
     }
+}
+
+/// Whether a signature holds what the cause is named for. Others may be new at the same time as password
+/// guessing, and try no password.
+fn is_of_cause(signature: &Signature, cause: Cause, requests: &[RequestRecord]) -> bool {
+    let is_login = |r: &&RequestRecord| is_login_path(r.path.as_bytes());
+    if cause != Cause::CredentialAbuse || requests.iter().filter(is_login).count() < LOGINS_LEAST {
+        return true;
+    }
+    let matched: Vec<&RequestRecord> =
+        requests.iter().filter(|r| matches(signature, RecordRef::Request(r))).collect();
+    let logins = matched.iter().copied().filter(is_login).count();
+    logins as f64 >= GUESSING_PART * matched.len() as f64
 }
 
 /// How much of the disturbed traffic is the normal one going on, by rates.
@@ -265,4 +286,41 @@ fn timeline(engine: &Engine, chosen: &Concluded) -> Vec<TimelineEntry> {
     }
     entries.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.kind.cmp(&b.kind)));
     entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::observation::{Method, Observation, Request};
+    use seawall_model::signature::{ShareEstimate, Test};
+    use std::net::IpAddr;
+
+    /// Broke: an app that was rolled out to a network while passwords were guessed was refused with the
+    /// guessers, because it was as new as they.
+    #[test]
+    fn a_network_that_tries_no_password_is_no_signature_of_guessing() {
+        let mut window = Window::default();
+        for n in 0..60_u8 {
+            let (third, path, method): (u8, &[u8], Method) =
+                if n % 2 == 0 { (1, b"/login", Method::Post) } else { (2, b"/cart", Method::Get) };
+            let request = Request {
+                path,
+                method,
+                ..Request::new(Timestamp::from_seconds(7), IpAddr::from([10, 9, third, n]))
+            };
+            window.observe(&Observation::Request(request), u64::from(n));
+        }
+        let requests = window.http.as_ref().map(|h| h.records()).unwrap_or_default();
+        let of = |network: &str| Signature {
+            layer: Layer::Http,
+            tests: vec![Test::Source(network.parse().expect("a network"))],
+            attack: ShareEstimate { share: 0.5, low: 0.4, high: 0.6 },
+            baseline: None,
+            baseline_clients: None,
+            examples: Vec::new(),
+        };
+        let guessing = |network| is_of_cause(&of(network), Cause::CredentialAbuse, &requests);
+        assert!(guessing("10.9.1.0/24") && !guessing("10.9.2.0/24"));
+        assert!(is_of_cause(&of("10.9.2.0/24"), Cause::HttpFlood, &requests));
+    }
 }

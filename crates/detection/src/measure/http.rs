@@ -181,12 +181,18 @@ fn paging(sorted: &[&(u64, ClientProfile)], common: &[u64], asked: f64, out: &mu
     push_share(out, Metric::BrowsingShare, browsing, asked);
 }
 
+/// Fewer log-ins without a next page are those of some visitors who have just sent theirs, however many
+/// that makes a second of a trouble that has just begun.
+const LOST_LOGINS_LEAST: f64 = 6.0;
+
 /// Log-ins by what follows them. `per_s` makes a rate of the sampled ones.
 fn entries(sorted: &[&(u64, ClientProfile)], per_s: f64, requests: f64, out: &mut Vec<Value>) {
     let logins_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
         sorted.iter().map(|(_, p)| p).filter(|p| wanted(p)).map(|p| f64::from(p.logins)).sum()
     };
-    push(out, Metric::LostLoginRate, logins_of(&client::loses_logins) * per_s, requests);
+    let lost = logins_of(&client::loses_logins);
+    let rate = if lost < LOST_LOGINS_LEAST { 0.0 } else { lost * per_s };
+    push(out, Metric::LostLoginRate, rate, requests);
     push_share(out, Metric::EnteredShare, logins_of(&client::enters), logins_of(&|_| true));
 }
 

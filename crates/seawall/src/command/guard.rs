@@ -100,7 +100,7 @@ pub fn run(
     greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, &carriers)?;
     let logs = (!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs, servers);
-    let mut control = Control::new(hands, policy, store).with_checks(checks(&guard)?);
+    let mut control = Control::new(hands, policy, store).after(cut_off, begun).with_checks(checks(&guard)?);
     if let Some((engine, kept)) = rest {
         control.recall(engine, kept, clock::now());
     }

@@ -6,7 +6,7 @@
 
 use super::checks::Checks;
 use super::hands::Hands;
-use super::incident::{Doing, FIRST_LOOKS_S, Incident, Told};
+use super::incident::{CutOff, Doing, FIRST_LOOKS_S, Incident, Told};
 use super::knowledge::Knowledge;
 use super::plans::{is_hostile, key, keys, live_input};
 use super::store::{self, Store};
@@ -75,6 +75,7 @@ pub struct Control {
     requests: u64,
     requests_per_s: f64,
     told: Vec<Told>,
+    cut_off: CutOff,
     /// The last failure that was told.
     failed: Option<String>,
 }
@@ -136,6 +137,7 @@ impl Control {
             requests: 0,
             requests_per_s: 0.0,
             told: Vec::new(),
+            cut_off: CutOff { names: Vec::new(), began: Timestamp(0) },
             failed: None,
         }
     }
@@ -388,6 +390,12 @@ impl Control {
         self
     }
 
+    /// Begins after a program whose incidents were cut off, and are written up.
+    #[must_use]
+    pub fn after(self, names: Vec<String>, began: Timestamp) -> Self {
+        Self { cut_off: CutOff { names, began }, ..self }
+    }
+
     /// Checks what the service needs beside itself; those before are over.
     pub fn set_checks(&mut self, checks: Option<Checks>) {
         self.hands.set_checks(checks);
@@ -424,7 +432,7 @@ impl Control {
             match effect {
                 Effect::Opened { onset } => {
                     self.hands.trouble(Some(onset));
-                    self.incident = Some(Incident::open(onset));
+                    self.incident = Some(Incident::open_after(onset, &self.cut_off));
                     self.told.push(Told::Opened(onset));
                 }
                 Effect::Closed { end } => self.close(end),

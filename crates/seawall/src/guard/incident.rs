@@ -25,6 +25,8 @@ const GLANCES_S: f64 = 10.0;
 /// While the trouble is younger than this, packets are looked at within the second also when it has
 /// a name, and a plan is replaced as soon as more is known.
 pub(super) const FIRST_LOOKS_S: f64 = 1.5;
+/// What begins so soon after the program may have been there before it.
+const FROM_THE_START_S: f64 = 30.0;
 /// Lines of what was done that an incident keeps: a month of measures that come and go.
 const MOST_LINES: usize = 2_000;
 
@@ -49,6 +51,13 @@ pub enum Told {
     Noted(String),
     /// Something of our own went wrong; the guard goes on.
     Failed(String),
+}
+
+/// Incidents that were cut off before this program began.
+#[derive(Clone, Debug)]
+pub(super) struct CutOff {
+    pub(super) names: Vec<String>,
+    pub(super) began: Timestamp,
 }
 
 /// What is done about a disturbance.
@@ -100,6 +109,20 @@ impl Incident {
             done: Ledger::default(),
             engaged: None,
         }
+    }
+
+    /// The same in a program that comes after one whose incidents were cut off: what is there from the
+    /// first moment may be the last of them, and nobody saw it begin.
+    pub(super) fn open_after(onset: Timestamp, cut_off: &CutOff) -> Self {
+        let mut incident = Self::open(onset);
+        let is_early = onset.since_s(cut_off.began) <= FROM_THE_START_S;
+        if let Some(name) = cut_off.names.last().filter(|_| is_early) {
+            let text = format!(
+                "the guard had just been started: this may have begun before, as incident {name}, and no figure knows of that"
+            );
+            incident.note(onset, Actor::Seawall, Event::Note { text });
+        }
+        incident
     }
 
     /// It is over: written up, if it has been described and was not a stir that turned out to be
@@ -295,6 +318,17 @@ mod tests {
         let is_looked_at = |doing| incident.is_looked_at(doing, true, Timestamp::from_seconds(12));
         assert!(is_looked_at(Doing::Nothing), "it has a name, and nothing is done");
         assert!(!is_looked_at(Doing::Resting));
+    }
+
+    /// Broke: what went on when a guard was started again was told as having begun then.
+    #[test]
+    fn what_was_there_at_the_start_is_told_as_of_unknown_age() {
+        let at = Timestamp::from_seconds;
+        let notes = |onset: i64, cut_off: &[&str]| {
+            let names = cut_off.iter().map(ToString::to_string).collect();
+            Incident::open_after(at(onset), &CutOff { names, began: at(100) }).done().entries().len()
+        };
+        assert_eq!((notes(105, &["2026-11-22T160000"]), notes(105, &[]), notes(500, &["a"])), (1, 0, 0));
     }
 
     /// Broke: what was only proposed last was told as applied, at the end of an incident whose measures

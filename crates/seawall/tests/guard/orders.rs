@@ -130,6 +130,9 @@ fn an_incident_survives_a_crash_and_goes_on_at_the_next_start() {
     };
     let incident = eventually("a report is kept", report);
     assert!(!incident.join("postmortem.md").exists());
+    // Written down beside everything else, for the first time when an incident opens.
+    let known = folder.path().join("state/known");
+    eventually("it is written down", || known.exists().then_some(()));
     guard.kill();
     let upstream = format!("http://{}", site());
     let state = folder.path().join("state");

@@ -156,3 +156,24 @@ fn failures_of_servers_are_told_as_part_of_what_is_asked_for() {
         .collect();
     assert!(seen(&pages, None, Metric::GatewayErrorShare).is_some_and(|share| share > 0.9));
 }
+
+/// Broke: two visitors who had sent their log-in in the first second of a flood made it password guessing.
+#[test]
+fn a_log_in_or_two_in_a_trouble_that_has_just_begun_are_no_guessing() {
+    let lost = |logins: u8| {
+        let mut window = Window::default();
+        for n in 0..80_u8 {
+            let is_login = n < logins;
+            let request = Request {
+                method: if is_login { Method::Post } else { Method::Get },
+                path: if is_login { b"/login" } else { b"/" },
+                status: 200,
+                ..Request::new(Timestamp(i64::from(n) * 10_000_000), IpAddr::from([24, 1, 0, n]))
+            };
+            window.observe(&Observation::Request(request), u64::from(n));
+        }
+        findings(&window, None, Some(Timestamp(0))).observed(Metric::LostLoginRate)
+    };
+    assert_eq!(lost(2), Some(0.0));
+    assert!(lost(30).is_some_and(|rate| rate > 20.0), "{:?}", lost(30));
+}
