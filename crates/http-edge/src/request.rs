@@ -60,6 +60,14 @@ impl Request<'_> {
         }
     }
 
+    /// Whether it has cookies of the site. Seawall's own are none: they came with a measure, and would make
+    /// of everybody who passed it a kind of client that was never seen before.
+    #[must_use]
+    pub fn has_cookies(&self) -> bool {
+        let mut pairs = self.cookie.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+        pairs.any(|pair| !pair.is_empty() && !pair.starts_with(b"seawall="))
+    }
+
     /// Who the client is by its habits, whatever its address: header order and user agent, and
     /// the TLS fingerprint where there is one.
     #[must_use]
@@ -72,6 +80,19 @@ impl Request<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Broke: who had passed the challenge was refused, for the cookie of the pass was what the requests that
+    /// still came had in common, and no request before the attack had.
+    #[test]
+    fn a_pass_makes_no_other_client_of_a_visitor() {
+        let with = |cookie: &'static str| {
+            Request { cookie: cookie.as_bytes(), ..Request::new(IpAddr::from([127, 0, 0, 1])) }.has_cookies()
+        };
+        assert!(!with("") && !with("seawall=BACo") && !with(" seawall=BACo; "));
+        assert!(with("seawall=BACo; session=1") && with("lang=de"));
+        use seawall_wire::packet::http1::after_header;
+        assert_eq!(after_header(after_header(7, b"Cookie"), b"Accept"), after_header(7, b"accept"));
+    }
 
     #[test]
     fn the_fingerprint_follows_habits_and_not_addresses() {

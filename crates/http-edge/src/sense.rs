@@ -120,7 +120,7 @@ impl Sense {
 }
 
 fn described<'a>(request: &Request<'a>, time: Timestamp) -> observation::Request<'a> {
-    let presence = |text: &[u8]| if text.is_empty() { Presence::Absent } else { Presence::Present };
+    let presence = |is_there: bool| if is_there { Presence::Present } else { Presence::Absent };
     observation::Request {
         method: request.method,
         host: request.host,
@@ -129,8 +129,8 @@ fn described<'a>(request: &Request<'a>, time: Timestamp) -> observation::Request
         version: request.version,
         user_agent: request.user_agent,
         referrer: request.referrer,
-        cookie: presence(request.cookie),
-        accept_language: presence(request.accept_language),
+        cookie: presence(request.has_cookies()),
+        accept_language: presence(!request.accept_language.is_empty()),
         header_order: request.header_order,
         ja4: request.ja4,
         ..observation::Request::new(time, request.client)

@@ -71,6 +71,9 @@ fn usable(signature: &Signature, ladder: &Ladder, input: &PlanInput<'_>) -> Resu
     if let Some(why) = too_wide(signature, input) {
         return Err(why);
     }
+    if takes_a_page_away(signature, ladder.cause) {
+        return Err("it tells only what is asked for, which visitors ask for too".to_owned());
+    }
     if signature.tests.iter().any(|t| matches!(t, Test::Status(_))) {
         return Err(
             "it tests the answer's status, which is known only after the request was served".to_owned()
@@ -104,6 +107,24 @@ fn is_commonplace(test: &Test) -> bool {
         | Test::Status(200) => true,
         _ => false,
     }
+}
+
+/// Whether nothing but a page is named that visitors want as well: however few of them are among normal
+/// traffic, as at a log-in, it would be gone for all of them.
+fn takes_a_page_away(signature: &Signature, cause: Cause) -> bool {
+    let is_what = |test: &Test| {
+        matches!(
+            test,
+            Test::Method(_)
+                | Test::Host(_)
+                | Test::Path(_)
+                | Test::PathTemplate(_)
+                | Test::QueryShape(_)
+                | Test::HttpVersion(_)
+        )
+    };
+    let is_wanted = cause == Cause::CredentialAbuse || signature.baseline.is_some_and(|b| b.share > 0.0);
+    signature.layer == Layer::Http && is_wanted && signature.tests.iter().all(is_what)
 }
 
 fn too_wide(signature: &Signature, input: &PlanInput<'_>) -> Option<String> {

@@ -158,6 +158,24 @@ fn who_sends_requests_that_nobody_could_read_is_dropped_by_packets() {
     assert!(!names(&plan).contains(&"challenge"), "{:?}", names(&plan));
 }
 
+/// Broke: against password guessing everybody's log-in was refused, for so few of all requests are log-ins
+/// that next to nothing of normal traffic would be hit.
+#[test]
+fn a_page_that_visitors_want_is_not_taken_from_them() {
+    let blocked = |cause: Cause, baseline: f64, who: Option<Test>| {
+        let mut case = Case::new(cause);
+        let tests = [Test::Path("/login".into()), Test::Method(seawall_model::observation::Method::Post)];
+        let mut signature = fixture::signature(Layer::Http, tests.into_iter().chain(who).collect());
+        signature.baseline = Some(fixture::share(baseline));
+        case.signatures = vec![signature];
+        plan_for(&case).measures.iter().any(|m| denies(m) && matches!(m.scope, Scope::Signature(_)))
+    };
+    assert!(!blocked(Cause::CredentialAbuse, 0.0, None));
+    assert!(!blocked(Cause::HttpFlood, 0.0005, None));
+    assert!(blocked(Cause::HttpFlood, 0.0, None), "nobody else asks for it");
+    assert!(blocked(Cause::CredentialAbuse, 0.0, Some(Test::UserAgent("tool/1.0".into()))));
+}
+
 #[test]
 fn limits_come_from_normal_clients() {
     let mut case = Case::new(Cause::HttpFlood);

@@ -114,9 +114,7 @@ impl Key {
         let mark: &[u8] = if request.query.is_some() { b"?" } else { b"" };
         // None of them holds a line's end but the variant, which is the last.
         let name = [request.host, b"\n", request.path, mark, query, b"\n", variant].concat();
-        let others = request.cookie.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-        let is_anonymous = others.into_iter().all(|pair| pair.is_empty() || pair.starts_with(b"seawall="));
-        Some(Self { hash: hash::bytes(&name), name: name.into(), is_anonymous })
+        Some(Self { hash: hash::bytes(&name), name: name.into(), is_anonymous: !request.has_cookies() })
     }
 }
 

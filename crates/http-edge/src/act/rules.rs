@@ -420,16 +420,16 @@ impl<'a> Texts<'a> {
             status: None,
             user_agent: &self.user_agent,
             referrer: &self.referrer,
-            cookie: presence(request.cookie),
-            accept_language: presence(request.accept_language),
+            cookie: presence(request.has_cookies()),
+            accept_language: presence(!request.accept_language.is_empty()),
             header_order: request.header_order,
             ja4: &self.ja4,
         }
     }
 }
 
-fn presence(value: &[u8]) -> Presence {
-    if value.is_empty() { Presence::Absent } else { Presence::Present }
+fn presence(is_there: bool) -> Presence {
+    if is_there { Presence::Present } else { Presence::Absent }
 }
 
 #[cfg(test)]

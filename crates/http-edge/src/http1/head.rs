@@ -121,8 +121,7 @@ pub fn request(
     let mut about = Connection::default();
     let mut order = 0;
     for field in fields.iter() {
-        order =
-            seawall_model::hash::combine(order, seawall_wire::packet::http1::name_hash(field.name(buffer)));
+        order = seawall_wire::packet::http1::after_header(order, field.name(buffer));
         take_field(&mut head, &mut about, field, buffer)?;
     }
     head.header_order = order;

@@ -108,7 +108,7 @@ pub fn request(stream: &[u8]) -> Start<RequestHead<'_>> {
             head.malformed = true;
             continue;
         };
-        order = hash::combine(order, name_hash(name));
+        order = after_header(order, name);
         request_header(&mut head, name, value);
     }
     head.header_order = order;
@@ -289,10 +289,14 @@ fn status_of(line: &[u8]) -> Option<u16> {
     known.then(|| digits.iter().fold(0, |n, b| n * 10 + u16::from(b - b'0')))
 }
 
-/// Hash of a field name, whatever its case: the step of [`RequestHead::header_order`].
+/// [`RequestHead::header_order`] after another field, whatever the case of its name. Cookies are left out,
+/// as JA4H does: a browser has them or not, and stays the same.
 #[must_use]
-pub fn name_hash(name: &[u8]) -> u64 {
-    hash::lower_case(&name[..name.len().min(NAME_LIMIT_BYTES)])
+pub fn after_header(order: u64, name: &[u8]) -> u64 {
+    if name.eq_ignore_ascii_case(b"cookie") {
+        return order;
+    }
+    hash::combine(order, hash::lower_case(&name[..name.len().min(NAME_LIMIT_BYTES)]))
 }
 
 /// Finds the end of a body as its bytes go by.

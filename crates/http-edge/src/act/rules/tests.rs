@@ -133,8 +133,8 @@ fn observed<'a>(r: &Request<'a>) -> Observation<'a> {
         query: r.query,
         user_agent: r.user_agent,
         referrer: r.referrer,
-        cookie: presence(r.cookie),
-        accept_language: presence(r.accept_language),
+        cookie: presence(r.has_cookies()),
+        accept_language: presence(!r.accept_language.is_empty()),
         header_order: r.header_order,
         ja4: r.ja4,
         ..observation::Request::new(NOW, r.client)
