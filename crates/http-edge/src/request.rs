@@ -28,7 +28,7 @@ pub struct Request<'a> {
     pub accept_language: &'a [u8],
     /// Value of `Authorization`; empty: none sent.
     pub authorization: &'a [u8],
-    /// Hash of the names of the fields in order, as in log triage.
+    /// Hash of the names of the fields in order but for cookies, as in log triage.
     pub header_order: u64,
     /// JA4 fingerprint of the TLS client; empty: no TLS.
     pub ja4: &'a [u8],

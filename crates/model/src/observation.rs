@@ -212,7 +212,7 @@ pub struct Request<'a> {
     pub user: &'a [u8],
     pub cookie: Presence,
     pub accept_language: Presence,
-    /// Hash of the names of the headers in order; 0: not known.
+    /// Hash of the names of the headers in order, cookies left out; 0: not known.
     pub header_order: u64,
     /// JA4 fingerprint of the TLS client; empty: not known.
     pub ja4: &'a [u8],

@@ -49,7 +49,7 @@ pub struct RequestHead<'a> {
     pub referrer: &'a [u8],
     pub cookie: Presence,
     pub accept_language: Presence,
-    /// Hash of the names of the headers in order, in lower case.
+    /// Hash of the names of the headers in order, in lower case; cookies are left out.
     pub header_order: u64,
     pub body: Body,
     /// The body waits for the server's word (`Expect: 100-continue`).
