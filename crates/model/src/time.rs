@@ -171,8 +171,9 @@ fn zone_offset_s(zone: &str) -> Option<i64> {
     }
     let sign = if zone.starts_with('-') { -1 } else { 1 };
     let digits: String = zone[1..].chars().filter(|c| *c != ':').collect();
-    let number: i64 = digits.parse().ok()?;
-    (digits.len() == 4).then_some(sign * (number / 100 * 3_600 + number % 100 * 60))
+    let is_four = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit());
+    let number: i64 = digits.parse().ok().filter(|_| is_four)?;
+    Some(sign * (number / 100 * 3_600 + number % 100 * 60))
 }
 
 /// A calendar date and time of day in the proleptic Gregorian calendar, UTC.
@@ -283,6 +284,14 @@ mod tests {
             ["", "yesterday", "2024-13-01T00:00:00Z", "2023-02-29T00:00:00Z", "2024-05-01T10:00:00+é", "1-2"]
         {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
+        }
+    }
+
+    /// Broke: a zone of many digits was reckoned with before its length was looked at.
+    #[test]
+    fn a_zone_has_four_digits() {
+        for zone in ["+02:071457600576004557", "+9223372036854775807", "+-200", "+2"] {
+            assert!(format!("2024-05-01T12:00:00{zone}").parse::<Timestamp>().is_err(), "{zone}");
         }
     }
 

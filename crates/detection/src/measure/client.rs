@@ -26,7 +26,7 @@ const WALKERS_SHARING: f64 = 12.0;
 
 /// Walks numbered items: most of a range of numbers, each about once, no assets.
 pub(super) fn walks(p: &ClientProfile) -> bool {
-    let range = (p.number_high - p.number_low + 1) as f64;
+    let range = p.number_high.saturating_sub(p.number_low) as f64 + 1.0;
     let own_s = p.last.since_s(p.first).max(1.0);
     p.numbered >= 20
         && !is_shared(p)
@@ -73,7 +73,7 @@ pub(super) fn is_guesser(p: &ClientProfile) -> bool {
     if is_shared(p) {
         return false;
     }
-    (p.logins >= 5 && p.logins * 2 >= p.requests - p.assets)
+    (p.logins >= 5 && p.logins * 2 >= p.no_assets())
         || tries_codes(p)
         || is_refused_writer(p)
         || (p.unauthorised >= 5

@@ -27,6 +27,14 @@ fn urls(count: usize, url: impl Fn(usize) -> String) -> Vec<(String, u16)> {
     (0..count).map(|n| (url(n), 200)).collect()
 }
 
+/// Broke: a damaged recording whose highest number was below its lowest ended the program.
+#[test]
+fn a_profile_that_cannot_be_is_of_nobody_who_walks() {
+    let damaged = ClientProfile { numbered: 30, number_low: 9, number_high: 3, ..ClientProfile::default() };
+    assert!(!walks(&damaged));
+    assert!(is_guesser(&ClientProfile { logins: 9, requests: 1, assets: 2, ..ClientProfile::default() }));
+}
+
 #[test]
 fn a_crawlers_name_from_everywhere_is_borrowed() {
     let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
