@@ -96,7 +96,7 @@ fn verdict(hypotheses: &[Hypothesis], findings: &Findings, policy: &Policy) -> V
     let likeliest = classes.into_iter().max_by(|a, b| class_of(*a).total_cmp(&class_of(*b)));
     let best = hypotheses.iter().find(|h| Some(h.cause.class()) == likeliest);
     // Where nothing explains what was found, the least bad accusation is no news.
-    let accuses = |h: &Hypothesis| matches!(h.cause.class(), Class::Attack | Class::Abuse);
+    let accuses = |h: &Hypothesis| h.cause.class().is_hostile();
     let holds = |h: &Hypothesis| !accuses(h) || h.score > LEAST_OF_AN_ACCUSATION;
     match best {
         Some(best) if class_of(best.cause.class()) >= policy.min_confidence && holds(best) => {

@@ -146,7 +146,7 @@ impl Beside {
 
     /// Adds them to what the episode is named for.
     pub(crate) fn join(&self, diagnosis: &mut Diagnosis) {
-        if !matches!(diagnosis.verdict.class, Class::Attack | Class::Abuse) {
+        if !diagnosis.verdict.class.is_hostile() {
             return;
         }
         for added in &self.known {

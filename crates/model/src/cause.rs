@@ -25,6 +25,12 @@ impl Class {
         !matches!(self, Self::Normal | Self::Undecided)
     }
 
+    /// Whether it accuses somebody: an attack or abuse.
+    #[must_use]
+    pub fn is_hostile(self) -> bool {
+        matches!(self, Self::Attack | Self::Abuse)
+    }
+
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::Policy;
 use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
 use seawall_model::time::SECOND_NS;
-use seawall_model::{Cause, Class, Prefix, Timestamp};
+use seawall_model::{Cause, Prefix, Timestamp};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -181,7 +181,7 @@ impl Found<'_> {
 
     fn denial(&mut self, m: &Measure) {
         let class = self.plan.cause.class();
-        if !matches!(class, Class::Attack | Class::Abuse) {
+        if !class.is_hostile() {
             self.say(m, Rule::DenialWithoutAttack(self.plan.cause));
         }
         let (confidence, needed) = (self.context.confidence, self.policy.min_confidence);

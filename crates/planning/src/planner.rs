@@ -62,8 +62,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Option<Plan>, PlanReport) {
     let verdict = &input.diagnosis.verdict;
     draft.climb(effective(verdict, input.policy));
     if verdict.class == Class::Attack {
-        let is_hostile = |v: &&Verdict| matches!(v.class, Class::Attack | Class::Abuse);
-        for other in input.diagnosis.also.iter().filter(is_hostile) {
+        for other in input.diagnosis.also.iter().filter(|v| v.class.is_hostile()) {
             draft.climb(effective(other, input.policy));
         }
     }

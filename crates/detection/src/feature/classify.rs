@@ -631,8 +631,8 @@ mod tests {
         assert_eq!(path_kind(b"/healthz"), PathKind::Api);
         assert_eq!(path_kind(b"/v4/"), PathKind::Page);
         assert_eq!(path_kind(b"/v1.2/changes.html"), PathKind::Page);
-        assert_eq!(request_kind(Method::Propfind, b"/calendars/ann/work/", 207), PathKind::Api);
-        assert_eq!(request_kind(Method::Get, b"/calendars/ann/work/", 200), PathKind::Page);
+        assert_eq!(request_kind(Method::Propfind, b"/calendars/ann/team/", 207), PathKind::Api);
+        assert_eq!(request_kind(Method::Get, b"/calendars/ann/team/", 200), PathKind::Page);
     }
 
     #[test]

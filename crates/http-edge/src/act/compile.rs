@@ -8,7 +8,7 @@ use super::rules::{Act, CompileContext, LimitKey, Rule, RuleTable, SiteMeasures}
 use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::signature::{Layer, Signature, Test};
-use seawall_model::{Class, Prefix, hash};
+use seawall_model::{Prefix, hash};
 use std::sync::atomic::AtomicU32;
 
 pub(super) fn empty(policy: &Policy, seed: u64) -> RuleTable {
@@ -76,7 +76,7 @@ impl Draft {
     /// The last of several guards: whatever made the plan, people are not denied here.
     fn permission(&mut self, m: &Measure, plan: &Plan) {
         let denies = matches!(m.action, Action::Block { .. });
-        let is_hostile = matches!(plan.cause.class(), Class::Attack | Class::Abuse);
+        let is_hostile = plan.cause.class().is_hostile();
         if (denies || m.action == Action::Challenge) && !is_hostile {
             self.say(m, CompileFault::DenialWithoutAttack);
         }

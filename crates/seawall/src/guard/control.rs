@@ -8,7 +8,7 @@ use super::checks::Checks;
 use super::hands::Hands;
 use super::incident::{CutOff, Doing, FIRST_LOOKS_S, Incident, Told};
 use super::knowledge::Knowledge;
-use super::plans::{is_hostile, key, keys, live_input};
+use super::plans::{key, keys, live_input};
 use super::store::{self, Store};
 use super::telling::{Extent, is_telling};
 use crate::pipeline;
@@ -451,7 +451,8 @@ impl Control {
         if !incident.accepts(verdict, now) {
             // Whatever kind of attack it turns out to be, one that nothing is done about is not
             // waited with.
-            let is_attack = is_hostile(verdict.cause) && incident.cause.is_some_and(is_hostile);
+            let is_attack = verdict.cause.class().is_hostile()
+                && incident.cause.is_some_and(|cause| cause.class().is_hostile());
             return (is_attack && self.plan.is_none()).then_some(conclusion);
         }
         let mut report =
@@ -471,8 +472,8 @@ impl Control {
 
     /// The name has changed to one that is nobody's attack: measures against an attack go.
     fn withdraw_if_innocent(&mut self, cause: Cause, now: Timestamp) {
-        let was_hostile = self.plan.as_ref().is_some_and(|p| is_hostile(p.cause));
-        if was_hostile && !is_hostile(cause) {
+        let was_hostile = self.plan.as_ref().is_some_and(|p| p.cause.class().is_hostile());
+        if was_hostile && !cause.class().is_hostile() {
             self.withdraw(&format!("it is no attack but {}", cause.title()), now);
         }
     }
@@ -621,7 +622,7 @@ impl Control {
         if let Some(present) = &self.plan {
             // What is in force changes what is seen: doubt about an attack that is being held back
             // is no reason to let it in.
-            if is_hostile(present.cause) && plan.cause == Cause::Undecided {
+            if present.cause.class().is_hostile() && plan.cause == Cause::Undecided {
                 return;
             }
             let is_same = keys(present) == keys(&plan);

@@ -204,8 +204,7 @@ impl Incident {
 
     /// What is done to us at the same time that nobody was told of.
     fn joined(&mut self, also: &[Verdict]) -> Vec<Verdict> {
-        let is_hostile = |v: &&Verdict| matches!(v.class, Class::Attack | Class::Abuse);
-        let new = also.iter().filter(is_hostile).filter(|v| !self.beside.contains(&v.cause));
+        let new = also.iter().filter(|v| v.class.is_hostile() && !self.beside.contains(&v.cause));
         let new: Vec<Verdict> = new.cloned().collect();
         self.beside.extend(new.iter().map(|verdict| verdict.cause));
         new

@@ -1,13 +1,9 @@
-//! What the control loop asks of plans: whether two are the same, and against whom one is.
+//! What the control loop asks of plans: whether two are the same, and what a report on them was made from.
 
 use seawall_engine::Conclusion;
+use seawall_model::Timestamp;
 use seawall_model::plan::{Measure, Plan, Scope};
 use seawall_model::report::InputReport;
-use seawall_model::{Cause, Class, Timestamp};
-
-pub(super) fn is_hostile(cause: Cause) -> bool {
-    matches!(cause.class(), Class::Attack | Class::Abuse)
-}
 
 /// What makes two measures the same: what is done to whom, whatever the estimates.
 pub(super) fn key(measure: &Measure) -> String {

@@ -4,7 +4,6 @@ use super::run;
 use seawall_detection::Window;
 use seawall_engine::{Engine, Input};
 use seawall_model::Timestamp;
-use seawall_model::cause::Class;
 use seawall_model::diagnosis::Verdict;
 use seawall_model::policy::Policy;
 
@@ -36,7 +35,7 @@ impl Watcher {
         let verdicts = std::iter::once(&concluded.diagnosis.verdict)
             .chain(&concluded.diagnosis.also)
             .chain(concluded.episodes.iter().map(|e| &e.verdict));
-        verdicts.filter(|v| matches!(v.class, Class::Attack | Class::Abuse)).map(doubt).collect()
+        verdicts.filter(|v| v.class.is_hostile()).map(doubt).collect()
     }
 }
 
