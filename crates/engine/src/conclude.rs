@@ -5,11 +5,12 @@ use crate::episode::Concluded;
 use crate::normal::normal_traffic;
 use crate::origin;
 use seawall_detection::feature::classify::is_login_path;
+use seawall_detection::feature::service::is_login_port;
 use seawall_detection::{Window, measure};
 use seawall_diagnosis::diagnose;
 use seawall_model::cause::Class;
 use seawall_model::change::Change;
-use seawall_model::diagnosis::Diagnosis;
+use seawall_model::diagnosis::{Diagnosis, Direction};
 use seawall_model::finding::{Findings, Rankings};
 use seawall_model::metric::Metric;
 use seawall_model::place::Places;
@@ -183,24 +184,47 @@ fn as_report(episode: &Concluded) -> EpisodeReport {
     }
 }
 
+/// Figures of packets that abuse is told by, which may as well be told by requests.
+const ABUSE_ON_PACKETS: [Metric; 7] = [
+    Metric::PortFanOut,
+    Metric::HostFanOut,
+    Metric::SilentHostCount,
+    Metric::FanOutShare,
+    Metric::RefusedShare,
+    Metric::LoginConnections,
+    Metric::AdminLoginRate,
+];
+
 /// Which kind of record to look for signatures in; `None`: nothing is unwanted, or the fault is
-/// our own. Abuse and floods of requests show on several: requests say most, where there are any.
-fn layer(cause: Cause, during: &Window) -> Option<Layer> {
+/// our own. Abuse and floods of requests show on several: requests say most, where there are any and
+/// not packets alone tell of it.
+fn layer(diagnosis: &Diagnosis, during: &Window) -> Option<Layer> {
+    let cause = diagnosis.verdict.cause;
     let has_requests = during.http.as_ref().is_some_and(|h| h.counters.requests > 0);
     let by_records = if has_requests { Layer::Http } else { Layer::Packet };
     match (cause.class(), cause.layer()) {
         (Class::Attack, Layer::Http) => Some(by_records),
         (Class::Attack, layer) => Some(layer),
         (Class::Abuse, Layer::Dns) => Some(Layer::Dns),
+        (Class::Abuse, _) if is_told_by_packets(diagnosis) => Some(Layer::Packet),
         (Class::Abuse, _) => Some(by_records),
         _ => (cause == Cause::ClientFault).then_some(Layer::Http),
     }
 }
 
+/// Whether what speaks most for abuse was seen on packets: visitors whose requests are in the same capture
+/// have nothing to do with it.
+fn is_told_by_packets(diagnosis: &Diagnosis) -> bool {
+    let cause = diagnosis.verdict.cause;
+    let hypothesis = diagnosis.hypotheses.iter().find(|h| h.cause == cause);
+    let heaviest = hypothesis.and_then(|h| h.heaviest(Direction::For));
+    heaviest.is_some_and(|e| ABUSE_ON_PACKETS.contains(&e.metric))
+}
+
 /// Signatures of the unwanted part of the chosen episode.
 fn signatures(chosen: &Concluded, reference: Option<&Window>, places: &Places) -> Vec<Signature> {
     let cause = chosen.diagnosis.verdict.cause;
-    let Some(layer) = layer(cause, &chosen.during) else { return Vec::new() };
+    let Some(layer) = layer(&chosen.diagnosis, &chosen.during) else { return Vec::new() };
     // Requests that never end are in no sample of requests: those are the visitors'.
     if cause == Cause::SlowHttp && chosen.findings.observed(Metric::SlowPerClient).is_some_and(|n| n > 0.0) {
         return Vec::new();
@@ -221,7 +245,10 @@ fn signatures(chosen: &Concluded, reference: Option<&Window>, places: &Places) -
         }
         Layer::Packet => {
             let records = |w: &Window| w.net.as_ref().map(|n| n.records()).unwrap_or_default();
-            let (now, before) = (records(&chosen.during), reference.map(records).unwrap_or_default());
+            let (mut now, before) = (records(&chosen.during), reference.map(records).unwrap_or_default());
+            if cause == Cause::CredentialAbuse {
+                now.retain(|p| is_login_port(p.destination_port));
+            }
             let mut found = contrast(Sample::Packets(&now), Sample::Packets(&before));
             // A packet is a piece of a connection: only whole senders of encrypted requests go.
             found.retain(|s| cause.layer() != Layer::Http || s.names_sources());
@@ -291,7 +318,9 @@ fn timeline(engine: &Engine, chosen: &Concluded) -> Vec<TimelineEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seawall_model::finding::Finding;
     use seawall_model::observation::{Method, Observation, Request};
+    use seawall_model::policy::Policy;
     use seawall_model::signature::{ShareEstimate, Test};
     use std::net::IpAddr;
 
@@ -322,5 +351,23 @@ mod tests {
         let guessing = |network| is_of_cause(&of(network), Cause::CredentialAbuse, &requests);
         assert!(guessing("10.9.1.0/24") && !guessing("10.9.2.0/24"));
         assert!(is_of_cause(&of("10.9.2.0/24"), Cause::HttpFlood, &requests));
+    }
+
+    /// Broke: a capture with a web server's visitors beside guesses at SSH gave signatures of the visitors.
+    #[test]
+    fn abuse_that_packets_tell_of_is_looked_for_among_packets() {
+        let told_by = |metric: Metric| {
+            let (observed, expected, surprise, support) = (500.0, Some(0.0), 50.0, 500.0);
+            let finding = Finding { metric, observed, expected, surprise, support, onset: None };
+            let findings = Findings { findings: vec![finding], duration_s: 60.0, ..Findings::default() };
+            let mut diagnosis = diagnose(&findings, &Policy::default());
+            diagnosis.verdict.cause = Cause::CredentialAbuse;
+            diagnosis
+        };
+        let mut window = Window::default();
+        let visit = Request::new(Timestamp::from_seconds(7), IpAddr::from([10, 9, 3, 1]));
+        window.observe(&Observation::Request(visit), 1);
+        assert_eq!(layer(&told_by(Metric::LoginConnections), &window), Some(Layer::Packet));
+        assert_eq!(layer(&told_by(Metric::GuesserRequests), &window), Some(Layer::Http));
     }
 }

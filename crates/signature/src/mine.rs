@@ -18,9 +18,9 @@ use crate::matching::{NetworkLookup, holds};
 use crate::prior::prior_share;
 use crate::sample::Sample;
 use crate::unwanted::{Wanted, servers};
-use seawall_model::Cause;
 use seawall_model::math::{sqrt, wilson_interval};
 use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
+use seawall_model::{Cause, Prefix};
 use std::collections::BTreeMap;
 
 /// Two samples to tell apart.
@@ -88,6 +88,9 @@ const NEGLIGIBLE_PRIOR: f64 = 0.002;
 /// Spreads above the normal part's share that a signature must have in the disturbed sample: the
 /// search compares thousands of conjunctions, of which some stand out by luck.
 const CHANCE_SPREADS: f64 = 5.0;
+/// Part of the first signature's share that a later one must add where no normal sample exists, and part of
+/// everything for a network: what the rest has in common is as likely the visitors'.
+const BESIDE_THE_FIRST: f64 = 0.25;
 /// Fewest records that a signature must add.
 const MIN_HITS: u32 = 3;
 /// Estimated share of ordinary traffic from which on more tests make nothing safer: what few records
@@ -120,6 +123,7 @@ pub fn mine(contrast: &Contrast<'_>, limits: &Limits) -> Vec<Signature> {
         limits,
         mixture,
         cause: contrast.cause,
+        layer: unwanted.layer(),
         clients: Clients::of(normal),
         senders: Clients::of(unwanted),
         networks: contrast.networks,
@@ -157,6 +161,7 @@ struct Search<'a> {
     limits: &'a Limits,
     mixture: Mixture,
     cause: Cause,
+    layer: Layer,
     /// Of the normal sample.
     clients: Clients,
     /// Of the disturbed sample.
@@ -175,6 +180,9 @@ impl Search<'_> {
                 break;
             }
             let added = rest.part(&best);
+            if self.may_be_visitors(&best, added, found.first()) {
+                break;
+            }
             rest.unwanted.remove(&best.unwanted);
             rest.normal.remove(&best.normal);
             let normal_hit = normal.len() as u32 - rest.normal.count();
@@ -307,6 +315,21 @@ impl Search<'_> {
         let clients_hit = self.clients.estimate(&c.normal).map_or(0.0, |s| s.share);
         let spares_clients = clients_hit <= self.limits.max_client_share;
         is_sure && spares_clients && baseline.share <= self.limits.max_baseline_share
+    }
+
+    /// Whether it may as well be visitors, where no normal sample can tell: a network that sends little of
+    /// it all, or addresses and requests that are little beside what was found first.
+    fn may_be_visitors(&self, c: &Conjunction, added: (u32, u32), first: Option<&Signature>) -> bool {
+        let tests = self.tests(&c.members);
+        let beside = match first {
+            Some(first) => first.attack.share,
+            None if tests.iter().any(is_network) => 1.0,
+            None => 0.0,
+        };
+        let of_its_form = prior_share(tests.iter().filter(|t| !names_senders(t)));
+        let is_odd = self.layer == Layer::Packet && of_its_form <= NEGLIGIBLE_PRIOR;
+        let share = self.mixture.attack(added.0, added.1);
+        !self.mixture.has_normal() && !is_odd && share < BESIDE_THE_FIRST * beside
     }
 
     fn refine(&self, best: Conjunction) -> Conjunction {
@@ -447,6 +470,17 @@ impl Search<'_> {
     fn prior(&self, member: usize) -> f64 {
         prior_share(std::iter::once(&self.pool[member].test))
     }
+}
+
+/// Whether it is about who sends, and not about what.
+fn names_senders(test: &Test) -> bool {
+    matches!(test, Test::Source(_) | Test::SourceCountry(_) | Test::SourceNetworkNumber(_))
+}
+
+/// Whether it is about many senders: an IPv6 client has a /64.
+fn is_network(test: &Test) -> bool {
+    let client_bits = |p: &Prefix| if p.address().is_ipv4() { 32 } else { 64 };
+    names_senders(test) && !matches!(test, Test::Source(p) if p.length_bits() >= client_bits(p))
 }
 
 /// Ascending members with one more.

@@ -26,12 +26,11 @@ pub(crate) enum Wanted<'a> {
 impl<'a> Wanted<'a> {
     pub(crate) fn of(sample: Sample<'a>, cause: Cause) -> Self {
         let Sample::Packets(packets) = sample else { return Self::Borrowed(sample) };
-        let victims = victims(packets);
+        let possible = || packets.iter().filter(|p| can_belong(p, cause));
+        let victims = victims(possible());
         let asked = asked(packets);
-        let kept: Vec<PacketRecord> = packets
-            .iter()
+        let kept: Vec<PacketRecord> = possible()
             .filter(|p| !victims.contains(&p.source) && !asked.contains(&end(p.source, p.source_port, p)))
-            .filter(|p| can_belong(p, cause))
             .cloned()
             .collect();
         if kept.len() == packets.len() { Self::Borrowed(sample) } else { Self::Packets(kept) }
@@ -55,11 +54,7 @@ fn end(address: IpAddr, port: u16, p: &PacketRecord) -> End {
 /// The ends that are asked, by many others or from many ports: what they send are answers. Who only
 /// gets refusals and acceptances back has asked itself, as a scanner does from one port.
 fn asked(packets: &[PacketRecord]) -> BTreeSet<End> {
-    let asks = |p: &&PacketRecord| {
-        use tcp_flags::{ACK, RST, SYN};
-        let replies = p.tcp_flags & RST != 0 || p.tcp_flags & (SYN | ACK) == SYN | ACK;
-        has_ports(p) && !(is_tcp(p) && replies)
-    };
+    let asks = |p: &&PacketRecord| has_ports(p) && !(is_tcp(p) && answers(p));
     let mut askers: BTreeMap<End, BTreeSet<End>> = BTreeMap::new();
     for p in packets.iter().filter(asks) {
         let from = askers.entry(end(p.destination, p.destination_port, p)).or_default();
@@ -70,19 +65,32 @@ fn asked(packets: &[PacketRecord]) -> BTreeSet<End> {
     askers.into_iter().filter(|(_, from)| from.len() >= ASKERS).map(|(asked, _)| asked).collect()
 }
 
-/// Whether a packet can be part of an attack of this cause: what answers a SYN flood is the
-/// victim's, and the errors that follow a reflected flood are useful to it.
+/// A TCP packet that accepts or refuses what another began.
+fn answers(p: &PacketRecord) -> bool {
+    use tcp_flags::{ACK, RST, SYN};
+    p.tcp_flags & RST != 0 || p.tcp_flags & (SYN | ACK) == SYN | ACK
+}
+
+fn is_icmp(p: &PacketRecord) -> bool {
+    matches!(p.protocol, protocol::ICMP | protocol::ICMPV6)
+}
+
+/// Whether a packet can be part of an attack of this cause: what answers a SYN flood is the victim's, what
+/// answers a scan is everybody's, and the errors that follow a reflected flood are useful to it.
 fn can_belong(p: &PacketRecord, cause: Cause) -> bool {
     use tcp_flags::{ACK, RST, SYN};
     let is_fragment = p.fragment != Fragment::Whole;
     match cause {
         Cause::SynFlood => p.protocol == protocol::TCP && p.tcp_flags & (SYN | ACK | RST) == SYN,
-        Cause::Amplification | Cause::UdpFlood => p.protocol == protocol::UDP || is_fragment,
-        Cause::IcmpFlood => matches!(p.protocol, protocol::ICMP | protocol::ICMPV6) || is_fragment,
+        // Nobody has asked for what is reflected.
+        Cause::Amplification => (p.protocol == protocol::UDP && !p.two_way) || is_fragment,
+        Cause::UdpFlood => p.protocol == protocol::UDP || is_fragment,
+        Cause::IcmpFlood => is_icmp(p) || is_fragment,
         Cause::FragmentFlood => is_fragment,
-        Cause::TcpFlagFlood | Cause::TcpReflection | Cause::ConnectionFlood | Cause::TlsFlood => {
-            p.protocol == protocol::TCP
-        }
+        Cause::TcpFlagFlood | Cause::TcpReflection => p.protocol == protocol::TCP,
+        // Who resets a connection has given it back.
+        Cause::ConnectionFlood | Cause::TlsFlood => p.protocol == protocol::TCP && p.tcp_flags & RST == 0,
+        Cause::Scan => !(is_icmp(p) || is_tcp(p) && answers(p)),
         _ => true,
     }
 }
@@ -90,18 +98,20 @@ fn can_belong(p: &PacketRecord, cause: Cause) -> bool {
 /// The addresses that a sample's packets are sent to by many; of other records, all are clients'.
 pub(crate) fn servers(sample: Sample<'_>) -> Vec<IpAddr> {
     match sample {
-        Sample::Packets(packets) => victims(packets),
+        Sample::Packets(packets) => victims(packets.iter()),
         Sample::Requests(_) | Sample::Dns(_) => Vec::new(),
     }
 }
 
-fn victims(packets: &[PacketRecord]) -> Vec<IpAddr> {
+fn victims<'p>(packets: impl Iterator<Item = &'p PacketRecord>) -> Vec<IpAddr> {
+    let mut all = 0_usize;
     let mut senders: BTreeMap<IpAddr, Vec<IpAddr>> = BTreeMap::new();
     for p in packets {
+        all += 1;
         senders.entry(p.destination).or_default().push(p.source);
     }
     let is_victim = |from: &mut Vec<IpAddr>| {
-        let share = from.len() as f64 / packets.len() as f64;
+        let share = from.len() as f64 / all as f64;
         from.sort_unstable();
         from.dedup();
         share >= VICTIM_SHARE && from.len() >= VICTIM_SENDERS
@@ -151,6 +161,36 @@ mod tests {
             })
             .collect();
         assert_eq!(left(&packets, Cause::CredentialAbuse), [IpAddr::from([192, 0, 2, 1]); 20]);
+    }
+
+    #[test]
+    fn who_is_scanned_is_not_the_scanner() {
+        let answers = [tcp_flags::RST | tcp_flags::ACK, tcp_flags::SYN | tcp_flags::ACK];
+        let packets: Vec<_> = (2..40)
+            .flat_map(|n| {
+                let answer = answers[usize::from(n % 2)];
+                [
+                    packet((1, 40_000 + n), (9, 23), tcp_flags::SYN),
+                    packet((n as u8, 23), (1, 40_000 + n), answer),
+                ]
+            })
+            .collect();
+        assert_eq!(left(&packets, Cause::Scan), [IpAddr::from([192, 0, 2, 1]); 38]);
+    }
+
+    /// Broke: a call that began during a reflected flood, with a peer nobody had talked to before, was a
+    /// signature of its own.
+    #[test]
+    fn a_call_is_no_part_of_what_is_reflected() {
+        let datagram = |from, two_way| PacketRecord {
+            protocol: protocol::UDP,
+            two_way,
+            ..packet((from, 5_060), (9, 30_000 + u16::from(from)), 0)
+        };
+        let packets: Vec<_> =
+            (10..30).map(|n| datagram(n, false)).chain((10..20).map(|_| datagram(1, true))).collect();
+        let kept = left(&packets, Cause::Amplification);
+        assert!(kept.len() == 20 && !kept.contains(&IpAddr::from([192, 0, 2, 1])), "{kept:?}");
     }
 
     #[test]

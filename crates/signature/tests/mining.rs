@@ -65,6 +65,22 @@ fn without_normal_traffic_the_specific_conjunction_is_kept() {
     assert!(found[0].tests.iter().any(|t| matches!(t, Test::QueryShape(s) if s == "?")), "{}", found[0]);
 }
 
+/// Broke: in a log without calm traffic, what the visitors beside a loud sender have in common came next,
+/// and would have been refused with it.
+#[test]
+fn without_normal_traffic_the_rest_is_not_taken_for_more_of_it() {
+    let mut random = Random::new(2);
+    let population = Normal::new(&mut random);
+    let visits: Vec<_> = (0..40).map(|_| population.request(&mut random)).collect();
+    let attack = (0..RECORDS * 3 / 4).map(|_| tool_flood(&mut random));
+    let visitors = (0..RECORDS / 4).map(|n| visits[n % visits.len() / 4].clone());
+    let mixed: Vec<_> = attack.chain(visitors.clone()).collect();
+    let c = contrast(Sample::Requests(&mixed), Sample::Requests(&[]), 0.0, Cause::HttpFlood);
+    let found = mine(&c, &Limits::default());
+    let visitors: Vec<_> = visitors.collect();
+    assert!(!found.is_empty() && share(&found, &visitors, RecordRef::Request) == 0.0, "{found:#?}");
+}
+
 #[test]
 fn attack_inside_normal_traffic_is_separated_from_it() {
     let mut random = Random::new(3);
