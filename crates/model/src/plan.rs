@@ -110,6 +110,19 @@ impl Action {
             Self::Investigate { .. } => "investigate",
         }
     }
+
+    /// Whether some traffic waits, proves something or is refused under it.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        !matches!(
+            self,
+            Self::ServeStale { .. }
+                | Self::ProviderMode
+                | Self::ScaleOut
+                | Self::RollBack { .. }
+                | Self::Investigate { .. }
+        )
+    }
 }
 
 /// One measure of a plan.

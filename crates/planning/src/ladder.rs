@@ -5,7 +5,6 @@
 //! numbers of the case.
 
 use seawall_model::Cause;
-use seawall_model::metric::Metric;
 use seawall_model::plan::RateKey;
 use seawall_model::signature::Layer;
 
@@ -106,50 +105,6 @@ pub(crate) fn ladder(cause: Cause) -> Ladder {
         Cause::Undecided => UNDECIDED,
     };
     Ladder { cause, layer: cause.layer(), forgeable: cause.is_forgeable(), rungs }
-}
-
-/// The figures that tell most about a cause, for reasons and for what a person should look at.
-pub(crate) fn telling(cause: Cause) -> &'static [Metric] {
-    use Metric as M;
-    match cause {
-        Cause::Amplification | Cause::UdpFlood => {
-            &[M::BitRate, M::ReflectorPortShare, M::UnansweredUdpShare, M::SourceCount]
-        }
-        Cause::IcmpFlood => &[M::BitRate, M::IcmpShare, M::SourceCount],
-        Cause::FragmentFlood => &[M::BitRate, M::FragmentShare, M::SourceCount],
-        Cause::SynFlood => &[M::SynRate, M::HandshakeCompletion, M::SourceCount],
-        Cause::TcpFlagFlood | Cause::TcpReflection => &[M::PacketRate, M::StrayTcpShare, M::SourceCount],
-        Cause::ConnectionFlood | Cause::TlsFlood => {
-            &[M::ConnectionsPerClient, M::TlsHelloRate, M::ShortConnectionShare]
-        }
-        Cause::SlowHttp => &[M::SlowConnections, M::SlowConnectionShare, M::RequestTimeoutShare],
-        Cause::DnsFlood | Cause::DnsRandomSubdomain | Cause::DnsReflection | Cause::DnsTunnel => &[
-            M::DnsQueryRate,
-            M::DnsFailureShare,
-            M::DnsDistinctNameShare,
-            M::DnsOutboundRatio,
-            M::DnsClientCount,
-        ],
-        Cause::CredentialAbuse => {
-            &[M::LoginAttemptRate, M::FailedLogins, M::UnauthorisedShare, M::TopClientShare]
-        }
-        Cause::Scan => &[M::PortFanOut, M::HostFanOut, M::ProbePathShare, M::NotFoundShare],
-        Cause::ReleaseFault | Cause::Misconfiguration => {
-            &[M::ChangeDistance, M::ServerErrorShare, M::ErrorPathConcentration, M::NewClientShare]
-        }
-        Cause::SlowBackend => {
-            &[M::DurationP95, M::ServiceTimeRatio, M::DurationLead, M::QueueTime, M::RequestRate]
-        }
-        Cause::LoadBalancerFault => {
-            &[M::GatewayErrorShare, M::BackendSkew, M::ServerDownEvents, M::UpstreamFailureShare]
-        }
-        Cause::NetworkFault => &[M::RetransmissionShare, M::ResetShare, M::PacketRate],
-        Cause::ClientFault => &[M::OwnClientShare, M::RequestsPerClient, M::CadenceRegularity],
-        Cause::FlashCrowd | Cause::Crawler => {
-            &[M::RequestRate, M::RequestsPerClient, M::AssetsPerPage, M::ReturningShare]
-        }
-        _ => &[M::RequestRate, M::ClientCount, M::RequestsPerClient, M::NewClientShare],
-    }
 }
 
 const fn rung(step: Step, over: Over, when: When) -> Rung {

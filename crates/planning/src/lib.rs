@@ -17,7 +17,6 @@
 mod approval;
 mod capacity;
 pub mod check;
-mod figures;
 mod flow_spec;
 mod forecast;
 mod ladder;

@@ -2,10 +2,9 @@
 //! alternative with the reason why not.
 
 use crate::capacity::is_short;
-use crate::figures::figures;
 use crate::flow_spec::projected;
 use crate::forecast::{Forecast, forecast};
-use crate::ladder::{Ladder, Over, Rung, Step, When, ladder, telling};
+use crate::ladder::{Ladder, Over, Rung, Step, When, ladder};
 use crate::rate::{Limit, NormalTraffic, connections_per_source, limit, mean_rate};
 use crate::scope::{in_words, is_protected, narrow_cover, scopes, target_prefix};
 use seawall_model::cause::Class;
@@ -90,7 +89,7 @@ impl Draft<'_> {
         for rung in of_cause.rungs {
             let ladder = self.suited(of_cause, rung.over);
             match rung.when {
-                When::Never(why) => self.reject(rung, &ladder, format!("{why}{}", self.figures(cause))),
+                When::Never(why) => self.reject(rung, &ladder, why.to_owned()),
                 When::Reserve(why) => self.hold(rung, why, &ladder),
                 When::NothingNarrow if cover >= ENOUGH_COVER => self.wait(
                     self.action_name(rung.step, &ladder),
@@ -173,10 +172,6 @@ impl Draft<'_> {
         }
     }
 
-    fn figures(&self, cause: Cause) -> String {
-        figures(telling(cause), self.input.findings)
-    }
-
     /// Whether it would stop something, and within what the policy allows to be hit.
     fn is_worth(&self, step: Step, f: &Forecast, limit: Option<&Limit>, layer: Layer) -> Result<(), String> {
         if let (Step::Limit(_), Some(limit)) = (step, limit)
@@ -197,10 +192,14 @@ impl Draft<'_> {
         let harm = self.spends(step, f);
         let allowed = self.input.policy.max_baseline_share;
         if self.harm + harm > allowed {
+            let above = if self.harm > 0.0 {
+                format!(", with the measures above it {:.2} %", (self.harm + harm) * 100.0)
+            } else {
+                String::new()
+            };
             return Err(format!(
-                "it would hit {:.2} % of normal traffic, with the measures above it {:.2} %, and the policy allows {:.2} %",
+                "it would hit {:.2} % of normal traffic{above}, and the policy allows {:.2} %",
                 harm * 100.0,
-                (self.harm + harm) * 100.0,
                 allowed * 100.0
             ));
         }
@@ -374,7 +373,7 @@ impl Draft<'_> {
         if cause == Cause::Undecided && !self.input.diagnosis.missing.is_empty() {
             return limited(format!("{what}: {}", self.input.diagnosis.missing.join("; ")));
         }
-        limited(format!("{what}{}", self.figures(cause)))
+        what.to_owned()
     }
 
     fn hold(&mut self, rung: &Rung, why: &str, ladder: &Ladder) {
@@ -383,8 +382,7 @@ impl Draft<'_> {
             let why = "the policy forbids it: it gives up the victim to save the rest".to_owned();
             return self.report_rejected(action, "the victim's address".to_owned(), why);
         }
-        let why = format!("{why}{}", self.figures(ladder.cause));
-        self.wait(action, over_in_words(rung.over).to_owned(), why);
+        self.wait(action, over_in_words(rung.over).to_owned(), why.to_owned());
     }
 
     fn reject(&mut self, rung: &Rung, ladder: &Ladder, why: String) {

@@ -101,6 +101,7 @@ pub fn action(action: &Action) -> String {
         Action::ServeStale { seconds } => {
             format!("serve from cache for {}, stale answers too", figure::duration(f64::from(*seconds)))
         }
+        Action::Shed { max_concurrency: 0 } => "refuse the surplus early, unknown clients first".into(),
         Action::Shed { max_concurrency } => {
             format!(
                 "refuse the surplus early: at most {max_concurrency} requests at once, unknown clients first"
@@ -134,7 +135,7 @@ pub fn action(action: &Action) -> String {
         Action::ProviderMode => "switch the provider's protection mode on".into(),
         Action::ScaleOut => "add servers".into(),
         Action::RollBack { change } => format!("take back the change: {change}"),
-        Action::Investigate { what } => what.clone(),
+        Action::Investigate { what } => format!("look into {what}"),
     }
 }
 

@@ -8,7 +8,7 @@ use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Direction, Evidence, Hypothesis};
 use seawall_model::finding::{PROVEN_LISTED, Ranked};
 use seawall_model::metric::Metric;
-use seawall_model::plan::RenderedRule;
+use seawall_model::plan::{Alternative, RenderedRule, Standing};
 use seawall_model::report::{BYTES_UNREAD, InputReport, SignatureReport};
 
 const EVIDENCE_LINES: usize = 4;
@@ -19,6 +19,7 @@ const SIGNATURE_LINES: usize = 2;
 const MEASURE_LINES: usize = 3;
 const RULE_LINES: usize = 8;
 const REMEDY_LINES: usize = 3;
+const ALTERNATIVE_LINES: usize = 4;
 const OTHER_LINES: usize = 3;
 /// A rule only a little longer than the limit is not cut.
 const RULE_LINES_OVER: usize = 2;
@@ -56,7 +57,25 @@ pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
     rules(page, &story.report.rules, verbose);
     if verbose {
         alternatives(page, story);
+    } else if story.report.verdict.class.is_hostile() && !measures.iter().any(|(m, _)| m.action.holds_back())
+    {
+        why_nothing_sharper(page, story);
     }
+}
+
+/// Who is attacked and reads of nothing that holds the attack back wants to know why.
+fn why_nothing_sharper(page: &mut Page, story: &Story<'_>) {
+    let sharper = |other: &&Alternative| other.standing == Standing::Rejected && other.action.holds_back();
+    let rejected: Vec<&Alternative> = story.report.plan_report.alternatives.iter().filter(sharper).collect();
+    if rejected.is_empty() {
+        return;
+    }
+    page.wrapped(2, 4, &[Span::faint("why nothing sharper:")]);
+    for other in rejected.iter().take(ALTERNATIVE_LINES) {
+        let what = format!("- {}: ", words::action(&other.action));
+        page.wrapped(4, 6, &[Span::plain(what), Span::faint(other.reason.clone())]);
+    }
+    more(page, rejected.len(), ALTERNATIVE_LINES, "alternatives");
 }
 
 /// In short form the pieces of the first program share a number of lines, without their comments:
@@ -252,7 +271,7 @@ pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
         if verbose { ranking_in_full(page, &label, values) } else { ranking_in_short(page, &label, values) }
     }
     let proven = &story.report.rankings.proven_sources;
-    if !proven.is_empty() {
+    if !proven.is_empty() && story.report.verdict.class.is_hostile() {
         let least = if proven.len() < PROVEN_LISTED { "" } else { "at least " };
         let count = figure::count(proven.len() as f64);
         page.wrapped(
@@ -431,8 +450,9 @@ fn limit(verbose: bool, short: usize) -> usize {
 
 fn more(page: &mut Page, total: usize, shown: usize, what: &str) {
     if total > shown {
-        let in_full = page.in_full;
-        page.wrapped(4, 4, &[Span::faint(format!("… {} more {what}{in_full}", total - shown))]);
+        let (left, in_full) = (total - shown, page.in_full);
+        let what = if left == 1 { what.strip_suffix('s').unwrap_or(what) } else { what };
+        page.wrapped(4, 4, &[Span::faint(format!("… {left} more {what}{in_full}"))]);
     }
 }
 
