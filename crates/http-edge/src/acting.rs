@@ -16,6 +16,7 @@ use crate::settings::{Site, Upstream};
 use crate::stored::{self, Taking};
 use crate::thread::Thread;
 use arc_swap::ArcSwap;
+use seawall_detection::feature::classify::PathKind;
 use seawall_model::plan::Plan;
 use seawall_model::policy::Policy;
 use seawall_model::time::SECOND_NS;
@@ -74,6 +75,10 @@ type SiteKey = (SocketAddr, Vec<Upstream>);
 pub struct Seen {
     /// How its client stands.
     pub standing: Cell<Standing>,
+    /// Its client has looked at a page since the trouble began.
+    pub is_looking: Cell<bool>,
+    /// It asks for a page.
+    pub is_page: Cell<bool>,
     /// It was asked before, put off, and is asked again as it was told to.
     pub is_repeat: Cell<bool>,
     /// Its answer is wanted in the cache.
@@ -83,6 +88,13 @@ pub struct Seen {
 }
 
 impl Seen {
+    fn note(&self, standing: Standing, sighting: &Sighting) {
+        self.standing.set(standing);
+        self.is_looking.set(sighting.is_looking);
+        self.is_page.set(sighting.kind == PathKind::Page);
+        self.is_repeat.set(sighting.is_repeat);
+    }
+
     #[must_use]
     pub fn has_instead(&self) -> bool {
         self.instead.borrow().is_some()
@@ -299,8 +311,10 @@ impl Acting {
         let rules = self.rules.load_full();
         let is_protected = rules.is_protected(request.client);
         let standing = if is_protected { Standing::Protected } else { sighting.standing };
-        seen.standing.set(standing);
-        seen.is_repeat.set(sighting.is_repeat);
+        seen.note(standing, &sighting);
+        if standing >= Standing::Known && sighting.kind == PathKind::Asset {
+            thread.counters.add(Counter::known_parts, 1);
+        }
         if let Some(page) = page::own(&self.gate, request, now) {
             self.note_sale(&page, now);
             return Entry::Answer(Box::new(page));
@@ -316,6 +330,9 @@ impl Acting {
                 tokio::time::sleep(Duration::from_millis(u64::from(ms))).await;
             }
             verdict => {
+                if matches!(verdict, Verdict::Refuse { .. } | Verdict::CloseSilently) {
+                    self.memory.refused(&sighting, now);
+                }
                 if let Some(entry) = self.hold(thread, room, &rules, verdict, request, now) {
                     return entry;
                 }

@@ -97,6 +97,14 @@ seawall_model::counters! {
     known_good
     /// such requests that a measure refused or put off
     known_refused
+    /// pages that such clients were given
+    known_pages
+    /// parts of pages that such clients asked for
+    known_parts
+    /// requests of such clients who have looked at a page since the trouble began
+    known_looking
+    /// such requests that a measure refused or put off
+    known_looking_refused
     /// lines of the access log dropped because they were not written in time
     access_log_dropped
 }

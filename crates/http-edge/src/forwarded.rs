@@ -43,6 +43,8 @@ pub struct Told<'a> {
     pub chain: Chain<'a>,
     /// The other end of the connection.
     pub peer: IpAddr,
+    /// Whether the peer's word is taken.
+    pub is_trusted: bool,
     /// Whether the client came over TLS.
     pub secure: bool,
     /// The host that was asked for; empty: none was.
@@ -308,7 +310,7 @@ mod tests {
         let mut out = Vec::new();
         let secure = chain.secure.unwrap_or(false);
         let client = client::real(&trusted, peer, &chain);
-        write(&mut out, &Told { client, chain, peer, secure, host: b"a:80" });
+        write(&mut out, &Told { client, chain, peer, is_trusted: true, secure, host: b"a:80" });
         String::from_utf8(out).expect("text")
     }
 

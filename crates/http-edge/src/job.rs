@@ -140,6 +140,7 @@ impl<'a> Job<'a> {
             client: self.request.client,
             chain: self.chain,
             peer: self.origin.peer,
+            is_trusted: is_behind_proxy(self.thread, self.origin),
             secure: self.chain.secure.unwrap_or(self.origin.secure),
             host: self.head.host.of(self.bytes),
         };
@@ -217,11 +218,7 @@ impl<'a> Job<'a> {
             taking.finish(&mut self.thread.cache.borrow_mut(), now);
         }
         if self.seen.standing.get() >= Standing::Known {
-            self.thread.counters.add(Counter::known_requests, 1);
-            self.thread
-                .counters
-                .add(Counter::known_good, u64::from((200..400).contains(&status) && !self.denied.get()));
-            self.thread.counters.add(Counter::known_refused, u64::from(self.by_rule.get()));
+            self.count_known(status);
         }
         if let Some(fault) = fault {
             self.thread.counters.add(fault.counter(), 1);
@@ -255,6 +252,21 @@ impl<'a> Job<'a> {
             Sensing::Whole
         };
         self.thread.request(&self.request, &outcome, sensing);
+    }
+}
+
+impl Job<'_> {
+    /// Counts what a client has met with that was known before the trouble.
+    fn count_known(&self, status: u16) {
+        let counters = &self.thread.counters;
+        let is_good = (200..400).contains(&status) && !self.denied.get();
+        let (is_refused, is_looking) = (self.by_rule.get(), self.seen.is_looking.get());
+        counters.add(Counter::known_requests, 1);
+        counters.add(Counter::known_good, u64::from(is_good));
+        counters.add(Counter::known_pages, u64::from(is_good && self.seen.is_page.get()));
+        counters.add(Counter::known_refused, u64::from(is_refused));
+        counters.add(Counter::known_looking, u64::from(is_looking));
+        counters.add(Counter::known_looking_refused, u64::from(is_looking && is_refused));
     }
 }
 
@@ -310,11 +322,15 @@ fn as_said<'a>(said: &'a [u8], origin: &'a Origin) -> Request<'a> {
     }
 }
 
+/// Whether a proxy that is trusted is at the other end.
+fn is_behind_proxy(thread: &Thread, origin: &Origin) -> bool {
+    client::is_trusted(&thread.settings.trusted_proxies, origin.peer)
+}
+
 /// What a trusted proxy says of a request; nothing where none is trusted.
 fn chain<'a>(thread: &Thread, origin: &Origin, bytes: &'a [u8], fields: &[Field]) -> Chain<'a> {
     let settings = &thread.settings;
-    let trusted = &settings.trusted_proxies;
-    if trusted.is_empty() || !client::is_trusted(trusted, origin.peer) {
+    if !is_behind_proxy(thread, origin) {
         return Chain::default();
     }
     let lines = |name: &[u8]| {

@@ -1,7 +1,7 @@
 //! The view of a request that rules are matched against: borrowed from the connection's buffer,
 //! so that deciding about a request allocates nothing.
 
-use seawall_model::observation::{HttpVersion, Method};
+use seawall_model::observation::{HttpVersion, Method, Presence};
 use std::net::IpAddr;
 
 /// One request as its client sent it, before anything is done about it.
@@ -75,6 +75,11 @@ impl Request<'_> {
         use seawall_model::hash;
         hash::combine(self.header_order, hash::combine(hash::bytes(self.user_agent), hash::bytes(self.ja4)))
     }
+}
+
+/// Whether something is there, of which it is known.
+pub(crate) fn presence(is_there: bool) -> Presence {
+    if is_there { Presence::Present } else { Presence::Absent }
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //! without allocating for a request.
 
 use crate::Request;
+use crate::request::presence;
 use seawall_detection::Window;
 use seawall_model::Timestamp;
 use seawall_model::hash;
 use seawall_model::observation::{
-    self, BackendEvent, BackendEventKind, Connection, ConnectionEvent, Ending, Observation, Presence,
+    self, BackendEvent, BackendEventKind, Connection, ConnectionEvent, Ending, Observation,
 };
 use std::net::IpAddr;
 
@@ -120,7 +121,6 @@ impl Sense {
 }
 
 fn described<'a>(request: &Request<'a>, time: Timestamp) -> observation::Request<'a> {
-    let presence = |is_there: bool| if is_there { Presence::Present } else { Presence::Absent };
     observation::Request {
         method: request.method,
         host: request.host,

@@ -30,6 +30,7 @@ pub enum Command {
     /// Let the program that is installed now take over from the running guard, without a break
     Upgrade(AdminArgs),
     Change(ChangeArgs),
+    Protect(ProtectArgs),
     #[command(subcommand)]
     Reroute(RerouteCommand),
     #[command(subcommand)]
@@ -223,6 +224,19 @@ pub struct AdminArgs {
 #[derive(Args, Clone, Debug)]
 pub struct UndoArgs {
     /// Let it take measures again, before the trouble is over
+    #[arg(long)]
+    pub end: bool,
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// Let the running guard refuse nothing to a client, also while it is attacked
+#[derive(Args, Clone, Debug)]
+pub struct ProtectArgs {
+    /// An address or a prefix
+    #[arg(value_name = "ADDRESS")]
+    pub prefix: String,
+    /// Take that back; what the configuration protects stays so
     #[arg(long)]
     pub end: bool,
     #[command(flatten)]

@@ -36,6 +36,7 @@ pub use guard::{GuardConfig, SiteConfig, conflicts, site};
 pub use named::missing;
 use seawall_http_edge::files;
 use seawall_model::Prefix;
+use seawall_model::address::is_private;
 use seawall_model::policy::{Mode, Policy};
 use std::fmt;
 use std::net::IpAddr;
@@ -47,6 +48,9 @@ const LARGEST_FILE_BYTES: u64 = 1 << 20;
 
 /// A file with more mistakes than this is hardly a configuration at all.
 const MISTAKES_SHOWN: usize = 200;
+/// Lengths of the widest prefixes that can be protected, for IPv4 and IPv6: wider than what any one
+/// network was ever given.
+const WIDEST_PROTECTED_BITS: (u8, u8) = (8, 16);
 
 /// A valid configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -293,24 +297,41 @@ fn each<I, T>(
     if mistakes.is_empty() { Ok(values) } else { Err(mistakes.join("\n")) }
 }
 
-/// Clients that are never refused: an address or a prefix, but not everybody.
+/// Clients that are never refused: an address or a prefix, but neither everybody nor a large part of the
+/// Internet.
 ///
 /// # Errors
 /// What is wrong with it, as a clause.
 pub fn protected(word: &str) -> Result<Prefix, String> {
     let found = prefix(word)?;
-    if found.length_bits() == 0 {
-        return Err(format!("`{word}` is everybody; mode = \"observe\" refuses nobody"));
+    let least_bits =
+        if found.address().is_ipv4() { WIDEST_PROTECTED_BITS.0 } else { WIDEST_PROTECTED_BITS.1 };
+    match found.length_bits() {
+        0 => Err(format!("`{word}` is everybody; mode = \"observe\" refuses nobody")),
+        bits if bits < least_bits && !is_private(found.address()) => Err(format!(
+            "`{word}` is so much of the Internet that most attacks could not be stopped: name at most a \
+             /{least_bits}, or mode = \"observe\" to refuse nobody"
+        )),
+        _ => Ok(found),
     }
-    Ok(found)
 }
 
-/// An address stands for itself alone.
+/// An address stands for itself alone. One inside a network is refused: whichever of the two was meant,
+/// the other would be somebody else.
 fn prefix(word: &str) -> Result<Prefix, String> {
     if let Ok(address) = word.parse::<IpAddr>() {
         return Ok(Prefix::host(address));
     }
-    word.parse().map_err(|_| format!("`{}` is no address or prefix", text::clip(word, 50)))
+    let none = || format!("`{}` is no address or prefix", text::clip(word, 50));
+    let found: Prefix = word.parse().map_err(|_| none())?;
+    let address: IpAddr = word.split('/').next().unwrap_or_default().parse().map_err(|_| none())?;
+    if address != found.address() {
+        return Err(format!(
+            "`{word}` is an address in a network: write {found} or {}",
+            Prefix::host(address)
+        ));
+    }
+    Ok(found)
 }
 
 fn prefix_bits(value: &DeValue<'_>) -> Result<(u8, u8), String> {

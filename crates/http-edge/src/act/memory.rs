@@ -71,6 +71,8 @@ pub struct Sighting {
     /// The first request that shows this token of ours: the one asked again for which the token was
     /// given.
     pub is_repeat: bool,
+    /// Its client has looked at a page since the trouble began, as people do.
+    pub is_looking: bool,
     /// An asset that names the client's last page as its referrer.
     is_linked: bool,
     page: u8,
@@ -84,6 +86,11 @@ const SETTLED_S: u32 = 5;
 const STEADY_S: u32 = 30;
 /// Parts of a page in calm times that show a visit which has just begun.
 const PARTS_OF_VISIT: u8 = 2;
+/// Pages in trouble without any part after which a client that used to fetch them is not taken for the
+/// visitor that it was.
+const PAGES_NOT_LOOKED_AT: u8 = 4;
+/// Pages that a client asks for, given or refused, after which it is forgotten that it has looked at one.
+const LOOKED_FOR: u8 = 3;
 /// Seconds within which a page's parts are fetched.
 const PARTS_S: u32 = 20;
 /// Pages without any part after which a client is suspect, on a site whose pages have parts.
@@ -237,16 +244,28 @@ impl Memory {
             self.learn(sighting);
         }
         self.change(sighting.key, now_s, |entry, first_s| {
-            entry.took(sighting, now_s);
+            entry.took(sighting, now_s, in_trouble);
             entry.has_begun |= !in_trouble && entry.was_served && entry.parts >= PARTS_OF_VISIT;
             entry.is_settled |= !in_trouble && entry.was_served && now_s >= first_s + STEADY_S;
         });
     }
 
+    /// A measure refused the request. It earns its client nothing, and counts for its pace.
+    pub fn refused(&self, sighting: &Sighting, now: Timestamp) {
+        let now_s = self.second(now);
+        self.change(sighting.key, now_s, |entry, _| entry.hurried(sighting.kind, now_s));
+    }
+
     /// The request was answered as it should be (not by an error of the server's).
     pub fn answered(&self, sighting: &Sighting, now: Timestamp) {
         let now_s = self.second(now);
-        self.change(sighting.key, now_s, |entry, _| entry.was_served = true);
+        let in_trouble = self.onset_s.load(Relaxed) != 0;
+        let pages_have_parts = self.pages_have_parts();
+        self.change(sighting.key, now_s, |entry, _| {
+            entry.was_served = true;
+            entry.was_given(sighting.kind, in_trouble);
+            entry.has_turned |= in_trouble && pages_have_parts && entry.looks_no_more();
+        });
     }
 
     /// The site set a cookie (`name=value`, without its attributes): whoever brings it back later
@@ -282,7 +301,8 @@ impl Memory {
             },
         );
         let is_repeat = found.is_none() && clearance != Clearance::None;
-        Sighting { standing, kind, key, is_repeat, is_linked, page }
+        let is_looking = found.is_some_and(|(_, entry)| entry.is_looking());
+        Sighting { standing, kind, key, is_repeat, is_looking, is_linked, page }
     }
 
     fn standing(&self, seen: &Seen, clearance: Clearance, kind: PathKind, is_linked: bool) -> Standing {
@@ -298,6 +318,9 @@ impl Memory {
         let walks = entry.pages >= PAGES_WITHOUT_PARTS && entry.parts == 0;
         if walks && kind == PathKind::Page && !(was_before && entry.was_served) && self.pages_have_parts() {
             return Standing::Suspect;
+        }
+        if seen.onset_s != 0 && entry.has_turned {
+            return unseen(clearance);
         }
         if was_before && entry.was_served {
             return Standing::Known;
@@ -464,29 +487,74 @@ struct Entry {
     is_settled: bool,
     /// Took a page with [`PARTS_OF_VISIT`] of its parts in calm times.
     has_begun: bool,
+    /// Pages that it was given in trouble, one after the other without any part. Three bits.
+    not_looked_at: u8,
+    /// It used to fetch the parts of pages, and in trouble took page after page without.
+    has_turned: bool,
+    /// It has fetched the parts of a page in trouble, and since then asked for so many pages, given or not.
+    /// Two bits.
+    has_looked: bool,
+    asked_since: u8,
 }
 
 impl Entry {
-    fn took(&mut self, sighting: &Sighting, now_s: u32) {
-        let pace = self.pace_at(now_s);
-        self.pace = pace;
+    fn took(&mut self, sighting: &Sighting, now_s: u32, in_trouble: bool) {
+        self.hurried(sighting.kind, now_s);
+        self.has_looked &= in_trouble;
         match sighting.kind {
-            PathKind::Asset if sighting.standing >= Standing::Visiting && self.pages > 0 => {
+            PathKind::Asset if self.is_part(sighting) => {
                 self.parts = (self.parts + 1).min(63);
+                (self.not_looked_at, self.has_turned) = (0, false);
+                (self.has_looked, self.asked_since) = (in_trouble, 0);
             }
-            PathKind::Asset => {}
+            PathKind::Asset | PathKind::Api => {}
             PathKind::Page => {
                 self.pages = (self.pages + 1).min(63);
                 self.page = sighting.page;
-                self.pace = pace.saturating_add(PACE_COST);
             }
-            PathKind::Api => self.pace = pace.saturating_add(1),
         }
     }
 
     /// Whether it showed more than that it can ask.
     fn has_merit(&self) -> bool {
         self.is_settled || self.parts > 0
+    }
+
+    /// Whether an asset is fetched as a browser fetches the parts of a page.
+    fn is_part(&self, sighting: &Sighting) -> bool {
+        let is_visitors = sighting.standing >= Standing::Visiting || (self.has_turned && sighting.is_linked);
+        is_visitors && self.pages > 0
+    }
+
+    /// It asked for something.
+    fn hurried(&mut self, kind: PathKind, now_s: u32) {
+        let cost = match kind {
+            PathKind::Asset => 0,
+            PathKind::Page => PACE_COST,
+            PathKind::Api => 1,
+        };
+        self.pace = self.pace_at(now_s).saturating_add(cost);
+        self.asked_since = (self.asked_since + u8::from(kind == PathKind::Page)).min(LOOKED_FOR);
+    }
+
+    /// Looked at a page a moment ago.
+    fn is_looking(&self) -> bool {
+        self.has_looked && self.asked_since < LOOKED_FOR
+    }
+
+    /// It was given what it asked for.
+    fn was_given(&mut self, kind: PathKind, in_trouble: bool) {
+        match kind {
+            _ if !in_trouble => (self.not_looked_at, self.has_turned) = (0, false),
+            PathKind::Page => self.not_looked_at = (self.not_looked_at + 1).min(7),
+            PathKind::Asset | PathKind::Api => {}
+        }
+    }
+
+    /// Whether it fetches none of the parts that it used to fetch with every page.
+    fn looks_no_more(&self) -> bool {
+        self.not_looked_at >= PAGES_NOT_LOOKED_AT
+            && self.pages.saturating_sub(self.not_looked_at) <= self.parts
     }
 
     fn pace_at(&self, now_s: u32) -> u8 {
@@ -503,6 +571,10 @@ impl Entry {
             | u64::from(self.was_served) << 54
             | u64::from(self.is_settled) << 55
             | u64::from(self.has_begun) << 56
+            | u64::from(self.not_looked_at) << 57
+            | u64::from(self.has_turned) << 60
+            | u64::from(self.has_looked) << 61
+            | u64::from(self.asked_since) << 62
     }
 
     fn unpacked(bits: u64) -> Self {
@@ -515,6 +587,10 @@ impl Entry {
             was_served: bits >> 54 & 1 == 1,
             is_settled: bits >> 55 & 1 == 1,
             has_begun: bits >> 56 & 1 == 1,
+            not_looked_at: (bits >> 57) as u8 & 7,
+            has_turned: bits >> 60 & 1 == 1,
+            has_looked: bits >> 61 & 1 == 1,
+            asked_since: (bits >> 62) as u8,
         }
     }
 }

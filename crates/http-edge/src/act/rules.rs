@@ -12,7 +12,7 @@ use super::decision::{CompileErrors, Decision, RuleIndex, Verdict};
 use super::limit::{Conformance, Limits, Rate};
 use super::memory::{Standing, is_navigation};
 use crate::Request;
-use seawall_model::observation::Presence;
+use crate::request::presence;
 use seawall_model::plan::{Plan, RateKey};
 use seawall_model::policy::Policy;
 use seawall_model::signature::Test;
@@ -426,10 +426,6 @@ impl<'a> Texts<'a> {
             ja4: &self.ja4,
         }
     }
-}
-
-fn presence(is_there: bool) -> Presence {
-    if is_there { Presence::Present } else { Presence::Absent }
 }
 
 #[cfg(test)]

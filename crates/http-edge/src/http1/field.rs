@@ -43,6 +43,10 @@ pub enum Kind {
     Trailer,
     /// Says who the client is: only ours to say (RFC 7239 and its forerunners).
     Forwarded,
+    /// Names the client's address, as CDNs and balancers do that are not here: applications believe it.
+    ClientAddress,
+    /// Says something else of how the client came, which only a proxy can know.
+    SaidByProxy,
     XForwardedFor,
     UserAgent,
     Referrer,
@@ -58,7 +62,7 @@ impl Kind {
     /// them so.
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
-        let mut lower = [0u8; 20];
+        let mut lower = [0u8; 32];
         let Some(word) = lower.get_mut(..name.len()) else { return Self::Other };
         for (to, from) in word.iter_mut().zip(name) {
             *to = if *from == b'_' { b'-' } else { from.to_ascii_lowercase() };
@@ -76,7 +80,7 @@ impl Kind {
             b"te" => Self::Te,
             b"trailer" => Self::Trailer,
             b"forwarded" | b"x-forwarded-host" | b"x-forwarded-proto" | b"x-forwarded-port"
-            | b"x-real-ip" | b"x-forwarded" | b"x-client-ip" | b"true-client-ip" => Self::Forwarded,
+            | b"x-real-ip" | b"x-forwarded" => Self::Forwarded,
             b"x-forwarded-for" => Self::XForwardedFor,
             b"user-agent" => Self::UserAgent,
             b"referer" => Self::Referrer,
@@ -85,6 +89,8 @@ impl Kind {
             b"accept-language" => Self::AcceptLanguage,
             b"authorization" => Self::Authorization,
             b"set-cookie" => Self::SetCookie,
+            word if word.starts_with(b"x-forwarded-") => Self::SaidByProxy,
+            word if is_client_address(word) => Self::ClientAddress,
             _ => Self::Other,
         }
     }
@@ -94,6 +100,41 @@ impl Kind {
     pub fn is_welcome_as_trailer(self) -> bool {
         self == Self::Other
     }
+}
+
+/// Fields in which CDNs, hosts and load balancers name the client's address, from their documentation.
+/// An application that stands, or once stood, behind one of them believes it.
+fn is_client_address(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"ali-cdn-real-ip"
+            | b"cdn-src-ip"
+            | b"cf-connecting-ip"
+            | b"cf-connecting-ipv6"
+            | b"cf-pseudo-ipv4"
+            | b"client-ip"
+            | b"cloudfront-viewer-address"
+            | b"do-connecting-ip"
+            | b"fastly-client-ip"
+            | b"fly-client-ip"
+            | b"incap-client-ip"
+            | b"proxy-client-ip"
+            | b"true-client-ip"
+            | b"wl-proxy-client-ip"
+            | b"x-appengine-user-ip"
+            | b"x-azure-clientip"
+            | b"x-azure-socketip"
+            | b"x-client-ip"
+            | b"x-cluster-client-ip"
+            | b"x-envoy-external-address"
+            | b"x-nf-client-connection-ip"
+            | b"x-original-forwarded-for"
+            | b"x-originating-ip"
+            | b"x-remote-addr"
+            | b"x-remote-ip"
+            | b"x-sucuri-clientip"
+            | b"x-vercel-forwarded-for"
+    )
 }
 
 /// Reads one field line without its line end. `start` is its place in the buffer.
@@ -201,6 +242,7 @@ mod tests {
     #[test]
     fn names_that_cgi_confuses_count_as_what_they_pose_as() {
         assert_eq!(Kind::of(b"X_Forwarded_For"), Kind::XForwardedFor);
+        assert_eq!(Kind::of(b"CF_Connecting_IP"), Kind::ClientAddress);
         assert_eq!(parse(b"Content_Length: 5", 0), Err(Refusal::bad("underscored-name")));
     }
 }

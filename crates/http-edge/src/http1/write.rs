@@ -22,11 +22,16 @@ pub fn request(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, fields: &[F
         | Kind::ContentLength
         | Kind::TransferEncoding
         | Kind::Forwarded
+        | Kind::ClientAddress
         | Kind::XForwardedFor => false,
+        Kind::SaidByProxy => told.is_trusted,
         Kind::Upgrade => head.upgrade,
         Kind::Expect => head.expects_continue,
         _ => true,
     });
+    if told.is_trusted {
+        client_addresses(out, buffer, fields, told);
+    }
     framing(out, head.framing);
     if head.upgrade {
         out.extend_from_slice(b"Connection: upgrade\r\n");
@@ -35,6 +40,16 @@ pub fn request(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, fields: &[F
     }
     forwarded::write(out, told);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Where a trusted proxy's request names the client's address in a field of its own kind, the one that
+/// was found stands in its place: the proxy may have passed on what its client wrote.
+fn client_addresses(out: &mut Vec<u8>, buffer: &[u8], fields: &[Field], told: &Told<'_>) {
+    for field in fields.iter().filter(|field| field.kind == Kind::ClientAddress) {
+        out.extend_from_slice(field.name(buffer));
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, ": {}\r\n", told.client);
+    }
 }
 
 /// How a response goes out to its client.
@@ -196,6 +211,7 @@ mod tests {
             client: IpAddr::from([192, 0, 2, 1]),
             chain: Chain::listed([b"", b"", b"", forwarded_for], [b""; 3]),
             peer: IpAddr::from([192, 0, 2, 1]),
+            is_trusted: !forwarded_for.is_empty(),
             secure: false,
             host: head.host.of(bytes),
         };
@@ -212,6 +228,24 @@ mod tests {
             out,
             "GET / HTTP/1.1\r\nHost: a\r\nA: b\r\nX-Forwarded-For: 192.0.2.1\r\nX-Real-IP: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nForwarded: for=192.0.2.1;proto=http;host=\"a\"\r\n\r\n"
         );
+    }
+
+    /// Broke: the words of CDNs reached the site as a client of our own wrote them, and applications
+    /// believe them.
+    #[test]
+    fn a_client_cannot_speak_in_the_words_of_a_cdn() {
+        let sent = b"GET / HTTP/1.1\r\nHost: a\r\nCF-Connecting-IP: 10.0.0.1\r\nClient-Ip: 10.0.0.1\r\n\
+            Fastly_Client_IP: 10.0.0.1\r\nX-Forwarded-Client-Cert: By=me\r\nA: b\r\n\r\n";
+        let own = passed_on(sent, b"");
+        assert!(
+            own.starts_with("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\nX-Forwarded-For: 192.0.2.1\r\n"),
+            "{own}"
+        );
+        let behind_proxy = passed_on(sent, b"192.0.2.1");
+        assert!(!behind_proxy.contains("10.0.0.1"), "{behind_proxy}");
+        for said in ["CF-Connecting-IP: 192.0.2.1\r\n", "X-Forwarded-Client-Cert: By=me\r\n"] {
+            assert!(behind_proxy.contains(said), "{said} in {behind_proxy}");
+        }
     }
 
     #[test]

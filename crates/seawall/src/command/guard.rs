@@ -1,16 +1,17 @@
-//! `seawall guard`, `seawall undo` and `seawall change`.
+//! `seawall guard`.
 
 use super::guard_args::resolve;
+use super::guard_orders::default_socket;
 use super::signals::Signals;
 use super::{Status, guard_dns};
-use crate::cli::{AdminArgs, ChangeArgs, GuardArgs, UndoArgs};
+use crate::cli::GuardArgs;
 use crate::config::dns::DnsConfig;
 use crate::config::{GuardConfig, SiteConfig};
 use crate::console::Console;
 use crate::guard::access_log::AccessLog;
-use crate::guard::admin::Order;
+use crate::guard::admin::{Order, Reply};
 use crate::guard::checks::Checks;
-use crate::guard::control::Control;
+use crate::guard::control::{self, Control};
 use crate::guard::dns::DnsControl;
 use crate::guard::dns_kernel::KernelAnswers;
 use crate::guard::handover::{Given, Predecessor, Successor};
@@ -26,7 +27,8 @@ use crate::guard::{self, admin, clock, events};
 use crate::pipeline;
 use crate::report::text;
 use crate::reroute::watch::Watch;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
+use seawall_engine::Engine;
 use seawall_http_edge::tls::Certificates;
 use seawall_http_edge::{Edge, Kept, LogFormat, Settings, Site};
 use seawall_kernel::{Attachment, Carrier, Moment};
@@ -38,6 +40,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -66,11 +69,9 @@ pub fn run(
         predecessor.take_over()?;
     }
     let begun = clock::now();
-    let (known, unused) = known(given.predecessor.as_ref(), guard.state_folder.as_deref(), begun);
-    let (kept, rest) = match known {
-        Some(Knowledge { edge, engine, control, .. }) => (edge, Some((engine, control))),
-        None => (Kept { secret: secret()?, ..Kept::default() }, None),
-    };
+    let Found { known, just_ended, told: found } =
+        known(given.predecessor.as_ref(), guard.state_folder.as_deref(), begun);
+    let (kept, rest) = parted(known)?;
     let going_on = rest.as_ref().and_then(|(_, control)| control.incident());
     let Opened { store, cut_off, no_room } = match &guard.state_folder {
         Some(folder) => Store::open_if_room(folder, &policy, going_on)?,
@@ -100,11 +101,12 @@ pub fn run(
     greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, &carriers)?;
     let logs = (!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs, servers);
-    let mut control = Control::new(hands, policy, store).after(cut_off, begun).with_checks(checks(&guard)?);
+    let before = cut_off.into_iter().chain(just_ended).collect();
+    let mut control = Control::new(hands, policy, store).after(before, begun).with_checks(checks(&guard)?);
     if let Some((engine, kept)) = rest {
         control.recall(engine, kept, clock::now());
     }
-    for told in unused.into_iter().map(Told::Noted).chain(no_room.map(Told::Failed)) {
+    for told in found.into_iter().map(Told::Noted).chain(no_room.map(Told::Failed)) {
         live.tell(&told, begun)?;
     }
     let signals = Signals::catch()?;
@@ -125,68 +127,13 @@ pub fn run(
         log,
         signals,
         saving: None,
+        is_unsaved: false,
     };
     if session.work()? == End::Asked {
         // Somebody else's socket by now, or gone: either is fine.
         let _ = std::fs::remove_file(&session.socket);
     }
     Ok(Status::Quiet)
-}
-
-/// `seawall reload`: lets a running guard read its configuration again.
-pub fn reload(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
-    let answer = ask(args, "POST", "/v1/reload", "")?;
-    writeln!(out, "reloaded; open connections are served to their end")?;
-    for note in answer["notes"].as_array().into_iter().flatten().filter_map(|n| n.as_str()) {
-        writeln!(out, "{}", text::visible(note))?;
-    }
-    Ok(Status::Quiet)
-}
-
-/// `seawall upgrade`: lets the program that is installed now take over.
-pub fn upgrade(args: &AdminArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
-    let answer = ask(args, "POST", "/v1/upgrade", "")?;
-    writeln!(out, "process {} has taken over", answer["process"])?;
-    Ok(Status::Quiet)
-}
-
-/// `seawall undo`: withdraws every measure of a running guard, or lets it take measures again.
-pub fn undo(args: &UndoArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
-    let answer = ask(&args.admin, if args.end { "DELETE" } else { "POST" }, "/v1/undo", "")?;
-    let is_set = |name: &str| answer[name].as_bool().unwrap_or(false);
-    if args.end {
-        let ended = "measures are taken again where the trouble calls for them";
-        writeln!(out, "{}", if is_set("ended") { ended } else { "no measures were held back by hand" })?;
-        return Ok(Status::Quiet);
-    }
-    let undone = if is_set("withdrawn") { "all measures are withdrawn" } else { "no measures were in force" };
-    let rest = if is_set("suspended") { "; none follow until the trouble is over" } else { "" };
-    writeln!(out, "{undone}{rest}")?;
-    Ok(Status::Quiet)
-}
-
-/// `seawall change`: tells a running guard of a change.
-pub fn change(args: &ChangeArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
-    ensure!(!args.text.trim().is_empty(), admin::NO_TEXT);
-    let kind =
-        args.kind.clone().unwrap_or_else(|| args.text.split(' ').next().unwrap_or_default().to_owned());
-    let body = serde_json::json!({ "kind": kind, "text": args.text }).to_string();
-    ask(&args.admin, "POST", "/v1/changes", &body)?;
-    writeln!(out, "noted")?;
-    Ok(Status::Quiet)
-}
-
-fn ask(args: &AdminArgs, method: &str, path: &str, body: &str) -> anyhow::Result<serde_json::Value> {
-    let socket = args.admin_socket.clone().unwrap_or_else(default_socket);
-    let (status, text) = admin::ask(&socket, method, path, body).with_context(|| {
-        format!("no guard answers on {}; name its socket with --admin-socket", socket.display())
-    })?;
-    let answer: serde_json::Value =
-        serde_json::from_str(&text).context("the guard's answer makes no sense")?;
-    if status != 200 {
-        bail!("the guard refused: {}", answer["error"].as_str().unwrap_or("it did not say why"));
-    }
-    Ok(answer)
 }
 
 /// Why the loop ended.
@@ -218,6 +165,8 @@ struct Session<'a> {
     signals: Signals,
     /// What is known is being written down.
     saving: Option<JoinHandle<anyhow::Result<()>>>,
+    /// That could not be done last, and was told.
+    is_unsaved: bool,
 }
 
 impl Session<'_> {
@@ -226,9 +175,8 @@ impl Session<'_> {
         let (mut ticks, mut is_open) = (0_u32, self.control.has_incident());
         let mut successor = None;
         while !self.signals.stop.load(Ordering::Relaxed) && successor.is_none() {
-            std::thread::sleep(until_tick(clock::now()));
+            successor = self.obey_until_tick();
             let now = clock::now();
-            successor = self.obey(now);
             for told in self.control.tick(now) {
                 self.live.tell(&told, now)?;
             }
@@ -288,19 +236,44 @@ impl Session<'_> {
     }
 
     fn wait_for_saving(&mut self, now: Timestamp) -> anyhow::Result<()> {
-        if let Some(Ok(Err(error))) = self.saving.take().map(JoinHandle::join) {
-            self.live.tell(&Told::Failed(format!("{error:#}")), now)?;
+        let Some(Ok(outcome)) = self.saving.take().map(JoinHandle::join) else { return Ok(()) };
+        let was_unsaved = std::mem::replace(&mut self.is_unsaved, outcome.is_err());
+        match outcome {
+            Err(error) if !was_unsaved => self.live.tell(&Told::Failed(format!("{error:#}")), now)?,
+            _ => {}
         }
         Ok(())
     }
 
-    /// Carries out what waits at the admin socket. Returns the process that has taken over, if one
-    /// has.
-    fn obey(&mut self, now: Timestamp) -> Option<u32> {
+    /// Waits for the next tick, and carries out what comes by the admin socket meanwhile. Returns the
+    /// process that has taken over, if one has.
+    fn obey_until_tick(&mut self) -> Option<u32> {
+        let wait = until_tick(clock::now());
+        let begun = clock::instant();
+        loop {
+            match self.admin.orders.recv_timeout(wait.saturating_sub(begun.elapsed())) {
+                Ok(order) => {
+                    let successor = self.obey(order, clock::now());
+                    if successor.is_some() || begun.elapsed() >= wait {
+                        return successor;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return None,
+                // Nobody gives orders any more.
+                Err(RecvTimeoutError::Disconnected) => {
+                    std::thread::sleep(wait.saturating_sub(begun.elapsed()));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Carries out an order. Returns the process that has taken over, if one has.
+    fn obey(&mut self, order: (Order, Reply), now: Timestamp) -> Option<u32> {
         let mut successor = None;
         let Self { args, guard, program, edge, admin, control, dns, log, .. } = self;
         let has_more = !dns.is_empty() || guard.interface.is_some() || !guard.logs.is_empty();
-        let mut program = |order: &Order, control: &mut Control, dns: &mut [DnsControl]| match order {
+        let program = |order: &Order, control: &mut Control, dns: &mut [DnsControl]| match order {
             Order::Reload => {
                 let notes = reload_all(args, guard, edge, control, dns, log, now)?;
                 Ok(serde_json::json!({ "notes": notes }))
@@ -312,7 +285,7 @@ impl Session<'_> {
                 Ok(serde_json::json!({ "process": process }))
             }
         };
-        guard::obey(admin, control, edge, dns, now, &mut program);
+        guard::obey(admin, order, control, edge, dns, now, program);
         successor
     }
 
@@ -434,30 +407,47 @@ fn hand_over(
     begun
 }
 
-/// What an earlier guard left for us, and what is to be said of that.
-fn known(
-    predecessor: Option<&Predecessor>,
-    folder: Option<&Path>,
-    now: Timestamp,
-) -> (Option<Knowledge>, Vec<String>) {
+/// What an earlier guard left for us.
+#[derive(Default)]
+struct Found {
+    known: Option<Knowledge>,
+    /// The incident that ended with it.
+    just_ended: Option<String>,
+    /// What is to be said of that.
+    told: Vec<String>,
+}
+
+/// What the edge goes on with, a secret at least, and what the rest does.
+fn parted(known: Option<Knowledge>) -> anyhow::Result<(Kept, Option<(Engine, control::Kept)>)> {
+    Ok(match known {
+        Some(Knowledge { edge, engine, control, .. }) => (edge, Some((engine, control))),
+        None => (Kept { secret: secret()?, ..Kept::default() }, None),
+    })
+}
+
+fn known(predecessor: Option<&Predecessor>, folder: Option<&Path>, now: Timestamp) -> Found {
     let (path, is_handed_over) = match (predecessor.and_then(Predecessor::known), folder) {
         (Some(path), _) => (path.to_owned(), true),
         (None, Some(folder)) => (knowledge::file(folder), false),
-        (None, None) => return (None, Vec::new()),
+        (None, None) => return Found::default(),
     };
     match Knowledge::read(&path) {
         Ok(Some(known)) if is_handed_over => {
             let name = known.control.incident().map(|name| format!("going on with incident {name}"));
-            (Some(known), name.into_iter().collect())
+            Found { known: Some(known), told: name.into_iter().collect(), just_ended: None }
         }
         Ok(known) => {
             let is_ended = |name: &str| folder.is_none_or(|folder| store::is_ended(folder, name));
+            let just_ended = known.as_ref().and_then(|known| known.just_ended(now, is_ended));
             let known = known.and_then(|known| known.after_pause(now, is_ended));
             let name = known.as_ref().and_then(|known| known.control.incident());
             let told = name.map(|name| format!("going on with incident {name}, which was cut off"));
-            (known, told.into_iter().collect())
+            Found { known, just_ended, told: told.into_iter().collect() }
         }
-        Err(why) => (None, vec![format!("what is normal is learnt anew: {} {why}", path.display())]),
+        Err(why) => {
+            let told = vec![format!("what is normal is learnt anew: {} {why}", path.display())];
+            Found { told, ..Found::default() }
+        }
     }
 }
 
@@ -571,13 +561,6 @@ fn tell_service_manager(state: &str) {
         // Whoever asked may have gone; serving goes on.
         let _ = socket.send_to_addr(state.as_bytes(), &address);
     }
-}
-
-/// Where guard and orders meet without being told: the user's runtime folder, or the one for
-/// temporary files.
-fn default_socket() -> PathBuf {
-    let folder = std::env::var_os("XDG_RUNTIME_DIR").filter(|f| !f.is_empty());
-    folder.map_or_else(std::env::temp_dir, PathBuf::from).join("seawall.sock")
 }
 
 fn greet(

@@ -63,6 +63,8 @@ pub enum Order {
         text: String,
     },
     Protect(Prefix),
+    /// An order to protect is taken back.
+    Unprotect(Prefix),
 }
 
 impl Order {
@@ -219,6 +221,10 @@ impl Server {
             },
             (Method::Post, "/v1/protected") => match protected(body) {
                 Ok(prefix) => self.order(Order::Protect(prefix)),
+                Err(reason) => error("400 Bad Request", &reason),
+            },
+            (Method::Delete, "/v1/protected") => match protected(body) {
+                Ok(prefix) => self.order(Order::Unprotect(prefix)),
                 Err(reason) => error("400 Bad Request", &reason),
             },
             (

@@ -7,11 +7,11 @@
 use super::checks::Checks;
 use super::hands::Hands;
 use super::incident::{CutOff, Doing, FIRST_LOOKS_S, Incident, Told};
-use super::knowledge::Knowledge;
 use super::plans::{key, keys, live_input};
 use super::store::{self, Store};
 use super::telling::{Extent, is_telling};
 use crate::pipeline;
+use anyhow::ensure;
 use seawall_detection::Window;
 use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input, LastSecond};
@@ -24,7 +24,6 @@ use seawall_model::signature::{Layer, Signature};
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Class, Prefix, Timestamp};
 use seawall_planning::Approved;
-use serde::{Deserialize, Serialize};
 
 /// A plan is not replaced by another before this, so that its effect can be seen.
 const PLAN_LEAST_S: f64 = 3.0;
@@ -42,8 +41,15 @@ const GLANCE_AT_ONCE_S: f64 = 0.05;
 const KEEP_EVERY_S: i64 = 5;
 /// Whoever gives orders at the admin socket, which only its owner can.
 const OPERATOR: &str = "operator";
+/// Told where an attacker has visited before.
+const STRAYS: &str = "clients known from before ask for far more pages than they did, and for nothing that those are \
+     made of: what is refused to them is not counted as harm";
 /// Measures withdrawn for harm that are remembered; more is no plan at all.
 const MOST_VETOED: usize = 64;
+
+mod kept;
+
+pub use kept::Kept;
 
 /// The loop's state.
 pub struct Control {
@@ -78,38 +84,6 @@ pub struct Control {
     cut_off: CutOff,
     /// The last failure that was told.
     failed: Option<String>,
-}
-
-/// What outlives the loop when another program takes over: everything that is not the engine's.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Kept {
-    protected: Vec<Prefix>,
-    goodput: Goodput,
-    plan: Option<Plan>,
-    resting: Option<Plan>,
-    rest_after_s: Option<f64>,
-    generation: u64,
-    vetoed: Vec<String>,
-    suspended: bool,
-    incident: Option<Incident>,
-}
-
-impl Kept {
-    /// The name of the incident that is open.
-    #[must_use]
-    pub fn incident(&self) -> Option<&str> {
-        self.incident.as_ref().map(|incident| incident.name.as_str())
-    }
-
-    /// The same for a program that begins `now`, after one that was cut off: nobody watched since
-    /// `saved`, and the incident says so.
-    #[must_use]
-    pub fn after_gap(mut self, saved: Timestamp, now: Timestamp) -> Self {
-        if let Some(incident) = &mut self.incident {
-            incident.goes_on_after_gap(saved, now);
-        }
-        self
-    }
 }
 
 impl Control {
@@ -260,13 +234,33 @@ impl Control {
     pub fn protect(&mut self, prefix: Prefix, now: Timestamp) {
         if !self.policy.protected_clients.contains(&prefix) {
             self.policy.protected_clients.push(prefix);
+            self.protected.push(prefix);
         }
-        self.protected.push(prefix);
+        self.write_down(format!("{prefix} is protected"), now);
+        self.enforce_again(now);
+    }
+
+    /// Ends what [`Control::protect`] began.
+    ///
+    /// # Errors
+    /// If nobody gave that order.
+    pub fn unprotect(&mut self, prefix: Prefix, now: Timestamp) -> anyhow::Result<()> {
+        let is_ordered = self.protected.contains(&prefix);
+        let is_configured = !is_ordered && self.policy.protected_clients.contains(&prefix);
+        ensure!(!is_configured, "{prefix} is protected by the configuration: take it out there, and reload");
+        ensure!(is_ordered, "{prefix} was not protected by an order; see GET /v1/protected");
+        self.protected.retain(|p| *p != prefix);
+        self.policy.protected_clients.retain(|p| *p != prefix);
+        self.write_down(format!("{prefix} is no longer protected"), now);
+        self.enforce_again(now);
+        Ok(())
+    }
+
+    /// Writes down what the operator did, where an incident is open.
+    fn write_down(&mut self, text: String, now: Timestamp) {
         if let Some(incident) = &mut self.incident {
-            let text = format!("{prefix} is protected");
             incident.note(now, Actor::Person(OPERATOR.to_owned()), Event::Note { text });
         }
-        self.enforce_again(now);
     }
 
     /// The policy has changed: what is in force is made anew by it.
@@ -279,11 +273,8 @@ impl Control {
 
     /// Goes on under another policy; whoever was protected meanwhile stays so.
     pub fn set_policy(&mut self, mut policy: Policy, now: Timestamp) {
-        for prefix in &self.protected {
-            if !policy.protected_clients.contains(prefix) {
-                policy.protected_clients.push(*prefix);
-            }
-        }
+        self.protected.retain(|prefix| !policy.protected_clients.contains(prefix));
+        policy.protected_clients.extend(&self.protected);
         let effects = self.step(now, Input::Policy(Box::new(policy.clone())));
         self.follow(effects);
         if let Some(store) = &mut self.store {
@@ -291,49 +282,6 @@ impl Control {
         }
         self.policy = policy;
         self.enforce_again(now);
-    }
-
-    /// All that is known, for a program that comes after this one.
-    #[must_use]
-    pub fn knowledge(&self, edge: seawall_http_edge::Kept, now: Timestamp) -> Knowledge {
-        let control = Kept {
-            protected: self.protected.clone(),
-            goodput: self.goodput.clone(),
-            plan: self.plan.clone(),
-            resting: self.resting.clone(),
-            rest_after_s: Some(self.rest_after_s),
-            generation: self.generation,
-            vetoed: self.vetoed.clone(),
-            suspended: self.suspended,
-            incident: self.incident.clone(),
-        };
-        Knowledge { saved: now, engine: self.engine.clone(), edge, control }
-    }
-
-    /// Goes on with what another program knew, under the present policy; what it had in force is in
-    /// force at once.
-    pub fn recall(&mut self, engine: Engine, kept: Kept, now: Timestamp) {
-        self.engine = engine;
-        self.record_normal(now);
-        self.goodput = kept.goodput;
-        self.resting = kept.resting;
-        self.rest_after_s = kept.rest_after_s.unwrap_or(REST_AFTER_S);
-        self.generation = kept.generation;
-        self.vetoed = kept.vetoed;
-        self.suspended = kept.suspended;
-        self.incident = kept.incident;
-        self.protected = kept.protected;
-        self.hands.trouble(self.incident.as_ref().map(|incident| incident.onset));
-        self.plan = kept.plan.filter(|plan| plan.expires > now);
-        // Puts the plan into force.
-        self.set_policy(self.policy.clone(), now);
-    }
-
-    /// A recording begins with what is normal, so that it can be run again by itself.
-    fn record_normal(&mut self, now: Timestamp) {
-        if let (Some(store), Some(normal)) = (&mut self.store, store::normal(&self.engine)) {
-            self.told.extend(store.record(now, &normal, || None).map(Told::Failed));
-        }
     }
 
     /// Gives the state folder up, for another program to go on with it.
@@ -432,8 +380,10 @@ impl Control {
             match effect {
                 Effect::Opened { onset } => {
                     self.hands.trouble(Some(onset));
-                    self.incident = Some(Incident::open_after(onset, &self.cut_off));
+                    let (incident, noted) = Incident::open_after(onset, &self.cut_off);
+                    self.incident = Some(incident);
                     self.told.push(Told::Opened(onset));
+                    self.told.extend(noted);
                 }
                 Effect::Closed { end } => self.close(end),
                 // What is open is looked at every second.
@@ -455,8 +405,11 @@ impl Control {
                 && incident.cause.is_some_and(|cause| cause.class().is_hostile());
             return (is_attack && self.plan.is_none()).then_some(conclusion);
         }
-        let mut report =
-            pipeline::report(conclusion.clone(), &self.policy, vec![live_input(&conclusion, now)]);
+        let mut report = pipeline::report(
+            conclusion.clone(),
+            &self.policy,
+            vec![live_input("requests through the edge", &conclusion, now)],
+        );
         if self.plan.is_some() {
             report.plan.clone_from(&self.plan);
         }
@@ -486,13 +439,17 @@ impl Control {
         self.goodput.released();
         self.vetoed.clear();
         self.suspended = false;
-        let ended = self.incident.take().and_then(|incident| incident.finish(end, self.store.as_mut()));
-        self.told.extend(ended);
+        if let Some(incident) = self.incident.take() {
+            self.told.extend(incident.finish(end, self.store.as_mut()));
+        }
     }
 
     /// Once a second: is the plan good, and should it be another?
     fn look_at_plan(&mut self, now: Timestamp) {
         let known = self.known_second();
+        if self.incident.is_none() {
+            self.goodput.calm_second(known);
+        }
         match self.goodput.second(known) {
             goodput::Effect::Refuses { share } => self.veto(
                 &format!(
@@ -548,7 +505,7 @@ impl Control {
         }
         self.enforce(plan, now);
         // Harm is judged anew, against the time before all measures.
-        self.goodput.engaged(self.generation, now);
+        self.watch(self.generation, now);
         if self.policy.mode == Mode::Enforce {
             if let Some(incident) = &mut self.incident {
                 let text = "no harm seen: measures act on all of it".to_owned();
@@ -579,7 +536,11 @@ impl Control {
     }
 
     fn keep(&mut self, now: Timestamp) {
-        let (Some(store), Some(incident)) = (&self.store, &mut self.incident) else { return };
+        let Some(store) = &mut self.store else { return };
+        if now.0 / SECOND_NS % KEEP_EVERY_S == 0 {
+            self.told.extend(store.retry());
+        }
+        let Some(incident) = &mut self.incident else { return };
         self.told.extend(incident.notify(store));
         let is_due = incident.kept.is_none_or(|at| now.since_ns(at) >= KEEP_EVERY_S * SECOND_NS);
         let Some(report) = incident.report.as_ref().filter(|r| is_due && r.verdict.class != Class::Normal)
@@ -587,19 +548,27 @@ impl Control {
             return;
         };
         incident.kept = Some(now);
-        if let Err(error) = store.keep(&incident.name, report, incident.done()) {
-            self.told.push(Told::Failed(format!("{error:#}")));
-        }
+        let outcome = store.keep(&incident.name, report, incident.done());
+        self.told.extend(store.noted(&outcome));
     }
 
-    /// What clients that were known before the onset met with since the last call.
+    /// What clients that were known before the onset met with since the last second.
+    fn known_so_far(&self) -> KnownSecond {
+        self.hands.known().since(&self.known)
+    }
+
+    /// The same, and the next second begins.
     fn known_second(&mut self) -> KnownSecond {
-        let total = self.hands.known();
-        let before = std::mem::replace(&mut self.known, total);
-        KnownSecond {
-            requests: total.requests.saturating_sub(before.requests),
-            good: total.good.saturating_sub(before.good),
-            refused: total.refused.saturating_sub(before.refused),
+        let so_far = self.known_so_far();
+        self.known = self.hands.known();
+        so_far
+    }
+
+    /// A plan is in force from now on, and its harm is watched.
+    fn watch(&mut self, generation: u64, now: Timestamp) {
+        let so_far = self.known_so_far();
+        if self.goodput.engaged(generation, so_far, now) {
+            self.note(Actor::Seawall, STRAYS, now);
         }
     }
 
@@ -647,7 +616,7 @@ impl Control {
             return;
         }
         if !is_renewal {
-            self.goodput.engaged(plan.generation, now);
+            self.watch(plan.generation, now);
             let observe = self.policy.mode == Mode::Observe;
             if let Some(incident) = self.incident.as_mut().filter(|_| !observe) {
                 incident.engaged(&plan, now);

@@ -2,16 +2,17 @@
 //! engine says what is wrong. One engine for each `--dns`.
 
 use super::incident::{Incident, Told};
+use super::plans::live_input;
 use super::store::{self, Store};
 use crate::pipeline;
 use seawall_detection::Window;
 use seawall_dns_edge::{Counter, Edge, Settings};
-use seawall_engine::{Conclusion, Effect, Engine, Input, LastSecond};
+use seawall_engine::{Effect, Engine, Input, LastSecond};
 use seawall_http_edge::tls::Certificates;
 use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
 use seawall_model::policy::{Mode, Policy};
-use seawall_model::report::{InputReport, TriageReport};
+use seawall_model::report::TriageReport;
 use seawall_model::time::SECOND_NS;
 use serde_json::json;
 
@@ -75,6 +76,7 @@ impl DnsControl {
                 // The next second begins empty, which closes this one at once.
                 self.step(second, Input::Window { tick: second, window: Box::default() });
                 self.describe(now);
+                self.told.extend(self.store.as_mut().map(Store::retry).unwrap_or_default());
             }
             // Nobody waits for the end of a second that is unlike before already.
             Some(current) => self.glance(current, now),
@@ -220,12 +222,12 @@ impl DnsControl {
         if !incident.accepts(&conclusion.diagnosis.verdict, now) {
             return;
         }
-        let inputs = vec![live_input(&conclusion, now)];
+        let inputs = vec![live_input("DNS messages through the edge", &conclusion, now)];
         let report = Box::new(pipeline::report(conclusion, &self.policy, inputs));
         if incident.describe(report.clone(), now) {
             self.told.push(Told::Named(report));
         }
-        if let Some(store) = &self.store {
+        if let Some(store) = &mut self.store {
             self.told.extend(incident.notify(store));
         }
     }
@@ -233,17 +235,8 @@ impl DnsControl {
     fn close(&mut self, end: Timestamp) {
         self.suspended = false;
         self.edge.enforce(self.policy.mode == Mode::Enforce);
-        let ended = self.incident.take().and_then(|incident| incident.finish(end, self.store.as_mut()));
-        self.told.extend(ended);
-    }
-}
-
-fn live_input(conclusion: &Conclusion, now: Timestamp) -> InputReport {
-    InputReport {
-        path: "live".to_owned(),
-        kind: "DNS messages through the edge".to_owned(),
-        first: conclusion.findings.onset,
-        last: Some(now),
-        ..InputReport::default()
+        if let Some(incident) = self.incident.take() {
+            self.told.extend(incident.finish(end, self.store.as_mut()));
+        }
     }
 }

@@ -171,6 +171,10 @@ impl Hands {
             requests: self.edge.count(Counter::known_requests) + logged.requests,
             good: self.edge.count(Counter::known_good) + logged.good,
             refused: self.edge.count(Counter::known_refused) + logged.refused,
+            pages: self.edge.count(Counter::known_pages) + logged.pages,
+            parts: self.edge.count(Counter::known_parts) + logged.parts,
+            looking: self.edge.count(Counter::known_looking) + logged.looking,
+            looking_refused: self.edge.count(Counter::known_looking_refused) + logged.looking_refused,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A disturbance while it is open: its name, which is not changed lightly, and what the operator
 //! and the users are told of it.
 
-use super::store::Store;
+use super::store::{Store, WriteUp};
 use crate::report::words;
 use seawall_incident::status::Notice;
 use seawall_incident::{Actor, Event, Ledger};
@@ -112,34 +112,32 @@ impl Incident {
     }
 
     /// The same in a program that comes after one whose incidents were cut off: what is there from the
-    /// first moment may be the last of them, and nobody saw it begin.
-    pub(super) fn open_after(onset: Timestamp, cut_off: &CutOff) -> Self {
+    /// first moment may be the last of them, and nobody saw it begin. That is to be told.
+    pub(super) fn open_after(onset: Timestamp, cut_off: &CutOff) -> (Self, Option<Told>) {
         let mut incident = Self::open(onset);
         let is_early = onset.since_s(cut_off.began) <= FROM_THE_START_S;
-        if let Some(name) = cut_off.names.last().filter(|_| is_early) {
-            let text = format!(
-                "the guard had just been started: this may have begun before, as incident {name}, and no figure knows of that"
-            );
-            incident.note(onset, Actor::Seawall, Event::Note { text });
-        }
-        incident
+        let Some(name) = cut_off.names.last().filter(|_| is_early) else { return (incident, None) };
+        let text = format!(
+            "the guard had just been started: this may have begun before, as incident {name}, and no figure knows of that"
+        );
+        incident.note(onset, Actor::Seawall, Event::Note { text: text.clone() });
+        (incident, Some(Told::Noted(text)))
     }
 
     /// It is over: written up, if it has been described and was not a stir that turned out to be
     /// nothing.
-    pub(super) fn finish(self, end: Timestamp, store: Option<&mut Store>) -> Option<Told> {
-        let mut report = self.report?;
+    pub(super) fn finish(self, end: Timestamp, store: Option<&mut Store>) -> Vec<Told> {
+        let Some(mut report) = self.report else { return Vec::new() };
         report.verdict.end = Some(end);
         report.plan = self.engaged.or(report.plan.take());
         let is_news = report.verdict.class != Class::Normal;
-        let folder = match store {
-            Some(store) if is_news => store.finish(&self.name, &report, &self.done).map(Some),
-            _ => Ok(None),
+        let (folder, trouble) = match store {
+            Some(store) if is_news => {
+                store.finish(WriteUp { name: self.name, report: report.clone(), done: self.done })
+            }
+            _ => (None, None),
         };
-        Some(match folder {
-            Ok(folder) => Told::Ended { report, folder },
-            Err(error) => Told::Failed(format!("{error:#}")),
-        })
+        [Told::Ended { report, folder }].into_iter().chain(trouble).collect()
     }
 
     /// Notes that measures are in force.
@@ -230,18 +228,20 @@ impl Incident {
 
     /// Writes what the users are told, if that is news: first that there is trouble, then of which
     /// kind. A stir that is nothing is kept from them.
-    pub(super) fn notify(&mut self, store: &Store) -> Option<Told> {
-        let report = self.report.as_ref()?;
+    pub(super) fn notify(&mut self, store: &mut Store) -> Vec<Told> {
+        let Some(report) = &self.report else { return Vec::new() };
         let class = report.verdict.class;
         if class == Class::Normal || self.notified == Some(class) {
-            return None;
+            return Vec::new();
         }
-        self.notified = Some(class);
         let kind = if class == Class::Undecided { Notice::First } else { Notice::Update };
-        Some(match store.notify(&self.name, report, kind) {
-            Ok((title, file)) => Told::Notified { title, file },
-            Err(error) => Told::Failed(format!("{error:#}")),
-        })
+        let outcome = store.notify(&self.name, report, kind);
+        let trouble = store.noted(&outcome);
+        let notified = outcome.ok().map(|(title, file)| Told::Notified { title, file });
+        if notified.is_some() {
+            self.notified = Some(class);
+        }
+        trouble.into_iter().chain(notified).collect()
     }
 
     /// Whether a verdict is the incident's name, or has been found often enough to become it: our
@@ -325,7 +325,9 @@ mod tests {
         let at = Timestamp::from_seconds;
         let notes = |onset: i64, cut_off: &[&str]| {
             let names = cut_off.iter().map(ToString::to_string).collect();
-            Incident::open_after(at(onset), &CutOff { names, began: at(100) }).done().entries().len()
+            let (incident, told) = Incident::open_after(at(onset), &CutOff { names, began: at(100) });
+            assert_eq!(told.is_some(), !incident.done().entries().is_empty());
+            incident.done().entries().len()
         };
         assert_eq!((notes(105, &["2026-11-22T160000"]), notes(105, &[]), notes(500, &["a"])), (1, 0, 0));
     }
@@ -351,8 +353,8 @@ mod tests {
             if let Some(plan) = engaged {
                 incident.engaged(&plan, Timestamp::from_seconds(8));
             }
-            match incident.finish(Timestamp::from_seconds(9), None) {
-                Some(Told::Ended { report, .. }) => report.plan.map(|plan| plan.generation),
+            match &incident.finish(Timestamp::from_seconds(9), None)[..] {
+                [Told::Ended { report, .. }] => report.plan.as_ref().map(|plan| plan.generation),
                 _ => None,
             }
         };

@@ -109,6 +109,13 @@ impl Knowledge {
         Ok(Some(Self { saved: header.saved, engine, edge, control }))
     }
 
+    /// The incident that was written up when the program ended, a moment ago: what is there now may be it.
+    #[must_use]
+    pub fn just_ended(&self, now: Timestamp, is_ended: impl Fn(&str) -> bool) -> Option<String> {
+        let is_recent = (0.0..=GAP_S).contains(&now.since_s(self.saved));
+        self.control.incident().filter(|name| is_recent && is_ended(name)).map(ToOwned::to_owned)
+    }
+
     /// What of it is of use to a guard that starts now, after a time in which nobody watched: nothing
     /// that is too old, and of incidents the one that was cut off a moment ago.
     #[must_use]

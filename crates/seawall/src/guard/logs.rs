@@ -2,6 +2,7 @@
 
 use super::senders::Senders;
 use seawall_detection::Window;
+use seawall_detection::feature::classify::PathKind;
 use seawall_engine::goodput::KnownSecond;
 use seawall_http_edge::act::{Clearance, Memory, Standing};
 use seawall_model::change::Change;
@@ -36,7 +37,6 @@ struct Clients {
     memory: Memory,
     known: KnownSecond,
     senders: Senders,
-    in_trouble: bool,
     is_refusing: bool,
 }
 
@@ -50,7 +50,6 @@ impl Logs {
             memory: Memory::new(MEMORY_BYTES, MEMORY_DAYS, 0, now),
             known: KnownSecond::default(),
             senders: Senders::default(),
-            in_trouble: false,
             is_refusing: false,
         };
         Self { followers, told: Vec::new(), changes: Vec::new(), clients }
@@ -80,7 +79,6 @@ impl Logs {
 
     /// Trouble began then, or is over.
     pub fn trouble(&mut self, onset: Option<Timestamp>) {
-        self.clients.in_trouble = onset.is_some();
         match onset {
             Some(onset) => self.clients.memory.trouble(onset),
             None => self.clients.memory.calm(),
@@ -144,12 +142,19 @@ impl Clients {
         let sighting = self.memory.sight(&seen, Clearance::None, now);
         let is_refused = is_refused(request);
         let is_known = sighting.standing >= Standing::Known;
-        if self.in_trouble && is_known {
+        if is_known {
+            let is_good = (200..400).contains(&request.status);
             self.known.requests += 1;
-            self.known.good += u64::from((200..400).contains(&request.status));
+            self.known.good += u64::from(is_good);
             self.known.refused += u64::from(self.is_refusing && is_refused);
+            self.known.pages += u64::from(is_good && sighting.kind == PathKind::Page);
+            self.known.parts += u64::from(sighting.kind == PathKind::Asset);
+            self.known.looking += u64::from(sighting.is_looking);
+            self.known.looking_refused += u64::from(sighting.is_looking && self.is_refusing && is_refused);
         }
-        if !is_refused {
+        if is_refused {
+            self.memory.refused(&sighting, now);
+        } else {
             self.memory.admit(&sighting, now);
             if request.status < 500 {
                 self.memory.answered(&sighting, now);

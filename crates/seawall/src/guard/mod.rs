@@ -32,7 +32,7 @@ pub mod servers;
 pub mod store;
 mod telling;
 
-use admin::{Admin, Order, Shown};
+use admin::{Admin, Order, Reply, Shown};
 use anyhow::Result;
 use control::Control;
 use dns::DnsControl;
@@ -41,32 +41,29 @@ use seawall_model::Timestamp;
 use serde_json::{Value, json};
 use std::sync::PoisonError;
 
-/// Carries out what waits at the admin socket. `program` is told what concerns it as a whole, and
-/// says what came of it.
+/// Carries out an order that came by the admin socket. `program` is told what concerns it as a whole,
+/// and says what came of it.
 pub fn obey(
     admin: &Admin,
+    (order, done): (Order, Reply),
     control: &mut Control,
     edge: &Edge,
     dns: &mut [DnsControl],
     now: Timestamp,
-    mut program: impl FnMut(&Order, &mut Control, &mut [DnsControl]) -> Result<Value>,
+    program: impl FnOnce(&Order, &mut Control, &mut [DnsControl]) -> Result<Value>,
 ) {
-    while let Ok((order, done)) = admin.orders.try_recv() {
-        let answer = match &order {
-            Order::Reload | Order::Upgrade => {
-                program(&order, control, dns).map_err(|error| format!("{error:#}"))
-            }
-            _ => Ok(carry_out(&order, control, dns, now)),
-        };
-        // Whoever asked sees what came of it, also by a second question.
-        show(admin, control, edge, dns);
-        // Whoever asked may have gone.
-        let _ = done.try_send(answer.map(|value| value.to_string()));
-    }
+    let answer = match &order {
+        Order::Reload | Order::Upgrade => program(&order, control, dns),
+        _ => carry_out(&order, control, dns, now),
+    };
+    // Whoever asked sees what came of it, also by a second question.
+    show(admin, control, edge, dns);
+    // Whoever asked may have gone.
+    let _ = done.try_send(answer.map(|value| value.to_string()).map_err(|error| format!("{error:#}")));
 }
 
-fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: Timestamp) -> Value {
-    match order {
+fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: Timestamp) -> Result<Value> {
+    Ok(match order {
         Order::Undo => {
             // All of them, whether one was on or not.
             let was_on = dns.iter_mut().fold(control.undo(now), |was_on, d| d.undo() | was_on);
@@ -81,6 +78,10 @@ fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: 
             control.protect(*prefix, now);
             json!({ "protected": prefix.to_string() })
         }
+        Order::Unprotect(prefix) => {
+            control.unprotect(*prefix, now)?;
+            json!({ "unprotected": prefix.to_string() })
+        }
         Order::Change { text, .. } => {
             if let Some(change) = order.as_change(now) {
                 dns.iter_mut().for_each(|d| d.change(change.clone()));
@@ -90,7 +91,7 @@ fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: 
         }
         // Those of the program; see `obey`.
         Order::Reload | Order::Upgrade => Value::Null,
-    }
+    })
 }
 
 /// Renews what the admin socket shows.

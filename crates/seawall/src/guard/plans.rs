@@ -22,10 +22,11 @@ pub(super) fn keys(plan: &Plan) -> Vec<String> {
     keys
 }
 
-pub(super) fn live_input(conclusion: &Conclusion, now: Timestamp) -> InputReport {
+/// What a report on live traffic of some kind was made from.
+pub(super) fn live_input(kind: &str, conclusion: &Conclusion, now: Timestamp) -> InputReport {
     InputReport {
         path: "live".to_owned(),
-        kind: "requests through the edge".to_owned(),
+        kind: kind.to_owned(),
         first: conclusion.findings.onset,
         last: Some(now),
         ..InputReport::default()

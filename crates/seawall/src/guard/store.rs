@@ -10,6 +10,7 @@
 //! Files are written beside their place and moved there, so that each is whole or not there. An
 //! incident without a postmortem was cut off: it gets one at the next start.
 
+use super::incident::Told;
 use crate::pipeline::TriageError;
 use crate::pipeline::recording::{Recorder, Writer};
 use crate::report;
@@ -21,6 +22,7 @@ use seawall_incident::{Event, Ledger};
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
+use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -38,6 +40,8 @@ const OLD: Duration = Duration::from_secs(30 * 60);
 const MOST_SEGMENTS: usize = 64;
 /// A report is kept up to so long after the last input of its segment.
 const KEPT_WITHIN: Duration = Duration::from_secs(2);
+/// Write-ups of incidents that wait for the folder to be writable again; the oldest go.
+const MOST_UNWRITTEN: usize = 16;
 /// Largest report that is read back.
 const LARGEST_REPORT_BYTES: u64 = 64 << 20;
 /// What is written when an incident has ended.
@@ -53,8 +57,20 @@ pub struct Store {
     segment: u64,
     steps: u32,
     recorder: Option<Recorder>,
+    /// Incidents that have ended and could not be written up.
+    unwritten: VecDeque<WriteUp>,
+    /// Something could not be written last, and that was told.
+    is_failing: bool,
     /// Held for as long as the store lives: two programs would write over each other.
     _lock: File,
+}
+
+/// All that is left to know of an incident that has ended.
+#[derive(Debug)]
+pub struct WriteUp {
+    pub name: String,
+    pub report: Box<TriageReport>,
+    pub done: Ledger,
 }
 
 impl Store {
@@ -79,6 +95,8 @@ impl Store {
             segment: last,
             steps: 0,
             recorder: None,
+            unwritten: VecDeque::new(),
+            is_failing: false,
             _lock: lock,
         };
         let cut_off = store.write_up_cut_off(going_on)?;
@@ -174,11 +192,49 @@ impl Store {
         Ok((notice.title, file))
     }
 
-    /// Writes all that is left to know of an incident that has ended. Returns its folder.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn finish(&mut self, name: &str, report: &TriageReport, done: &Ledger) -> anyhow::Result<PathBuf> {
+    /// What is to be told of an attempt to write: the first that fails, and the first that does not.
+    pub fn noted<T>(&mut self, outcome: &anyhow::Result<T>) -> Option<Told> {
+        let was_failing = std::mem::replace(&mut self.is_failing, outcome.is_err());
+        match outcome {
+            Err(error) if !was_failing => {
+                Some(Told::Failed(format!("{error:#}; it is kept in memory and tried again")))
+            }
+            Ok(_) if was_failing => Some(Told::Noted("the state folder can be written again".to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Writes up an incident that has ended. Returns its folder, and what is to be told. What cannot be
+    /// written is kept for [`Store::retry`].
+    pub fn finish(&mut self, write_up: WriteUp) -> (Option<PathBuf>, Option<Told>) {
+        let outcome = self.try_finish(&write_up);
+        let told = self.noted(&outcome);
+        if outcome.is_err() {
+            self.unwritten.push_back(write_up);
+            self.unwritten.truncate(MOST_UNWRITTEN);
+        }
+        (outcome.ok(), told)
+    }
+
+    /// Tries the oldest write-up again that could not be written. Returns what is to be told.
+    pub fn retry(&mut self) -> Vec<Told> {
+        let Some(write_up) = self.unwritten.pop_front() else { return Vec::new() };
+        let outcome = self.try_finish(&write_up);
+        let mut told: Vec<Told> = self.noted(&outcome).into_iter().collect();
+        match outcome {
+            Ok(folder) => {
+                told.push(Told::Noted(format!(
+                    "incident {} is written up in {}",
+                    write_up.name,
+                    folder.display()
+                )));
+            }
+            Err(_) => self.unwritten.push_front(write_up),
+        }
+        told
+    }
+
+    fn try_finish(&mut self, WriteUp { name, report, done }: &WriteUp) -> anyhow::Result<PathBuf> {
         self.keep(name, report, done)?;
         self.notify(name, report, Notice::Resolved)?;
         let folder = self.incident(name)?;
@@ -394,6 +450,29 @@ fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Broke: of an incident that ended while the state folder could not be written only the failure was
+    /// told, and no write-up came of it when it could be again.
+    #[test]
+    fn an_incident_that_cannot_be_written_up_is_when_it_can() {
+        let folder = std::env::temp_dir().join(format!("seawall-write-up-{}", std::process::id()));
+        let (mut store, _) = Store::open(&folder, &Policy::default(), None).expect("a store");
+        let golden = include_str!("../../tests/golden/http-flood.json");
+        let report: Box<TriageReport> = serde_json::from_str(golden).expect("a report");
+        let write_up = || WriteUp { name: "one".to_owned(), report: report.clone(), done: Ledger::default() };
+        fs::rename(folder.join("incidents"), folder.join("away")).expect("moved");
+        File::create(folder.join("incidents")).expect("in its place");
+        let (written, told) = store.finish(write_up());
+        assert!(written.is_none() && matches!(told, Some(Told::Failed(_))), "{told:?}");
+        assert_eq!(store.retry(), [], "told once");
+        fs::remove_file(folder.join("incidents")).expect("removed");
+        fs::rename(folder.join("away"), folder.join("incidents")).expect("moved back");
+        let told = store.retry();
+        assert!(matches!(&told[..], [Told::Noted(_), Told::Noted(text)] if text.contains("one")), "{told:?}");
+        assert!(is_ended(&folder, "one"));
+        drop(store);
+        fs::remove_dir_all(&folder).expect("it is there");
+    }
 
     #[test]
     fn a_recording_that_cannot_be_written_goes_on_when_it_can() {

@@ -167,6 +167,38 @@ fn protecting_a_client_spares_it_at_once() {
     assert!(guard.ask("POST", "/v1/protected", "{}").contains("is expected"));
 }
 
+/// Broke: who was protected by order stayed so while the guard ran, and `/1` was taken, which leaves
+/// nobody to refuse.
+#[test]
+fn a_client_that_is_protected_by_order_can_be_given_up() {
+    let folder = Folder::new("unprotect");
+    let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
+    let said = |arguments: &[&str]| {
+        let done = guard.order(arguments);
+        String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned()
+    };
+    assert_eq!(said(&["protect", "192.0.2.7"]), "192.0.2.7/32 is protected: nothing is refused to it\n");
+    assert_eq!(said(&["protect", "--end", "192.0.2.7"]), "192.0.2.7/32 is no longer protected\n");
+    assert!(guard.ask("GET", "/v1/protected", "").contains("\"protected\":[]"));
+    assert!(said(&["protect", "--end", "192.0.2.7"]).contains("was not protected by an order"));
+    assert!(said(&["protect", "128.0.0.0/1"]).contains("most attacks could not be stopped"));
+    assert!(said(&["protect", "192.0.2.9/24"]).contains("write 192.0.2.0/24 or 192.0.2.9/32"));
+}
+
+/// Broke: each order waited for the next tick, so that three thousand changes took five minutes to tell.
+#[test]
+fn orders_are_carried_out_as_they_come() {
+    let folder = Folder::new("changes");
+    let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
+    let from = std::time::Instant::now();
+    for n in 0..200 {
+        let body = format!(r#"{{"kind":"deploy","text":"deploy {n}"}}"#);
+        assert!(guard.ask("POST", "/v1/changes", &body).contains("noted"));
+    }
+    // A tick each would be 20 s.
+    assert!(from.elapsed().as_secs() < 10, "{:?}", from.elapsed());
+}
+
 #[test]
 fn orders_are_taken_while_other_clients_of_the_socket_are_silent() {
     let folder = Folder::new("silent");

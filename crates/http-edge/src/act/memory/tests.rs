@@ -104,6 +104,7 @@ fn pages_faster_than_people_read_are_suspect_until_they_slow_down() {
         last = take(&memory, &page(1_000_003), 101.0 + 0.01 * f64::from(n));
     }
     assert_eq!(last, Standing::Suspect);
+    take(&memory, &part(1_000_003), 139.0);
     assert_eq!(take(&memory, &page(1_000_003), 140.0), Standing::Known);
 }
 
@@ -215,4 +216,69 @@ fn entries_survive_packing() {
         let bits = hash::mix(n) & ((1 << 57) - 1);
         assert_eq!(Entry::unpacked(bits).packed(), bits);
     }
+}
+
+/// Broke: programs that had visited for half a minute stayed known for as long as their attack lasted, went
+/// before everybody else and were never challenged.
+#[test]
+fn a_known_client_that_looks_at_its_pages_no_more_is_not_known_any_more() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    let standings: Vec<_> =
+        (0..6).map(|n| take(&memory, &page(1_000_003), 101.0 + 4.0 * f64::from(n))).collect();
+    assert_eq!(standings[..4], [Standing::Known; 4]);
+    assert_eq!(standings[4..], [Standing::Unknown; 2]);
+    // Whoever looks is.
+    for n in 0..6 {
+        let now = 101.0 + 4.0 * f64::from(n);
+        assert_eq!(take(&memory, &page(1_000_004), now), Standing::Known);
+        take(&memory, &part(1_000_004), now + 0.3);
+    }
+    // It may have been a person after all.
+    take(&memory, &part(1_000_003), 123.0);
+    assert_eq!(take(&memory, &page(1_000_003), 130.0), Standing::Known);
+}
+
+/// Text browsers, and readers whose browser has kept the parts, are who they were.
+#[test]
+fn a_known_client_that_never_fetched_parts_stays_known() {
+    let memory = with_visitors();
+    for s in 0..10 {
+        take(&memory, &page(7), 1.0 + 8.0 * f64::from(s));
+    }
+    memory.trouble(at(100.0));
+    for s in 0..10 {
+        assert_eq!(take(&memory, &page(7), 101.0 + 8.0 * f64::from(s)), Standing::Known);
+    }
+}
+
+/// Broke: what a measure refused did not count for a client's pace, so that whoever asked fifty times a
+/// second was known for as long as he was refused, and his refusals were called harm.
+#[test]
+fn what_is_refused_counts_for_the_pace() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    for _ in 0..12 {
+        let sighting = memory.sight(&page(1_000_003), Clearance::None, at(101.0));
+        assert_eq!(sighting.standing, Standing::Known);
+        memory.refused(&sighting, at(101.0));
+    }
+    assert_eq!(memory.sight(&page(1_000_003), Clearance::None, at(101.0)).standing, Standing::Suspect);
+}
+
+#[test]
+fn who_looks_at_pages_in_trouble_is_seen_to_until_he_only_asks() {
+    let memory = with_visitors();
+    memory.trouble(at(100.0));
+    let is_looking = |now| memory.sight(&page(1_000_003), Clearance::None, at(now)).is_looking;
+    assert!(!is_looking(100.5), "what it did in calm says nothing");
+    take(&memory, &page(1_000_003), 101.0);
+    take(&memory, &part(1_000_003), 101.3);
+    assert!(is_looking(105.0));
+    for s in 0..3 {
+        assert!(is_looking(106.0 + f64::from(s)), "a person tries again");
+        let sighting = memory.sight(&page(1_000_003), Clearance::None, at(106.0 + f64::from(s)));
+        memory.refused(&sighting, at(106.0 + f64::from(s)));
+    }
+    assert!(!is_looking(110.0));
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::act::decision::CompileFault;
 use seawall_model::Cause;
-use seawall_model::observation::{self, HttpVersion, Method, Observation};
+use seawall_model::observation::{self, HttpVersion, Method, Observation, Presence};
 use seawall_model::plan::{Action, Measure, Scope};
 use seawall_model::policy::Mode;
 use seawall_model::signature::{Layer, ShareEstimate, Signature};

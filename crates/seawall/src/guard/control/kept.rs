@@ -1,0 +1,93 @@
+//! What the loop leaves to a program that comes after this one, and goes on with.
+
+use super::{Control, REST_AFTER_S};
+use crate::guard::incident::{Incident, Told};
+use crate::guard::knowledge::Knowledge;
+use crate::guard::store;
+use seawall_engine::Engine;
+use seawall_engine::goodput::Goodput;
+use seawall_model::plan::Plan;
+use seawall_model::policy::Mode;
+use seawall_model::{Prefix, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What outlives the loop when another program takes over: everything that is not the engine's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Kept {
+    protected: Vec<Prefix>,
+    goodput: Goodput,
+    plan: Option<Plan>,
+    resting: Option<Plan>,
+    rest_after_s: Option<f64>,
+    generation: u64,
+    vetoed: Vec<String>,
+    suspended: bool,
+    incident: Option<Incident>,
+}
+
+impl Kept {
+    /// The name of the incident that is open.
+    #[must_use]
+    pub fn incident(&self) -> Option<&str> {
+        self.incident.as_ref().map(|incident| incident.name.as_str())
+    }
+
+    /// The same for a program that begins `now`, after one that was cut off: nobody watched since
+    /// `saved`, and the incident says so.
+    #[must_use]
+    pub fn after_gap(mut self, saved: Timestamp, now: Timestamp) -> Self {
+        if let Some(incident) = &mut self.incident {
+            incident.goes_on_after_gap(saved, now);
+        }
+        self
+    }
+}
+
+impl Control {
+    /// All that is known, for a program that comes after this one.
+    #[must_use]
+    pub fn knowledge(&self, edge: seawall_http_edge::Kept, now: Timestamp) -> Knowledge {
+        let control = Kept {
+            protected: self.protected.clone(),
+            goodput: self.goodput.clone(),
+            plan: self.plan.clone(),
+            resting: self.resting.clone(),
+            rest_after_s: Some(self.rest_after_s),
+            generation: self.generation,
+            vetoed: self.vetoed.clone(),
+            suspended: self.suspended,
+            incident: self.incident.clone(),
+        };
+        Knowledge { saved: now, engine: self.engine.clone(), edge, control }
+    }
+
+    /// Goes on with what another program knew, under the present policy; what it had in force is in
+    /// force at once.
+    pub fn recall(&mut self, engine: Engine, kept: Kept, now: Timestamp) {
+        self.engine = engine;
+        self.record_normal(now);
+        self.goodput = kept.goodput;
+        self.resting = kept.resting;
+        self.rest_after_s = kept.rest_after_s.unwrap_or(REST_AFTER_S);
+        self.generation = kept.generation;
+        self.vetoed = kept.vetoed;
+        self.suspended = kept.suspended;
+        self.incident = kept.incident;
+        self.protected = kept.protected;
+        self.hands.trouble(self.incident.as_ref().map(|incident| incident.onset));
+        self.plan = kept.plan.filter(|plan| plan.expires > now);
+        // Puts the plan into force.
+        self.set_policy(self.policy.clone(), now);
+        if let Some(plan) = &self.plan {
+            let observe = self.policy.mode == Mode::Observe;
+            self.told.push(Told::Engaged { plan: plan.clone(), observe });
+        }
+    }
+
+    /// A recording begins with what is normal, so that it can be run again by itself.
+    fn record_normal(&mut self, now: Timestamp) {
+        if let (Some(store), Some(normal)) = (&mut self.store, store::normal(&self.engine)) {
+            self.told.extend(store.record(now, &normal, || None).map(Told::Failed));
+        }
+    }
+}
