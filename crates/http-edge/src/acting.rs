@@ -511,21 +511,21 @@ impl Acting {
         now: Timestamp,
     ) -> Option<(Holds, bool)> {
         let priority = Priority::from(standing);
-        match shedder.ask(priority, part, now) {
+        let mut queued = match shedder.ask(priority, part, now) {
             Room::Go => return Some((Holds::Place, false)),
             Room::Aside => return Some((Holds::Aside, false)),
             Room::Full => return None,
-            Room::Queue => {}
-        }
+            Room::Queue(queued) => queued,
+        };
         loop {
             tokio::time::sleep(ASK_AGAIN).await;
             let later = thread.clock.timestamp(Instant::now());
-            match shedder.again(priority, part, now, later) {
+            queued = match shedder.again((priority, part), queued, now, later) {
                 Room::Go => return Some((Holds::Place, true)),
                 Room::Aside => return Some((Holds::Aside, true)),
                 Room::Full => return None,
-                Room::Queue => {}
-            }
+                Room::Queue(queued) => queued,
+            };
         }
     }
 

@@ -1,9 +1,9 @@
 //! The parts of a site: how long answers take there in calm times, how many requests are under way,
 //! and which parts wait and do not work.
 
-use super::shed::KEPT_OVER_USED;
+use super::shed::{KEPT_OVER_USED, LEAST, START_GROWTH, TOLERANCE, followed};
 use seawall_detection::feature::classify::PathKind;
-use seawall_model::hash;
+use seawall_model::{hash, math};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Parts of the site that are told apart.
@@ -12,6 +12,15 @@ const PARTS: usize = 64;
 const YOUNG: u64 = 32;
 /// Answers over which a part's normal moves.
 const MEMORY: f64 = 512.0;
+/// What is left of a window's answers in the next.
+const LEFT: f64 = 0.7;
+/// Answers of other parts, and their part of all, from which it is known how these do.
+const ELSEWHERE: f64 = 4.0;
+const ELSEWHERE_SHARE: f64 = 0.1;
+/// Answers of a part, from which it is known how it does.
+const ANSWERS_LEAST: f64 = 1.0;
+/// Growth of a part's limit per window, over its square root, where answers are as fast as ever.
+const GROWTH: f64 = 0.15;
 /// Mean latency of a part from which its requests are thought to wait and not to work.
 const WAITS_US: f64 = 2_000_000.0;
 
@@ -41,6 +50,12 @@ pub(super) struct Parts {
     under_way: [AtomicU32; PARTS],
     /// The most of them at once that did no harm in calm times.
     borne: [AtomicU32; PARTS],
+    /// Answers of the last windows and the sum of their latency over normal, in thousandths both.
+    answers: [AtomicU64; PARTS],
+    ratio_sum: [AtomicU64; PARTS],
+    /// Bits of an `f64`: requests at once while the part is slow and others are not; 0: no limit of its
+    /// own.
+    caps: [AtomicU64; PARTS],
 }
 
 impl Parts {
@@ -49,6 +64,9 @@ impl Parts {
             normal: [const { AtomicU64::new(0) }; PARTS],
             under_way: [const { AtomicU32::new(0) }; PARTS],
             borne: [const { AtomicU32::new(0) }; PARTS],
+            answers: [const { AtomicU64::new(0) }; PARTS],
+            ratio_sum: [const { AtomicU64::new(0) }; PARTS],
+            caps: [const { AtomicU64::new(0) }; PARTS],
         }
     }
 
@@ -78,6 +96,61 @@ impl Parts {
     /// It is over.
     pub(super) fn end(&self, part: u8) {
         less(&self.under_way[at(part)]);
+    }
+
+    pub(super) fn under_way(&self, part: u8) -> u32 {
+        self.under_way[at(part)].load(Relaxed)
+    }
+
+    /// How many requests for the part there may be at once, where it has a limit of its own.
+    pub(super) fn cap(&self, part: u8) -> Option<f64> {
+        Some(f64::from_bits(self.caps[at(part)].load(Relaxed))).filter(|cap| *cap > 0.0)
+    }
+
+    /// An answer took so many times as long as usual.
+    pub(super) fn answered(&self, part: u8, ratio: f64) {
+        self.answers[at(part)].fetch_add(1_000, Relaxed);
+        self.ratio_sum[at(part)].fetch_add((ratio * 1e3) as u64, Relaxed);
+    }
+
+    /// A window is over, in which the site as a whole was too slow or not. Where that is a matter of some
+    /// parts, these get or keep limits of their own; returns how long answers take elsewhere.
+    pub(super) fn close_window(&self, is_slow: bool, limit: f64) -> Option<f64> {
+        let (mut all, mut elsewhere, mut elsewhere_sum) = (0.0, 0.0, 0.0);
+        let mut ratios = [None; PARTS];
+        for (part, ratio) in ratios.iter_mut().enumerate() {
+            let answers = faded(&self.answers[part]);
+            let sum = faded(&self.ratio_sum[part]);
+            *ratio = (answers >= ANSWERS_LEAST).then(|| sum / answers);
+            all += answers;
+            if ratio.is_some_and(|ratio| ratio <= TOLERANCE) {
+                elsewhere += answers;
+                elsewhere_sum += sum;
+            }
+        }
+        let is_of_parts = elsewhere >= ELSEWHERE.max(ELSEWHERE_SHARE * all);
+        for (part, ratio) in ratios.into_iter().enumerate() {
+            self.adjust(part, ratio, is_slow && is_of_parts, limit);
+        }
+        (is_slow && is_of_parts).then(|| elsewhere_sum / elsewhere)
+    }
+
+    /// Follows the latency of a part as the site's limit follows the site's.
+    fn adjust(&self, part: usize, ratio: Option<f64>, is_of_parts: bool, limit: f64) {
+        let under_way = f64::from(self.under_way[part].load(Relaxed));
+        let cap = f64::from_bits(self.caps[part].load(Relaxed));
+        let is_used = under_way * 2.0 >= cap;
+        let next = match (cap > 0.0, ratio) {
+            (false, Some(ratio)) if is_of_parts && ratio > TOLERANCE => followed(under_way.max(LEAST), ratio),
+            (true, Some(ratio)) if ratio > TOLERANCE => followed(cap, ratio),
+            (true, Some(_)) if is_used => cap + GROWTH * math::sqrt(cap),
+            (true, Some(_)) => cap * START_GROWTH,
+            (true, None) if under_way == 0.0 => cap * START_GROWTH,
+            // It has none, or does not answer at all.
+            _ => return,
+        };
+        let next = if next >= limit { 0.0 } else { next.max(LEAST) };
+        self.caps[part].store(next.to_bits(), Relaxed);
     }
 
     /// Mean latency in calm times, in microseconds; 0: not known.
@@ -126,6 +199,13 @@ impl Parts {
 /// Takes one away, but not from none.
 pub(super) fn less(counter: &AtomicU32) {
     let _ = counter.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+}
+
+/// What a count is in thousands; some of it is forgotten.
+fn faded(count: &AtomicU64) -> f64 {
+    let all = count.load(Relaxed);
+    count.fetch_sub(all - (all as f64 * LEFT) as u64, Relaxed);
+    all as f64 / 1e3
 }
 
 fn at(part: u8) -> usize {

@@ -19,6 +19,10 @@
 //! comes down to some times what was used at once, and while more is needed and answers are as
 //! fast as ever it grows by a quarter a window, until there is trouble.
 //!
+//! Where one part of the site is slow and others that are asked for too are as fast as ever, it is that
+//! part alone whose requests are held back: a limit of its own follows its latency in the same way, until
+//! it is as wide as the site's. Who waits for such a part is in nobody's way.
+//!
 //! Who goes first: five classes by [`Standing`], a better one always before a worse one; whom the
 //! policy names is let in whatever the limit. A class
 //! waits as long as its patience; strangers do not wait behind a queue that stands (K. Nichols,
@@ -33,13 +37,12 @@
 //! All threads share one shedder; it is atomic words only. A thread keeps its own waiting requests
 //! and asks again when one of its own is done, and every few milliseconds.
 
+use super::line::{CLASSES, Line};
 use super::memory::Standing;
 use super::parts::{Lesson, Parts, less};
 use seawall_model::{Timestamp, hash, math};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// Classes of requests, best first.
-const CLASSES: usize = 5;
 /// The class that there is always room for: whom the policy names is never held up by others.
 const UNLIMITED: u8 = 0;
 /// Classes from here on are strangers.
@@ -51,7 +54,7 @@ const WINDOW_NS: i64 = 100_000_000;
 /// Answers without which a window goes on, for a second at most.
 const WINDOW_ANSWERS: u64 = 8;
 /// Latency over normal from which the limit shrinks.
-const TOLERANCE: f64 = 1.2;
+pub(super) const TOLERANCE: f64 = 1.2;
 /// Latency over normal from which a window is no lesson in what is normal.
 const ABNORMAL: f64 = 1.5;
 /// Most that one answer counts: one stuck request is not a slow upstream.
@@ -60,7 +63,7 @@ const WORST_RATIO: f64 = 8.0;
 const RELEARN_WINDOWS: u32 = 6_000;
 /// Arrivals over calm ones from which latency is blamed on them.
 const DEMAND: f64 = 1.5;
-const LEAST: f64 = 4.0;
+pub(super) const LEAST: f64 = 4.0;
 /// In calm times the limit comes down to so many times the most that were at once of late, but not
 /// below what arrives in a second, nor below what a small site may need: there must be room for all
 /// while an upstream becomes slow.
@@ -70,7 +73,7 @@ const KEPT: f64 = 32.0;
 const EASE: f64 = 0.95;
 const FORGET: f64 = 0.999;
 /// Growth per window where no answer has become slow for it.
-const START_GROWTH: f64 = 1.25;
+pub(super) const START_GROWTH: f64 = 1.25;
 /// Nanoseconds after which a waiting request of a class is given up.
 const PATIENCE_NS: [i64; CLASSES] = [0, 1_500_000_000, 1_000_000_000, 250_000_000, 0];
 /// Nanoseconds for which a class may be waited in before newcomers are sent away.
@@ -85,9 +88,18 @@ pub enum Room {
     /// [`Shedder::back`] tells of its end.
     Aside,
     /// Not yet: ask again as [`Shedder::again`], or give up by [`Shedder::give_up`].
-    Queue,
+    Queue(Queued),
     /// Not in time.
     Full,
+}
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queued {
+    /// Room at the upstream.
+    Site,
+    /// Room in the part of the site that it asks for.
+    Part,
 }
 
 /// Requests of equal claim; the smaller goes first.
@@ -123,9 +135,9 @@ pub struct Shedder {
     limit: AtomicU64,
     ceiling: AtomicU32,
     at_once: AtomicU32,
-    waiting: [AtomicU32; CLASSES],
-    /// Since when requests of a class wait without a break; 0: nobody does.
-    waiting_since: [AtomicI64; CLASSES],
+    waiting: Line,
+    /// Those who wait for parts that are slow while others are not.
+    waiting_for_parts: Line,
     window: Window,
     parts: Parts,
     /// Bits of an `f64`: arrivals per second in calm times; 0: not known.
@@ -169,7 +181,7 @@ impl Shedder {
             ceiling: AtomicU32::new(ceiling.max(1)),
             at_once: AtomicU32::new(0),
             waiting: Default::default(),
-            waiting_since: Default::default(),
+            waiting_for_parts: Line::default(),
             window: Window::new(now),
             parts: Parts::new(),
             calm_arrivals: AtomicU64::new(0),
@@ -218,47 +230,62 @@ impl Shedder {
             return Room::Aside;
         }
         self.window.arrivals.fetch_add(1, Relaxed);
-        if self.enter(priority) {
-            self.parts.begin(part);
-            return Room::Go;
-        }
         let class = usize::from(priority.0);
-        let since = self.waiting_since[class].load(Relaxed);
-        let stands = since != 0 && now.0 - since > STANDING_NS && class >= STRANGERS;
-        let full = self.waiting[class].load(Relaxed) >= self.most_waiting(class);
+        let Err(queued) = self.enter(class, part, None) else { return Room::Go };
+        let (line, places) = self.line(queued, part);
+        let stands = class >= STRANGERS && line.standing_ns(class, now) > STANDING_NS;
+        let full = line.waiting(class) >= most_waiting(class, places);
         if PATIENCE_NS[class] == 0 || stands || full {
-            self.window.sent_away.fetch_add(1, Relaxed);
+            self.sends_away(queued);
             return Room::Full;
         }
-        if self.waiting[class].fetch_add(1, Relaxed) == 0 {
-            self.waiting_since[class].store(now.0, Relaxed);
-        }
-        Room::Queue
+        line.join(class, now);
+        Room::Queue(queued)
     }
 
     /// A request that waits since `since` asks again. After `Go` and `Full` it waits no longer.
-    pub fn again(&self, priority: Priority, part: u8, since: Timestamp, now: Timestamp) -> Room {
+    pub fn again(
+        &self,
+        (priority, part): (Priority, u8),
+        queued: Queued,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Room {
         self.close_window(now);
-        let room = if self.enter_waiting(priority) {
-            self.parts.begin(part);
-            Room::Go
-        } else if now.since_ns(since) >= PATIENCE_NS[usize::from(priority.0)] {
-            self.window.sent_away.fetch_add(1, Relaxed);
-            Room::Full
-        } else {
-            return Room::Queue;
+        let class = usize::from(priority.0);
+        let room = match self.enter(class, part, Some(queued)) {
+            Ok(()) => Room::Go,
+            Err(_) if now.since_ns(since) >= PATIENCE_NS[class] => {
+                self.sends_away(queued);
+                Room::Full
+            }
+            // Its part has become slow, or is not any more.
+            Err(other) if other != queued => {
+                self.line(other, part).0.join(class, now);
+                Room::Queue(other)
+            }
+            Err(_) => return Room::Queue(queued),
         };
-        self.give_up(priority);
+        self.give_up(priority, queued);
         room
     }
 
     /// A waiting request went away.
-    pub fn give_up(&self, priority: Priority) {
-        let class = usize::from(priority.0);
-        // Fails at zero only: nobody waits.
-        let before = self.waiting[class].fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
-        if before == Ok(1) {
-            self.waiting_since[class].store(0, Relaxed);
+    pub fn give_up(&self, priority: Priority, queued: Queued) {
+        self.line(queued, 0).0.leave(usize::from(priority.0));
+    }
+
+    fn sends_away(&self, queued: Queued) {
+        if queued == Queued::Site {
+            self.window.sent_away.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Who waits for that, and how many places there are.
+    fn line(&self, queued: Queued, part: u8) -> (&Line, f64) {
+        match queued {
+            Queued::Site => (&self.waiting, self.allowed()),
+            Queued::Part => (&self.waiting_for_parts, self.parts.cap(part).unwrap_or(LEAST)),
         }
     }
 
@@ -274,6 +301,7 @@ impl Shedder {
         }
         let ratio = if normal_us > 0.0 { latency_us / normal_us } else { 1.0 };
         let ratio = if answer.failed { WORST_RATIO } else { ratio.min(WORST_RATIO) };
+        self.parts.answered(answer.part, ratio);
         self.window.ratio_sum.fetch_add((ratio * 1e3) as u64, Relaxed);
         self.window.answers.fetch_add(1, Relaxed);
         self.close_window(now);
@@ -306,34 +334,44 @@ impl Shedder {
         ShedderView {
             limit: self.allowed(),
             at_once: self.at_once.load(Relaxed),
-            waiting: self.waiting.iter().map(|n| n.load(Relaxed)).sum(),
+            waiting: self.waiting.all_waiting() + self.waiting_for_parts.all_waiting(),
             is_overloaded: self.is_overloaded.load(Relaxed),
         }
     }
 
-    fn enter(&self, priority: Priority) -> bool {
-        let class = usize::from(priority.0);
-        // Whoever waits already goes before a newcomer of the same claim.
-        let nobody_before = self.waiting[..=class].iter().all(|n| n.load(Relaxed) == 0);
-        nobody_before && self.take_place(class)
+    /// Takes a place for a request that waits, or for a newcomer; or says what it has to wait for.
+    fn enter(&self, class: usize, part: u8, waits: Option<Queued>) -> Result<(), Queued> {
+        let is_next = |queued, line: &Line| match waits {
+            Some(own) if own == queued => line.lets_by(class),
+            _ => line.lets_newcomer_by(class),
+        };
+        if let Some(cap) = self.parts.cap(part) {
+            let has_room = self.parts.under_way(part) < self.places(class, cap);
+            if !has_room || !is_next(Queued::Part, &self.waiting_for_parts) {
+                return Err(Queued::Part);
+            }
+        }
+        if !is_next(Queued::Site, &self.waiting) || !self.take_place(class) {
+            return Err(Queued::Site);
+        }
+        self.parts.begin(part);
+        Ok(())
     }
 
-    fn enter_waiting(&self, priority: Priority) -> bool {
-        let class = usize::from(priority.0);
-        let nobody_before = self.waiting[..class].iter().all(|n| n.load(Relaxed) == 0);
-        nobody_before && self.take_place(class)
+    /// How many of so many places are for requests of a class.
+    fn places(&self, class: usize, allowed: f64) -> u32 {
+        match class {
+            _ if class == usize::from(UNLIMITED) => u32::MAX,
+            _ if class == CLASSES - 1 => ((allowed / 2.0) as u32).max(1),
+            _ if class >= STRANGERS && self.in_trouble.load(Relaxed) => {
+                ((allowed - (allowed * KEPT_FREE).max(1.0)) as u32).max(1)
+            }
+            _ => (allowed as u32).max(1),
+        }
     }
 
     fn take_place(&self, class: usize) -> bool {
-        let allowed = match class {
-            _ if class == usize::from(UNLIMITED) => u32::MAX,
-            _ if class == CLASSES - 1 => ((self.allowed() / 2.0) as u32).max(1),
-            _ if class >= STRANGERS && self.in_trouble.load(Relaxed) => {
-                let allowed = self.allowed();
-                ((allowed - (allowed * KEPT_FREE).max(1.0)) as u32).max(1)
-            }
-            _ => (self.allowed() as u32).max(1),
-        };
+        let allowed = self.places(class, self.allowed());
         let taken = self.at_once.fetch_update(Relaxed, Relaxed, |n| (n < allowed).then_some(n + 1));
         if let Ok(before) = taken {
             self.window.peak.fetch_max(before + 1, Relaxed);
@@ -343,11 +381,6 @@ impl Shedder {
 
     fn allowed(&self) -> f64 {
         f64::from_bits(self.limit.load(Relaxed)).min(f64::from(self.ceiling.load(Relaxed)))
-    }
-
-    fn most_waiting(&self, class: usize) -> u32 {
-        let places = self.allowed() as u32;
-        if class < 2 { places.saturating_mul(64).max(1_024) } else { places.saturating_mul(8).max(64) }
     }
 
     /// What an answer teaches now.
@@ -374,11 +407,19 @@ impl Shedder {
         let ratio =
             if closed.answers == 0 { 1.0 } else { closed.ratio_sum as f64 / 1e3 / closed.answers as f64 };
         let arrivals_per_s = closed.arrivals as f64 * 1e9 / age_ns as f64;
-        let waits = self.waiting.iter().any(|n| n.load(Relaxed) > 0);
+        let waits = self.waiting.all_waiting() > 0;
         let is_full = f64::from(closed.peak) + 1.0 > self.allowed();
         self.is_overloaded.store(closed.sent_away > 0 || (waits && is_full), Relaxed);
         self.judge_lesson(ratio, arrivals_per_s, closed.sent_away > 0 || is_full, closed.peak);
-        self.adjust(ratio, arrivals_per_s, closed.peak);
+        let is_demand = self.is_demand(arrivals_per_s);
+        let elsewhere = self.parts.close_window(is_demand && ratio > TOLERANCE, self.allowed());
+        self.adjust(elsewhere.unwrap_or(ratio), is_demand, closed.peak);
+    }
+
+    /// Whether more requests arrive than in calm times.
+    fn is_demand(&self, arrivals_per_s: f64) -> bool {
+        let calm = f64::from_bits(self.calm_arrivals.load(Relaxed));
+        calm == 0.0 || arrivals_per_s > calm * DEMAND
     }
 
     fn judge_lesson(&self, ratio: f64, arrivals_per_s: f64, was_full: bool, peak: u32) {
@@ -400,18 +441,16 @@ impl Shedder {
         }
     }
 
-    fn adjust(&self, ratio: f64, arrivals_per_s: f64, peak: u32) {
+    fn adjust(&self, ratio: f64, is_demand: bool, peak: u32) {
         let limit = f64::from_bits(self.limit.load(Relaxed));
         let ceiling = f64::from(self.ceiling.load(Relaxed));
         let calm = f64::from_bits(self.calm_arrivals.load(Relaxed));
-        let is_demand = calm == 0.0 || arrivals_per_s > calm * DEMAND;
         let room = 0.5 * math::sqrt(limit);
         let in_trouble = self.in_trouble.load(Relaxed);
         let kept = (f64::from_bits(self.used.load(Relaxed)) * KEPT_OVER_USED).max(calm).max(KEPT);
         let is_used = f64::from(peak) * 2.0 >= limit;
         let next = if ratio > TOLERANCE && is_demand {
-            let target = limit * (TOLERANCE / ratio).max(0.5) + room;
-            limit + (target - limit) * if target < limit { 0.5 } else { 0.3 }
+            followed(limit, ratio)
         } else if is_used {
             if in_trouble && is_demand { limit + room * 0.3 } else { limit * START_GROWTH }
         } else if !in_trouble && limit > kept {
@@ -422,6 +461,17 @@ impl Shedder {
         let next = next.clamp(LEAST.min(ceiling), ceiling);
         self.limit.store(next.to_bits(), Relaxed);
     }
+}
+
+/// A limit where answers take `ratio` times as long as usual.
+pub(super) fn followed(limit: f64, ratio: f64) -> f64 {
+    let target = limit * (TOLERANCE / ratio).max(0.5) + 0.5 * math::sqrt(limit);
+    limit + (target - limit) * if target < limit { 0.5 } else { 0.3 }
+}
+
+fn most_waiting(class: usize, places: f64) -> u32 {
+    let places = places as u32;
+    if class < 2 { places.saturating_mul(64).max(1_024) } else { places.saturating_mul(8).max(64) }
 }
 
 impl Window {
@@ -457,233 +507,4 @@ struct Closed {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
-    const FIRST: Priority = Priority(1);
-    const STRANGER: Priority = Priority(3);
-
-    fn at(ms: i64) -> Timestamp {
-        START.plus_ns(ms * 1_000_000)
-    }
-
-    fn answer(latency_ms: u64) -> Answer {
-        Answer { part: 3, latency_ns: latency_ms * 1_000_000, failed: false }
-    }
-
-    /// An upstream of `workers` that share its work, `per_s` arrivals; returns the time after.
-    fn drive(shedder: &Shedder, from_ms: i64, for_ms: i64, per_s: i64, workers: u32, base_ms: u64) -> i64 {
-        let mut running: Vec<(i64, u64)> = Vec::new();
-        for ms in from_ms..from_ms + for_ms {
-            running.retain(|(end, latency)| {
-                let is_done = *end <= ms;
-                if is_done {
-                    shedder.done(&answer(*latency), at(ms));
-                }
-                !is_done
-            });
-            for _ in 0..(ms + 1) * per_s / 1_000 - ms * per_s / 1_000 {
-                match shedder.ask(STRANGER, 3, at(ms)) {
-                    Room::Aside => shedder.back(3, None),
-                    Room::Go => {
-                        let load = (running.len() as f64 + 1.0) / f64::from(workers);
-                        let latency = (base_ms as f64 * load.max(1.0)) as u64;
-                        running.push((ms + latency as i64, latency));
-                    }
-                    Room::Queue => shedder.give_up(STRANGER),
-                    Room::Full => {}
-                }
-            }
-        }
-        for (_, latency) in running {
-            shedder.done(&answer(latency), at(from_ms + for_ms));
-        }
-        from_ms + for_ms
-    }
-
-    #[test]
-    fn the_limit_finds_what_the_upstream_can_bear() {
-        for workers in [8, 32] {
-            let shedder = Shedder::new(64, 1_000, START);
-            let calm = i64::from(workers) * 10; // a quarter of what it can bear at 25 ms
-            let t = drive(&shedder, 0, 20_000, calm, workers, 25);
-            drive(&shedder, t, 10_000, calm * 40, workers, 25);
-            let limit = shedder.view().limit;
-            let fair = f64::from(workers) * 1.1..f64::from(workers) * 2.0;
-            assert!(fair.contains(&limit), "{workers} workers: {limit}");
-        }
-    }
-
-    /// Long polls of part 7 that begin at once; how many are let in, with a place or without.
-    fn poll(shedder: &Shedder, many: u32, ms: i64) -> (u32, u32) {
-        let all = (0..many).map(|_| shedder.ask(FIRST, 7, at(ms)));
-        let (mut go, mut aside) = (0, 0);
-        all.for_each(|room| match room {
-            Room::Go => go += 1,
-            Room::Aside => aside += 1,
-            Room::Queue => shedder.give_up(FIRST),
-            Room::Full => {}
-        });
-        (go, aside)
-    }
-
-    #[test]
-    fn long_polls_that_calm_times_have_known_hold_no_place() {
-        let shedder = Shedder::new(64, 1_000, START);
-        // Fifty clients at a time wait half a minute each, beside ordinary traffic.
-        let mut t = 0;
-        for _ in 0..4 {
-            let (go, aside) = poll(&shedder, 50, t);
-            t = drive(&shedder, t, 5_000, 100, 64, 25);
-            (0..aside).for_each(|_| shedder.back(7, Some(30_000_000_000)));
-            (0..go).for_each(|_| shedder.done(&Answer { part: 7, ..answer(30_000) }, at(t)));
-        }
-        shedder.set_trouble(true);
-        let before = shedder.view().at_once;
-        let (go, aside) = poll(&shedder, 300, t);
-        assert_eq!((go, aside, shedder.view().at_once), (0, 300, before));
-        // A flood on the slow part gets places like any other, beyond what is known to be borne.
-        let (go, aside) = poll(&shedder, 5_000, t);
-        assert!(aside <= 100 && go <= 1_000, "{go} and {aside}");
-    }
-
-    #[test]
-    fn a_slow_page_that_was_asked_for_now_and_then_gives_a_flood_little() {
-        let shedder = Shedder::new(64, 1_000, START);
-        let mut t = 0;
-        for _ in 0..60 {
-            let (go, aside) = poll(&shedder, 2, t);
-            t = drive(&shedder, t, 1_000, 100, 64, 25);
-            (0..aside).for_each(|_| shedder.back(7, Some(3_000_000_000)));
-            (0..go).for_each(|_| shedder.done(&Answer { part: 7, ..answer(3_000) }, at(t)));
-        }
-        shedder.set_trouble(true);
-        let (_, aside) = poll(&shedder, 5_000, t);
-        assert_eq!(aside, 16);
-    }
-
-    #[test]
-    fn a_sick_hour_is_not_learnt_while_there_is_trouble() {
-        let shedder = Shedder::new(64, 1_000, START);
-        let t = drive(&shedder, 0, 20_000, 100, 8, 25);
-        let healthy = shedder.parts.normal_us(3);
-        shedder.set_trouble(true);
-        drive(&shedder, t, 60_000, 2_000, 8, 25);
-        assert_eq!(shedder.parts.normal_us(3).to_bits(), healthy.to_bits());
-    }
-
-    #[test]
-    fn nobody_is_refused_for_a_fault_of_ours() {
-        let shedder = Shedder::new(64, 1_000, START);
-        let t = drive(&shedder, 0, 20_000, 100, 64, 25);
-        // The same arrivals, and every answer takes twenty times as long.
-        let (limit, mut running) = (shedder.view().limit, 0);
-        for ms in (t..t + 10_000).step_by(10) {
-            assert_eq!(shedder.ask(STRANGER, 3, at(ms)), Room::Go);
-            running += 1;
-            if running > 50 {
-                shedder.done(&answer(500), at(ms));
-                running -= 1;
-            }
-        }
-        assert!(shedder.view().limit >= limit, "{:?}", shedder.view());
-    }
-
-    #[test]
-    fn a_limit_that_nobody_used_comes_down_and_grows_within_a_second_where_it_is_needed() {
-        let shedder = Shedder::new(256, 4_000, START);
-        let t = drive(&shedder, 0, 60_000, 40, 1_000, 25);
-        let kept = shedder.view().limit;
-        assert!((32.0..48.0).contains(&kept), "{kept}");
-        // Hundreds of times the arrivals, and answers are as fast as ever.
-        drive(&shedder, t, 1_000, 10_000, 1_000, 25);
-        assert!(shedder.view().limit > 250.0, "{:?}", shedder.view());
-    }
-
-    #[test]
-    fn the_better_claim_goes_first_and_strangers_do_not_pile_up() {
-        let shedder = Shedder::new(4, 4, START);
-        for _ in 0..4 {
-            assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Go);
-        }
-        assert_eq!(shedder.ask(STRANGER, 3, at(1)), Room::Queue);
-        assert_eq!(shedder.ask(FIRST, 3, at(2)), Room::Queue);
-        shedder.done(&answer(20), at(20));
-        assert_eq!(shedder.again(STRANGER, 3, at(1), at(20)), Room::Queue);
-        assert_eq!(shedder.again(FIRST, 3, at(2), at(20)), Room::Go);
-        assert_eq!(shedder.ask(STRANGER, 3, at(150)), Room::Full);
-        assert_eq!(shedder.again(STRANGER, 3, at(1), at(300)), Room::Full);
-        assert_eq!(shedder.view().waiting, 0);
-    }
-
-    #[test]
-    fn a_protected_client_is_let_in_while_strangers_hold_every_place() {
-        let shedder = Shedder::new(4, 4, START);
-        (0..4).for_each(|_| assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Go));
-        let protected = Priority::from(Standing::Protected);
-        for ms in 0..3_000 {
-            assert_eq!(shedder.ask(protected, 3, at(ms)), Room::Go, "{ms} ms");
-            shedder.done(&answer(2_000), at(ms));
-        }
-        assert_eq!(shedder.ask(STRANGER, 3, at(3_000)), Room::Queue);
-        assert_eq!(shedder.ask(protected, 3, at(3_001)), Room::Go, "others wait, and it does not");
-    }
-
-    #[test]
-    fn strangers_leave_places_free_for_the_known_while_there_is_trouble() {
-        let shedder = Shedder::new(16, 16, START);
-        shedder.set_trouble(true);
-        (0..14).for_each(|_| assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Go));
-        assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Queue);
-        assert_eq!([shedder.ask(FIRST, 3, at(0)), shedder.ask(FIRST, 3, at(0))], [Room::Go, Room::Go]);
-        assert_eq!(shedder.ask(FIRST, 3, at(0)), Room::Queue);
-    }
-
-    #[test]
-    fn suspects_get_what_is_left_over() {
-        let shedder = Shedder::new(8, 8, START);
-        let suspect = Priority::from(Standing::Suspect);
-        for _ in 0..4 {
-            assert_eq!(shedder.ask(suspect, 3, at(0)), Room::Go);
-        }
-        assert_eq!(shedder.ask(suspect, 3, at(0)), Room::Full);
-        assert_eq!(shedder.ask(STRANGER, 3, at(0)), Room::Go);
-    }
-
-    #[test]
-    fn places_are_given_back_once() {
-        let shedder = Shedder::new(2, 2, START);
-        shedder.abandoned(3);
-        assert_eq!(shedder.ask(FIRST, 3, at(0)), Room::Go);
-        shedder.abandoned(3);
-        shedder.abandoned(3);
-        assert_eq!(shedder.view().at_once, 0);
-        assert_eq!([shedder.ask(FIRST, 3, at(0)), shedder.ask(FIRST, 3, at(0))], [Room::Go, Room::Go]);
-        assert_eq!(shedder.ask(FIRST, 3, at(0)), Room::Queue);
-    }
-
-    #[test]
-    fn threads_never_exceed_the_limit_together() {
-        let shedder = Shedder::new(10, 10, START);
-        let most = AtomicU32::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..5_000 {
-                        match shedder.ask(FIRST, 3, START) {
-                            Room::Go => {
-                                most.fetch_max(shedder.view().at_once, Relaxed);
-                                shedder.abandoned(3);
-                            }
-                            Room::Queue => shedder.give_up(FIRST),
-                            Room::Aside | Room::Full => {}
-                        }
-                    }
-                });
-            }
-        });
-        assert!(most.load(Relaxed) <= 10);
-        assert_eq!((shedder.view().at_once, shedder.view().waiting), (0, 0));
-    }
-}
+mod tests;

@@ -4,8 +4,8 @@ use super::scene::{Ask, Reply};
 use seawall_http_edge::Request;
 use seawall_http_edge::act::limit::Rate;
 use seawall_http_edge::act::{
-    Answer, Clearance, CompileContext, Gate, Limits, Memory, Priority, Room, RuleTable, Shedder, Sighting,
-    State, TokenKeys, Verdict, is_navigation, part_of,
+    Answer, Clearance, CompileContext, Gate, Limits, Memory, Priority, Queued, Room, RuleTable, Shedder,
+    Sighting, State, TokenKeys, Verdict, is_navigation, part_of,
 };
 use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
@@ -114,7 +114,7 @@ pub struct Seawall {
     state: State,
     table: RuleTable,
     tickets: u64,
-    held: BTreeMap<Priority, VecDeque<(u64, Timestamp, Ask)>>,
+    held: BTreeMap<Priority, VecDeque<(u64, Timestamp, Queued, Ask)>>,
     sightings: BTreeMap<u64, Sighting>,
 }
 
@@ -180,8 +180,8 @@ impl Edge for Seawall {
         match self.shedder.ask(priority, part_of(request.path, sighting.kind), now) {
             Room::Go | Room::Aside => self.forward(ask.id, sighting, now),
             Room::Full => self.sent_away(ask, now),
-            Room::Queue => {
-                self.held.entry(priority).or_default().push_back((ask.id, now, ask.clone()));
+            Room::Queue(queued) => {
+                self.held.entry(priority).or_default().push_back((ask.id, now, queued, ask.clone()));
                 Reply::Hold
             }
         }
@@ -202,10 +202,13 @@ impl Edge for Seawall {
         let mut replies = Vec::new();
         let mut held = std::mem::take(&mut self.held);
         for (priority, line) in &mut held {
-            while let Some((id, since, ask)) = line.front().cloned() {
+            for (id, since, queued, ask) in std::mem::take(line) {
                 let part = part_of(ask.request().path, self.sight(&ask.request(), now).kind);
-                let reply = match self.shedder.again(*priority, part, since, now) {
-                    Room::Queue => break,
+                let reply = match self.shedder.again((*priority, part), queued, since, now) {
+                    Room::Queue(queued) => {
+                        line.push_back((id, since, queued, ask));
+                        continue;
+                    }
                     Room::Go | Room::Aside => {
                         let sighting = self.sight(&ask.request(), now);
                         self.forward(id, sighting, now)
@@ -213,7 +216,6 @@ impl Edge for Seawall {
                     Room::Full => self.sent_away(&ask, now),
                 };
                 replies.push((id, reply));
-                line.pop_front();
             }
         }
         self.held = held;
