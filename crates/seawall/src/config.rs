@@ -41,7 +41,8 @@ use seawall_model::policy::{Mode, Policy};
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
 
 /// A configuration is a page or two; more is some other file.
 const LARGEST_FILE_BYTES: u64 = 1 << 20;
@@ -205,7 +206,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn table<T, const N: usize>(
+    fn table<T: Default, const N: usize>(
         &mut self,
         table: &DeTable<'_>,
         values: &mut T,
@@ -217,8 +218,12 @@ impl Reader<'_> {
                 None => self.unknown(key.span().start, name, &setters.map(|(known, _)| known)),
                 Some((_, setter)) => {
                     if let Err(reasons) = setter(values, value.get_ref()) {
-                        for reason in reasons.lines() {
-                            self.mistake(value.span().start, format!("{name}: {reason}"));
+                        let mut found = of_items(value.get_ref(), *setter);
+                        if found.is_empty() {
+                            found.push((value.span().start, reasons));
+                        }
+                        for (at, reasons) in found {
+                            reasons.lines().for_each(|reason| self.mistake(at, format!("{name}: {reason}")));
                         }
                     }
                 }
@@ -261,6 +266,17 @@ impl Reader<'_> {
 fn set<T>(slot: &mut T, value: Result<T, String>) -> Result<(), String> {
     *slot = value?;
     Ok(())
+}
+
+/// What is wrong with each item of a list by itself, and where it stands.
+fn of_items<T: Default>(value: &DeValue<'_>, setter: Setter<T>) -> Vec<(usize, String)> {
+    let DeValue::Array(list) = value else { return Vec::new() };
+    let alone = |item: &Spanned<DeValue<'_>>| {
+        let mut list = DeArray::new();
+        list.push(item.clone());
+        setter(&mut T::default(), &DeValue::Array(list)).err().map(|reasons| (item.span().start, reasons))
+    };
+    list.iter().filter_map(alone).collect()
 }
 
 fn mode(value: &DeValue<'_>) -> Result<Mode, String> {
@@ -429,6 +445,25 @@ mod tests {
         let Mistakes(mistakes) = parse(source).expect_err("three mistakes");
         assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [2, 2, 2], "{mistakes:?}");
         assert!(mistakes[1].text.contains("`b` is no address"), "{mistakes:?}");
+    }
+
+    /// Broke: what was wrong with one upstream of many was told of the line where their list begins.
+    #[test]
+    fn an_item_of_a_list_is_told_with_its_own_line() {
+        let source = "[[site]]\nlisten = \"127.0.0.1:80\"\nupstreams = [\n  \"http://127.0.0.1:1\",\n  \"ftp://a\",\n]\n";
+        let Mistakes(mistakes) = parse(source).expect_err("one mistake");
+        assert_eq!((mistakes[0].line, mistakes.len()), (5, 1), "{mistakes:?}");
+        let Mistakes(empty) =
+            parse("[[site]]\nlisten = \"127.0.0.1:80\"\nupstreams = []\n").expect_err("none");
+        assert_eq!(empty[0].line, 3, "{empty:?}");
+    }
+
+    /// Broke: `/1` could be protected, and an address inside a network was widened to the whole of it.
+    #[test]
+    fn a_protected_prefix_is_one_networks_at_most() {
+        let is_taken = |word: &str| protected(word).is_ok();
+        assert!(is_taken("17.0.0.0/8") && is_taken("fc00::/7") && is_taken("2001:db8::/32"));
+        assert!(!is_taken("128.0.0.0/1") && !is_taken("2000::/3") && !is_taken("127.0.0.9/8"));
     }
 
     /// Broke: a byte that is no UTF-8 was told of without file and line.
