@@ -235,7 +235,7 @@ fn pages_at_once(shedder: &Shedder, from_ms: i64, for_ms: i64, searches_per_s: i
     const PAGE: u8 = 3;
     const SEARCH: u8 = 9;
     let mut running: Vec<(i64, Answer)> = Vec::new();
-    let mut searches_end = vec![from_ms; 4];
+    let mut searches_end = [from_ms; 4];
     let (mut asked, mut at_once) = (0, 0);
     let due = |ms: i64, per_s: i64| (ms + 1) * per_s / 1_000 - ms * per_s / 1_000;
     for ms in from_ms..from_ms + for_ms {
