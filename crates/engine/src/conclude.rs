@@ -28,6 +28,10 @@ const COMPARED_S: f64 = 15.0;
 /// An undecided episode shorter than this part of a normal input is not its verdict.
 const LEAST_PART: f64 = 0.02;
 
+/// More than usual for no longer than this, in seconds, and this part of the input, is a moment.
+const BLIP_S: f64 = 60.0;
+const BLIP_PART: f64 = 0.05;
+
 /// Where so many requests for log-ins were seen, what guesses passwords consists of them for so large a part.
 const LOGINS_LEAST: usize = 10;
 const GUESSING_PART: f64 = 0.5;
@@ -61,7 +65,7 @@ pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
     }
     let mut episodes = std::mem::take(&mut engine.concluded);
     let chosen = match episodes.first() {
-        Some(best) if best.is_named() => episodes.remove(0),
+        Some(best) if best.is_named() && !is_blip(engine, &episodes) => episodes.remove(0),
         _ => whole(engine, &mut episodes),
     };
     let found = if chosen.is_named() { None } else { in_hindsight(engine) };
@@ -69,6 +73,17 @@ pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
         Some((stretch, quiet)) => amounts_to(engine, stretch, Some(&quiet), &episodes),
         None => amounts_to(engine, chosen, engine.reference(), &episodes),
     }
+}
+
+/// Whether the most that can be told of an input is that for a moment some more came than usual: chance makes
+/// such moments, and so does the beginning of a log, of which hardly anything is usual yet.
+fn is_blip(engine: &Engine, episodes: &[Concluded]) -> bool {
+    let quiet_s = engine.quiet.seconds() + engine.dropped.seconds();
+    let all_s = episodes.iter().map(|e| e.during.seconds()).sum::<f64>() + quiet_s;
+    let most = BLIP_S.min(BLIP_PART * all_s);
+    let demand = episodes.iter().filter(|e| e.diagnosis.verdict.class == Class::Demand);
+    demand.map(|e| e.during.seconds()).fold(0.0, f64::max) <= most
+        && episodes.first().is_some_and(|e| e.diagnosis.verdict.class == Class::Demand)
 }
 
 /// What the open episode amounts to so far.
@@ -125,10 +140,13 @@ fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
     }
 }
 
-/// Whether the whole input says more than its undecided episode. A name that the structure alone
+/// Whether the whole input says more than its undecided episode, or than a moment of some more demand. A name that the structure alone
 /// suggests does not hold if the comparison with the quiet part hardly considered it, unless that
 /// finds no difference at all; and an undecided moment of a long normal input is no news.
 fn outweighs(whole: &Concluded, episode: &Concluded) -> bool {
+    if episode.is_named() {
+        return whole.diagnosis.verdict.class == Class::Normal;
+    }
     if whole.is_named() {
         let mut likely = episode.diagnosis.hypotheses.iter().take(CONSIDERED);
         let as_before = episode.diagnosis.hypotheses.first().is_some_and(|h| h.cause == Cause::Normal);

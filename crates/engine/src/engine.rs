@@ -652,6 +652,9 @@ impl Engine {
             (findings, diagnosis) = (Findings { end: findings.end, ..stood_on }, stood);
             diagnosis.verdict.end = findings.end;
         }
+        if let Some(over) = episode.over_at(&diagnosis.verdict, calm_followed) {
+            (findings.end, diagnosis.verdict.end) = (Some(over), Some(over));
+        }
         for (time, calm) in std::mem::take(&mut episode.tail) {
             self.file_quiet(time, calm);
         }

@@ -1,10 +1,12 @@
 //! An episode: one stretch of time in which something was unlike before.
 
 use crate::beside::{Beside, Rise};
+use crate::failing::Failing;
 use seawall_detection::Window;
 use seawall_detection::detector::{Cusum, SERIES, SHARES, Series, ShareSeries, Shift};
+use seawall_model::Cause;
 use seawall_model::cause::Class;
-use seawall_model::diagnosis::Diagnosis;
+use seawall_model::diagnosis::{Diagnosis, Verdict};
 use seawall_model::finding::Findings;
 use seawall_model::time::{SECOND_NS, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -85,6 +87,8 @@ pub(crate) struct Episode {
     turn: Option<Turn>,
     /// Attacks on top of what it is named for.
     pub beside: Beside,
+    /// When requests failed in it.
+    failing: Failing,
     /// What it was before it became what it is.
     pub earlier: Vec<Concluded>,
     /// Seconds that look calm again, not yet sure.
@@ -239,6 +243,7 @@ impl Episode {
             levels: levels(),
             turn: None,
             beside: Beside::default(),
+            failing: Failing::default(),
             earlier: Vec::new(),
             tail: Vec::new(),
             diagnosis: None,
@@ -270,6 +275,7 @@ impl Episode {
 
     fn take(&mut self, second: Timestamp, window: Window) {
         self.watch_levels(second, &window);
+        self.failing.add(second, &window);
         self.during.merge(&window);
         self.recent.push(second, window);
         if !self.is_unnamed {
@@ -458,6 +464,21 @@ impl Episode {
         let most = held_s >= STOOD_PART * self.last_active.since_s(self.onset);
         (standing.is_long() && (most || self.is_calm_since(&standing)))
             .then_some((standing.findings, standing.diagnosis))
+    }
+
+    /// When what it is named for was over, if that was before it was calm again: of an attack, what is watched
+    /// by sums of several seconds comes back late; and a fault that consists of failing requests has a soft end,
+    /// made of those who ask again and who come back.
+    pub(crate) fn over_at(&self, verdict: &Verdict, calm_followed: bool) -> Option<Timestamp> {
+        match (verdict.class, verdict.cause) {
+            (Class::Attack, _) if calm_followed && self.last_loud > self.onset => {
+                Some(self.last_loud.min(self.last_active).plus_ns(SECOND_NS))
+            }
+            (_, Cause::ReleaseFault | Cause::Misconfiguration | Cause::LoadBalancerFault) => {
+                self.failing.over(self.last_active)
+            }
+            _ => None,
+        }
     }
 
     /// Whether the name that stands is of a class that `verdict` is not of, and what it stood on is over.

@@ -14,6 +14,7 @@ mod coarse;
 mod conclude;
 mod engine;
 mod episode;
+mod failing;
 pub mod goodput;
 mod hindsight;
 mod last_second;

@@ -158,6 +158,11 @@ metrics! {
     CopyExcess What Share "copy-excess" "additional requests for pages that are each read about once";
     OrderedShare What Share "ordered-share" "requests that take items in the order of their numbers, whoever sends them";
     LoopShare What Share "loop-share" "usual requests that used to succeed and now are sent elsewhere";
+    PastTheCacheShare What Share "past-the-cache-share" "files asked for under a random query of their own";
+    ReopenedShare What Share "reopened-share" "requests that open sockets and streams again, of visitors who each hold few";
+    SlowReads Capacity Count "slow-reads" "answers read at a trickle at the same time";
+    SlowReadsPerClient Who Count "slow-reads-per-client" "answers that one client reads at a trickle at the same time";
+    LostPartsShare What Share "lost-parts-share" "parts of pages that are not there";
     TypingShare What Share "typing-share" "queries that grow letter by letter, as people type";
     BatchShare What Share "batch-share" "requests of programs that work through a list by an interface";
     WriteShare What Share "write-share" "requests that change something (neither GET nor HEAD)";
@@ -301,6 +306,9 @@ metrics! {
     SlowConnectionShare Capacity Share "slow-connection-share" "connections that are slow or idle";
     IdleConnections Capacity Count "idle-connections" "connections held open on which the client says nothing";
     TlsAbandonedShare What Share "tls-abandoned-share" "TLS handshakes without any request after";
+    CertificateRefusedShare Probe Share "certificate-refused-share" "failed TLS handshakes in which the client refused our certificate";
+    UnheardRate Rate PerSecond "unheard-rate" "small messages per second to web services that hardly answer";
+    UnheardPerClient Who PerSecond "unheard-per-client" "such messages per second of the busiest client";
     TlsHelloRate Rate PerSecond "tls-hello-rate" "TLS handshakes per second";
     ShortConnectionShare What Share "short-connection-share" "connections that carried little or nothing";
     ConnectionsPerClient Who Ratio "connections-per-client" "connections per client";

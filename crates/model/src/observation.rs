@@ -425,6 +425,8 @@ pub enum ConnectionEvent {
     Http2Abuse,
     /// The server's side reset the connection when it was its turn to speak.
     Reset,
+    /// The client ended the TLS handshake because it does not accept our certificate.
+    CertificateRefused,
 }
 
 /// An event of a TCP connection, with what is known of it by then.

@@ -25,6 +25,8 @@ pub struct RequestRecord {
     pub status: u16,
     pub response_bytes: u64,
     pub duration_us: Option<u64>,
+    /// Of that, until the service's answer was there, where the log tells.
+    pub upstream_us: Option<u64>,
     pub user_agent: String,
     pub referrer: String,
     pub cookie: Presence,
@@ -48,6 +50,7 @@ impl From<&Request<'_>> for RequestRecord {
             status: r.status,
             response_bytes: r.response_bytes,
             duration_us: r.duration_us.or(r.upstream_us),
+            upstream_us: r.upstream_us,
             user_agent: text(r.user_agent),
             referrer: text(r.referrer),
             cookie: r.cookie,

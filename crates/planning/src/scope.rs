@@ -74,6 +74,14 @@ fn usable(signature: &Signature, ladder: &Ladder, input: &PlanInput<'_>) -> Resu
     if takes_a_page_away(signature, ladder.cause) {
         return Err("it tells only what is asked for, which visitors ask for too".to_owned());
     }
+    if takes_a_browser_away(signature, input) {
+        return Err("it tells only a browser and what is asked for: visitors use that browser too".to_owned());
+    }
+    if takes_a_network_away(signature) {
+        return Err(
+            "it tells only the hosts that are attacked: nothing of its kind would reach them".to_owned()
+        );
+    }
     if signature.tests.iter().any(|t| matches!(t, Test::Status(_))) {
         return Err(
             "it tests the answer's status, which is known only after the request was served".to_owned()
@@ -125,6 +133,43 @@ fn takes_a_page_away(signature: &Signature, cause: Cause) -> bool {
     };
     let is_wanted = cause == Cause::CredentialAbuse || signature.baseline.is_some_and(|b| b.share > 0.0);
     signature.layer == Layer::Http && is_wanted && signature.tests.iter().all(is_what)
+}
+
+/// Whether nothing but a browser is named that visitors use as well, and what they want: they are hit at the
+/// hour at which they come, whatever the share of normal traffic.
+fn takes_a_browser_away(signature: &Signature, input: &PlanInput<'_>) -> bool {
+    let is_visitors = |agent: &str| {
+        let of_agents = input.rankings.dimensions.iter().filter(|(name, _)| name == "user agent");
+        let mut ranked = of_agents.flat_map(|(_, ranked)| ranked);
+        ranked.any(|r| r.name == agent && r.baseline_share.is_some_and(|share| share >= VISITORS_SHARE))
+    };
+    let is_theirs = |test: &Test| match test {
+        Test::UserAgent(agent) => is_visitors(agent),
+        Test::ReferrerOrigin(origin) => origin.is_empty(),
+        Test::QueryShape(shape) => shape.is_empty(),
+        Test::Method(Method::Get) | Test::Host(_) | Test::Path(_) | Test::HttpVersion(_) => true,
+        _ => false,
+    };
+    let names_agent = signature.tests.iter().any(|t| matches!(t, Test::UserAgent(_)));
+    signature.layer == Layer::Http && names_agent && signature.tests.iter().all(is_theirs)
+}
+
+/// Of visitors who use a browser, as many do.
+const VISITORS_SHARE: f64 = 0.02;
+
+/// Whether nothing but a protocol is named, and a network of ours as a whole.
+fn takes_a_network_away(signature: &Signature) -> bool {
+    let is_all = |test: &Test| match test {
+        Test::Destination(_) => true,
+        Test::DestinationPort { low, high } => high.saturating_sub(*low) >= 1 << 15,
+        Test::Protocol(_) => true,
+        test => is_commonplace(test),
+    };
+    let is_network = |prefix: Prefix| prefix != Prefix::host(prefix.address());
+    let names_network = |test: &Test| matches!(test, Test::Destination(prefix) if is_network(*prefix));
+    signature.layer == Layer::Packet
+        && signature.tests.iter().any(names_network)
+        && signature.tests.iter().all(is_all)
 }
 
 fn too_wide(signature: &Signature, input: &PlanInput<'_>) -> Option<String> {

@@ -176,6 +176,39 @@ fn a_page_that_visitors_want_is_not_taken_from_them() {
     assert!(blocked(Cause::CredentialAbuse, 0.0, Some(Test::UserAgent("tool/1.0".into()))));
 }
 
+/// Broke: against a botnet under the names of common browsers, visitors with these browsers were refused the
+/// home page, for next to none of them were among normal traffic at that moment.
+#[test]
+fn a_browser_that_visitors_use_is_not_taken_from_them() {
+    let blocked = |known: bool, more: Option<Test>| {
+        let mut case = Case::new(Cause::HttpFlood);
+        let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0";
+        let tests = [Test::Path("/".into()), Test::UserAgent(agent.into())];
+        case.signatures = vec![fixture::signature(Layer::Http, tests.into_iter().chain(more).collect())];
+        let baseline_share = Some(if known { 0.06 } else { 0.0 });
+        let ranked = seawall_model::finding::Ranked { name: agent.into(), share: 0.1, baseline_share };
+        case.rankings.dimensions.push(("user agent".into(), vec![ranked]));
+        plan_for(&case).measures.iter().any(|m| denies(m) && matches!(m.scope, Scope::Signature(_)))
+    };
+    assert!(!blocked(true, None) && !blocked(true, Some(Test::ReferrerOrigin(String::new()))));
+    assert!(blocked(false, None), "no visitor has it");
+    assert!(blocked(true, Some(Test::Ja4("t13d_other".into()))), "the program has a mark of its own");
+}
+
+/// Broke: against a flood over a whole network all UDP to it was dropped.
+#[test]
+fn a_network_is_not_cut_off_from_a_protocol() {
+    let dropped = |destination: &str, more: Option<Test>| {
+        let mut case = Case::new(Cause::UdpFlood);
+        let ports = Test::DestinationPort { low: 741, high: 64_798 };
+        let tests = [Test::Destination(destination.parse().expect("a prefix")), Test::Protocol(17), ports];
+        case.signatures = vec![fixture::signature(Layer::Packet, tests.into_iter().chain(more).collect())];
+        plan_for(&case).measures.iter().any(|m| denies(m) && matches!(m.scope, Scope::Signature(_)))
+    };
+    assert!(!dropped("192.0.2.0/24", None));
+    assert!(dropped("192.0.2.0/24", Some(Test::PayloadPrefix("deadbeef".into()))));
+}
+
 #[test]
 fn limits_come_from_normal_clients() {
     let mut case = Case::new(Cause::HttpFlood);

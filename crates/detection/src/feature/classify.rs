@@ -67,6 +67,17 @@ pub fn path_kind(path: &[u8]) -> PathKind {
     if is_api(path) { PathKind::Api } else { PathKind::Page }
 }
 
+/// Whether a path names a file that backups and archives consist of.
+#[must_use]
+pub fn is_archive(path: &[u8]) -> bool {
+    const EXTENSIONS: [&[u8]; 20] = [
+        b"zip", b"gz", b"tgz", b"xz", b"bz2", b"zst", b"7z", b"rar", b"tar", b"iso", b"img", b"bak", b"vbk",
+        b"vib", b"qcow2", b"vmdk", b"vhdx", b"dump", b"parquet", b"aes",
+    ];
+    let extension = path.rsplit(|&b| b == b'.').next().filter(|e| e.len() < path.len()).unwrap_or(b"");
+    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
+
 /// What a request is for. The methods of WebDAV and its like are spoken by programs alone, whatever the path
 /// (RFC 4918, RFC 4791); and a page opens its socket itself, whatever that is called.
 #[must_use]

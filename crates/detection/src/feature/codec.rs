@@ -38,6 +38,7 @@ pub fn encode_request(r: &Request<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&r.status.to_le_bytes());
     put_u64(out, r.response_bytes);
     put_u64(out, r.duration_us.or(r.upstream_us).map_or(0, |d| d.saturating_add(1)));
+    put_u64(out, r.upstream_us.map_or(0, |d| d.saturating_add(1)));
     put_u64(out, r.header_order);
     put_text(out, r.client_name);
     put_text(out, r.host);
@@ -59,6 +60,7 @@ pub fn decode_request(bytes: &[u8]) -> Option<RequestRecord> {
     let status = u16::from_le_bytes(input.array()?);
     let response_bytes = input.u64()?;
     let duration = input.u64()?;
+    let upstream = input.u64()?;
     let header_order = input.u64()?;
     let client_name = input.text()?;
     let host = input.text()?;
@@ -77,6 +79,7 @@ pub fn decode_request(bytes: &[u8]) -> Option<RequestRecord> {
         status,
         response_bytes,
         duration_us: duration.checked_sub(1),
+        upstream_us: upstream.checked_sub(1),
         user_agent: input.text()?,
         referrer: input.text()?,
         cookie: *PRESENCES.get(usize::from(cookie))?,

@@ -380,6 +380,8 @@ pub struct ClientProfile {
     pub api: u32,
     /// Requests for what programs subscribe to.
     pub feeds: u32,
+    /// Requests for files that backups and archives consist of.
+    pub archives: u32,
     pub unauthorised: u32,
     pub not_found: u32,
     pub client_errors: u32,
@@ -450,6 +452,7 @@ impl ClientProfile {
         if kind != PathKind::Asset {
             self.asked_paths |= bit_of(hashes.path);
             self.feeds += u32::from(classify::is_feed(r.path));
+            self.archives += u32::from(classify::is_archive(r.path));
             let asked = hash::combine(hashes.path, hashes.query);
             let query = r.query.unwrap_or(b"");
             self.probes += u32::from(classify::is_probe_hashed(r.path, query, asked));
@@ -566,6 +569,7 @@ impl Profile for ClientProfile {
         self.assets += other.assets;
         self.api += other.api;
         self.feeds += other.feeds;
+        self.archives += other.archives;
         self.unauthorised += other.unauthorised;
         self.not_found += other.not_found;
         self.client_errors += other.client_errors;

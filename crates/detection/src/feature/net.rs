@@ -131,7 +131,7 @@ pub struct NetWindow {
     /// One-way UDP by source port, in the order of [`service::SERVICES`].
     pub reflected: Vec<Volume>,
     /// Connection events, indexed by [`ConnectionEvent`] in its order.
-    pub events: [u64; 11],
+    pub events: [u64; 12],
     /// The most clients that were slow at once, where they were a crowd.
     pub slow_held: u64,
     /// Connections that a measure against slow clients did not let in.
@@ -388,7 +388,7 @@ impl NetWindow {
                 host.admin_logins += u32::from(admin);
             }
             ConnectionEvent::TlsHello => host.tls_hellos += 1,
-            ConnectionEvent::TlsAbandoned => host.tls_abandoned += 1,
+            ConnectionEvent::TlsAbandoned | ConnectionEvent::CertificateRefused => host.tls_abandoned += 1,
             ConnectionEvent::Http2Abuse | ConnectionEvent::Reset => {}
         }
         host.ports |= bit_of(hash::mix(u64::from(c.server_port)));

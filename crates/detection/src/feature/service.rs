@@ -18,13 +18,16 @@ macro_rules! services {
 
 services! {
     17 "qotd" 19 "chargen" 53 "dns" 69 "tftp" 111 "portmap" 123 "ntp" 137 "netbios" 161 "snmp" 177 "xdmcp"
-    389 "cldap" 427 "slp" 500 "ike" 520 "rip" 623 "ipmi" 1194 "openvpn" 1434 "mssql" 1604 "citrix" 1701 "l2tp"
+    389 "cldap" 427 "slp" 443 "quic" 500 "ike" 520 "rip" 623 "ipmi" 1194 "openvpn" 1434 "mssql" 1604 "citrix" 1701 "l2tp"
     1900 "ssdp" 2362 "digiman" 3283 "ard" 3389 "rdp" 3478 "stun" 3702 "wsd" 4500 "ike" 5060 "sip" 5093 "sentinel"
     5351 "nat-pmp" 5353 "mdns" 5683 "coap" 6881 "bittorrent" 7001 "afs" 8088 "mitel" 10001 "ubiquiti"
     10074 "tp240" 11211 "memcached" 17185 "vxworks" 20811 "vse" 26000 "quake" 27015 "source-engine"
     27960 "quake" 30120 "fivem" 30718 "lantronix" 32410 "plex" 32414 "plex" 33848 "jenkins" 37020 "sadp"
     37810 "dhdiscover" 41794 "crestron" 47808 "bacnet"
 }
+
+/// The UDP port of HTTP over QUIC.
+pub const QUIC_PORT: u16 = 443;
 
 /// Index into [`SERVICES`], or `None` for a port that is not known to amplify.
 #[inline]
@@ -76,9 +79,23 @@ pub fn is_stream(port: u16, payload: &[u8]) -> bool {
         (1194, [head, ..]) => matches!(head >> 3, 6 | 9),
         // RFC 7983: first bytes of DTLS, channels of TURN, and RTP; those of STUN are 0 to 3.
         (3478, [head, ..]) => *head >= 20,
+        (443, bytes) => !begins_quic(bytes),
         // Servers of these games answer to strangers under a header of ones.
         (27015 | 27960 | 30120, [a, 255, 255, 255, ..]) => *a < 254,
         (27015 | 27960 | 30120, bytes) => bytes.len() >= 4,
+        _ => false,
+    }
+}
+
+/// Whether a datagram is of the beginning of a QUIC connection, as all are that a server sends to an address
+/// that was forged: a long header, and a version that exists or the list of those that do (RFC 9000 sections
+/// 17.2 and 17.2.1, RFC 9369, RFC 8999).
+pub(crate) fn begins_quic(payload: &[u8]) -> bool {
+    let [first @ 0x80..=0xff, a, b, c, d, ..] = *payload else { return false };
+    match [a, b, c, d] {
+        [0, 0, 0, 0] => true,
+        [0, 0, 0, 1] | [0x6b, 0x33, 0x43, 0xcf] | [0xff, 0, 0, _] => first & 0x40 != 0,
+        [version @ (b'Q' | b'T'), b'0', ..] => version != 0,
         _ => false,
     }
 }
@@ -170,6 +187,12 @@ pub fn is_web_port(port: u16) -> bool {
     matches!(port, 80 | 443 | 8000 | 8080 | 8443 | 8888)
 }
 
+/// TCP ports on which what is said is encrypted from the first word.
+#[must_use]
+pub fn is_https_port(port: u16) -> bool {
+    matches!(port, 443 | 8443)
+}
+
 /// TCP ports of services that ask for a password where nobody can read the answer. In the clear
 /// text of others a sensor reads it; and to mail servers and databases brief visits are usual.
 #[must_use]
@@ -242,6 +265,9 @@ mod tests {
         assert!(!is_stream(3478, &[0x01, 0x01, 0, 68]));
         assert!(!is_stream(27015, &[255, 255, 255, 255, b'I']));
         assert!(!is_stream(53, &[1, 2, 3, 4]));
+        assert!(!is_stream(443, &[0xc3, 0, 0, 0, 1, 8]), "QUIC begins");
+        assert!(is_stream(443, &[0x43, 0, 0, 0, 1, 8]), "QUIC goes on");
+        assert!(is_stream(443, &[0xc3, 7, 7, 7, 7, 8]), "filler");
         assert!(is_small_answer(53, &[7, 7, 0x81, 0x80], 107));
         assert!(!is_small_answer(53, &[7, 7, 0x81, 0x80], 3_000));
         assert!(!is_small_answer(53, &[7, 7, 0x01, 0x00], 70));

@@ -56,6 +56,19 @@ pub(super) fn errors(records: &[Sampled], out: &mut Vec<Value>) {
     push_share(out, Metric::CheckErrorShare, if is_served { of_checks } else { 0.0 }, all);
 }
 
+/// How much of what pages name as their parts is not there, as after a release whose files are missing. Who
+/// looks for holes comes from no page.
+pub(super) fn lost_parts(records: &[Sampled], out: &mut Vec<Value>) {
+    let is_part = |r: &&Sampled| {
+        let is_named = !r.referrer.is_empty() && r.agent.kind == AgentKind::Browser;
+        r.kind == PathKind::Asset && is_named && !r.has_random_query
+    };
+    let (lost, all) = records.iter().filter(is_part).fold((0.0, 0.0), |(lost, all), r| {
+        (lost + f64::from(u8::from(matches!(r.status, 404 | 410))), all + 1.0)
+    });
+    push_share(out, Metric::LostPartsShare, lost, all);
+}
+
 /// How much of what is asked for are items in the order of their numbers: the longest rising series of
 /// numbers of one kind of request. Visitors take items as they like, so that of `n` requests a series of
 /// about 2√n rises by chance; who walks through a catalogue by many addresses keeps the order.

@@ -224,8 +224,11 @@ pub(super) fn is_copier(p: &ClientProfile) -> bool {
 pub(super) fn is_transfer(p: &ClientProfile) -> bool {
     const LARGE_BYTES: u64 = 200_000;
     const FILES_LEAST: u32 = 5;
+    // Some logs tell no sizes.
+    let is_large = p.response_bytes >= LARGE_BYTES * u64::from(p.requests)
+        || (p.response_bytes == 0 && p.archives * 10 >= p.requests * 8);
     p.requests >= FILES_LEAST
-        && p.response_bytes >= LARGE_BYTES * u64::from(p.requests)
+        && is_large
         && distinct_paths(p) >= 0.5 * f64::from(p.requests.min(60))
         && p.client_errors * 5 < p.requests
         && p.probes == 0
@@ -250,7 +253,7 @@ pub(super) fn is_batch(p: &ClientProfile) -> bool {
 }
 
 /// Faster than this, in requests per second, nobody's program calls an interface for long.
-const WORK_PER_S: f32 = 100.0;
+const WORK_PER_S: f32 = 300.0;
 
 /// A declared program at work: it uses an interface for programs, or is one that asks by trade, and
 /// is served. Programs made to load or to scan are none.

@@ -10,6 +10,7 @@ use seawall_model::math;
 use seawall_model::metric::Metric;
 use seawall_model::observation::{ConnectionEvent, protocol};
 use seawall_model::record::PacketRecord;
+use std::net::IpAddr;
 
 /// Packets back for each small message, up to which both count as in step: the page of a site is
 /// some twenty kilobytes at most.
@@ -27,8 +28,8 @@ const FAN_OUT_LEAST: f64 = 8.0;
 
 pub(super) fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     use ConnectionEvent::{
-        Closed, Established, HalfOpenExpired, Http2Abuse, Idle, Refused, Reset, SlowRead, SlowRequest,
-        TlsAbandoned, TlsHello,
+        CertificateRefused, Closed, Established, HalfOpenExpired, Http2Abuse, Idle, Refused, Reset, SlowRead,
+        SlowRequest, TlsAbandoned, TlsHello,
     };
     let count = |event| net.event(event) as f64;
     let attempts = count(Established) + count(HalfOpenExpired) + count(Refused);
@@ -51,9 +52,11 @@ pub(super) fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push(out, Metric::IdleConnections, count(Idle), count(Established).max(1.0));
     push(out, Metric::SlowConnections, slow, count(Established).max(1.0));
     push_share(out, Metric::SlowConnectionShare, slow.min(count(Established)), count(Established));
-    let hellos = count(TlsHello).max(count(TlsAbandoned));
+    let abandoned = count(TlsAbandoned) + count(CertificateRefused);
+    let hellos = count(TlsHello).max(abandoned);
     push(out, Metric::TlsHelloRate, hellos / seconds, hellos);
-    push_share(out, Metric::TlsAbandonedShare, count(TlsAbandoned), hellos);
+    push_share(out, Metric::TlsAbandonedShare, abandoned, hellos);
+    push_share(out, Metric::CertificateRefusedShare, count(CertificateRefused), abandoned);
     push(out, Metric::Http2AbuseEvents, count(Http2Abuse), 1.0);
     push(out, Metric::Http2AbuseRate, count(Http2Abuse) / seconds, 1.0);
 }
@@ -120,12 +123,52 @@ pub(super) fn messages(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
             && r.payload().first().is_some_and(|first| !TLS_SETTING_UP.contains(first))
             && service::is_web_port(r.destination_port)
     };
+    unheard(&records, net.volumes.all.packets as f64 / records.len().max(1) as f64 / seconds, out);
     let lengths: Vec<u64> = records.iter().filter(is_message).map(|r| u64::from(r.length_bytes)).collect();
     if lengths.len() >= UNIFORM_LEAST {
         let (n, top) = (lengths.len() as f64, spread(lengths).top);
         push(out, Metric::UniformMessageShare, top, n);
     }
 }
+
+/// Clients of services behind TLS that say one thing again and again and hardly hear anything: so it looks when
+/// streams are opened and given up at once (CVE-2023-44487). `per_s`: what a sampled packet stands for. Uploads
+/// are of large segments, and talk is of all lengths.
+fn unheard(records: &[PacketRecord], per_s: f64, out: &mut Vec<Value>) {
+    /// Sampled messages that tell how a client talks; of one length for so large a part, each client hears
+    /// less than one answer for so many.
+    const LEAST: usize = 8;
+    const UNIFORM: f64 = 0.5;
+    const MESSAGES_PER_ANSWER: usize = 4;
+    let talk = records.iter().filter(|r| r.protocol == protocol::TCP && r.two_way && !r.payload().is_empty());
+    let says = |r: &PacketRecord| {
+        let told = service::is_https_port(r.destination_port) && r.length_bytes <= UNHEARD_BYTES;
+        told && r.payload().first().is_some_and(|first| !TLS_SETTING_UP.contains(first))
+    };
+    let mut said: Vec<(IpAddr, u64)> = Vec::new();
+    let mut heard: Vec<IpAddr> = Vec::new();
+    for r in talk {
+        if says(r) {
+            said.push((r.source, u64::from(r.length_bytes / LIKE_BYTES)));
+        } else if service::is_https_port(r.source_port) {
+            heard.push(r.destination);
+        }
+    }
+    said.sort_unstable();
+    let unheard = said.chunk_by(|a, b| a.0 == b.0).filter(|run| {
+        let answers = heard.iter().filter(|client| **client == run[0].0).count();
+        run.len() >= LEAST.max(MESSAGES_PER_ANSWER * answers)
+            && spread(run.iter().map(|(_, length)| *length).collect()).top >= UNIFORM
+    });
+    let (most, all) = unheard.fold((0, 0), |(most, all), run| (run.len().max(most), all + run.len()));
+    push(out, Metric::UnheardPerClient, most as f64 * per_s, said.len() as f64);
+    push(out, Metric::UnheardRate, all as f64 * per_s, said.len() as f64);
+}
+
+/// Lengths that differ by less are alike: the number of a stream, and padding, take some bytes.
+const LIKE_BYTES: u32 = 32;
+/// A larger packet is of an upload.
+const UNHEARD_BYTES: u32 = 600;
 
 /// Clients that must say again much of what they say: where a part of the clients suffers, shares of
 /// all segments hide it.
@@ -146,4 +189,57 @@ pub(super) fn at_least(hits: u64, trials: u64) -> f64 {
     let center = share + z * z / (2.0 * n);
     let reach = z * math::sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n));
     ((center - reach) / (1.0 + z * z / n)).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Window;
+    use seawall_model::Timestamp;
+    use seawall_model::hash;
+    use seawall_model::observation::{FlowState, Fragment, Observation, Packet, tcp_flags};
+
+    /// Broke: streams that were opened and given up at once inside TLS were normal traffic where hardly any
+    /// answer was captured.
+    #[test]
+    fn who_says_one_thing_again_and_again_and_hears_nothing_is_told_from_who_talks() {
+        let segment = |ms: i64, from: u8, ports: (u16, u16), bytes: u32| Packet {
+            time: Timestamp(ms * 1_000_000),
+            source: [10, 0, 0, from].into(),
+            destination: [10, 0, 0, 250 - from].into(),
+            protocol: protocol::TCP,
+            source_port: ports.0,
+            destination_port: ports.1,
+            length_bytes: bytes,
+            ttl: 60,
+            fragment: Fragment::Whole,
+            tcp_flags: tcp_flags::ACK | tcp_flags::PSH,
+            tcp_window: 1_024,
+            tcp_options: 0,
+            icmp_type: 0,
+            icmp_code: 0,
+            payload: &[23, 3, 3, 0, 60],
+            payload_bytes: bytes - 40,
+            flow: FlowState::Asking,
+            repeats: false,
+            sampling: 1,
+        };
+        let unheard = |answered: bool, bytes: fn(i64) -> u32| {
+            let mut window = Window::default();
+            for n in 0..400 {
+                let said = segment(n * 2, 7, (40_000, 443), bytes(n));
+                window.observe(&Observation::Packet(said), hash::mix(n as u64));
+                if answered {
+                    let heard =
+                        Packet { flow: FlowState::Answering, ..segment(n * 2, 243, (443, 40_000), 1_400) };
+                    window.observe(&Observation::Packet(heard), hash::mix(1_000 + n as u64));
+                }
+            }
+            window.seal(1.0);
+            super::super::findings(&window, None, None).observed(Metric::UnheardPerClient)
+        };
+        assert!(unheard(false, |_| 140).is_some_and(|rate| rate > 300.0));
+        assert_eq!(unheard(true, |_| 140), Some(0.0), "it is heard");
+        assert_eq!(unheard(false, |n| 60 + (n as u32 * 37) % 500), Some(0.0), "a call is of all lengths");
+    }
 }

@@ -231,7 +231,9 @@ impl Sides<'_> {
         let works = |run: &&[(u64, &Sampled)]| {
             let of_it = || run.iter().map(|(_, r)| *r);
             let orderly = is_batch(of_it()) || (is_entering(of_it()) && rate(run[0].0) <= ENTERED_PER_S);
-            orderly && rate(run[0].0) <= BATCH_PER_S && of_it().all(believed)
+            let hurts = self.times_slower > AS_FAST;
+            let most = if hurts { HURTING_PER_S } else { BATCH_PER_S };
+            orderly && rate(run[0].0) <= most && of_it().all(believed)
         };
         let mut workers: Vec<(u64, bool)> =
             of.chunk_by(|a, b| a.0 == b.0).filter(works).map(|run| (run[0].0, is_named(run[0].1))).collect();
@@ -312,8 +314,10 @@ const ENTERED_PER_S: f64 = 30.0;
 const AS_FAST: f64 = 1.5;
 /// More senders than these are many.
 const SENDERS_MOST: usize = 20;
-/// Faster than this, in requests per second, nobody works through a list.
-const BATCH_PER_S: f64 = 100.0;
+/// Faster than this, in requests per second, nobody works through a list; nor so fast that others have to
+/// wait for it.
+const BATCH_PER_S: f64 = 300.0;
+const HURTING_PER_S: f64 = 100.0;
 /// Sampled requests of a program that tell how it works.
 const BATCH_LEAST: usize = 8;
 /// Machines that share such work, at most.

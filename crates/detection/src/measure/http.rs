@@ -2,11 +2,12 @@
 
 use super::sampled::{Requests, Sampled};
 use super::{
-    Structure, Value, asking, client, excess, hosts, newcomers, push, push_share, region, senders, spread,
+    Structure, Value, asking, client, excess, held, hosts, newcomers, push, push_share, region, senders,
+    spread,
 };
 use crate::Window;
 use crate::feature::classify::{AgentKind, PathKind};
-use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES, SWITCHED};
+use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
@@ -40,7 +41,10 @@ pub(super) fn measure(
     times(http, records, out);
     asking::holds(http, records, seconds, out);
     asking::errors(records, out);
+    asking::lost_parts(records, out);
     asking::servers(http, out);
+    held::slow_reads(http, records, seconds, out);
+    held::reopened(http, records, out);
     structure.targets.extend(hosts::target(records).map(|target| (Layer::Http, target)));
     spread_vectors(http, top, structure);
 }
@@ -248,6 +252,7 @@ fn agents(records: &[Sampled], out: &mut Vec<Value>) {
 fn past_the_cache(http: &HttpWindow, records: &[Sampled], seconds: f64, out: &mut Vec<Value>) {
     let busting = records.iter().filter(|r| r.is_past_the_cache()).count() as f64;
     let share = busting / records.len().max(1) as f64;
+    push(out, Metric::PastTheCacheShare, share, records.len() as f64);
     if share < PAST_THE_CACHE_LEAST {
         return;
     }
@@ -359,7 +364,8 @@ fn times(http: &HttpWindow, records: &[Sampled], out: &mut Vec<Value>) {
 /// How long a request kept the service at work, as far as its time tells; `None` where the time is
 /// that of a large answer's transfer.
 pub(super) fn work_us(r: &Sampled) -> Option<u64> {
-    let work = r.response_bytes <= LARGE_ANSWER_BYTES && r.status != SWITCHED;
+    let is_readers = r.response_bytes > LARGE_ANSWER_BYTES || held::is_read_slowly(r);
+    let work = !is_readers && !held::is_held_open(r);
     r.duration_us.filter(|_| work).map(|us| us.max(1))
 }
 
@@ -372,6 +378,9 @@ fn timed(r: &Sampled) -> Option<(u64, u64)> {
 const TIMER_US: u64 = 2_000;
 /// So many requests of the same kinds must stand behind a statement about all.
 const SAME_REQUESTS_LEAST: f64 = 20.0;
+/// Where what takes work has slowed so many times as much, what takes none only waits behind it: it is not the
+/// way that is slow.
+const WORK_SLOWER: f64 = 20.0;
 /// So many requests for assets must stand behind a statement about the way.
 const ASSETS_TIMED: f64 = 20.0;
 
@@ -456,6 +465,7 @@ pub(super) fn compare(
     if let Some((ratio, support)) =
         service_time_ratio(&only_assets(&now_answered), &only_assets(&before_answered))
         && support >= ASSETS_TIMED
+        && service.is_none_or(|(all, _)| all < WORK_SLOWER * ratio)
     {
         add(Metric::AssetTimeRatio, ratio, Some(1.0), support);
     }

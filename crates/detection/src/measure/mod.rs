@@ -7,6 +7,7 @@ mod client;
 mod connections;
 mod dns;
 mod excess;
+mod held;
 mod hosts;
 mod http;
 mod net;

@@ -182,6 +182,7 @@ fn reflection(
     let named: Vec<_> = reflectors
         .iter()
         .filter(|(_, v)| v.bytes as f64 >= SECOND_VECTOR_SHARE * largest.bytes as f64 && v.packets >= 20)
+        .filter(|(s, _)| s.name != "quic" || only_begins_quic(one_way))
         .collect();
     let mut sum = Volume::default();
     for (_, volume) in &named {
@@ -221,6 +222,17 @@ fn reflection(
     for (service, _) in named {
         structure.vectors.push((Cause::Amplification, service.name.to_owned()));
     }
+}
+
+/// Whether what comes from the port of QUIC are beginnings, which nothing follows. Of connections of which
+/// one direction was captured, most is what follows.
+fn only_begins_quic(one_way: &[PacketRecord]) -> bool {
+    const MOSTLY: f64 = 0.8;
+    let of_quic = |r: &&PacketRecord| r.protocol == protocol::UDP && r.source_port == service::QUIC_PORT;
+    let (begin, all) = one_way.iter().filter(of_quic).fold((0.0, 0.0), |(begin, all), r| {
+        (begin + f64::from(u8::from(service::begins_quic(r.payload()))), all + 1.0)
+    });
+    begin >= MOSTLY * all
 }
 
 /// Stray packets that only ask whether a connection still stands, and hear that it does: of a connection that

@@ -134,9 +134,10 @@ fn exchanges(records: &[PacketRecord]) -> BTreeMap<(Prefix, usize), Exchange> {
     all
 }
 
-/// The service at a port, but for DNS.
+/// The service at a port, but for DNS, and for QUIC, which answers with less than it was sent thrice (RFC 9000
+/// section 8.1).
 fn amplifier(port: u16) -> Option<usize> {
-    service::index_of(port).filter(|i| !matches!(service::SERVICES[*i].name, "dns" | "mdns"))
+    service::index_of(port).filter(|i| !matches!(service::SERVICES[*i].name, "dns" | "mdns" | "quic"))
 }
 
 /// Hosts that send from such ports: at a reflector few, at a victim many.

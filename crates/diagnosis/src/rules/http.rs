@@ -26,6 +26,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [MessageRate Above(8.0, 40.0), PageRate AboveUnexpected(150.0, 400.0), BareBrowserShare AboveUnexpected(0.4, 0.8), BareBrowserShare Exceeds(0.2, 0.5), FamiliarExcess Below(0.2, 0.03), MachineClientShare Above(0.1, 0.3), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), AssetsPerPage Lacks(0.3, 1.5), PeakRequestsPerClient Above(6.0, 20.0), UserAgentRotation Above(0.1, 0.4), ReferrerRotation Above(0.2, 0.6), TopUserAgentShare Exceeds(0.15, 0.4), ToolShare Exceeds(0.1, 0.4), TopFingerprintShare Exceeds(0.1, 0.4), TopPathShare Exceeds(0.1, 0.4), TopPathShare AboveUnexpected(0.6, 0.95), RandomTextShare Exceeds(0.1, 0.4), InvalidRequestShare Above(0.1, 0.4), InvalidVersionShare Above(0.05, 0.2), PostShare Exceeds(0.1, 0.4)]
         needs [PageRate Rises(1.3, 2.5), PageRate AboveUnexpected(8.0, 60.0), PeakRequestsPerClient Above(8.0, 30.0), DisguisedRequests Above(9.0, 14.0), MessageRate Rises(2.0, 5.0), PeakMessagesPerClient Above(40.0, 160.0), UniformMessageShare AboveUnexpected(0.4, 0.8), UniformMessageShare Exceeds(0.15, 0.45)]
     {
+        ReopenedShare Above(0.4, 0.8), -6.0 "visitors open again what they had open, a few each";
         MessageRate AboveUnexpected(15.0, 300.0), 3.0 "many messages a second to web services";
         MessageRate Rises(1.3, 3.0), 2.5 "more messages than before";
         MessageRate Rises(2.0, 10.0), 2.0 "far more messages than before";
@@ -113,7 +114,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
         needs [PageRate Above(12.0, 40.0), PeakRequestsPerClient Above(8.0, 30.0), MachineClientShare Above(0.3, 0.6), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3)]
         needs [WorkerShare Below(0.8, 0.4), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3)]
-        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), PageRate Above(60.0, 150.0)]
+        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), PageRate Above(60.0, 150.0), PastTheCacheShare Exceeds(0.2, 0.5)]
     {
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
         PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
@@ -125,6 +126,8 @@ pub const TABLE: &[CauseRules] = causes! {
         MachineClientShare Above(0.2, 0.8), 2.0 "its clients fetch pages and nothing that pages are made of";
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
         SequentialWalkShare Above(0.3, 0.8), -4.0 "they walk through the items in order";
+        ReopenedShare Above(0.4, 0.8), -6.0 "visitors open again what they had open, a few each";
+        PastTheCacheShare Exceeds(0.2, 0.6), 2.5 "files are asked for under ever other queries, past every cache";
         CacheHitShare Lacks(0.1, 0.5), 2.0 "the cache stopped helping";
         RepeaterShare Above(0.3, 0.7), -5.0 "its clients ask for the same again and again, which caches hold";
         JudgedTime Above(240.0, 1500.0), -3.0 "it was like this all the time";
@@ -147,13 +150,14 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [CostPathWeight Above(1.5, 4.0), DurationMedian AboveUnexpected(1e5, 4e5)]
         needs [DurationP95 Rises(1.2, 2.0), ServiceTimeRatio Above(1.2, 2.0), ServerErrorShare Exceeds(0.03, 0.15), DurationMedian AboveUnexpected(1e5, 4e5), CostPathWeight Above(3.0, 8.0)]
         needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6), CostPathHold AboveUnexpected(2.0, 6.0)]
-        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), CostPathHold Above(2.0, 6.0)]
+        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), CostPathHold Above(2.0, 6.0), BareBrowserShare Exceeds(0.1, 0.3)]
         needs [LoginAttemptShare Below(0.35, 0.1)]
         needs [BatchShare Below(0.8, 0.4)]
         needs [WorkerShare Below(0.8, 0.4), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3)]
         needs [TypingShare Below(0.6, 0.3)]
     {
         JudgedTime Above(240.0, 1500.0), -3.0 "it was like this all the time";
+        ReopenedShare Above(0.4, 0.8), -6.0 "visitors open again what they had open, a few each";
         CostPathRise Above(1.6, 5.0), 2.5 "the costliest path is asked for far more often";
         CostPathWeight Above(2.0, 8.0), 1.5 "it costs far more than other requests";
         RequestTimeoutShare Above(0.1, 0.3), -4.0 "requests are begun and never finished";
@@ -176,6 +180,8 @@ pub const TABLE: &[CauseRules] = causes! {
         PageRate Rises(1.2, 3.0), 1.5 "more requests than before";
         PageRate Rises(8.0, 30.0), -3.5 "the sheer number explains it";
         AssetsPerPage Flat(1.5), -2.5 "pages are fetched with their assets, as browsers do";
+        SlowReads Above(8.0, 40.0), -5.0 "answers are there, and their readers take them at a trickle";
+        LostLoginRate Above(0.5, 3.0), -3.0 "they log in and do not go on";
         LoginAttemptShare Above(0.08, 0.25), -4.0 "they try to log in";
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
         SequentialWalkShare Above(0.3, 0.8), -2.0 "they walk through the items in order";
@@ -199,6 +205,14 @@ pub const TABLE: &[CauseRules] = causes! {
         TopClientShare Above(0.3, 0.9), 1.0 "few clients do it";
         NewClientShare Above(0.5, 0.9), 1.0 "nearly all clients were never seen before";
         PeakRequestRate Above(5.0, 50.0), 0.75 "many give up in the same second";
+    }
+    SlowHttp prior -2.0
+        needs [SlowReads Above(6.0, 30.0)]
+        needs [SlowReadsPerClient Above(3.0, 10.0)]
+    {
+        SlowReads Above(8.0, 80.0), 4.5 "answers are held open by readers who take them at a trickle";
+        SlowReadsPerClient Above(4.0, 25.0), 4.0 "one client holds many of them";
+        NewClientShare Above(0.5, 0.9), 0.75 "nearly all clients were never seen before";
     }
     CredentialAbuse prior -2.0
         needs [LoginConnections Above(3.0, 9.0), AdminLoginRate Above(0.2, 1.0), FailedLogins Above(3.0, 12.0), GuesserRequests Above(4.0, 15.0), LoginAttemptShare Above(0.1, 0.4), LostLoginRate Above(0.5, 3.0)]
@@ -225,6 +239,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ProberShare Above(0.5, 0.9), -1.0 "they look for holes";
         RequestTimeoutShare Above(0.1, 0.3), -3.0 "requests are begun and never finished";
         RequestTimeoutShare Exceeds(0.04, 0.12), -2.0 "requests used to be finished";
+        SlowConnections Above(8.0, 60.0), -3.0 "requests are begun and never finished";
         LoginFailureRate Above(0.2, 3.0), 1.5 "log-ins fail faster than people mistype";
         LoginFailureRate Rises(3.0, 12.0), 1.5 "more log-ins fail than before";
         EnteredShare Above(0.6, 0.9), -5.0 "who logs in gets in and goes on";
@@ -271,6 +286,8 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [ServerErrorShare Shifts(3.0, 6.0), ServerErrorShare AboveUnexpected(0.2, 0.6), ClientErrorShare Shifts(4.0, 8.0)]
     {
         CheckErrorShare Above(0.5, 0.9), -5.0 "only health checks fail, and visitors are served";
+        LostPartsShare Exceeds(0.03, 0.12), 4.0 "parts of pages are missing that pages name, as of a release that is not whole";
+        RequestRate Rises(2.5, 8.0), -2.0 "there are far more requests than before";
         ServerErrorShare Shifts(3.0, 8.0), 2.0 "requests fail that used to succeed";
         ServerErrorShare Exceeds(0.03, 0.25), 1.5 "many of them";
         ServerErrorShare AboveUnexpected(0.2, 0.7), 2.0 "many requests fail";
@@ -288,6 +305,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BrokenShare Below(0.03, 0.0), -1.5 "what used to succeed still does";
         BackendSkew Above(0.06, 0.3), -2.0 "one server fails and the others do not";
         QueueTime Above(2e5, 1e6), -2.0 "requests fail for want of a free server";
+        ReopenedShare Above(0.4, 0.8), 4.0 "what was open broke off for all at once, as when servers are restarted";
         OwnProgramExcess Above(0.4, 0.9), -1.5 "a program of our own asks far more than it did";
     }
     Misconfiguration prior -3.0
@@ -385,6 +403,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RetransmissionShare Above(0.04, 0.2), 4.0 "much has to be sent again";
         RetransmissionShare Exceeds(0.04, 0.15), 2.5 "hardly anything had to be sent again before";
         HandshakeTime Rises(1.8, 5.0), 2.0 "connections take longer to open than before";
+        CertificateRefusedShare Above(0.3, 0.7), -6.0 "clients come as ever, and refuse our certificate";
         LogHoleShare Above(0.2, 0.6), -5.0 "the log has a hole, and is as ever beside it";
         FallOfFewKinds Above(0.5, 0.85), -5.0 "a few kinds of requests stopped, and the others come as ever";
         UnansweredUdpRate Above(80.0, 800.0), -3.0 "a flood fills the way";
@@ -450,6 +469,8 @@ pub const TABLE: &[CauseRules] = causes! {
         ClientRate Rises(1.5, 5.0), 1.5 "from far more people than before";
         RequestRate Rises(1.8, 6.0), 1.0 "far more requests in all, what pages are made of included";
         SlowConnections Above(8.0, 100.0), -4.0 "connections are held open by requests that never end";
+        PastTheCacheShare Exceeds(0.2, 0.6), -5.0 "files are asked for under ever other queries, past every cache";
+        ReopenedShare Above(0.4, 0.8), 3.0 "visitors open again what they had open, a few each";
         TopClientExcess Above(0.5, 0.85), -5.0 "one address sends what came on top, and a crowd has many";
         TransferShare Above(0.3, 0.7), -3.0 "a few clients fetch large files";
         WorkerShare Above(0.3, 0.7), -1.5 "programs ask, not people";

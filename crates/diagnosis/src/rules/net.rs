@@ -5,7 +5,7 @@
 //! (WOOT 2014) for TCP reflection; RFC 9411 and vendor reports for rates.
 
 use super::{CauseRules, causes};
-use crate::shape::Shape::{Above, Below, Exceeds, Rises};
+use crate::shape::Shape::{Above, Below, Exceeds, Falls, Rises};
 
 pub const TABLE: &[CauseRules] = causes! {
     Amplification prior -2.0
@@ -177,8 +177,22 @@ pub const TABLE: &[CauseRules] = causes! {
         TlsHelloRate Rises(3.0, 15.0), 2.0 "there were far fewer before";
         TlsAbandonedShare Above(0.4, 0.9), 4.0 "no request follows the handshake";
         TlsAbandonedShare Exceeds(0.2, 0.6), 1.0 "requests used to follow the handshake";
+        CertificateRefusedShare Above(0.3, 0.7), -6.0 "they refuse our certificate, and say so";
+        PageRate Falls(0.3, 0.1), -2.0 "it is the visitors who get no further";
         ConnectionsPerClient Above(15.0, 150.0), 1.5 "nobody opens so many";
         SourceCount Above(100.0, 1000.0), 1.0 "they come from many addresses";
+    }
+    Misconfiguration prior -2.5
+        needs [TlsAbandonedShare Above(0.4, 0.8)]
+        needs [TlsHelloRate Above(0.2, 1.0)]
+        needs [PageRate Falls(0.6, 0.3), CertificateRefusedShare Above(0.3, 0.7)]
+    {
+        TlsAbandonedShare Above(0.4, 0.9), 2.5 "clients come and get no further than the handshake";
+        CertificateRefusedShare Above(0.3, 0.7), 5.0 "they refuse our certificate, and say so";
+        PageRate Falls(0.6, 0.15), 3.0 "requests stopped arriving";
+        TlsHelloRate Rises(2.0, 8.0), 1.0 "handshakes used to succeed";
+        ConnectionsPerClient Above(15.0, 100.0), -3.0 "nobody tries so often";
+        TlsHelloRate Above(100.0, 1000.0), -3.0 "visitors are not so many";
     }
     Http2Abuse prior -2.0
         needs [Http2AbuseEvents Above(2.0, 20.0)]
@@ -191,6 +205,16 @@ pub const TABLE: &[CauseRules] = causes! {
         ConnectionsPerClient Above(3.0, 100.0), 1.0 "one client keeps coming back";
         RequestRate Above(20.0, 400.0), 1.5 "no browser sends so many requests";
         PacketRate Above(50.0, 1000.0), 1.0 "the connection never rests";
+    }
+    Http2Abuse prior -2.5
+        needs [UnheardRate Above(40.0, 200.0)]
+        needs [UnheardPerClient Above(15.0, 60.0)]
+    {
+        UnheardRate Above(60.0, 500.0), 3.0 "many small messages a second that are hardly answered, as of streams that are given up";
+        UnheardRate Rises(3.0, 15.0), 1.0 "there were far fewer before";
+        UnheardPerClient Above(15.0, 60.0), 3.0 "no browser says so much without an answer";
+        PacketRate Above(50.0, 1000.0), 1.0 "the connection never rests";
+        SlowConnections Above(8.0, 60.0), -6.0 "requests are begun and never finished";
     }
     Scan prior -2.0
         needs [PortFanOut Above(8.0, 30.0), HostFanOut Above(8.0, 30.0), SilentHostCount Above(25.0, 80.0), ProberShare Above(0.02, 0.1), ProbePathShare Above(0.05, 0.3)]

@@ -82,11 +82,13 @@ pub const TABLE: &[CauseRules] = causes! {
         OddProtocolShare Above(0.2, 0.7), -2.0 "most packets are of protocols that nobody here speaks";
         ImpossibleFlagShare Above(0.1, 0.5), -2.0 "no system sends such flags";
         Http2AbuseRate Above(2.0, 30.0), -2.0 "streams are reset as soon as they are opened";
+        UnheardPerClient Above(40.0, 300.0), -3.0 "clients say much that is hardly answered";
         IdleConnections Above(20.0, 150.0), -2.0 "connections are held open and nothing is said on them";
         ConnectionRate Rises(3.0, 10.0), -1.0 "far more connections than before";
         StrayTcpRate Above(60.0, 1000.0), -1.0 "packets of connections that do not exist";
         ConnectionRate Above(60.0, 500.0), -1.0 "connections are opened at a high rate";
         TlsAbandonedShare Above(0.4, 0.9), -1.0 "handshakes are abandoned";
+        CertificateRefusedShare Above(0.3, 0.7), -3.0 "clients refuse our certificate";
         RetransmissionShare Above(0.08, 0.25), -3.0 "much has to be sent again";
         RetransmissionShare Exceeds(0.05, 0.15), -2.0 "hardly anything had to be sent again before";
         DnsRecursionShare Exceeds(0.2, 0.6), -1.5 "other programs ask for names than before";
@@ -117,6 +119,8 @@ pub const TABLE: &[CauseRules] = causes! {
         PollShare Above(0.3, 0.7), 0.75 "pages that are open ask for news";
         LoopShare Above(0.1, 0.3), -2.5 "what used to be answered sends its clients elsewhere";
         JudgedTime Above(240.0, 1500.0), 1.25 "it was like this all the time";
+        SlowReads Above(10.0, 60.0), -3.0 "answers are held open by readers who take them at a trickle";
+        ReopenedShare Above(0.4, 0.8), 1.25 "visitors open again what they had open, a few each";
         TypingShare Above(0.2, 0.6), 1.0 "people type, and the page asks at every key";
         CopierRequests Above(40.0, 200.0), -1.5 "clients read page after page and nothing else";
         DisguisedRequests Above(9.0, 40.0), -4.0 "one request is sent again and again under other names";

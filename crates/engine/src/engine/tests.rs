@@ -358,3 +358,27 @@ fn a_line_long_before_all_others_teaches_nothing() {
     let usual = engine.known_normal().map_or(0.0, Window::seconds);
     assert!(usual > 20.0 && usual < 100.0, "{usual}");
 }
+
+/// Broke: a moment in which some visitors more came was told as the crowd of a long quiet log.
+#[test]
+fn a_moment_of_more_visitors_is_no_news_of_a_long_log() {
+    let told = |crowd_s: i64| {
+        let mut engine = Engine::new(Policy::default(), None);
+        for second in 0..1_200 {
+            let is_crowd = (600..600 + crowd_s).contains(&second);
+            let visitors = if is_crowd { 8 } else { 1 + (second * 7 % 2) as u64 };
+            let mut window = readers(second as u64, second);
+            for n in 1..visitors {
+                window.merge(&readers(second as u64 + n * 10_000, second));
+            }
+            feed(&mut engine, second, window);
+        }
+        let effects = engine.step(Timestamp::from_seconds(1_200), Input::Finish);
+        effects.iter().find_map(|effect| match effect {
+            Effect::Concluded(conclusion) => Some(conclusion.diagnosis.verdict.class),
+            _ => None,
+        })
+    };
+    assert_eq!(told(25), Some(Class::Normal));
+    assert_eq!(told(200), Some(Class::Demand));
+}

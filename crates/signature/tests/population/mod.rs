@@ -95,6 +95,7 @@ pub fn request(client: IpAddr) -> RequestRecord {
         status: 200,
         response_bytes: 1_000,
         duration_us: None,
+        upstream_us: None,
         user_agent: String::new(),
         referrer: String::new(),
         cookie: Presence::Unknown,

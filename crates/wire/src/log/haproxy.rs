@@ -173,8 +173,21 @@ fn tcp<'a>(opening: &Opening<'a>, timers: &'a [u8], cursor: &mut Cursor<'a>) -> 
 fn failed_connection<'a>(time: Timestamp, client: &[u8], text: &[u8]) -> Result<Line<'a>, LineError> {
     let tls = [&b"SSL"[..], b"TLS", b"heartbeat"];
     let about_tls = tls.iter().any(|word| memchr::memmem::find(text, word).is_some());
-    let event = if about_tls { ConnectionEvent::TlsAbandoned } else { ConnectionEvent::Refused };
+    let event = if about_tls { failed_handshake(text) } else { ConnectionEvent::Refused };
     Ok(Line::Observation(Observation::Connection(connection(time, client, event)?)))
+}
+
+/// What a failed handshake was, by the alert of the client that OpenSSL quotes (RFC 8446 section 6.2): who
+/// refuses our certificate says so.
+pub(super) fn failed_handshake(text: &[u8]) -> ConnectionEvent {
+    let refusals: [&[u8]; 4] = [
+        b"alert certificate ",
+        b"alert bad certificate",
+        b"alert unknown ca",
+        b"alert unsupported certificate",
+    ];
+    let is_refused = refusals.iter().any(|alert| memchr::memmem::find(text, alert).is_some());
+    if is_refused { ConnectionEvent::CertificateRefused } else { ConnectionEvent::TlsAbandoned }
 }
 
 /// A connection of which the log tells only the client's side.
@@ -334,6 +347,10 @@ mod tests {
     fn failed_handshakes_are_connections_without_a_request() {
         for (text, event) in [
             ("SSL handshake failure (error:0A0000C1)", ConnectionEvent::TlsAbandoned),
+            (
+                "SSL handshake failure (error:0A000415:SSL routines::sslv3 alert certificate expired)",
+                ConnectionEvent::CertificateRefused,
+            ),
             ("Stopped a TLSv1 heartbeat attack (CVE-2014-0160)", ConnectionEvent::TlsAbandoned),
             ("Received something which does not look like a PROXY protocol header", ConnectionEvent::Refused),
         ] {

@@ -10,9 +10,7 @@ use super::{Line, LineError, haproxy, target};
 use memchr::{memchr, memmem};
 use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
-use seawall_model::observation::{
-    BackendEvent, BackendEventKind, ConnectionEvent, Ending, Login, Observation,
-};
+use seawall_model::observation::{BackendEvent, BackendEventKind, Ending, Login, Observation};
 
 /// Reads `2021/09/30 09:23:53 [error] 19258#19258: *17 message, client: …, server: …, request:
 /// "…", upstream: "…", host: "…"`.
@@ -60,7 +58,7 @@ fn message<'a>(time: Timestamp, text: &'a [u8], dates: &mut Dates) -> Line<'a> {
         }));
     }
     if details.says(b"SSL_do_handshake() failed") || details.says(b"in SSL handshake") {
-        let connection = haproxy::connection(time, details.client(), ConnectionEvent::TlsAbandoned);
+        let connection = haproxy::connection(time, details.client(), haproxy::failed_handshake(text));
         return connection.map_or(Line::Nothing, |c| Line::Observation(Observation::Connection(c)));
     }
     let refusals: [&[u8]; 4] = [

@@ -5,6 +5,8 @@ use super::{Carried, Frame, ip, link};
 use crate::packet::bytes::be16;
 
 const VXLAN_PORT: u16 = 4789;
+/// Before that port was assigned, Linux took this one, and networks of containers still do.
+const VXLAN_LINUX_PORT: u16 = 8472;
 const GENEVE_PORT: u16 = 6081;
 const TRANSPARENT_ETHERNET: u16 = 0x6558;
 const ERSPAN: u16 = 0x88BE;
@@ -42,7 +44,7 @@ fn gre(payload: Carried<'_>) -> Option<Frame<'_>> {
 #[inline]
 fn udp(payload: Carried<'_>) -> Option<Frame<'_>> {
     match be16(payload.data, 2)? {
-        VXLAN_PORT => {
+        VXLAN_PORT | VXLAN_LINUX_PORT => {
             // Flags with only the "network identifier is valid" bit, reserved bits zero.
             let header = payload.data.get(8..16)?;
             let valid = header[..4] == [8, 0, 0, 0] && header[7] == 0;
