@@ -290,8 +290,12 @@ impl Episode {
             self.levels = levels();
         }
         for (level, series) in self.levels.iter_mut().zip(SERIES) {
-            let rises = level.step(second, series.value(window).unwrap_or(0.0), true) == Shift::Up;
-            if rises && self.turn.is_none() && !self.is_unnamed {
+            let shift = level.step(second, series.value(window).unwrap_or(0.0), true);
+            if shift == Shift::Down {
+                // What an attack leaves when it ebbs is what the next one rises from.
+                level.relearn();
+            }
+            if shift == Shift::Up && self.turn.is_none() && !self.is_unnamed {
                 self.turn = level.up_since().map(|since| Turn { since, found: 0 });
             }
         }

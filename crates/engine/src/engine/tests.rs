@@ -244,7 +244,7 @@ fn slow_clients_that_are_still_held_are_no_calm() {
 
 /// Pages that no cache has, for sources that come once.
 fn uncached(second: i64) -> Window {
-    let mut window = held_open(second);
+    let mut window = Window::default();
     for n in 0..300_u64 {
         let bits = hash::mix(hash::combine(second as u64, n));
         let query = format!("_={bits:x}");
@@ -270,7 +270,9 @@ fn an_attack_that_begins_during_another_is_named_in_seconds() {
     }
     assert_eq!(engine.diagnosis().map(|d| (d.verdict.cause, d.also.len())), Some((Cause::SlowHttp, 0)));
     for second in 160..164 {
-        feed(&mut engine, second, uncached(second));
+        let mut window = held_open(second);
+        window.merge(&uncached(second));
+        feed(&mut engine, second, window);
     }
     let diagnosis = engine.diagnosis().expect("something goes on");
     let both: Vec<_> = [&diagnosis.verdict].into_iter().chain(&diagnosis.also).map(|v| v.cause).collect();
@@ -317,6 +319,28 @@ fn guessing_on_top_of_a_flood_is_named_in_seconds_and_as_long_as_it_goes_on() {
         feed(&mut engine, second, pages(second, 180));
     }
     assert_eq!(beside(&engine), [], "it is over, and the flood is not");
+}
+
+/// Broke: an attack that rose from what another had left was a part of it, because it rose no higher than that
+/// had been.
+#[test]
+fn an_attack_that_rises_from_the_ebb_of_another_is_told_by_itself() {
+    let mut engine = after_calm();
+    for second in 30..60 {
+        feed(&mut engine, second, pages(second, 400));
+    }
+    for second in 60..120 {
+        feed(&mut engine, second, pages(second, 100));
+    }
+    assert_eq!(engine.diagnosis().map(|d| d.verdict.cause), Some(Cause::HttpFlood));
+    for second in 120..126 {
+        let mut window = pages(second, 100);
+        window.merge(&uncached(second));
+        feed(&mut engine, second, window);
+    }
+    let earlier = engine.present().map(|c| c.episodes).unwrap_or_default();
+    let told: Vec<_> = earlier.iter().map(|e| (e.verdict.cause, e.verdict.end)).collect();
+    assert_eq!(told, [(Cause::HttpFlood, Some(Timestamp::from_seconds(120)))]);
 }
 
 #[test]
