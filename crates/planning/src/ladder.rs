@@ -34,6 +34,8 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
     All,
+    /// The sender that nearly all of it comes from, where there is one; else all.
+    AllUnlessOne,
     /// One measure for each narrow signature.
     Signatures,
     /// What the cause consists of by definition, such as all UDP; not narrow.
@@ -201,7 +203,7 @@ const REQUESTS: &[Rung] = &[
     rung(Step::Block, Over::Signatures, When::Always),
     rung(Step::Limit(RateKey::Source), Over::All, When::Always),
     rung(Step::Limit(RateKey::Network), Over::All, When::NothingNarrow),
-    rung(Step::Challenge, Over::All, When::NothingNarrow),
+    rung(Step::Challenge, Over::AllUnlessOne, When::NothingNarrow),
     rung(Step::ServeStale, Over::All, When::Always),
     rung(Step::Shed, Over::All, SATURATED),
     rung(

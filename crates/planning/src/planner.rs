@@ -473,7 +473,7 @@ fn touches_traffic(step: Step) -> bool {
 
 fn over_in_words(over: Over) -> &'static str {
     match over {
-        Over::All => "everything to the target",
+        Over::All | Over::AllUnlessOne => "everything to the target",
         Over::Signatures => "what a signature matches",
         Over::Kind => "traffic of this kind",
         Over::Sources => "the heaviest senders",

@@ -17,6 +17,8 @@ const MAX_SOURCES: usize = 10;
 const HEAVY_SHARE: f64 = 0.02;
 /// How much heavier than normal a source must be.
 const TIMES_NORMAL: f64 = 10.0;
+/// Share of all from which one sender is what it is about.
+const NEARLY_ALL: f64 = 0.9;
 /// Requests that one visitor makes at once: a page comes with its parts. A flood that has just begun
 /// is so few requests that a visitor among them looks heavy.
 const ONE_VISIT: f64 = 30.0;
@@ -31,6 +33,7 @@ pub(crate) type Scoped = Result<Scope, String>;
 pub(crate) fn scopes(over: Over, ladder: &Ladder, input: &PlanInput<'_>) -> Vec<Scoped> {
     match over {
         Over::All => vec![Ok(Scope::All)],
+        Over::AllUnlessOne => vec![Ok(one_sender(ladder, input).unwrap_or(Scope::All))],
         Over::Signatures => signatures(ladder, input),
         Over::Kind => vec![kind(ladder, input)],
         Over::Sources => vec![sources(ladder, input)],
@@ -212,16 +215,40 @@ pub(crate) fn is_protected(prefix: Prefix, input: &PlanInput<'_>) -> bool {
     input.policy.protected_clients.iter().any(|p| p.covers(prefix) || prefix.covers(*p))
 }
 
+/// Senders in the ranking of this name that send far more than they used to.
+fn heavy<'a>(ranking: &str, input: &'a PlanInput<'_>) -> impl Iterator<Item = &'a Ranked> {
+    let all = input.rankings.dimensions.iter().filter(move |(name, _)| name == ranking);
+    all.flat_map(|(_, ranked)| ranked)
+        .filter(|r| r.share >= HEAVY_SHARE && r.baseline_share.is_none_or(|b| r.share >= TIMES_NORMAL * b))
+}
+
+/// The one client that nearly all requests come from: nobody else has to answer for it.
+fn one_sender(ladder: &Ladder, input: &PlanInput<'_>) -> Option<Scope> {
+    let exact = |share| ShareEstimate { share, low: share, high: share };
+    let ranked = heavy("client", input).find(|r| r.share >= NEARLY_ALL)?;
+    let address: IpAddr = ranked.name.parse().ok()?;
+    let is_real = input.rankings.proven_sources.contains(&address)
+        && !is_forged(ladder, input)
+        && !is_protected(Prefix::host(address), input);
+    is_real.then(|| {
+        Scope::Signature(Signature {
+            layer: ladder.layer,
+            tests: vec![Test::Source(Prefix::host(address))],
+            attack: exact(ranked.share),
+            baseline: ranked.baseline_share.map(exact),
+            baseline_clients: None,
+            examples: Vec::new(),
+        })
+    })
+}
+
 /// The heaviest sources of the ranking that completed a handshake and are not protected.
 fn sources(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
     if is_forged(ladder, input) {
         return Err("the senders' addresses may be forged".to_owned());
     }
     let heavy =
-        input.rankings.dimensions.iter().filter(|(name, _)| name == "source").flat_map(|(_, r)| r).filter(
-            |r| r.share >= HEAVY_SHARE && r.baseline_share.is_none_or(|b| r.share >= TIMES_NORMAL * b),
-        );
-    let heavy = heavy.filter(|r| ladder.layer != Layer::Http || !is_one_visit(r.share, input));
+        heavy("source", input).filter(|r| ladder.layer != Layer::Http || !is_one_visit(r.share, input));
     let addresses: Vec<IpAddr> = heavy.filter_map(|r| r.name.parse().ok()).collect();
     let named = addresses.len();
     let mut kept: Vec<Prefix> = addresses

@@ -373,3 +373,21 @@ fn a_cache_is_no_answer_where_it_has_none() {
     };
     assert!(serves(0.1) && !serves(0.95));
 }
+
+/// Broke: one client that sent request upon request to a quiet site made everybody work out a challenge.
+#[test]
+fn a_flood_of_one_client_challenges_nobody_else() {
+    let challenged = |share: f64| {
+        let mut case = Case::new(Cause::HttpFlood);
+        case.signatures.clear();
+        let ranked = Ranked { name: "198.51.100.7".into(), share, baseline_share: None };
+        case.rankings.dimensions = vec![("client".into(), vec![ranked])];
+        case.rankings.proven_sources = vec!["198.51.100.7".parse().unwrap()];
+        let plan = plan_for(&case);
+        let challenge = plan.measures.iter().find(|m| m.action == Action::Challenge).expect("a challenge");
+        challenge.scope.clone()
+    };
+    let own = Test::Source("198.51.100.7/32".parse().unwrap());
+    assert!(matches!(challenged(0.97), Scope::Signature(s) if s.tests == [own.clone()]));
+    assert_eq!(challenged(0.5), Scope::All);
+}

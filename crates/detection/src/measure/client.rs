@@ -157,11 +157,19 @@ pub(super) fn is_shared(p: &ClientProfile) -> bool {
     let pages = distinct_paths(p);
     let served = p.client_errors * 4 < p.requests;
     let browses = p.assets * 2 >= p.pages.max(1);
-    let comes_back = agents * 3.0 <= f64::from(p.requests) && pages >= 8.0;
+    let comes_back = agents * 3.0 <= f64::from(p.requests) && pages >= 8.0 && !is_hurried(p, agents);
     // At a door all ask for the same few pages: they follow its links, and are let in.
     let let_in = p.logins >= 3 && p.unauthorised * 3 <= p.logins && enters(p);
     let at_a_door = let_in && p.referrers * 2 >= p.requests && agents * 2.0 <= f64::from(p.requests);
     agents >= 3.5 && served && p.probes * 10 < p.requests && (browses || comes_back || at_a_door)
+}
+
+/// Asks for more in a second than so many people would: a program is behind the address as well. How many
+/// people there are is known up to a number only.
+fn is_hurried(p: &ClientProfile, agents: f64) -> bool {
+    const PAGES_PER_S: f64 = 2.0;
+    const AGENTS_TOLD_APART: f64 = 120.0;
+    agents < AGENTS_TOLD_APART && f64::from(p.peak_per_s) > PAGES_PER_S * agents
 }
 
 /// Many visitors behind one address at work in pages of ours, as an office or a class is: what they ask for

@@ -169,6 +169,20 @@ fn a_school_behind_one_address_that_logs_in_is_told_from_one_guesser() {
     assert!(!is_shared(&school(38)));
 }
 
+/// Broke: a program that sent a hundred requests a second from behind an office's address was a crowd.
+#[test]
+fn a_program_behind_the_address_of_an_office_is_not_many_visitors() {
+    let asked = urls(300, |n| format!("/item/{}", n % 60));
+    let mut office = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+    office.agents = 0xFFF;
+    office.peak_per_s = 9.0;
+    assert!(is_shared(&office));
+    office.peak_per_s = 120.0;
+    assert!(!is_shared(&office));
+    (office.agents, office.requests) = (u64::MAX, 30_000);
+    assert!(is_shared(&office), "a node of a CDN has more visitors than can be told apart");
+}
+
 #[test]
 fn the_assets_of_many_behind_one_address_are_fetched_along() {
     let asked: Vec<_> = (0..60)
