@@ -139,6 +139,8 @@ fn an_incident_survives_a_crash_and_goes_on_at_the_next_start() {
     let guard = Guard::start(&folder, &upstream, &["--state", state.to_str().expect("a plain path")]);
     let name = incident.file_name().expect("a name").to_string_lossy().into_owned();
     guard.wait_for(&format!("going on with incident {name}, which was cut off"));
+    // Broke: what went on with it was in force and not told.
+    guard.wait_for("measures in force");
     assert!(!guard.ask("GET", "/v1/plan", "").contains("\"plan\":null"), "what was in force is in force");
     guard.signal("TERM");
     assert_eq!(guard.wait(), Some(0));
@@ -153,6 +155,20 @@ fn an_incident_survives_a_crash_and_goes_on_at_the_next_start() {
     guard.wait_for(&format!("incident {name} was cut off"));
     assert!(incident.join("postmortem.md").exists());
     assert!(guard.ask("GET", "/v1/incidents", "").contains(&name));
+}
+
+/// Broke: a guard that was ended and started again in an attack told of another, without a word of the
+/// first.
+#[test]
+fn an_attack_that_a_restart_ended_is_told_as_maybe_the_same() {
+    let folder = Folder::new("restart");
+    let guard = attacked(&folder);
+    let known = folder.path().join("state/known");
+    eventually("it is written down", || known.exists().then_some(()));
+    guard.signal("TERM");
+    assert_eq!(guard.wait(), Some(0));
+    let guard = attacked(&folder);
+    assert!(guard.story_text().contains("this may have begun before, as incident"), "{}", guard.story_text());
 }
 
 #[test]
