@@ -318,8 +318,9 @@ fn timeline(engine: &Engine, chosen: &Concluded) -> Vec<TimelineEntry> {
     };
     let verdict = &chosen.diagnosis.verdict;
     let quiet = verdict.class == Class::Normal;
-    for change in engine.changes.iter().take(50) {
-        add(Some(change.time), "change", change.text.clone());
+    let around = chosen.findings.onset.or(chosen.during.span.map(|s| s.first));
+    for change in around.iter().flat_map(|onset| engine.changes_near(*onset)) {
+        add(Some(change.time), "change", change.text);
     }
     if !quiet {
         add(chosen.findings.onset, "onset", "traffic begins to differ from before".to_owned());

@@ -145,7 +145,7 @@ impl Parts {
         let before: Vec<f64> =
             self.parts.iter().filter(|w| w.span.is_some_and(|s| s.last < onset)).map(rate).collect();
         let [ref rest @ .., earlier, last] = before[..] else { return false };
-        // A part in which something broke off halfway looks like a fall too, after one like any other.
+        // A part in which traffic stopped halfway also looks like a fall, if the part before was ordinary.
         let breaks_off = rate(during) < BROKEN_OFF * earlier;
         if breaks_off && rest.last().is_some_and(|usual| earlier > STILL_FALLING * usual) {
             return false;

@@ -462,7 +462,7 @@ fn contradiction(tests: &[Test]) -> Option<&'static str> {
     (kinds.len() < total).then_some("two tests of one attribute")
 }
 
-/// Whether a test lets everything to the service pass, so that it says nothing alone.
+/// Whether a test matches all traffic of the service, so that alone it narrows nothing.
 fn passes_everything(test: &Test) -> bool {
     match test {
         Test::Source(prefix) => prefix.length_bits() == 0,

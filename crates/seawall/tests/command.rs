@@ -186,6 +186,26 @@ fn manual_pages_and_completions_come_from_the_command_table() {
     assert!(std::fs::read_to_string(folder.path("seawall-triage.1")).expect("written").contains("baseline"));
 }
 
+/// Broke: who took `--record` for a switch, or named the log itself, lost a log.
+#[test]
+fn a_log_is_not_overwritten_by_what_is_made_of_it() {
+    let folder = Folder::new("overwrite");
+    let line = "192.0.2.1 - - [17/May/2023:10:00:00 +0000] \"GET / HTTP/1.1\" 200 5120\n";
+    let (log, other) = (folder.write("a.log", line), folder.write("b.log", line));
+    for args in [["triage", &log, "--record", &other], ["learn", &log, "--output", &log]] {
+        let said = seawall(&args);
+        assert_eq!(said.status, Status::CouldNotRun, "{args:?}");
+        assert!(said.err.contains("is there already"), "{}", said.err);
+    }
+    for kept in [&log, &other] {
+        assert_eq!(std::fs::read_to_string(kept).expect("still there"), line);
+    }
+    let own = folder.path("a.swr");
+    for _ in 0..2 {
+        assert_ne!(seawall(&["triage", &log, "--record", &own]).status, Status::CouldNotRun);
+    }
+}
+
 #[test]
 fn check_config_reports_every_mistake() {
     let folder = Folder::new("config");

@@ -344,7 +344,8 @@ thread_local! {
     static PROBES: RefCell<Memo<2048>> = const { RefCell::new(Memo::new()) };
 }
 
-/// [`agent_kind`] and [`is_hostile_tool`] of an agent, by the hash of its bytes.
+/// [`agent_kind`] of an agent and whether it names a program made to attack or to scan, by the hash of its
+/// bytes.
 #[must_use]
 pub fn agent_class(user_agent: &[u8], hash: u64) -> (AgentKind, bool) {
     let class = AGENTS.with_borrow_mut(|memo| {
@@ -620,12 +621,6 @@ const HOSTILE_WORDS: [&[u8]; 16] = [
     b"ffuf",
     b"w3af",
 ];
-
-/// Whether a user agent names a program made to attack or to scan.
-#[must_use]
-pub fn is_hostile_tool(user_agent: &[u8]) -> bool {
-    agent_class(user_agent, hash::bytes(user_agent)).1
-}
 
 #[cfg(test)]
 mod tests {

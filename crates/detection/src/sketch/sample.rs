@@ -65,7 +65,7 @@ impl Sample {
         let start = self.bytes.len();
         let capacity = self.bytes.capacity();
         if capacity - start < ROOM_BYTES {
-            // Fourfold while small: what is copied while a sample grows is else as much as it holds.
+            // Grow fourfold while small; otherwise copying costs as much as the sample itself.
             let more = if capacity < SMALL_BYTES { capacity * 3 } else { capacity };
             self.bytes.reserve(more.max(4 * ROOM_BYTES));
         }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::LastSecond;
 use seawall_model::Cause;
+use seawall_model::change::ChangeKind;
 use seawall_model::hash;
 use seawall_model::observation::{
     BackendEvent, BackendEventKind, Connection, ConnectionEvent, Method, Observation, Request,
@@ -142,6 +143,21 @@ fn a_flood_is_not_lost_to_the_calm_that_follows() {
     };
     assert_eq!(cause(&mut engine), cause(&mut named));
     assert_eq!(cause(&mut named.clone()).map(|c| c.class()), Some(Class::Attack));
+}
+
+/// Broke: after a thousand changes a guard took no more, though it answered that it had.
+#[test]
+fn the_last_change_is_kept_however_many_came_before() {
+    let mut engine = Engine::new(Policy::default(), None);
+    for n in (0..1_100).rev() {
+        let time = Timestamp::from_seconds(n);
+        let change = Change { time, kind: ChangeKind::Deploy, text: format!("release {n}") };
+        drop(engine.step(time, Input::Change(change)));
+    }
+    let near = engine.changes_near(Timestamp::from_seconds(1_100));
+    assert_eq!(near[0].text, "release 1099");
+    assert_eq!(engine.changes.len(), CHANGES_KEPT);
+    assert_eq!(engine.changes[0].text, "release 100");
 }
 
 #[test]

@@ -77,9 +77,12 @@ fn ask(args: &AdminArgs, method: &str, path: &str, body: &str) -> anyhow::Result
     Ok(answer)
 }
 
-/// Where guard and orders meet without being told: the user's runtime folder, or the one for
+/// Where guard and orders meet without being told: the user's runtime folder, root's, or the one for
 /// temporary files.
 pub fn default_socket() -> PathBuf {
-    let folder = std::env::var_os("XDG_RUNTIME_DIR").filter(|f| !f.is_empty());
-    folder.map_or_else(std::env::temp_dir, PathBuf::from).join("seawall.sock")
+    let of_user = std::env::var_os("XDG_RUNTIME_DIR").filter(|f| !f.is_empty()).map(PathBuf::from);
+    // Where anybody may write, anybody could answer in root's guard's place.
+    let of_root =
+        || rustix::process::geteuid().is_root().then(|| PathBuf::from("/run")).filter(|f| f.is_dir());
+    of_user.or_else(of_root).unwrap_or_else(std::env::temp_dir).join("seawall.sock")
 }

@@ -363,6 +363,7 @@ mod tests {
         let backends = window.backends.expect("an event");
         assert_eq!(backends.count(BackendEventKind::CheckFailed), 1);
         assert_eq!(backends.events[0].2, "check `orders`: no answer within 200 ms");
-        assert_eq!(make(&check), Finding::Refused);
+        let closed = seawall_ports::free().expect("the loopback has a free port");
+        assert_eq!(make(&CheckConfig { socket: closed, ..check }), Finding::Refused);
     }
 }

@@ -261,7 +261,7 @@ pub fn learn(request: &LearnRequest, progress: ProgressSink<'_>) -> Result<Learn
         return Err(TriageError::Content { path: path.clone(), reason });
     }
     let told = |source| TriageError::Write { path: request.output.clone(), source };
-    let file = File::create(&request.output).map_err(told)?;
+    let file = super::create_own(&request.output, KIND).map_err(told)?;
     write(&baseline, BufWriter::new(file)).map_err(told)?;
     Ok(Learnt { said: summary(&baseline, &request.output), doubts: watcher.doubts() })
 }

@@ -27,8 +27,8 @@ pub use simulate::simulate;
 use seawall_model::Prefix;
 use seawall_model::policy::Policy;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,29 @@ pub fn try_to_write(path: &Path) -> Result<(), TriageError> {
         }
         Err(error) => Err(told(error)),
     }
+}
+
+/// Opens a file of Seawall's own to write, in place of an earlier one of its kind; its first line, less the
+/// number, is `kind`. Only its owner may read it. Anything else that is there stays: who takes an option
+/// for a switch would lose a log.
+///
+/// # Errors
+/// If something else is there, or it cannot be written.
+pub fn create_own(path: &Path, kind: &str) -> io::Result<File> {
+    let name = kind.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ');
+    if path.is_file() {
+        let mut beginning = Vec::new();
+        File::open(path)?.take(name.len() as u64).read_to_end(&mut beginning)?;
+        if !beginning.is_empty() && beginning != name.as_bytes() {
+            let why = format!("it is there already and is no {name}; name another file, or remove it");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        }
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// How files are to be read.

@@ -10,7 +10,7 @@ use seawall_model::policy::Policy;
 use seawall_model::report::InputReport;
 use seawall_sensor::error::of_seawall;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
@@ -60,14 +60,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a recording, in place of any file of that name. Only its owner may read it: it
+    /// Begins a recording, in place of an earlier one of that name. Only its owner may read it: it
     /// holds addresses of clients.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn begin(path: &Path, policy: &Policy, writer: Writer) -> Result<Self, TriageError> {
         let told = |source| TriageError::Write { path: path.to_owned(), source };
-        let out = BufWriter::new(create_private(path).map_err(told)?);
+        let out = BufWriter::new(super::create_own(path, KIND).map_err(told)?);
         let mut frames = FrameWriter::begin(out, KIND).map_err(told)?;
         let header = Header {
             layout: layout::fingerprint(),
@@ -108,14 +108,6 @@ impl Recorder {
     fn put(&mut self, frame: &FrameRef<'_>) -> Result<(), TriageError> {
         self.frames.put(frame).map_err(|source| TriageError::Write { path: self.path.clone(), source })
     }
-}
-
-fn create_private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 /// Reads a recording.

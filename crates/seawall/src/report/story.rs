@@ -7,6 +7,7 @@ use super::plot::Marks;
 use super::words;
 use seawall_model::Timestamp;
 use seawall_model::cause::{Cause, Class};
+use seawall_model::change::Change;
 use seawall_model::diagnosis::{Direction, Evidence, Hypothesis, Verdict};
 use seawall_model::finding::{Finding, Ranked};
 use seawall_model::metric::{Group, Metric};
@@ -197,17 +198,20 @@ impl<'a> Story<'a> {
     #[must_use]
     pub fn nearest_changes(&self) -> Vec<String> {
         let Some(onset) = self.report.verdict.onset else { return Vec::new() };
-        self.report
-            .changes
-            .iter()
-            .take(MOST_CHANGES)
-            .map(|change| {
-                let seconds = onset.since_s(change.time);
-                let side = if seconds >= 0.0 { "before" } else { "after" };
-                let distance = figure::duration(seconds.abs());
-                format!("{distance} {side} the onset: {}, {}", words::change(change.kind), change.text)
-            })
-            .collect()
+        let near = self.changes_by_nearness(onset).into_iter().take(MOST_CHANGES);
+        near.map(|change| {
+            let seconds = onset.since_s(change.time);
+            let side = if seconds >= 0.0 { "before" } else { "after" };
+            let distance = figure::duration(seconds.abs());
+            format!("{distance} {side} the onset: {}, {}", words::change(change.kind), change.text)
+        })
+        .collect()
+    }
+
+    fn changes_by_nearness(&self, onset: Timestamp) -> Vec<&'a Change> {
+        let mut changes: Vec<&Change> = self.report.changes.iter().collect();
+        changes.sort_by_key(|change| onset.since_ns(change.time).abs());
+        changes
     }
 
     /// What the charts mark.
@@ -215,7 +219,8 @@ impl<'a> Story<'a> {
     pub fn marks(&self) -> Marks {
         let verdict = &self.report.verdict;
         let is_fault = verdict.class == Class::Fault;
-        let change = self.report.changes.first().filter(|_| is_fault).map(|c| c.time);
+        let nearest = verdict.onset.and_then(|onset| self.changes_by_nearness(onset).first().copied());
+        let change = nearest.filter(|_| is_fault).map(|c| c.time);
         Marks { onset: verdict.onset, end: verdict.end, change }
     }
 

@@ -71,6 +71,7 @@ pub fn vector(name: &str) -> String {
         "wsd" => "WS-Discovery".into(),
         "dhdiscover" => "DHDiscover".into(),
         "carpet" => "spread over a prefix".into(),
+        name if name.contains('.') => name.into(),
         "spoofed" => "forged sources".into(),
         "pulse" => "in pulses".into(),
         "single-source" => "one source".into(),
@@ -95,6 +96,9 @@ pub fn verdict(verdict: &Verdict) -> String {
 #[must_use]
 pub fn action(action: &Action) -> String {
     match action {
+        Action::WaitingRoom { admitted_per_s } if *admitted_per_s <= 0.0 => {
+            "put visitors in a fair queue".into()
+        }
         Action::WaitingRoom { admitted_per_s } => {
             format!("put visitors in a fair queue, {} admitted per second", figure::quantity(*admitted_per_s))
         }
@@ -107,6 +111,7 @@ pub fn action(action: &Action) -> String {
                 "refuse the surplus early: at most {max_concurrency} requests at once, unknown clients first"
             )
         }
+        Action::RateLimit { key, per_s, .. } if *per_s <= 0.0 => format!("limit {}", rate_key(*key)),
         Action::RateLimit { key, per_s, burst } => format!(
             "limit {} to {}/s, bursts of {}",
             rate_key(*key),
