@@ -242,10 +242,8 @@ impl Engine {
     }
 
     fn take_change(&mut self, change: Change) {
-        let at = self
-            .changes
-            .partition_point(|c| (c.time, c.kind, &c.text) <= (change.time, change.kind, &change.text));
-        self.changes.insert(at, change);
+        self.changes.push(change);
+        self.changes.sort_by(|a, b| (a.time, a.kind, &a.text).cmp(&(b.time, b.kind, &b.text)));
         // The oldest explain least.
         let surplus = self.changes.len().saturating_sub(CHANGES_KEPT);
         self.changes.drain(..surplus);
