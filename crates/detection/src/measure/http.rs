@@ -540,6 +540,20 @@ fn forget_absent_assets(findings: &mut Findings) {
     findings.findings.retain(|f| !absent(f));
 }
 
+/// One program in the place of another is not the mix that was: what is expected of the commonest user
+/// agent is what it had before, in whatever version.
+pub(super) fn expect_of_the_same_agent(now: &Requests, before: &Requests, findings: &mut Findings) {
+    let Some(finding) = findings.findings.iter_mut().find(|f| f.metric == Metric::TopUserAgentShare) else {
+        return;
+    };
+    let mut agents: Vec<(u64, u64)> = now.all.iter().map(|r| (r.agent.hash, r.agent.letters)).collect();
+    agents.sort_unstable();
+    let commonest = agents.chunk_by(|a, b| a == b).max_by_key(|run| run.len()).map(|run| run[0].1);
+    let same = before.all.iter().filter(|r| Some(r.agent.letters) == commonest).count() as f64;
+    let usual = same / before.all.len().max(1) as f64;
+    finding.expected = finding.expected.map(|expected| expected.min(usual));
+}
+
 /// Requests of one part of a site, whose last names are hardly ever asked for twice, such as the
 /// titles of articles: same method, same first part of the path, equally deep.
 pub(super) fn part_class(r: &Sampled) -> u64 {

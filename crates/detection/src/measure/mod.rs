@@ -103,6 +103,7 @@ pub fn findings_with(
     }
     if let Some(reference) = reference {
         forget_what_grows_with_time(during, reference, &mut findings);
+        http::expect_of_the_same_agent(&requests, &expected.requests, &mut findings);
         http::compare(during, &requests, reference, &expected.requests, &mut findings);
         log_hole(during, reference, &mut findings);
         net::compare(during, reference, &mut findings);

@@ -123,7 +123,7 @@ pub(super) struct Agent {
     /// The name of an application, where it is one.
     application: Option<u64>,
     /// Its letters without those of versions.
-    letters: u64,
+    pub letters: u64,
 }
 
 impl Agent {

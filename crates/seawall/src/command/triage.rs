@@ -37,7 +37,7 @@ pub fn run(
     let written = args.report.as_deref().map_or(Ok(()), |path| write_postmortem(path, &report));
     let status = print(&report, args.output, console, out)?;
     written?;
-    if report.inputs.iter().all(|input| input.records == 0) {
+    if report.inputs.iter().all(|input| input.bytes == 0) {
         writeln!(err, "seawall: {}", nothing_read(&report))?;
         return Ok(Status::CouldNotRun);
     }
@@ -77,9 +77,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 fn nothing_read(report: &TriageReport) -> String {
     let name = |path: &str| if path == "-" { "standard input".to_owned() } else { visible(path) };
     let names: Vec<String> = report.inputs.iter().map(|input| name(&input.path)).collect();
-    let is_empty = report.inputs.iter().all(|input| input.bytes == 0);
-    let what = if is_empty { "there is nothing to read" } else { "nothing could be read as traffic" };
-    format!("{}: {what}; name a file that holds what was logged or captured", names.join(", "))
+    format!("{}: there is nothing to read; name a file that holds what was logged", names.join(", "))
 }
 
 /// The forms that a postmortem is written in.

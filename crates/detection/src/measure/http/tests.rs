@@ -177,3 +177,20 @@ fn a_log_in_or_two_in_a_trouble_that_has_just_begun_are_no_guessing() {
     assert_eq!(lost(2), Some(0.0));
     assert!(lost(30).is_some_and(|rate| rate > 20.0), "{:?}", lost(30));
 }
+
+/// Broke: a flood by one program, on a site that had one other kind of client, was "the mix of browsers as
+/// ever", and called a crowd.
+#[test]
+fn another_program_in_the_place_of_the_usual_one_is_not_the_usual_mix() {
+    let visits = |agent: &'static str| -> Vec<Asked<'static>> {
+        let client = |n: usize| [24, 1, (n / 200) as u8, (n % 200) as u8];
+        (0..600).map(|n| (client(n), n as f64 / 10.0, "/news".to_owned(), agent, 20, 200)).collect()
+    };
+    let before = window(&visits(BROWSER));
+    let expected = |agent| {
+        let found = findings(&window(&visits(agent)), Some(&before), Some(Timestamp(0)));
+        found.get(Metric::TopUserAgentShare).and_then(|f| f.expected)
+    };
+    assert_eq!(expected("python-requests/2.31"), Some(0.0));
+    assert_eq!(expected("Mozilla/5.0 (X11; Linux x86_64) Firefox/121.0"), Some(1.0), "a newer version");
+}
