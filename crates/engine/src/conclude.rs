@@ -140,9 +140,10 @@ fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
     }
 }
 
-/// Whether the whole input says more than its undecided episode, or than a moment of some more demand. A name that the structure alone
-/// suggests does not hold if the comparison with the quiet part hardly considered it, unless that
-/// finds no difference at all; and an undecided moment of a long normal input is no news.
+/// Whether the whole input says more than its undecided episode, or than a moment of some more demand. A
+/// name that the structure alone suggests does not hold if the comparison with the quiet part hardly
+/// considered it, unless that finds no difference at all; and an undecided moment of a long normal input is
+/// no news.
 fn outweighs(whole: &Concluded, episode: &Concluded) -> bool {
     if episode.is_named() {
         return whole.diagnosis.verdict.class == Class::Normal;

@@ -95,9 +95,17 @@ pub const PROVEN_LISTED: usize = 256;
 /// Who and what, for people: the heaviest values of each dimension of the disturbed traffic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rankings {
-    /// Dimension name (`source`, `network`, `user-agent`, `path`, `port`, `name`, …) to its
+    /// Dimension name (`source`, `network`, `user agent`, `path`, `port`, `name`, …) to its
     /// heaviest values, heaviest first, at most ten.
     pub dimensions: Vec<(String, Vec<Ranked>)>,
     /// Addresses that completed a handshake, so that they are real: at most [`PROVEN_LISTED`].
     pub proven_sources: Vec<IpAddr>,
+}
+
+impl Rankings {
+    /// The heaviest values of a dimension; none where it was not ranked.
+    #[must_use]
+    pub fn of(&self, dimension: &str) -> &[Ranked] {
+        self.dimensions.iter().find(|(name, _)| name == dimension).map_or(&[], |(_, ranked)| ranked)
+    }
 }

@@ -111,9 +111,7 @@ impl Signature {
     /// Whether the signature stands on addresses that the sender may have forged.
     #[must_use]
     pub fn names_sources(&self) -> bool {
-        self.tests
-            .iter()
-            .any(|t| matches!(t, Test::Source(_) | Test::SourceCountry(_) | Test::SourceNetworkNumber(_)))
+        self.tests.iter().any(Test::names_sources)
     }
 }
 
@@ -126,6 +124,14 @@ impl fmt::Display for Signature {
             write!(f, "{test}")?;
         }
         Ok(())
+    }
+}
+
+impl Test {
+    /// Whether it is about who sends, and not about what.
+    #[must_use]
+    pub fn names_sources(&self) -> bool {
+        matches!(self, Self::Source(_) | Self::SourceCountry(_) | Self::SourceNetworkNumber(_))
     }
 }
 

@@ -67,10 +67,8 @@ fn of_scope(scope: &Scope, input: &PlanInput<'_>) -> Forecast {
         Scope::Sources(prefixes) => {
             let ranked: Vec<&Ranked> = input
                 .rankings
-                .dimensions
+                .of("source")
                 .iter()
-                .filter(|(name, _)| name == "source")
-                .flat_map(|(_, r)| r)
                 .filter(|r| r.name.parse().is_ok_and(|a| prefixes.iter().any(|p| p.contains(a))))
                 .collect();
             let share = ranked.iter().map(|r| r.share).sum::<f64>().min(1.0);
@@ -100,6 +98,7 @@ fn of_limit(key: RateKey, limit: &Limit, scope: &Scope, layer: Layer, input: &Pl
     Forecast { effect, harm }
 }
 
-fn exact(share: f64) -> ShareEstimate {
+/// A share that was counted, and not estimated.
+pub(crate) fn exact(share: f64) -> ShareEstimate {
     ShareEstimate { share, low: share, high: share }
 }

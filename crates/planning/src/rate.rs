@@ -102,13 +102,8 @@ pub(crate) fn stopped_share(
         return (1.0 - per_s / total).max(0.0);
     }
     let dimension = if key == RateKey::Source { "source" } else { "network" };
-    let heaviest: f64 = rankings
-        .dimensions
-        .iter()
-        .filter(|(name, _)| name == dimension)
-        .flat_map(|(_, ranked)| ranked)
-        .map(|r| (r.share * total - per_s).max(0.0) / total)
-        .sum();
+    let heaviest: f64 =
+        rankings.of(dimension).iter().map(|r| (r.share * total - per_s).max(0.0) / total).sum();
     let mean = mean_rate(layer, findings).filter(|_| key == RateKey::Source);
     let of_mean = mean.map_or(0.0, |m| if m > per_s { 1.0 - per_s / m } else { 0.0 });
     heaviest.max(of_mean).min(1.0)

@@ -1,5 +1,6 @@
 //! Scopes: the traffic that a rung is about, made from signatures, rankings and the cause.
 
+use crate::forecast::exact;
 use crate::ladder::{Ladder, Over};
 use crate::planner::PlanInput;
 use seawall_model::cause::Class;
@@ -17,6 +18,8 @@ const MAX_SOURCES: usize = 10;
 const HEAVY_SHARE: f64 = 0.02;
 /// How much heavier than normal a source must be.
 const TIMES_NORMAL: f64 = 10.0;
+/// Share of normal traffic from which a browser is visitors'.
+const VISITORS_SHARE: f64 = 0.02;
 /// Share of all from which one sender is what it is about.
 const NEARLY_ALL: f64 = 0.9;
 /// Requests that one visitor makes at once: a page comes with its parts. A flood that has just begun
@@ -142,8 +145,7 @@ fn takes_a_page_away(signature: &Signature, cause: Cause) -> bool {
 /// hour at which they come, whatever the share of normal traffic.
 fn takes_a_browser_away(signature: &Signature, input: &PlanInput<'_>) -> bool {
     let is_visitors = |agent: &str| {
-        let of_agents = input.rankings.dimensions.iter().filter(|(name, _)| name == "user agent");
-        let mut ranked = of_agents.flat_map(|(_, ranked)| ranked);
+        let mut ranked = input.rankings.of("user agent").iter();
         ranked.any(|r| r.name == agent && r.baseline_share.is_some_and(|share| share >= VISITORS_SHARE))
     };
     let is_theirs = |test: &Test| match test {
@@ -157,13 +159,9 @@ fn takes_a_browser_away(signature: &Signature, input: &PlanInput<'_>) -> bool {
     signature.layer == Layer::Http && names_agent && signature.tests.iter().all(is_theirs)
 }
 
-/// Of visitors who use a browser, as many do.
-const VISITORS_SHARE: f64 = 0.02;
-
 /// Whether nothing but a protocol is named, and a network of ours as a whole.
 fn takes_a_network_away(signature: &Signature) -> bool {
     let is_all = |test: &Test| match test {
-        Test::Destination(_) => true,
         Test::DestinationPort { low, high } => high.saturating_sub(*low) >= 1 << 15,
         Test::Protocol(_) => true,
         test => is_commonplace(test),
@@ -217,14 +215,12 @@ pub(crate) fn is_protected(prefix: Prefix, input: &PlanInput<'_>) -> bool {
 
 /// Senders in the ranking of this name that send far more than they used to.
 fn heavy<'a>(ranking: &str, input: &'a PlanInput<'_>) -> impl Iterator<Item = &'a Ranked> {
-    let all = input.rankings.dimensions.iter().filter(move |(name, _)| name == ranking);
-    all.flat_map(|(_, ranked)| ranked)
-        .filter(|r| r.share >= HEAVY_SHARE && r.baseline_share.is_none_or(|b| r.share >= TIMES_NORMAL * b))
+    let all = input.rankings.of(ranking).iter();
+    all.filter(|r| r.share >= HEAVY_SHARE && r.baseline_share.is_none_or(|b| r.share >= TIMES_NORMAL * b))
 }
 
 /// The one client that nearly all requests come from: nobody else has to answer for it.
 fn one_sender(ladder: &Ladder, input: &PlanInput<'_>) -> Option<Scope> {
-    let exact = |share| ShareEstimate { share, low: share, high: share };
     let ranked = heavy("client", input).find(|r| r.share >= NEARLY_ALL)?;
     let address: IpAddr = ranked.name.parse().ok()?;
     let is_real = input.rankings.proven_sources.contains(&address)
@@ -314,9 +310,8 @@ fn zone(input: &PlanInput<'_>) -> Option<Test> {
 /// The path that most came on top for: what is asked for most at any time is the visitors'. Of an attack
 /// beside the one that all is named for, the next such path.
 fn risen_path(ladder: &Ladder, input: &PlanInput<'_>) -> Option<Test> {
-    let (_, paths) = input.rankings.dimensions.iter().find(|(name, _)| name == "path")?;
     let rise = |path: &Ranked| path.share - path.baseline_share.unwrap_or(0.0);
-    let mut paths: Vec<&Ranked> = paths.iter().collect();
+    let mut paths: Vec<&Ranked> = input.rankings.of("path").iter().collect();
     paths.sort_by(|a, b| rise(b).total_cmp(&rise(a)));
     let is_beside = ladder.cause != input.diagnosis.verdict.cause;
     let path = if is_beside { paths.get(1).filter(|p| rise(p) >= RISEN_BESIDE)? } else { paths.first()? };

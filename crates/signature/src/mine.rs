@@ -326,7 +326,7 @@ impl Search<'_> {
             None if tests.iter().any(is_network) => 1.0,
             None => 0.0,
         };
-        let of_its_form = prior_share(tests.iter().filter(|t| !names_senders(t)));
+        let of_its_form = prior_share(tests.iter().filter(|t| !t.names_sources()));
         let is_odd = self.layer == Layer::Packet && of_its_form <= NEGLIGIBLE_PRIOR;
         let share = self.mixture.attack(added.0, added.1);
         !self.mixture.has_normal() && !is_odd && share < BESIDE_THE_FIRST * beside
@@ -472,15 +472,10 @@ impl Search<'_> {
     }
 }
 
-/// Whether it is about who sends, and not about what.
-fn names_senders(test: &Test) -> bool {
-    matches!(test, Test::Source(_) | Test::SourceCountry(_) | Test::SourceNetworkNumber(_))
-}
-
 /// Whether it is about many senders: an IPv6 client has a /64.
 fn is_network(test: &Test) -> bool {
     let client_bits = |p: &Prefix| if p.address().is_ipv4() { 32 } else { 64 };
-    names_senders(test) && !matches!(test, Test::Source(p) if p.length_bits() >= client_bits(p))
+    test.names_sources() && !matches!(test, Test::Source(p) if p.length_bits() >= client_bits(p))
 }
 
 /// Ascending members with one more.

@@ -74,8 +74,13 @@ pub fn is_archive(path: &[u8]) -> bool {
         b"zip", b"gz", b"tgz", b"xz", b"bz2", b"zst", b"7z", b"rar", b"tar", b"iso", b"img", b"bak", b"vbk",
         b"vib", b"qcow2", b"vmdk", b"vhdx", b"dump", b"parquet", b"aes",
     ];
+    has_extension(path, &EXTENSIONS)
+}
+
+/// Whether a path ends in one of these, in either case, after a dot.
+pub(crate) fn has_extension(path: &[u8], known: &[&[u8]]) -> bool {
     let extension = path.rsplit(|&b| b == b'.').next().filter(|e| e.len() < path.len()).unwrap_or(b"");
-    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+    known.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 /// What a request is for. The methods of WebDAV and its like are spoken by programs alone, whatever the path

@@ -6,7 +6,7 @@
 
 use super::sampled::Sampled;
 use super::{Value, push, push_share};
-use crate::feature::classify::PathKind;
+use crate::feature::classify::{PathKind, has_extension};
 use crate::feature::http::{HttpWindow, SWITCHED};
 use seawall_model::hash;
 use seawall_model::metric::Metric;
@@ -41,10 +41,9 @@ pub(super) fn is_read_slowly(r: &Sampled) -> bool {
 
 /// Whether a path names a file that people download.
 fn is_file(path: &str) -> bool {
-    const EXTENSIONS: [&str; 12] =
-        ["pdf", "zip", "gz", "iso", "mp4", "mp3", "exe", "dmg", "apk", "bin", "docx", "xlsx"];
-    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    const EXTENSIONS: [&[u8]; 12] =
+        [b"pdf", b"zip", b"gz", b"iso", b"mp4", b"mp3", b"exe", b"dmg", b"apk", b"bin", b"docx", b"xlsx"];
+    has_extension(path.as_bytes(), &EXTENSIONS)
 }
 
 /// Whether a request is held open by design: it became a socket, or a stream of events.
