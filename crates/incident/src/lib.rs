@@ -1,6 +1,6 @@
 //! Incidents: the life of one disturbance, from the first finding to the postmortem, as data.
 //!
-//! - [`lifecycle`]: a type per state; transitions consume the state.
+//! - [`lifecycle`]: where an open incident stands, and what can become of it.
 //! - [`ledger`]: the append-only record of what happened, when, and by whose hand.
 //! - [`remedy`]: what helps against each cause, now and for the next time.
 //! - [`outage`]: what wrong theories cost in published outages.
@@ -17,5 +17,5 @@ pub mod remedy;
 pub mod status;
 
 pub use ledger::{Actor, Entry, Event, Ledger};
-pub use lifecycle::Incident;
+pub use lifecycle::Stage;
 pub use postmortem::{Postmortem, postmortem};

@@ -6,7 +6,7 @@
 
 use super::checks::Checks;
 use super::hands::Hands;
-use super::incident::{CutOff, Doing, FIRST_LOOKS_S, Incident, Told};
+use super::incident::{CutOff, FIRST_LOOKS_S, Incident, Told};
 use super::plans::{key, keys, live_input};
 use super::store::{self, Store};
 use super::telling::{Extent, is_telling};
@@ -15,7 +15,7 @@ use anyhow::ensure;
 use seawall_detection::Window;
 use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input, LastSecond};
-use seawall_incident::{Actor, Event};
+use seawall_incident::{Actor, Event, Stage};
 use seawall_model::change::Change;
 use seawall_model::plan::Plan;
 use seawall_model::policy::{Mode, Policy};
@@ -61,9 +61,6 @@ pub struct Control {
     store: Option<Store>,
     goodput: Goodput,
     known: KnownSecond,
-    plan: Option<Plan>,
-    /// What was in force when it became calm.
-    resting: Option<Plan>,
     rest_after_s: f64,
     generation: u64,
     /// Measures that did harm in this incident.
@@ -97,8 +94,6 @@ impl Control {
             store,
             goodput: Goodput::default(),
             known: KnownSecond::default(),
-            plan: None,
-            resting: None,
             rest_after_s: REST_AFTER_S,
             generation: 0,
             vetoed: Vec::new(),
@@ -152,15 +147,15 @@ impl Control {
     /// Looks at the second under way where it is unlike before already, and while a trouble is
     /// young and has no name: nobody waits for its end.
     fn glance(&mut self, current: Timestamp, now: Timestamp) {
-        if self.resting.is_some() && self.engine.is_loud_again(&self.gathered) {
+        if self.is_resting() && self.engine.is_loud_again(&self.gathered) {
             self.resume(now);
         }
         let last_second = self.last_second.counts();
-        let patience_s = if self.plan.is_none() { GLANCE_AT_ONCE_S } else { GLANCE_EVERY_S };
+        let patience_s = if self.plan().is_none() { GLANCE_AT_ONCE_S } else { GLANCE_EVERY_S };
         let is_wanted = match &self.incident {
             None => self.engine.is_rising(&self.gathered, &last_second),
             Some(_) if self.glanced.is_some_and(|at| now.since_s(at) < patience_s) => false,
-            Some(incident) => incident.is_looked_at(self.doing(), self.gathered.net.is_some(), now),
+            Some(incident) => incident.is_looked_at(self.gathered.net.is_some(), now),
         };
         if !is_wanted {
             return;
@@ -175,12 +170,9 @@ impl Control {
         }
     }
 
-    fn doing(&self) -> Doing {
-        match (&self.plan, &self.resting) {
-            (Some(_), _) => Doing::Something,
-            (None, Some(_)) => Doing::Resting,
-            (None, None) => Doing::Nothing,
-        }
+    /// Whether what helped waits for the trouble to begin again.
+    fn is_resting(&self) -> bool {
+        matches!(self.incident, Some(Incident { stage: Stage::Monitoring { .. }, .. }))
     }
 
     /// Gives the engine what was gathered of the second under way.
@@ -202,10 +194,12 @@ impl Control {
     pub fn undo(&mut self, now: Timestamp) -> bool {
         self.suspended = self.incident.is_some();
         // What is only proposed was never on.
-        let is_kept = self.plan.is_some() || self.resting.is_some();
+        let is_kept = self.plan().is_some() || self.is_resting();
         let was_on = is_kept && self.policy.mode == Mode::Enforce;
-        self.resting = None;
-        if self.suspended && self.plan.is_none() {
+        if let Some(incident) = &mut self.incident {
+            incident.stage.relapse();
+        }
+        if self.suspended && self.plan().is_none() {
             let text = "undone by hand: no measures follow until it is over";
             self.note(Actor::Person(OPERATOR.to_owned()), text, now);
         }
@@ -265,7 +259,7 @@ impl Control {
 
     /// The policy has changed: what is in force is made anew by it.
     fn enforce_again(&mut self, now: Timestamp) {
-        match self.plan.clone() {
+        match self.plan().cloned() {
             Some(plan) => self.enforce(plan, now),
             None => self.lift(),
         }
@@ -309,7 +303,7 @@ impl Control {
 
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
-        self.plan.as_ref()
+        self.incident.as_ref()?.stage.plan()
     }
 
     #[must_use]
@@ -402,18 +396,18 @@ impl Control {
             // Whatever kind of attack it turns out to be, one that nothing is done about is not
             // waited with.
             let is_attack = verdict.cause.class().is_hostile()
-                && incident.cause.is_some_and(|cause| cause.class().is_hostile());
-            return (is_attack && self.plan.is_none()).then_some(conclusion);
+                && incident.stage.cause().is_some_and(|cause| cause.class().is_hostile());
+            return (is_attack && self.plan().is_none()).then_some(conclusion);
         }
         let mut report = pipeline::report(
             conclusion.clone(),
             &self.policy,
             vec![live_input("requests through the edge", &conclusion, now)],
         );
-        if self.plan.is_some() {
-            report.plan.clone_from(&self.plan);
-        }
         let incident = self.incident.as_mut()?;
+        if let Some(plan) = incident.stage.plan() {
+            report.plan = Some(plan.clone());
+        }
         let report = Box::new(report);
         let cause = report.verdict.cause;
         if incident.describe(report.clone(), now) {
@@ -425,7 +419,7 @@ impl Control {
 
     /// The name has changed to one that is nobody's attack: measures against an attack go.
     fn withdraw_if_innocent(&mut self, cause: Cause, now: Timestamp) {
-        let was_hostile = self.plan.as_ref().is_some_and(|p| p.cause.class().is_hostile());
+        let was_hostile = self.plan().is_some_and(|p| p.cause.class().is_hostile());
         if was_hostile && !cause.class().is_hostile() {
             self.withdraw(&format!("it is no attack but {}", cause.title()), now);
         }
@@ -433,7 +427,6 @@ impl Control {
 
     fn close(&mut self, end: Timestamp) {
         self.withdraw("the disturbance is over", end);
-        self.resting = None;
         self.rest_after_s = REST_AFTER_S;
         self.hands.trouble(None);
         self.goodput.released();
@@ -466,7 +459,7 @@ impl Control {
             ),
             goodput::Effect::Open | goodput::Effect::Harmless => {}
         }
-        if self.plan.as_ref().is_some_and(|p| p.expires <= now) {
+        if self.plan().is_some_and(|p| p.expires <= now) {
             self.withdraw("its time is over", now);
         }
         let conclusion = self.describe(now);
@@ -495,7 +488,7 @@ impl Control {
 
     /// Measures that began on a share and did no harm there act on all.
     fn widen(&mut self, now: Timestamp) {
-        let Some(before) = self.plan.as_ref().filter(|p| now.since_s(p.created) >= STAGE_S) else { return };
+        let Some(before) = self.plan().filter(|p| now.since_s(p.created) >= STAGE_S) else { return };
         let mut plan = before.clone();
         for measure in plan.measures.iter_mut().filter(|m| self.hands.is_about_requests(before, m)) {
             measure.initial_share = 1.0;
@@ -517,15 +510,16 @@ impl Control {
 
     /// It is calm: the measures rest, and are kept in case it begins again.
     fn rest(&mut self, calm_s: f64, now: Timestamp) {
-        if let Some(plan) = self.plan.clone() {
-            self.withdraw(&format!("it has been calm for {calm_s:.0} s"), now);
-            self.resting = Some(plan);
+        let Some(plan) = self.plan().cloned() else { return };
+        self.withdraw(&format!("it has been calm for {calm_s:.0} s"), now);
+        if let Some(incident) = &mut self.incident {
+            incident.stage.calm(plan);
         }
     }
 
     /// It has begun again: what helped before is in force at once, for as long as a new plan.
     fn resume(&mut self, now: Timestamp) {
-        let Some(mut plan) = self.resting.take() else { return };
+        let Some(mut plan) = self.incident.as_mut().and_then(|i| i.stage.relapse()) else { return };
         plan.created = now;
         plan.expires = now.plus_ns(i64::from(self.policy.measure_lifetime_s) * SECOND_NS);
         for measure in &mut plan.measures {
@@ -583,12 +577,12 @@ impl Control {
         if plan.measures.is_empty() {
             return;
         }
-        let proven = self.plan.iter().flat_map(|p| &p.measures).filter(|m| m.initial_share >= 1.0);
+        let proven = self.plan().into_iter().flat_map(|p| &p.measures).filter(|m| m.initial_share >= 1.0);
         let proven: Vec<String> = proven.map(key).collect();
         for measure in plan.measures.iter_mut().filter(|m| proven.contains(&key(m))) {
             measure.initial_share = 1.0;
         }
-        if let Some(present) = &self.plan {
+        if let Some(present) = self.plan() {
             // What is in force changes what is seen: doubt about an attack that is being held back
             // is no reason to let it in.
             if present.cause.class().is_hostile() && plan.cause == Cause::Undecided {
@@ -607,10 +601,10 @@ impl Control {
     }
 
     fn enforce(&mut self, mut plan: Plan, now: Timestamp) {
-        let is_renewal = self.plan.as_ref().is_some_and(|p| keys(p) == keys(&plan));
+        let is_renewal = self.plan().is_some_and(|p| keys(p) == keys(&plan));
         self.generation += 1;
         plan.generation = self.generation;
-        plan.parent = self.plan.as_ref().map(|p| p.generation);
+        plan.parent = self.plan().map(|p| p.generation);
         if let Err(errors) = self.hands.enforce(&plan, &self.policy, now) {
             self.tell_once(format!("a plan cannot be enforced: {errors}"));
             return;
@@ -623,7 +617,9 @@ impl Control {
             }
             self.told.push(Told::Engaged { plan: plan.clone(), observe });
         }
-        self.plan = Some(plan);
+        if let Some(incident) = &mut self.incident {
+            incident.stage.engage(plan);
+        }
     }
 
     /// Tells of a failure that may repeat every second.
@@ -636,10 +632,9 @@ impl Control {
 
     /// The present plan did harm: it goes, and its measures do not come back in this incident.
     fn veto(&mut self, why: &str, now: Timestamp) {
-        if let Some(plan) = &self.plan {
-            self.vetoed.extend(keys(plan));
-            self.vetoed.truncate(MOST_VETOED);
-        }
+        let harmful: Vec<String> = self.plan().map(keys).unwrap_or_default();
+        self.vetoed.extend(harmful);
+        self.vetoed.truncate(MOST_VETOED);
         self.withdraw(why, now);
     }
 
@@ -654,16 +649,16 @@ impl Control {
     }
 
     fn withdraw_by(&mut self, actor: Actor, why: &str, now: Timestamp) {
-        if let Some(plan) = self.plan.take() {
-            if let Some(incident) = self.incident.as_mut().filter(|_| self.policy.mode == Mode::Enforce) {
-                incident.withdrawn(&plan, why, actor, now);
-            }
-            self.lift();
-            self.goodput.released();
-            self.told.push(match self.policy.mode {
-                Mode::Enforce => Told::Withdrawn(why.to_owned()),
-                Mode::Observe => Told::Noted(format!("what was proposed is dropped: {why}")),
-            });
+        let Some(incident) = &mut self.incident else { return };
+        let Some(plan) = incident.stage.withdraw() else { return };
+        if self.policy.mode == Mode::Enforce {
+            incident.withdrawn(&plan, why, actor, now);
         }
+        self.lift();
+        self.goodput.released();
+        self.told.push(match self.policy.mode {
+            Mode::Enforce => Told::Withdrawn(why.to_owned()),
+            Mode::Observe => Told::Noted(format!("what was proposed is dropped: {why}")),
+        });
     }
 }

@@ -4,7 +4,7 @@
 use super::store::{Store, WriteUp};
 use crate::report::words;
 use seawall_incident::status::Notice;
-use seawall_incident::{Actor, Event, Ledger};
+use seawall_incident::{Actor, Event, Ledger, Stage};
 use seawall_model::diagnosis::Verdict;
 use seawall_model::plan::Plan;
 use seawall_model::report::TriageReport;
@@ -60,15 +60,6 @@ pub(super) struct CutOff {
     pub(super) began: Timestamp,
 }
 
-/// What is done about a disturbance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doing {
-    Nothing,
-    /// It is calm, and what helped waits for it to begin again.
-    Resting,
-    Something,
-}
-
 /// A disturbance that is open.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Incident {
@@ -77,8 +68,8 @@ pub(super) struct Incident {
     pub(super) report: Option<Box<TriageReport>>,
     /// When its report was written last.
     pub(super) kept: Option<Timestamp>,
-    /// What the operator was told.
-    pub(super) cause: Option<Cause>,
+    /// What the operator was told it is, and what is done about it.
+    pub(super) stage: Stage,
     /// Attacks at the same time, that the operator was told of.
     #[serde(default)]
     beside: Vec<Cause>,
@@ -102,7 +93,7 @@ impl Incident {
             onset,
             report: None,
             kept: None,
-            cause: None,
+            stage: Stage::Detected,
             beside: Vec::new(),
             rival: None,
             notified: None,
@@ -182,7 +173,7 @@ impl Incident {
     /// Takes a report; true if the trouble has a new name by it, or an attack beside it is news.
     pub(super) fn describe(&mut self, report: Box<TriageReport>, now: Timestamp) -> bool {
         let verdict = &report.verdict;
-        let is_renamed = self.cause.replace(verdict.cause) != Some(verdict.cause);
+        let is_renamed = self.stage.diagnose(verdict.cause) != Some(verdict.cause);
         if is_renamed && verdict.class.is_named() {
             let (cause, vectors, confidence) = (verdict.cause, verdict.vectors.clone(), verdict.confidence);
             self.note(now, Actor::Seawall, Event::Named { cause, vectors, confidence });
@@ -210,19 +201,18 @@ impl Incident {
 
     /// Whether the operator has been told nothing yet but that something is going on.
     pub(super) fn is_unnamed(&self) -> bool {
-        !self.cause.is_some_and(|cause| cause.class().is_named())
+        !self.stage.cause().is_some_and(|cause| cause.class().is_named())
     }
 
     /// Whether it is looked at before a second is over: while it is young, and has no name or nothing
     /// is done about it. Packets are looked at also when they have a name: the first of a flood tell
     /// little of it.
-    pub(super) fn is_looked_at(&self, doing: Doing, has_packets: bool, now: Timestamp) -> bool {
+    pub(super) fn is_looked_at(&self, has_packets: bool, now: Timestamp) -> bool {
         let age_s = now.since_s(self.onset);
-        match doing {
-            Doing::Resting => false,
-            Doing::Nothing => age_s <= GLANCES_S,
-            Doing::Something if self.is_unnamed() => age_s <= GLANCES_S,
-            Doing::Something => has_packets && age_s < FIRST_LOOKS_S,
+        match self.stage {
+            Stage::Monitoring { .. } => false,
+            Stage::Mitigating { .. } if !self.is_unnamed() => has_packets && age_s < FIRST_LOOKS_S,
+            Stage::Detected | Stage::Diagnosed { .. } | Stage::Mitigating { .. } => age_s <= GLANCES_S,
         }
     }
 
@@ -247,7 +237,7 @@ impl Incident {
     /// Whether a verdict is the incident's name, or has been found often enough to become it: our
     /// own measures change what is seen, and a name that changes every second helps nobody.
     pub(super) fn accepts(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
-        let Some(present) = self.cause else { return true };
+        let Some(present) = self.stage.cause() else { return true };
         if present == verdict.cause || !present.class().is_named() {
             self.rival = None;
             return true;
@@ -284,12 +274,23 @@ mod tests {
         }
     }
 
+    fn plan(generation: u64) -> Plan {
+        Plan {
+            generation,
+            parent: None,
+            cause: Cause::SlowHttp,
+            created: Timestamp(0),
+            expires: Timestamp(1),
+            measures: Vec::new(),
+        }
+    }
+
     /// Broke: a flood from eight addresses was called scraping two seconds after it was named, because
     /// what was let through of it read page after page.
     #[test]
     fn an_attack_that_is_held_back_is_not_soon_called_abuse_and_a_crowd_is_soon_called_one() {
-        let named =
-            || Incident { cause: Some(Cause::HttpFlood), ..Incident::open(Timestamp::from_seconds(7)) };
+        let stage = Stage::Diagnosed { cause: Cause::HttpFlood };
+        let named = || Incident { stage: stage.clone(), ..Incident::open(Timestamp::from_seconds(7)) };
         let times = |cause: Cause| {
             let mut incident = named();
             (1..20).find(|_| incident.accepts(&verdict(cause), Timestamp::from_seconds(9)))
@@ -312,11 +313,13 @@ mod tests {
     /// a look at a second under way found that nothing was done about it, and so once a second.
     #[test]
     fn what_rests_is_not_planned_for_anew_while_it_is_calm() {
-        let incident =
-            Incident { cause: Some(Cause::SlowHttp), ..Incident::open(Timestamp::from_seconds(7)) };
-        let is_looked_at = |doing| incident.is_looked_at(doing, true, Timestamp::from_seconds(12));
-        assert!(is_looked_at(Doing::Nothing), "it has a name, and nothing is done");
-        assert!(!is_looked_at(Doing::Resting));
+        let cause = Cause::SlowHttp;
+        let is_looked_at = |stage| {
+            let incident = Incident { stage, ..Incident::open(Timestamp::from_seconds(7)) };
+            incident.is_looked_at(true, Timestamp::from_seconds(12))
+        };
+        assert!(is_looked_at(Stage::Diagnosed { cause }), "it has a name, and nothing is done");
+        assert!(!is_looked_at(Stage::Monitoring { cause, plan: plan(1) }));
     }
 
     /// Broke: what went on when a guard was started again was told as having begun then.
@@ -336,14 +339,6 @@ mod tests {
     /// had been others.
     #[test]
     fn what_is_told_at_the_end_is_what_was_in_force() {
-        let plan = |generation| Plan {
-            generation,
-            parent: None,
-            cause: Cause::SlowHttp,
-            created: Timestamp(0),
-            expires: Timestamp(1),
-            measures: Vec::new(),
-        };
         let told = |engaged: Option<Plan>| {
             let mut incident = Incident::open(Timestamp::from_seconds(7));
             let golden = include_str!("../../tests/golden/http-flood.json");

@@ -6,7 +6,6 @@ use crate::guard::knowledge::Knowledge;
 use crate::guard::store;
 use seawall_engine::Engine;
 use seawall_engine::goodput::Goodput;
-use seawall_model::plan::Plan;
 use seawall_model::policy::Mode;
 use seawall_model::{Prefix, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,8 +15,6 @@ use serde::{Deserialize, Serialize};
 pub struct Kept {
     protected: Vec<Prefix>,
     goodput: Goodput,
-    plan: Option<Plan>,
-    resting: Option<Plan>,
     rest_after_s: Option<f64>,
     generation: u64,
     vetoed: Vec<String>,
@@ -50,8 +47,6 @@ impl Control {
         let control = Kept {
             protected: self.protected.clone(),
             goodput: self.goodput.clone(),
-            plan: self.plan.clone(),
-            resting: self.resting.clone(),
             rest_after_s: Some(self.rest_after_s),
             generation: self.generation,
             vetoed: self.vetoed.clone(),
@@ -67,7 +62,6 @@ impl Control {
         self.engine = engine;
         self.record_normal(now);
         self.goodput = kept.goodput;
-        self.resting = kept.resting;
         self.rest_after_s = kept.rest_after_s.unwrap_or(REST_AFTER_S);
         self.generation = kept.generation;
         self.vetoed = kept.vetoed;
@@ -75,10 +69,14 @@ impl Control {
         self.incident = kept.incident;
         self.protected = kept.protected;
         self.hands.trouble(self.incident.as_ref().map(|incident| incident.onset));
-        self.plan = kept.plan.filter(|plan| plan.expires > now);
+        if let Some(incident) =
+            self.incident.as_mut().filter(|i| i.stage.plan().is_some_and(|p| p.expires <= now))
+        {
+            incident.stage.withdraw();
+        }
         // Puts the plan into force.
         self.set_policy(self.policy.clone(), now);
-        if let Some(plan) = &self.plan {
+        if let Some(plan) = self.plan() {
             let observe = self.policy.mode == Mode::Observe;
             self.told.push(Told::Engaged { plan: plan.clone(), observe });
         }
