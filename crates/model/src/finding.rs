@@ -95,7 +95,7 @@ pub const PROVEN_LISTED: usize = 256;
 /// Who and what, for people: the heaviest values of each dimension of the disturbed traffic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rankings {
-    /// Dimension name (`source`, `network`, `user agent`, `path`, `port`, `name`, …) to its
+    /// Dimension name (`source`, `client network`, `user agent`, `path`, `dns name`, …) to its
     /// heaviest values, heaviest first, at most ten.
     pub dimensions: Vec<(String, Vec<Ranked>)>,
     /// Addresses that completed a handshake, so that they are real: at most [`PROVEN_LISTED`].
@@ -103,6 +103,26 @@ pub struct Rankings {
 }
 
 impl Rankings {
+    /// The heaviest senders on a layer, by address; a client that hides behind a proxy has its name there.
+    #[must_use]
+    pub fn senders(&self, layer: Layer) -> &[Ranked] {
+        self.of(match layer {
+            Layer::Http => "client",
+            Layer::Packet => "source",
+            Layer::Dns => "dns client",
+        })
+    }
+
+    /// The networks (/24, /48) of most on a layer; none were ranked for DNS.
+    #[must_use]
+    pub fn sender_networks(&self, layer: Layer) -> &[Ranked] {
+        match layer {
+            Layer::Http => self.of("client network"),
+            Layer::Packet => self.of("source network"),
+            Layer::Dns => &[],
+        }
+    }
+
     /// The heaviest values of a dimension; none where it was not ranked.
     #[must_use]
     pub fn of(&self, dimension: &str) -> &[Ranked] {

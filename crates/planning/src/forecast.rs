@@ -29,7 +29,7 @@ pub(crate) fn forecast(
 ) -> Forecast {
     match (step, limit) {
         (Step::Limit(key), Some(limit)) => of_limit(key, limit, scope, layer, input),
-        (Step::Block | Step::Drop | Step::FlowSpec | Step::Truncate, _) => of_scope(scope, input),
+        (Step::Block | Step::Drop | Step::FlowSpec | Step::Truncate, _) => of_scope(scope, layer, input),
         (Step::Challenge, _) => of_challenge(scope, input),
         (Step::Blackhole, _) => Forecast {
             effect: ShareEstimate { share: 1.0, low: 1.0, high: 1.0 },
@@ -48,7 +48,7 @@ pub(crate) fn forecast(
 /// the unwanted traffic that is, no log says. People's browsers pass; programs, feeds and monitors
 /// mostly do not, and how much of normal traffic they are was measured.
 fn of_challenge(scope: &Scope, input: &PlanInput<'_>) -> Forecast {
-    let reached = of_scope(scope, input);
+    let reached = of_scope(scope, Layer::Http, input);
     let effect = ShareEstimate { share: 0.5 * reached.effect.share, low: 0.0, high: reached.effect.high };
     let programs = input.normal.program_share;
     let inside = if *scope == Scope::All { Some(1.0) } else { reached.harm.map(|h| h.high) };
@@ -60,14 +60,14 @@ fn of_challenge(scope: &Scope, input: &PlanInput<'_>) -> Forecast {
 }
 
 /// What is refused outright in a scope.
-fn of_scope(scope: &Scope, input: &PlanInput<'_>) -> Forecast {
+fn of_scope(scope: &Scope, layer: Layer, input: &PlanInput<'_>) -> Forecast {
     match scope {
         Scope::All => Forecast { effect: ShareEstimate { share: 1.0, low: 0.9, high: 1.0 }, harm: None },
         Scope::Signature(s) => Forecast { effect: s.attack, harm: s.baseline },
         Scope::Sources(prefixes) => {
             let ranked: Vec<&Ranked> = input
                 .rankings
-                .of("source")
+                .senders(layer)
                 .iter()
                 .filter(|r| r.name.parse().is_ok_and(|a| prefixes.iter().any(|p| p.contains(a))))
                 .collect();
@@ -79,7 +79,7 @@ fn of_scope(scope: &Scope, input: &PlanInput<'_>) -> Forecast {
 }
 
 fn of_limit(key: RateKey, limit: &Limit, scope: &Scope, layer: Layer, input: &PlanInput<'_>) -> Forecast {
-    let inside = of_scope(scope, input);
+    let inside = of_scope(scope, layer, input);
     let stopped = stopped_share(key, limit.per_s, layer, input.findings, input.rankings);
     let share = stopped.min(inside.effect.high);
     let effect = ShareEstimate { share, low: 0.5 * share, high: (1.5 * share).min(1.0) };

@@ -5,13 +5,13 @@ use crate::capacity::is_short;
 use crate::flow_spec::projected;
 use crate::forecast::{Forecast, forecast};
 use crate::ladder::{Ladder, Over, Rung, Step, When, ladder};
-use crate::rate::{Limit, NormalTraffic, connections_per_source, limit, mean_rate};
+use crate::rate::{Limit, NormalTraffic, connections_per_source, limit, log_ins, mean_rate};
 use crate::scope::{in_words, is_protected, narrow_cover, scopes, target_prefix};
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Diagnosis, Verdict};
 use seawall_model::finding::{Findings, Rankings};
 use seawall_model::metric::Metric;
-use seawall_model::plan::{Action, Alternative, Measure, Plan, PlanReport, Scope, Standing};
+use seawall_model::plan::{Action, Alternative, Measure, Plan, PlanReport, RateKey, Scope, Standing};
 use seawall_model::policy::Policy;
 use seawall_model::signature::{Layer, Signature, Test};
 use seawall_model::time::SECOND_NS;
@@ -155,21 +155,22 @@ impl Draft<'_> {
     }
 
     /// Abuse shows on several layers, and so do the senders of requests that nobody could read: what was
-    /// mined says on which. Rates and challenges of requests are never of packets.
+    /// mined, or else what was seen at all, says on which. Rates and challenges of requests are never of
+    /// packets.
     fn suited(&self, ladder: Ladder, over: Over) -> Ladder {
         let is_of_several =
             ladder.cause.class() == Class::Abuse || (ladder.layer == Layer::Http && over == Over::Signatures);
         let signatures = self.input.signatures;
-        match signatures.first().map(|s| s.layer) {
-            Some(layer @ (Layer::Http | Layer::Packet))
-                if is_of_several
-                    && !ladder.forgeable
-                    && signatures.iter().all(|s| s.layer != ladder.layer) =>
-            {
-                Ladder { layer, ..ladder }
-            }
-            _ => ladder,
+        let is_seen = |layer| !self.input.rankings.senders(layer).is_empty();
+        let seen = match signatures.first() {
+            Some(first) if signatures.iter().all(|s| s.layer != ladder.layer) => first.layer,
+            None if !is_seen(Layer::Http) && is_seen(Layer::Packet) => Layer::Packet,
+            _ => ladder.layer,
+        };
+        if is_of_several && !ladder.forgeable && seen != Layer::Dns {
+            return Ladder { layer: seen, ..ladder };
         }
+        ladder
     }
 
     /// Whether it would stop something, and within what the policy allows to be hit.
@@ -251,7 +252,8 @@ impl Draft<'_> {
         };
         match step {
             Step::Limit(key) => {
-                let found = limit(key, ladder.layer, &self.input.normal, self.input.findings)
+                let found = self
+                    .limit(key, ladder)
                     .ok_or("no normal rate was measured, and a guess would cut off the service")?;
                 Ok(Placed {
                     action: Action::RateLimit { key, per_s: found.per_s, burst: found.burst },
@@ -294,6 +296,13 @@ impl Draft<'_> {
         }
     }
 
+    fn limit(&self, key: RateKey, ladder: &Ladder) -> Option<Limit> {
+        match (ladder.cause, key) {
+            (Cause::CredentialAbuse, RateKey::Source) => Some(log_ins()),
+            _ => limit(key, ladder.layer, &self.input.normal, self.input.findings),
+        }
+    }
+
     /// Whether answers may come from a cache: those to readers may.
     fn may_be_cached(&self) -> Result<(), String> {
         let findings = self.input.findings;
@@ -311,9 +320,8 @@ impl Draft<'_> {
     }
 
     fn waiting_room(&self) -> Result<Placed, String> {
-        let found =
-            limit(seawall_model::plan::RateKey::Total, Layer::Http, &self.input.normal, self.input.findings)
-                .ok_or("how many visitors the service can take was never measured")?;
+        let found = limit(RateKey::Total, Layer::Http, &self.input.normal, self.input.findings)
+            .ok_or("how many visitors the service can take was never measured")?;
         Ok(Placed {
             action: Action::WaitingRoom { admitted_per_s: found.per_s },
             reason: format!("admitted: {}", found.origin),

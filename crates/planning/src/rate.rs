@@ -52,6 +52,10 @@ const CLIENTS_PER_NETWORK: f64 = 5.0;
 const UNMEASURED_REQUESTS_PER_S: f64 = 10.0;
 const UNMEASURED_QUERIES_PER_S: f64 = 50.0;
 const UNMEASURED_PACKETS_PER_S: f64 = 200.0;
+/// Log-ins of one address: a person needs one or two, and the many people of an office come one after
+/// another.
+const LOG_INS_PER_S: f64 = 0.2;
+const LOG_INS_BURST: f64 = 20.0;
 /// Least that any limit allows.
 const FLOOR_PER_S: f64 = 1.0;
 /// Per connection table, where nothing normal was measured: browsers open six per host.
@@ -68,6 +72,19 @@ pub(crate) fn limit(
         RateKey::Source => Some(per_source(layer, normal, findings)),
         RateKey::Network => Some(per_network(layer, normal, findings)),
         RateKey::Destination | RateKey::Path | RateKey::Total => whole(layer, normal, findings),
+    }
+}
+
+/// The limit for the log-ins of one source.
+pub(crate) fn log_ins() -> Limit {
+    Limit {
+        per_s: LOG_INS_PER_S,
+        burst: LOG_INS_BURST,
+        is_measured: false,
+        origin: format!(
+            "{LOG_INS_BURST:.0} log-ins at once and {:.0} a minute from then on, which is room for an office behind one address",
+            LOG_INS_PER_S * 60.0
+        ),
     }
 }
 
@@ -101,9 +118,9 @@ pub(crate) fn stopped_share(
     if !matches!(key, RateKey::Source | RateKey::Network) {
         return (1.0 - per_s / total).max(0.0);
     }
-    let dimension = if key == RateKey::Source { "source" } else { "network" };
-    let heaviest: f64 =
-        rankings.of(dimension).iter().map(|r| (r.share * total - per_s).max(0.0) / total).sum();
+    let senders =
+        if key == RateKey::Source { rankings.senders(layer) } else { rankings.sender_networks(layer) };
+    let heaviest: f64 = senders.iter().map(|r| (r.share * total - per_s).max(0.0) / total).sum();
     let mean = mean_rate(layer, findings).filter(|_| key == RateKey::Source);
     let of_mean = mean.map_or(0.0, |m| if m > per_s { 1.0 - per_s / m } else { 0.0 });
     heaviest.max(of_mean).min(1.0)

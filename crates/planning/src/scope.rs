@@ -213,15 +213,15 @@ pub(crate) fn is_protected(prefix: Prefix, input: &PlanInput<'_>) -> bool {
     input.policy.protected_clients.iter().any(|p| p.covers(prefix) || prefix.covers(*p))
 }
 
-/// Senders in the ranking of this name that send far more than they used to.
-fn heavy<'a>(ranking: &str, input: &'a PlanInput<'_>) -> impl Iterator<Item = &'a Ranked> {
-    let all = input.rankings.of(ranking).iter();
+/// Senders that send far more than they used to.
+fn heavy<'a>(layer: Layer, input: &'a PlanInput<'_>) -> impl Iterator<Item = &'a Ranked> {
+    let all = input.rankings.senders(layer).iter();
     all.filter(|r| r.share >= HEAVY_SHARE && r.baseline_share.is_none_or(|b| r.share >= TIMES_NORMAL * b))
 }
 
 /// The one client that nearly all requests come from: nobody else has to answer for it.
 fn one_sender(ladder: &Ladder, input: &PlanInput<'_>) -> Option<Scope> {
-    let ranked = heavy("client", input).find(|r| r.share >= NEARLY_ALL)?;
+    let ranked = heavy(Layer::Http, input).find(|r| r.share >= NEARLY_ALL)?;
     let address: IpAddr = ranked.name.parse().ok()?;
     let is_real = input.rankings.proven_sources.contains(&address)
         && !is_forged(ladder, input)
@@ -238,14 +238,16 @@ fn one_sender(ladder: &Ladder, input: &PlanInput<'_>) -> Option<Scope> {
     })
 }
 
-/// The heaviest sources of the ranking that completed a handshake and are not protected.
+/// The heaviest sources of packets that completed a handshake and are not protected. Requests tell more of
+/// their senders than how many they are, and what that is stands in signatures.
 fn sources(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
     if is_forged(ladder, input) {
         return Err("the senders' addresses may be forged".to_owned());
     }
-    let heavy =
-        heavy("source", input).filter(|r| ladder.layer != Layer::Http || !is_one_visit(r.share, input));
-    let addresses: Vec<IpAddr> = heavy.filter_map(|r| r.name.parse().ok()).collect();
+    if ladder.layer == Layer::Http {
+        return Err("a busy address is refused only with what its requests have in common".to_owned());
+    }
+    let addresses: Vec<IpAddr> = heavy(ladder.layer, input).filter_map(|r| r.name.parse().ok()).collect();
     let named = addresses.len();
     let mut kept: Vec<Prefix> = addresses
         .into_iter()

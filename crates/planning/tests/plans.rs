@@ -293,6 +293,50 @@ fn a_visitor_in_the_first_second_of_a_flood_is_not_blocked() {
     assert!(named(60.0));
 }
 
+/// Broke: the senders of requests are ranked under another name than those of packets, so that no limit
+/// counted how loud they were, and none was proposed against a few loud clients among many.
+#[test]
+fn a_limit_counts_what_the_loudest_clients_send() {
+    let limits = |dimension: &str| {
+        let mut case = Case::new(Cause::HttpFlood);
+        case.signatures.clear();
+        let loud = Ranked { name: "198.51.100.7".into(), share: 0.6, baseline_share: Some(0.0) };
+        case.rankings.dimensions = vec![(dimension.to_owned(), vec![loud])];
+        case.findings.findings.retain(|f| f.metric != Metric::ClientCount);
+        case.plan().0.is_some_and(|plan| {
+            plan.measures.iter().any(|m| matches!(m.action, Action::RateLimit { key: RateKey::Source, .. }))
+        })
+    };
+    assert!(limits("client"));
+    assert!(!limits("source"), "packets say nothing of requests");
+}
+
+/// Broke: a limit on log-ins allowed twice what a browser fetches of pages and their parts, which is more
+/// than any guesser needs.
+#[test]
+fn a_limit_on_log_ins_is_of_log_ins() {
+    let mut case = Case::new(Cause::CredentialAbuse);
+    case.rankings.dimensions =
+        vec![("path".into(), vec![Ranked { name: "/login".into(), share: 0.9, baseline_share: Some(0.0) }])];
+    let limit = |m: &Measure| match m.action {
+        Action::RateLimit { key: RateKey::Source, per_s, burst } => Some((per_s, burst)),
+        _ => None,
+    };
+    let found = plan_for(&case).measures.iter().find_map(limit).expect("a limit");
+    assert!(found.0 < 1.0 && found.1 >= 10.0, "{found:?}");
+}
+
+/// Broke: guesses at SSH in a capture were to be refused with a status of HTTP.
+#[test]
+fn guesses_that_packets_tell_of_are_answered_on_packets() {
+    let mut case = Case::new(Cause::CredentialAbuse);
+    case.signatures.clear();
+    case.rankings.dimensions.retain(|(name, _)| name == "source");
+    let blocks: Vec<Action> =
+        plan_for(&case).measures.into_iter().map(|m| m.action).filter(|a| a.name() == "block").collect();
+    assert_eq!(blocks, [Action::Block { status: 0 }]);
+}
+
 #[test]
 fn protected_sources_are_left_out() {
     for cause in [Cause::CredentialAbuse, Cause::Scraping, Cause::Scan] {

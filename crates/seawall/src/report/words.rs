@@ -112,12 +112,11 @@ pub fn action(action: &Action) -> String {
             )
         }
         Action::RateLimit { key, per_s, .. } if *per_s <= 0.0 => format!("limit {}", rate_key(*key)),
-        Action::RateLimit { key, per_s, burst } => format!(
-            "limit {} to {}/s, bursts of {}",
-            rate_key(*key),
-            figure::quantity(*per_s),
-            figure::quantity(*burst)
-        ),
+        Action::RateLimit { key, per_s, burst } => {
+            let (number, unit) = if *per_s < 1.0 { (60.0 * per_s, " a minute") } else { (*per_s, "/s") };
+            let (number, burst) = (figure::quantity(number), figure::quantity(*burst));
+            format!("limit {} to {number}{unit}, bursts of {burst}", rate_key(*key))
+        }
         Action::Challenge => "ask for a cookie before serving".into(),
         Action::HeaderDeadline { seconds, connections_per_source } => format!(
             "close connections without a complete request after {}, at most {connections_per_source} per source",
