@@ -5,7 +5,7 @@
 use seawall_http_edge::Request;
 use seawall_http_edge::act::{
     Answer, Clearance, CompileContext, Gate, Limits, Memory, Priority, Room, RuleTable, Shedder, Standing,
-    State, TokenKeys,
+    TokenKeys,
 };
 use seawall_model::observation::Method;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope};
@@ -62,10 +62,10 @@ fn tables(meter: &Meter) {
     ];
     for (name, measures) in cases {
         let table = table(measures);
-        let (mut state, limits) = (State::default(), Limits::new(16 << 20, 3));
+        let limits = Limits::new(16 << 20, 3);
         meter.run(name, |n| {
             let now = NOW.plus_ns(n as i64 * 10_000);
-            let _ = black_box(table.decide(&mut state, &limits, now, &request(n), Standing::Unknown));
+            let _ = black_box(table.decide(&limits, now, &request(n), Standing::Unknown));
         });
     }
 }

@@ -17,7 +17,7 @@ use crate::stored::{self, Taking};
 use crate::thread::Thread;
 use arc_swap::ArcSwap;
 use seawall_detection::feature::classify::PathKind;
-use seawall_model::plan::Plan;
+use seawall_model::plan::{Outcome, Plan};
 use seawall_model::policy::Policy;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Timestamp, hash};
@@ -267,6 +267,14 @@ impl Acting {
         Ok(())
     }
 
+    /// What the measures in force held back since the last call.
+    #[must_use]
+    pub fn take_outcomes(&self) -> Vec<Outcome> {
+        let of =
+            |(measure, requests): (&str, u64)| Outcome { measure: measure.to_owned(), requests, packets: 0 };
+        self.rules.load().take_hits().map(of).collect()
+    }
+
     /// Takes all measures away.
     pub fn lift(&self, policy: &Policy) {
         self.install(RuleTable::empty(policy, self.seed));
@@ -319,10 +327,7 @@ impl Acting {
             self.note_sale(&page, now);
             return Entry::Answer(Box::new(page));
         }
-        let decision = {
-            let state = &mut *thread.act_state.borrow_mut();
-            rules.decide(state, &self.limits, now, request, standing)
-        };
+        let decision = rules.decide(&self.limits, now, request, standing);
         match decision.verdict {
             Verdict::Pass => {}
             Verdict::Delay { ms } => {

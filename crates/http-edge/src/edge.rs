@@ -13,7 +13,7 @@ use crate::thread::{Common, Shared};
 use arc_swap::ArcSwap;
 use seawall_detection::Window;
 use seawall_model::Timestamp;
-use seawall_model::plan::Plan;
+use seawall_model::plan::{Outcome, Plan};
 use seawall_model::policy::Policy;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -193,6 +193,13 @@ impl Edge {
         self.lasting.acting.enforce(plan, policy, now)?;
         self.follow_plan();
         Ok(())
+    }
+
+    /// What the measures in force held back since the last call; those that are no rule for single
+    /// requests (deadlines, waiting rooms) are not told.
+    #[must_use]
+    pub fn take_outcomes(&self) -> Vec<Outcome> {
+        self.lasting.acting.take_outcomes()
     }
 
     /// Takes all measures away.

@@ -61,7 +61,6 @@ pub struct Thread {
     pub acting: Arc<Acting>,
     /// What acts on each site.
     pub sites: Vec<Arc<SiteActing>>,
-    pub act_state: RefCell<act::State>,
     /// Answers that are kept while a plan asks for it.
     pub cache: RefCell<act::MicroCache>,
     sense: RefCell<Sense>,
@@ -128,7 +127,6 @@ impl Thread {
             draining: Arc::clone(&common.draining),
             acting: Arc::clone(&common.acting),
             sites: common.sites.clone(),
-            act_state: RefCell::default(),
             cache: RefCell::new(stored::cache(settings)),
             sense: RefCell::new(Sense::new(number)),
             log: RefCell::default(),

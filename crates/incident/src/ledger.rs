@@ -4,6 +4,7 @@ use seawall_model::Timestamp;
 use seawall_model::cause::Cause;
 use seawall_model::change::ChangeKind;
 use seawall_model::diagnosis::Verdict;
+use seawall_model::plan::Outcome;
 use seawall_model::report::{TimelineEntry, TriageReport};
 use serde::{Deserialize, Serialize};
 
@@ -48,11 +49,7 @@ pub enum Event {
         text: String,
     },
     /// What an enforcer read back of a measure.
-    ReadBack {
-        measure: String,
-        hits: u64,
-        harm_share: Option<f64>,
-    },
+    ReadBack(Outcome),
     /// A measure was taken back.
     Withdrawn {
         measure: String,
@@ -173,8 +170,8 @@ mod tests {
     fn entries_survive_json() {
         let mut ledger = Ledger::default();
         ledger.append(Timestamp(1), Actor::Person("ada".into()), Event::Acknowledged);
-        let measure = "m1".to_owned();
-        ledger.append(Timestamp(2), Actor::Seawall, Event::ReadBack { measure, hits: 7, harm_share: None });
+        let outcome = Outcome { measure: "m1".to_owned(), requests: 7, packets: 0 };
+        ledger.append(Timestamp(2), Actor::Seawall, Event::ReadBack(outcome));
         let json = serde_json::to_string(&ledger).expect("plain data");
         assert_eq!(serde_json::from_str::<Ledger>(&json).expect("its own output"), ledger);
     }

@@ -125,6 +125,17 @@ impl Action {
     }
 }
 
+/// What enforcers read back of a measure.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The measure's id.
+    pub measure: String,
+    /// Requests that it held back: refused, challenged or delayed.
+    pub requests: u64,
+    /// Packets that it dropped in the kernel.
+    pub packets: u64,
+}
+
 /// One measure of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measure {

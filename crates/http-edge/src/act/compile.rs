@@ -9,7 +9,7 @@ use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::signature::{Layer, Signature, Test};
 use seawall_model::{Prefix, hash};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 pub(super) fn empty(policy: &Policy, seed: u64) -> RuleTable {
     let draft = Draft { errors: Vec::new(), drafts: Vec::new(), site: SiteMeasures::default() };
@@ -68,6 +68,7 @@ impl Draft {
                 share: share_of_hashes(m.initial_share),
                 salt,
                 at_once: AtomicU32::new(0),
+                hits: AtomicU64::new(0),
             },
             addresses,
         ));

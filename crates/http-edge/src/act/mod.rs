@@ -32,6 +32,6 @@ pub use page::Page;
 pub use parts::part_of;
 pub use price::Price;
 pub use room::{Place, WaitingRoom};
-pub use rules::{CompileContext, Hits, LimitKey, RuleTable, SiteMeasures, State};
+pub use rules::{CompileContext, LimitKey, RuleTable, SiteMeasures};
 pub use shed::{Answer, Priority, Queued, Room, Shedder};
 pub use token::{TokenError, TokenKeys, TokenText};

@@ -19,7 +19,7 @@ use seawall_model::signature::Test;
 use seawall_model::{Prefix, Timestamp, hash};
 use seawall_signature::{RequestView, holds_for_request, kept};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What a limit counts by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +93,9 @@ pub(super) struct Rule {
     pub(super) salt: u64,
     /// Requests that the upstream works on now, for [`Act::Cap`].
     pub(super) at_once: AtomicU32,
+    /// Requests that it held back (in observe mode: would have) since that was last read. Shared by all
+    /// threads, as limits are: it is touched only where a request is held back.
+    pub(super) hits: AtomicU64,
 }
 
 /// Figures of a plan that belong to the connection or the site rather than to one request.
@@ -130,22 +133,6 @@ pub struct RuleTable {
     pub(super) site: SiteMeasures,
 }
 
-/// Hits of each rule, per thread; rates are shared by all threads, counts are not.
-#[derive(Debug, Default)]
-pub struct State {
-    generation: u64,
-    hits: Vec<Hits>,
-}
-
-/// What one rule did on one thread since the counts were last taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hits {
-    /// Requests that the rule's scope held.
-    pub matched: u64,
-    /// Requests that it decided against (in observe mode: would have).
-    pub decided: u64,
-}
-
 /// Longest that a request above its limit is delayed instead of refused.
 const PATIENCE_NS: u64 = 250_000_000;
 /// What a challenged client without a page is told to wait.
@@ -166,10 +153,9 @@ impl RuleTable {
         compile::empty(policy, seed)
     }
 
-    /// Decides about a request. Limits are charged in `limits`, hits are counted in `state`.
+    /// Decides about a request. Limits are charged in `limits`.
     pub fn decide(
         &self,
-        state: &mut State,
         limits: &Limits,
         now: Timestamp,
         request: &Request<'_>,
@@ -179,7 +165,6 @@ impl RuleTable {
         if self.rules.is_empty() || self.is_protected(request.client) {
             return decision;
         }
-        state.follow(self);
         let mut candidates = self.by_address.rules_of(request.client);
         candidates.union(&self.anywhere);
         let texts = Texts::of(request);
@@ -190,7 +175,6 @@ impl RuleTable {
             if !rule.applies(&view, now) {
                 continue;
             }
-            state.hits[index].matched += 1;
             let own = RuleIndex(index as u16);
             let verdict = rule.verdict(own, &mut decision, request, standing, limits, now);
             // Limits have counted by now: they count everybody, and act on a share.
@@ -198,7 +182,7 @@ impl RuleTable {
             if verdict == Verdict::Pass || !is_concerned {
                 continue;
             }
-            state.hits[index].decided += 1;
+            rule.hits.fetch_add(1, Relaxed);
             decision.rule.get_or_insert(own);
             if self.observe {
                 break;
@@ -227,7 +211,11 @@ impl RuleTable {
     pub fn enter(&self, cap: RuleIndex) -> bool {
         let Some(rule) = self.rules.get(usize::from(cap.0)) else { return true };
         let Act::Cap { most } = rule.act else { return true };
-        rule.at_once.fetch_update(Relaxed, Relaxed, |n| (n < most).then_some(n + 1)).is_ok()
+        let has_room = rule.at_once.fetch_update(Relaxed, Relaxed, |n| (n < most).then_some(n + 1)).is_ok();
+        if !has_room {
+            rule.hits.fetch_add(1, Relaxed);
+        }
+        has_room
     }
 
     /// A request that entered is done.
@@ -242,6 +230,12 @@ impl RuleTable {
     #[must_use]
     pub fn serves_stale(&self) -> bool {
         self.rules.iter().any(|rule| matches!(rule.act, Act::Stale { .. }))
+    }
+
+    /// The ids of the measures that hold requests back, each with how many it did since the last call.
+    pub fn take_hits(&self) -> impl Iterator<Item = (&str, u64)> {
+        let holding = self.rules.iter().filter(|rule| !matches!(rule.act, Act::Stale { .. }));
+        holding.map(|rule| (&*rule.measure, rule.hits.swap(0, Relaxed)))
     }
 
     /// The id of the measure behind a rule.
@@ -269,27 +263,6 @@ impl RuleTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
-    }
-}
-
-impl State {
-    /// Counts since the last call, with the ids of the measures. Counts of an older table are
-    /// gone once a newer one decided: take them before a swap, or lose at most what came between.
-    pub fn take_hits<'a>(&mut self, table: &'a RuleTable) -> Vec<(&'a str, Hits)> {
-        self.follow(table);
-        let taken = table.rules.iter().zip(&mut self.hits);
-        taken
-            .map(|(rule, hits)| (&*rule.measure, std::mem::take(hits)))
-            .filter(|(_, h)| h.matched > 0)
-            .collect()
-    }
-
-    fn follow(&mut self, table: &RuleTable) {
-        if self.generation != table.generation || self.hits.len() != table.rules.len() {
-            self.generation = table.generation;
-            self.hits.clear();
-            self.hits.resize(table.rules.len(), Hits::default());
-        }
     }
 }
 

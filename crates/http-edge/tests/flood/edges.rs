@@ -5,7 +5,7 @@ use seawall_http_edge::Request;
 use seawall_http_edge::act::limit::Rate;
 use seawall_http_edge::act::{
     Answer, Clearance, CompileContext, Gate, Limits, Memory, Priority, Queued, Room, RuleTable, Shedder,
-    Sighting, State, TokenKeys, Verdict, is_navigation, part_of,
+    Sighting, TokenKeys, Verdict, is_navigation, part_of,
 };
 use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
@@ -111,7 +111,6 @@ pub struct Seawall {
     memory: Memory,
     shedder: Shedder,
     limits: Limits,
-    state: State,
     table: RuleTable,
     tickets: u64,
     held: BTreeMap<Priority, VecDeque<(u64, Timestamp, Queued, Ask)>>,
@@ -127,7 +126,6 @@ impl Seawall {
             memory: Memory::new(4 << 20, 30, 11, start),
             shedder: Shedder::new(64, 1_024, start),
             limits: Limits::new(1 << 20, 13),
-            state: State::default(),
             table: RuleTable::empty(&policy, 17),
             tickets: 0,
             held: BTreeMap::new(),
@@ -166,7 +164,7 @@ impl Edge for Seawall {
     fn arrive(&mut self, ask: &Ask, now: Timestamp) -> Reply {
         let request = ask.request();
         let sighting = self.sight(&request, now);
-        let decision = self.table.decide(&mut self.state, &self.limits, now, &request, sighting.standing);
+        let decision = self.table.decide(&self.limits, now, &request, sighting.standing);
         match decision.verdict {
             Verdict::Pass => {}
             Verdict::Challenge => {

@@ -17,7 +17,7 @@ use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input, LastSecond};
 use seawall_incident::{Actor, Event, Stage};
 use seawall_model::change::Change;
-use seawall_model::plan::Plan;
+use seawall_model::plan::{Outcome, Plan};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::report::TriageReport;
 use seawall_model::signature::{Layer, Signature};
@@ -306,6 +306,12 @@ impl Control {
         self.incident.as_ref()?.stage.plan()
     }
 
+    /// What the measures in force have done so far.
+    #[must_use]
+    pub fn outcomes(&self) -> &[Outcome] {
+        self.incident.as_ref().map_or(&[], Incident::outcomes)
+    }
+
     #[must_use]
     pub fn has_incident(&self) -> bool {
         self.incident.is_some()
@@ -439,6 +445,7 @@ impl Control {
 
     /// Once a second: is the plan good, and should it be another?
     fn look_at_plan(&mut self, now: Timestamp) {
+        self.read_outcomes();
         let known = self.known_second();
         if self.incident.is_none() {
             self.goodput.calm_second(known);
@@ -558,6 +565,14 @@ impl Control {
         so_far
     }
 
+    /// What the measures in force did is added up.
+    fn read_outcomes(&mut self) {
+        let outcomes = self.hands.take_outcomes();
+        if let Some(incident) = &mut self.incident {
+            incident.add(outcomes);
+        }
+    }
+
     /// A plan is in force from now on, and its harm is watched.
     fn watch(&mut self, generation: u64, now: Timestamp) {
         let so_far = self.known_so_far();
@@ -605,6 +620,7 @@ impl Control {
         self.generation += 1;
         plan.generation = self.generation;
         plan.parent = self.plan().map(|p| p.generation);
+        self.read_outcomes();
         if let Err(errors) = self.hands.enforce(&plan, &self.policy, now) {
             self.tell_once(format!("a plan cannot be enforced: {errors}"));
             return;
@@ -649,16 +665,17 @@ impl Control {
     }
 
     fn withdraw_by(&mut self, actor: Actor, why: &str, now: Timestamp) {
+        self.read_outcomes();
         let Some(incident) = &mut self.incident else { return };
         let Some(plan) = incident.stage.withdraw() else { return };
-        if self.policy.mode == Mode::Enforce {
-            incident.withdrawn(&plan, why, actor, now);
-        }
-        self.lift();
-        self.goodput.released();
         self.told.push(match self.policy.mode {
-            Mode::Enforce => Told::Withdrawn(why.to_owned()),
+            Mode::Enforce => {
+                let outcomes = incident.withdrawn(&plan, why, actor, now);
+                Told::Withdrawn { why: why.to_owned(), outcomes }
+            }
             Mode::Observe => Told::Noted(format!("what was proposed is dropped: {why}")),
         });
+        self.lift();
+        self.goodput.released();
     }
 }

@@ -71,7 +71,9 @@ pub fn told(told: &Told, now: Timestamp) -> Value {
             )
         }
         Told::Widened => line("widened", now, json!({})),
-        Told::Withdrawn(why) => line("withdrawn", now, json!({ "why": why })),
+        Told::Withdrawn { why, outcomes } => {
+            line("withdrawn", now, json!({ "why": why, "outcomes": outcomes }))
+        }
         Told::Ended { report, folder } => {
             line("ended", now, json!({ "verdict": report.verdict, "folder": folder }))
         }
@@ -118,7 +120,10 @@ mod tests {
 
     #[test]
     fn every_line_says_what_it_is_and_when() {
-        let line = told(&Told::Withdrawn("undone by hand".into()), Timestamp::from_seconds(7));
+        let line = told(
+            &Told::Withdrawn { why: "undone by hand".into(), outcomes: Vec::new() },
+            Timestamp::from_seconds(7),
+        );
         assert_eq!(line["schema"], SCHEMA);
         assert_eq!(line["event"], "withdrawn");
         assert_eq!(line["why"], "undone by hand");

@@ -10,7 +10,7 @@ use seawall_engine::goodput::KnownSecond;
 use seawall_http_edge::{Counter, Edge};
 use seawall_kernel::{Carrier, concerns_packets};
 use seawall_model::change::Change;
-use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope};
+use seawall_model::plan::{Action, Measure, Outcome, Plan, RateKey, Scope};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::signature::{Layer, ShareEstimate};
 use seawall_model::{Prefix, Timestamp};
@@ -136,6 +136,13 @@ impl Hands {
             Some(packets) => packets.enforce(&part, &policy),
             None => Ok(()),
         }
+    }
+
+    /// What the measures in force held back since the last call.
+    pub fn take_outcomes(&mut self) -> Vec<Outcome> {
+        let mut outcomes = self.edge.take_outcomes();
+        outcomes.extend(self.packets.iter_mut().flat_map(Packets::take_outcomes));
+        outcomes
     }
 
     /// Takes all measures away.

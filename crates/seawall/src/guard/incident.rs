@@ -6,7 +6,7 @@ use crate::report::words;
 use seawall_incident::status::Notice;
 use seawall_incident::{Actor, Event, Ledger, Stage};
 use seawall_model::diagnosis::Verdict;
-use seawall_model::plan::Plan;
+use seawall_model::plan::{Outcome, Plan};
 use seawall_model::report::TriageReport;
 use seawall_model::{Cause, Class, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -43,8 +43,8 @@ pub enum Told {
     Engaged { plan: Plan, observe: bool },
     /// They did no harm on a share, and act on all now.
     Widened,
-    /// The measures are withdrawn, and why.
-    Withdrawn(String),
+    /// The measures are withdrawn, why, and what they did.
+    Withdrawn { why: String, outcomes: Vec<Outcome> },
     /// It is over. `folder`: where it is written up.
     Ended { report: Box<TriageReport>, folder: Option<PathBuf> },
     /// Something that is good to know.
@@ -80,6 +80,9 @@ pub(super) struct Incident {
     /// What was done about it, and by whom.
     #[serde(default)]
     done: Ledger,
+    /// What the measures in force have done so far.
+    #[serde(default)]
+    outcomes: Vec<Outcome>,
     /// The measures that were in force last: what is told of them at the end is no proposal.
     #[serde(default)]
     engaged: Option<Plan>,
@@ -98,6 +101,7 @@ impl Incident {
             rival: None,
             notified: None,
             done: Ledger::default(),
+            outcomes: Vec::new(),
             engaged: None,
         }
     }
@@ -131,8 +135,37 @@ impl Incident {
         [Told::Ended { report, folder }].into_iter().chain(trouble).collect()
     }
 
+    /// Adds up what enforcers have read back.
+    pub(super) fn add(&mut self, outcomes: Vec<Outcome>) {
+        for new in outcomes {
+            match self.outcomes.iter_mut().find(|o| o.measure == new.measure) {
+                Some(outcome) => {
+                    outcome.requests += new.requests;
+                    outcome.packets += new.packets;
+                }
+                None => self.outcomes.push(new),
+            }
+        }
+        self.outcomes.sort_by(|a, b| (a.measure.len(), &a.measure).cmp(&(b.measure.len(), &b.measure)));
+    }
+
+    /// What the measures in force have done so far.
+    pub(super) fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    /// Notes what the measures did that are not in force any more.
+    fn read_back(&mut self, now: Timestamp) -> Vec<Outcome> {
+        let outcomes = std::mem::take(&mut self.outcomes);
+        for outcome in &outcomes {
+            self.note(now, Actor::Seawall, Event::ReadBack(outcome.clone()));
+        }
+        outcomes
+    }
+
     /// Notes that measures are in force.
     pub(super) fn engaged(&mut self, plan: &Plan, now: Timestamp) {
+        self.read_back(now);
         self.engaged = Some(plan.clone());
         for measure in &plan.measures {
             let scope = words::scope(&measure.scope, measure.target.as_deref());
@@ -141,12 +174,14 @@ impl Incident {
         }
     }
 
-    /// Notes that they are not any more.
-    pub(super) fn withdrawn(&mut self, plan: &Plan, why: &str, by: Actor, now: Timestamp) {
+    /// Notes that they are not any more. Returns what they did.
+    pub(super) fn withdrawn(&mut self, plan: &Plan, why: &str, by: Actor, now: Timestamp) -> Vec<Outcome> {
+        let outcomes = self.read_back(now);
         for measure in &plan.measures {
             let event = Event::Withdrawn { measure: measure.id.clone(), reason: why.to_owned() };
             self.note(now, by.clone(), event);
         }
+        outcomes
     }
 
     /// Notes something else that somebody did.
@@ -355,6 +390,24 @@ mod tests {
         };
         assert_eq!(told(Some(plan(3))), Some(3));
         assert_eq!(told(None), Some(9));
+    }
+
+    /// Broke: nobody could say what a measure had done: requests were counted as it held them back, and the
+    /// count was read by nothing.
+    #[test]
+    fn what_measures_did_is_read_back() {
+        let did = |measure: &str, requests, packets| Outcome { measure: measure.into(), requests, packets };
+        let mut incident = Incident::open(Timestamp::from_seconds(7));
+        incident.add(vec![did("m1", 5, 0), did("m2", 0, 0)]);
+        incident.add(vec![did("m1", 2, 9)]);
+        let expected = [did("m1", 7, 9), did("m2", 0, 0)];
+        assert_eq!(incident.outcomes(), expected);
+        let withdrawn = incident.withdrawn(&plan(1), "calm", Actor::Seawall, Timestamp::from_seconds(8));
+        assert_eq!(withdrawn, expected);
+        assert!(incident.outcomes().is_empty(), "what comes next counts from nothing");
+        let read = |event: &Event| if let Event::ReadBack(o) = event { Some(o.clone()) } else { None };
+        let told: Vec<Outcome> = incident.done().entries().iter().filter_map(|e| read(&e.event)).collect();
+        assert_eq!(told, expected);
     }
 
     /// Broke: of a flood that turned into password guessing the write-up knew the guessing alone.

@@ -8,7 +8,7 @@ use super::incident::Told;
 use crate::console::Console;
 use crate::report::{self, moment, text, words};
 use seawall_http_edge::Edge;
-use seawall_model::plan::Plan;
+use seawall_model::plan::{Outcome, Plan};
 use seawall_model::{Class, Timestamp};
 use std::io::{self, Write};
 
@@ -94,7 +94,11 @@ impl Live<'_> {
             }
             Told::Engaged { plan, observe } => self.measures(&at, plan, *observe),
             Told::Widened => writeln!(self.out, "{at}  no harm seen: measures act on all of it now"),
-            Told::Withdrawn(why) => writeln!(self.out, "{at}  measures withdrawn: {why}"),
+            Told::Withdrawn { why, outcomes } => {
+                let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).sum();
+                let did = words::held_back(sum(|o| o.requests), sum(|o| o.packets));
+                writeln!(self.out, "{at}  measures withdrawn: {why}; they {did}")
+            }
             Told::Ended { report, folder: None } if report.verdict.class == Class::Normal => Ok(()),
             Told::Ended { report, folder } => {
                 writeln!(self.out, "{at}  over: {}", text::visible(&words::verdict(&report.verdict)))?;

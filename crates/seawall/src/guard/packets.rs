@@ -3,13 +3,14 @@
 
 use super::openings::{HostCounters, Openings};
 use seawall_detection::Window;
-use seawall_kernel::{Carrier, DnsAnswers, KernelError, KernelFilter, Moment, Settings};
+use seawall_kernel::{Carrier, DnsAnswers, Hits, KernelError, KernelFilter, Moment, Settings};
 use seawall_model::observation::{ConnectionEvent, FlowState, Observation, Packet, protocol, tcp_flags};
-use seawall_model::plan::{Measure, Plan, Scope};
+use seawall_model::plan::{Measure, Outcome, Plan, Scope};
 use seawall_model::policy::Policy;
 use seawall_model::{Timestamp, hash};
 use seawall_sensor::flow::{Flow, Limits, Sink, Table};
 use seawall_wire::packet::frame;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Samples that each processor may take a second: a small site's packets are all seen.
@@ -37,7 +38,10 @@ pub struct Packets {
     harm: Harm,
     samples: u64,
     /// By the rules that are in force now, and by all that were.
-    dropped: u64,
+    /// What each measure had dropped when that was counted last.
+    counted: BTreeMap<String, u64>,
+    /// What each has dropped since that was taken.
+    outcomes: BTreeMap<String, u64>,
     dropped_in_all: u64,
     is_dropping: bool,
 }
@@ -71,7 +75,8 @@ impl Packets {
             plan: None,
             harm: Harm::default(),
             samples: 0,
-            dropped: 0,
+            counted: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
             dropped_in_all: 0,
             is_dropping: false,
         })
@@ -170,12 +175,7 @@ impl Packets {
     pub fn look_after(&mut self) -> Vec<String> {
         let mut told: Vec<String> = self.raise().into_iter().collect();
         told.extend(self.filter.take_notes());
-        let hits = self.filter.hits().unwrap_or_default();
-        let dropped: u64 = hits.iter().map(|h| h.counts.dropped_packets).sum();
-        self.is_dropping = dropped > self.dropped;
-        // New rules count from nothing.
-        self.dropped_in_all += dropped.checked_sub(self.dropped).unwrap_or(dropped);
-        self.dropped = dropped;
+        self.is_dropping = self.count() > 0;
         match self.filter.audit(Moment::now()) {
             Ok(found) => told.extend(
                 found.iter().map(|what| format!("the kernel filter was changed and is put right: {what}")),
@@ -183,6 +183,28 @@ impl Packets {
             Err(error) => told.push(error.to_string()),
         }
         told
+    }
+
+    /// Counts what was dropped since the last call, and returns how much.
+    fn count(&mut self) -> u64 {
+        let mut counted = 0;
+        for Hits { measure, counts } in self.filter.hits().unwrap_or_default() {
+            let now = counts.dropped_packets;
+            let before = self.counted.insert(measure.clone(), now).unwrap_or(0);
+            // New rules count from nothing.
+            let more = now.checked_sub(before).unwrap_or(now);
+            *self.outcomes.entry(measure).or_default() += more;
+            counted += more;
+        }
+        self.dropped_in_all += counted;
+        counted
+    }
+
+    /// What the measures in force dropped since the last call.
+    pub fn take_outcomes(&mut self) -> Vec<Outcome> {
+        self.count();
+        let taken = std::mem::take(&mut self.outcomes).into_iter();
+        taken.map(|(measure, packets)| Outcome { measure, requests: 0, packets }).collect()
     }
 
     /// Raises shares within a second where much was dropped since the last time, and none of it was

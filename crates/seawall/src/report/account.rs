@@ -153,10 +153,8 @@ pub fn moment(entry: &Entry, story: &Story<'_>) -> Moment {
         Event::Peak { text } => with("the peak", text),
         Event::Note { text } => text.clone(),
         Event::Applied { measure, text } => format!("measure {measure} applied: {text}"),
-        Event::ReadBack { measure, hits, harm_share } => {
-            let harm =
-                harm_share.map(|h| format!(", {} of normal traffic", figure::share(h))).unwrap_or_default();
-            format!("measure {measure} has hit {}{harm}", figure::whole(*hits))
+        Event::ReadBack(outcome) => {
+            format!("measure {} {}", outcome.measure, words::held_back(outcome.requests, outcome.packets))
         }
         Event::Withdrawn { measure, reason } => format!("measure {measure} taken back: {reason}"),
         Event::Acknowledged => "acknowledged".into(),

@@ -92,6 +92,19 @@ pub fn verdict(verdict: &Verdict) -> String {
     shown
 }
 
+/// What measures did, as a predicate.
+#[must_use]
+pub fn held_back(requests: u64, packets: u64) -> String {
+    let counted =
+        |n: u64, what: &str| format!("{} {what}{}", figure::whole(n), if n == 1 { "" } else { "s" });
+    match (requests, packets) {
+        (0, 0) => "held nothing back".into(),
+        (n, 0) => format!("held back {}", counted(n, "request")),
+        (0, n) => format!("dropped {}", counted(n, "packet")),
+        (r, p) => format!("held back {} and dropped {}", counted(r, "request"), counted(p, "packet")),
+    }
+}
+
 /// What to do, as a command to a person.
 #[must_use]
 pub fn action(action: &Action) -> String {

@@ -67,7 +67,7 @@ fn page(client: [u8; 4]) -> Request<'static> {
 /// Decides with tables of its own.
 fn decided(table: &RuleTable, request: &Request<'_>) -> Decision {
     let limits = Limits::new(4_096, 1);
-    table.decide(&mut State::default(), &limits, NOW, request, Standing::Unknown)
+    table.decide(&limits, NOW, request, Standing::Unknown)
 }
 
 const REFUSED: Verdict = Verdict::Refuse { status: 403, retry_after_s: 0 };
@@ -200,15 +200,14 @@ fn observing_counts_and_changes_nothing() {
     let stale = measure("m2", Action::ServeStale { seconds: 9 }, Scope::All);
     let measures = vec![block("m1", signature(vec![Test::Method(Method::Get)])), stale];
     let table = RuleTable::compile(&plan(measures), &policy, &CONTEXT).unwrap();
-    let (mut state, limits) = (State::default(), Limits::new(4_096, 1));
+    let limits = Limits::new(4_096, 1);
     for _ in 0..5 {
-        let decision = table.decide(&mut state, &limits, NOW, &page([192, 0, 2, 1]), Standing::Unknown);
+        let decision = table.decide(&limits, NOW, &page([192, 0, 2, 1]), Standing::Unknown);
         assert_eq!((decision.verdict, decision.stale_s), (Verdict::Pass, 0));
         assert_eq!(decision.rule.and_then(|r| table.measure(r)), Some("m1"));
     }
-    let hits: Vec<_> = state.take_hits(&table);
-    assert!(hits.contains(&("m1", Hits { matched: 5, decided: 5 })), "{hits:?}");
-    assert!(state.take_hits(&table).is_empty());
+    assert_eq!(table.take_hits().collect::<Vec<_>>(), [("m1", 5)]);
+    assert_eq!(table.take_hits().map(|(_, hits)| hits).sum::<u64>(), 0);
 }
 
 #[test]
@@ -235,7 +234,7 @@ fn a_measure_ends_at_its_expiry() {
     let at = |s: i64| {
         let now = NOW.plus_ns(s * SECOND_NS);
         let limits = Limits::new(4_096, 1);
-        table.decide(&mut State::default(), &limits, now, &page([192, 0, 2, 1]), Standing::Unknown).verdict
+        table.decide(&limits, now, &page([192, 0, 2, 1]), Standing::Unknown).verdict
     };
     assert_eq!(at(599), REFUSED);
     assert_eq!(at(600), Verdict::Pass);
@@ -245,10 +244,10 @@ fn a_measure_ends_at_its_expiry() {
 fn a_limit_delays_a_little_and_then_refuses_with_the_time_to_wait() {
     let limit = Action::RateLimit { key: RateKey::Source, per_s: 10.0, burst: 2.0 };
     let table = table(vec![measure("m1", limit, Scope::All)]);
-    let (mut state, limits) = (State::default(), Limits::new(4_096, 1));
-    let mut decide = |client: u8, ms: i64| {
+    let limits = Limits::new(4_096, 1);
+    let decide = |client: u8, ms: i64| {
         let now = NOW.plus_ns(ms * MILLISECOND_NS);
-        table.decide(&mut state, &limits, now, &page([192, 0, 2, client]), Standing::Unknown).verdict
+        table.decide(&limits, now, &page([192, 0, 2, client]), Standing::Unknown).verdict
     };
     assert_eq!([decide(1, 0), decide(1, 0)], [Verdict::Pass, Verdict::Pass]);
     assert!(matches!(decide(1, 0), Verdict::Delay { ms: 99..=101 }));
@@ -264,11 +263,11 @@ fn a_share_of_a_total_limit_counts_everybody() {
         measure("m1", Action::RateLimit { key: RateKey::Total, per_s: 1.0, burst: 50.0 }, Scope::All);
     total.initial_share = 0.25;
     let table = table(vec![total]);
-    let (mut state, limits) = (State::default(), Limits::new(4_096, 1));
+    let limits = Limits::new(4_096, 1);
     let refused = (0..400_u32)
         .filter(|n| {
             let request = page((0x0A00_0000 + n).to_be_bytes());
-            table.decide(&mut state, &limits, NOW, &request, Standing::Unknown).verdict != Verdict::Pass
+            table.decide(&limits, NOW, &request, Standing::Unknown).verdict != Verdict::Pass
         })
         .count();
     assert!((60..=115).contains(&refused), "{refused} of 350 beyond the limit");
@@ -294,9 +293,7 @@ fn keys_of_limits_tell_clients_apart_as_they_say() {
 fn challenges_are_for_pages_of_strangers() {
     let table = table(vec![measure("m1", Action::Challenge, Scope::All)]);
     let limits = Limits::new(4_096, 1);
-    let verdict = |request: &Request<'_>, standing| {
-        table.decide(&mut State::default(), &limits, NOW, request, standing).verdict
-    };
+    let verdict = |request: &Request<'_>, standing| table.decide(&limits, NOW, request, standing).verdict;
     let page = page([192, 0, 2, 1]);
     let call = Request { path: b"/api/stock", accept: b"application/json", ..page };
     let part = Request { path: b"/app.css", accept: b"text/css", ..page };
@@ -317,14 +314,14 @@ fn the_narrowest_limit_is_charged_first() {
     let total = Action::RateLimit { key: RateKey::Total, per_s: 1.0, burst: 100.0 };
     let each = Action::RateLimit { key: RateKey::Source, per_s: 1.0, burst: 3.0 };
     let table = table(vec![measure("all", total, Scope::All), measure("each", each, Scope::All)]);
-    let (mut state, limits) = (State::default(), Limits::new(4_096, 1));
+    let limits = Limits::new(4_096, 1);
     for _ in 0..300 {
-        let loud = table.decide(&mut state, &limits, NOW, &page([192, 0, 2, 1]), Standing::Unknown);
+        let loud = table.decide(&limits, NOW, &page([192, 0, 2, 1]), Standing::Unknown);
         if loud.verdict != Verdict::Pass {
             assert_eq!(loud.rule.and_then(|r| table.measure(r)), Some("each"));
         }
     }
-    let quiet = table.decide(&mut state, &limits, NOW, &page([192, 0, 2, 2]), Standing::Unknown);
+    let quiet = table.decide(&limits, NOW, &page([192, 0, 2, 2]), Standing::Unknown);
     assert_eq!(quiet.verdict, Verdict::Pass, "one loud source must not use up what is for all");
 }
 
@@ -335,10 +332,10 @@ fn strangers_who_are_challenged_do_not_use_up_what_all_share() {
     let search = || signature(vec![Test::Path("/search".into())]);
     let limit = Action::RateLimit { key: RateKey::Path, per_s: 1.0, burst: 2.0 };
     let table = table(vec![measure("m1", limit, search()), measure("m2", Action::Challenge, search())]);
-    let (mut state, limits) = (State::default(), Limits::new(4_096, 1));
-    let mut asks = |last: u8, standing| {
+    let limits = Limits::new(4_096, 1);
+    let asks = |last: u8, standing| {
         let request = Request { path: b"/search", ..page([192, 0, 2, last]) };
-        table.decide(&mut state, &limits, NOW, &request, standing).verdict
+        table.decide(&limits, NOW, &request, standing).verdict
     };
     for last in 0..100 {
         assert_eq!(asks(last, Standing::Unknown), Verdict::Challenge);
