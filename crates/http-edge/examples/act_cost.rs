@@ -5,7 +5,7 @@
 use seawall_http_edge::Request;
 use seawall_http_edge::act::{
     Answer, Clearance, CompileContext, Gate, Limits, Memory, Priority, Room, RuleTable, Shedder, Standing,
-    TokenKeys,
+    TokenKeys, TokenSecrets,
 };
 use seawall_model::observation::Method;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope};
@@ -71,7 +71,7 @@ fn tables(meter: &Meter) {
 }
 
 fn parts(meter: &Meter) {
-    let gate = Gate::new(TokenKeys::new(&[1; 32]));
+    let gate = Gate::new(TokenKeys::new(&TokenSecrets::new([1; 32], NOW)));
     let pass = gate.ticket(&request(1), 5, NOW);
     let cookie = format!("theme=dark; seawall={}; lang=en", pass.as_str());
     let later = NOW.plus_ns(SECOND_NS);

@@ -5,7 +5,7 @@ use crate::Request;
 use crate::act::cache::{Found, Key};
 use crate::act::{
     self, Answer, CompileContext, CompileErrors, Gate, Memory, Page, Place, Price, Priority, Room, RuleIndex,
-    RuleTable, Shedder, Sighting, Standing, TokenKeys, Verdict, WaitingRoom, is_navigation, page, part_of,
+    RuleTable, Shedder, Sighting, Standing, TokenKeys, TokenSecrets, Verdict, WaitingRoom, is_navigation, page, part_of,
 };
 use crate::counters::Counter;
 use crate::exchange::Fault;
@@ -49,7 +49,8 @@ pub struct Acting {
     rules: ArcSwap<RuleTable>,
     limits: act::Limits,
     memory: Memory,
-    gate: Gate,
+    gate: ArcSwap<Gate>,
+    tokens: Mutex<TokenSecrets>,
     price: Price,
     /// Every site that there is or was.
     sites: Mutex<Vec<(SiteKey, Arc<SiteActing>)>>,
@@ -218,7 +219,8 @@ impl Acting {
             rules: ArcSwap::from_pointee(RuleTable::empty(policy, seed)),
             limits: act::Limits::new(LIMITS_BYTES, seed),
             memory,
-            gate: Gate::new(TokenKeys::new(&kept.secret)),
+            gate: ArcSwap::from_pointee(Gate::new(TokenKeys::new(&kept.tokens))),
+            tokens: Mutex::new(kept.tokens),
             price: Price::default(),
             sites: Mutex::default(),
             kept_sites: kept.sites,
@@ -280,11 +282,23 @@ impl Acting {
         self.install(RuleTable::empty(policy, self.seed));
     }
 
+    /// See [`crate::Edge::renew_secret`].
+    pub fn renew_secret(&self, draw: impl FnOnce() -> Option<[u8; 32]>, now: Timestamp) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if tokens.is_due(now)
+            && let Some(secret) = draw()
+        {
+            *tokens = tokens.renewed(secret, now);
+            self.gate.store(Arc::new(Gate::new(TokenKeys::new(&tokens))));
+        }
+    }
+
     /// What the next edge goes on with; the secret is the caller's.
     #[must_use]
     pub fn kept(&self, secret: [u8; 32]) -> Kept {
         let site = |(key, site): &(SiteKey, Arc<SiteActing>)| (key.0.to_string(), site.shedder.kept());
-        Kept { secret, clients: self.memory.kept(), sites: self.all_sites().iter().map(site).collect() }
+        let tokens = *self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        Kept { secret, tokens, clients: self.memory.kept(), sites: self.all_sites().iter().map(site).collect() }
     }
 
     /// Seconds for a header, and connections per source, while a plan asks for it.
@@ -314,7 +328,7 @@ impl Acting {
     ) -> Entry<'a> {
         let request = asked.request;
         let SiteActing { room, shedder } = &*thread.sites[asked.site];
-        let clearance = self.gate.clearance(request, now);
+        let clearance = self.gate.load().clearance(request, now);
         let sighting = self.memory.sight(request, clearance, now);
         let rules = self.rules.load_full();
         let is_protected = rules.is_protected(request.client);
@@ -323,7 +337,7 @@ impl Acting {
         if standing >= Standing::Known && sighting.kind == PathKind::Asset {
             thread.counters.add(Counter::known_parts, 1);
         }
-        if let Some(page) = page::own(&self.gate, request, now) {
+        if let Some(page) = page::own(&self.gate.load(), request, now) {
             self.note_sale(&page, now);
             return Entry::Answer(Box::new(page));
         }
@@ -361,7 +375,7 @@ impl Acting {
             && !rules.enter(*cap)
         {
             thread.counters.add(Counter::rule_refused, 1);
-            return Entry::Answer(Box::new(refusal(503, 2)));
+            return Entry::Answer(Box::new(Page::refusal(503, 2)));
         }
         let pass = Pass {
             shedder,
@@ -480,25 +494,27 @@ impl Acting {
                 return Some(Entry::Close);
             }
             Verdict::Refuse { status, retry_after_s } => {
-                (Counter::rule_refused, refusal(status, retry_after_s))
+                (Counter::rule_refused, Page::refusal(status, retry_after_s))
             }
             Verdict::Challenge => {
                 let nonce = hash::combine(self.seed, self.nonces.fetch_add(1, Ordering::Relaxed));
                 let level = self.price.level(now);
-                let puzzle = self.gate.pose(request, level, nonce, now);
-                let ticket = self.gate.ticket(request, nonce, now);
+                let gate = self.gate.load();
+                let puzzle = gate.pose(request, level, nonce, now);
+                let ticket = gate.ticket(request, nonce, now);
                 (Counter::rule_challenged, page::challenge(request, &puzzle, level, &ticket))
             }
             Verdict::Wait => {
                 let admitted_per_s = rules.site().admitted_per_s?;
+                let gate = self.gate.load();
                 let shown = act::gate::cookie_value(request.cookie);
-                let number = shown.and_then(|ticket| self.gate.place(request, ticket, now).ok());
+                let number = shown.and_then(|ticket| gate.place(request, ticket, now).ok());
                 let number = number.unwrap_or_else(|| room.arrive());
                 let ahead = match room.show(number, admitted_per_s, now) {
                     Place::Come => return None,
                     Place::Ahead(ahead) => ahead,
                 };
-                let ticket = self.gate.ticket(request, number, now);
+                let ticket = gate.ticket(request, number, now);
                 (Counter::rule_waiting, page::waiting(request, &ticket, ahead))
             }
             Verdict::Pass | Verdict::Delay { .. } => return None,
@@ -538,23 +554,9 @@ impl Acting {
     fn come_back(&self, shedder: &Shedder, request: &Request<'_>, now: Timestamp) -> Page {
         if is_navigation(request) {
             let number = hash::combine(!self.seed, self.nonces.fetch_add(1, Ordering::Relaxed));
-            return page::waiting(request, &self.gate.ticket(request, number, now), 0);
+            return page::waiting(request, &self.gate.load().ticket(request, number, now), 0);
         }
-        refusal(503, shedder.retry_after_s(hash::address(request.client)))
-    }
-}
-
-fn refusal(status: u16, retry_after_s: u32) -> Page {
-    Page {
-        status,
-        retry_after_s,
-        content_type: "text/plain; charset=utf-8",
-        cache_control: "no-store",
-        content_security_policy: "",
-        set_cookie: None,
-        location: None,
-        fields: Vec::new(),
-        body: crate::http1::write::reason(status).as_bytes().to_vec(),
+        Page::refusal(503, shedder.retry_after_s(hash::address(request.client)))
     }
 }
 

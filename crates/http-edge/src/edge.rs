@@ -58,16 +58,16 @@ struct Past {
 
 impl Edge {
     /// Binds all listeners and starts all threads. `now` is the wall time; `secret` signs what
-    /// clients are given, and keeps them from choosing what collides.
+    /// clients are given for a day, and keeps them from choosing what collides.
     ///
     /// # Errors
     /// If a listener cannot be bound or a thread not be started.
     pub fn start(settings: Settings, policy: &Policy, now: Timestamp, secret: &[u8; 32]) -> io::Result<Self> {
-        let kept = Kept { secret: *secret, ..Kept::default() };
+        let kept = Kept::new(*secret, *secret, now);
         Self::start_with(settings, policy, now, kept, Vec::new())
     }
 
-    /// The same with what another edge left, its secret at least, and with listening sockets that were
+    /// The same with what another edge left, its secrets at least, and with listening sockets that were
     /// made by others; those that no site asks for are closed.
     ///
     /// # Errors
@@ -211,6 +211,12 @@ impl Edge {
     /// Trouble began then, or is over: who was here before counts as known.
     pub fn trouble(&self, onset: Option<Timestamp>) {
         self.lasting.acting.trouble(onset);
+    }
+
+    /// Signs with another secret from now on, where one has served for long enough; `draw` makes it.
+    /// If it cannot, the one before goes on.
+    pub fn renew_secret(&self, draw: impl FnOnce() -> Option<[u8; 32]>, now: Timestamp) {
+        self.lasting.acting.renew_secret(draw, now);
     }
 
     /// What the edge knows, for one that comes after it.

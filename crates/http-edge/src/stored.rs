@@ -173,7 +173,7 @@ pub fn page(stored: &Stored, age_s: u32) -> Page {
     let mut fields: Vec<(String, String)> =
         lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
     fields.push(("Age".to_owned(), age_s.to_string()));
-    Page::stored(stored.status, fields, stored.body.to_vec())
+    Page::stored(stored.status, fields, stored.body.clone())
 }
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ const LARGEST_FILE_BYTES: u64 = 1 << 20;
 
 /// A file with more mistakes than this is hardly a configuration at all.
 const MISTAKES_SHOWN: usize = 200;
+/// A name is meant for another that differs by a slip or a few, and by no more than one in three letters.
+const MOST_SLIPS: usize = 3;
+const LETTERS_PER_SLIP: usize = 3;
 /// Lengths of the widest prefixes that can be protected, for IPv4 and IPv6: wider than what any one
 /// network was ever given.
 const WIDEST_PROTECTED_BITS: (u8, u8) = (8, 16);
@@ -135,9 +138,12 @@ fn readable(bytes: &[u8]) -> Result<&str, Mistakes> {
 /// Checks the text of a configuration and, with `is_looked_for`, what it names.
 fn examined(source: &str, is_looked_for: bool) -> Result<Config, Mistakes> {
     let (document, syntax) = DeTable::parse_recoverable(source);
-    let mut reader = Reader { source, mistakes: Vec::new() };
+    let mut reader = Reader { source, mistakes: Vec::new(), broken_from: usize::MAX };
     for error in syntax {
-        reader.mistake(error.span().map_or(0, |s| s.start), error.message().to_lowercase());
+        let at = error.span().map_or(0, |s| s.start);
+        let line = source.as_bytes()[..at].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+        reader.broken_from = reader.broken_from.min(line);
+        reader.mistake(at, error.message().to_lowercase());
     }
     let mut config = Config::default();
     for (key, value) in document.get_ref() {
@@ -151,15 +157,15 @@ fn examined(source: &str, is_looked_for: bool) -> Result<Config, Mistakes> {
             ("site", DeValue::Array(list)) => guard::sites(&mut reader, list, &mut config.guard),
             ("dns", DeValue::Array(list)) => dns::fronts(&mut reader, list, &mut config.guard.dns),
             ("check", DeValue::Array(list)) => check::checks(&mut reader, list, &mut config.guard.checks),
-            ("check", _) => reader.mistake(key.span().start, "checks are a list: write [[check]]".into()),
+            ("check", _) => reader.misplaced(key.span().start, "checks are a list: write [[check]]".into()),
             ("reroute", DeValue::Array(list)) => reroute::zones(&mut reader, list, &mut config.guard.reroute),
             ("reroute", _) => {
-                reader.mistake(key.span().start, "zones to reroute are a list: write [[reroute]]".into());
+                reader.misplaced(key.span().start, "zones to reroute are a list: write [[reroute]]".into());
             }
-            ("dns", _) => reader.mistake(key.span().start, "fronts are a list: write [[dns]]".into()),
-            ("site", _) => reader.mistake(key.span().start, "sites are a list: write [[site]]".into()),
+            ("dns", _) => reader.misplaced(key.span().start, "fronts are a list: write [[dns]]".into()),
+            ("site", _) => reader.misplaced(key.span().start, "sites are a list: write [[site]]".into()),
             (name @ ("policy" | "guard" | "limits"), _) => {
-                reader.mistake(key.span().start, format!("{name} is a table: write [{name}]"));
+                reader.misplaced(key.span().start, format!("{name} is a table: write [{name}]"));
             }
             (name, _) => reader.unknown(
                 key.span().start,
@@ -203,6 +209,9 @@ const POLICY: [(&str, Setter<Policy>); 10] = [
 struct Reader<'a> {
     source: &'a str,
     mistakes: Vec<Mistake>,
+    /// Where the first line begins that is no TOML: from there on nobody can say which table a key is
+    /// meant for.
+    broken_from: usize,
 }
 
 impl Reader<'_> {
@@ -216,6 +225,8 @@ impl Reader<'_> {
             let name = key.get_ref().as_ref();
             match setters.iter().find(|(known, _)| *known == name) {
                 None => self.unknown(key.span().start, name, &setters.map(|(known, _)| known)),
+                // What stands there is no value, which has been told.
+                Some(_) if value.span().is_empty() => {}
                 Some((_, setter)) => {
                     if let Err(reasons) = setter(values, value.get_ref()) {
                         let mut found = of_items(value.get_ref(), *setter);
@@ -238,22 +249,32 @@ impl Reader<'_> {
         (table, at, before): (&DeTable<'_>, usize, usize),
         wanted: &[(&str, &str)],
     ) -> bool {
-        for (key, question) in wanted.iter().filter(|(key, _)| !table.contains_key(*key)) {
+        let missing = || wanted.iter().filter(|(key, _)| !table.contains_key(*key));
+        for (key, question) in missing() {
             let meant = format!("did you mean `{key}`?");
             if !self.mistakes[before..].iter().any(|m| m.text.contains(&meant)) {
-                self.mistake(at, format!("{key} is missing: {question}"));
+                self.misplaced(at, format!("{key} is missing: {question}"));
             }
         }
-        self.mistakes.len() == before
+        self.mistakes.len() == before && missing().next().is_none()
     }
 
     fn unknown(&mut self, at: usize, name: &str, known: &[&str]) {
         let nearest = known.iter().map(|k| (distance(name, k), k)).min();
         let hint = match nearest {
-            Some((d, k)) if d <= 3 => format!("did you mean `{k}`?"),
+            Some((d, k)) if d <= MOST_SLIPS.min(name.len().max(k.len()) / LETTERS_PER_SLIP) => {
+                format!("did you mean `{k}`?")
+            }
             _ => format!("known here: {}", known.join(", ")),
         };
-        self.mistake(at, format!("unknown key `{}`, {hint}", text::clip(name, 40)));
+        self.misplaced(at, format!("unknown key `{}`, {hint}", text::clip(name, 40)));
+    }
+
+    /// A mistake that goes by the table that a key is in.
+    fn misplaced(&mut self, at: usize, text: String) {
+        if at < self.broken_from {
+            self.mistake(at, text);
+        }
     }
 
     fn mistake(&mut self, at: usize, text: String) {
@@ -296,6 +317,12 @@ fn words(value: &DeValue<'_>, read: fn(&str) -> Result<Prefix, String>) -> Resul
     each(list.iter(), |item| {
         item.get_ref().as_str().ok_or_else(|| "quotes are missing".into()).and_then(read)
     })
+}
+
+/// A path on a server.
+fn url_path(word: &str) -> Result<String, String> {
+    let is_path = word.starts_with('/') && word.bytes().all(|b| b.is_ascii_graphic());
+    is_path.then(|| word.to_owned()).ok_or_else(|| "a path that begins with `/` is expected".into())
 }
 
 /// All values of a list, or all of its mistakes, in a line each.
@@ -456,6 +483,32 @@ mod tests {
         let Mistakes(empty) =
             parse("[[site]]\nlisten = \"127.0.0.1:80\"\nupstreams = []\n").expect_err("none");
         assert_eq!(empty[0].line, 3, "{empty:?}");
+    }
+
+    /// Broke: `key` was taken for `dns`, of which it has not one letter.
+    #[test]
+    fn what_is_nothing_like_a_name_is_not_meant_for_it() {
+        let told = |source: &str| parse(source).expect_err("a mistake").0[0].text.clone();
+        for far in ["key = 1\n", "[guard]\nlevel = 1\n", "[[site]]\nname = 1\n"] {
+            assert!(!told(far).contains("did you mean"), "{}", told(far));
+        }
+        for near in ["[[sites]]\n", "dn = 1\n", "[guard]\nstatefolder = \"/\"\n"] {
+            assert!(told(near).contains("did you mean"), "{}", told(near));
+        }
+    }
+
+    /// Broke: below a line that is no TOML, keys were called unknown that were right where they stood.
+    #[test]
+    fn a_line_that_is_no_toml_makes_no_other_key_a_mistake() {
+        let lines = |source: &str| {
+            let Mistakes(mistakes) = parse(source).expect_err("mistakes");
+            mistakes.into_iter().map(|m| m.line).collect::<Vec<_>>()
+        };
+        let site = "listen = \"127.0.0.1:80\"\nupstreams = [\"http://127.0.0.1:1\"]\n";
+        assert_eq!(lines(&format!("[guard\nthreads = 2\n[[site]]\n{site}")), [1]);
+        assert_eq!(lines(&format!("[[site]\n{site}[limits]\nconnections = 7\n")), [1]);
+        assert_eq!(lines("threads = 2 [guard]\n[guard]\nthreads = 2\n"), [1]);
+        assert_eq!(lines("[guard]\nthread = 2\nlogs = \n[policy]\nmode = \"on\"\n"), [2, 3, 5]);
     }
 
     /// Broke: `/1` could be protected, and an address inside a network was widened to the whole of it.

@@ -410,6 +410,8 @@ impl Core {
     /// Says that a name or its type does not exist, if that is proven; `serial`: by the zone of this
     /// serial number only.
     fn say_denied(&mut self, ask: &Ask<'_>, serial: Option<u32>, out: &mut Outbox) -> bool {
+        // All threads read, and none waits for another: what writes is a signed answer that proves
+        // something new, and holds the lock for one insertion.
         let ranges = Arc::clone(&self.ranges);
         let ranges = ranges.read().unwrap_or_else(PoisonError::into_inner);
         if ranges.is_empty() || ask.query.qtype == kind::ANY {

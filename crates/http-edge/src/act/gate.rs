@@ -45,8 +45,8 @@ impl From<TokenError> for NotPassed {
     }
 }
 
-/// Poses challenges, gives tickets, and reads what clients bring back. Immutable: a rotation of
-/// keys makes another.
+/// Poses challenges, gives tickets, and reads what clients bring back. Immutable: other
+/// secrets make another.
 #[derive(Clone, Debug)]
 pub struct Gate {
     keys: TokenKeys,
@@ -56,11 +56,6 @@ impl Gate {
     #[must_use]
     pub fn new(keys: TokenKeys) -> Self {
         Self { keys }
-    }
-
-    #[must_use]
-    pub fn keys(&self) -> &TokenKeys {
-        &self.keys
     }
 
     /// What the client of `request` shows by its cookie. Reads nothing where there is none.
@@ -187,6 +182,7 @@ fn age_ms(ticket: &Token, now: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::act::TokenSecrets;
     use std::net::IpAddr;
 
     const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
@@ -196,7 +192,7 @@ mod tests {
     }
 
     fn gate() -> Gate {
-        Gate::new(TokenKeys::new(&[3; 32]))
+        Gate::new(TokenKeys::new(&TokenSecrets::new([3; 32], START)))
     }
 
     fn request() -> Request<'static> {

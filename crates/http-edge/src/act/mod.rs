@@ -34,4 +34,4 @@ pub use price::Price;
 pub use room::{Place, WaitingRoom};
 pub use rules::{CompileContext, LimitKey, RuleTable, SiteMeasures};
 pub use shed::{Answer, Priority, Queued, Room, Shedder};
-pub use token::{TokenError, TokenKeys, TokenText};
+pub use token::{TokenError, TokenKeys, TokenSecrets, TokenText};

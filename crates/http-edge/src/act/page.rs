@@ -11,6 +11,8 @@ mod words;
 use super::gate::{Gate, NotPassed, TIMED_S};
 use super::token::TokenText;
 use crate::Request;
+use crate::http1::write;
+use bytes::Bytes;
 use seawall_model::Timestamp;
 use std::fmt::Write;
 
@@ -39,14 +41,37 @@ pub struct Page {
     pub location: Option<String>,
     /// All fields of an answer of the site's; the ones above are not sent with these.
     pub fields: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 impl Page {
+    /// A status and nothing else.
+    #[must_use]
+    pub fn bare(status: u16) -> Self {
+        Self {
+            status,
+            retry_after_s: 0,
+            content_type: "text/plain; charset=utf-8",
+            cache_control: "no-store",
+            content_security_policy: "",
+            set_cookie: None,
+            location: None,
+            fields: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// What a request is refused with: no byte of it is made for the request.
+    #[must_use]
+    pub fn refusal(status: u16, retry_after_s: u32) -> Self {
+        let body = Bytes::from_static(write::reason(status).as_bytes());
+        Self { retry_after_s, body, ..Self::bare(status) }
+    }
+
     /// An answer of the site's from the cache.
     #[must_use]
-    pub fn stored(code: u16, fields: Vec<(String, String)>, body: Vec<u8>) -> Self {
-        Self { fields, body, ..status(code) }
+    pub fn stored(status: u16, fields: Vec<(String, String)>, body: Bytes) -> Self {
+        Self { fields, body, ..Self::bare(status) }
     }
 }
 
@@ -110,7 +135,7 @@ pub fn own(gate: &Gate, request: &Request<'_>, now: Timestamp) -> Option<Page> {
         b"look.css" => look(gate, request, query, now),
         b"pass" => pass(gate, request, query, now),
         b"wait" => wait(gate, request, query, now),
-        _ => status(404),
+        _ => Page::bare(404),
     })
 }
 
@@ -128,15 +153,15 @@ fn pass(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> Pag
     let puzzle = parameter(query, b"puzzle").unwrap_or(b"");
     let solution = parameter(query, b"solution").unwrap_or(b"");
     match gate.redeem(request, puzzle, solution, now) {
-        Ok(pass) => Page { set_cookie: Some(cookie(pass.as_str(), request)), ..status(PASSED) },
-        Err(_) => status(403),
+        Ok(pass) => Page { set_cookie: Some(cookie(pass.as_str(), request)), ..Page::bare(PASSED) },
+        Err(_) => Page::bare(403),
     }
 }
 
 /// Leads back to where the visitor wanted to go, with a pass for who sat out a challenge and with
 /// the ticket for who waits in line.
 fn wait(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> Page {
-    let Some(back) = parameter(query, b"to").and_then(unescaped) else { return status(400) };
+    let Some(back) = parameter(query, b"to").and_then(unescaped) else { return Page::bare(400) };
     let text = parameter(query, b"ticket").unwrap_or(b"");
     let earned = match gate.sit_out(request, text, now) {
         Ok(pass) => Some(pass.as_str().to_owned()),
@@ -145,7 +170,7 @@ fn wait(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> Pag
         Err(NotPassed::TooEarly) => None,
         Err(_) => gate.place(request, text, now).ok().map(|_| String::from_utf8_lossy(text).into_owned()),
     };
-    Page { set_cookie: earned.map(|text| cookie(&text, request)), location: Some(back), ..status(303) }
+    Page { set_cookie: earned.map(|text| cookie(&text, request)), location: Some(back), ..Page::bare(303) }
 }
 
 fn head(words: &words::Words, ticket: &TokenText) -> String {
@@ -167,34 +192,16 @@ fn head(words: &words::Words, ticket: &TokenText) -> String {
 /// 15.6.4).
 fn html(body: String, retry_after_s: u32) -> Page {
     Page {
-        status: 503,
         retry_after_s,
         content_type: "text/html; charset=utf-8",
-        cache_control: "no-store",
         content_security_policy: POLICY,
-        set_cookie: None,
-        location: None,
-        fields: Vec::new(),
-        body: body.into_bytes(),
+        body: body.into(),
+        ..Page::bare(503)
     }
 }
 
 fn file(content_type: &'static str, cache_control: &'static str, text: &'static str) -> Page {
-    Page { content_type, cache_control, body: text.as_bytes().to_vec(), ..status(200) }
-}
-
-fn status(status: u16) -> Page {
-    Page {
-        status,
-        retry_after_s: 0,
-        content_type: "text/plain; charset=utf-8",
-        cache_control: "no-store",
-        content_security_policy: "",
-        set_cookie: None,
-        location: None,
-        fields: Vec::new(),
-        body: Vec::new(),
-    }
+    Page { content_type, cache_control, body: Bytes::from_static(text.as_bytes()), ..Page::bare(200) }
 }
 
 fn cookie(value: &str, request: &Request<'_>) -> String {
@@ -258,7 +265,7 @@ mod tests {
     use super::*;
     use crate::act::gate::{COOKIE, solved};
     use crate::act::memory::Clearance;
-    use crate::act::token::TokenKeys;
+    use crate::act::token::{TokenKeys, TokenSecrets};
     use std::net::IpAddr;
 
     const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
@@ -268,7 +275,7 @@ mod tests {
     }
 
     fn gate() -> Gate {
-        Gate::new(TokenKeys::new(&[3; 32]))
+        Gate::new(TokenKeys::new(&TokenSecrets::new([3; 32], START)))
     }
 
     fn visitor() -> Request<'static> {
@@ -361,7 +368,7 @@ mod tests {
     #[test]
     fn nothing_of_the_request_gets_into_the_page_as_markup() {
         let body = challenged().body;
-        let page = String::from_utf8(body).unwrap();
+        let page = std::str::from_utf8(&body).unwrap();
         assert!(!page.contains("<b>"));
         assert!(page.contains("%2Fa%22%3Cb%3E%2Fitem%3Fx%3D1%26y%3D%2Fz"));
     }

@@ -14,6 +14,8 @@
 use crate::Request;
 use ring::hmac;
 use seawall_model::{Prefix, Timestamp, hash};
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::IpAddr;
 
 /// Length of a token as text.
@@ -23,6 +25,8 @@ const MAC_BYTES: usize = 16;
 const TOKEN_BYTES: usize = CONTENT_BYTES + MAC_BYTES;
 /// Seconds by which a token may seem to come from the future: clocks step.
 const SKEW_S: u32 = 5;
+/// Seconds for which one secret signs, so that one that gets out is of use for a day at most.
+const SECRET_LIFETIME_S: u32 = 86_400;
 
 /// What a token is for. A token of one kind is never taken for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,28 +79,63 @@ pub enum TokenError {
     FromTheFuture,
 }
 
-/// The keys that sign and check. Immutable: rotating makes another.
+/// What tokens are signed with: a secret for a day, and the one before it, for tokens that clients
+/// still hold.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenSecrets {
+    current: [u8; 32],
+    /// Seconds since the epoch from which on it signs.
+    since_s: u32,
+    /// Tells the two apart.
+    id: u8,
+    previous: Option<[u8; 32]>,
+}
+
+impl TokenSecrets {
+    /// `secret` must come from the system's source of randomness.
+    #[must_use]
+    pub fn new(secret: [u8; 32], now: Timestamp) -> Self {
+        Self { current: secret, since_s: seconds(now), id: 0, previous: None }
+    }
+
+    /// Whether it is time for another secret.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        seconds(now).saturating_sub(self.since_s) >= SECRET_LIFETIME_S
+    }
+
+    /// Signs with another secret from now on.
+    #[must_use]
+    pub fn renewed(&self, secret: [u8; 32], now: Timestamp) -> Self {
+        let id = self.id.wrapping_add(1);
+        Self { current: secret, since_s: seconds(now), id, previous: Some(self.current) }
+    }
+}
+
+impl fmt::Debug for TokenSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The secrets are nobody's to read.
+        f.debug_struct("TokenSecrets").field("since_s", &self.since_s).finish_non_exhaustive()
+    }
+}
+
+/// The keys that sign and check. Immutable: other secrets make others.
 #[derive(Clone, Debug)]
 pub struct TokenKeys {
     current: (u8, hmac::Key),
+    /// What it signed before the current one came is still read.
     previous: Option<(u8, hmac::Key)>,
+    since_s: u32,
 }
 
 impl TokenKeys {
-    /// `secret` must come from the system's source of randomness.
     #[must_use]
-    pub fn new(secret: &[u8; 32]) -> Self {
-        Self { current: (0, hmac::Key::new(hmac::HMAC_SHA256, secret)), previous: None }
-    }
-
-    /// Signs with another secret from now on; what the last one signed stays valid until the next
-    /// rotation.
-    #[must_use]
-    pub fn rotated(&self, secret: &[u8; 32]) -> Self {
-        let id = self.current.0.wrapping_add(1);
+    pub fn new(secrets: &TokenSecrets) -> Self {
+        let key = |secret: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, secret);
         Self {
-            current: (id, hmac::Key::new(hmac::HMAC_SHA256, secret)),
-            previous: Some(self.current.clone()),
+            current: (secrets.id, key(&secrets.current)),
+            previous: secrets.previous.as_ref().map(|secret| (secrets.id.wrapping_sub(1), key(secret))),
+            since_s: secrets.since_s,
         }
     }
 
@@ -131,6 +170,10 @@ impl TokenKeys {
             return Err(TokenError::Forged);
         }
         let token = parsed(content).filter(|t| t.kind == kind).ok_or(TokenError::WrongKind)?;
+        let is_late = content[1] != self.current.0 && token.issued_s > self.since_s;
+        if is_late {
+            return Err(TokenError::Forged);
+        }
         let now_s = seconds(now);
         if token.issued_s > now_s.saturating_add(SKEW_S) {
             return Err(TokenError::FromTheFuture);
@@ -284,7 +327,7 @@ mod tests {
     }
 
     fn keys() -> TokenKeys {
-        TokenKeys::new(&[7; 32])
+        TokenKeys::new(&TokenSecrets::new([7; 32], NOW))
     }
 
     fn read(text: &[u8], request: &Request<'_>, after_s: i64) -> Result<Token, TokenError> {
@@ -351,16 +394,28 @@ mod tests {
         assert_eq!(TokenKeys::claimed_kind(text.as_str().as_bytes()), Some(Kind::Puzzle));
     }
 
+    /// Broke: one secret signed for as long as the guard and its state folder were there.
     #[test]
-    fn the_last_key_but_one_is_forgotten() {
-        let first = keys();
-        let text = first.sign(&token(), &request());
-        let second = first.rotated(&[8; 32]);
-        let third = second.rotated(&[9; 32]);
-        let read =
-            |keys: &TokenKeys| keys.read(text.as_str().as_bytes(), Kind::Worked, LIFETIME_S, &request(), NOW);
-        assert!(read(&second).is_ok());
-        assert_eq!(read(&third), Err(TokenError::Forged));
+    fn a_secret_signs_for_a_day_and_what_it_signed_is_still_read() {
+        let at = |s: i64| NOW.plus_ns(s * seawall_model::time::SECOND_NS);
+        let first = TokenSecrets::new([7; 32], NOW);
+        assert!(!first.is_due(at(86_399)) && first.is_due(at(86_400)));
+        let second = first.renewed([8; 32], at(86_400));
+        let third = second.renewed([9; 32], at(2 * 86_400));
+        let signed = |secrets: &TokenSecrets, s| {
+            let token = Token { issued_s: seconds(at(s)), ..token() };
+            TokenKeys::new(secrets).sign(&token, &request())
+        };
+        let read = |secrets: &TokenSecrets, text: &TokenText, s| {
+            TokenKeys::new(secrets).read(text.as_str().as_bytes(), Kind::Worked, LIFETIME_S, &request(), at(s))
+        };
+        let held = signed(&first, 86_390);
+        assert!(read(&second, &held, 86_430).is_ok(), "a pass outlives the change");
+        assert_eq!(read(&second, &held, 86_451), Err(TokenError::Expired));
+        assert_eq!(read(&third, &held, 86_430), Err(TokenError::Forged), "the last but one is forgotten");
+        let stolen = signed(&first, 86_420);
+        assert_eq!(read(&second, &stolen, 86_430), Err(TokenError::Forged), "the old one signs no more");
+        assert!(read(&second, &signed(&second, 86_420), 86_430).is_ok());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use seawall_http_edge::Request;
 use seawall_http_edge::act::limit::Rate;
 use seawall_http_edge::act::{
     Answer, Clearance, CompileContext, Gate, Limits, Memory, Priority, Queued, Room, RuleTable, Shedder,
-    Sighting, TokenKeys, Verdict, is_navigation, part_of,
+    Sighting, TokenKeys, TokenSecrets, Verdict, is_navigation, part_of,
 };
 use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::{Mode, Policy};
@@ -122,7 +122,7 @@ impl Seawall {
         let policy = Policy { mode: Mode::Enforce, ..Policy::default() };
         Self {
             challenges,
-            gate: Gate::new(TokenKeys::new(&[9; 32])),
+            gate: Gate::new(TokenKeys::new(&TokenSecrets::new([9; 32], start))),
             memory: Memory::new(4 << 20, 30, 11, start),
             shedder: Shedder::new(64, 1_024, start),
             limits: Limits::new(1 << 20, 13),

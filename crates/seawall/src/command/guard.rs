@@ -71,7 +71,7 @@ pub fn run(
     let begun = clock::now();
     let Found { known, just_ended, told: found } =
         known(given.predecessor.as_ref(), guard.state_folder.as_deref(), begun);
-    let (kept, rest) = parted(known)?;
+    let (kept, rest) = parted(known, begun)?;
     let going_on = rest.as_ref().and_then(|(_, control)| control.incident());
     let Opened { store, cut_off, no_room } = match &guard.state_folder {
         Some(folder) => Store::open_if_room(folder, &policy, going_on)?,
@@ -198,6 +198,7 @@ impl Session<'_> {
             }
             ticks = ticks.wrapping_add(1);
             if ticks.is_multiple_of(TICKS_PER_S) {
+                self.edge.renew_secret(|| secret().ok(), now);
                 guard::show(&self.admin, &self.control, &self.edge, &self.dns);
                 self.live.line(&self.control, &self.edge, &self.dns, now);
             }
@@ -417,11 +418,11 @@ struct Found {
     told: Vec<String>,
 }
 
-/// What the edge goes on with, a secret at least, and what the rest does.
-fn parted(known: Option<Knowledge>) -> anyhow::Result<(Kept, Option<(Engine, control::Kept)>)> {
+/// What the edge goes on with, secrets at least, and what the rest does.
+fn parted(known: Option<Knowledge>, now: Timestamp) -> anyhow::Result<(Kept, Option<(Engine, control::Kept)>)> {
     Ok(match known {
         Some(Knowledge { edge, engine, control, .. }) => (edge, Some((engine, control))),
-        None => (Kept { secret: secret()?, ..Kept::default() }, None),
+        None => (Kept::new(secret()?, secret()?, now), None),
     })
 }
 
@@ -538,7 +539,7 @@ fn descriptors() -> Option<u64> {
     line.split_whitespace().nth(3)?.parse().ok()
 }
 
-/// A secret of this run: what it signs is void after a restart.
+/// A secret that nobody has seen.
 fn secret() -> anyhow::Result<[u8; 32]> {
     let mut secret = [0; 32];
     File::open("/dev/urandom")

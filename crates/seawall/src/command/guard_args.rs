@@ -52,7 +52,7 @@ fn take_fronts(args: &GuardArgs, guard: &mut GuardConfig) -> Vec<String> {
             Err(reason) => reasons.push(format!("--http: {reason}")),
         }
     }
-    reasons.extend(config::conflicts(&guard.sites).into_iter().map(|(_, reason)| reason));
+    reasons.extend(config::conflicts(&guard.sites));
     for word in &args.dns {
         match config::dns::front(word) {
             Ok(front) => guard.dns.push(front),

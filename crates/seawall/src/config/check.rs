@@ -1,7 +1,7 @@
 //! The parts of a configuration that say what the service needs beside itself: `[[check]]`.
 
-use super::guard::string;
-use super::{LARGEST_FILE_BYTES, Reader, Setter, set, whole};
+use super::guard::{file, string};
+use super::{LARGEST_FILE_BYTES, Reader, Setter, set, url_path, whole};
 use crate::report::text;
 use seawall_http_edge::files;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -66,10 +66,10 @@ pub(super) const CHECK: [(&str, Setter<Raw>); 9] = [
     ("name", |r, v| set(&mut r.name, words(v))),
     ("kind", |r, v| set(&mut r.kind, string(v).and_then(kind).map(Some))),
     ("address", |r, v| set(&mut r.address, string(v).and_then(address).map(Some))),
-    ("path", |r, v| set(&mut r.path, string(v).and_then(path).map(Some))),
+    ("path", |r, v| set(&mut r.path, string(v).and_then(url_path).map(Some))),
     ("user", |r, v| set(&mut r.user, words(v))),
     ("database", |r, v| set(&mut r.database, words(v))),
-    ("password-file", |r, v| set(&mut r.password_file, string(v).and_then(file).map(Some))),
+    ("password-file", |r, v| set(&mut r.password_file, file(v).map(Some))),
     ("query", |r, v| set(&mut r.query, words(v))),
     ("within-ms", |r, v| set(&mut r.within_ms, whole(v, 10, 60_000).map(|n| Some(n as u32)))),
 ];
@@ -153,18 +153,9 @@ fn words(value: &DeValue<'_>) -> Result<Option<String>, String> {
         .ok_or_else(|| "text without control characters is expected".into())
 }
 
-fn file(path: &str) -> Result<PathBuf, String> {
-    if path.is_empty() { Err("a file is expected".into()) } else { Ok(path.into()) }
-}
-
 fn kind(word: &str) -> Result<String, String> {
     let is_known = KINDS.contains(&word);
     is_known.then(|| word.to_owned()).ok_or_else(|| format!("one of {} is expected", KINDS.join(", ")))
-}
-
-fn path(word: &str) -> Result<String, String> {
-    let is_path = word.starts_with('/') && word.bytes().all(|b| b.is_ascii_graphic());
-    is_path.then(|| word.to_owned()).ok_or_else(|| "a path that begins with `/` is expected".into())
 }
 
 /// A name is looked up once, here.

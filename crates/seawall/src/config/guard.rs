@@ -3,7 +3,7 @@
 use super::check::CheckConfig;
 use super::dns::DnsConfig;
 use super::reroute::RerouteConfig;
-use super::{Reader, Setter, each, prefixes, set, whole};
+use super::{Reader, Setter, each, prefixes, set, url_path, whole};
 use crate::guard::servers::Command;
 use crate::report::text;
 use seawall_http_edge::tls::CertificateFiles;
@@ -12,6 +12,7 @@ use seawall_http_edge::{Limits, LogFormat, Speaks, TrustedField, Upstream};
 use seawall_model::Prefix;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 /// Sites of one file.
@@ -85,12 +86,12 @@ pub(super) const GUARD: [(&str, Setter<GuardConfig>); 13] = [
     ("trusted-proxies", |g, v| set(&mut g.trusted_proxies, prefixes(v))),
     ("trusted-field", |g, v| set(&mut g.trusted_field, trusted_field(v))),
     ("threads", |g, v| set(&mut g.threads, whole(v, 1, 1_024).map(|n| Some(n as usize)))),
-    ("state-folder", |g, v| set(&mut g.state_folder, path(v).map(Some))),
-    ("admin-socket", |g, v| set(&mut g.admin_socket, path(v).map(Some))),
-    ("access-log", |g, v| set(&mut g.access_log, path(v).map(Some))),
+    ("state-folder", |g, v| set(&mut g.state_folder, file(v).map(Some))),
+    ("admin-socket", |g, v| set(&mut g.admin_socket, file(v).map(Some))),
+    ("access-log", |g, v| set(&mut g.access_log, file(v).map(Some))),
     ("access-log-format", |g, v| set(&mut g.access_log_format, log_format(v).map(Some))),
     ("logs", |g, v| set(&mut g.logs, paths(v))),
-    ("nginx", |g, v| set(&mut g.nginx, path(v).map(Some))),
+    ("nginx", |g, v| set(&mut g.nginx, file(v).map(Some))),
     ("nginx-test", |g, v| set(&mut g.nginx_test, string(v).and_then(Command::parse).map(Some))),
     ("nginx-reload", |g, v| set(&mut g.nginx_reload, string(v).and_then(Command::parse).map(Some))),
     ("haproxy", |g, v| set(&mut g.haproxy, paths(v))),
@@ -120,8 +121,8 @@ const SITE: [(&str, Setter<RawSite>); 8] = [
     ("proxy-protocol", |s, v| {
         set(&mut s.proxy_protocol, v.as_bool().ok_or_else(|| "true or false is expected".into()))
     }),
-    ("health-path", |s, v| set(&mut s.health_path, string(v).and_then(health_path).map(Some))),
-    ("upstream-ca", |s, v| set(&mut s.upstream_ca, path(v).map(Some))),
+    ("health-path", |s, v| set(&mut s.health_path, string(v).and_then(url_path).map(Some))),
+    ("upstream-ca", |s, v| set(&mut s.upstream_ca, file(v).map(Some))),
     ("upstream-name", |s, v| set(&mut s.upstream_name, string(v).and_then(certified_name).map(Some))),
     ("upstream-certificate", |s, v| set(&mut s.upstream_certificate, certificate(v).map(Some))),
 ];
@@ -147,7 +148,7 @@ pub(super) fn limits(reader: &mut Reader<'_>, table: &DeTable<'_>, guard: &mut G
 }
 
 pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut GuardConfig) {
-    let mut places = Vec::new();
+    let mut written = Vec::new();
     for item in list.iter().take(MOST_SITES) {
         let DeValue::Table(table) = item.get_ref() else {
             reader.mistake(item.span().start, "a site is a table: write [[site]]".into());
@@ -157,11 +158,11 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
         let before = reader.mistakes.len();
         reader.table(table, &mut raw, &SITE);
         let at = item.span().start;
+        written.push(Written { at, listen: raw.listen, upstreams: written_upstreams(table) });
         if !reader.is_whole((table, at, before), &NEEDED) {
             continue;
         }
         let Some(listen) = raw.listen else { continue };
-        places.push(at);
         let site = SiteConfig {
             listen,
             upstreams: raw.upstreams,
@@ -177,9 +178,27 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
         }
         guard.sites.push(site);
     }
-    for (number, reason) in conflicts(&guard.sites) {
-        reader.mistake(places.get(number).copied().unwrap_or(0), reason);
+    for (at, reason) in among(&written) {
+        reader.mistake(at, reason);
     }
+}
+
+/// What is written of a site that others can be in the way of, whatever else is wrong with it.
+struct Written {
+    /// Where it begins.
+    at: usize,
+    listen: Option<SocketAddr>,
+    /// Each with its place.
+    upstreams: Vec<(usize, Upstream)>,
+}
+
+fn written_upstreams(table: &DeTable<'_>) -> Vec<(usize, Upstream)> {
+    let list = table.get("upstreams").and_then(|value| value.get_ref().as_array());
+    let read = |item: &Spanned<DeValue<'_>>| {
+        let found = item.get_ref().as_str().and_then(|word| upstream(word).ok());
+        found.map(|upstream| (item.span().start, upstream))
+    };
+    list.into_iter().flat_map(|list| list.iter()).filter_map(read).collect()
 }
 
 /// What is said of the certificates of upstreams none of which shows one.
@@ -194,22 +213,34 @@ fn pointless_trust(site: &SiteConfig) -> Option<String> {
     (!has_tls).then(|| format!("{name} is about upstreams with https://, and this site has none"))
 }
 
-/// What is wrong with sites beside each other: the site's number, and a clause.
-#[must_use]
-pub fn conflicts(sites: &[SiteConfig]) -> Vec<(usize, String)> {
+/// What is wrong with sites beside each other, a clause each.
+pub fn conflicts(sites: &[SiteConfig]) -> impl Iterator<Item = String> {
+    let written = |site: &SiteConfig| Written {
+        at: 0,
+        listen: Some(site.listen),
+        upstreams: site.upstreams.iter().map(|upstream| (0, upstream.clone())).collect(),
+    };
+    let sites: Vec<Written> = sites.iter().map(written).collect();
+    among(&sites).into_iter().map(|(_, reason)| reason)
+}
+
+/// The same, each with its place.
+fn among(sites: &[Written]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, site) in sites.iter().enumerate() {
-        if let Some(other) = sites[..number].iter().find(|other| overlap(other.listen, site.listen)) {
-            let (listen, other) = (site.listen, other.listen);
-            found
-                .push((number, format!("another site listens on {other} already, which has {listen} in it")));
+        let mut before = sites[..number].iter().filter_map(|other| other.listen);
+        if let Some(listen) = site.listen
+            && let Some(other) = before.find(|other| overlap(*other, listen))
+        {
+            let reason = format!("another site listens on {other} already, which has {listen} in it");
+            found.push((site.at, reason));
         }
-        for upstream in &site.upstreams {
-            if sites.iter().any(|own| is_at(own.listen, upstream.address)) {
+        for (at, upstream) in &site.upstreams {
+            if sites.iter().filter_map(|own| own.listen).any(|listen| is_at(listen, upstream.address)) {
                 let name = text::clip(&upstream.name, 80);
                 let reason =
                     format!("upstream `{name}` is where this guard listens: requests would go round");
-                found.push((number, reason));
+                found.push((*at, reason));
             }
         }
     }
@@ -253,7 +284,7 @@ pub(super) fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
     value.as_str().ok_or_else(|| "text in quotes is expected".into())
 }
 
-fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
+pub(super) fn file(value: &DeValue<'_>) -> Result<PathBuf, String> {
     let path = string(value)?;
     if path.is_empty() { Err("a path is expected".into()) } else { Ok(path.into()) }
 }
@@ -265,7 +296,7 @@ fn interface(word: &str) -> Result<String, String> {
 
 fn paths(value: &DeValue<'_>) -> Result<Vec<PathBuf>, String> {
     let list = value.as_array().ok_or("a list such as [\"/var/log/nginx/access.log\"] is expected")?;
-    each(list.iter(), |item| path(item.get_ref()))
+    each(list.iter(), |item| file(item.get_ref()))
 }
 
 fn log_format(value: &DeValue<'_>) -> Result<LogFormat, String> {
@@ -282,11 +313,6 @@ fn trusted_field(value: &DeValue<'_>) -> Result<TrustedField, String> {
         "forwarded" => Ok(TrustedField::Forwarded),
         _ => Err("\"x-forwarded-for\" or \"forwarded\" is expected".into()),
     }
-}
-
-fn health_path(word: &str) -> Result<String, String> {
-    let is_path = word.starts_with('/') && word.bytes().all(|b| b.is_ascii_graphic());
-    is_path.then(|| word.to_owned()).ok_or_else(|| "a path that begins with `/` is expected".into())
 }
 
 fn listen(word: &str) -> Result<SocketAddr, String> {
@@ -440,9 +466,18 @@ mod tests {
         assert_eq!(lines(&(site("0.0.0.0:80", up) + &site("127.0.0.1:80", up))), [4]);
         assert_eq!(lines(&(site("0.0.0.0:80", up) + &site("127.0.0.1:81", up))), Vec::<usize>::new());
         assert_eq!(lines(&(site("0.0.0.0:0", up) + &site("127.0.0.1:0", up))), Vec::<usize>::new());
-        assert_eq!(lines(&site("0.0.0.0:80", "127.0.0.1:80")), [1]);
-        assert_eq!(lines(&(site("0.0.0.0:80", up) + &site("127.0.0.2:81", "127.0.0.1:80"))), [4]);
+        assert_eq!(lines(&site("0.0.0.0:80", "127.0.0.1:80")), [3]);
+        assert_eq!(lines(&(site("0.0.0.0:80", up) + &site("127.0.0.2:81", "127.0.0.1:80"))), [6]);
         assert_eq!(lines(&site("192.0.2.1:80", "127.0.0.1:80")), Vec::<usize>::new());
+    }
+
+    /// Broke: a site with another mistake was not looked at beside the others.
+    #[test]
+    fn sites_that_are_in_each_others_way_are_told_whatever_else_is_wrong() {
+        let source = "[[site]]\nlisten = \"127.0.0.1:80\"\nupstreams = [\n\"ftp://a\",\n\"127.0.0.1:80\"]\n\
+                      [[site]]\nlisten = \"127.0.0.1:80\"\n";
+        let Mistakes(mistakes) = parse(source).expect_err("four mistakes");
+        assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [4, 5, 6, 6], "{mistakes:?}");
     }
 
     #[test]

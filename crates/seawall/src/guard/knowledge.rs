@@ -16,6 +16,7 @@ use crate::pipeline::layout;
 use anyhow::Context;
 use seawall_engine::Engine;
 use seawall_http_edge::Kept;
+use seawall_http_edge::act::TokenSecrets;
 use seawall_model::policy::Policy;
 use seawall_model::{Timestamp, hash};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// First line of such a file.
-const KIND: &str = "seawall known 1";
+const KIND: &str = "seawall known 2";
 /// What is older than this says little of now: traffic differs by the time of day.
 const LONGEST_S: f64 = 3_600.0;
 /// An incident that was cut off is gone on with for so long: what has begun since may be another.
@@ -47,6 +48,7 @@ struct Header {
     layout: u64,
     saved: Timestamp,
     secret: [u8; 32],
+    tokens: TokenSecrets,
     sites: Vec<(String, Vec<u64>)>,
     /// JSON, because plans name their kinds in it.
     control: String,
@@ -74,6 +76,7 @@ impl Knowledge {
                 layout: fingerprint(),
                 saved: self.saved,
                 secret: self.edge.secret,
+                tokens: self.edge.tokens,
                 sites: self.edge.sites.clone(),
                 control: serde_json::to_string(&self.control)?,
             })?;
@@ -105,7 +108,7 @@ impl Knowledge {
             clients.append(&mut words);
         }
         let control = serde_json::from_str(&header.control).map_err(|e| format!("is damaged: {e}"))?;
-        let edge = Kept { secret: header.secret, clients, sites: header.sites };
+        let edge = Kept { secret: header.secret, tokens: header.tokens, clients, sites: header.sites };
         Ok(Some(Self { saved: header.saved, engine, edge, control }))
     }
 
@@ -170,8 +173,11 @@ mod tests {
         for s in 0..seconds {
             assert_eq!(second(&mut engine, s, 18 + (s * 7 % 5) as u32), []);
         }
-        let edge =
-            Kept { secret: [3; 32], clients: (0..600_000).collect(), sites: vec![("a".into(), vec![1])] };
+        let edge = Kept {
+            clients: (0..600_000).collect(),
+            sites: vec![("a".into(), vec![1])],
+            ..Kept::new([3; 32], [4; 32], Timestamp::from_seconds(seconds))
+        };
         Knowledge { saved: Timestamp::from_seconds(seconds), engine, edge, control: control::Kept::default() }
     }
 
