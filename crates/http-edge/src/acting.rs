@@ -317,6 +317,13 @@ impl Acting {
         self.all_sites().iter().for_each(|(_, site)| site.shedder.set_trouble(onset.is_some()));
     }
 
+    /// While there is trouble: whether it is nothing but visitors, of whom the sites bear as many. They
+    /// are a lesson in what is normal, as in calm times.
+    pub fn bear(&self, is_borne: bool) {
+        self.in_trouble.store(!is_borne, Ordering::Relaxed);
+        self.all_sites().iter().for_each(|(_, site)| site.shedder.set_trouble(!is_borne));
+    }
+
     /// Decides about a request, and waits for room where it must.
     pub async fn enter<'a>(
         &'a self,

@@ -219,6 +219,12 @@ impl Edge {
         self.lasting.acting.renew_secret(draw, now);
     }
 
+    /// While there is trouble: whether it is nothing but visitors whom the sites bear, from whom they
+    /// go on learning what they bear.
+    pub fn bear(&self, is_borne: bool) {
+        self.lasting.acting.bear(is_borne);
+    }
+
     /// What the edge knows, for one that comes after it.
     #[must_use]
     pub fn kept(&self) -> Kept {

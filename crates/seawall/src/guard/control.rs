@@ -470,6 +470,10 @@ impl Control {
             self.withdraw("its time is over", now);
         }
         let conclusion = self.describe(now);
+        if let Some(incident) = &self.incident {
+            let is_demand = incident.cause.is_some_and(|cause| cause.class() == Class::Demand);
+            self.hands.bear(is_demand && self.doing() == Doing::Nothing);
+        }
         self.keep(now);
         match self.engine.quiet_s() {
             Some(quiet_s) if quiet_s >= self.rest_after_s && !self.hands.is_dropping() => {

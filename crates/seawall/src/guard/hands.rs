@@ -170,6 +170,11 @@ impl Hands {
         }
     }
 
+    /// See [`Edge::bear`].
+    pub fn bear(&self, is_borne: bool) {
+        self.edge.bear(is_borne);
+    }
+
     /// What clients that were known before the onset have met with, in all.
     #[must_use]
     pub fn known(&self) -> KnownSecond {

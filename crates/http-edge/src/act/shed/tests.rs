@@ -132,6 +132,22 @@ fn nobody_is_refused_for_a_fault_of_ours() {
     assert!(shedder.view().limit >= limit, "{:?}", shedder.view());
 }
 
+/// Broke: in a crowd that had been borne for minutes, a release that made answers slow was taken for too
+/// many visitors, and strangers were sent away. What is borne is a lesson whenever it is no attack.
+#[test]
+fn a_crowd_that_is_borne_is_not_blamed_for_a_release_that_is_slow() {
+    let places_lost = |is_borne: bool| {
+        let shedder = Shedder::new(64, 1_000, START);
+        let t = drive(&shedder, 0, 20_000, 20, 64, 25);
+        shedder.set_trouble(!is_borne);
+        let t = drive(&shedder, t, 60_000, 100, 64, 25);
+        drive(&shedder, t, 8_000, 100, 64, 250);
+        64.0 - shedder.view().limit
+    };
+    assert!(places_lost(false) > 30.0, "what an attack lets expect");
+    assert!(places_lost(true) < 5.0, "{}", places_lost(true));
+}
+
 #[test]
 fn a_limit_that_nobody_used_comes_down_and_grows_within_a_second_where_it_is_needed() {
     let shedder = Shedder::new(256, 4_000, START);
