@@ -131,6 +131,7 @@ mod tests {
             response_bytes: 2326,
             request_bytes: 0,
             duration_us: 1500,
+            upload_us: 0,
             upstream_us: Some(1200),
             server: "web1",
             ending: Ending::Normal,

@@ -5,7 +5,8 @@ use crate::Request;
 use crate::act::cache::{Found, Key};
 use crate::act::{
     self, Answer, CompileContext, CompileErrors, Gate, Memory, Page, Place, Price, Priority, Room, RuleIndex,
-    RuleTable, Shedder, Sighting, Standing, TokenKeys, TokenSecrets, Verdict, WaitingRoom, is_navigation, page, part_of,
+    RuleTable, Shedder, Sighting, Standing, TokenKeys, TokenSecrets, Verdict, WaitingRoom, is_navigation,
+    page, part_of,
 };
 use crate::counters::Counter;
 use crate::exchange::Fault;
@@ -298,7 +299,12 @@ impl Acting {
     pub fn kept(&self, secret: [u8; 32]) -> Kept {
         let site = |(key, site): &(SiteKey, Arc<SiteActing>)| (key.0.to_string(), site.shedder.kept());
         let tokens = *self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        Kept { secret, tokens, clients: self.memory.kept(), sites: self.all_sites().iter().map(site).collect() }
+        Kept {
+            secret,
+            tokens,
+            clients: self.memory.kept(),
+            sites: self.all_sites().iter().map(site).collect(),
+        }
     }
 
     /// Seconds for a header, and connections per source, while a plan asks for it.
@@ -387,7 +393,7 @@ impl Acting {
         let pass = Pass {
             shedder,
             memory: &self.memory,
-            part: part_of(request.path, sighting.kind),
+            part: part_of(request, sighting.kind),
             sighting,
             cap,
             begun,

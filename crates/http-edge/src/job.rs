@@ -6,6 +6,7 @@ use crate::act::Page;
 use crate::act::Standing;
 use crate::act::page::OWN_PREFIX;
 use crate::acting::{Asked, Entry, Pass, Seen};
+use crate::buffer::BUFFER_BYTES;
 use crate::client;
 use crate::counters::Counter;
 use crate::exchange::{self, Asking, Download, Fault, Progress};
@@ -237,6 +238,7 @@ impl<'a> Job<'a> {
             response_bytes: progress.response_bytes.get(),
             request_bytes: progress.request_bytes.get(),
             duration_us: exchange::microseconds(self.began.elapsed()),
+            upload_us: self.upload_us(),
             upstream_us: progress.first_byte.get().map(|at| exchange::microseconds(at - self.began)),
             server,
             ending,
@@ -256,6 +258,14 @@ impl<'a> Job<'a> {
 }
 
 impl Job<'_> {
+    /// How long a body was waited for that went to the upstream as it came.
+    fn upload_us(&self) -> u64 {
+        let progress = &self.progress;
+        let is_long = progress.request_bytes.get() > BUFFER_BYTES as u64;
+        let sent = progress.asked.get().filter(|_| is_long);
+        sent.map_or(0, |sent| exchange::microseconds(sent.saturating_duration_since(self.began)))
+    }
+
     /// Counts what a client has met with that was known before the trouble.
     fn count_known(&self, status: u16) {
         let counters = &self.thread.counters;
@@ -295,6 +305,7 @@ pub fn count_refused(thread: &Thread, origin: &Origin, refusal: Refusal, said: &
         response_bytes: answer_bytes as u64,
         request_bytes: 0,
         duration_us: 0,
+        upload_us: 0,
         upstream_us: None,
         server: "",
         ending,

@@ -24,6 +24,8 @@ pub struct Outcome<'a> {
     pub response_bytes: u64,
     pub request_bytes: u64,
     pub duration_us: u64,
+    /// For which a long body was waited for: its sender's time, and nobody's work.
+    pub upload_us: u64,
     /// To the first byte from the upstream.
     pub upstream_us: Option<u64>,
     /// The server that answered; empty: none.
@@ -142,11 +144,36 @@ fn told<'a>(request: &Request<'a>, outcome: &Outcome<'a>) -> observation::Reques
         status: outcome.status,
         response_bytes: outcome.response_bytes,
         request_bytes: Some(outcome.request_bytes),
-        duration_us: Some(outcome.duration_us),
-        upstream_us: outcome.upstream_us,
+        duration_us: Some(outcome.duration_us.saturating_sub(outcome.upload_us)),
+        upstream_us: outcome.upstream_us.map(|us| us.saturating_sub(outcome.upload_us)),
         server: outcome.server.as_bytes(),
         ending: outcome.ending,
         malformed: outcome.malformed,
         ..described(request, outcome.time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broke: folders that are synchronised over WebDAV were a flood of costly requests, because each
+    /// large file was as long under way as its sender's line is slow.
+    #[test]
+    fn an_upload_that_lasts_is_no_slow_answer() {
+        let outcome = Outcome {
+            time: Timestamp::from_seconds(1_700_000_000),
+            status: 201,
+            response_bytes: 0,
+            request_bytes: 2_000_000,
+            duration_us: 700_000,
+            upload_us: 690_000,
+            upstream_us: Some(698_000),
+            server: "",
+            ending: Ending::Normal,
+            malformed: false,
+        };
+        let told = told(&Request::new(IpAddr::from([192, 0, 2, 1])), &outcome);
+        assert_eq!((told.duration_us, told.upstream_us), (Some(10_000), Some(8_000)));
     }
 }

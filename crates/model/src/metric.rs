@@ -129,7 +129,7 @@ metrics! {
     OwnNetworkExcess Who Share "own-network-excess" "additional requests that come from private addresses, unlike visitors";
     OwnProgramExcess Who Share "own-program-excess" "additional requests that come from a program known here";
     NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
-    BatchExcess Who Share "batch-excess" "additional requests of few programs that work through a list by an interface";
+    BatchExcess Who Share "batch-excess" "additional requests of programs that work through a list, or fetch what they subscribe to";
     CrawlerExcess Who Share "crawler-excess" "additional requests that declared crawlers send";
     TopClientExcess Who Share "top-client-excess" "additional requests that one address sends";
     NewWorkerCount Who Count "new-worker-count" "declared programs at work that were never seen before, nor their name";

@@ -278,12 +278,14 @@ pub(super) fn is_worker(p: &ClientProfile) -> bool {
         && p.peak_per_s <= WORK_PER_S
 }
 
+/// Feeds and calendars that one client fetches in one go, at most.
+pub(super) const FETCHED_MOST: u32 = 6;
+
 /// A declared program that fetches a feed or a calendar now and then, or one page for its preview under a
 /// name of its own: together, on the hour or for a link that many share, such are a tower of requests.
 /// `common` are the names that come from everywhere.
 pub(super) fn is_subscriber(p: &ClientProfile, common: &[u64]) -> bool {
-    /// Fetched by one in one go, at most, of feeds and of pages.
-    const FETCHED_MOST: u32 = 6;
+    /// Pages fetched by one in one go, at most.
     const PREVIEWED_MOST: u32 = 3;
     let has_name = p.is(AgentKind::Application) || p.is(AgentKind::Crawler);
     let previews = has_name && p.requests <= PREVIEWED_MOST && !is_under(p, common);

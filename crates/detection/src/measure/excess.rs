@@ -8,7 +8,7 @@
 //! taking over the keys of the usual traffic. Innocent look-alike: a site whose reference is too
 //! small to have seen its own visitors; hence the least counts.
 
-use super::client::{CRAWLER_NETWORKS_MOST, wide_network};
+use super::client::{CRAWLER_NETWORKS_MOST, FETCHED_MOST, wide_network};
 use super::http::{EARLIER_S, part_class};
 use super::sampled::Sampled;
 use crate::feature::classify::{self, AgentKind, PathKind};
@@ -218,9 +218,10 @@ impl Sides<'_> {
             .collect()
     }
 
-    /// How much of the excess is the work of a few programs that go through a list by an interface: each
-    /// entry about once, with success, at a pace of work. One that does not say its name is known by its
-    /// address, and is believed while nobody else has to wait for it.
+    /// How much of the excess is the work of programs that each do a job of their own, alone or at the same
+    /// hour: a few go through a list by an interface, each entry about once, with success, at a pace of work;
+    /// others fetch what they subscribe to. One that does not say its name is known by its address, and is
+    /// believed while nobody else has to wait for it.
     fn batch_excess(&self) -> Option<f64> {
         let senders = self.keys(sender);
         let mut of: Vec<(u64, &Sampled)> = self.now.iter().map(|r| (sender(r), r)).collect();
@@ -233,7 +234,8 @@ impl Sides<'_> {
             let orderly = is_batch(of_it()) || (is_entering(of_it()) && rate(run[0].0) <= ENTERED_PER_S);
             let hurts = self.times_slower > AS_FAST;
             let most = if hurts { HURTING_PER_S } else { BATCH_PER_S };
-            orderly && rate(run[0].0) <= most && of_it().all(believed)
+            let has_job = orderly || (!hurts && is_fetching_feeds(of_it()));
+            has_job && rate(run[0].0) <= most && of_it().all(believed)
         };
         let mut workers: Vec<(u64, bool)> =
             of.chunk_by(|a, b| a.0 == b.0).filter(works).map(|run| (run[0].0, is_named(run[0].1))).collect();
@@ -375,6 +377,16 @@ fn is_entering<'a>(mut requests: impl Iterator<Item = &'a Sampled> + Clone) -> b
             && !classify::is_login_path(r.path.as_bytes())
     };
     is_program && requests.clone().count() >= BATCH_LEAST && requests.all(enters)
+}
+
+/// Whether these requests of one program are for feeds and calendars, of which each of its clients fetches
+/// a few.
+fn is_fetching_feeds<'a>(mut requests: impl Iterator<Item = &'a Sampled> + Clone) -> bool {
+    let mut clients: Vec<IpAddr> = requests.clone().map(|r| r.client).collect();
+    clients.sort_unstable();
+    let is_few = clients.chunk_by(PartialEq::eq).all(|run| run.len() as u32 <= FETCHED_MOST);
+    let is_declared = |r: &Sampled| r.agent.kind.is_program() || r.agent.kind == AgentKind::Crawler;
+    is_few && requests.all(|r| is_declared(r) && classify::is_feed(r.path.as_bytes()))
 }
 
 /// What tells senders apart: the name of their program, or where there is none their address.
@@ -562,6 +574,24 @@ mod tests {
         let batch = |now: &[RequestRecord]| measured(now, &people(), 3.0, Metric::BatchExcess);
         assert!(batch(&with(&|n| format!("/api/v1/stock/{}", 9_000 + n))).is_some_and(|s| s > 0.9));
         assert!(batch(&with(&|_| "/api/v1/stock/9000".to_owned())).is_some_and(|s| s < 0.1));
+    }
+
+    /// Broke: a nightly export and the readers of a feed, at the same hour, were a flood of costly requests.
+    #[test]
+    fn programs_that_each_do_a_job_of_their_own_are_no_excess_of_another_kind() {
+        let batch = |feed: &str| {
+            let export =
+                (0..60).map(|n| record("python-requests/2.32.3", &format!("/api/export?page={n}"), 200));
+            let reader = |n: u8| RequestRecord {
+                client: IpAddr::from([198, 51, 100, n]),
+                ..record("FreshRSS/1.24.0 (Linux; https://freshrss.org)", feed, 200)
+            };
+            let now: Vec<RequestRecord> =
+                people().into_iter().chain(export).chain((0..60).map(reader)).collect();
+            measured(&now, &people(), 3.0, Metric::BatchExcess)
+        };
+        assert!(batch("/feed.xml").is_some_and(|s| s > 0.9), "{:?}", batch("/feed.xml"));
+        assert!(batch("/item/7").is_some_and(|s| s < 0.7), "what nobody subscribes to");
     }
 
     /// Broke: a partner's nightly work without a user agent, from one address, was called a flood.

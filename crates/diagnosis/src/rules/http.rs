@@ -97,7 +97,7 @@ pub const TABLE: &[CauseRules] = causes! {
         PollShare Above(0.3, 0.7), -4.0 "pages that are open ask for news";
         FailingScriptShare Above(0.2, 0.6), -3.0 "pages that are open call again and again for what fails";
         SubscriberShare Above(0.3, 0.7), -5.0 "programs fetch what they subscribe to, each once";
-        BatchExcess Above(0.5, 0.9), -5.0 "a few programs work through a list";
+        BatchExcess Above(0.5, 0.9), -5.0 "programs work through a list, or fetch what they subscribe to";
         CopyExcess Above(0.5, 0.85), -3.0 "page after page is read, each about once";
         EventShare Above(0.4, 0.8), -4.0 "services tell of events, and are heard";
         OrderedShare Above(0.2, 0.5), -4.0 "items are taken in the order of their numbers";
@@ -140,7 +140,7 @@ pub const TABLE: &[CauseRules] = causes! {
         InvalidRequestShare Above(0.2, 0.7), -4.0 "it is no valid HTTP, which no cache holds";
         ProbePathShare Above(0.04, 0.2), -4.0 "they ask for what only scanners ask for";
         LoopShare Above(0.15, 0.4), -5.0 "what used to be answered sends its clients elsewhere, so they ask again";
-        BatchExcess Above(0.5, 0.9), -5.0 "a few programs work through a list";
+        BatchExcess Above(0.5, 0.9), -5.0 "programs work through a list, or fetch what they subscribe to";
     }
     ExpensiveEndpoint prior -2.5
         needs [RequestCount Above(25.0, 60.0)]
@@ -188,7 +188,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
         CopierShare Above(0.3, 0.8), -2.0 "its clients read page after page, each once";
         LoopShare Above(0.15, 0.4), -5.0 "what used to be answered sends its clients elsewhere, so they ask again";
-        BatchExcess Above(0.5, 0.9), -5.0 "a few programs work through a list";
+        BatchExcess Above(0.5, 0.9), -5.0 "programs work through a list, or fetch what they subscribe to";
         CopyExcess Above(0.5, 0.85), -2.0 "page after page is read, each about once";
     }
     SlowHttp prior -2.0
@@ -449,7 +449,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RepeatedExcess Above(0.3, 0.8), 2.0 "what came on top repeats one request";
         RepeatedExcess Below(0.2, 0.05), -2.0 "what came on top repeats nothing";
         BatchShare Above(0.4, 0.8), -5.0 "it works through a list, which is no fault";
-        BatchExcess Above(0.5, 0.9), -5.0 "it works through a list, which is no fault";
+        BatchExcess Above(0.5, 0.9), -5.0 "programs do their work, which is no fault";
         AssetsPerPage Above(0.5, 1.5), -3.0 "people browse: they fetch what pages are made of";
         EventShare Above(0.4, 0.8), -6.0 "services tell of events, and are heard";
         WatchExcess Above(0.4, 0.8), -6.0 "monitors look whether the service is up";
@@ -499,7 +499,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.4, 0.9), 2.0 "they use the program that visitors always used";
         CopierShare Above(0.2, 0.7), -2.5 "they read page after page and nothing else";
         BatchShare Above(0.3, 0.8), -2.0 "one program works through a list";
-        BatchExcess Above(0.5, 0.9), -4.0 "a few programs work through a list";
+        BatchExcess Above(0.5, 0.9), -4.0 "programs work through a list, or fetch what they subscribe to";
         BareBrowserShare Exceeds(0.2, 0.6), -2.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
         PollShare Above(0.3, 0.7), 1.5 "the pages that they left open ask for news";
         PagelessScriptShare Exceeds(0.3, 0.7), -4.0 "they call as the scripts of pages do, which they never loaded";

@@ -114,7 +114,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TransferShare Above(0.3, 0.7), 1.25 "a few clients fetch large files, as backups do";
         CheckErrorShare Above(0.5, 0.9), 1.25 "only health checks fail, and visitors are served";
         WorkerShare Above(0.4, 0.9), 1.25 "programs use an interface, as programs do, and are served";
-        BatchExcess Above(0.5, 0.9), 1.25 "a few programs work through a list, as programs do";
+        BatchExcess Above(0.5, 0.9), 1.25 "programs work through a list, or fetch what they subscribe to";
         SubscriberShare Above(0.3, 0.7), 1.25 "programs fetch what they subscribe to";
         PollShare Above(0.3, 0.7), 0.75 "pages that are open ask for news";
         LoopShare Above(0.1, 0.3), -2.5 "what used to be answered sends its clients elsewhere";

@@ -2,7 +2,9 @@
 //! and which parts wait and do not work.
 
 use super::shed::{KEPT_OVER_USED, LEAST, START_GROWTH, TOLERANCE, followed};
+use crate::Request;
 use seawall_detection::feature::classify::PathKind;
+use seawall_model::observation::Method;
 use seawall_model::{hash, math};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -24,12 +26,15 @@ const GROWTH: f64 = 0.15;
 /// Mean latency of a part from which its requests are thought to wait and not to work.
 const WAITS_US: f64 = 2_000_000.0;
 
-/// The part of the site a request belongs to, for what latency is normal there.
+/// The part of the site a request belongs to, for what latency is normal there. What changes something
+/// takes another time than what only reads.
 #[must_use]
-pub fn part_of(path: &[u8], kind: PathKind) -> u8 {
-    let rest = path.strip_prefix(b"/").unwrap_or(path);
+pub fn part_of(request: &Request<'_>, kind: PathKind) -> u8 {
+    let rest = request.path.strip_prefix(b"/").unwrap_or(request.path);
     let first = rest.split(|b| *b == b'/').next().unwrap_or(rest);
-    (hash::combine(kind as u64, hash::bytes(first)) % PARTS as u64) as u8
+    let writes = matches!(request.method, Method::Post | Method::Put | Method::Patch | Method::Delete);
+    let kind = hash::combine(kind as u64, u64::from(writes));
+    (hash::combine(kind, hash::bytes(first)) % PARTS as u64) as u8
 }
 
 /// When an answer comes, which says what can be learnt from it.

@@ -407,7 +407,13 @@ mod tests {
             TokenKeys::new(secrets).sign(&token, &request())
         };
         let read = |secrets: &TokenSecrets, text: &TokenText, s| {
-            TokenKeys::new(secrets).read(text.as_str().as_bytes(), Kind::Worked, LIFETIME_S, &request(), at(s))
+            TokenKeys::new(secrets).read(
+                text.as_str().as_bytes(),
+                Kind::Worked,
+                LIFETIME_S,
+                &request(),
+                at(s),
+            )
         };
         let held = signed(&first, 86_390);
         assert!(read(&second, &held, 86_430).is_ok(), "a pass outlives the change");

@@ -419,7 +419,10 @@ struct Found {
 }
 
 /// What the edge goes on with, secrets at least, and what the rest does.
-fn parted(known: Option<Knowledge>, now: Timestamp) -> anyhow::Result<(Kept, Option<(Engine, control::Kept)>)> {
+fn parted(
+    known: Option<Knowledge>,
+    now: Timestamp,
+) -> anyhow::Result<(Kept, Option<(Engine, control::Kept)>)> {
     Ok(match known {
         Some(Knowledge { edge, engine, control, .. }) => (edge, Some((engine, control))),
         None => (Kept::new(secret()?, secret()?, now), None),

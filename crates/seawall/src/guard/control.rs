@@ -7,7 +7,7 @@
 use super::checks::Checks;
 use super::hands::Hands;
 use super::incident::{CutOff, FIRST_LOOKS_S, Incident, Told};
-use super::plans::{key, keys, live_input};
+use super::plans::{holds_nobody, key, keys, live_input};
 use super::store::{self, Store};
 use super::telling::{Extent, is_telling};
 use crate::pipeline;
@@ -471,8 +471,8 @@ impl Control {
         }
         let conclusion = self.describe(now);
         if let Some(incident) = &self.incident {
-            let is_demand = incident.cause.is_some_and(|cause| cause.class() == Class::Demand);
-            self.hands.bear(is_demand && self.doing() == Doing::Nothing);
+            let is_demand = incident.stage.cause().is_some_and(|cause| cause.class() == Class::Demand);
+            self.hands.bear(is_demand && incident.stage.plan().is_none_or(holds_nobody));
         }
         self.keep(now);
         match self.engine.quiet_s() {

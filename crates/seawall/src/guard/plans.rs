@@ -2,7 +2,7 @@
 
 use seawall_engine::Conclusion;
 use seawall_model::Timestamp;
-use seawall_model::plan::{Measure, Plan, Scope};
+use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::report::InputReport;
 
 /// What makes two measures the same: what is done to whom, whatever the estimates.
@@ -20,6 +20,20 @@ pub(super) fn keys(plan: &Plan) -> Vec<String> {
     let mut keys: Vec<String> = plan.measures.iter().map(key).collect();
     keys.sort_unstable();
     keys
+}
+
+/// Whether nobody waits for it or is refused: it stores answers, or says what people are to do.
+pub(super) fn holds_nobody(plan: &Plan) -> bool {
+    let is_soft = |action: &Action| {
+        matches!(
+            action,
+            Action::ServeStale { .. }
+                | Action::ScaleOut
+                | Action::RollBack { .. }
+                | Action::Investigate { .. }
+        )
+    };
+    plan.measures.iter().all(|m| is_soft(&m.action))
 }
 
 /// What a report on live traffic of some kind was made from.
