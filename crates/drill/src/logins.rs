@@ -39,7 +39,7 @@ impl LoginScene {
         let mut rng = Rng::new(self.seed ^ 0x1061);
         let mut agenda = Agenda::default();
         for (i, stream) in self.streams.iter().enumerate() {
-            self.schedule(stream, i as u32, 0.0, &mut rng, &mut agenda);
+            self.schedule(stream, i as u32, 0, &mut rng, &mut agenda);
         }
         let mut told = 0;
         while let Some((at_ns, id)) = agenda.next() {
@@ -59,13 +59,14 @@ impl LoginScene {
                 user: user.as_bytes(),
             };
             sink(&Observation::Login(login), stream.origin);
-            self.schedule(stream, id, at_ns as f64 / SECOND_NS as f64, &mut rng, &mut agenda);
+            self.schedule(stream, id, at_ns, &mut rng, &mut agenda);
         }
     }
 
-    fn schedule(&self, stream: &LoginStream, id: u32, after_s: f64, rng: &mut Rng, agenda: &mut Agenda) {
-        if let Some(at_s) = stream.envelope.next_event(after_s, stream.per_s, self.timing.length_s, rng) {
-            agenda.enter((at_s * SECOND_NS as f64) as i64, id);
+    fn schedule(&self, stream: &LoginStream, id: u32, after_ns: i64, rng: &mut Rng, agenda: &mut Agenda) {
+        let until_s = self.timing.length_s;
+        if let Some(at_ns) = stream.envelope.next_event_ns(after_ns, stream.per_s, until_s, rng) {
+            agenda.enter(at_ns, id);
         }
     }
 }

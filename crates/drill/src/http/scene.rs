@@ -158,11 +158,9 @@ impl<'a> World<'a> {
     fn schedule_joining(&mut self, group: u32, after_ns: i64) {
         match &self.scene.groups[group as usize].joining {
             Joining::Arrivals { per_s, envelope } => {
-                let after_s = after_ns as f64 / SECOND_NS as f64;
-                if let Some(at_s) =
-                    envelope.next_event(after_s, *per_s, self.scene.timing.length_s, &mut self.rng)
-                {
-                    self.agenda.enter((at_s * SECOND_NS as f64) as i64, group);
+                let until_s = self.scene.timing.length_s;
+                if let Some(at_ns) = envelope.next_event_ns(after_ns, *per_s, until_s, &mut self.rng) {
+                    self.agenda.enter(at_ns, group);
                 }
             }
             Joining::Cohort { count, from_s, over_s } => {

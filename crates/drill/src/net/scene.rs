@@ -125,10 +125,9 @@ impl<'a> World<'a> {
     /// Puts the stream's next start on the agenda.
     fn schedule(&mut self, stream: u32, after_ns: i64) {
         let s = &self.scene.streams[stream as usize];
-        let after_s = after_ns as f64 / SECOND_NS as f64;
-        if let Some(at_s) = s.envelope.next_event(after_s, s.per_s, self.scene.timing.length_s, &mut self.rng)
-        {
-            self.agenda.enter((at_s * SECOND_NS as f64) as i64, stream);
+        let until_s = self.scene.timing.length_s;
+        if let Some(at_ns) = s.envelope.next_event_ns(after_ns, s.per_s, until_s, &mut self.rng) {
+            self.agenda.enter(at_ns, stream);
         }
     }
 

@@ -1,6 +1,7 @@
 //! How an intensity moves over the seconds of an episode, from 0 to 1 of its peak.
 
 use crate::rng::Rng;
+use seawall_model::time::SECOND_NS;
 
 /// The course of an intensity.
 #[derive(Clone, Debug)]
@@ -56,10 +57,10 @@ impl Envelope {
         }
     }
 
-    /// The next event of a random process with `per_s` events per second at the peak, before
-    /// `until_s` (thinning; Lewis and Shedler, 1979).
-    pub fn next_event(&self, after_s: f64, per_s: f64, until_s: f64, rng: &mut Rng) -> Option<f64> {
-        let mut t_s = after_s;
+    /// When the next event is, in nanoseconds, of a random process with `per_s` events per second at the
+    /// peak, before `until_s` (thinning; Lewis and Shedler, 1979).
+    pub fn next_event_ns(&self, after_ns: i64, per_s: f64, until_s: f64, rng: &mut Rng) -> Option<i64> {
+        let mut t_s = after_ns as f64 / SECOND_NS as f64;
         loop {
             t_s += rng.exponential(1.0 / per_s);
             if t_s >= until_s {
@@ -67,7 +68,7 @@ impl Envelope {
             }
             let level = self.at(t_s);
             if level >= 1.0 || rng.chance(level) {
-                return Some(t_s);
+                return Some((t_s * SECOND_NS as f64) as i64);
             }
         }
     }

@@ -4,11 +4,10 @@
 //! packets of several queues slightly out of order. Strays are given the time of their neighbours;
 //! after a clock was set back, time goes on from where it was.
 
+use super::timeline::JUMP_NS;
 use seawall_model::Timestamp;
 use seawall_model::time::SECOND_NS;
 
-/// Where no packet follows that could tell, one further than this from its neighbours is a stray.
-const JUMP_NS: i64 = 86_400 * SECOND_NS;
 /// Of a capture of this many packets, so is one that is further than this and than the capture lasted.
 const KNOWN_PACKETS: u64 = 100;
 const PAUSE_NS: i64 = 60 * SECOND_NS;

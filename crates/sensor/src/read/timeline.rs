@@ -13,7 +13,7 @@ use seawall_model::time::SECOND_NS;
 use std::collections::BTreeMap;
 
 /// How far from its neighbours a time stamp must lie to be doubted.
-const JUMP_NS: i64 = 86_400 * SECOND_NS;
+pub(super) const JUMP_NS: i64 = 86_400 * SECOND_NS;
 /// Inputs of fewer records are too few to tell a stray from the rest, unless years lie between them.
 const JUDGED_RECORDS: u64 = 100;
 /// Share of the records, as one in so many, that may be strays.

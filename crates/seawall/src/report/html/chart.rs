@@ -2,6 +2,7 @@
 //! that they stay readable on a phone.
 
 use super::builder::Html;
+use super::drawing::{HEIGHT, WIDTH, coordinate, line};
 use crate::report::moment::{self, Clock};
 use crate::report::plot::{Axis, Marks};
 use crate::report::text::capitalised;
@@ -9,9 +10,6 @@ use seawall_model::Timestamp;
 
 /// Points of a curve: more than a screen has columns is waste.
 const POINTS: usize = 480;
-/// The drawing's own coordinates; they are stretched to the page.
-const WIDTH: f64 = 1_000.0;
-const HEIGHT: f64 = 100.0;
 
 /// Draws one series. `usual` is the normal level, `low` a flatter drawing.
 pub fn draw(html: &mut Html, axis: &Axis<'_>, marks: &Marks, usual: Option<f64>, clock: Clock, low: bool) {
@@ -157,17 +155,6 @@ fn curve(values: &[f64], top: f64) -> String {
         path.push_str(&format!("{}{from} {y}H{to}", if i == 0 { 'M' } else { 'L' }));
     }
     path
-}
-
-fn line(html: &mut Html, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
-    let (x1, y1, x2, y2) = (coordinate(x1), coordinate(y1), coordinate(x2), coordinate(y2));
-    html.element("line", &[("class", class), ("x1", &x1), ("y1", &y1), ("x2", &x2), ("y2", &y2)], "");
-}
-
-/// Two decimals are finer than any screen.
-fn coordinate(x: f64) -> String {
-    let text = format!("{x:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').into()
 }
 
 /// The next of 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten.

@@ -2,6 +2,7 @@
 //! story of each outage with its course.
 
 use super::builder::Html;
+use super::drawing::{HEIGHT, WIDTH, coordinate, line};
 use super::{POLICY, STYLE};
 use crate::report::terminal::{ground, lab, percent, released, ruled_out, seconds, starved};
 use crate::report::text::{self, capitalised};
@@ -10,9 +11,6 @@ use seawall_model::math::ln;
 use seawall_model::{Cause, Timestamp};
 
 const DRILL_STYLE: &str = include_str!("drill.css");
-/// The drawing's own coordinates; they are stretched to the page.
-const WIDTH: f64 = 1_000.0;
-const HEIGHT: f64 = 100.0;
 /// The scale on which hours and seconds stand beside each other, and its marks.
 const SHORTEST_S: f64 = 0.1;
 const LONGEST_S: f64 = 86_400.0;
@@ -552,11 +550,6 @@ fn list(html: &mut Html, items: &[String]) {
     });
 }
 
-fn line(html: &mut Html, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
-    let (x1, y1, x2, y2) = (coordinate(x1), coordinate(y1), coordinate(x2), coordinate(y2));
-    html.element("line", &[("class", class), ("x1", &x1), ("y1", &y1), ("x2", &x2), ("y2", &y2)], "");
-}
-
 /// The title of a cause that a card has by its name.
 fn title_of(name: &str) -> String {
     let cause = Cause::ALL.iter().find(|c| c.as_str() == name);
@@ -567,12 +560,6 @@ fn title_of(name: &str) -> String {
 fn minute(t: Timestamp) -> String {
     let c = t.civil();
     format!("{:04}-{:02}-{:02} {:02}:{:02} UTC", c.year, c.month, c.day, c.hour, c.minute)
-}
-
-/// Two decimals are finer than any screen.
-fn coordinate(x: f64) -> String {
-    let text = format!("{x:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').into()
 }
 
 #[cfg(test)]

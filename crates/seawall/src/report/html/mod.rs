@@ -3,6 +3,7 @@
 
 mod builder;
 mod chart;
+mod drawing;
 mod drill;
 mod section;
 
