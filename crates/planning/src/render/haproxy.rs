@@ -2,7 +2,9 @@
 //! `seawall_`.
 
 use super::pattern::{literal, origin, query, template};
-use super::{Taken, at_place, comments, heading, in_words, is_http, name, per_mille, plain, token};
+use super::{
+    Taken, at_place, comments, heading, in_words, is_drawn_by_request, is_http, name, per_mille, plain, token,
+};
 use seawall_model::Prefix;
 use seawall_model::observation::{HttpVersion, Method, Presence};
 use seawall_model::plan::{Action, Measure, Plan, RateKey, RenderedRule, Scope};
@@ -211,6 +213,9 @@ fn all(conditions: &[String]) -> String {
 fn share(plan: &Plan, m: &Measure) -> String {
     if per_mille(m) >= 1_000 {
         return String::new();
+    }
+    if is_drawn_by_request(m) {
+        return format!("{{ rand(1000) lt {} }}", per_mille(m));
     }
     let seed = plan.created.0.unsigned_abs() % 1_000_003;
     format!("{{ src,xxh32({seed}),mod(1000) lt {} }}", per_mille(m))

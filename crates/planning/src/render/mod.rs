@@ -17,7 +17,7 @@ pub mod tcp_options;
 use crate::approval::Approved;
 use seawall_model::Prefix;
 use seawall_model::plan::{Action, Measure, Plan, RenderedRule, Scope};
-use seawall_model::signature::Layer;
+use seawall_model::signature::{Layer, Test};
 use seawall_model::time::SECOND_NS;
 
 /// Longest text of a comment line.
@@ -136,6 +136,18 @@ pub(crate) fn per_mille(measure: &Measure) -> u32 {
     (measure.initial_share * 1_000.0).clamp(1.0, 1_000.0) as u32
 }
 
+/// Whether a refusal is about one client alone, so that a share of clients would be all or nothing: what is
+/// drawn for it is a share of its requests.
+pub(crate) fn is_drawn_by_request(measure: &Measure) -> bool {
+    let is_one = |p: &Prefix| p.length_bits() >= if p.address().is_ipv4() { 32 } else { 64 };
+    let names_one = match &measure.scope {
+        Scope::All => false,
+        Scope::Signature(s) => s.tests.iter().any(|t| matches!(t, Test::Source(p) if is_one(p))),
+        Scope::Sources(prefixes) => matches!(prefixes.as_slice(), [one] if is_one(one)),
+    };
+    names_one && matches!(measure.action, Action::Block { .. })
+}
+
 /// Text that cannot end a comment or hide anything in it: printable ASCII without backslashes.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
@@ -200,10 +212,34 @@ pub(crate) fn comments(mark: &str, lines: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seawall_model::Timestamp;
+    use seawall_model::signature::ShareEstimate;
 
     #[test]
     fn comments_cannot_be_left() {
         assert_eq!(plain("a\nb\r\u{2028}c\\\n\0é"), "a.b..c....");
+    }
+
+    /// Broke: a rule about one address was to begin on a tenth of it, drawn by the address: it began on all
+    /// of it or on nothing.
+    #[test]
+    fn what_is_about_one_client_is_drawn_by_request() {
+        let by_request = |action: Action, source: &str| {
+            is_drawn_by_request(&Measure {
+                id: "m1".into(),
+                action,
+                scope: Scope::Sources(vec![source.parse().expect("a prefix")]),
+                target: None,
+                predicted_effect: ShareEstimate { share: 1.0, low: 1.0, high: 1.0 },
+                predicted_harm: None,
+                expires: Timestamp(1),
+                initial_share: 0.1,
+            })
+        };
+        let block = || Action::Block { status: 403 };
+        assert!(by_request(block(), "198.51.100.7/32") && by_request(block(), "2001:db8::/64"));
+        assert!(!by_request(block(), "198.51.100.0/24"));
+        assert!(!by_request(Action::Challenge, "198.51.100.7/32"), "a cookie is asked for once");
     }
 
     #[test]

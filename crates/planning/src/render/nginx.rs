@@ -5,7 +5,8 @@
 
 use super::pattern::{literal, origin, query, template};
 use super::{
-    Taken, at_place, comments, heading, in_words, is_http, name, per_mille, plain, token, whole_rate,
+    Taken, at_place, comments, heading, in_words, is_drawn_by_request, is_http, name, per_mille, plain,
+    token, whole_rate,
 };
 use seawall_model::Prefix;
 use seawall_model::observation::{HttpVersion, Method, Presence};
@@ -181,8 +182,8 @@ impl Config {
         }
         if per_mille(m) < 1_000 {
             let percent = f64::from(per_mille(m)) / 10.0;
-            let _ =
-                writeln!(text, "split_clients $remote_addr ${id}_share {{\n\t{percent:.1}% 1;\n\t* 0;\n}}");
+            let drawn = if is_drawn_by_request(m) { "$request_id" } else { "$remote_addr" };
+            let _ = writeln!(text, "split_clients {drawn} ${id}_share {{\n\t{percent:.1}% 1;\n\t* 0;\n}}");
             factors.push((format!("${id}_share"), 1));
         }
         if factors.is_empty() {
