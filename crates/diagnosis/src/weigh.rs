@@ -75,6 +75,7 @@ fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
     if speaking < 2 && !normal {
         score -= ALONE;
     }
+    settle(&mut evidence);
     let vectors: Vec<String> =
         findings.vectors.iter().filter(|(cause, _)| *cause == rules.cause).map(|(_, v)| v.clone()).collect();
     (score > LISTED_SCORE || normal).then_some(Hypothesis {
@@ -84,6 +85,22 @@ fn weigh(rules: &CauseRules, findings: &Findings) -> Option<Hypothesis> {
         confidence: 0.0,
         evidence,
     })
+}
+
+/// What one figure says for a cause and what it says against it are told as one.
+fn settle(evidence: &mut Vec<Evidence>) {
+    let sum_of = |evidence: &[Evidence], metric, direction| -> f64 {
+        evidence.iter().filter(|e| e.metric == metric && e.direction == direction).map(|e| e.weight).sum()
+    };
+    let all = evidence.clone();
+    evidence.retain_mut(|e| {
+        let own = sum_of(&all, e.metric, e.direction);
+        let other = if e.direction == Direction::For { Direction::Against } else { Direction::For };
+        let left = own - sum_of(&all, e.metric, other);
+        e.weight *= (left / own).max(0.0);
+        left > 0.0
+    });
+    evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.metric.cmp(&b.metric)));
 }
 
 /// The likeliest class names what to do next; within it, the likeliest cause is the verdict.
@@ -142,4 +159,38 @@ fn also(hypotheses: &[Hypothesis], verdict: &Verdict, findings: &Findings) -> Ve
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::metric::Metric;
+
+    /// Broke: the requests spoke for a crowd and against it in the same list.
+    #[test]
+    fn one_figure_speaks_for_a_cause_or_against_it() {
+        let says = |metric: Metric, weight: f64, direction| Evidence {
+            group: metric.group(),
+            metric,
+            observed: 1.0,
+            expected: None,
+            weight,
+            direction,
+            reason: String::new(),
+        };
+        let mut evidence = vec![
+            says(Metric::PageRate, 2.0, Direction::For),
+            says(Metric::PageRate, 1.0, Direction::For),
+            says(Metric::PageRate, 1.5, Direction::Against),
+            says(Metric::ClientRate, 1.25, Direction::For),
+        ];
+        settle(&mut evidence);
+        let told: Vec<(Metric, f64, Direction)> =
+            evidence.iter().map(|e| (e.metric, e.weight, e.direction)).collect();
+        let for_it = |metric, weight| (metric, weight, Direction::For);
+        assert_eq!(
+            told,
+            [for_it(Metric::ClientRate, 1.25), for_it(Metric::PageRate, 1.0), for_it(Metric::PageRate, 0.5)]
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::coarse::Coarse;
 use crate::conclude::{self, Conclusion};
+use crate::ebb::Ebbs;
 use crate::episode::{Concluded, Episode, SecondValues, Watched};
 use crate::hindsight::Parts;
 use crate::normal::{REFERENCE_MIN_OBSERVATIONS, is_enough, observations};
@@ -422,7 +423,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Episode {
         let onset = shifted.iter().map(|(_, since)| *since).min().unwrap_or(second);
-        let mut episode = Episode::open(onset, shifted);
+        let mut episode = Episode::open(onset, shifted, Ebbs::beside(self.reference()));
         for (time, past) in std::mem::take(&mut self.ring) {
             if time < onset {
                 self.add_quiet(&past);

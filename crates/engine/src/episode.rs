@@ -1,13 +1,16 @@
 //! An episode: one stretch of time in which something was unlike before.
 
 use crate::beside::{Beside, Rise};
+use crate::ebb::Ebbs;
 use crate::failing::Failing;
+use crate::normal::observations;
 use seawall_detection::Window;
 use seawall_detection::detector::{Cusum, SERIES, SHARES, Series, ShareSeries, Shift};
 use seawall_model::Cause;
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Diagnosis, Verdict};
 use seawall_model::finding::Findings;
+use seawall_model::math;
 use seawall_model::time::{SECOND_NS, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -89,6 +92,8 @@ pub(crate) struct Episode {
     pub beside: Beside,
     /// When requests failed in it.
     failing: Failing,
+    /// When what an attack consists of was no longer there.
+    ebbs: Ebbs,
     /// What it was before it became what it is.
     pub earlier: Vec<Concluded>,
     /// Seconds that look calm again, not yet sure.
@@ -232,7 +237,7 @@ impl SecondValues {
 }
 
 impl Episode {
-    pub(crate) fn open(onset: Timestamp, moved: Vec<(Watched, Timestamp)>) -> Self {
+    pub(crate) fn open(onset: Timestamp, moved: Vec<(Watched, Timestamp)>, ebbs: Ebbs) -> Self {
         Self {
             onset,
             moved,
@@ -244,6 +249,7 @@ impl Episode {
             turn: None,
             beside: Beside::default(),
             failing: Failing::default(),
+            ebbs,
             earlier: Vec::new(),
             tail: Vec::new(),
             diagnosis: None,
@@ -276,6 +282,7 @@ impl Episode {
     fn take(&mut self, second: Timestamp, window: Window) {
         self.watch_levels(second, &window);
         self.failing.add(second, &window);
+        self.ebbs.add(second, &window);
         self.during.merge(&window);
         self.recent.push(second, window);
         if !self.is_unnamed {
@@ -376,7 +383,8 @@ impl Episode {
         let watched = std::mem::take(&mut self.watched);
         let (past_values, values) = watched.into_iter().partition(|v| v.second < onset);
         let mut past = recent.before;
-        *self = Self { watched: values, ..Self::open(onset, Vec::new()) };
+        let ebbs = self.ebbs.anew();
+        *self = Self { watched: values, ..Self::open(onset, Vec::new(), ebbs) };
         for (second, window) in recent.seconds.into_iter().chain(tail) {
             if second < onset {
                 past.merge(&window);
@@ -476,7 +484,13 @@ impl Episode {
     pub(crate) fn over_at(&self, verdict: &Verdict, calm_followed: bool) -> Option<Timestamp> {
         match (verdict.class, verdict.cause) {
             (Class::Attack, _) if calm_followed && self.last_loud > self.onset => {
-                Some(self.last_loud.min(self.last_active).plus_ns(SECOND_NS))
+                let loud = self.last_loud.min(self.last_active).plus_ns(SECOND_NS);
+                let ebbed = self.ebbs.over(verdict.cause).filter(|over| *over > self.onset);
+                Some(ebbed.map_or(loud, |over| over.min(loud)))
+            }
+            (Class::Abuse, cause) if calm_followed => {
+                let end = self.last_active.plus_ns(SECOND_NS);
+                self.ebbs.over(cause).filter(|over| *over > self.onset).map(|over| over.min(end))
             }
             (_, Cause::ReleaseFault | Cause::Misconfiguration | Cause::LoadBalancerFault) => {
                 self.failing.over(self.last_active)
@@ -542,8 +556,11 @@ pub struct Concluded {
 }
 
 impl Concluded {
-    /// How much an operator wants to hear of it: class first, then confidence.
+    /// How much an operator wants to hear of it: class first, then confidence and size. What is ten times as
+    /// large is told first, if it is not much less sure.
     pub(crate) fn weight(&self) -> f64 {
+        const CLASS: f64 = 10.0;
+        const TEN_TIMES: f64 = 0.1;
         let class = match self.diagnosis.verdict.class {
             Class::Attack => 5.0,
             Class::Abuse => 4.0,
@@ -552,7 +569,8 @@ impl Concluded {
             Class::Undecided => 1.0,
             Class::Normal => 0.0,
         };
-        class + self.diagnosis.verdict.confidence
+        let size = math::ln(1.0 + observations(&self.during)) / math::ln(10.0);
+        CLASS * class + self.diagnosis.verdict.confidence + TEN_TIMES * size
     }
 
     /// Whether it has a name that is not "normal".
@@ -594,7 +612,7 @@ mod tests {
             diagnosis
         };
         let after = |calm_requests: u64| {
-            let mut episode = Episode::open(Timestamp::from_seconds(100), Vec::new());
+            let mut episode = Episode::open(Timestamp::from_seconds(100), Vec::new(), Ebbs::default());
             for at in 100..700 {
                 let (time, window) = burst(at, if at < 160 { 40 } else { calm_requests });
                 episode.add(time, window, false);
@@ -621,8 +639,11 @@ mod tests {
     #[test]
     fn trouble_inside_a_false_alarm_is_dated_to_its_own_beginning() {
         let (errors, requests) = (Watched::Share(ShareSeries::ServerErrors), Watched::Rate(Series::Requests));
-        let mut episode =
-            Episode::open(Timestamp::from_seconds(100), vec![(errors, Timestamp::from_seconds(100))]);
+        let mut episode = Episode::open(
+            Timestamp::from_seconds(100),
+            vec![(errors, Timestamp::from_seconds(100))],
+            Ebbs::default(),
+        );
         for at in 100..130 {
             let (time, window) = second(at);
             episode.add(time, window, at % 2 == 0);

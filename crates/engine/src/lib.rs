@@ -12,6 +12,7 @@
 mod beside;
 mod coarse;
 mod conclude;
+mod ebb;
 mod engine;
 mod episode;
 mod failing;

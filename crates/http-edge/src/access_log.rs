@@ -74,6 +74,7 @@ fn ending(ending: Ending) -> &'static str {
         Ending::ClientInvalid => "client-invalid",
         Ending::Denied => "denied",
         Ending::UpstreamFailed => "upstream-failed",
+        Ending::AnswerRefused => "answer-refused",
         Ending::UpstreamTimedOut => "upstream-timed-out",
         Ending::QueueTimedOut => "queue-timed-out",
         Ending::NoUpstream => "no-upstream",

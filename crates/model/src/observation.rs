@@ -157,6 +157,8 @@ pub enum Ending {
     Denied,
     /// The upstream refused or broke the connection (`SC`, `SH`, `SD`).
     UpstreamFailed,
+    /// The proxy refused what the upstream answered (`PH`, `PD`).
+    AnswerRefused,
     /// The upstream took too long (`sC`, `sH`, `sD`).
     UpstreamTimedOut,
     /// The request waited in the proxy's queue until its time was up (`sQ`).

@@ -31,12 +31,14 @@ pub enum Scope {
     Sources(Vec<Prefix>),
 }
 
-/// One mitigation, by its place on the ladder: from reversible and mild to blunt.
+/// One mitigation, by its place on the ladder: from reversible and mild to blunt. Alternatives that were never
+/// worked out have zeros for the numbers that nobody knows; those are not written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Action {
     /// Fair place in line on a light page; for crowds.
     WaitingRoom {
+        #[serde(default, skip_serializing_if = "is_unknown")]
         admitted_per_s: f64,
     },
     /// Short caching of what is cacheable, also when stale.
@@ -45,11 +47,14 @@ pub enum Action {
     },
     /// Refuse the surplus early, unknown clients first.
     Shed {
+        #[serde(default, skip_serializing_if = "is_uncounted")]
         max_concurrency: u32,
     },
     RateLimit {
         key: RateKey,
+        #[serde(default, skip_serializing_if = "is_unknown")]
         per_s: f64,
+        #[serde(default, skip_serializing_if = "is_unknown")]
         burst: f64,
     },
     /// Proof of work or a timed refresh before the request is served.
@@ -85,6 +90,14 @@ pub enum Action {
     Investigate {
         what: String,
     },
+}
+
+fn is_unknown(number: &f64) -> bool {
+    *number == 0.0
+}
+
+fn is_uncounted(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Action {

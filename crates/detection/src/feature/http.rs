@@ -97,7 +97,7 @@ counters! {
     with_query with_agent with_referrer with_duration
     pages assets api crawlers
     client_aborted client_timed_out client_invalid denied upstream_failed upstream_timed_out
-    queue_timed_out no_upstream
+    queue_timed_out no_upstream answer_refused
     queued queue_us cache_known cache_hits proxied
     asked_server_error asked_client_error moved asset_aborted
 }
@@ -223,6 +223,7 @@ impl HttpWindow {
             Ending::ClientInvalid => c.client_invalid += 1,
             Ending::Denied => c.denied += 1,
             Ending::UpstreamFailed => c.upstream_failed += 1,
+            Ending::AnswerRefused => c.answer_refused += 1,
             Ending::UpstreamTimedOut => c.upstream_timed_out += 1,
             Ending::QueueTimedOut => c.queue_timed_out += 1,
             Ending::NoUpstream => c.no_upstream += 1,

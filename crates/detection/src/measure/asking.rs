@@ -125,10 +125,12 @@ pub(super) fn of_nodes(http: &HttpWindow, seconds: f64) -> f64 {
 }
 
 /// How much faster a page that is open asks for news than one did before: by the median page of each side.
-/// A crowd leaves more pages open, each of which asks as ever.
+/// A crowd leaves more pages open, each of which asks as ever. Where no page asked before, as fast as news come.
 pub(super) fn poll_rise(now: &HttpWindow, before: &HttpWindow) -> Option<(f64, f64)> {
     const PAGES_LEAST: usize = 8;
     const ASKED_LEAST: f64 = 3.0;
+    /// No page has news more often than this.
+    const NEWS_PER_S: f64 = 1.0;
     let rates = |http: &HttpWindow| {
         let sorted = http.profiles.sorted();
         let asking =
@@ -138,7 +140,8 @@ pub(super) fn poll_rise(now: &HttpWindow, before: &HttpWindow) -> Option<(f64, f
         rates.sort_unstable_by(f64::total_cmp);
         (rates.len() >= PAGES_LEAST).then(|| (rates[rates.len() / 2], rates.len() as f64))
     };
-    let ((now, pages), (before, _)) = (rates(now)?, rates(before)?);
+    let (now, pages) = rates(now)?;
+    let before = rates(before).map_or(NEWS_PER_S, |(rate, _)| rate);
     Some((now / before, pages))
 }
 

@@ -288,7 +288,9 @@ pub(super) fn is_subscriber(p: &ClientProfile, common: &[u64]) -> bool {
     /// Pages fetched by one in one go, at most.
     const PREVIEWED_MOST: u32 = 3;
     let has_name = p.is(AgentKind::Application) || p.is(AgentKind::Crawler);
-    let previews = has_name && p.requests <= PREVIEWED_MOST && !is_under(p, common);
+    // Nobody shows what is written, a log-in, or a hole.
+    let looks = p.writes == 0 && p.logins == 0 && p.probes == 0;
+    let previews = has_name && looks && p.requests <= PREVIEWED_MOST && !is_under(p, common);
     let subscribes = (has_name || p.is(AgentKind::Tool) || p.is(AgentKind::Service))
         && p.requests <= FETCHED_MOST
         && p.feeds * 10 >= p.requests * 7;

@@ -82,7 +82,8 @@ fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
     push(out, Metric::ClientErrorShare, share, support);
     let (share, support) = worse(c.server_error, c.asked_server_error);
     push(out, Metric::ServerErrorShare, share, support);
-    let gateway = c.bad_gateway + c.unavailable + c.gateway_timeout;
+    // A server that gave an answer, which the proxy refused, is there.
+    let gateway = (c.bad_gateway + c.unavailable + c.gateway_timeout).saturating_sub(c.answer_refused);
     // As far as errors fall on what is asked for, so do those of the servers behind.
     let raised = share * n / (c.server_error as f64).max(1.0);
     let of_servers = |count: u64| (count as f64 * raised.max(1.0)).min(n);
@@ -93,7 +94,7 @@ fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
     let failed = c.upstream_failed + c.upstream_timed_out + c.no_upstream + c.queue_timed_out;
     push_share(out, Metric::UpstreamFailureShare, of_servers(failed), n);
     // A server that was waited for was found: 504, and what timed out in the queue, are its slowness.
-    let refused = (c.bad_gateway + c.unavailable).saturating_sub(c.queue_timed_out);
+    let refused = (c.bad_gateway + c.unavailable).saturating_sub(c.queue_timed_out + c.answer_refused);
     push_share(out, Metric::NoServerShare, of_servers(refused.max(c.upstream_failed + c.no_upstream)), n);
     push_share(out, Metric::InvalidRequestShare, (c.malformed.max(c.client_invalid)) as f64, n);
     push_share(out, Metric::QueueTime, c.queue_us as f64, c.queued as f64);

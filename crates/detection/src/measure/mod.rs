@@ -18,6 +18,7 @@ mod reflecting;
 mod region;
 mod sampled;
 mod senders;
+mod stray;
 mod unanswered;
 mod zones;
 

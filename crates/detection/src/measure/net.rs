@@ -2,6 +2,7 @@
 
 use super::connections::{at_least, connections, hosts, lossy_clients, messages};
 use super::probing::{goes_on, routine_probers};
+use super::stray::{converses, uniform_and_unanswered};
 use super::unanswered::{ignored_questions, random_payloads, uniform_payloads};
 use super::{Structure, Value, backscatter, push, push_share, reflecting, spread};
 use crate::Window;
@@ -17,8 +18,6 @@ use std::net::IpAddr;
 
 /// A known service's unasked answers make a vector of their own from this share of the largest.
 const SECOND_VECTOR_SHARE: f64 = 0.15;
-/// One kind of flags makes up this much of a flood of them.
-const UNIFORM_FLAGS: f64 = 0.95;
 /// One source sends this much of a flood that is one host's.
 const ONE_SOURCE: f64 = 0.95;
 /// Fewer packets say nothing about uniformity, however many each stands for.
@@ -46,7 +45,7 @@ pub(super) fn measure(
     let one_way = net.one_way_records();
     volumes(net, seconds, out);
     silent_hosts(net, &one_way, seconds, out);
-    protocols(net, seconds, out);
+    protocols(net, &one_way, seconds, out);
     reflection(net, &one_way, seconds, out, structure);
     reflecting::measure(net, seconds, out, structure);
     tcp(net, &one_way, seconds, out);
@@ -120,7 +119,7 @@ fn silent_hosts(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &m
     push(out, Metric::SilentHostCount, count, hosts.total as f64);
 }
 
-fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+fn protocols(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let v = &net.volumes;
     let n = v.all.packets as f64;
     push_share(out, Metric::UdpShare, v.udp.packets as f64, n);
@@ -144,7 +143,7 @@ fn protocols(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
         v.icmp.packets.saturating_sub(answered) as f64,
         v.icmp.packets as f64,
     );
-    let ignored = ignored_questions(net, seconds);
+    let ignored = ignored_questions(net, one_way, seconds);
     let unanswered = (v.udp_one_way.packets + ignored.packets) as f64;
     let bytes = (v.udp_one_way.bytes + ignored.bytes) as f64;
     if v.udp_unknown.packets as f64 * 2.0 <= unanswered {
@@ -284,51 +283,6 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
     if v.syn.packets >= OPENINGS_LEAST {
         push_share(out, Metric::OpeningsRepeatedShare, v.syn_repeated.packets as f64, v.syn.packets as f64);
     }
-}
-
-/// Whether stray TCP is what is left of conversations where a capture holds one packet in many: the
-/// busiest service says about as much as it is told, and not by refusing.
-fn converses(one_way: &[PacketRecord]) -> bool {
-    let is_stray = |r: &&PacketRecord| {
-        r.protocol == protocol::TCP
-            && r.fragment != Fragment::Later
-            && r.tcp_flags & tcp_flags::ACK != 0
-            && r.tcp_flags & tcp_flags::RST == 0
-    };
-    let stray = || one_way.iter().filter(is_stray);
-    let end = |host: IpAddr, port: u16| hash::combine(hash::address(host), u64::from(port));
-    let mut told: Vec<u64> = stray().map(|r| end(r.destination, r.destination_port)).collect();
-    told.sort_unstable();
-    let Some(busiest) = told.chunk_by(|a, b| a == b).max_by_key(|run| run.len()) else { return false };
-    let said: Vec<&PacketRecord> = stray().filter(|r| end(r.source, r.source_port) == busiest[0]).collect();
-    let carries = said.iter().filter(|r| !r.payload().is_empty()).count();
-    (busiest.len() + said.len()) * 2 >= told.len()
-        && said.len() >= UNIFORM_LEAST
-        && said.len() * 3 >= busiest.len()
-        && carries * 4 >= said.len()
-}
-
-/// What stands for "each packet claims another connection" in sampled input, where no flow table
-/// helps: the share of TCP packets whose receiver sends nothing back, provided that hardly any
-/// flags but one kind occur. Real conversations seen from one side open, carry and end.
-fn uniform_and_unanswered(one_way: &[PacketRecord]) -> f64 {
-    let tcp: Vec<&PacketRecord> =
-        one_way.iter().filter(|r| r.protocol == protocol::TCP && r.fragment != Fragment::Later).collect();
-    if tcp.len() < UNIFORM_LEAST {
-        return 0.0;
-    }
-    let pair = |from: IpAddr, to: IpAddr| hash::combine(hash::address(from), hash::address(to));
-    // A reset is an answer that makes no conversation.
-    let refuses = |r: &PacketRecord| r.tcp_flags & tcp_flags::RST != 0;
-    let mut pairs: Vec<u64> =
-        tcp.iter().filter(|r| !refuses(r)).map(|r| pair(r.source, r.destination)).collect();
-    pairs.sort_unstable();
-    let unanswered: Vec<&&PacketRecord> = tcp
-        .iter()
-        .filter(|r| !refuses(r) && pairs.binary_search(&pair(r.destination, r.source)).is_err())
-        .collect();
-    let flags = spread(unanswered.iter().map(|r| u64::from(r.tcp_flags)).collect());
-    if flags.top < UNIFORM_FLAGS { 0.0 } else { unanswered.len() as f64 / tcp.len() as f64 }
 }
 
 /// Where one-way packets go: to one host, or spread over a prefix.

@@ -3,6 +3,7 @@
 use super::net::UNIFORM_LEAST;
 use super::{Value, push, spread};
 use crate::feature::net::{NetWindow, Volume};
+use crate::feature::service;
 use seawall_model::hash;
 use seawall_model::metric::Metric;
 use seawall_model::observation::{Fragment, protocol};
@@ -29,14 +30,15 @@ const ALL_THE_SAME: f64 = 0.95;
 const FILLER_BYTES: u32 = 256;
 
 /// Questions that nobody answered. Where a capture holds one direction only, no answer can be
-/// seen, and small packets to services pass for questions.
-pub(super) fn ignored_questions(net: &NetWindow, seconds: f64) -> Volume {
+/// seen, and small packets to services pass for questions, unless they are all one.
+pub(super) fn ignored_questions(net: &NetWindow, one_way: &[PacketRecord], seconds: f64) -> Volume {
     let v = &net.volumes;
     let mut ignored = Volume::default();
     let one_sided = v.two_way.packets == 0;
     let length_bytes = v.udp_questions.bytes / v.udp_questions.packets.max(1);
     let few = v.udp_questions.packets as f64 <= QUESTIONS_PER_S * seconds;
-    if !(one_sided && few && QUESTION_LENGTH_BYTES.contains(&length_bytes)) {
+    let like_questions = few && QUESTION_LENGTH_BYTES.contains(&length_bytes) && !are_one(one_way);
+    if !(one_sided && like_questions) {
         ignored.packets = v.udp_questions.packets.saturating_sub(v.udp_answers.packets);
         ignored.bytes = v.udp_questions.bytes.saturating_sub(v.udp_answers.bytes);
     }
@@ -45,6 +47,23 @@ pub(super) fn ignored_questions(net: &NetWindow, seconds: f64) -> Volume {
         ignored.merge(&v.udp_small_answers);
     }
     ignored
+}
+
+/// Whether what goes to services is one packet again and again. Of what is asked, each question has a number
+/// or a key of its own; only clocks ask without.
+fn are_one(one_way: &[PacketRecord]) -> bool {
+    const TIME_PORT: u16 = 123;
+    let asks = |r: &&PacketRecord| {
+        r.protocol == protocol::UDP
+            && service::is_service_port(r.destination_port)
+            && !service::is_service_port(r.source_port)
+            && r.destination_port != TIME_PORT
+    };
+    let asked: Vec<&PacketRecord> = one_way.iter().filter(asks).collect();
+    let are_filled = asked.iter().all(|r| !r.payload().is_empty());
+    asked.len() >= UNIFORM_LEAST
+        && are_filled
+        && spread(asked.iter().map(|r| hash::bytes(r.payload())).collect()).top >= ALL_THE_SAME
 }
 
 /// Unanswered UDP to one host with one and the same payload, as tools fill their packets. Streams, of which
@@ -99,4 +118,45 @@ fn unusual(bytes: impl Iterator<Item = u8>) -> usize {
     bytes.for_each(|byte| counts[usize::from(byte)] += 1);
     counts.sort_unstable_by(|a, b| b.cmp(a));
     counts[USUAL_VALUES..].iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Timestamp;
+    use seawall_model::record::PAYLOAD_PREFIX_BYTES;
+    use std::net::IpAddr;
+
+    fn asked(n: u8, port: u16, payload: [u8; 2]) -> PacketRecord {
+        let mut prefix = [0; PAYLOAD_PREFIX_BYTES];
+        prefix[..2].copy_from_slice(&payload);
+        PacketRecord {
+            time: Timestamp(0),
+            source: IpAddr::from([198, 51, 100, n]),
+            destination: IpAddr::from([203, 0, 113, 1]),
+            protocol: protocol::UDP,
+            source_port: 40_000 + u16::from(n),
+            destination_port: port,
+            length_bytes: 46,
+            ttl: 60,
+            fragment: Fragment::Whole,
+            tcp_flags: 0,
+            tcp_window: 0,
+            tcp_options: 0,
+            icmp_type: 0,
+            payload_prefix: (prefix, 18),
+            two_way: false,
+        }
+    }
+
+    /// Broke: one small packet from everywhere, of which a capture held one direction, passed for questions.
+    #[test]
+    fn one_packet_from_everywhere_asks_nothing() {
+        let all = |port: u16, payload: &dyn Fn(u8) -> [u8; 2]| {
+            are_one(&(0..100).map(|n| asked(n, port, payload(n))).collect::<Vec<_>>())
+        };
+        assert!(all(53, &|_| [7, 7]));
+        assert!(!all(53, &|n| [n, 7]), "each question has a number of its own");
+        assert!(!all(123, &|_| [0x1b, 0]), "clocks ask without one");
+    }
 }

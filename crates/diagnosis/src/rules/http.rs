@@ -122,6 +122,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DistinctQueryShare Exceeds(0.2, 0.6), 1.5 "far more one-time queries than before";
         RandomTextShare Above(0.3, 0.8), 2.5 "paths or queries are drawn at random";
         RandomTextShare Exceeds(0.2, 0.6), 1.0 "random text was rare before";
+        RandomTextShare Below(0.2, 0.05), -1.5 "nothing in them is drawn at random";
         PeakRequestsPerClient Above(6.0, 40.0), 2.0 "no person asks for so many pages in one second";
         MachineClientShare Above(0.2, 0.8), 2.0 "its clients fetch pages and nothing that pages are made of";
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
@@ -483,7 +484,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TopReferrerShare Exceeds(0.08, 0.4), 2.5 "one place sends them here";
         RequestsPerClient Flat(1.8), 1.0 "each does what visitors always did";
         MachineClientShare Below(0.05, 0.0), 1.0 "nobody behaves like a program";
-        DistinctQueryShare Exceeds(0.3, 0.7), -2.0 "far more one-time queries than before";
+        DistinctQueryShare Exceeds(0.3, 0.7), -3.0 "far more one-time queries than before";
         MachineClientShare Above(0.1, 0.5), -3.0 "many behave like programs";
         PeakRequestsPerClient Above(10.0, 60.0), -2.0 "no person asks for so many pages in one second";
         TopUserAgentShare Exceeds(0.2, 0.5), -2.0 "one user agent dominates";

@@ -241,6 +241,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RandomTextShare Above(0.5, 0.9), -2.5 "random names find nothing; scanners try known ones";
         SynRate Above(4000.0, 20000.0), -4.0 "far faster than any scan needs";
         UnansweredUdpBytes Above(200.0, 800.0), -5.0 "such large packets ask nothing";
+        UniformPayloadShare Above(0.6, 0.95), -4.0 "the same bytes for every port ask nothing";
         UnansweredUdpRate Above(1500.0, 8000.0), -3.0 "far faster than any scan needs";
         BrokenShare Above(0.1, 0.4), -3.0 "what visitors usually ask for fails too";
     }
@@ -282,6 +283,24 @@ mod tests {
         };
         assert_eq!(seen(0.99, 266.0), Cause::Scan);
         assert_ne!(seen(0.1, 1.0), Cause::Scan, "one port");
+    }
+
+    /// Broke: a flood over all ports of a host was called a scan.
+    #[test]
+    fn the_same_bytes_for_every_port_are_no_scan() {
+        let seen = |uniform: f64| {
+            verdict(&[
+                (PortFanOut, 266.0),
+                (FanOutShare, 0.98),
+                (DestinationPortEntropy, 0.99),
+                (UnansweredUdpRate, 850.0),
+                (UnansweredUdpShare, 0.8),
+                (UdpNewShare, 1.0),
+                (UnansweredUdpBytes, 46.0),
+                (UniformPayloadShare, uniform),
+            ])
+        };
+        assert_eq!((seen(1.0), seen(0.0)), (Cause::UdpFlood, Cause::Scan));
     }
 
     #[test]

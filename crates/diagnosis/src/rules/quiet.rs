@@ -110,6 +110,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnProgramExcess Above(0.5, 0.95), 1.0 "programs that always came here ask more, and are served";
         EventShare Above(0.4, 0.8), 1.25 "services tell of events, and are heard";
         WatchExcess Above(0.5, 0.9), 1.25 "monitors look whether the service is up, and it is";
+        CrawlerExcess Above(0.7, 0.95), -1.5 "what came on top says which crawler it is";
         BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";
         TransferShare Above(0.3, 0.7), 1.25 "a few clients fetch large files, as backups do";
         CheckErrorShare Above(0.5, 0.9), 1.25 "only health checks fail, and visitors are served";

@@ -12,6 +12,7 @@ use seawall_model::address::{self, Prefix};
 use seawall_model::observation::Observation;
 use seawall_model::plan::RenderedRule;
 use seawall_model::report::InputReport;
+use seawall_model::signature::{Signature, Test};
 use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -123,6 +124,28 @@ pub fn clean_rules(rules: &mut [RenderedRule], inputs: &[InputReport]) {
     }
 }
 
+/// What is told of addresses that were cut is told of their networks: no client has the address that is left.
+pub fn widen(signatures: &mut [Signature], inputs: &[InputReport]) {
+    let is_changed = inputs.iter().any(|input| input.oddities.contains_key(CHANGED));
+    let mut sources: Vec<&mut Prefix> = signatures
+        .iter_mut()
+        .flat_map(|signature| &mut signature.tests)
+        .filter_map(|test| match test {
+            Test::Source(source) if address::is_public(source.address()) => Some(source),
+            _ => None,
+        })
+        .collect();
+    let are_cut = sources.iter().all(|s| Prefix::network_of(s.address()).address() == s.address());
+    if is_changed && are_cut {
+        for source in &mut sources {
+            let network = Prefix::network_of(source.address());
+            if source.length_bits() > network.length_bits() {
+                **source = network;
+            }
+        }
+    }
+}
+
 /// Whether a text names an address that may be somebody's.
 fn names_somebody(text: &str) -> bool {
     text.split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':')))
@@ -179,6 +202,7 @@ fn encrypt(key: &[u8; 32], octets: &mut [u8], kept: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seawall_model::signature::{Layer, ShareEstimate};
     use std::collections::BTreeSet;
 
     fn ip(text: &str) -> IpAddr {
@@ -233,6 +257,34 @@ mod tests {
             for private in ["10.1.2.3", "192.168.7.8", "127.0.0.1", "fe80::1"] {
                 assert_eq!(addresses.told(ip(private)), ip(private));
             }
+        }
+    }
+
+    /// Broke: of cut addresses a signature named the one that was left, which no client has.
+    #[test]
+    fn signatures_of_cut_addresses_name_networks() {
+        let source = |text: &str| Test::Source(text.parse().expect("a prefix"));
+        let mut signatures = [Signature {
+            tests: vec![source("81.2.69.0/32"), source("10.1.2.3/32"), source("2a00:1450:4001::/128")],
+            ..signature_of_nothing()
+        }];
+        widen(&mut signatures, &[InputReport::default()]);
+        assert_eq!(signatures[0].tests[0], source("81.2.69.0/32"), "addresses are told in full");
+        let mut inputs = [InputReport::default()];
+        Addresses::Cut.clean(&mut inputs);
+        widen(&mut signatures, &inputs);
+        let networks = [source("81.2.69.0/24"), source("10.1.2.3/32"), source("2a00:1450:4001::/48")];
+        assert_eq!(signatures[0].tests, networks);
+    }
+
+    fn signature_of_nothing() -> Signature {
+        Signature {
+            layer: Layer::Http,
+            tests: Vec::new(),
+            attack: ShareEstimate { share: 1.0, low: 1.0, high: 1.0 },
+            baseline: None,
+            baseline_clients: None,
+            examples: Vec::new(),
         }
     }
 

@@ -263,7 +263,8 @@ pub fn learn(request: &LearnRequest, progress: ProgressSink<'_>) -> Result<Learn
     let told = |source| TriageError::Write { path: request.output.clone(), source };
     let file = super::create_own(&request.output, KIND).map_err(told)?;
     write(&baseline, BufWriter::new(file)).map_err(told)?;
-    Ok(Learnt { said: summary(&baseline, &request.output), doubts: watcher.doubts() })
+    let doubts = too_little(&baseline).into_iter().chain(watcher.doubts()).collect();
+    Ok(Learnt { said: summary(&baseline, &request.output), doubts })
 }
 
 fn write(baseline: &Baseline, out: impl Write) -> std::io::Result<()> {
@@ -324,6 +325,21 @@ fn summary(baseline: &Baseline, output: &Path) -> String {
         of_days(false),
         of_days(true)
     )
+}
+
+/// What to say of a baseline that has not seen enough for any hour of the day.
+fn too_little(baseline: &Baseline) -> Option<String> {
+    let all = baseline.sum(|_| true);
+    (!is_enough(&all)).then(|| {
+        format!(
+            "{} observations in {} are too little to know what is normal: learn from at least {} with {} \
+             observations, better from the logs of a week",
+            observations(&all.window),
+            span(all.seconds),
+            span(PART_MIN_S),
+            PART_MIN_OBSERVATIONS
+        )
+    })
 }
 
 fn span(seconds: f64) -> String {
@@ -401,6 +417,8 @@ mod tests {
         let baseline = counter.finish();
         let other = baseline.at(Part(40)).expect("something was seen");
         assert_eq!(observations(&other), 150);
+        assert!(too_little(&baseline).is_some_and(|said| said.starts_with("150 observations in 30 s")));
+        assert_eq!(too_little(&two_weeks()), None);
         assert!((rate(&other) - 5.0).abs() < 0.01);
         assert_eq!(Baseline::default().at(Part(0)), None);
     }

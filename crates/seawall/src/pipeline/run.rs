@@ -252,8 +252,9 @@ struct ChangeRow {
 }
 
 /// Plans, and puts the report together.
-pub(crate) fn report(conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> TriageReport {
+pub(crate) fn report(mut conclusion: Conclusion, policy: &Policy, inputs: Vec<InputReport>) -> TriageReport {
     let now = inputs.iter().filter_map(|i| i.last).max().unwrap_or_default();
+    addresses::widen(&mut conclusion.signatures, &inputs);
     let (plan, plan_report) = planned(&conclusion, &conclusion.signatures, policy, now);
     let mut rules =
         plan.as_ref().map(|plan| render::render(plan, &policy.protected_clients)).unwrap_or_default();

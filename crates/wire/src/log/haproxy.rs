@@ -221,7 +221,8 @@ fn ending(state: &[u8], status: u16, server: &[u8]) -> Ending {
         (b's', b'Q') => Ending::QueueTimedOut,
         (b's', _) => Ending::UpstreamTimedOut,
         (b'S', b'C') if server == b"<NOSRV>" => Ending::NoUpstream,
-        (b'S' | b'D' | b'I', _) | (b'P', b'H' | b'D') => Ending::UpstreamFailed,
+        (b'S' | b'D' | b'I', _) => Ending::UpstreamFailed,
+        (b'P', b'H' | b'D') => Ending::AnswerRefused,
         (b'R', _) | (b'P', b'C') => Ending::NoUpstream,
         (b'P', b'R') if status == 400 => Ending::ClientInvalid,
         // A redirect or an answer of HAProxy's own is no refusal.
@@ -288,6 +289,7 @@ mod tests {
             ("app/web1", "0/0/-1/-1/3001", "503", "sC--", Ending::UpstreamTimedOut),
             ("app/web1", "0/0/1/-1/30001", "504", "sH--", Ending::UpstreamTimedOut),
             ("app/web1", "0/0/1/-1/10", "502", "SH--", Ending::UpstreamFailed),
+            ("app/web1", "0/0/1/-1/10", "502", "PH--", Ending::AnswerRefused),
             ("app/<NOSRV>", "0/5000/-1/-1/5000", "503", "sQ--", Ending::QueueTimedOut),
             ("app/web1", "0/0/0/10/10", "200", "CD--", Ending::ClientAborted),
             ("front/<NOSRV>", "10000/-1/-1/-1/10000", "408", "cR--", Ending::ClientTimedOut),

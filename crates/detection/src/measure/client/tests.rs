@@ -86,6 +86,8 @@ fn calendars_and_previews_are_fetched_by_subscribers() {
     let preview = profiles(agent, &ONE, &urls(1, |_| "/news/1".into()));
     assert!(is_subscriber(&preview[0], &[]));
     assert!(!is_subscriber(&preview[0], &[preview[0].agent_low]));
+    let hole = profiles(agent, &ONE, &urls(1, |_| "/.env".into()));
+    assert!(!is_subscriber(&hole[0], &[]), "nobody shows a hole");
 }
 
 #[test]

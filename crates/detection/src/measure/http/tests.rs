@@ -59,6 +59,7 @@ fn answers_that_were_waited_for_are_no_want_of_servers() {
     assert_eq!(failing(503, Ending::QueueTimedOut), Some(0.0));
     assert_eq!(failing(503, Ending::NoUpstream), Some(1.0));
     assert_eq!(failing(502, Ending::UpstreamFailed), Some(1.0));
+    assert_eq!(failing(502, Ending::AnswerRefused), Some(0.0), "the server was there");
 }
 
 #[test]
@@ -90,24 +91,30 @@ fn a_page_that_asks_each_second_is_told_from_more_pages_that_ask_as_ever() {
         };
         (0..count).flat_map(of_one).collect()
     };
+    let with_referrers = |asked: &[Asked<'_>]| {
+        let mut window = Window::default();
+        for (n, (client, at_s, path, agent, _, status)) in asked.iter().enumerate() {
+            let time = Timestamp((at_s * 1e9) as i64);
+            let mut request = Request::new(time, IpAddr::from(*client));
+            (request.path, request.user_agent, request.status) = (path.as_bytes(), agent.as_bytes(), *status);
+            request.referrer = b"https://shop.example/";
+            window.observe(&Observation::Request(request), n as u64);
+        }
+        window
+    };
     let rise = |now: &[Asked<'_>]| {
-        let with_referrers = |asked: &[Asked<'_>]| {
-            let mut window = Window::default();
-            for (n, (client, at_s, path, agent, _, status)) in asked.iter().enumerate() {
-                let time = Timestamp((at_s * 1e9) as i64);
-                let mut request = Request::new(time, IpAddr::from(*client));
-                (request.path, request.user_agent, request.status) =
-                    (path.as_bytes(), agent.as_bytes(), *status);
-                request.referrer = b"https://shop.example/";
-                window.observe(&Observation::Request(request), n as u64);
-            }
-            window
-        };
         let before = with_referrers(&pages(20, 30.0));
         findings(&with_referrers(now), Some(&before), None).observed(Metric::PollRise)
     };
     assert!(rise(&pages(20, 1.0)).is_some_and(|rise| rise > 10.0));
     assert!(rise(&pages(100, 30.0)).is_some_and(|rise| rise < 1.5));
+    // Broke: a script in a loop was a crowd where no page had asked for anything before.
+    let first = |every_s: f64| {
+        let visits = with_referrers(&pages(20, 300.0));
+        findings(&with_referrers(&pages(20, every_s)), Some(&visits), None).observed(Metric::PollRise)
+    };
+    assert!(first(0.15).is_some_and(|rise| rise > 5.0));
+    assert!(first(2.0).is_some_and(|rise| rise < 1.0));
 }
 
 #[test]

@@ -102,13 +102,12 @@ fn begins_www(text: &str, at: usize) -> bool {
     rest.eq_ignore_ascii_case("www.")
 }
 
-/// `1. text` at the beginning of a line would become a list.
+/// `1. text` at the beginning of a line would become a list; `1.5` is a number.
 fn number_list(text: &str) -> String {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    match text.as_bytes().get(digits) {
-        Some(b'.' | b')') if digits > 0 => format!("{}\\{}", &text[..digits], &text[digits..]),
-        _ => text.into(),
-    }
+    let (number, rest) = text.split_at(digits);
+    let is_mark = rest.starts_with(['.', ')']) && rest[1..].chars().next().is_none_or(char::is_whitespace);
+    if digits > 0 && is_mark { format!("{number}\\{rest}") } else { text.into() }
 }
 
 #[cfg(test)]
@@ -123,6 +122,7 @@ mod tests {
         assert_eq!(inline("www.a.example"), "&#119;ww.a.example");
         assert_eq!(inline("- item"), "\\- item");
         assert_eq!(inline("1. item"), "1\\. item");
+        assert_eq!(inline("82.9 to 99 %"), "82.9 to 99 %");
         assert_eq!(inline("a\nb\u{202e}"), "a\\\\nb\\\\u{202e}");
     }
 

@@ -1,0 +1,117 @@
+//! Stray TCP where no flow table helps, as in sampled input: what is left of conversations, and what is made up.
+
+use super::net::UNIFORM_LEAST;
+use super::spread;
+use seawall_model::hash;
+use seawall_model::observation::{Fragment, protocol, tcp_flags};
+use seawall_model::record::PacketRecord;
+use std::net::IpAddr;
+
+/// One kind of flags makes up this much of a flood of them.
+const UNIFORM_FLAGS: f64 = 0.95;
+/// Packets that fit no conversation make up this much of those that are made up.
+const UNFIT: f64 = 0.1;
+
+/// Whether stray TCP is what is left of conversations where a capture holds one packet in many: the
+/// busiest service says about as much as it is told, and not by refusing.
+pub(super) fn converses(one_way: &[PacketRecord]) -> bool {
+    let is_stray = |r: &&PacketRecord| {
+        r.protocol == protocol::TCP
+            && r.fragment != Fragment::Later
+            && r.tcp_flags & tcp_flags::ACK != 0
+            && r.tcp_flags & tcp_flags::RST == 0
+    };
+    let stray = || one_way.iter().filter(is_stray);
+    let end = |host: IpAddr, port: u16| hash::combine(hash::address(host), u64::from(port));
+    let mut told: Vec<u64> = stray().map(|r| end(r.destination, r.destination_port)).collect();
+    told.sort_unstable();
+    let Some(busiest) = told.chunk_by(|a, b| a == b).max_by_key(|run| run.len()) else { return false };
+    let said: Vec<&PacketRecord> = stray().filter(|r| end(r.source, r.source_port) == busiest[0]).collect();
+    let carries = said.iter().filter(|r| !r.payload().is_empty()).count();
+    (busiest.len() + said.len()) * 2 >= told.len()
+        && said.len() >= UNIFORM_LEAST
+        && said.len() * 3 >= busiest.len()
+        && carries * 4 >= said.len()
+}
+
+/// What stands for "each packet claims another connection" in sampled input, where no flow table
+/// helps: the share of TCP packets whose receiver sends nothing back, provided that hardly any
+/// flags but one kind occur, or some that fit no connection. Real conversations seen from one side
+/// open, carry and end.
+pub(super) fn uniform_and_unanswered(one_way: &[PacketRecord]) -> f64 {
+    let tcp: Vec<&PacketRecord> =
+        one_way.iter().filter(|r| r.protocol == protocol::TCP && r.fragment != Fragment::Later).collect();
+    if tcp.len() < UNIFORM_LEAST {
+        return 0.0;
+    }
+    let pair = |from: IpAddr, to: IpAddr| hash::combine(hash::address(from), hash::address(to));
+    // A reset is an answer that makes no conversation.
+    let refuses = |r: &PacketRecord| r.tcp_flags & tcp_flags::RST != 0;
+    let mut pairs: Vec<u64> =
+        tcp.iter().filter(|r| !refuses(r)).map(|r| pair(r.source, r.destination)).collect();
+    pairs.sort_unstable();
+    let unanswered: Vec<&&PacketRecord> = tcp
+        .iter()
+        .filter(|r| !refuses(r) && pairs.binary_search(&pair(r.destination, r.source)).is_err())
+        .collect();
+    let flags = spread(unanswered.iter().map(|r| u64::from(r.tcp_flags)).collect());
+    let unfit = tcp.iter().filter(|r| fits_no_conversation(r)).count() as f64;
+    let made_up = flags.top >= UNIFORM_FLAGS || unfit >= UNFIT * tcp.len() as f64;
+    if made_up { unanswered.len() as f64 / tcp.len() as f64 } else { 0.0 }
+}
+
+/// What no system says in a connection: data along with a reset or with the acceptance of a connection, or
+/// the wish to hand over data at once where there are none.
+fn fits_no_conversation(r: &PacketRecord) -> bool {
+    /// Headers with all options, and with those of segments inside a connection (RFC 791, RFC 7323).
+    const HEADERS_MOST_BYTES: u32 = 120;
+    const HEADERS_BYTES: u32 = 52;
+    let has = |flag: u8| r.tcp_flags & flag != 0;
+    let is_filled = !r.payload().is_empty();
+    if has(tcp_flags::RST) || has(tcp_flags::SYN) {
+        return is_filled || r.length_bytes > HEADERS_MOST_BYTES;
+    }
+    let of_version = if r.source.is_ipv6() { 20 } else { 0 };
+    has(tcp_flags::PSH) && !is_filled && r.length_bytes <= HEADERS_BYTES + of_version
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Timestamp;
+    use seawall_model::record::PAYLOAD_PREFIX_BYTES;
+    use tcp_flags::{ACK, FIN, PSH, RST};
+
+    fn sampled(n: u32, flags: u8, length_bytes: u32) -> PacketRecord {
+        PacketRecord {
+            time: Timestamp(0),
+            source: IpAddr::from(n.to_be_bytes()),
+            destination: IpAddr::from([203, 0, 113, 1]),
+            protocol: protocol::TCP,
+            source_port: 40_000,
+            destination_port: 443,
+            length_bytes,
+            ttl: 60,
+            fragment: Fragment::Whole,
+            tcp_flags: flags,
+            tcp_window: 512,
+            tcp_options: 0,
+            icmp_type: 0,
+            payload_prefix: ([0; PAYLOAD_PREFIX_BYTES], 0),
+            two_way: false,
+        }
+    }
+
+    /// Broke: a sampled flood of packets with flags of several kinds was called normal.
+    #[test]
+    fn flags_in_turn_that_fit_no_connection_are_made_up() {
+        let turns = |flags: [u8; 4], bytes: u32| -> f64 {
+            let packets: Vec<PacketRecord> =
+                (0..200).map(|n| sampled(n * 7_919, flags[n as usize % 4], bytes)).collect();
+            uniform_and_unanswered(&packets)
+        };
+        assert!(turns([ACK, RST, FIN | ACK, PSH | ACK], 40) > 0.5, "pushed without data");
+        assert!(turns([ACK, RST, FIN | ACK, ACK], 700) > 0.5, "resets with data");
+        assert!(turns([ACK, ACK, FIN | ACK, PSH | ACK], 700) < 0.1, "one side of conversations");
+    }
+}
