@@ -50,6 +50,9 @@ const HEADER_SECONDS: u32 = 5;
 const MAX_TEXT_CHARS: usize = 500;
 /// Share of requests that write from which a cache answers too little.
 const MOSTLY_WRITES: f64 = 0.5;
+/// A line is a page, for people to look at: where more than this is asked for by programs, hardly anybody
+/// could stand in it.
+const MOSTLY_PROGRAMS: f64 = 0.8;
 /// Why a measure waits that is for a site that has too little for its visitors.
 const BORNE: &str = "waits for the site to be short of capacity: it answers as it always does";
 /// Seconds that a stale answer may serve.
@@ -320,6 +323,14 @@ impl Draft<'_> {
     }
 
     fn waiting_room(&self) -> Result<Placed, String> {
+        if let Some(programs) =
+            self.input.findings.observed(Metric::WorkerShare).filter(|s| *s > MOSTLY_PROGRAMS)
+        {
+            return Err(format!(
+                "{:.0} % of the requests are of programs, which wait in no line: they are told when to come back",
+                programs * 100.0
+            ));
+        }
         let found = limit(RateKey::Total, Layer::Http, &self.input.normal, self.input.findings)
             .ok_or("how many visitors the service can take was never measured")?;
         Ok(Placed {

@@ -99,6 +99,17 @@ fn a_crowd_that_the_site_bears_is_left_alone() {
     assert!(crowd(&[(ratio, 1.1), (p95, 220_000.0), (Metric::ServerErrorShare, 0.2)]));
 }
 
+/// Broke: a crowd of an interface's programs was to be put in line, which is a page.
+#[test]
+fn programs_are_not_put_in_line() {
+    let crowd = |programs: f64| {
+        let mut case = Case::new(Cause::FlashCrowd);
+        case.observe(Metric::WorkerShare, programs);
+        names(&plan_for(&case)).contains(&"waiting-room")
+    };
+    assert!(crowd(0.1) && !crowd(0.97));
+}
+
 /// Broke: in the first second of password guessing its measure asked for a cookie at `/media/*`, where the
 /// visitors' pictures are, and not at the log-in.
 #[test]

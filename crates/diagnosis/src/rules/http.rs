@@ -153,6 +153,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [PageRate Rises(1.15, 1.6), PageRate AboveUnexpected(5.0, 40.0), MachineClientShare Above(0.2, 0.6), CostPathHold AboveUnexpected(2.0, 6.0)]
         needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), CostPathHold Above(2.0, 6.0), BareBrowserShare Exceeds(0.1, 0.3)]
         needs [LoginAttemptShare Below(0.35, 0.1)]
+        needs [BatchExcess Below(0.9, 0.6), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.05, 0.2)]
         needs [BatchShare Below(0.8, 0.4)]
         needs [WorkerShare Below(0.8, 0.4), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3)]
         needs [TypingShare Below(0.6, 0.3)]

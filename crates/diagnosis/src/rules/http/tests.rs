@@ -164,6 +164,7 @@ fn dear_requests_that_one_client_waits_for_many_of_are_an_attack_without_a_befor
             (Metric::NoServerShare, 0.0, None),
             (Metric::RequestTimeoutShare, 0.0, None),
             (Metric::LoginAttemptShare, 0.0, None),
+            (Metric::BatchExcess, 0.0, None),
             (Metric::BatchShare, 0.0, None),
             (Metric::WorkerShare, 0.0, None),
             (Metric::TypingShare, 0.0, None),
@@ -171,6 +172,35 @@ fn dear_requests_that_one_client_waits_for_many_of_are_an_attack_without_a_befor
     };
     assert_eq!(dear(9.0), Cause::ExpensiveEndpoint);
     assert_ne!(dear(1.0).class(), seawall_model::Class::Attack, "each waits for its answer");
+}
+
+/// Broke: at an hour when feeds are fetched, a nightly export that slowed nobody was a flood of costly
+/// requests, and refused.
+#[test]
+fn an_export_beside_feed_readers_is_no_flood_while_nobody_waits_for_it() {
+    let export = verdict(&[
+        (Metric::RequestCount, 250.0, Some(740.0)),
+        (Metric::RequestRate, 41.0, Some(11.0)),
+        (Metric::PageRate, 34.0, Some(5.0)),
+        (Metric::NewClientShare, 0.87, None),
+        (Metric::AssetlessClientShare, 0.83, Some(0.0)),
+        (Metric::TopPathShare, 0.4, Some(0.2)),
+        (Metric::CostPathRise, 1_400.0, Some(1.0)),
+        (Metric::CostPathWeight, 7.4, None),
+        (Metric::CostPathHold, 1.2, None),
+        (Metric::CostConcentration, 0.88, Some(0.59)),
+        (Metric::DurationP95, 123_000.0, Some(53_000.0)),
+        (Metric::ServiceTimeRatio, 1.0, Some(1.0)),
+        (Metric::ServerErrorShare, 0.0, Some(0.0)),
+        (Metric::RequestTimeoutShare, 0.0, Some(0.0)),
+        (Metric::LoginAttemptShare, 0.0, Some(0.0)),
+        (Metric::MachineClientShare, 0.0, Some(0.0)),
+        (Metric::BatchExcess, 0.95, None),
+        (Metric::BatchShare, 0.31, Some(0.0)),
+        (Metric::WorkerShare, 0.62, Some(0.2)),
+        (Metric::TypingShare, 0.03, Some(0.0)),
+    ]);
+    assert!(!export.class().is_hostile(), "{export:?}");
 }
 
 /// Broke: ten thousand who voted on a page of few parts, and probes that were set up at noon, were floods.
