@@ -143,7 +143,7 @@ impl Action {
 pub struct Outcome {
     /// The measure's id.
     pub measure: String,
-    /// Requests that it held back: refused, challenged or delayed.
+    /// Requests that it held back: refused, challenged or sent to wait; not those that it only slowed down.
     pub requests: u64,
     /// Packets that it dropped in the kernel.
     pub packets: u64,

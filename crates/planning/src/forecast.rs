@@ -80,7 +80,8 @@ fn of_scope(scope: &Scope, layer: Layer, input: &PlanInput<'_>) -> Forecast {
 
 fn of_limit(key: RateKey, limit: &Limit, scope: &Scope, layer: Layer, input: &PlanInput<'_>) -> Forecast {
     let inside = of_scope(scope, layer, input);
-    let stopped = stopped_share(key, limit.per_s, layer, input.findings, input.rankings);
+    let all = || stopped_share(key, limit.per_s, layer, input.findings, input.rankings);
+    let stopped = limit.stops.unwrap_or_else(all);
     let share = stopped.min(inside.effect.high);
     let effect = ShareEstimate { share, low: 0.5 * share, high: (1.5 * share).min(1.0) };
     let per_sender = matches!(key, RateKey::Source | RateKey::Network);

@@ -6,7 +6,7 @@ use crate::flow_spec::projected;
 use crate::forecast::{Forecast, forecast};
 use crate::ladder::{Ladder, Over, Rung, Step, When, ladder};
 use crate::rate::{Limit, NormalTraffic, connections_per_source, limit, log_ins, mean_rate};
-use crate::scope::{in_words, is_protected, narrow_cover, scopes, target_prefix};
+use crate::scope::{in_words, narrow_cover, scopes, target_prefix};
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Diagnosis, Verdict};
 use seawall_model::finding::{Findings, Rankings};
@@ -128,9 +128,12 @@ impl Draft<'_> {
 
     /// The protected client that most of it comes from.
     fn protected_sender(&self) -> Option<Prefix> {
+        // One protected client in a network of attackers does not protect them.
+        let is_theirs =
+            |prefix: &Prefix| self.input.policy.protected_clients.iter().any(|p| p.covers(*prefix));
         let most = self.input.signatures.iter().filter(|s| s.attack.share >= MOST_OF_IT);
         most.flat_map(|s| &s.tests).find_map(|test| match test {
-            Test::Source(prefix) if is_protected(*prefix, self.input) => Some(*prefix),
+            Test::Source(prefix) if is_theirs(prefix) => Some(*prefix),
             _ => None,
         })
     }
@@ -181,10 +184,11 @@ impl Draft<'_> {
         if let (Step::Limit(_), Some(limit)) = (step, limit)
             && f.effect.share < MIN_EFFECT
         {
-            let sent = mean_rate(layer, self.input.findings)
-                .map_or("no sender is known to exceed it".to_owned(), |m| {
-                    format!("the mean sender sends {m:.2}/s")
-                });
+            let sent = match mean_rate(layer, self.input.findings) {
+                _ if limit.stops.is_some() => "those who guess stay below it".to_owned(),
+                Some(mean) => format!("the mean sender sends {mean:.2}/s"),
+                None => "no sender is known to exceed it".to_owned(),
+            };
             return Err(format!("the limit would be {:.1}/s ({}), and {sent}", limit.per_s, limit.origin));
         }
         if is_denial(step) && f.effect.share < MIN_EFFECT {
@@ -301,7 +305,7 @@ impl Draft<'_> {
 
     fn limit(&self, key: RateKey, ladder: &Ladder) -> Option<Limit> {
         match (ladder.cause, key) {
-            (Cause::CredentialAbuse, RateKey::Source) => Some(log_ins()),
+            (Cause::CredentialAbuse, RateKey::Source) => Some(log_ins(self.input.findings)),
             _ => limit(key, ladder.layer, &self.input.normal, self.input.findings),
         }
     }

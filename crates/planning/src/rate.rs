@@ -38,6 +38,8 @@ pub(crate) struct Limit {
     /// Whether normal traffic was measured for it.
     pub(crate) is_measured: bool,
     pub(crate) origin: String,
+    /// Share of what it is about that it would stop, where it is not about all that senders send.
+    pub(crate) stops: Option<f64>,
 }
 
 /// Room above what the 99th percentile of normal clients does.
@@ -75,8 +77,12 @@ pub(crate) fn limit(
     }
 }
 
-/// The limit for the log-ins of one source.
-pub(crate) fn log_ins() -> Limit {
+/// The limit for the log-ins of one source. It stops what the mean guesser sends beyond it, and half where
+/// nobody counted the guessers.
+pub(crate) fn log_ins(findings: &Findings) -> Limit {
+    let guessers = findings.observed(Metric::GuesserCount).filter(|n| *n >= 1.0);
+    let mean = findings.observed(Metric::LoginAttemptRate).zip(guessers).map(|(rate, n)| rate / n);
+    let stopped = mean.map_or(0.5, |mean| 1.0 - (LOG_INS_PER_S / mean).clamp(0.0, 1.0));
     Limit {
         per_s: LOG_INS_PER_S,
         burst: LOG_INS_BURST,
@@ -85,6 +91,7 @@ pub(crate) fn log_ins() -> Limit {
             "{LOG_INS_BURST:.0} log-ins at once and {:.0} a minute from then on, which is room for an office behind one address",
             LOG_INS_PER_S * 60.0
         ),
+        stops: Some(stopped),
     }
 }
 
@@ -202,7 +209,7 @@ fn whole(layer: Layer, normal: &NormalTraffic, findings: &Findings) -> Option<Li
 
 fn from(per_s: f64, origin: String) -> Limit {
     let per_s = per_s.max(FLOOR_PER_S);
-    Limit { per_s, burst: per_s * BURST_S, is_measured: true, origin }
+    Limit { per_s, burst: per_s * BURST_S, is_measured: true, origin, stops: None }
 }
 
 fn unmeasured(per_s: f64) -> Limit {
@@ -211,6 +218,7 @@ fn unmeasured(per_s: f64) -> Limit {
         burst: per_s * BURST_S,
         is_measured: false,
         origin: format!("{per_s:.0}/s, a careful guess, since no normal traffic was measured"),
+        stops: None,
     }
 }
 

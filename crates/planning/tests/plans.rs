@@ -337,6 +337,37 @@ fn a_limit_on_log_ins_is_of_log_ins() {
     assert!(found.0 < 1.0 && found.1 >= 10.0, "{found:?}");
 }
 
+/// Broke: what a limit on log-ins stops was worked out from all requests of all clients.
+#[test]
+fn what_a_limit_on_log_ins_stops_is_worked_out_from_log_ins() {
+    let stopped = |log_ins_per_s: f64| {
+        let mut case = Case::new(Cause::CredentialAbuse);
+        let path = Ranked { name: "/login".into(), share: 0.9, baseline_share: Some(0.0) };
+        case.rankings.dimensions = vec![("path".into(), vec![path])];
+        for (metric, observed) in [(Metric::LoginAttemptRate, log_ins_per_s), (Metric::GuesserCount, 10.0)] {
+            let finding =
+                seawall_model::finding::Finding { metric, observed, ..case.findings.findings[0].clone() };
+            case.findings.insert(finding);
+        }
+        let limits = |m: &&Measure| matches!(m.action, Action::RateLimit { .. });
+        plan_for(&case).measures.iter().find(limits).map(|m| m.predicted_effect.share)
+    };
+    assert!((stopped(20.0).expect("a limit") - 0.9).abs() < 1e-9);
+    assert_eq!(stopped(1.0), None, "each of them is below it");
+}
+
+/// Broke: one protected address in a network of attackers had everything rejected that holds them back.
+#[test]
+fn a_protected_client_does_not_protect_its_network() {
+    let mut case = Case::new(Cause::HttpFlood);
+    case.signatures =
+        vec![fixture::signature(Layer::Http, vec![Test::Source("10.1.0.0/15".parse().unwrap())])];
+    case.policy.protected_clients = vec!["10.1.2.3".parse().unwrap()];
+    let (plan, report) = case.plan();
+    assert!(!report.alternatives.iter().any(|a| a.reason.contains("talk to its owner")));
+    assert!(plan.is_some_and(|p| p.measures.iter().any(|m| m.action == Action::Challenge)));
+}
+
 /// Broke: guesses at SSH in a capture were to be refused with a status of HTTP.
 #[test]
 fn guesses_that_packets_tell_of_are_answered_on_packets() {

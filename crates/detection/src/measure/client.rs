@@ -130,6 +130,14 @@ pub(super) fn looks_at_pages(p: &ClientProfile) -> bool {
     p.pages > 0 && !p.is(AgentKind::Crawler) && !p.is(AgentKind::Service) && (p.assets > 0 || !is_invited(p))
 }
 
+/// Got nothing but errors of the server, and asked as people who try again: a page that is not answered has
+/// no parts to fetch.
+pub(super) fn is_left_unserved(p: &ClientProfile) -> bool {
+    const TRIES: f64 = 40.0;
+    const TRIES_PER_S: f32 = 4.0;
+    p.server_errors == p.requests && p.asked() <= TRIES && p.peak_per_s <= TRIES_PER_S
+}
+
 /// Fetches the parts of the pages that it looks at.
 pub(super) fn browses(p: &ClientProfile) -> bool {
     let asked = p.asked();

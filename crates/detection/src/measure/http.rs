@@ -168,14 +168,14 @@ fn paging(sorted: &[&(u64, ClientProfile)], common: &[u64], asked: f64, out: &mu
             || client::works_in_pages(p)
             || client::tells_events(p, common)
     };
-    let of_pages = || profiles().filter(|p| !is_work(p));
+    let of_pages = || profiles().filter(|p| !is_work(p) && !client::is_left_unserved(p));
     let pages: f64 = of_pages().map(ClientProfile::asked).sum();
     let along: f64 = of_pages().map(|p| f64::from(p.requests) - p.asked()).sum();
     // Where hardly anything is asked for as pages, the few that are say nothing of the others.
     if pages >= PAGES_LEAST_PART * asked {
         push_share(out, Metric::AssetsPerPage, along, pages);
     }
-    let paged = |p: &&ClientProfile| client::looks_at_pages(p);
+    let paged = |p: &&ClientProfile| client::looks_at_pages(p) && !client::is_left_unserved(p);
     let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
     let of_paged: f64 = profiles().filter(paged).map(ClientProfile::asked).sum();
     if of_paged >= PAGES_LEAST_PART * asked {

@@ -93,7 +93,7 @@ pub(super) struct Rule {
     pub(super) salt: u64,
     /// Requests that the upstream works on now, for [`Act::Cap`].
     pub(super) at_once: AtomicU32,
-    /// Requests that it held back (in observe mode: would have) since that was last read. Shared by all
+    /// Requests that it refused or challenged (in observe mode: would have) since that was last read. Shared by all
     /// threads, as limits are: it is touched only where a request is held back.
     pub(super) hits: AtomicU64,
 }
@@ -182,12 +182,14 @@ impl RuleTable {
             if verdict == Verdict::Pass || !is_concerned {
                 continue;
             }
-            rule.hits.fetch_add(1, Relaxed);
+            let is_final = !matches!(verdict, Verdict::Delay { .. });
+            if is_final {
+                rule.hits.fetch_add(1, Relaxed);
+            }
             decision.rule.get_or_insert(own);
             if self.observe {
                 break;
             }
-            let is_final = !matches!(verdict, Verdict::Delay { .. });
             decision.verdict = later(decision.verdict, verdict);
             if is_final {
                 decision.rule = Some(own);
@@ -331,7 +333,7 @@ fn limited(conformance: Conformance) -> Verdict {
     }
 }
 
-/// The longer of two delays; any other verdict goes before a delay.
+/// The longer of two delays; any other verdict is the last one, and goes before the delays so far.
 fn later(old: Verdict, new: Verdict) -> Verdict {
     match (old, new) {
         (Verdict::Delay { ms: a }, Verdict::Delay { ms: b }) => Verdict::Delay { ms: a.max(b) },

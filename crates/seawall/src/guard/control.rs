@@ -632,10 +632,15 @@ impl Control {
         if !is_renewal {
             self.watch(plan.generation, now);
             let observe = self.policy.mode == Mode::Observe;
-            if let Some(incident) = self.incident.as_mut().filter(|_| !observe) {
-                incident.engaged(&plan, now);
-            }
-            self.told.push(Told::Engaged { plan: plan.clone(), observe });
+            let replaced = match &mut self.incident {
+                Some(incident) if !observe => incident.engaged(&plan, now),
+                Some(incident) => {
+                    incident.forget_outcomes();
+                    Vec::new()
+                }
+                None => Vec::new(),
+            };
+            self.told.push(Told::Engaged { plan: plan.clone(), observe, replaced });
         }
         if let Some(incident) = &mut self.incident {
             incident.stage.engage(plan);
@@ -677,7 +682,10 @@ impl Control {
                 let outcomes = incident.withdrawn(&plan, why, actor, now);
                 Told::Withdrawn { why: why.to_owned(), outcomes }
             }
-            Mode::Observe => Told::Noted(format!("what was proposed is dropped: {why}")),
+            Mode::Observe => {
+                incident.forget_outcomes();
+                Told::Noted(format!("what was proposed is dropped: {why}"))
+            }
         });
         self.lift();
         self.goodput.released();

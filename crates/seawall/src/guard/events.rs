@@ -51,7 +51,7 @@ pub fn told(told: &Told, now: Timestamp) -> Value {
             line("named", now, rest)
         }
         Told::Notified { title, file } => line("users", now, json!({ "title": title, "file": file })),
-        Told::Engaged { plan, observe } => {
+        Told::Engaged { plan, observe, replaced } => {
             let measures: Vec<Value> = plan
                 .measures
                 .iter()
@@ -67,7 +67,12 @@ pub fn told(told: &Told, now: Timestamp) -> Value {
             line(
                 "measures",
                 now,
-                json!({ "generation": plan.generation, "observe": observe, "measures": measures }),
+                json!({
+                    "generation": plan.generation,
+                    "observe": observe,
+                    "measures": measures,
+                    "replaced": replaced,
+                }),
             )
         }
         Told::Widened => line("widened", now, json!({})),

@@ -39,8 +39,8 @@ pub enum Told {
     Named(Box<TriageReport>),
     /// What the users are told has been written.
     Notified { title: String, file: PathBuf },
-    /// These measures are in force, or would be (`observe`).
-    Engaged { plan: Plan, observe: bool },
+    /// These measures are in force, or would be (`observe`); and what those did in whose place they are.
+    Engaged { plan: Plan, observe: bool, replaced: Vec<Outcome> },
     /// They did no harm on a share, and act on all now.
     Widened,
     /// The measures are withdrawn, why, and what they did.
@@ -154,6 +154,11 @@ impl Incident {
         &self.outcomes
     }
 
+    /// What was only proposed did nothing.
+    pub(super) fn forget_outcomes(&mut self) {
+        self.outcomes.clear();
+    }
+
     /// Notes what the measures did that are not in force any more.
     fn read_back(&mut self, now: Timestamp) -> Vec<Outcome> {
         let outcomes = std::mem::take(&mut self.outcomes);
@@ -163,15 +168,20 @@ impl Incident {
         outcomes
     }
 
-    /// Notes that measures are in force.
-    pub(super) fn engaged(&mut self, plan: &Plan, now: Timestamp) {
-        self.read_back(now);
+    /// Notes that measures are in force, in the place of others if there were any. Returns what those did.
+    pub(super) fn engaged(&mut self, plan: &Plan, now: Timestamp) -> Vec<Outcome> {
+        let replaced = self.stage.plan().cloned();
+        let outcomes = match &replaced {
+            Some(before) => self.withdrawn(before, "another plan takes its place", Actor::Seawall, now),
+            None => Vec::new(),
+        };
         self.engaged = Some(plan.clone());
         for measure in &plan.measures {
             let scope = words::scope(&measure.scope, measure.target.as_deref());
             let text = format!("{}: {scope}", words::action(&measure.action));
             self.note(now, Actor::Seawall, Event::Applied { measure: measure.id.clone(), text });
         }
+        outcomes
     }
 
     /// Notes that they are not any more. Returns what they did.
@@ -408,6 +418,22 @@ mod tests {
         let read = |event: &Event| if let Event::ReadBack(o) = event { Some(o.clone()) } else { None };
         let told: Vec<Outcome> = incident.done().entries().iter().filter_map(|e| read(&e.event)).collect();
         assert_eq!(told, expected);
+    }
+
+    /// Broke: when one plan took the place of another, nobody was told what the first had done, nor that it
+    /// was gone.
+    #[test]
+    fn a_plan_that_is_replaced_is_told_of() {
+        let mut incident = Incident::open(Timestamp::from_seconds(7));
+        let at = Timestamp::from_seconds;
+        assert!(incident.engaged(&plan(1), at(8)).is_empty());
+        incident.stage.engage(plan(1));
+        let did = vec![Outcome { measure: "m1".into(), requests: 361, packets: 0 }];
+        incident.add(did.clone());
+        assert_eq!(incident.engaged(&plan(2), at(9)), did);
+        incident.add(did);
+        incident.forget_outcomes();
+        assert!(incident.outcomes().is_empty(), "what was only proposed did nothing");
     }
 
     /// Broke: of a flood that turned into password guessing the write-up knew the guessing alone.

@@ -92,12 +92,15 @@ impl Live<'_> {
             Told::Notified { title, file } => {
                 writeln!(self.out, "{at}  for the users: {} ({})", text::visible(title), file.display())
             }
-            Told::Engaged { plan, observe } => self.measures(&at, plan, *observe),
+            Told::Engaged { plan, observe, replaced } => {
+                if !replaced.is_empty() {
+                    writeln!(self.out, "{at}  other measures from now on; those before {}", did(replaced))?;
+                }
+                self.measures(&at, plan, *observe)
+            }
             Told::Widened => writeln!(self.out, "{at}  no harm seen: measures act on all of it now"),
             Told::Withdrawn { why, outcomes } => {
-                let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).sum();
-                let did = words::held_back(sum(|o| o.requests), sum(|o| o.packets));
-                writeln!(self.out, "{at}  measures withdrawn: {why}; they {did}")
+                writeln!(self.out, "{at}  measures withdrawn: {why}; they {}", did(outcomes))
             }
             Told::Ended { report, folder: None } if report.verdict.class == Class::Normal => Ok(()),
             Told::Ended { report, folder } => {
@@ -137,6 +140,12 @@ impl Live<'_> {
         }
         Ok(())
     }
+}
+
+/// What measures did in all, as a predicate.
+fn did(outcomes: &[Outcome]) -> String {
+    let sum = |of: fn(&Outcome) -> u64| outcomes.iter().map(of).sum();
+    words::held_back(sum(|o| o.requests), sum(|o| o.packets))
 }
 
 /// What comes to the fronts of name servers, and how many servers are up.

@@ -78,7 +78,7 @@ impl Control {
         self.set_policy(self.policy.clone(), now);
         if let Some(plan) = self.plan() {
             let observe = self.policy.mode == Mode::Observe;
-            self.told.push(Told::Engaged { plan: plan.clone(), observe });
+            self.told.push(Told::Engaged { plan: plan.clone(), observe, replaced: Vec::new() });
         }
     }
 
