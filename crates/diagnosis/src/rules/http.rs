@@ -472,6 +472,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RequestRate Rises(1.8, 6.0), 1.0 "far more requests in all, what pages are made of included";
         SlowConnections Above(8.0, 100.0), -4.0 "connections are held open by requests that never end";
         PastTheCacheShare Exceeds(0.2, 0.6), -5.0 "files are asked for under ever other queries, past every cache";
+        NoServerShare Exceeds(0.7, 0.95), -5.0 "no server answers at all, and who was there tries again";
         ReopenedShare Above(0.4, 0.8), 3.0 "visitors open again what they had open, a few each";
         TopClientExcess Above(0.5, 0.85), -5.0 "one address sends what came on top, and a crowd has many";
         TransferShare Above(0.3, 0.7), -3.0 "a few clients fetch large files";
