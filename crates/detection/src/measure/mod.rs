@@ -241,7 +241,7 @@ fn measure_logins(window: &Window, out: &mut Vec<Value>) {
 }
 
 /// Fails again and again and hardly ever succeeds, as nobody does who knows the password.
-fn is_guesser(p: &LoginProfile) -> bool {
+pub(super) fn is_guesser(p: &LoginProfile) -> bool {
     const TRIES: u32 = 4;
     p.in_vain() >= TRIES && p.successes() * 5 <= p.in_vain()
 }

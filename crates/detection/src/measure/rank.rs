@@ -1,13 +1,16 @@
 //! Who and what, in names: the heaviest values of each dimension.
 
+use super::is_guesser;
 use crate::Window;
 use crate::feature::net::NetWindow;
 use crate::feature::service;
+use crate::feature::{LoginProfile, LoginWindow};
 use seawall_model::finding::{PROVEN_LISTED, Ranked, Rankings};
 use seawall_model::record::{DnsRecord, PacketRecord, RequestRecord};
 use seawall_model::signature::{flag_names, protocol_name};
 use seawall_model::text::{path_template, referrer_origin};
 use seawall_model::{Prefix, address, dns_type};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Fewer slow connections are those of a few bad lines.
@@ -36,6 +39,13 @@ pub fn rankings(during: &Window, reference: Option<&Window>) -> Rankings {
     let normal = reference.and_then(|r| r.dns.as_ref()).map(|d| d.asked_records()).unwrap_or_default();
     for (name, value) in DNS_DIMENSIONS {
         add(&mut rankings, name, &names, &normal, value);
+    }
+    // A log of log-ins is all that tells of those who guess there.
+    if let Some(logins) = during.logins.as_ref().filter(|_| requests.is_empty() && packets.is_empty()) {
+        let guessers = guessers(logins, reference.and_then(|r| r.logins.as_deref()));
+        if !guessers.is_empty() {
+            rankings.dimensions.push(("source".to_owned(), guessers));
+        }
     }
     rankings.proven_sources = proven(during);
     rankings
@@ -70,6 +80,30 @@ fn holders(net: &NetWindow) -> Vec<Ranked> {
         name: host.to_string(),
     };
     if all >= HELD_LEAST { held.iter().take(LISTED).map(ranked).collect() } else { Vec::new() }
+}
+
+/// Who fails to log in again and again, with the share of all failures, and of those before.
+fn guessers(logins: &LoginWindow, before: Option<&LoginWindow>) -> Vec<Ranked> {
+    let normal = before.map(|before| failure_shares(before, |_| true));
+    let mut ranked: Vec<Ranked> = failure_shares(logins, is_guesser)
+        .into_iter()
+        .map(|(client, share)| Ranked {
+            name: client.to_string(),
+            share,
+            baseline_share: normal.as_ref().map(|normal| normal.get(&client).copied().unwrap_or(0.0)),
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.share.total_cmp(&a.share));
+    ranked.truncate(LISTED);
+    ranked
+}
+
+/// What part of all failures is of each of these clients.
+fn failure_shares(logins: &LoginWindow, wanted: fn(&LoginProfile) -> bool) -> BTreeMap<IpAddr, f64> {
+    let sorted = logins.clients.sorted();
+    let all: f64 = sorted.iter().map(|(_, p)| f64::from(p.in_vain())).sum();
+    let chosen = sorted.iter().map(|(_, p)| p).filter(|p| wanted(p));
+    chosen.filter_map(|p| Some((p.client?, f64::from(p.in_vain()) / all.max(1.0)))).collect()
 }
 
 type Dimension<R> = (&'static str, fn(&R) -> Option<String>);
@@ -164,4 +198,40 @@ fn proven(window: &Window) -> Vec<IpAddr> {
     real.dedup();
     real.truncate(PROVEN_LISTED);
     real
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Timestamp;
+    use seawall_model::observation::{Login, Observation};
+
+    /// Broke: of guesses at passwords that a log of log-ins showed nobody was told who sent them, and there was
+    /// no rule against them.
+    #[test]
+    fn who_guesses_passwords_is_ranked_by_failures() {
+        let mut window = Window::default();
+        let mut log_in = |client: [u8; 4], times: i64, succeeded: bool| {
+            for second in 0..times {
+                let time = Timestamp::from_seconds(1_700_000_000 + second);
+                let login = Login {
+                    time,
+                    client: client.into(),
+                    succeeded,
+                    challenged: false,
+                    service: "ssh",
+                    user: b"root",
+                };
+                window.observe(&Observation::Login(login), 1);
+            }
+        };
+        log_in([198, 51, 100, 7], 30, false);
+        log_in([198, 51, 100, 8], 9, false);
+        log_in([192, 0, 2, 1], 1, false);
+        log_in([192, 0, 2, 1], 5, true);
+        let rankings = rankings(&window, None);
+        let named: Vec<(&str, f64)> =
+            rankings.of("source").iter().map(|r| (r.name.as_str(), (r.share * 40.0).round())).collect();
+        assert_eq!(named, [("198.51.100.7", 30.0), ("198.51.100.8", 9.0)], "who only mistypes is not named");
+    }
 }
