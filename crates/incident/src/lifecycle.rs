@@ -65,18 +65,15 @@ impl Stage {
         *self = Self::Mitigating { cause: self.cause().unwrap_or(plan.cause), plan };
     }
 
+    /// Whether what was in force rests, and waits for the trouble to begin again.
+    #[must_use]
+    pub fn is_resting(&self) -> bool {
+        matches!(self, Self::Monitoring { .. })
+    }
+
     /// Nothing is in force any more. Returns what was; what rests goes on resting.
     pub fn withdraw(&mut self) -> Option<Plan> {
-        match std::mem::take(self) {
-            Self::Mitigating { cause, plan } => {
-                *self = Self::Diagnosed { cause };
-                Some(plan)
-            }
-            other => {
-                *self = other;
-                None
-            }
-        }
+        if self.is_resting() { None } else { self.put_down() }
     }
 
     /// It is calm: this plan is not in force any more, and rests.
@@ -86,8 +83,13 @@ impl Stage {
 
     /// It has begun again, or nothing is to come back. Returns what rested.
     pub fn relapse(&mut self) -> Option<Plan> {
+        if self.is_resting() { self.put_down() } else { None }
+    }
+
+    /// Takes the plan out of any stage that has one.
+    fn put_down(&mut self) -> Option<Plan> {
         match std::mem::take(self) {
-            Self::Monitoring { cause, plan } => {
+            Self::Mitigating { cause, plan } | Self::Monitoring { cause, plan } => {
                 *self = Self::Diagnosed { cause };
                 Some(plan)
             }

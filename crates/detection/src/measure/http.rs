@@ -162,25 +162,25 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
 /// that anything belongs to.
 fn paging(sorted: &[&(u64, ClientProfile)], common: &[u64], asked: f64, out: &mut Vec<Value>) {
     let profiles = || sorted.iter().map(|(_, p)| p);
+    let served = || profiles().filter(|p| !client::is_left_unserved(p));
     let is_work = |p: &ClientProfile| {
         client::is_worker(p)
             || client::is_page_script(p)
             || client::works_in_pages(p)
             || client::tells_events(p, common)
     };
-    let of_pages = || profiles().filter(|p| !is_work(p) && !client::is_left_unserved(p));
+    let of_pages = || served().filter(|p| !is_work(p));
     let pages: f64 = of_pages().map(ClientProfile::asked).sum();
     let along: f64 = of_pages().map(|p| f64::from(p.requests) - p.asked()).sum();
     // Where hardly anything is asked for as pages, the few that are say nothing of the others.
     if pages >= PAGES_LEAST_PART * asked {
         push_share(out, Metric::AssetsPerPage, along, pages);
     }
-    let paged = |p: &&ClientProfile| client::looks_at_pages(p) && !client::is_left_unserved(p);
-    let assetless = profiles().filter(paged).filter(|p| p.assets == 0).count();
-    let of_paged: f64 = profiles().filter(paged).map(ClientProfile::asked).sum();
+    let paged = || served().filter(|p| client::looks_at_pages(p));
+    let assetless = paged().filter(|p| p.assets == 0).count();
+    let of_paged: f64 = paged().map(ClientProfile::asked).sum();
     if of_paged >= PAGES_LEAST_PART * asked {
-        let paged = profiles().filter(paged).count() as f64;
-        push_share(out, Metric::AssetlessClientShare, assetless as f64, paged);
+        push_share(out, Metric::AssetlessClientShare, assetless as f64, paged().count() as f64);
     }
     let browsing = profiles().filter(|p| client::browses(p)).map(ClientProfile::asked).sum();
     push_share(out, Metric::BrowsingShare, browsing, asked);

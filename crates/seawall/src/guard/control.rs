@@ -15,7 +15,7 @@ use anyhow::ensure;
 use seawall_detection::Window;
 use seawall_engine::goodput::{self, Goodput, KnownSecond};
 use seawall_engine::{Conclusion, Effect, Engine, Input, LastSecond};
-use seawall_incident::{Actor, Event, Stage};
+use seawall_incident::{Actor, Event};
 use seawall_model::change::Change;
 use seawall_model::plan::{Outcome, Plan};
 use seawall_model::policy::{Mode, Policy};
@@ -172,7 +172,7 @@ impl Control {
 
     /// Whether what helped waits for the trouble to begin again.
     fn is_resting(&self) -> bool {
-        matches!(self.incident, Some(Incident { stage: Stage::Monitoring { .. }, .. }))
+        self.incident.as_ref().is_some_and(|incident| incident.stage.is_resting())
     }
 
     /// Gives the engine what was gathered of the second under way.

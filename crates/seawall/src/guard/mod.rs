@@ -131,7 +131,12 @@ pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
             "dns": dns.iter().map(DnsControl::shown).collect::<Vec<_>>(),
         })
         .to_string(),
-        plan: json!({ "plan": control.plan(), "outcomes": control.outcomes(), "report": report.map(|r| &r.plan_report) }).to_string(),
+        plan: json!({
+            "plan": control.plan(),
+            "outcomes": control.outcomes(),
+            "report": report.map(|r| &r.plan_report),
+        })
+        .to_string(),
         incidents: json!({ "incidents": incidents }).to_string(),
         protected: json!({ "protected": protected }).to_string(),
     };

@@ -43,6 +43,8 @@ pub struct Packets {
     /// What each has dropped since that was taken.
     outcomes: BTreeMap<String, u64>,
     dropped_in_all: u64,
+    /// The same when it was last asked whether anything is dropped.
+    dropped_before: u64,
     is_dropping: bool,
 }
 
@@ -78,6 +80,7 @@ impl Packets {
             counted: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             dropped_in_all: 0,
+            dropped_before: 0,
             is_dropping: false,
         })
     }
@@ -175,7 +178,9 @@ impl Packets {
     pub fn look_after(&mut self) -> Vec<String> {
         let mut told: Vec<String> = self.raise().into_iter().collect();
         told.extend(self.filter.take_notes());
-        self.is_dropping = self.count() > 0;
+        self.count();
+        self.is_dropping = self.dropped_in_all > self.dropped_before;
+        self.dropped_before = self.dropped_in_all;
         match self.filter.audit(Moment::now()) {
             Ok(found) => told.extend(
                 found.iter().map(|what| format!("the kernel filter was changed and is put right: {what}")),
@@ -185,19 +190,16 @@ impl Packets {
         told
     }
 
-    /// Counts what was dropped since the last call, and returns how much.
-    fn count(&mut self) -> u64 {
-        let mut counted = 0;
+    /// Counts what was dropped since the last call.
+    fn count(&mut self) {
         for Hits { measure, counts } in self.filter.hits().unwrap_or_default() {
             let now = counts.dropped_packets;
             let before = self.counted.insert(measure.clone(), now).unwrap_or(0);
             // New rules count from nothing.
             let more = now.checked_sub(before).unwrap_or(now);
             *self.outcomes.entry(measure).or_default() += more;
-            counted += more;
+            self.dropped_in_all += more;
         }
-        self.dropped_in_all += counted;
-        counted
     }
 
     /// What the measures in force dropped since the last call.
