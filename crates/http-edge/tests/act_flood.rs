@@ -51,12 +51,16 @@ fn mimics_that_come_back_when_asked_need_the_challenge() {
     assert!(with.share_refused() <= 0.001, "{}", with.share_refused());
 }
 
+/// Broke: where all waited behind each other at the upstream, that was many times what a style sheet
+/// takes and little to a page. So style sheets got a limit of their own, and pages came without them.
 #[test]
 fn a_crowd_waits_and_nobody_is_refused() {
-    let outcome = seawall(Flood::Crowd, false);
-    assert_eq!(outcome.refused, 0);
-    let calm = quantile(&outcome.calm_pages, 0.99);
-    assert!(quantile(&outcome.other_pages, 0.99) <= 2.0 * calm, "visits that began must go on");
+    for seed in 11..15 {
+        let outcome = run(Options::new(seed, Flood::Crowd), &mut Seawall::new(false, start()));
+        assert_eq!(outcome.refused, 0, "seed {seed}");
+        let calm = quantile(&outcome.calm_pages, 0.99);
+        assert!(quantile(&outcome.other_pages, 0.99) <= 2.0 * calm, "visits that began must go on");
+    }
 }
 
 #[test]

@@ -56,10 +56,29 @@ impl Change {
 }
 
 impl ChangeKind {
+    /// Every kind, by the name that it is told under.
+    pub const NAMES: [&str; 9] = [
+        "deploy",
+        "configuration",
+        "load-balancer",
+        "scaling",
+        "database",
+        "network",
+        "campaign",
+        "load-test",
+        "other",
+    ];
+
     /// Reads the kind by its name or a common synonym, ignoring case; unknown words are `Other`.
     #[must_use]
     pub fn parse(word: &str) -> Self {
-        match word.to_ascii_lowercase().as_str() {
+        Self::named(word).unwrap_or(Self::Other)
+    }
+
+    /// The same, where an unknown word is a mistake.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Some(match word.to_ascii_lowercase().as_str() {
             "deploy" | "deployment" | "release" | "rollout" => Self::Deploy,
             "configuration" | "config" | "reload" | "configuration-reload" => Self::Configuration,
             "load-balancer" | "loadbalancer" | "balancer" | "lb" => Self::LoadBalancer,
@@ -68,7 +87,21 @@ impl ChangeKind {
             "network" | "firewall" | "dns" | "routing" => Self::Network,
             "campaign" | "sale" | "mailing" | "marketing" | "event" => Self::Campaign,
             "load-test" | "loadtest" | "load" | "test" | "benchmark" => Self::LoadTest,
-            _ => Self::Other,
-        }
+            "other" | "" => Self::Other,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_is_offered_is_taken() {
+        let kinds = ChangeKind::NAMES.map(ChangeKind::named);
+        assert!(kinds.iter().all(Option::is_some));
+        assert!(kinds.windows(2).all(|pair| pair[0] < pair[1]), "each once, in their order");
+        assert_eq!((ChangeKind::named("deplyo"), ChangeKind::parse("deplyo")), (None, ChangeKind::Other));
     }
 }

@@ -250,7 +250,7 @@ pub struct ChangeArgs {
     #[arg(value_name = "TEXT")]
     pub text: String,
     /// What kind of change: deploy, configuration, load-balancer, scaling, database, network, campaign
-    /// or load-test [default: the first word of the text]
+    /// or load-test [default: the first word of the text, where that is one]
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
     #[command(flatten)]

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod address_table;
+mod arrivals;
 pub mod cache;
 mod compile;
 pub mod decision;

@@ -1,6 +1,7 @@
 //! The parts of a site: how long answers take there in calm times, how many requests are under way,
 //! and which parts wait and do not work.
 
+use super::arrivals::Arrivals;
 use super::shed::{KEPT_OVER_USED, LEAST, START_GROWTH, TOLERANCE, followed};
 use crate::Request;
 use seawall_detection::feature::classify::PathKind;
@@ -21,6 +22,12 @@ const ELSEWHERE: f64 = 4.0;
 const ELSEWHERE_SHARE: f64 = 0.1;
 /// Answers of a part, from which it is known how it does.
 const ANSWERS_LEAST: f64 = 1.0;
+/// By how much longer answers of a part take than usual, over what could be so elsewhere unseen, from
+/// which it is the part that is slow. What waits behind others waits as long whatever it asks for, and of
+/// what is there at once that is many times the usual.
+const OF_ITS_OWN: f64 = 2.0;
+/// Most microseconds that one answer counts as late.
+const MOST_EXCESS_US: f64 = 10e6;
 /// Growth of a part's limit per window, over its square root, where answers are as fast as ever.
 const GROWTH: f64 = 0.15;
 /// Mean latency of a part from which its requests are thought to wait and not to work.
@@ -46,6 +53,35 @@ pub(super) enum Lesson {
     Trouble,
 }
 
+/// What the answers of a part were like of late.
+struct Seen {
+    answers: f64,
+    /// Latency over normal, latency beyond normal, and what is normal: means.
+    ratio: f64,
+    excess_us: f64,
+    normal_us: f64,
+}
+
+impl Seen {
+    /// Whether it is known how the part does.
+    fn is_enough(&self) -> bool {
+        self.answers >= ANSWERS_LEAST
+    }
+}
+
+/// What answers of a part that are slow are blamed on; each is more than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Blame {
+    /// A fault: no more is asked for of the part than in calm times.
+    Nothing,
+    /// More is asked for.
+    Demand,
+    /// And the part is slower than what waits behind others is anyhow.
+    Part,
+    /// And others are as fast as ever.
+    PartAlone,
+}
+
 /// All parts, by the number that [`part_of`] gives.
 #[derive(Debug)]
 pub(super) struct Parts {
@@ -53,11 +89,14 @@ pub(super) struct Parts {
     normal: [AtomicU64; PARTS],
     /// Requests at the upstream, with a place and without.
     under_way: [AtomicU32; PARTS],
+    arrivals: [Arrivals; PARTS],
     /// The most of them at once that did no harm in calm times.
     borne: [AtomicU32; PARTS],
     /// Answers of the last windows and the sum of their latency over normal, in thousandths both.
     answers: [AtomicU64; PARTS],
     ratio_sum: [AtomicU64; PARTS],
+    /// Sum of what these answers took longer than usual, in microseconds.
+    excess_us: [AtomicU64; PARTS],
     /// Bits of an `f64`: requests at once while the part is slow and others are not; 0: no limit of its
     /// own.
     caps: [AtomicU64; PARTS],
@@ -68,9 +107,11 @@ impl Parts {
         Self {
             normal: [const { AtomicU64::new(0) }; PARTS],
             under_way: [const { AtomicU32::new(0) }; PARTS],
+            arrivals: std::array::from_fn(|_| Arrivals::default()),
             borne: [const { AtomicU32::new(0) }; PARTS],
             answers: [const { AtomicU64::new(0) }; PARTS],
             ratio_sum: [const { AtomicU64::new(0) }; PARTS],
+            excess_us: [const { AtomicU64::new(0) }; PARTS],
             caps: [const { AtomicU64::new(0) }; PARTS],
         }
     }
@@ -93,6 +134,11 @@ impl Parts {
         true
     }
 
+    /// A request for a part arrives.
+    pub(super) fn arrives(&self, part: u8) {
+        self.arrivals[at(part)].add();
+    }
+
     /// A request goes to the upstream.
     pub(super) fn begin(&self, part: u8) {
         self.under_way[at(part)].fetch_add(1, Relaxed);
@@ -112,43 +158,66 @@ impl Parts {
         Some(f64::from_bits(self.caps[at(part)].load(Relaxed))).filter(|cap| *cap > 0.0)
     }
 
-    /// An answer took so many times as long as usual.
-    pub(super) fn answered(&self, part: u8, ratio: f64) {
+    /// An answer took so many times as long as usual, which is so many microseconds more.
+    pub(super) fn answered(&self, part: u8, ratio: f64, excess_us: f64) {
         self.answers[at(part)].fetch_add(1_000, Relaxed);
         self.ratio_sum[at(part)].fetch_add((ratio * 1e3) as u64, Relaxed);
+        self.excess_us[at(part)].fetch_add(excess_us.clamp(0.0, MOST_EXCESS_US) as u64, Relaxed);
     }
 
-    /// A window is over, in which the site as a whole was too slow or not. Where that is a matter of some
-    /// parts, these get or keep limits of their own; returns how long answers take elsewhere.
-    pub(super) fn close_window(&self, is_slow: bool, limit: f64) -> Option<f64> {
-        let (mut all, mut elsewhere, mut elsewhere_sum) = (0.0, 0.0, 0.0);
-        let mut ratios = [None; PARTS];
-        for (part, ratio) in ratios.iter_mut().enumerate() {
-            let answers = faded(&self.answers[part]);
-            let sum = faded(&self.ratio_sum[part]);
-            *ratio = (answers >= ANSWERS_LEAST).then(|| sum / answers);
-            all += answers;
-            if ratio.is_some_and(|ratio| ratio <= TOLERANCE) {
-                elsewhere += answers;
-                elsewhere_sum += sum;
-            }
+    /// A window of so many seconds is over, calm or not, in which the site as a whole was too slow or not.
+    /// Where that is a matter of some parts, and more is asked for of them than in calm times, these get or
+    /// keep limits of their own; returns how long answers take elsewhere.
+    pub(super) fn close_window(
+        &self,
+        (age_s, is_lesson): (f64, bool),
+        is_slow: bool,
+        limit: f64,
+    ) -> Option<f64> {
+        let seen: [Seen; PARTS] = std::array::from_fn(|part| self.seen(part));
+        let all: f64 = seen.iter().map(|part| part.answers).sum();
+        let fast = || seen.iter().filter(|part| part.is_enough() && part.ratio <= TOLERANCE);
+        let elsewhere: f64 = fast().map(|part| part.answers).sum();
+        let mean = |of: fn(&Seen) -> f64| fast().map(|part| part.answers * of(part)).sum::<f64>() / elsewhere;
+        let is_of_parts = is_slow && elsewhere >= ELSEWHERE.max(ELSEWHERE_SHARE * all);
+        let unseen_us = if elsewhere > 0.0 { (TOLERANCE - 1.0) * mean(|part| part.normal_us) } else { 0.0 };
+        for (number, part) in seen.iter().enumerate() {
+            let is_demand = self.arrivals[number].close_window(age_s, is_lesson);
+            let is_own = part.excess_us > OF_ITS_OWN * unseen_us;
+            let blame = match (is_demand, is_own) {
+                (false, _) => Blame::Nothing,
+                (true, false) => Blame::Demand,
+                (true, true) if is_of_parts => Blame::PartAlone,
+                (true, true) => Blame::Part,
+            };
+            self.adjust(number, part.is_enough().then_some(part.ratio), blame, limit);
         }
-        let is_of_parts = elsewhere >= ELSEWHERE.max(ELSEWHERE_SHARE * all);
-        for (part, ratio) in ratios.into_iter().enumerate() {
-            self.adjust(part, ratio, is_slow && is_of_parts, limit);
+        is_of_parts.then(|| mean(|part| part.ratio))
+    }
+
+    /// What the last windows say of a part; some of it is forgotten.
+    fn seen(&self, part: usize) -> Seen {
+        let answers = faded(&self.answers[part]) / 1e3;
+        let per_answer = |sum: f64| if answers > 0.0 { sum / answers } else { 0.0 };
+        Seen {
+            answers,
+            ratio: per_answer(faded(&self.ratio_sum[part]) / 1e3),
+            excess_us: per_answer(faded(&self.excess_us[part])),
+            normal_us: mean_of(self.normal[part].load(Relaxed)),
         }
-        (is_slow && is_of_parts).then(|| elsewhere_sum / elsewhere)
     }
 
     /// Follows the latency of a part as the site's limit follows the site's.
-    fn adjust(&self, part: usize, ratio: Option<f64>, is_of_parts: bool, limit: f64) {
+    fn adjust(&self, part: usize, ratio: Option<f64>, blame: Blame, limit: f64) {
         let under_way = f64::from(self.under_way[part].load(Relaxed));
         let cap = f64::from_bits(self.caps[part].load(Relaxed));
         let is_used = under_way * 2.0 >= cap;
         let next = match (cap > 0.0, ratio) {
-            (false, Some(ratio)) if is_of_parts && ratio > TOLERANCE => followed(under_way.max(LEAST), ratio),
-            (true, Some(ratio)) if ratio > TOLERANCE => followed(cap, ratio),
-            (true, Some(_)) if is_used => cap + GROWTH * math::sqrt(cap),
+            (false, Some(ratio)) if blame == Blame::PartAlone && ratio > TOLERANCE => {
+                followed(under_way.max(LEAST), ratio)
+            }
+            (true, Some(ratio)) if ratio > TOLERANCE && blame >= Blame::Part => followed(cap, ratio),
+            (true, Some(_)) if is_used && blame >= Blame::Demand => cap + GROWTH * math::sqrt(cap),
             (true, Some(_)) => cap * START_GROWTH,
             (true, None) if under_way == 0.0 => cap * START_GROWTH,
             // It has none, or does not answer at all.
@@ -206,11 +275,11 @@ pub(super) fn less(counter: &AtomicU32) {
     let _ = counter.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
 }
 
-/// What a count is in thousands; some of it is forgotten.
+/// What a count is; some of it is forgotten.
 fn faded(count: &AtomicU64) -> f64 {
     let all = count.load(Relaxed);
     count.fetch_sub(all - (all as f64 * LEFT) as u64, Relaxed);
-    all as f64 / 1e3
+    all as f64
 }
 
 fn at(part: u8) -> usize {

@@ -11,23 +11,24 @@
 //!   compares with its own recent past takes a sick hour for health.
 //! - Latency is compared part by part of the site, so that a flood on the dear search does not
 //!   look like an upstream that became slow.
-//! - It shrinks only if more requests arrive than in calm times. Latency up while arrivals are not
-//!   is lost capacity, a fault of ours (Little's law): then people wait, and nobody is refused for
-//!   it before the ceiling.
+//! - It shrinks only if more requests arrive than in calm times, and more than chance brings in so short
+//!   a time. Latency up while arrivals are not is lost capacity, a fault of ours (Little's law): then
+//!   people wait, and nobody is refused for it before the ceiling.
 //!
 //! A limit that nobody has used says nothing of what the upstream can bear. So in calm times it
 //! comes down to some times what was used at once, and while more is needed and answers are as
 //! fast as ever it grows by a quarter a window, until there is trouble.
 //!
 //! Where one part of the site is slow and others that are asked for too are as fast as ever, it is that
-//! part alone whose requests are held back: a limit of its own follows its latency in the same way, until
-//! it is as wide as the site's. Who waits for such a part is in nobody's way.
+//! part alone whose requests are held back: a limit of its own follows its latency in the same way, as long
+//! as more arrive than in calm times, until it is as wide as the site's. Who waits for such a part is in nobody's way.
 //!
 //! Who goes first: five classes by [`Standing`], a better one always before a worse one; whom the
 //! policy names is let in whatever the limit. A class
-//! waits as long as its patience; strangers do not wait behind a queue that stands (K. Nichols,
-//! V. Jacobson, "Controlling Queue Delay", 2012), they are asked to come back, which is what tells
-//! browsers from floods.
+//! waits as long as its patience; while more arrive than in calm times, strangers do not wait behind a
+//! queue that stands (K. Nichols, V. Jacobson, "Controlling Queue Delay", 2012), they are asked to come
+//! back, which is what tells browsers from floods. Where no more arrive there is no flood to tell them
+//! from, and they wait as others do.
 //!
 //! Long polls wait at the upstream and cost it nothing. A part of the site whose answers have always
 //! taken seconds is one of them, as far as calm times have shown that so many at once do no harm: its
@@ -37,6 +38,7 @@
 //! All threads share one shedder; it is atomic words only. A thread keeps its own waiting requests
 //! and asks again when one of its own is done, and every few milliseconds.
 
+use super::arrivals::Arrivals;
 use super::line::{CLASSES, Line};
 use super::memory::Standing;
 use super::parts::{Lesson, Parts, less};
@@ -61,8 +63,6 @@ const ABNORMAL: f64 = 1.5;
 const WORST_RATIO: f64 = 8.0;
 /// Abnormal windows in a row, without trouble, after which the site has become another.
 const RELEARN_WINDOWS: u32 = 6_000;
-/// Arrivals over calm ones from which latency is blamed on them.
-const DEMAND: f64 = 1.5;
 pub(super) const LEAST: f64 = 4.0;
 /// In calm times the limit comes down to so many times the most that were at once of late, but not
 /// below what arrives in a second, nor below what a small site may need: there must be room for all
@@ -74,9 +74,11 @@ const EASE: f64 = 0.95;
 const FORGET: f64 = 0.999;
 /// Growth per window where no answer has become slow for it.
 pub(super) const START_GROWTH: f64 = 1.25;
-/// Nanoseconds after which a waiting request of a class is given up.
+/// Nanoseconds after which a waiting request of a class is given up while more arrive than in calm times,
+/// and while no more do: then strangers are no flood.
 const PATIENCE_NS: [i64; CLASSES] = [0, 1_500_000_000, 1_000_000_000, 250_000_000, 0];
-/// Nanoseconds for which a class may be waited in before newcomers are sent away.
+const PATIENCE_WITHOUT_DEMAND_NS: [i64; CLASSES] = [0, 1_500_000_000, 1_500_000_000, 1_500_000_000, 0];
+/// Nanoseconds for which strangers may wait while more arrive, before newcomers are sent away.
 const STANDING_NS: i64 = 100_000_000;
 
 /// A figure by which a request may go on.
@@ -140,8 +142,9 @@ pub struct Shedder {
     waiting_for_parts: Line,
     window: Window,
     parts: Parts,
-    /// Bits of an `f64`: arrivals per second in calm times; 0: not known.
-    calm_arrivals: AtomicU64,
+    arrivals: Arrivals,
+    /// More arrive than in calm times.
+    is_demand: AtomicBool,
     /// Bits of an `f64`: the most requests at once of late, in calm times.
     used: AtomicU64,
     in_trouble: AtomicBool,
@@ -158,7 +161,6 @@ struct Window {
     /// Sum of latency over normal, in thousandths.
     ratio_sum: AtomicU64,
     failures: AtomicU64,
-    arrivals: AtomicU64,
     peak: AtomicU32,
     sent_away: AtomicU32,
 }
@@ -184,7 +186,8 @@ impl Shedder {
             waiting_for_parts: Line::default(),
             window: Window::new(now),
             parts: Parts::new(),
-            calm_arrivals: AtomicU64::new(0),
+            arrivals: Arrivals::default(),
+            is_demand: AtomicBool::new(true),
             used: AtomicU64::new(0),
             in_trouble: AtomicBool::new(false),
             is_lesson: AtomicBool::new(true),
@@ -196,8 +199,8 @@ impl Shedder {
     /// What it learnt of the upstream, for the one that comes after it.
     #[must_use]
     pub fn kept(&self) -> Vec<u64> {
-        let learnt = [&self.limit, &self.calm_arrivals, &self.used];
-        learnt.into_iter().map(|n| n.load(Relaxed)).chain(self.parts.kept()).collect()
+        let figures = [self.limit.load(Relaxed), self.arrivals.calm().to_bits(), self.used.load(Relaxed)];
+        figures.into_iter().chain(self.parts.kept()).collect()
     }
 
     /// Goes on with what another learnt, where that is of the same form.
@@ -207,9 +210,10 @@ impl Shedder {
         if !figures.iter().all(is_figure) || !self.parts.recall(parts) {
             return;
         }
-        let learnt = [&self.limit, &self.calm_arrivals, &self.used];
-        learnt.into_iter().zip(figures).for_each(|(to, from)| to.store(*from, Relaxed));
-        self.limit.store(f64::from_bits(figures[0]).max(LEAST).to_bits(), Relaxed);
+        let [limit, calm_arrivals, used] = figures.map(f64::from_bits);
+        self.limit.store(limit.max(LEAST).to_bits(), Relaxed);
+        self.arrivals.set_calm(calm_arrivals);
+        self.used.store(used.to_bits(), Relaxed);
     }
 
     /// What is normal is kept as it is while there is trouble.
@@ -229,13 +233,16 @@ impl Shedder {
             self.parts.begin(part);
             return Room::Aside;
         }
-        self.window.arrivals.fetch_add(1, Relaxed);
+        self.arrivals.add();
+        self.parts.arrives(part);
         let class = usize::from(priority.0);
         let Err(queued) = self.enter(class, part, None) else { return Room::Go };
         let (line, places) = self.line(queued, part);
-        let stands = class >= STRANGERS && line.standing_ns(class, now) > STANDING_NS;
+        let patience_ns = self.patience_ns(class);
+        let is_hurried = class >= STRANGERS && self.is_demand.load(Relaxed);
+        let stands = is_hurried && line.standing_ns(class, now) > STANDING_NS;
         let full = line.waiting(class) >= most_waiting(class, places);
-        if PATIENCE_NS[class] == 0 || stands || full {
+        if patience_ns == 0 || stands || full {
             self.sends_away(queued);
             return Room::Full;
         }
@@ -255,7 +262,7 @@ impl Shedder {
         let class = usize::from(priority.0);
         let room = match self.enter(class, part, Some(queued)) {
             Ok(()) => Room::Go,
-            Err(_) if now.since_ns(since) >= PATIENCE_NS[class] => {
+            Err(_) if now.since_ns(since) >= self.patience_ns(class) => {
                 self.sends_away(queued);
                 Room::Full
             }
@@ -273,6 +280,11 @@ impl Shedder {
     /// A waiting request went away.
     pub fn give_up(&self, priority: Priority, queued: Queued) {
         self.line(queued, 0).0.leave(usize::from(priority.0));
+    }
+
+    /// For how long a class waits now.
+    fn patience_ns(&self, class: usize) -> i64 {
+        if self.is_demand.load(Relaxed) { PATIENCE_NS[class] } else { PATIENCE_WITHOUT_DEMAND_NS[class] }
     }
 
     fn sends_away(&self, queued: Queued) {
@@ -299,9 +311,11 @@ impl Shedder {
         } else {
             self.parts.learn(answer.part, latency_us, self.lesson());
         }
-        let ratio = if normal_us > 0.0 { latency_us / normal_us } else { 1.0 };
+        let latency_us = if answer.failed { latency_us.max(WORST_RATIO * normal_us) } else { latency_us };
+        let (ratio, excess_us) =
+            if normal_us > 0.0 { (latency_us / normal_us, latency_us - normal_us) } else { (1.0, 0.0) };
         let ratio = if answer.failed { WORST_RATIO } else { ratio.min(WORST_RATIO) };
-        self.parts.answered(answer.part, ratio);
+        self.parts.answered(answer.part, ratio, excess_us);
         self.window.ratio_sum.fetch_add((ratio * 1e3) as u64, Relaxed);
         self.window.answers.fetch_add(1, Relaxed);
         self.close_window(now);
@@ -406,25 +420,21 @@ impl Shedder {
         let closed = self.window.take();
         let ratio =
             if closed.answers == 0 { 1.0 } else { closed.ratio_sum as f64 / 1e3 / closed.answers as f64 };
-        let arrivals_per_s = closed.arrivals as f64 * 1e9 / age_ns as f64;
+        let age_s = age_ns as f64 / 1e9;
         let waits = self.waiting.all_waiting() > 0;
         let is_full = f64::from(closed.peak) + 1.0 > self.allowed();
         self.is_overloaded.store(closed.sent_away > 0 || (waits && is_full), Relaxed);
-        self.judge_lesson(ratio, arrivals_per_s, closed.sent_away > 0 || is_full, closed.peak);
-        let is_demand = self.is_demand(arrivals_per_s);
-        let elsewhere = self.parts.close_window(is_demand && ratio > TOLERANCE, self.allowed());
+        let is_lesson = self.judge_lesson(ratio, closed.sent_away > 0 || is_full, closed.peak);
+        let is_demand = self.arrivals.close_window(age_s, is_lesson);
+        self.is_demand.store(is_demand, Relaxed);
+        let elsewhere = self.parts.close_window((age_s, is_lesson), ratio > TOLERANCE, self.allowed());
         self.adjust(elsewhere.unwrap_or(ratio), is_demand, closed.peak);
     }
 
-    /// Whether more requests arrive than in calm times.
-    fn is_demand(&self, arrivals_per_s: f64) -> bool {
-        let calm = f64::from_bits(self.calm_arrivals.load(Relaxed));
-        calm == 0.0 || arrivals_per_s > calm * DEMAND
-    }
-
-    fn judge_lesson(&self, ratio: f64, arrivals_per_s: f64, was_full: bool, peak: u32) {
+    /// Whether the window is a lesson in what is normal.
+    fn judge_lesson(&self, ratio: f64, was_full: bool, peak: u32) -> bool {
         if self.in_trouble.load(Relaxed) {
-            return;
+            return false;
         }
         let is_abnormal = ratio > ABNORMAL || was_full;
         let windows = if is_abnormal { self.abnormal_windows.fetch_add(1, Relaxed) + 1 } else { 0 };
@@ -433,21 +443,19 @@ impl Shedder {
         self.is_lesson.store(is_lesson, Relaxed);
         if is_lesson {
             self.parts.bear();
-            let old = f64::from_bits(self.calm_arrivals.load(Relaxed));
-            let new = if old == 0.0 { arrivals_per_s } else { old + (arrivals_per_s - old) / 256.0 };
-            self.calm_arrivals.store(new.to_bits(), Relaxed);
             let used = f64::from_bits(self.used.load(Relaxed)) * FORGET;
             self.used.store(used.max(f64::from(peak)).to_bits(), Relaxed);
         }
+        is_lesson
     }
 
     fn adjust(&self, ratio: f64, is_demand: bool, peak: u32) {
         let limit = f64::from_bits(self.limit.load(Relaxed));
         let ceiling = f64::from(self.ceiling.load(Relaxed));
-        let calm = f64::from_bits(self.calm_arrivals.load(Relaxed));
         let room = 0.5 * math::sqrt(limit);
         let in_trouble = self.in_trouble.load(Relaxed);
-        let kept = (f64::from_bits(self.used.load(Relaxed)) * KEPT_OVER_USED).max(calm).max(KEPT);
+        let kept =
+            (f64::from_bits(self.used.load(Relaxed)) * KEPT_OVER_USED).max(self.arrivals.calm()).max(KEPT);
         let is_used = f64::from(peak) * 2.0 >= limit;
         let next = if ratio > TOLERANCE && is_demand {
             followed(limit, ratio)
@@ -481,7 +489,6 @@ impl Window {
             answers: AtomicU64::new(0),
             ratio_sum: AtomicU64::new(0),
             failures: AtomicU64::new(0),
-            arrivals: AtomicU64::new(0),
             peak: AtomicU32::new(0),
             sent_away: AtomicU32::new(0),
         }
@@ -491,7 +498,6 @@ impl Window {
         Closed {
             answers: self.answers.swap(0, Relaxed),
             ratio_sum: self.ratio_sum.swap(0, Relaxed),
-            arrivals: self.arrivals.swap(0, Relaxed),
             peak: self.peak.swap(0, Relaxed),
             sent_away: self.sent_away.swap(0, Relaxed),
         }
@@ -501,7 +507,6 @@ impl Window {
 struct Closed {
     answers: u64,
     ratio_sum: u64,
-    arrivals: u64,
     peak: u32,
     sent_away: u32,
 }

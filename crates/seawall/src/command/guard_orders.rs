@@ -5,6 +5,7 @@ use crate::cli::{AdminArgs, ChangeArgs, ProtectArgs, UndoArgs};
 use crate::guard::admin;
 use crate::report::text;
 use anyhow::{Context, bail, ensure};
+use seawall_model::change::ChangeKind;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -43,8 +44,8 @@ pub fn undo(args: &UndoArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
 /// `seawall change`: tells a running guard of a change.
 pub fn change(args: &ChangeArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
     ensure!(!args.text.trim().is_empty(), admin::NO_TEXT);
-    let kind =
-        args.kind.clone().unwrap_or_else(|| args.text.split(' ').next().unwrap_or_default().to_owned());
+    let first = args.text.split(' ').next().filter(|word| ChangeKind::named(word).is_some());
+    let kind = args.kind.as_deref().or(first).unwrap_or_default();
     let body = serde_json::json!({ "kind": kind, "text": args.text }).to_string();
     ask(&args.admin, "POST", "/v1/changes", &body)?;
     writeln!(out, "noted")?;

@@ -214,10 +214,9 @@ impl Server {
             (Method::Delete, "/v1/undo") => self.order(Order::EndUndo),
             (Method::Post, "/v1/reload") => self.order(Order::Reload),
             (Method::Post, "/v1/upgrade") => self.order(Order::Upgrade),
-            (Method::Post, "/v1/changes") => match serde_json::from_slice::<ChangeRow>(body) {
-                Ok(row) if row.text.trim().is_empty() => error("400 Bad Request", NO_TEXT),
-                Ok(row) => self.order(Order::Change { kind: ChangeKind::parse(&row.kind), text: row.text }),
-                Err(e) => error("400 Bad Request", &format!("{{\"kind\", \"text\"}} is expected: {e}")),
+            (Method::Post, "/v1/changes") => match change(body) {
+                Ok(change) => self.order(change),
+                Err(reason) => error("400 Bad Request", &reason),
             },
             (Method::Post, "/v1/protected") => match protected(body) {
                 Ok(prefix) => self.order(Order::Protect(prefix)),
@@ -264,6 +263,17 @@ struct ChangeRow {
 #[serde(deny_unknown_fields)]
 struct ProtectedRow {
     prefix: String,
+}
+
+fn change(body: &[u8]) -> Result<Order, String> {
+    let row: ChangeRow =
+        serde_json::from_slice(body).map_err(|e| format!("{{\"kind\", \"text\"}} is expected: {e}"))?;
+    if row.text.trim().is_empty() {
+        return Err(NO_TEXT.to_owned());
+    }
+    let unknown = || format!("kind: there is no {:?}; known are {}", row.kind, ChangeKind::NAMES.join(", "));
+    let kind = ChangeKind::named(&row.kind).ok_or_else(unknown)?;
+    Ok(Order::Change { kind, text: row.text })
 }
 
 fn protected(body: &[u8]) -> Result<Prefix, String> {
@@ -437,5 +447,14 @@ mod tests {
         let long = &b"POST /v1/changes HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n{}"[..];
         assert_eq!(read(&mut Stalls(long)).ok(), Some(Said::TooLong));
         assert_eq!(read(&mut { long }).ok(), Some(Said::TooLong));
+    }
+    /// Broke: a kind that is misspelt was taken without a word, as if none had been given.
+    #[test]
+    fn a_kind_of_change_that_there_is_not_is_refused() {
+        let of = |kind: &str| change(format!(r#"{{"kind": "{kind}", "text": "4.2"}}"#).as_bytes());
+        let is_kind = |said: &str, kind| of(said) == Ok(Order::Change { kind, text: "4.2".to_owned() });
+        assert!(is_kind("release", ChangeKind::Deploy) && is_kind("", ChangeKind::Other));
+        let reason = of("deplyo").expect_err("misspelt");
+        assert!(reason.contains("deplyo") && reason.contains("deploy, configuration"), "{reason}");
     }
 }

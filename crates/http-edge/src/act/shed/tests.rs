@@ -327,9 +327,101 @@ fn whoever_waits_for_a_slow_part_moves_on_with_it() {
     let queued = (0..100).map(|_| room()).find(|room| *room != Room::Go);
     assert_eq!(queued, Some(Room::Queue(Queued::Part)));
     assert_eq!(shedder.ask(FIRST, 3, now), Room::Go, "others are let by");
-    assert_eq!(shedder.again((FIRST, 9), Queued::Part, now, at(34_100)), Room::Queue(Queued::Part));
+    assert_eq!(shedder.again((FIRST, 9), Queued::Part, now, at(34_010)), Room::Queue(Queued::Part));
     let slow = Answer { part: 9, ..answer(900) };
     (0..4).for_each(|_| shedder.done(&slow, at(34_200)));
     assert_eq!(shedder.again((FIRST, 9), Queued::Part, now, at(34_210)), Room::Go);
     assert_eq!(shedder.view().waiting, 0);
+}
+
+/// Draws that a test repeats.
+struct Draws(u64);
+
+impl Draws {
+    /// Below one.
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f64 / f64::from(1 << 24)
+    }
+}
+
+/// Visitors who begin `per_s` pages a second, at random, each a page of part 3 and four parts of it that
+/// are there at once; a page takes so long. Returns how many had no place, of how many pages.
+fn visits(shedder: &Shedder, from_ms: i64, for_ms: i64, per_s: f64, page_ms: u64) -> (u32, u32) {
+    let (mut draws, mut running, mut waits) = (Draws(7), Vec::<(i64, Answer)>::new(), Vec::<i64>::new());
+    let (mut sent_away, mut pages) = (0, 0);
+    for ms in from_ms..from_ms + for_ms {
+        running.retain(|(end, answer)| {
+            if *end <= ms {
+                shedder.done(answer, at(ms));
+            }
+            *end > ms
+        });
+        let mut rooms: Vec<(Room, i64)> = Vec::new();
+        waits.retain(|since| match shedder.again((STRANGER, 3), Queued::Part, at(*since), at(ms)) {
+            Room::Queue(_) => true,
+            room => {
+                rooms.push((room, *since));
+                false
+            }
+        });
+        if draws.next() < per_s / 1e3 {
+            pages += 1;
+            rooms.push((shedder.ask(STRANGER, 3, at(ms)), ms));
+            for _ in 0..4 {
+                if shedder.ask(STRANGER, 5, at(ms)) == Room::Go {
+                    running.push((ms + 2, Answer { part: 5, latency_ns: 2_000_000, failed: false }));
+                }
+            }
+        }
+        for (room, since) in rooms {
+            match room {
+                Room::Go => running.push((ms + page_ms as i64, answer(page_ms))),
+                Room::Queue(Queued::Part) => waits.push(since),
+                Room::Queue(queued) => {
+                    shedder.give_up(STRANGER, queued);
+                    sent_away += 1;
+                }
+                Room::Aside | Room::Full => sent_away += 1,
+            }
+        }
+    }
+    (sent_away, pages)
+}
+
+/// Broke: after a release, pages took eight times as long for some seconds. A tenth of a second in which
+/// by chance more visitors came than usual gave them a limit of their own, which went on shrinking, and
+/// people were asked to come back.
+#[test]
+fn pages_that_are_slow_after_a_release_send_nobody_away() {
+    for per_s in [10.0, 25.0, 60.0] {
+        let shedder = Shedder::new(256, 4_000, START);
+        visits(&shedder, 0, 60_000, per_s, 20);
+        shedder.set_trouble(true);
+        let (sent_away, pages) = visits(&shedder, 60_000, 20_000, per_s, 170);
+        assert_eq!(sent_away, 0, "of {pages} at {per_s} a second: {:?}", shedder.view());
+    }
+}
+
+/// What a flood of the same pages lets expect.
+#[test]
+fn pages_that_are_slow_because_more_are_asked_for_are_held_back() {
+    let shedder = Shedder::new(256, 4_000, START);
+    visits(&shedder, 0, 60_000, 25.0, 20);
+    shedder.set_trouble(true);
+    let (sent_away, pages) = visits(&shedder, 60_000, 10_000, 75.0, 400);
+    assert!(sent_away * 4 > pages, "{sent_away} of {pages}: {:?}", shedder.view());
+}
+
+#[test]
+fn strangers_wait_as_others_do_while_no_more_arrive_than_usual() {
+    let shedder = Shedder::new(64, 1_000, START);
+    let t = drive(&shedder, 0, 20_000, 100, 64, 25);
+    shedder.set_ceiling(1);
+    assert_eq!(shedder.ask(FIRST, 3, at(t)), Room::Go);
+    assert_eq!(shedder.ask(STRANGER, 3, at(t)), Room::Queue(Queued::Site));
+    assert_eq!(shedder.ask(STRANGER, 3, at(t + 500)), Room::Queue(Queued::Site), "behind one who waits");
+    let again = |since: i64, ms: i64| shedder.again((STRANGER, 3), Queued::Site, at(t + since), at(t + ms));
+    assert_eq!(again(0, 1_400), Room::Queue(Queued::Site));
+    assert_eq!(again(0, 1_500), Room::Full);
 }
