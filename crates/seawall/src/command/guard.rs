@@ -73,12 +73,12 @@ pub fn run(
         known(given.predecessor.as_ref(), guard.state_folder.as_deref(), begun);
     let (kept, rest) = parted(known, begun)?;
     let going_on = rest.as_ref().and_then(|(_, control)| control.incident());
-    let Opened { store, cut_off, no_room } = match &guard.state_folder {
-        Some(folder) => Store::open_if_room(folder, &policy, going_on)?,
+    let state = guard.state();
+    let Opened { store, cut_off, no_room } = match &state {
+        Some(state) => Store::open_if_room(state, &policy, going_on)?,
         None => Opened::default(),
     };
-    let dns =
-        guard_dns::start(&guard.dns, guard.threads, &policy, guard.state_folder.as_deref(), &kept.secret)?;
+    let dns = guard_dns::start(&guard.dns, guard.threads, &policy, state.as_ref(), &kept.secret)?;
     let edge = Arc::new(Edge::start_with(settings, &policy, begun, kept, given.listeners)?);
     let socket = guard.admin_socket.clone().unwrap_or_else(default_socket);
     let admin = admin::listen(&socket, Arc::clone(&edge), given.predecessor.is_some())
@@ -367,6 +367,7 @@ fn reload_all(
         }
     };
     keep("state-folder", guard.state_folder == present.state_folder);
+    keep("incidents-mib", guard.incidents_mib == present.incidents_mib);
     keep("admin-socket", guard.admin_socket == present.admin_socket);
     keep("interface", guard.interface == present.interface);
     keep("logs", guard.logs == present.logs);
@@ -379,6 +380,7 @@ fn reload_all(
     guard.dns = kept;
     guard.reroute.clone_from(&present.reroute);
     guard.state_folder.clone_from(&present.state_folder);
+    guard.incidents_mib = present.incidents_mib;
     guard.admin_socket.clone_from(&present.admin_socket);
     guard.interface.clone_from(&present.interface);
     *present = guard;
@@ -401,9 +403,9 @@ fn hand_over(
     drop(control.give_up_store());
     let begun = successor.go();
     if begun.is_err()
-        && let Some(folder) = &guard.state_folder
+        && let Some(state) = &guard.state()
     {
-        control.take_store(Some(Store::open(folder, control.policy(), known.control.incident())?.0));
+        control.take_store(Some(Store::open(state, control.policy(), known.control.incident())?.0));
     }
     begun
 }

@@ -7,13 +7,12 @@ use crate::guard::clock;
 use crate::guard::dns::DnsControl;
 use crate::guard::dns_kernel::KernelAnswers;
 use crate::guard::packets::Packets;
-use crate::guard::store::Store;
+use crate::guard::store::{StateFolder, Store};
 use crate::reroute::watch::Watch;
 use anyhow::Context;
 use seawall_dns_edge::{Edge, Limits, Settings, Tls};
 use seawall_http_edge::tls::Certificates;
 use seawall_model::policy::{Mode, Policy};
-use std::path::Path;
 use std::sync::Arc;
 
 /// Said where the kernel answers.
@@ -29,7 +28,7 @@ pub fn start(
     fronts: &[DnsConfig],
     threads: Option<usize>,
     policy: &Policy,
-    state: Option<&Path>,
+    state: Option<&StateFolder>,
     secret: &[u8; 32],
 ) -> anyhow::Result<Vec<DnsControl>> {
     let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -42,8 +41,8 @@ pub fn start(
         let tls = certificates.as_ref().map(|certificates| tls(front, certificates));
         let settings = Settings { tls, threads, ..settings(front, policy)? };
         let edge = Edge::start(settings, clock::now(), secret)?;
-        let folder = state.map(|s| s.join(format!("dns-{number}")));
-        let opened = folder.map(|f| Store::open_if_room(&f, policy, None)).transpose()?;
+        let own = state.map(|s| StateFolder { path: s.path.join(format!("dns-{number}")), ..*s });
+        let opened = own.map(|own| Store::open_if_room(&own, policy, None)).transpose()?;
         let store = opened.and_then(|o| o.store);
         all.push(DnsControl::new(edge, policy.clone(), store, certificates));
     }

@@ -5,6 +5,7 @@ use super::dns::DnsConfig;
 use super::reroute::RerouteConfig;
 use super::{Reader, Setter, each, prefixes, set, url_path, whole};
 use crate::guard::servers::Command;
+use crate::guard::store::StateFolder;
 use crate::report::text;
 use seawall_http_edge::tls::CertificateFiles;
 use seawall_http_edge::upstream_tls::{self, Trust};
@@ -17,6 +18,8 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 /// Sites of one file.
 const MOST_SITES: usize = 1_000;
+/// Room for incidents, where nothing else is said: some hundred of them with their recordings.
+const INCIDENTS_MIB: u64 = 1_024;
 
 /// What `seawall guard` is told.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +38,8 @@ pub struct GuardConfig {
     pub threads: Option<usize>,
     /// Without it, nothing is kept.
     pub state_folder: Option<PathBuf>,
+    /// Room for incidents there.
+    pub incidents_mib: Option<u64>,
     pub admin_socket: Option<PathBuf>,
     /// Whose packets are seen and dropped.
     pub interface: Option<String>,
@@ -48,6 +53,15 @@ pub struct GuardConfig {
     pub nginx_reload: Option<Command>,
     /// Admin sockets of existing HAProxys.
     pub haproxy: Vec<PathBuf>,
+}
+
+impl GuardConfig {
+    /// The state folder, and how much it may hold.
+    #[must_use]
+    pub fn state(&self) -> Option<StateFolder> {
+        let path = self.state_folder.clone()?;
+        Some(StateFolder { path, incidents_bytes: self.incidents_mib.unwrap_or(INCIDENTS_MIB) << 20 })
+    }
 }
 
 /// One `[[site]]`, or one `--http LISTEN=UPSTREAM`.
@@ -81,12 +95,13 @@ impl SiteConfig {
     }
 }
 
-pub(super) const GUARD: [(&str, Setter<GuardConfig>); 13] = [
+pub(super) const GUARD: [(&str, Setter<GuardConfig>); 14] = [
     ("interface", |g, v| set(&mut g.interface, string(v).and_then(interface).map(Some))),
     ("trusted-proxies", |g, v| set(&mut g.trusted_proxies, prefixes(v))),
     ("trusted-field", |g, v| set(&mut g.trusted_field, trusted_field(v))),
     ("threads", |g, v| set(&mut g.threads, whole(v, 1, 1_024).map(|n| Some(n as usize)))),
     ("state-folder", |g, v| set(&mut g.state_folder, file(v).map(Some))),
+    ("incidents-mib", |g, v| set(&mut g.incidents_mib, whole(v, 1, 1 << 30).map(|n| Some(n as u64)))),
     ("admin-socket", |g, v| set(&mut g.admin_socket, file(v).map(Some))),
     ("access-log", |g, v| set(&mut g.access_log, file(v).map(Some))),
     ("access-log-format", |g, v| set(&mut g.access_log_format, log_format(v).map(Some))),

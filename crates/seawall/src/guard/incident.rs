@@ -130,7 +130,7 @@ impl Incident {
             Some(store) if is_news => {
                 store.finish(WriteUp { name: self.name, report: report.clone(), done: self.done })
             }
-            _ => (None, None),
+            _ => (None, Vec::new()),
         };
         [Told::Ended { report, folder }].into_iter().chain(trouble).collect()
     }

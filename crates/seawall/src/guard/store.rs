@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Files are written beside their place and moved there, so that each is whole or not there. An
-//! incident without a postmortem was cut off: it gets one at the next start.
+//! incident without a postmortem was cut off: it gets one at the next start. Of those that have one the
+//! oldest are removed when all take more room than there is for them.
 
 use super::incident::Told;
 use crate::pipeline::TriageError;
@@ -49,10 +50,19 @@ const POSTMORTEM: &str = "postmortem.md";
 /// What was done about an incident, and by whom.
 const DONE: &str = "done.json";
 
+/// Where a guard keeps things, and how much of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateFolder {
+    pub path: PathBuf,
+    /// For incidents that have ended; beyond, the oldest go.
+    pub incidents_bytes: u64,
+}
+
 /// The folder, and the segment that is being written.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
+    incidents_bytes: u64,
     policy: Policy,
     segment: u64,
     steps: u32,
@@ -80,17 +90,19 @@ impl Store {
     /// # Errors
     /// If the folder cannot be written, or another program works with it.
     pub fn open(
-        folder: &Path,
+        state: &StateFolder,
         policy: &Policy,
         going_on: Option<&str>,
     ) -> anyhow::Result<(Self, Vec<String>)> {
-        for path in [folder.to_owned(), folder.join("flight"), folder.join("incidents")] {
+        let folder = &state.path;
+        for path in [folder.clone(), folder.join("flight"), folder.join("incidents")] {
             make_private(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
         let lock = lock(folder)?;
         let last = segments(folder).last().map_or(0, |(number, _)| *number);
         let mut store = Self {
-            folder: folder.to_owned(),
+            folder: folder.clone(),
+            incidents_bytes: state.incidents_bytes,
             policy: policy.clone(),
             segment: last,
             steps: 0,
@@ -109,8 +121,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`], for everything else.
-    pub fn open_if_room(folder: &Path, policy: &Policy, going_on: Option<&str>) -> anyhow::Result<Opened> {
-        match Self::open(folder, policy, going_on) {
+    pub fn open_if_room(
+        state: &StateFolder,
+        policy: &Policy,
+        going_on: Option<&str>,
+    ) -> anyhow::Result<Opened> {
+        match Self::open(state, policy, going_on) {
             Ok((store, cut_off)) => Ok(Opened { store: Some(store), cut_off, no_room: None }),
             Err(error) if is_full(&error) => {
                 let no_room = format!("{error:#}; nothing is recorded or written up until the next start");
@@ -206,14 +222,43 @@ impl Store {
 
     /// Writes up an incident that has ended. Returns its folder, and what is to be told. What cannot be
     /// written is kept for [`Store::retry`].
-    pub fn finish(&mut self, write_up: WriteUp) -> (Option<PathBuf>, Option<Told>) {
+    pub fn finish(&mut self, write_up: WriteUp) -> (Option<PathBuf>, Vec<Told>) {
         let outcome = self.try_finish(&write_up);
-        let told = self.noted(&outcome);
-        if outcome.is_err() {
-            self.unwritten.push_back(write_up);
-            self.unwritten.truncate(MOST_UNWRITTEN);
+        let mut told: Vec<Told> = self.noted(&outcome).into_iter().collect();
+        match outcome {
+            Ok(_) => told.extend(self.forget_old(&write_up.name)),
+            Err(_) => {
+                self.unwritten.push_back(write_up);
+                self.unwritten.truncate(MOST_UNWRITTEN);
+            }
         }
         (outcome.ok(), told)
+    }
+
+    /// Removes incidents that have ended, the oldest first, where all take more room than there is for
+    /// them; never the one that has just been written up. Returns what is to be told.
+    fn forget_old(&self, newest: &str) -> Option<Told> {
+        let path = |name: &str| self.folder.join("incidents").join(name);
+        let all = self.incidents();
+        let mut bytes: u64 = all.iter().map(|(name, _)| size_of_files(&path(name))).sum();
+        let mut gone = Vec::new();
+        for (name, _) in all.into_iter().filter(|(name, ended)| *ended && name != newest) {
+            if bytes <= self.incidents_bytes {
+                break;
+            }
+            let size = size_of_files(&path(&name));
+            // One that cannot be removed stays, and is tried again with the next.
+            if fs::remove_dir_all(path(&name)).is_ok() {
+                bytes = bytes.saturating_sub(size);
+                gone.push(name);
+            }
+        }
+        let last = gone.last()?;
+        let (count, mib) = (gone.len(), self.incidents_bytes >> 20);
+        let are = if count == 1 { "incident is" } else { "incidents are" };
+        Some(Told::Noted(format!(
+            "incidents took more than the {mib} MiB of incidents-mib: the oldest {count} {are} removed, up to {last}"
+        )))
     }
 
     /// Tries the oldest write-up again that could not be written. Returns what is to be told.
@@ -228,6 +273,7 @@ impl Store {
                     write_up.name,
                     folder.display()
                 )));
+                told.extend(self.forget_old(&write_up.name));
             }
             Err(_) => self.unwritten.push_front(write_up),
         }
@@ -380,6 +426,12 @@ fn segments(folder: &Path) -> Vec<(u64, PathBuf)> {
     all
 }
 
+/// Bytes of the files in a folder.
+fn size_of_files(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
+}
+
 fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|m| m.modified()).ok()
 }
@@ -451,19 +503,49 @@ fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
+    fn opened(folder: &Path, incidents_bytes: u64) -> Store {
+        let state = StateFolder { path: folder.to_owned(), incidents_bytes };
+        Store::open(&state, &Policy::default(), None).expect("a store").0
+    }
+
+    fn write_up(name: &str) -> WriteUp {
+        let golden = include_str!("../../tests/golden/http-flood.json");
+        let report = serde_json::from_str(golden).expect("a report");
+        WriteUp { name: name.to_owned(), report, done: Ledger::default() }
+    }
+
+    /// Broke: the state folder grew with every incident, for as long as there was a disk.
+    #[test]
+    fn the_oldest_incidents_make_room_for_new_ones() {
+        let folder = std::env::temp_dir().join(format!("seawall-old-incidents-{}", std::process::id()));
+        let mut store = opened(&folder, 0);
+        store.keep("0-open", &write_up("0-open").report, &Ledger::default()).expect("kept");
+        assert_eq!(store.finish(write_up("1")).1, [], "the newest stays, however large it is");
+        store.incidents_bytes = u64::MAX;
+        for name in ["2", "3"] {
+            assert_eq!(store.finish(write_up(name)).1, []);
+        }
+        let ended = folder.join("incidents").join("3");
+        let open = folder.join("incidents").join("0-open");
+        store.incidents_bytes = 2 * size_of_files(&ended) + size_of_files(&open);
+        let (_, told) = store.finish(write_up("4"));
+        let left: Vec<String> = store.incidents().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(left, ["0-open", "3", "4"]);
+        assert!(matches!(&told[..], [Told::Noted(text)] if text.ends_with("removed, up to 2")), "{told:?}");
+        drop(store);
+        fs::remove_dir_all(&folder).expect("it is there");
+    }
+
     /// Broke: of an incident that ended while the state folder could not be written only the failure was
     /// told, and no write-up came of it when it could be again.
     #[test]
     fn an_incident_that_cannot_be_written_up_is_when_it_can() {
         let folder = std::env::temp_dir().join(format!("seawall-write-up-{}", std::process::id()));
-        let (mut store, _) = Store::open(&folder, &Policy::default(), None).expect("a store");
-        let golden = include_str!("../../tests/golden/http-flood.json");
-        let report: Box<TriageReport> = serde_json::from_str(golden).expect("a report");
-        let write_up = || WriteUp { name: "one".to_owned(), report: report.clone(), done: Ledger::default() };
+        let mut store = opened(&folder, u64::MAX);
         fs::rename(folder.join("incidents"), folder.join("away")).expect("moved");
         File::create(folder.join("incidents")).expect("in its place");
-        let (written, told) = store.finish(write_up());
-        assert!(written.is_none() && matches!(told, Some(Told::Failed(_))), "{told:?}");
+        let (written, told) = store.finish(write_up("one"));
+        assert!(written.is_none() && matches!(told[..], [Told::Failed(_)]), "{told:?}");
         assert_eq!(store.retry(), [], "told once");
         fs::remove_file(folder.join("incidents")).expect("removed");
         fs::rename(folder.join("away"), folder.join("incidents")).expect("moved back");
@@ -477,7 +559,7 @@ mod tests {
     #[test]
     fn a_recording_that_cannot_be_written_goes_on_when_it_can() {
         let folder = std::env::temp_dir().join(format!("seawall-store-{}", std::process::id()));
-        let (mut store, _) = Store::open(&folder, &Policy::default(), None).expect("a store");
+        let mut store = opened(&folder, u64::MAX);
         let steps = |store: &mut Store, count: u32| -> Vec<String> {
             let told = (0..count)
                 .filter_map(|s| store.record(Timestamp::from_seconds(i64::from(s)), &Input::Finish, || None));
