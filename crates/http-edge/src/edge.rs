@@ -8,6 +8,7 @@ use crate::gate::Gate;
 use crate::generation::Generation;
 use crate::kept::Kept;
 use crate::listeners::Listeners;
+use crate::nonsense::{Nonsense, Refused};
 use crate::settings::Settings;
 use crate::thread::{Common, Shared};
 use arc_swap::ArcSwap;
@@ -33,6 +34,7 @@ pub struct Edge {
 /// What all generations share.
 struct Lasting {
     gate: Arc<Gate>,
+    refused: Arc<Refused>,
     acting: Arc<Acting>,
     seed: u64,
     secret: [u8; 32],
@@ -83,6 +85,7 @@ impl Edge {
         let limits = &settings.limits;
         let lasting = Lasting {
             gate: Arc::new(Gate::new(limits.connections_per_source, limits.connections, seed)),
+            refused: Arc::default(),
             acting: Arc::new(Acting::new(policy, seed, now, kept)),
             seed,
             secret,
@@ -141,6 +144,12 @@ impl Edge {
             }
         }
         all
+    }
+
+    /// What was refused since the last call for being no request, or none that is taken.
+    #[must_use]
+    pub fn take_refused(&self) -> Nonsense {
+        self.lasting.refused.take()
     }
 
     /// Lines of the access log of all threads since the last call.
@@ -307,6 +316,7 @@ impl Lasting {
         let common = Common {
             settings: Arc::new(settings),
             gate: Arc::clone(&self.gate),
+            refused: Arc::clone(&self.refused),
             health,
             draining: Arc::new(AtomicBool::new(false)),
             acting: Arc::clone(&self.acting),

@@ -298,7 +298,15 @@ pub fn count_refused(thread: &Thread, origin: &Origin, refusal: Refusal, said: &
         414 | 431 => thread.counters.add(Counter::head_limits, 1),
         _ => thread.counters.add(Counter::malformed, 1),
     }
-    let ending = if refusal.status == 408 { Ending::ClientTimedOut } else { Ending::ClientInvalid };
+    // Who is late is slow, which is a matter of its own. What is nonsense was asked of nobody.
+    let is_late = refusal.status == 408;
+    if !is_late {
+        thread.refused.add(origin.peer);
+    }
+    let (ending, sensing) = match is_late {
+        true => (Ending::ClientTimedOut, Sensing::Whole),
+        false => (Ending::ClientInvalid, Sensing::Apart),
+    };
     let outcome = Outcome {
         time: thread.clock.timestamp(Instant::now()),
         status: refusal.status,
@@ -309,10 +317,10 @@ pub fn count_refused(thread: &Thread, origin: &Origin, refusal: Refusal, said: &
         upstream_us: None,
         server: "",
         ending,
-        malformed: ending == Ending::ClientInvalid,
+        malformed: !is_late,
     };
     let request = as_said(said, origin);
-    thread.request(&request, &outcome, Sensing::Whole);
+    thread.request(&request, &outcome, sensing);
 }
 
 /// A request that is none, by what can be made out of its first line.

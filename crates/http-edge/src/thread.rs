@@ -9,6 +9,7 @@ use crate::buffer::Stock;
 use crate::clock::Clock;
 use crate::counters::{Counter, Counters};
 use crate::gate::Gate;
+use crate::nonsense::Refused;
 use crate::sense::{Outcome, Sense};
 use crate::settings::Settings;
 use crate::stored;
@@ -53,6 +54,7 @@ pub struct Thread {
     pub settings: Arc<Settings>,
     pub clock: Clock,
     pub gate: Arc<Gate>,
+    pub refused: Arc<Refused>,
     pub stock: Stock,
     pub pools: Vec<Pool>,
     pub counters: CountersRef,
@@ -76,7 +78,7 @@ pub enum Sensing {
     Asked,
     /// How it was answered: that it was asked for has been counted.
     Answer,
-    /// Nothing: it was for a page of our own.
+    /// Nothing: it was for a page of our own, or for nothing.
     Apart,
 }
 
@@ -96,6 +98,7 @@ impl CountersRef {
 pub struct Common {
     pub settings: Arc<Settings>,
     pub gate: Arc<Gate>,
+    pub refused: Arc<Refused>,
     pub health: Vec<Vec<Arc<crate::upstream::Health>>>,
     pub draining: Arc<AtomicBool>,
     pub acting: Arc<Acting>,
@@ -120,6 +123,7 @@ impl Thread {
             settings: Arc::clone(settings),
             clock: Clock::anchored(common.start),
             gate: Arc::clone(&common.gate),
+            refused: Arc::clone(&common.refused),
             stock: Stock::default(),
             pools,
             counters: CountersRef(Arc::clone(&shared)),

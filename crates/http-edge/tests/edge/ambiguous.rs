@@ -1,6 +1,6 @@
 //! What two servers could read differently never reaches the one behind us.
 
-use crate::harness::{counted, plain, talk};
+use crate::harness::{counted, eventually, plain, talk};
 use seawall_http_edge::Counter;
 
 #[test]
@@ -63,4 +63,24 @@ fn bad_chunks_are_cut_where_they_go_wrong() {
     }
     // The upstream never got a whole request, so it took none for one.
     assert_eq!(origin.seen(), Vec::<String>::new());
+}
+
+/// Broke: on a quiet site, twenty malformed requests of one client counted as twenty pages that were asked
+/// for, which was a flood and a challenge for everybody.
+#[test]
+fn what_is_no_request_is_no_load_of_the_site_and_is_told_of() {
+    let (edge, _) = plain();
+    for _ in 0..20 {
+        assert!(talk(&edge, b"\x16\x03\x01 hello\r\n\r\n").starts_with("HTTP/1.1 400"));
+    }
+    assert!(talk(&edge, b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").contains("200 OK"));
+    counted(&edge, Counter::requests, 21);
+    let mut asked = 0;
+    eventually("the request", || {
+        asked += edge.take_window().http.map_or(0, |http| http.counters.requests);
+        asked > 0
+    });
+    let refused = edge.take_refused();
+    assert_eq!((asked, refused.requests), (1, 20));
+    assert_eq!(refused.loudest(3), [([127, 0, 0, 1].into(), 20)]);
 }

@@ -7,6 +7,7 @@
 use super::checks::Checks;
 use super::hands::Hands;
 use super::incident::{CutOff, FIRST_LOOKS_S, Incident, Told};
+use super::nonsense;
 use super::plans::{holds_nobody, key, keys, live_input};
 use super::store::{self, Store};
 use super::telling::{Extent, is_telling};
@@ -79,6 +80,7 @@ pub struct Control {
     requests_per_s: f64,
     told: Vec<Told>,
     cut_off: CutOff,
+    nonsense: nonsense::Telling,
     /// The last failure that was told.
     failed: Option<String>,
 }
@@ -107,6 +109,7 @@ impl Control {
             requests_per_s: 0.0,
             told: Vec::new(),
             cut_off: CutOff { names: Vec::new(), began: Timestamp(0) },
+            nonsense: nonsense::Telling::default(),
             failed: None,
         }
     }
@@ -138,6 +141,7 @@ impl Control {
         for change in self.hands.take_changes() {
             self.change(change);
         }
+        self.told.extend(self.nonsense.add(&self.hands.take_refused(), now));
         for what in self.hands.look_after(now) {
             self.tell_once(what);
         }

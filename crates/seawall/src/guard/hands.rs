@@ -7,7 +7,7 @@ use super::packets::Packets;
 use super::servers::{Servers, Wanted};
 use seawall_detection::Window;
 use seawall_engine::goodput::KnownSecond;
-use seawall_http_edge::{Counter, Edge};
+use seawall_http_edge::{Counter, Edge, Nonsense};
 use seawall_kernel::{Carrier, concerns_packets};
 use seawall_model::change::Change;
 use seawall_model::plan::{Action, Measure, Outcome, Plan, RateKey, Scope};
@@ -81,6 +81,11 @@ impl Hands {
             window.merge(&logs.take_window(now));
         }
         window
+    }
+
+    /// What was refused since the last call for being no request.
+    pub fn take_refused(&self) -> Nonsense {
+        self.edge.take_refused()
     }
 
     /// What followed logs tell of changes.

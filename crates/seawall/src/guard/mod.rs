@@ -23,6 +23,7 @@ pub mod knowledge;
 pub mod live;
 mod local;
 pub mod logs;
+mod nonsense;
 mod openings;
 pub mod packets;
 mod plans;
