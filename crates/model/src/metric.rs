@@ -205,6 +205,7 @@ metrics! {
     DurationP95 Capacity Microseconds "duration-p95" "95th percentile of time to answer";
     ServiceTimeRatio Capacity Ratio "service-time-ratio" "time to answer per kind of request against normal";
     AssetTimeRatio Capacity Ratio "asset-time-ratio" "time to answer requests for assets against normal";
+    WayExcess Capacity Share "way-excess" "added time that passes between servers and clients, not in the service";
     CostConcentration Capacity Share "cost-concentration" "one path's share of all time spent";
     CostPathWeight Capacity Ratio "cost-path-weight" "time that a request for the costliest path takes, against others";
     CostPathHold Who Count "cost-path-hold" "requests for the costliest path that one client waits for at once";

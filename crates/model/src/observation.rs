@@ -228,6 +228,12 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// Until the service's answer was there, in microseconds: the wait for a server included.
+    #[must_use]
+    pub fn answered_us(&self) -> Option<u64> {
+        self.upstream_us.map(|us| us.saturating_add(self.queue_us.unwrap_or(0)))
+    }
+
     /// A request of which nothing is known but time and client.
     #[must_use]
     pub fn new(time: Timestamp, client: IpAddr) -> Self {

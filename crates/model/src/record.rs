@@ -50,7 +50,7 @@ impl From<&Request<'_>> for RequestRecord {
             status: r.status,
             response_bytes: r.response_bytes,
             duration_us: r.duration_us.or(r.upstream_us),
-            upstream_us: r.upstream_us,
+            upstream_us: r.answered_us(),
             user_agent: text(r.user_agent),
             referrer: text(r.referrer),
             cookie: r.cookie,

@@ -38,7 +38,7 @@ pub fn encode_request(r: &Request<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&r.status.to_le_bytes());
     put_u64(out, r.response_bytes);
     put_u64(out, r.duration_us.or(r.upstream_us).map_or(0, |d| d.saturating_add(1)));
-    put_u64(out, r.upstream_us.map_or(0, |d| d.saturating_add(1)));
+    put_u64(out, r.answered_us().map_or(0, |d| d.saturating_add(1)));
     put_u64(out, r.header_order);
     put_text(out, r.client_name);
     put_text(out, r.host);

@@ -1,8 +1,9 @@
 //! How things are asked for, whoever asks: items in the order of their numbers, many dear answers at once,
 //! pages that poll, through nodes in front; and which server of a pool answers otherwise.
 
-use super::http::{costliest, work_us};
+use super::http::costliest;
 use super::sampled::Sampled;
+use super::times::work_us;
 use super::{Value, client, push, push_share, spread};
 use crate::feature::classify::{AgentKind, PathKind};
 use crate::feature::http::{ClientProfile, HttpWindow};

@@ -3,17 +3,16 @@
 use super::sampled::{Requests, Sampled};
 use super::{
     Structure, Value, asking, client, excess, held, hosts, newcomers, push, push_share, region, senders,
-    spread,
+    spread, times,
 };
 use crate::Window;
 use crate::feature::classify::{AgentKind, PathKind};
-use crate::feature::http::{ClientProfile, HttpWindow, LARGE_ANSWER_BYTES};
+use crate::feature::http::{ClientProfile, HttpWindow};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
 use seawall_model::signature::Layer;
 use seawall_model::{Cause, hash, text};
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Deref;
 
@@ -362,28 +361,10 @@ fn times(http: &HttpWindow, records: &[Sampled], out: &mut Vec<Value>) {
     }
 }
 
-/// How long a request kept the service at work, as far as its time tells; `None` where the time is
-/// that of a large answer's transfer.
-pub(super) fn work_us(r: &Sampled) -> Option<u64> {
-    let is_readers = r.response_bytes > LARGE_ANSWER_BYTES || held::is_read_slowly(r);
-    let work = !is_readers && !held::is_held_open(r);
-    r.duration_us.filter(|_| work).map(|us| us.max(1))
-}
-
 /// The kind of a request and how long it took, where that is known.
 fn timed(r: &Sampled) -> Option<(u64, u64)> {
-    Some((r.class, work_us(r)?))
+    Some((r.class, times::work_us(r)?))
 }
-
-/// Added to times before they are compared: what a timer of milliseconds cannot tell is no change.
-const TIMER_US: u64 = 2_000;
-/// So many requests of the same kinds must stand behind a statement about all.
-const SAME_REQUESTS_LEAST: f64 = 20.0;
-/// Where what takes work has slowed so many times as much, what takes none only waits behind it: it is not the
-/// way that is slow.
-const WORK_SLOWER: f64 = 20.0;
-/// So many requests for assets must stand behind a statement about the way.
-const ASSETS_TIMED: f64 = 20.0;
 
 fn spread_vectors(http: &HttpWindow, top: f64, structure: &mut Structure) {
     let clients = http.clients.count();
@@ -442,15 +423,21 @@ pub(super) fn compare(
     let (now_records, before_records) = (&now_requests.all, &before_requests.all);
     let rate = |w: &Window, h: &HttpWindow| h.counters.requests as f64 / w.seconds().max(1.0);
     let (now_answered, before_answered) = (now_requests.answered(), before_requests.answered());
-    let service = service_time_ratio(&now_answered, &before_answered);
+    let service = times::service_times(&now_answered, &before_answered);
     let sides = excess::Sides {
         now: now_records,
         before: before_records,
         now_per_s: rate(during, now),
         before_per_s: rate(reference, before),
         beside_people: client::are_beside_people(now.profiles.sorted().iter().map(|(_, p)| p)),
-        times_slower: service.map_or(1.0, |(ratio, _)| ratio),
+        times_slower: service.map_or(1.0, |times| times.ratio()),
     };
+    let mut times = Vec::new();
+    times::compare(service, &now_answered, &before_answered, &mut times);
+    for value in times {
+        let usual = (value.metric != Metric::WayExcess).then_some(1.0);
+        add(value.metric, value.value, usual, value.support);
+    }
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
     }
@@ -460,16 +447,6 @@ pub(super) fn compare(
     let mut add = |metric, observed: f64, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
     };
-    if let Some((ratio, support)) = service {
-        add(Metric::ServiceTimeRatio, ratio, Some(1.0), support);
-    }
-    if let Some((ratio, support)) =
-        service_time_ratio(&only_assets(&now_answered), &only_assets(&before_answered))
-        && support >= ASSETS_TIMED
-        && service.is_none_or(|(all, _)| all < WORK_SLOWER * ratio)
-    {
-        add(Metric::AssetTimeRatio, ratio, Some(1.0), support);
-    }
     let weight = |class| unit_cost(class, before_records).or_else(|| unit_cost(class, now_records));
     if let Some(weight) = costliest(now_records).and_then(weight) {
         add(Metric::CostPathWeight, weight, None, clients);
@@ -481,7 +458,7 @@ pub(super) fn compare(
     if let Some((rise, support)) = asking::poll_rise(now, before) {
         add(Metric::PollRise, rise, Some(1.0), support);
     }
-    expect_median_of_same_requests(findings, service);
+    times::expect_median_of_same_requests(findings, service);
     let returning = findings.observed(Metric::ReturningShare).unwrap_or_default();
     let through_nodes = now.clients.count() >= NODES_LEAST
         && returning >= THROUGH_NODES
@@ -513,21 +490,6 @@ const OF_IDENTITY: [Metric; 9] = [
     Metric::PeakRequestsPerClient,
     Metric::AssetlessClientShare,
 ];
-
-/// Expects of the median what it would be for the requests of now at the times of before: a program
-/// that came or went changes the median and makes nothing slower.
-///
-/// Where hardly any are of the same kinds, nothing is expected.
-fn expect_median_of_same_requests(findings: &mut Findings, service: Option<(f64, f64)>) {
-    let is_median = |f: &&mut Finding| f.metric == Metric::DurationMedian && f.expected.is_some();
-    let Some(median) = findings.findings.iter_mut().find(is_median) else { return };
-    match service {
-        Some((ratio, support)) if support >= SAME_REQUESTS_LEAST => {
-            median.expected = Some(median.observed / ratio);
-        }
-        _ => (median.expected, median.surprise) = (None, 0.0),
-    }
-}
 
 /// No browsers fetch as few assets per page as this, all in all.
 const FEW_ASSETS: f64 = 0.3;
@@ -561,10 +523,6 @@ pub(super) fn part_class(r: &Sampled) -> u64 {
     let depth = r.path.matches('/').count() as u64;
     let part = r.path.split('/').nth(1).filter(|_| depth > 1).unwrap_or_default();
     hash::combine(hash::combine(r.method as u64, depth), hash::bytes(part.as_bytes()))
-}
-
-fn only_assets<'a>(records: &[&'a Sampled]) -> Vec<&'a Sampled> {
-    records.iter().copied().filter(|r| r.kind == PathKind::Asset).collect()
 }
 
 /// Share of the sampled clients' requests that come from clients of the reference.
@@ -644,50 +602,11 @@ pub(super) fn costliest(records: &[Sampled]) -> Option<u64> {
 fn unit_cost(class: u64, records: &[Sampled]) -> Option<f64> {
     let mean = |wanted: bool| {
         let of_side = |r: &&Sampled| (r.class == class) == wanted && (wanted || r.is_asked());
-        let times = records.iter().filter(of_side).filter_map(work_us);
+        let times = records.iter().filter(of_side).filter_map(times::work_us);
         let (sum, count) = times.fold((0.0, 0.0), |(s, n), us| (s + us as f64, n + 1.0));
         (count > 0.0).then(|| (sum + 1_000.0) / count)
     };
     Some(mean(true)? / mean(false)?)
-}
-
-/// Whether an answer took the service some work: what fails at once says nothing of how fast it is.
-fn worked(r: &&&Sampled) -> bool {
-    r.status < 500 || r.status == 504
-}
-
-/// What the requests of kinds that both periods have cost now, against what the same requests
-/// cost before. Weighing by cost lets the slow kinds speak: a site's many assets stay fast.
-fn service_time_ratio(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
-    let kinds = |records: &[&Sampled]| records.iter().map(|r| r.class).collect::<BTreeSet<u64>>();
-    let (kinds_now, kinds_before) = (kinds(now), kinds(before));
-    let class_of = |r: &Sampled| {
-        let is_shared = kinds_now.contains(&r.class) && kinds_before.contains(&r.class);
-        if is_shared { r.class } else { part_class(r) }
-    };
-    let medians = |records: &[&Sampled]| {
-        let mut timed: Vec<(u64, u64)> = records
-            .iter()
-            .filter(worked)
-            .filter_map(|r| Some((class_of(r), work_us(r)? + TIMER_US)))
-            .collect();
-        timed.sort_unstable();
-        timed
-            .chunk_by(|a, b| a.0 == b.0)
-            .map(|run| (run[0].0, run[run.len() / 2].1, run.len()))
-            .collect::<Vec<_>>()
-    };
-    let (now, before) = (medians(now), medians(before));
-    let (mut cost_us, mut usual_us, mut support) = (0.0, 0.0, 0.0);
-    for (class, median_us, count) in &now {
-        if let Ok(at) = before.binary_search_by_key(class, |b| b.0) {
-            let weight = (*count).min(before[at].2) as f64;
-            cost_us += weight * *median_us as f64;
-            usual_us += weight * before[at].1 as f64;
-            support += weight;
-        }
-    }
-    (support >= 5.0 && usual_us > 0.0).then(|| (cost_us / usual_us, support))
 }
 
 #[cfg(test)]

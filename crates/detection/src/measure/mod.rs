@@ -19,6 +19,7 @@ mod region;
 mod sampled;
 mod senders;
 mod stray;
+mod times;
 mod unanswered;
 mod zones;
 

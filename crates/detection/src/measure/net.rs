@@ -2,7 +2,7 @@
 
 use super::connections::{at_least, connections, hosts, lossy_clients, messages};
 use super::probing::{goes_on, routine_probers};
-use super::stray::{converses, uniform_and_unanswered};
+use super::stray::{accepted_openings, converses, uniform_and_unanswered};
 use super::unanswered::{ignored_questions, random_payloads, uniform_payloads};
 use super::{Structure, Value, backscatter, push, push_share, reflecting, spread};
 use crate::Window;
@@ -247,14 +247,16 @@ fn kept_alive(net: &NetWindow) -> u64 {
 
 fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let v = &net.volumes;
-    let tcp = v.tcp.packets.saturating_sub(v.tcp_refusals.packets) as f64;
+    let accepts = (v.stray_syn_ack.packets as f64 * accepted_openings(one_way)) as u64;
+    let tcp = v.tcp.packets.saturating_sub(v.tcp_refusals.packets + accepts) as f64;
     push(out, Metric::SynRate, v.syn.packets as f64 / seconds, tcp);
     push_share(out, Metric::SynShare, v.syn.packets as f64, tcp);
     let kept_alive = kept_alive(net);
-    let stray = (v.stray.packets - kept_alive) as f64;
+    let stray = v.stray.packets.saturating_sub(kept_alive + accepts) as f64;
+    let stray_syn_ack = (v.stray_syn_ack.packets - accepts) as f64;
     push_share(out, Metric::StrayTcpShare, stray, tcp);
     push(out, Metric::StrayTcpRate, busiest(net, stray, seconds), tcp);
-    push_share(out, Metric::SynAckStrayShare, (v.stray_syn_ack.packets + v.stray_rst.packets) as f64, tcp);
+    push_share(out, Metric::SynAckStrayShare, stray_syn_ack + v.stray_rst.packets as f64, tcp);
     let conversing = converses(one_way);
     let new = if conversing { 0.0 } else { v.stray_new.packets.saturating_sub(kept_alive) as f64 };
     push(out, Metric::StrayNewRate, busiest(net, new, seconds), tcp);
@@ -270,7 +272,7 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
         push(out, Metric::StrayNewShare, uniform_and_unanswered(one_way), v.stray.packets as f64);
     }
     backscatter::measure(net, one_way, seconds, out);
-    push_share(out, Metric::StraySynAckShare, v.stray_syn_ack.packets as f64, v.stray.packets as f64);
+    push_share(out, Metric::StraySynAckShare, stray_syn_ack, v.stray.packets.saturating_sub(accepts) as f64);
     push_share(out, Metric::ImpossibleFlagShare, v.impossible_flags.packets as f64, tcp);
     let worst = [(v.repeated, v.segments), (v.asking_repeated, v.asking_segments)]
         .iter()

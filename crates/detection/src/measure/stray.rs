@@ -22,7 +22,6 @@ pub(super) fn converses(one_way: &[PacketRecord]) -> bool {
             && r.tcp_flags & tcp_flags::RST == 0
     };
     let stray = || one_way.iter().filter(is_stray);
-    let end = |host: IpAddr, port: u16| hash::combine(hash::address(host), u64::from(port));
     let mut told: Vec<u64> = stray().map(|r| end(r.destination, r.destination_port)).collect();
     told.sort_unstable();
     let Some(busiest) = told.chunk_by(|a, b| a == b).max_by_key(|run| run.len()) else { return false };
@@ -32,6 +31,25 @@ pub(super) fn converses(one_way: &[PacketRecord]) -> bool {
         && said.len() >= UNIFORM_LEAST
         && said.len() * 3 >= busiest.len()
         && carries * 4 >= said.len()
+}
+
+/// Of the connections that are accepted though none was seen to be asked for, those of services that are asked:
+/// where a capture holds one packet in many, it misses most of the openings that it holds the answers to.
+pub(super) fn accepted_openings(one_way: &[PacketRecord]) -> f64 {
+    const OPENS: u8 = tcp_flags::SYN;
+    const ACCEPTS: u8 = tcp_flags::SYN | tcp_flags::ACK;
+    let of = |flags: u8| {
+        let is_of = move |r: &&PacketRecord| r.protocol == protocol::TCP && r.tcp_flags & ACCEPTS == flags;
+        one_way.iter().filter(is_of)
+    };
+    let mut asked: Vec<u64> = of(OPENS).map(|r| end(r.destination, r.destination_port)).collect();
+    asked.sort_unstable();
+    let answers = of(ACCEPTS).filter(|r| asked.binary_search(&end(r.source, r.source_port)).is_ok()).count();
+    answers as f64 / of(ACCEPTS).count().max(1) as f64
+}
+
+fn end(host: IpAddr, port: u16) -> u64 {
+    hash::combine(hash::address(host), u64::from(port))
 }
 
 /// What stands for "each packet claims another connection" in sampled input, where no flow table
@@ -80,7 +98,7 @@ mod tests {
     use super::*;
     use seawall_model::Timestamp;
     use seawall_model::record::PAYLOAD_PREFIX_BYTES;
-    use tcp_flags::{ACK, FIN, PSH, RST};
+    use tcp_flags::{ACK, FIN, PSH, RST, SYN};
 
     fn sampled(n: u32, flags: u8, length_bytes: u32) -> PacketRecord {
         PacketRecord {
@@ -100,6 +118,22 @@ mod tests {
             payload_prefix: ([0; PAYLOAD_PREFIX_BYTES], 0),
             two_way: false,
         }
+    }
+
+    /// Broke: a sampled flood of openings of which the server's answers were captured too was called a reflection.
+    #[test]
+    fn who_is_asked_accepts_and_reflects_nothing() {
+        let answer = |n: u32, service: [u8; 4]| PacketRecord {
+            source: IpAddr::from(service),
+            source_port: 443,
+            ..sampled(n, SYN | ACK, 44)
+        };
+        let openings = (0..50).map(|n| sampled(n * 7_919, SYN, 40));
+        let (ours, others) = ([203, 0, 113, 1], [198, 51, 100, 7]);
+        let answered: Vec<PacketRecord> = openings.clone().chain((0..50).map(|n| answer(n, ours))).collect();
+        assert_eq!(accepted_openings(&answered), 1.0);
+        let reflected: Vec<PacketRecord> = openings.chain((0..50).map(|n| answer(n, others))).collect();
+        assert_eq!(accepted_openings(&reflected), 0.0);
     }
 
     /// Broke: a sampled flood of packets with flags of several kinds was called normal.

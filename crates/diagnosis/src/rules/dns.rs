@@ -46,6 +46,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsNewClientShare Above(0.6, 0.95), 1.0 "nearly all clients were never seen before";
         DnsNewClientShare Below(0.3, 0.05), -1.5 "the clients are those of before";
         DnsTopTypeShare Above(0.85, 1.0), 0.75 "all for one type, as programs in a loop ask";
+        DnsTopTypeShare Below(0.65, 0.5), -1.5 "they ask for the mix of types that people's programs need";
         DnsRetryShare Above(0.3, 0.7), 1.0 "each asks the same again";
         DnsRecursionShare Below(0.3, 0.1), -2.5 "they ask as resolvers do";
         DnsRandomNameShare Above(0.3, 0.7), -2.0 "random names make it an attack on the zone";
@@ -112,8 +113,9 @@ pub const TABLE: &[CauseRules] = causes! {
     FlashCrowd prior -2.0
         needs [DnsQueryRate Rises(1.5, 3.0)]
         needs [DnsClientCount Rises(1.2, 2.5)]
-        needs [DnsRecursionShare Below(0.5, 0.2)]
+        needs [DnsRecursionShare Below(0.5, 0.2), DnsTopTypeShare Below(0.65, 0.5)]
     {
+        DnsTopTypeShare Below(0.65, 0.5), 1.5 "they ask for the mix of types that people's programs need";
         DnsQueryRate Rises(1.5, 5.0), 2.0 "far more queries than before";
         DnsClientCount Rises(1.3, 4.0), 2.0 "from far more resolvers than before";
         DnsRecursionShare Below(0.3, 0.1), 2.0 "they ask as resolvers do";

@@ -243,6 +243,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RequestTimeoutShare Exceeds(0.04, 0.12), -2.0 "requests used to be finished";
         SlowConnections Above(8.0, 60.0), -3.0 "requests are begun and never finished";
         LoginFailureRate Above(0.2, 3.0), 1.5 "log-ins fail faster than people mistype";
+        BrokenShare Above(0.15, 0.5), -4.0 "so does what used to succeed and is no log-in";
         LoginFailureRate Rises(3.0, 12.0), 1.5 "more log-ins fail than before";
         EnteredShare Above(0.6, 0.9), -5.0 "who logs in gets in and goes on";
         EnteredShare Below(0.15, 0.03), 2.0 "hardly anybody who logs in gets in and goes on";
@@ -357,6 +358,7 @@ pub const TABLE: &[CauseRules] = causes! {
         GatewayErrorShare Exceeds(0.05, 0.4), 1.0 "the proxy gives up waiting";
         UpstreamFailureEvents Above(2.0, 20.0), 1.5 "the server's own log says that its supplier fails";
         AssetTimeRatio Above(1.6, 4.0), -4.0 "what needs no work is slow too, so the way is slow and not the service";
+        WayExcess Above(0.5, 0.9), -5.0 "what takes longer is the way, and not the service";
         AssetAbortShare Exceeds(0.04, 0.2), -3.0 "clients give up on what needs no work too";
         MissingClients Above(3.0, 8.0), -2.0 "clients are missing that never got here";
         BackendTimeSkew Rises(3.0, 10.0), -2.5 "one server is slow and the others are not";
@@ -389,10 +391,12 @@ pub const TABLE: &[CauseRules] = causes! {
         PageRate Rises(2.5, 8.0), -3.0 "there are far more requests than before";
         MachineClientShare Above(0.3, 0.8), -1.0 "most requests come from programs";
         BackendTimeSkew Rises(1.8, 8.0), 2.5 "one server is slow and the others are not";
+        CostPathRise Above(5.0, 30.0), -3.0 "the costliest path is asked for far more often, and the servers fail under it";
     }
     NetworkFault prior -3.0
-        needs [GoneNetworkShare Above(0.1, 0.25), HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0)]
+        needs [GoneNetworkShare Above(0.1, 0.25), HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0), WayExcess Above(0.5, 0.8)]
     {
+        WayExcess Above(0.5, 0.9), 4.0 "what takes longer is the way, and not the service";
         PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
         PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
         LossyClientShare Above(0.05, 0.3), 3.0 "clients have to say again what they said";
@@ -403,7 +407,8 @@ pub const TABLE: &[CauseRules] = causes! {
         ClientCount Falls(0.6, 0.2), 1.0 "clients disappeared";
         TwoWayShare Above(0.6, 0.95), 1.0 "conversations go on, and it is they that suffer";
         RetransmissionShare Above(0.04, 0.2), 4.0 "much has to be sent again";
-        RetransmissionShare Exceeds(0.04, 0.15), 2.5 "hardly anything had to be sent again before";
+        RetransmissionShare Exceeds(0.03, 0.1), 3.5 "hardly anything had to be sent again before";
+        RetransmissionShare Rises(4.0, 16.0), 1.5 "many times as much as before";
         HandshakeTime Rises(1.8, 5.0), 2.0 "connections take longer to open than before";
         CertificateRefusedShare Above(0.3, 0.7), -6.0 "clients come as ever, and refuse our certificate";
         LogHoleShare Above(0.2, 0.6), -5.0 "the log has a hole, and is as ever beside it";
@@ -528,7 +533,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DistinctPathShare Above(0.2, 0.7), 1.5 "it reads page after page once";
         TopPathShare Below(0.4, 0.1), 1.0 "it reads many pages";
         RequestRate Below(120.0, 15.0), 1.0 "at a pace that crawlers keep";
-        PageRate Rises(1.3, 3.0), 0.75 "more requests than before";
+        PageRate Rises(1.2, 1.8), 1.5 "more requests than before";
         PeakRequestsPerClient Above(60.0, 300.0), -3.0 "no crawler that means well is so fast";
         DistinctQueryShare Above(0.2, 0.7), 2.0 "it reads page after page once";
         TopPathShare Above(0.5, 0.9), -1.5 "it repeats one page, which no crawler does";

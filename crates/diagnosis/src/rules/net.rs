@@ -173,7 +173,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [TlsHelloRate Above(3.0, 20.0)]
         needs [TlsAbandonedShare Above(0.25, 0.6)]
     {
-        TlsHelloRate Above(8.0, 150.0), 3.0 "many handshakes a second";
+        TlsHelloRate Above(4.0, 60.0), 3.0 "many handshakes a second";
         TlsHelloRate Rises(3.0, 15.0), 2.0 "there were far fewer before";
         TlsAbandonedShare Above(0.4, 0.9), 4.0 "no request follows the handshake";
         TlsAbandonedShare Exceeds(0.2, 0.6), 1.0 "requests used to follow the handshake";

@@ -90,7 +90,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TlsAbandonedShare Above(0.4, 0.9), -1.0 "handshakes are abandoned";
         CertificateRefusedShare Above(0.3, 0.7), -3.0 "clients refuse our certificate";
         RetransmissionShare Above(0.08, 0.25), -3.0 "much has to be sent again";
-        RetransmissionShare Exceeds(0.05, 0.15), -2.0 "hardly anything had to be sent again before";
+        RetransmissionShare Exceeds(0.03, 0.1), -2.5 "hardly anything had to be sent again before";
         DnsRecursionShare Exceeds(0.2, 0.6), -1.5 "other programs ask for names than before";
         DnsQueryRate Rises(3.0, 10.0), -1.5 "far more queries than before";
         DnsUnansweredShare AboveUnexpected(0.1, 0.3), -2.0 "queries stay unanswered";

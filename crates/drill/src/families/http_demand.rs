@@ -99,9 +99,9 @@ pub(super) fn add_crowd(draft: &mut HttpDraft, entry: Entry, rise_s: f64, share:
         ..draft.people.clone()
     };
     let visit = requests_of_a_visit(&draft.site, &people);
-    // a crowd is many people, however few each of them loads
+    // a crowd is many people, however few each of them loads: hundreds a minute, where few came before
     let usual_visits_per_s = draft.base_per_s / draft.session_requests;
-    let least = (usual_visits_per_s * 3.0).max(1.5);
+    let least = (usual_visits_per_s * 3.0).max(4.0);
     let per_s = (draft.trouble_per_s(3.0, 40.0) / visit).max(least) * share;
     let half_life_s = draft.rng.log_uniform(20.0, 400.0);
     let envelope = Envelope::Crowd { floor: 0.0, from_s: timing.onset_s, rise_s, half_life_s };

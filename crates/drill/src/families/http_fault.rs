@@ -48,13 +48,18 @@ pub(super) fn release(seed: u64) -> Draft {
     let mut draft = draft(seed, None);
     draft.usual_visitors();
     let share = draft.rng.uniform(0.5, 1.0);
-    fault_of_release(&mut draft, share);
+    let status = fault_of_release(&mut draft, share);
     let known = draft.rng.chance(0.75);
     if known {
         let at_s = draft.timing.onset_s - draft.rng.log_uniform(0.5, 20.0);
         draft.change(at_s, ChangeKind::Deploy, "release 4.12.0");
     }
-    let also: &[Cause] = if known { &[] } else { &[Cause::Misconfiguration] };
+    let also: &[Cause] = match (known, status) {
+        (true, _) => &[],
+        // no server to answer, and nothing that says why
+        (false, 502) => &[Cause::Misconfiguration, Cause::LoadBalancerFault],
+        (false, _) => &[Cause::Misconfiguration],
+    };
     let truth = Truth::new(Cause::ReleaseFault, &draft.timing).or(also);
     draft.finish(truth)
 }
@@ -76,11 +81,13 @@ pub(super) fn release_with_retries(seed: u64) -> Draft {
     draft.finish(truth)
 }
 
-fn fault_of_release(draft: &mut HttpDraft, share: f64) {
+/// Returns what failing requests are answered with.
+fn fault_of_release(draft: &mut HttpDraft, share: f64) -> u16 {
     let every = draft.rng.between(1, 3) as u32;
     let scope = *draft.rng.pick(&[Scope::Dynamic, Scope::Pages { every, remainder: 0 }, Scope::Dynamic]);
     let status = *draft.rng.pick(&[500, 500, 500, 502]);
     fault(draft, scope, Trouble::Fails { status, share });
+    status
 }
 
 /// A wrong line in a configuration: one status, one place, at once.

@@ -78,7 +78,7 @@ pub struct Loop {
 pub enum Walk {
     /// Item by item in order; each actor takes its own stretch.
     InOrder,
-    /// Any page, the unpopular as often as the popular.
+    /// Any page, the unpopular as often as the popular; whoever reads a site fetches no archives.
     LongTail,
     /// Sends changes for item after item.
     Import,

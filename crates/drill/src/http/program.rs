@@ -4,7 +4,7 @@
 use super::actor::{Actor, Ask, Piece};
 use super::behaviour::{App, Periodic, Walk, Walker};
 use super::scene::{Sink, World};
-use super::site::Work;
+use super::site::{Site, Work};
 use seawall_model::observation::Method;
 use seawall_model::time::{MILLISECOND_NS, SECOND_NS};
 
@@ -139,7 +139,7 @@ impl World<'_> {
         }
         match walker.walk {
             Walk::InOrder => actor.page = (actor.page + 1) % n,
-            Walk::LongTail => actor.page = self.rng.below(u64::from(n)) as u32,
+            Walk::LongTail => actor.page = readable(site, self.rng.below(u64::from(n)) as u32),
             Walk::Import => return self.import(actor),
             Walk::Probes => return self.probe(actor),
         }
@@ -228,4 +228,11 @@ impl World<'_> {
         let jitter = 1.0 + periodic.jitter * self.rng.uniform(-1.0, 1.0);
         Some(at_ns + (periodic.period_s * jitter * SECOND_NS as f64) as i64)
     }
+}
+
+/// The page drawn, or the next one that is no archive.
+fn readable(site: &Site, drawn: u32) -> u32 {
+    let n = site.pages.len() as u32;
+    let mut pages = (0..n).map(|step| (drawn + step) % n);
+    pages.find(|page| site.pages[*page as usize].work != Work::Download).unwrap_or(drawn)
 }

@@ -1,0 +1,193 @@
+//! How long the same requests take, now and before, and where the added time goes: to the service, or to the
+//! way between it and its clients.
+//!
+//! Innocent look-alikes: another mix of requests makes the median longer and no request slower, so only kinds
+//! that both periods have are compared; large answers and slow readers take time that is theirs.
+
+use super::http::part_class;
+use super::sampled::Sampled;
+use super::{Value, held, push};
+use crate::feature::classify::PathKind;
+use crate::feature::http::LARGE_ANSWER_BYTES;
+use seawall_model::finding::{Finding, Findings};
+use seawall_model::metric::Metric;
+use std::collections::BTreeSet;
+
+/// Added to times before they are compared: what a timer of milliseconds cannot tell is no change.
+const TIMER_US: u64 = 2_000;
+/// Sampled requests that prove how long a kind takes.
+const TIMED_LEAST: f64 = 5.0;
+/// So many requests of the same kinds must stand behind a statement about all.
+const SAME_REQUESTS_LEAST: f64 = 20.0;
+/// Where what takes work has slowed so many times as much, what takes none only waits behind it: it is not the
+/// way that is slow.
+const WORK_SLOWER: f64 = 20.0;
+/// So many requests must stand behind a statement about the way.
+const OF_WAY_LEAST: f64 = 20.0;
+/// The way is judged where a request takes so many times as long, and so much longer in the mean.
+const SLOWER: f64 = 1.5;
+const SLOWER_BY_US: f64 = 30_000.0;
+
+/// How long a request kept the service at work, as far as its time tells; `None` where the time is
+/// that of a large answer's transfer.
+pub(super) fn work_us(r: &Sampled) -> Option<u64> {
+    let is_readers = r.response_bytes > LARGE_ANSWER_BYTES || held::is_read_slowly(r);
+    let work = !is_readers && !held::is_held_open(r);
+    r.duration_us.filter(|_| work).map(|us| us.max(1))
+}
+
+/// Time that requests of the same kinds take in all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Times {
+    now_us: f64,
+    before_us: f64,
+    /// Requests that stand behind it.
+    pub support: f64,
+}
+
+impl Times {
+    pub fn ratio(&self) -> f64 {
+        self.now_us / self.before_us
+    }
+
+    fn added_us(&self) -> f64 {
+        self.now_us - self.before_us
+    }
+}
+
+/// What the requests of kinds that both periods have cost now, and what the same requests cost before. Weighing
+/// by cost lets the slow kinds speak: a site's many assets stay fast.
+pub(super) fn service_times(now: &[&Sampled], before: &[&Sampled]) -> Option<Times> {
+    same_requests(now, before, work_us)
+}
+
+/// Time to answer, against before: of all requests, of assets, and how much of what was added is the way's.
+pub(super) fn compare(service: Option<Times>, now: &[&Sampled], before: &[&Sampled], out: &mut Vec<Value>) {
+    let Some(service) = service else { return };
+    push(out, Metric::ServiceTimeRatio, service.ratio(), service.support);
+    let assets = service_times(&only_assets(now), &only_assets(before));
+    if let Some(assets) = assets.filter(|a| a.support >= OF_WAY_LEAST)
+        && service.ratio() < WORK_SLOWER * assets.ratio()
+    {
+        push(out, Metric::AssetTimeRatio, assets.ratio(), assets.support);
+    }
+    if let Some((share, support)) = way_excess(now, before) {
+        push(out, Metric::WayExcess, share, support);
+    }
+}
+
+/// Of the time that requests take longer than before, what passed after their answers had begun. Known where
+/// the log tells both times.
+fn way_excess(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
+    let (now, before) = (of_both_times(now), of_both_times(before));
+    let all = same_requests(&now, &before, work_us)?;
+    let service = same_requests(&now, &before, |r| work_us(r).and(r.upstream_us))?;
+    let is_slower = all.ratio() >= SLOWER && all.added_us() >= SLOWER_BY_US * all.support;
+    let share = 1.0 - service.added_us() / all.added_us();
+    (is_slower && all.support >= OF_WAY_LEAST).then_some((share.clamp(0.0, 1.0), all.support))
+}
+
+/// What was answered, and of which the log tells when the answer was there and when its client had it.
+fn of_both_times<'a>(records: &[&'a Sampled]) -> Vec<&'a Sampled> {
+    let tells = |r: &&Sampled| matches!((r.upstream_us, r.duration_us), (Some(up), Some(all)) if up < all);
+    records.iter().copied().filter(|r| (200..400).contains(&r.status)).filter(tells).collect()
+}
+
+/// Whether an answer took the service some work: what fails at once says nothing of how fast it is.
+fn worked(r: &&&Sampled) -> bool {
+    r.status < 500 || r.status == 504
+}
+
+/// Medians by kind, weighed by how many requests of it both periods have.
+fn same_requests(
+    now: &[&Sampled],
+    before: &[&Sampled],
+    time_us: impl Fn(&Sampled) -> Option<u64>,
+) -> Option<Times> {
+    let kinds = |records: &[&Sampled]| records.iter().map(|r| r.class).collect::<BTreeSet<u64>>();
+    let (kinds_now, kinds_before) = (kinds(now), kinds(before));
+    let class_of = |r: &Sampled| {
+        let is_shared = kinds_now.contains(&r.class) && kinds_before.contains(&r.class);
+        if is_shared { r.class } else { part_class(r) }
+    };
+    let medians = |records: &[&Sampled]| {
+        let mut timed: Vec<(u64, u64)> = records
+            .iter()
+            .filter(worked)
+            .filter_map(|r| Some((class_of(r), time_us(r)? + TIMER_US)))
+            .collect();
+        timed.sort_unstable();
+        timed
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|run| (run[0].0, run[run.len() / 2].1, run.len()))
+            .collect::<Vec<_>>()
+    };
+    let (now, before) = (medians(now), medians(before));
+    let mut times = Times { now_us: 0.0, before_us: 0.0, support: 0.0 };
+    for (class, median_us, count) in &now {
+        if let Ok(at) = before.binary_search_by_key(class, |b| b.0) {
+            let weight = (*count).min(before[at].2) as f64;
+            times.now_us += weight * *median_us as f64;
+            times.before_us += weight * before[at].1 as f64;
+            times.support += weight;
+        }
+    }
+    (times.support >= TIMED_LEAST && times.before_us > 0.0).then_some(times)
+}
+
+fn only_assets<'a>(records: &[&'a Sampled]) -> Vec<&'a Sampled> {
+    records.iter().copied().filter(|r| r.kind == PathKind::Asset).collect()
+}
+
+/// Expects of the median what it would be for the requests of now at the times of before: a program
+/// that came or went changes the median and makes nothing slower.
+///
+/// Where hardly any are of the same kinds, nothing is expected.
+pub(super) fn expect_median_of_same_requests(findings: &mut Findings, service: Option<Times>) {
+    let is_median = |f: &&mut Finding| f.metric == Metric::DurationMedian && f.expected.is_some();
+    let Some(median) = findings.findings.iter_mut().find(is_median) else { return };
+    match service {
+        Some(times) if times.support >= SAME_REQUESTS_LEAST => {
+            median.expected = Some(median.observed / times.ratio());
+        }
+        _ => (median.expected, median.surprise) = (None, 0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sampled::sampled;
+    use super::*;
+    use seawall_model::Timestamp;
+    use seawall_model::observation::Request;
+    use seawall_model::record::RequestRecord;
+    use std::net::IpAddr;
+
+    fn requests(duration_us: u64, upstream_us: u64) -> Vec<Sampled> {
+        let request = |n: u8| Request {
+            path: b"/news/today",
+            status: 200,
+            response_bytes: 9_000,
+            duration_us: Some(duration_us),
+            upstream_us: Some(upstream_us),
+            ..Request::new(Timestamp(0), IpAddr::from([192, 0, 2, n]))
+        };
+        sampled((0..60).map(|n| RequestRecord::from(&request(n))).collect())
+    }
+
+    fn way_of(now: &[Sampled]) -> Option<f64> {
+        let before = requests(30_000, 20_000);
+        let of = |records: &[Sampled]| {
+            way_excess(&records.iter().collect::<Vec<_>>(), &before.iter().collect::<Vec<_>>())
+        };
+        of(now).map(|(share, _)| share)
+    }
+
+    /// Broke: a line that loses packets was called a slow service, though the log said how fast that was.
+    #[test]
+    fn what_a_log_of_both_times_adds_is_the_services_or_the_ways() {
+        assert!(way_of(&requests(400_000, 21_000)).is_some_and(|share| share > 0.99));
+        assert!(way_of(&requests(400_000, 390_000)).is_some_and(|share| share < 0.01));
+        assert_eq!(way_of(&requests(40_000, 20_000)), None, "hardly slower");
+    }
+}
