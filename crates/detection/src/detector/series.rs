@@ -179,10 +179,12 @@ pub enum ShareSeries {
     AskedErrors,
     /// The same of refusals: a part of a site that is not there any more.
     AskedRefusals,
+    /// Answers that send their clients elsewhere.
+    Moved,
 }
 
 /// Every watched share, in the order of their detectors.
-pub const SHARES: [ShareSeries; 12] = [
+pub const SHARES: [ShareSeries; 13] = [
     ShareSeries::ServerErrors,
     ShareSeries::ClientErrors,
     ShareSeries::Abandoned,
@@ -195,6 +197,7 @@ pub const SHARES: [ShareSeries; 12] = [
     ShareSeries::AskedAgain,
     ShareSeries::OpenedAgain,
     ShareSeries::AskedErrors,
+    ShareSeries::Moved,
 ];
 
 /// Shares that are looked at when the input has ended: in the night, when visitors go and scanners stay, they
@@ -211,6 +214,7 @@ impl ShareSeries {
         match self {
             Self::ServerErrors => http(|h| h.counters.server_error),
             Self::ClientErrors => http(|h| h.counters.client_error),
+            Self::Moved => http(|h| h.counters.moved),
             Self::Abandoned => {
                 http(|h| h.counters.timed_out + h.counters.client_closed + h.counters.client_timed_out)
             }

@@ -97,7 +97,11 @@ pub(super) fn misconfiguration(seed: u64) -> Draft {
     let every = draft.rng.between(2, 4) as u32;
     let scopes =
         [Scope::Everything, Scope::Pages { every, remainder: 0 }, Scope::Work(Work::Static), Scope::Dynamic];
-    let scope = *draft.rng.pick(&scopes);
+    let scope = match *draft.rng.pick(&scopes) {
+        // nothing is wrong where nothing is asked for
+        Scope::Work(Work::Static) if draft.site.frame_assets == 0 => Scope::Everything,
+        scope => scope,
+    };
     let status = *draft.rng.pick(&[404, 403, 403, 404, 500, 301]);
     fault(&mut draft, scope, Trouble::Fails { status, share: 1.0 });
     let known = draft.rng.chance(0.7);
