@@ -4,6 +4,7 @@ use crate::alarm::{Alarm, TooLate};
 use crate::buffer::Buffer;
 use crate::client;
 use crate::counters::Counter;
+use crate::crew::Crew;
 use crate::gate::Full;
 use crate::job::Origin;
 use crate::proxy_protocol;
@@ -26,8 +27,20 @@ use tokio::time::Instant;
 /// Pause after the system refused a connection for want of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
 
+/// A connection that was let in.
+pub struct Accepted {
+    place: Place,
+    origin: Origin,
+    tcp: TcpStream,
+}
+
 /// Accepts connections of a site for as long as the thread runs.
-pub async fn accept(thread: Rc<Thread>, site: usize, listener: TcpListener) {
+pub async fn accept<W: AsyncFn(Accepted) + 'static>(
+    thread: Rc<Thread>,
+    crew: Rc<Crew<Accepted, W>>,
+    site: usize,
+    listener: TcpListener,
+) {
     let local = listener.local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |a| client::plain(a.ip()));
     loop {
         match listener.accept().await {
@@ -36,7 +49,7 @@ pub async fn accept(thread: Rc<Thread>, site: usize, listener: TcpListener) {
                 let counts = !client::is_trusted(&thread.settings.trusted_proxies, peer);
                 let Some(place) = Place::take(&thread, peer, counts) else { continue };
                 let origin = Origin { site, peer, local, secure: false, ja4: [0; 36] };
-                tokio::task::spawn_local(connection(place, origin, tcp));
+                crew.give(Accepted { place, origin, tcp });
             }
             Err(_) => tokio::time::sleep(EXHAUSTED_PAUSE).await,
         }
@@ -86,7 +99,9 @@ impl Drop for Place {
     }
 }
 
-async fn connection(place: Place, origin: Origin, tcp: TcpStream) {
+/// Serves a connection to its end.
+pub async fn connection(accepted: Accepted) {
+    let Accepted { place, origin, tcp } = accepted;
     pin!(serve(&place.thread, origin, tcp)).await;
 }
 
@@ -209,7 +224,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_costs_little() {
-        fn bytes_of<F: Future>(_: impl FnOnce(Place, Origin, TcpStream) -> F) -> usize {
+        fn bytes_of<F: Future>(_: impl FnOnce(Accepted) -> F) -> usize {
             size_of::<F>()
         }
         let bytes = bytes_of(connection);

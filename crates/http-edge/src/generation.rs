@@ -2,6 +2,7 @@
 //! more connections, and serves those that it has to their end.
 
 use crate::accept;
+use crate::crew::Crew;
 use crate::link::{Connected, Link, Way};
 use crate::listeners::Share;
 use crate::settings::{Settings, Site, Upstream, ms};
@@ -169,10 +170,12 @@ async fn run(
     mut stage: watch::Receiver<Stage>,
 ) {
     let thread = Rc::new(Thread::new(&common, shared, number as u64));
+    let crew = Crew::new(accept::connection);
     let mut accepting = Vec::new();
     for (site, listener) in share {
         if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-            accepting.push(tokio::task::spawn_local(accept::accept(Rc::clone(&thread), site, listener)));
+            let accept = accept::accept(Rc::clone(&thread), Rc::clone(&crew), site, listener);
+            accepting.push(tokio::task::spawn_local(accept));
         }
     }
     // One thread looks after the upstreams of all.

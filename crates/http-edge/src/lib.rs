@@ -15,6 +15,7 @@ mod buffer;
 mod client;
 mod clock;
 pub mod counters;
+mod crew;
 pub mod edge;
 mod exchange;
 pub mod files;

@@ -79,6 +79,8 @@ pub fn run(
         None => Opened::default(),
     };
     let dns = guard_dns::start(&guard.dns, guard.threads, &policy, state.as_ref(), &kept.secret)?;
+    // Whoever is served from now on is served to the end, whatever is asked for in between.
+    let signals = Signals::catch()?;
     let edge = Arc::new(Edge::start_with(settings, &policy, begun, kept, given.listeners)?);
     let socket = guard.admin_socket.clone().unwrap_or_else(default_socket);
     let admin = admin::listen(&socket, Arc::clone(&edge), given.predecessor.is_some())
@@ -109,7 +111,6 @@ pub fn run(
     for told in found.into_iter().map(Told::Noted).chain(no_room.map(Told::Failed)) {
         live.tell(&told, begun)?;
     }
-    let signals = Signals::catch()?;
     guard::show(&admin, &control, &edge, &dns);
     ready(given.predecessor);
     let mut session = Session {

@@ -266,6 +266,8 @@ fn a_service_manager_is_told_of_start_and_end() {
     assert_eq!(guard.wait(), Some(0));
 }
 
+/// Broke: a signal that came while the guard served already, and had not said all that it says at its start,
+/// killed it.
 #[test]
 fn a_term_signal_drains_and_ends_well() {
     let folder = Folder::new("term");
