@@ -34,7 +34,8 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
     All,
-    /// The sender that nearly all of it comes from, where there is one; else all.
+    /// The sender that nearly all of it comes from, or the path that most of it asks for while the site bears
+    /// it, where there is one; else all.
     AllUnlessOne,
     /// One measure for each narrow signature.
     Signatures,
@@ -224,7 +225,7 @@ const CACHE_BUSTING: &[Rung] = &[
     rung(Step::ServeStale, Over::All, When::Always),
     rung(Step::Limit(RateKey::Source), Over::All, When::Always),
     rung(Step::Limit(RateKey::Network), Over::All, When::NothingNarrow),
-    rung(Step::Challenge, Over::All, When::NothingNarrow),
+    rung(Step::Challenge, Over::AllUnlessOne, When::NothingNarrow),
     rung(Step::Shed, Over::All, SATURATED),
     rung(Step::ProviderMode, Over::All, When::Reserve("waits for the closer measures to fail")),
 ];

@@ -1,5 +1,6 @@
 //! Scopes: the traffic that a rung is about, made from signatures, rankings and the cause.
 
+use crate::capacity::is_short;
 use crate::forecast::exact;
 use crate::ladder::{Ladder, Over};
 use crate::planner::PlanInput;
@@ -22,6 +23,10 @@ const TIMES_NORMAL: f64 = 10.0;
 const VISITORS_SHARE: f64 = 0.02;
 /// Share of all from which one sender is what it is about.
 const NEARLY_ALL: f64 = 0.9;
+/// Part of what has come on top from which it is about one path, and least share of all that it then has:
+/// the rest may be visitors' who come at the same time.
+const MOST_RISEN: f64 = 0.8;
+const RISEN_LEAST: f64 = 0.2;
 /// Requests that one visitor makes at once: a page comes with its parts. A flood that has just begun
 /// is so few requests that a visitor among them looks heavy.
 const ONE_VISIT: f64 = 30.0;
@@ -36,7 +41,10 @@ pub(crate) type Scoped = Result<Scope, String>;
 pub(crate) fn scopes(over: Over, ladder: &Ladder, input: &PlanInput<'_>) -> Vec<Scoped> {
     match over {
         Over::All => vec![Ok(Scope::All)],
-        Over::AllUnlessOne => vec![Ok(one_sender(ladder, input).unwrap_or(Scope::All))],
+        Over::AllUnlessOne => {
+            let one = one_sender(ladder, input).or_else(|| one_path(ladder, input));
+            vec![Ok(one.unwrap_or(Scope::All))]
+        }
         Over::Signatures => signatures(ladder, input),
         Over::Kind => vec![kind(ladder, input)],
         Over::Sources => vec![sources(ladder, input)],
@@ -238,6 +246,30 @@ fn one_sender(ladder: &Ladder, input: &PlanInput<'_>) -> Option<Scope> {
     })
 }
 
+/// The one path that has come on top and that hardly anybody asked for before, where the site answers as it
+/// always does: visitors of all others need not answer for it, such as those of a crowd at the same time.
+fn one_path(ladder: &Ladder, input: &PlanInput<'_>) -> Option<Scope> {
+    let paths = by_rise(input);
+    let path = *paths.first()?;
+    let before = path.baseline_share?;
+    // Of what is in no ranking only the sum is known.
+    let unranked = -paths.iter().map(|path| rise(path)).sum::<f64>();
+    let risen = paths.iter().map(|path| rise(path).max(0.0)).sum::<f64>() + unranked.max(0.0);
+    let is_one =
+        path.share >= TIMES_NORMAL * before && rise(path) >= RISEN_LEAST && rise(path) >= MOST_RISEN * risen;
+    if !is_one || is_short(input.findings) != Some(false) {
+        return None;
+    }
+    Some(Scope::Signature(Signature {
+        layer: ladder.layer,
+        tests: vec![path_test(path)?],
+        attack: exact(rise(path) / risen),
+        baseline: Some(exact(before)),
+        baseline_clients: None,
+        examples: Vec::new(),
+    }))
+}
+
 /// The heaviest sources of packets that completed a handshake and are not protected. Requests tell more of
 /// their senders than how many they are, and what that is stands in signatures.
 fn sources(ladder: &Ladder, input: &PlanInput<'_>) -> Scoped {
@@ -312,19 +344,28 @@ fn zone(input: &PlanInput<'_>) -> Option<Test> {
 /// The path that most came on top for: what is asked for most at any time is the visitors'. Of an attack
 /// beside the one that all is named for, the next such path.
 fn risen_path(ladder: &Ladder, input: &PlanInput<'_>) -> Option<Test> {
-    let rise = |path: &Ranked| path.share - path.baseline_share.unwrap_or(0.0);
+    let is_beside = ladder.cause != input.diagnosis.verdict.cause;
+    let paths = by_rise(input);
+    let path = if is_beside { paths.get(1).filter(|p| rise(p) >= RISEN_BESIDE)? } else { paths.first()? };
+    path_test(path)
+}
+
+/// By how much a path has come on top.
+fn rise(path: &Ranked) -> f64 {
+    path.share - path.baseline_share.unwrap_or(0.0)
+}
+
+fn by_rise<'a>(input: &'a PlanInput<'_>) -> Vec<&'a Ranked> {
     let mut paths: Vec<&Ranked> = input.rankings.of("path").iter().collect();
     paths.sort_by(|a, b| rise(b).total_cmp(&rise(a)));
-    let is_beside = ladder.cause != input.diagnosis.verdict.cause;
-    let path = if is_beside { paths.get(1).filter(|p| rise(p) >= RISEN_BESIDE)? } else { paths.first()? };
-    if !path.name.starts_with('/') {
-        return None;
-    }
-    Some(if path.name.split('/').any(|s| s == "*") {
-        Test::PathTemplate(path.name.clone())
-    } else {
-        Test::Path(path.name.clone())
-    })
+    paths
+}
+
+/// What tells that a request asks for a path.
+fn path_test(path: &Ranked) -> Option<Test> {
+    let is_template = path.name.split('/').any(|s| s == "*");
+    let test = if is_template { Test::PathTemplate } else { Test::Path };
+    path.name.starts_with('/').then(|| test(path.name.clone()))
 }
 
 /// The destination's address, where the target names one.

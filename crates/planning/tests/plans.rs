@@ -477,3 +477,34 @@ fn a_flood_of_one_client_challenges_nobody_else() {
     assert!(matches!(challenged(0.97), Scope::Signature(s) if s.tests == [own.clone()]));
     assert_eq!(challenged(0.5), Scope::All);
 }
+
+/// Broke: while a crowd was at a sale, a flood past the cache on another page made all of the crowd work out
+/// a challenge, though the site answered as ever.
+#[test]
+fn a_flood_on_one_path_that_the_site_bears_challenges_nobody_elsewhere() {
+    let challenged = |share: f64, times: Option<f64>| {
+        let mut case = Case::new(Cause::CacheBusting);
+        case.signatures.clear();
+        times.into_iter().for_each(|times| case.observe(Metric::ServiceTimeRatio, times));
+        let ranked =
+            |name: &str, share, before| Ranked { name: name.into(), share, baseline_share: Some(before) };
+        case.rankings.dimensions = vec![(
+            "path".into(),
+            vec![
+                ranked("/c/living", share, 0.02),
+                ranked("/media/*", 0.4, 0.54),
+                ranked("/c/sale", 0.03, 0.01),
+            ],
+        )];
+        let measures = plan_for(&case).measures;
+        measures.into_iter().find(|m| m.action == Action::Challenge).expect("a challenge").scope
+    };
+    let is_path = |scope: Scope| match scope {
+        Scope::Signature(s) => s.tests == [Test::Path("/c/living".into())],
+        _ => false,
+    };
+    assert!(is_path(challenged(0.34, Some(1.0))));
+    assert_eq!(challenged(0.34, Some(4.0)), Scope::All, "the site is short");
+    assert_eq!(challenged(0.34, None), Scope::All, "nothing is known of the site");
+    assert_eq!(challenged(0.1, Some(1.0)), Scope::All, "most of it is elsewhere");
+}
