@@ -184,7 +184,7 @@ pub enum ShareSeries {
 }
 
 /// Every watched share, in the order of their detectors.
-pub const SHARES: [ShareSeries; 13] = [
+pub const SHARES: [ShareSeries; 12] = [
     ShareSeries::ServerErrors,
     ShareSeries::ClientErrors,
     ShareSeries::Abandoned,
@@ -197,12 +197,11 @@ pub const SHARES: [ShareSeries; 13] = [
     ShareSeries::AskedAgain,
     ShareSeries::OpenedAgain,
     ShareSeries::AskedErrors,
-    ShareSeries::Moved,
 ];
 
-/// Shares that are looked at when the input has ended: in the night, when visitors go and scanners stay, they
-/// rise while nothing is wrong.
-pub const SHARES_OF_ALL: [ShareSeries; 1] = [ShareSeries::AskedRefusals];
+/// Shares that are looked at when the input has ended: in the night, when visitors go and scanners stay, or one
+/// visitor clicks what sends him elsewhere, they rise while nothing is wrong.
+pub const SHARES_OF_ALL: [ShareSeries; 2] = [ShareSeries::AskedRefusals, ShareSeries::Moved];
 
 impl ShareSeries {
     /// Hits and trials of one second; `None` where its kind of input is absent.

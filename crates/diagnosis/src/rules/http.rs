@@ -394,7 +394,7 @@ pub const TABLE: &[CauseRules] = causes! {
         CostPathRise Above(5.0, 30.0), -3.0 "the costliest path is asked for far more often, and the servers fail under it";
     }
     NetworkFault prior -3.0
-        needs [GoneNetworkShare Above(0.1, 0.25), HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.05, 0.15), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0), WayExcess Above(0.5, 0.8)]
+        needs [GoneNetworkShare Above(0.1, 0.25), HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.02, 0.06), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0), WayExcess Above(0.5, 0.8)]
     {
         WayExcess Above(0.5, 0.9), 4.0 "what takes longer is the way, and not the service";
         PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";

@@ -92,17 +92,18 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     SynFlood prior -2.0
         needs [HalfOpenCount Above(10.0, 50.0), SynShare Above(0.4, 0.8)]
-        needs [HalfOpenRate Above(3.0, 25.0), SynRate Above(100.0, 1000.0)]
-        needs [HalfOpenPerHost Above(0.3, 3.0), SynRate Above(100.0, 1000.0)]
+        needs [HalfOpenRate Above(3.0, 25.0), SynRate Above(50.0, 400.0)]
+        needs [HalfOpenPerHost Above(0.3, 3.0), SynRate Above(50.0, 400.0)]
     {
         OpeningsRepeatedShare Above(0.1, 0.4), -4.0 "they are sent again, as systems do that wait for an answer";
         HalfOpenRate Above(20.0, 400.0), 3.0 "hundreds of connections a second are opened and left";
         HalfOpenRate Rises(3.0, 20.0), 1.5 "there were far fewer before";
         HandshakeCompletion Below(0.6, 0.15), 3.0 "people's connections complete";
         SynShare Above(0.3, 0.8), 2.0 "hardly anything but openings";
+        SynShare Above(0.85, 0.98), 1.5 "nothing follows them";
         FailedOpenerCount Above(15.0, 200.0), 2.0 "they come from many addresses";
         FanOutShare Above(0.3, 0.9), -4.0 "the sources try port after port or host after host, as scanners do";
-        SynRate Above(4000.0, 20000.0), 2.0 "no scan is so fast";
+        SynRate Above(100.0, 2000.0), 2.0 "hundreds of openings a second";
         PortFanOut Above(20.0, 80.0), -1.5 "one source tries port after port, as scanners do";
         HostFanOut Above(20.0, 80.0), -1.0 "one source tries host after host, as scanners do";
         RefusedShare Above(0.3, 0.8), -1.5 "the attempts are refused, so nothing is held half open";
