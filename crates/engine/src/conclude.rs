@@ -65,14 +65,46 @@ pub(crate) fn conclude(engine: &mut Engine) -> Conclusion {
     }
     let mut episodes = std::mem::take(&mut engine.concluded);
     let chosen = match episodes.first() {
-        Some(best) if best.is_named() && !is_blip(engine, &episodes) => episodes.remove(0),
+        Some(best) if best.is_named() && !is_blip(engine, &episodes) => match all_along(engine, &episodes) {
+            Some(whole) => whole,
+            None => episodes.remove(0),
+        },
         _ => whole(engine, &mut episodes),
     };
     let found = if chosen.is_named() { None } else { in_hindsight(engine) };
-    match found {
+    let mut conclusion = match found {
         Some((stretch, quiet)) => amounts_to(engine, stretch, Some(&quiet), &episodes),
         None => amounts_to(engine, chosen, engine.reference(), &episodes),
+    };
+    conclusion.diagnosis.missing.extend(engine.silences.not_known());
+    conclusion
+}
+
+/// The whole input, where abuse went on all the time, also well apart from the best episode: that is no alarm, and
+/// what moved for a moment is a piece of it, or some more demand beside it.
+fn all_along(engine: &Engine, episodes: &[Concluded]) -> Option<Concluded> {
+    let best = &episodes.first()?.diagnosis.verdict;
+    if engine.baseline.is_some() || !matches!(best.class, Class::Abuse | Class::Demand) {
+        return None;
     }
+    let alone = |window: &Window| {
+        let onset = window.span.map(|s| s.first);
+        let findings = measure::findings(window, None, onset);
+        let diagnosis = diagnose(&findings, &engine.policy);
+        Concluded { findings, diagnosis, named: None, during: window.clone() }
+    };
+    let apart = alone(&engine.parts.well_apart_from(best.onset?, best.end)).diagnosis.verdict;
+    let is_piece = apart.class == Class::Abuse && (apart.cause == best.cause || best.class == Class::Demand);
+    let whole = is_piece.then(|| alone(&everything(engine, episodes)))?;
+    (whole.diagnosis.verdict.cause == apart.cause).then_some(whole)
+}
+
+/// All that was seen.
+fn everything(engine: &Engine, episodes: &[Concluded]) -> Window {
+    let mut all = engine.quiet.clone();
+    all.merge(&engine.dropped);
+    episodes.iter().for_each(|episode| all.merge(&episode.during));
+    all
 }
 
 /// Whether the most that can be told of an input is that for a moment some more came than usual: chance makes
@@ -124,11 +156,7 @@ fn amounts_to(
 /// structure of the traffic can speak. An undecided episode stands if the whole says nothing: what
 /// stood out is not made normal by much quiet traffic around it.
 fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
-    let mut during = engine.quiet.clone();
-    during.merge(&engine.dropped);
-    for episode in episodes.iter() {
-        during.merge(&episode.during);
-    }
+    let during = everything(engine, episodes);
     let onset = during.span.map(|s| s.first);
     let mut findings = measure::findings(&during, engine.baseline.as_ref(), onset);
     findings.changes = onset.map(|o| engine.changes_near(o)).unwrap_or_default();
@@ -140,13 +168,14 @@ fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
     }
 }
 
-/// Whether the whole input says more than its undecided episode, or than a moment of some more demand. A
+/// Whether the whole input says more than its undecided episode, or than a moment of some more demand, which abuse
+/// that goes on all the time does. A
 /// name that the structure alone suggests does not hold if the comparison with the quiet part hardly
 /// considered it, unless that finds no difference at all; and an undecided moment of a long normal input is
 /// no news.
 fn outweighs(whole: &Concluded, episode: &Concluded) -> bool {
     if episode.is_named() {
-        return whole.diagnosis.verdict.class == Class::Normal;
+        return matches!(whole.diagnosis.verdict.class, Class::Normal | Class::Abuse);
     }
     if whole.is_named() {
         let mut likely = episode.diagnosis.hypotheses.iter().take(CONSIDERED);

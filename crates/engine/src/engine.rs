@@ -7,6 +7,7 @@ use crate::episode::{Concluded, Episode, SecondValues, Watched};
 use crate::hindsight::Parts;
 use crate::normal::{REFERENCE_MIN_OBSERVATIONS, is_enough, observations};
 use crate::origin;
+use crate::silence::Silences;
 use crate::timeline::Timeline;
 use seawall_detection::Window;
 use seawall_detection::detector::{Cusum, KindTimes, SERIES, SHARES, Scale, Series, ShareCusum, Shift};
@@ -112,6 +113,7 @@ pub struct Engine {
     /// What dropped out of `concluded`, so that the whole stays whole.
     pub(crate) dropped: Window,
     pub(crate) timeline: Timeline,
+    pub(crate) silences: Silences,
     /// All that was seen, in parts, for hindsight; with a baseline there is no need of it.
     pub(crate) parts: Parts,
     pub(crate) changes: Vec<Change>,
@@ -137,6 +139,7 @@ impl Engine {
             concluded: Vec::new(),
             dropped: Window::default(),
             timeline: Timeline::default(),
+            silences: Silences::default(),
             parts: Parts::default(),
             changes: Vec::new(),
             places: Places::default(),
@@ -169,6 +172,7 @@ impl Engine {
     #[must_use]
     pub fn after_gap(mut self) -> Self {
         self.coarse.pause();
+        self.silences = Silences::default();
         self
     }
 
@@ -180,6 +184,7 @@ impl Engine {
             self.quiet.merge(&window);
         }
         self.coarse.pause();
+        self.silences = Silences::default();
         self.second = None;
         self.episode = None;
         self
@@ -270,6 +275,7 @@ impl Engine {
             self.begin_anew();
         }
         self.timeline.add(second, &window);
+        self.silences.add(second, observations(&window));
         if self.baseline.is_none() {
             self.parts.add(second, &window);
         }
@@ -284,7 +290,7 @@ impl Engine {
 
     /// Seconds without any input since the last one: they teach silence, and end an episode.
     fn pass_silence(&mut self, second: Timestamp, effects: &mut Vec<Effect>) {
-        let last = self.ring.back().map(|(t, _)| *t).max(self.episode.as_ref().map(|e| e.last_active));
+        let last = self.ring.back().map(|(t, _)| *t).max(self.episode.as_ref().map(|e| e.last_second));
         let Some(last) = last else { return };
         let silent_s = second.since_ns(last) / SECOND_NS - 1;
         if silent_s <= 0 {
@@ -478,7 +484,7 @@ impl Engine {
         };
         episode.note_loudness(second, loud);
         episode.add(second, window, calm);
-        let over = episode.is_over(second);
+        let over = episode.is_over(second) && !self.goes_on(&mut episode, second);
         if !over && episode.diagnosis_due(second) {
             self.diagnose_episode(&mut episode, second, effects);
         }
@@ -520,32 +526,6 @@ impl Engine {
                 value.iter().for_each(|(hits, trials)| detector.adopt(*hits, *trials));
             }
         }
-    }
-
-    fn is_calm(&self, watched: Watched, window: &Window) -> bool {
-        match watched {
-            Watched::Rate(series) => {
-                let detector = SERIES.iter().position(|s| *s == series).map(|at| &self.detectors[at]);
-                let value = series.value(window);
-                detector.zip(value).is_none_or(|(d, v)| d.is_calm(v))
-            }
-            Watched::Sum(series) => self.coarse.is_calm(series),
-            Watched::KindTimes => window.http.as_ref().is_none_or(|http| self.kind_times.is_calm(http)),
-            Watched::Share(series) => {
-                let detector = SHARES.iter().position(|s| *s == series).map(|at| &self.share_detectors[at]);
-                let value = series.value(window);
-                detector.zip(value).is_none_or(|(d, (hits, trials))| d.is_calm(hits, trials))
-            }
-        }
-    }
-
-    /// Whether a second says by itself that it goes on. A share of few is noise, which must not keep
-    /// measures in force; that an episode is over takes more.
-    fn is_loud(&self, watched: Watched, window: &Window) -> bool {
-        let Watched::Share(series) = watched else { return !self.is_calm(watched, window) };
-        let detector = SHARES.iter().position(|s| *s == series).map(|at| &self.share_detectors[at]);
-        let value = series.value(window);
-        detector.zip(value).is_some_and(|(d, (hits, trials))| !d.is_near(hits, trials))
     }
 
     fn diagnose_episode(&mut self, episode: &mut Episode, second: Timestamp, effects: &mut Vec<Effect>) {
@@ -696,5 +676,6 @@ fn lead(episode: &Episode) -> Option<f64> {
     }
 }
 
+mod calm;
 #[cfg(test)]
 mod tests;

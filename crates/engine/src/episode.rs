@@ -6,6 +6,7 @@ use crate::failing::Failing;
 use crate::normal::observations;
 use seawall_detection::Window;
 use seawall_detection::detector::{Cusum, SERIES, SHARES, Series, ShareSeries, Shift};
+use seawall_detection::measure::last_of_abuse;
 use seawall_model::Cause;
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Diagnosis, Verdict};
@@ -106,7 +107,7 @@ pub(crate) struct Episode {
     pub last_active: Timestamp,
     /// The last second in which what is watched by the second had not come back.
     pub last_loud: Timestamp,
-    last_second: Timestamp,
+    pub last_second: Timestamp,
     /// The watched values of its seconds, in the order of the detectors.
     pub watched: Vec<SecondValues>,
     diagnosed: Option<Timestamp>,
@@ -404,6 +405,24 @@ impl Episode {
         calm_s > SPARSE_CALM_S || (calm_s > CALM_S && self.calm_requests() >= CALM_REQUESTS)
     }
 
+    /// The later half of the calm seconds at the end, and the trouble that they may still hold.
+    pub(crate) fn doubtful_calm(&self) -> Option<(Cause, Window)> {
+        let verdict = &self.diagnosis.as_ref()?.verdict;
+        let is_trouble = verdict.class.is_hostile() || verdict.class == Class::Fault;
+        let later = self.tail.get(self.tail.len() / 2..).filter(|later| is_trouble && !later.is_empty())?;
+        let mut lately = Window::default();
+        later.iter().for_each(|(_, window)| lately.merge(window));
+        Some((verdict.cause, lately))
+    }
+
+    /// Takes the calm seconds at the end: it was none.
+    pub(crate) fn go_on(&mut self, second: Timestamp) {
+        for (waited, window) in std::mem::take(&mut self.tail) {
+            self.take(waited, window);
+        }
+        self.last_active = second;
+    }
+
     /// Notes whether what is watched by the second is back.
     pub(crate) fn note_loudness(&mut self, second: Timestamp, loud: bool) {
         if loud {
@@ -490,7 +509,11 @@ impl Episode {
             }
             (Class::Abuse, cause) if calm_followed => {
                 let end = self.last_active.plus_ns(SECOND_NS);
-                self.ebbs.over(cause).filter(|over| *over > self.onset).map(|over| over.min(end))
+                let http = self.during.http.as_deref();
+                let last =
+                    http.and_then(|http| last_of_abuse(http, cause)).map(|last| last.plus_ns(SECOND_NS));
+                let over = self.ebbs.over(cause).into_iter().chain(last).min();
+                over.filter(|over| *over > self.onset).map(|over| over.min(end))
             }
             (_, Cause::ReleaseFault | Cause::Misconfiguration | Cause::LoadBalancerFault) => {
                 self.failing.over(self.last_active)

@@ -154,6 +154,18 @@ impl Parts {
         fallen <= GOING_OUT && rate(during) >= FOLLOWS * last * fallen
     }
 
+    /// What was seen well before `from`, or well after `to` if that is more.
+    pub(crate) fn well_apart_from(&self, from: Timestamp, to: Option<Timestamp>) -> Window {
+        let spans = self.parts.iter().enumerate().filter_map(|(at, part)| Some((at, part.span?)));
+        let (mut before, mut after) = (0, self.parts.len());
+        for (at, span) in spans {
+            before = if span.last < from { at } else { before };
+            after = if to.is_some_and(|to| span.first < to) { at + 2 } else { after };
+        }
+        let after = if to.is_some() { after.min(self.parts.len())..self.parts.len() } else { 0..0 };
+        self.merged(if after.len() > before { after } else { 0..before })
+    }
+
     /// A stretch's traffic, and that of the longer quiet side of it.
     pub(crate) fn windows(&self, stretch: &Stretch) -> (Window, Window) {
         let before = 0..stretch.parts.start;
@@ -312,6 +324,21 @@ mod tests {
         );
         let (during, quiet) = parts.windows(&stretches[0]);
         assert!(during.seconds() < 80.0 && quiet.seconds() > 100.0);
+    }
+
+    #[test]
+    fn well_apart_is_neither_the_stretch_nor_what_is_beside_it() {
+        let parts = parts(240, |_| 1);
+        let seconds = |from: i64, to: Option<i64>| {
+            let at = Timestamp::from_seconds;
+            let apart = parts.well_apart_from(at(from), to.map(at));
+            apart.span.map(|s| (s.first.since_s(at(0)), s.last.since_s(at(0))))
+        };
+        let (_, last) = seconds(120, Some(130)).expect("before");
+        assert!(last <= 110.0, "{last}");
+        let (first, _) = seconds(20, Some(60)).expect("after");
+        assert!(first >= 70.0, "{first}");
+        assert_eq!((seconds(5, None), seconds(0, Some(240))), (None, None));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod hindsight;
 mod last_second;
 mod normal;
 mod origin;
+mod silence;
 mod timeline;
 
 pub use conclude::Conclusion;

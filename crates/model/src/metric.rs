@@ -131,6 +131,7 @@ metrics! {
     NewAgentExcess Who Share "new-agent-excess" "additional requests whose user agent was never seen before";
     BatchExcess Who Share "batch-excess" "additional requests of programs that work through a list, or fetch what they subscribe to";
     CrawlerExcess Who Share "crawler-excess" "additional requests that declared crawlers send";
+    OfficeExcess Who Share "office-excess" "additional requests that many visitors behind one address send";
     TopClientExcess Who Share "top-client-excess" "additional requests that one address sends";
     NewWorkerCount Who Count "new-worker-count" "declared programs at work that were never seen before, nor their name";
     CopierShare Who Share "copier-share" "requests of clients that read page after page and nothing else";
@@ -138,6 +139,7 @@ metrics! {
     BareBrowserRate Rate PerSecond "bare-browser-rate" "requests per second of browsers that fetch no assets and name no referrer";
     BareBrowserShare Who Share "bare-browser-share" "requests of browsers that fetch no assets and name no referrer";
     GuesserCount Who Count "guesser-count" "clients that only try to log in";
+    SeekerCount Who Count "seeker-count" "clients that ask for ever other things that are not there";
     ProberCount Who Count "prober-count" "clients that probe for what is not there";
     WalkerCount Who Count "walker-count" "clients that walk items in order";
     OwnLoadShare Who Share "own-load-share" "requests that declared tools send from private addresses";
@@ -148,6 +150,7 @@ metrics! {
     PagelessScriptShare What Share "pageless-script-share" "requests as of pages' scripts, by new clients that loaded no page";
     LingererShare Who Share "lingerer-share" "requests of those who were here already, while no others come";
     GuesserRequests What Count "guesser-requests" "log-in attempts of such clients";
+    SeekerRequests What Count "seeker-requests" "requests of one client for ever other things that are not there";
     ProberRequests What Count "prober-requests" "requests of such probers";
     WalkerRequests What Count "walker-requests" "requests of such walkers";
     CopierRequests What Count "copier-requests" "requests of clients that read page after page and nothing else";
@@ -218,6 +221,7 @@ metrics! {
     NoServerShare Capacity Share "no-server-share" "requests for which the proxy found no server that spoke, time-outs aside";
     BrokenShare Capacity Share "broken-share" "usual requests that used to succeed and now fail";
     BackendTimeSkew Capacity Ratio "backend-time-skew" "time that the slowest server of a pool takes against the others";
+    BarredShare Capacity Share "barred-share" "log-ins that used to get in and no longer do";
     CheckErrorShare Capacity Share "check-error-share" "answers 5xx that only health checks get, while visitors are served";
     BackendSkew Capacity Share "backend-skew" "difference of failures between servers of a pool";
     ServerDownEvents Capacity Count "server-down-events" "servers reported down";
@@ -247,6 +251,7 @@ metrics! {
     FragmentRate Rate PerSecond "fragment-rate" "fragments per second";
     IcmpRate Rate PerSecond "icmp-rate" "ICMP packets per second";
     IcmpPerHost Rate PerSecond "icmp-per-host" "ICMP packets per second to the busiest host, replies aside";
+    ConnectionsPerHost Rate PerSecond "connections-per-host" "new connections per second to the busiest host";
     ConnectionCount Rate Count "connection-count" "connections opened";
     DhcpRequestRate Rate PerSecond "dhcp-request-rate" "requests for an address (DHCP) per second";
     FallOfFewKinds Rate Share "fall-of-few-kinds" "part of a fall that two kinds of requests explain";
@@ -297,6 +302,7 @@ metrics! {
     StrayNewShare What Share "stray-new-share" "stray TCP packets that each claim another connection";
     BackscatterRate Rate PerSecond "backscatter-rate" "connections per second that few servers accept for ever other addresses";
     StraySynAckShare What Share "stray-syn-ack-part" "SYN-ACK among stray TCP packets";
+    StrayAnswerShare What Share "stray-answer-share" "stray TCP that answers as many web servers and middleboxes do, to one network";
     TopSourcePortShare What Share "top-source-port-share" "one-way packets from the commonest source port";
     SynAckStrayShare What Share "stray-syn-ack-share" "unasked SYN-ACK or RST answers among TCP packets";
     ReflectorPortShare What Share "reflector-port-share" "bytes from ports of services known to amplify, unasked";
@@ -334,8 +340,10 @@ metrics! {
     DnsSuffixShare What Share "dns-suffix-share" "queries under the busiest suffix";
     DnsLabelBytes What Bytes "dns-label-bytes" "mean length of the first labels under the busiest suffix";
     DnsRandomNameShare What Share "dns-random-name-share" "queried names whose first label looks machine-made";
+    DnsAddressNameShare What Share "dns-address-name-share" "queried names under the busiest suffix that are addresses written backwards";
     DnsAmplifyingShare What Share "dns-amplifying-share" "queries of kinds that make large answers (ANY, TXT, DNSKEY)";
     DnsRecursionShare What Share "dns-recursion-share" "queries that ask for recursion";
+    DnsDirectShare Who Share "dns-direct-share" "queries for one zone by machines of many networks that ask as if we were their resolver";
     DnsOutboundRatio What Ratio "dns-outbound-ratio" "bytes answered per byte asked";
     DnsUnansweredShare Capacity Share "dns-unanswered-share" "DNS queries without an answer";
     DnsClientCount Who Count "dns-client-count" "distinct DNS clients";

@@ -445,10 +445,11 @@ impl Draft<'_> {
         self.report.alternatives.push(Alternative { action, scope, standing: Standing::Waiting, reason });
     }
 
-    fn finish(self) -> (Option<Plan>, PlanReport) {
+    fn finish(mut self) -> (Option<Plan>, PlanReport) {
         if self.measures.is_empty() {
             return (None, self.report);
         }
+        self.put_the_stronger_first();
         let generation = self.input.previous.map_or(1, |p| p.generation.saturating_add(1));
         let plan = Plan {
             generation,
@@ -459,6 +460,28 @@ impl Draft<'_> {
             measures: self.measures,
         };
         (Some(plan), self.report)
+    }
+
+    /// A refusal that stops more than the limit above it, and hits no more of normal traffic, goes first.
+    fn put_the_stronger_first(&mut self) {
+        let mut order: Vec<usize> = (0..self.measures.len()).collect();
+        for end in 1..order.len() {
+            let mut at = end;
+            while at > 0 && outdoes(&self.measures[order[at]], &self.measures[order[at - 1]]) {
+                order.swap(at, at - 1);
+                at -= 1;
+            }
+        }
+        let reasons = std::mem::take(&mut self.report.reasons);
+        let (mut measures, mut told) = (Vec::new(), Vec::new());
+        for (number, at) in order.into_iter().enumerate() {
+            let (mut measure, id) = (self.measures[at].clone(), format!("m{}", number + 1));
+            let reason = reasons.iter().find(|(of, _)| *of == measure.id);
+            told.extend(reason.map(|(_, reason)| (id.clone(), reason.clone())));
+            measure.id = id;
+            measures.push(measure);
+        }
+        (self.measures, self.report.reasons) = (measures, told);
     }
 
     fn cause(&self) -> Cause {
@@ -481,6 +504,15 @@ fn limited(text: String) -> String {
     if text.chars().count() <= MAX_TEXT_CHARS { text } else { text.chars().take(MAX_TEXT_CHARS).collect() }
 }
 
+/// Whether a refusal is better than the limit before it.
+fn outdoes(refusal: &Measure, limit: &Measure) -> bool {
+    let refuses = matches!(refusal.action, Action::Block { .. } | Action::DropInKernel);
+    let is_limit = matches!(limit.action, Action::RateLimit { .. });
+    let harm = |m: &Measure| m.predicted_harm.map(|h| h.share);
+    let is_harmless = harm(refusal).is_some_and(|share| harm(limit).is_none_or(|other| share <= other));
+    refuses && is_limit && is_harmless && refusal.predicted_effect.share > limit.predicted_effect.share
+}
+
 fn is_denial(step: Step) -> bool {
     matches!(step, Step::Block | Step::Drop | Step::FlowSpec | Step::Blackhole)
 }
@@ -500,5 +532,35 @@ fn over_in_words(over: Over) -> &'static str {
         Over::Signatures => "what a signature matches",
         Over::Kind => "traffic of this kind",
         Over::Sources => "the heaviest senders",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::signature::ShareEstimate;
+
+    /// Broke: a limit stood above a refusal that held more of the same traffic and hit no more of the normal one.
+    #[test]
+    fn a_refusal_goes_before_the_limit_that_it_outdoes() {
+        let share = |share| ShareEstimate { share, low: share, high: share };
+        let measure = |action, effect, harm: Option<f64>| Measure {
+            id: String::new(),
+            action,
+            scope: Scope::All,
+            target: None,
+            predicted_effect: share(effect),
+            predicted_harm: harm.map(share),
+            expires: Timestamp(0),
+            initial_share: 1.0,
+        };
+        let limit = |effect| {
+            measure(Action::RateLimit { key: RateKey::Source, per_s: 1.0, burst: 5.0 }, effect, None)
+        };
+        let refusal = |effect, harm| measure(Action::Block { status: 403 }, effect, harm);
+        assert!(outdoes(&refusal(0.9, Some(0.0)), &limit(0.4)));
+        assert!(!outdoes(&refusal(0.1, Some(0.0)), &limit(0.4)), "it stops less");
+        assert!(!outdoes(&refusal(0.9, None), &limit(0.4)), "nobody knows whom it hits");
+        assert!(!outdoes(&limit(0.9), &refusal(0.4, Some(0.0))));
     }
 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 /// Says in seconds whether your service is under attack, overrun or broken, with evidence
 #[derive(Debug, Parser)]
 #[command(name = "seawall", version, propagate_version = true, arg_required_else_help = true)]
+#[command(max_term_width = 80)]
 #[command(after_help = EXIT_STATUS)]
 pub struct Cli {
     #[command(subcommand)]

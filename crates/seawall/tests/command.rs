@@ -132,6 +132,27 @@ fn wrong_usage_could_not_run_and_help_is_no_failure() {
     assert_eq!(seawall(&["--version"]).status, Status::Quiet);
 }
 
+/// Broke: help was a hundred columns wide.
+#[test]
+fn help_fits_a_terminal() {
+    for command in
+        [vec!["--help"], vec!["triage", "--help"], vec!["guard", "--help"], vec!["drill", "live", "--help"]]
+    {
+        let help = seawall(&command).out;
+        let widest = help.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+        assert!((40..=80).contains(&widest), "{command:?}: {widest}");
+    }
+}
+
+/// Broke: files that were named after `--baseline` were taken as part of it, and the error did not say so.
+#[test]
+fn a_file_that_an_option_took_is_told_of() {
+    let said = seawall(&["triage", "--baseline", "yesterday.log", "today.log"]);
+    assert_eq!(said.status, Status::CouldNotRun);
+    assert!(said.err.contains("--baseline takes every name that follows it"), "{}", said.err);
+    assert!(!seawall(&["triage"]).err.contains("takes every name"));
+}
+
 #[test]
 fn a_reader_that_went_away_is_no_error() {
     let folder = Folder::new("pipe");

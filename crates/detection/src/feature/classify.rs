@@ -432,7 +432,7 @@ const CRAWLER_WORDS: [&[u8]; 16] = [
     b"lighthouse",
 ];
 /// Programs that look whether a service is up.
-const MONITOR_WORDS: [&[u8]; 22] = [
+const MONITOR_WORDS: [&[u8]; 34] = [
     b"kube-probe",
     b"prometheus",
     b"blackbox",
@@ -455,6 +455,18 @@ const MONITOR_WORDS: [&[u8]; 22] = [
     b"telegraf",
     b"grafana",
     b"monitoring",
+    b"monitor/",
+    b"synthetic",
+    b"checkly",
+    b"catchpoint",
+    b"thousandeyes",
+    b"dynatrace",
+    b"hetrixtools",
+    b"freshping",
+    b"nodeping",
+    b"updown.io",
+    b"cronitor",
+    b"speedcurve",
 ];
 const SERVICE_WORDS: [&[u8]; 25] = [
     b"apt-http",

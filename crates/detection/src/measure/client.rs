@@ -138,6 +138,11 @@ pub(super) fn is_left_unserved(p: &ClientProfile) -> bool {
     p.server_errors == p.requests && p.asked() <= TRIES && p.peak_per_s <= TRIES_PER_S
 }
 
+/// Looks at pages with their parts, and is served.
+pub(super) fn is_served_visitor(p: &ClientProfile) -> bool {
+    browses(p) && p.assets > 0 && (p.client_errors + p.server_errors) * 4 <= p.requests
+}
+
 /// Fetches the parts of the pages that it looks at.
 pub(super) fn browses(p: &ClientProfile) -> bool {
     let asked = p.asked();

@@ -6,9 +6,10 @@ use super::{Value, push, push_share, spread};
 use crate::feature::bits_as_count;
 use crate::feature::net::{HostProfile, NetWindow};
 use crate::feature::service;
+use seawall_model::hash;
 use seawall_model::math;
 use seawall_model::metric::Metric;
-use seawall_model::observation::{ConnectionEvent, protocol};
+use seawall_model::observation::{ConnectionEvent, protocol, tcp_flags};
 use seawall_model::record::PacketRecord;
 use std::net::IpAddr;
 
@@ -40,6 +41,7 @@ pub(super) fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     // Logs of proxies tell of connections only when they end.
     let opened = count(Established).max(count(Closed));
     push(out, Metric::ConnectionRate, opened / seconds, opened);
+    push(out, Metric::ConnectionsPerHost, opened / seconds * to_the_busiest(&net.records()), opened);
     push(out, Metric::ConnectionCount, opened, opened);
     push_share(out, Metric::ShortConnectionShare, net.short_connections as f64, count(Closed));
     push_share(out, Metric::ResetShare, count(Reset), count(Established));
@@ -59,6 +61,15 @@ pub(super) fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     push_share(out, Metric::CertificateRefusedShare, count(CertificateRefused), abandoned);
     push(out, Metric::Http2AbuseEvents, count(Http2Abuse), 1.0);
     push(out, Metric::Http2AbuseRate, count(Http2Abuse) / seconds, 1.0);
+}
+
+/// Share of the openings that go to one host; all of them, where no opening was sampled. Who looks whether many
+/// services are up opens as many connections as a flood does, and a few of them to each.
+fn to_the_busiest(records: &[PacketRecord]) -> f64 {
+    const OPENS: u8 = tcp_flags::SYN | tcp_flags::ACK;
+    let opens = |r: &&PacketRecord| r.protocol == protocol::TCP && r.tcp_flags & OPENS == tcp_flags::SYN;
+    let hosts = spread(records.iter().filter(opens).map(|r| hash::address(r.destination)).collect());
+    if hosts.total == 0 { 1.0 } else { hosts.top }
 }
 
 /// What the busiest of the sampled sources do.
@@ -196,8 +207,21 @@ mod tests {
     use super::*;
     use crate::Window;
     use seawall_model::Timestamp;
-    use seawall_model::hash;
-    use seawall_model::observation::{FlowState, Fragment, Observation, Packet, tcp_flags};
+    use seawall_model::observation::{FlowState, Fragment, Observation, Packet};
+
+    /// Broke: a monitor that looked at many services by opening a connection was called a flood of connections.
+    #[test]
+    fn a_monitor_opens_few_connections_to_each_host() {
+        let opening = |to: u8| {
+            let mut packet = Packet::unknown(Timestamp(0));
+            (packet.source, packet.destination) = ([203, 0, 113, 5].into(), [203, 0, 113, to].into());
+            (packet.protocol, packet.tcp_flags) = (protocol::TCP, tcp_flags::SYN);
+            PacketRecord::from(&packet)
+        };
+        let openings = |hosts: u8| (0..120).map(|n| opening(n % hosts)).collect::<Vec<_>>();
+        assert!(to_the_busiest(&openings(12)) < 0.1);
+        assert_eq!((to_the_busiest(&openings(1)), to_the_busiest(&[])), (1.0, 1.0));
+    }
 
     /// Broke: streams that were opened and given up at once inside TLS were normal traffic where hardly any
     /// answer was captured.

@@ -1,6 +1,6 @@
 //! DNS windows as values.
 
-use super::{Structure, Value, push, push_share, spread, zones};
+use super::{Structure, Value, client, push, push_share, spread, zones};
 use crate::Window;
 use crate::feature::dns::DnsWindow;
 use seawall_model::finding::{Finding, Findings};
@@ -104,10 +104,13 @@ fn suffixes(records: &[DnsRecord], out: &mut Vec<Value>, structure: &mut Structu
     push(out, Metric::DnsDistinctNameShare, names.distinct as f64 / n, n);
     push(out, Metric::DnsSuffixTopClientShare, share_of(|a| hash::address(a.record.client)).top, n);
     push(out, Metric::DnsTopTypeShare, share_of(|a| u64::from(a.record.query_type)).top, n);
+    push(out, Metric::DnsDirectShare, if n >= ONE_ZONE * total { direct_share(busiest) } else { 0.0 }, n);
     let data = busiest.iter().filter(|a| DATA_TYPES.contains(&a.record.query_type)).count();
     push_share(out, Metric::DnsDataTypeShare, data as f64, n);
     let bytes: usize = busiest.iter().map(|a| written_bytes(a)).sum();
     push_share(out, Metric::DnsLabelBytes, bytes as f64, n);
+    let addresses = busiest.iter().filter(|a| is_address(a.head)).count();
+    push_share(out, Metric::DnsAddressNameShare, addresses as f64, n);
     let random = busiest.iter().filter(|a| !is_reverse(a) && a.head.split('.').any(is_random_word)).count();
     push_share(out, Metric::DnsRandomNameShare, random as f64, n);
     if n >= 0.5 * total {
@@ -118,9 +121,31 @@ fn suffixes(records: &[DnsRecord], out: &mut Vec<Value>, structure: &mut Structu
     }
 }
 
+/// Who asks for so much under one zone asks its own servers: a resolver is asked for names of many.
+const ONE_ZONE: f64 = 0.95;
+
+/// How much is asked with the wish for recursion by machines of many networks. To servers of a zone come resolvers,
+/// which do not wish for it (RFC 1035 section 4.1.1), and somebody who looks something up; those who use a
+/// resolver are of few networks.
+fn direct_share(asked: &[Asked<'_>]) -> f64 {
+    const NETWORKS_LEAST: usize = 24;
+    let direct = || asked.iter().filter(|a| a.record.recursion_desired && !a.record.is_response);
+    let networks = spread(direct().map(|a| client::wide_network(a.record.client)).collect());
+    if networks.distinct < NETWORKS_LEAST { 0.0 } else { direct().count() as f64 / asked.len() as f64 }
+}
+
 /// Addresses written as names (RFC 3596 section 2.5) are long and say nothing of their asker.
 fn is_reverse(asked: &Asked<'_>) -> bool {
     asked.suffix.ends_with(".arpa")
+}
+
+/// An address written backwards, as lists of senders are asked for (RFC 5782 section 2): the four numbers of an
+/// IPv4 address, or the thirty-two digits of an IPv6 one.
+fn is_address(head: &str) -> bool {
+    let run_of = |of: fn(&str) -> bool| head.split('.').take_while(|label| of(label)).count();
+    let is_octet = |label: &str| label.len() <= 3 && label.parse::<u8>().is_ok();
+    let is_digit = |label: &str| label.len() == 1 && label.as_bytes()[0].is_ascii_hexdigit();
+    run_of(is_octet) == 4 || run_of(is_digit) == 32
 }
 
 /// Bytes that an asker could have chosen.
@@ -169,6 +194,36 @@ pub(super) fn split_name(name: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Broke: mail servers that asked a list of senders for the addresses of a wave of spam were called an attack.
+    #[test]
+    fn addresses_written_backwards_are_told_from_names_that_are_made_up() {
+        let v6 = ["1"; 32].join(".");
+        let list = ["7.0.113.203.dnsbl", "255.1.2.3", &v6, &format!("{v6}.list")];
+        let others = ["7.0.113.dnsbl", "a7f3k2", "1.2.3.4.5.6.7.8", "300.1.2.3", "1.2.3.1234", "shop"];
+        assert!(list.iter().all(|head| is_address(head)));
+        assert!(!others.iter().any(|head| is_address(head)));
+    }
+
+    /// Broke: a flood of questions that was there from the beginning was normal traffic, or undecided.
+    #[test]
+    fn machines_of_many_networks_ask_a_zone_directly_and_resolvers_do_not() {
+        let record = |n: u32, recursion_desired: bool| DnsRecord {
+            time: seawall_model::Timestamp(0),
+            client: std::net::IpAddr::from((n * 0x0111_0000 + 0x0100_0007).to_be_bytes()),
+            is_response: false,
+            name: "www.example.org".to_owned(),
+            query_type: 1,
+            response_code: 0,
+            recursion_desired,
+            message_bytes: 40,
+        };
+        let share = |networks: u32, recursion_desired: bool| {
+            let records: Vec<_> = (0..200).map(|n| record(n % networks, recursion_desired)).collect();
+            direct_share(&records.iter().map(Asked::split).collect::<Vec<_>>())
+        };
+        assert_eq!((share(100, true), share(100, false), share(5, true)), (1.0, 0.0, 0.0));
+    }
 
     #[test]
     fn names_split_at_the_registered_domain() {

@@ -5,9 +5,10 @@
 //! files on slow lines (their rate tells), pages in many tabs, each with a stream of its own.
 
 use super::sampled::Sampled;
-use super::{Value, push, push_share};
+use super::{Value, client, push, push_share};
 use crate::feature::classify::{PathKind, has_extension};
 use crate::feature::http::{HttpWindow, SWITCHED};
+use seawall_model::finding::Findings;
 use seawall_model::hash;
 use seawall_model::metric::Metric;
 use seawall_model::observation::Method;
@@ -120,6 +121,40 @@ pub(super) fn reopened(http: &HttpWindow, records: &[Sampled], out: &mut Vec<Val
     push_share(out, Metric::ReopenedShare, if is_return { opening.len() as f64 } else { 0.0 }, asked);
 }
 
+/// Takes what visitors never finished for what it is, as far as they look at pages in the same time.
+pub(super) fn preconnected(records: &[Sampled], http: &HttpWindow, out: &mut [Value]) {
+    if let Some(share) = out.iter_mut().find(|v| v.metric == Metric::RequestTimeoutShare) {
+        share.value *= 1.0 - unused_share(records, &[http]);
+    }
+}
+
+/// The same, as far as they looked at pages before.
+pub(super) fn preconnected_before(
+    records: &[Sampled],
+    now: &HttpWindow,
+    before: &HttpWindow,
+    findings: &mut Findings,
+) {
+    if let Some(share) = findings.findings.iter_mut().find(|f| f.metric == Metric::RequestTimeoutShare) {
+        let (known, all) = (unused_share(records, &[now]), unused_share(records, &[now, before]));
+        share.observed *= (1.0 - all).max(0.0) / (1.0 - known).max(f64::MIN_POSITIVE);
+    }
+}
+
+/// How many of the requests that were waited for in vain are of visitors who look at pages and are served:
+/// browsers open a connection ahead and do not use it (RFC 9110 15.5.9). Whoever holds connections open with
+/// requests that never end hardly ever finishes one.
+fn unused_share(records: &[Sampled], seen: &[&HttpWindow]) -> f64 {
+    let (mut unused, mut known) = (0.0, 0.0);
+    for client in records.iter().filter(|r| r.status == 408).map(|r| hash::address(r.client)) {
+        let is_in_sight = seen.iter().all(|http| client <= http.profiles.horizon());
+        let mut profiles = seen.iter().filter_map(|http| http.profiles.get(client));
+        known += if is_in_sight { 1.0 } else { 0.0 };
+        unused += if is_in_sight && profiles.any(client::is_served_visitor) { 1.0 } else { 0.0 };
+    }
+    if known > 0.0 { unused / known } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::findings;
@@ -162,6 +197,19 @@ mod tests {
         };
         assert!(measured(&[page(20_000); 40], Metric::SlowReads).is_some_and(|held| held > 30.0));
         assert_eq!(measured(&[page(60_000_000); 40], Metric::SlowReads), None, "the service was slow");
+    }
+
+    /// Broke: connections that browsers had opened ahead, and did not use, were called slow requests.
+    #[test]
+    fn what_a_browser_opens_ahead_is_told_from_requests_that_never_end() {
+        let unused = |client: u16| Request { response_bytes: 0, user_agent: b"", ..asked(client, b"", 408) };
+        let visits = |n: u16| [asked(n, b"/", 200), asked(n, b"/a.css", 200), asked(n, b"/a.js", 200)];
+        let with = |held_by: fn(u16) -> u16| -> f64 {
+            let seen: Vec<_> = (0..100).flat_map(visits).chain((0..40).map(|n| unused(held_by(n)))).collect();
+            measured(&seen, Metric::RequestTimeoutShare).expect("measured")
+        };
+        assert_eq!(with(|n| n), 0.0);
+        assert!(with(|n| 500 + n % 4) > 0.1);
     }
 
     /// Broke: sockets that came back after a restart, and streams that were opened again, were floods.

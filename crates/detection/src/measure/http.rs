@@ -2,8 +2,8 @@
 
 use super::sampled::{Requests, Sampled};
 use super::{
-    Structure, Value, asking, client, excess, held, hosts, newcomers, push, push_share, region, senders,
-    spread, times,
+    Structure, Value, asking, client, excess, held, hosts, logins, newcomers, push, push_share, region,
+    seeking, senders, spread, times,
 };
 use crate::Window;
 use crate::feature::classify::{AgentKind, PathKind};
@@ -35,6 +35,7 @@ pub(super) fn measure(
     agents(records, out);
     texts(records, senders::kept(&sorted), out);
     asking::ordered(records, out);
+    seeking::measure(records, http.counters.requests as f64, out);
     past_the_cache(http, records, seconds, out);
     referrers(records, out);
     times(http, records, out);
@@ -44,6 +45,7 @@ pub(super) fn measure(
     asking::servers(http, out);
     held::slow_reads(http, records, seconds, out);
     held::reopened(http, records, out);
+    held::preconnected(records, http, out);
     structure.targets.extend(hosts::target(records).map(|target| (Layer::Http, target)));
     spread_vectors(http, top, structure);
 }
@@ -131,7 +133,7 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
     push_share(out, Metric::TransferShare, senders::transfers(sorted), requests);
     push_share(out, Metric::RepeaterShare, requests_of(&client::is_repeater), requests);
     push_share(out, Metric::InvitedShare, asked_of(&client::is_invited), asked);
-    entries(sorted, scale / seconds, requests, out);
+    logins::entries(sorted, scale / seconds, requests, out);
     push_share(out, Metric::BatchShare, requests_of(&client::is_batch), requests);
     push_share(out, Metric::CopierShare, requests_of(&client::is_copier), requests);
     push(out, Metric::CopierRequests, requests_of(&client::is_copier) * scale, known);
@@ -152,7 +154,10 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
     push(out, Metric::ProberCount, count_of(&client::is_prober), known);
     push(out, Metric::WalkerCount, count_of(&client::walks), known);
     push(out, Metric::GuesserRequests, requests_of(&client::is_guesser), known);
-    push(out, Metric::ProberRequests, requests_of(&client::is_prober), known);
+    let probing = requests_of(&client::is_prober);
+    if probing > 0.0 {
+        push(out, Metric::ProberRequests, probing, known);
+    }
     push(out, Metric::WalkerRequests, requests_of(&client::walks), known);
     push(out, Metric::PageRate, asked * scale / seconds, requests);
 }
@@ -183,21 +188,6 @@ fn paging(sorted: &[&(u64, ClientProfile)], common: &[u64], asked: f64, out: &mu
     }
     let browsing = profiles().filter(|p| client::browses(p)).map(ClientProfile::asked).sum();
     push_share(out, Metric::BrowsingShare, browsing, asked);
-}
-
-/// Fewer log-ins without a next page are those of some visitors who have just sent theirs, however many
-/// that makes a second of a trouble that has just begun.
-const LOST_LOGINS_LEAST: f64 = 6.0;
-
-/// Log-ins by what follows them. `per_s` makes a rate of the sampled ones.
-fn entries(sorted: &[&(u64, ClientProfile)], per_s: f64, requests: f64, out: &mut Vec<Value>) {
-    let logins_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
-        sorted.iter().map(|(_, p)| p).filter(|p| wanted(p)).map(|p| f64::from(p.logins)).sum()
-    };
-    let lost = logins_of(&client::loses_logins);
-    let rate = if lost < LOST_LOGINS_LEAST { 0.0 } else { lost * per_s };
-    push(out, Metric::LostLoginRate, rate, requests);
-    push_share(out, Metric::EnteredShare, logins_of(&client::enters), logins_of(&|_| true));
 }
 
 /// Part of what is asked for that must be pages, if what is fetched along is to speak for all.
@@ -441,9 +431,8 @@ pub(super) fn compare(
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
     }
-    senders::compare(&sides.busiest(), now, findings);
     hosts::forget_made_up(now_records, before_records, findings);
-    newcomers::compare(now, before, during.seconds(), findings);
+    compare_clients(&sides, (now, during.seconds()), (before, reference.seconds()), findings);
     let mut add = |metric, observed: f64, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
     };
@@ -468,6 +457,19 @@ pub(super) fn compare(
     }
 }
 
+/// Findings about who sends, of both sides with their seconds.
+fn compare_clients(
+    sides: &excess::Sides<'_>,
+    now: (&HttpWindow, f64),
+    before: (&HttpWindow, f64),
+    findings: &mut Findings,
+) {
+    senders::compare(&sides.busiest(), &|client| sides.part_of_rise(client), now.0, findings);
+    held::preconnected_before(sides.now, now.0, before.0, findings);
+    newcomers::compare(now.0, before.0, now.1, findings);
+    logins::compare(now, before, findings);
+}
+
 /// Whether all clients of a log stand behind one address or two, as behind a proxy that hides them.
 fn are_hidden(http: &HttpWindow) -> bool {
     http.clients.count() < 2.5 && http.agents.count() >= 5.0
@@ -479,7 +481,8 @@ const NODES_LEAST: f64 = 16.0;
 const THROUGH_NODES: f64 = 0.8;
 
 /// What says nothing where the clients of a log are hidden.
-const OF_IDENTITY: [Metric; 9] = [
+const OF_IDENTITY: [Metric; 10] = [
+    Metric::OfficeExcess,
     Metric::TopClientExcess,
     Metric::ReturningShare,
     Metric::NewClientShare,

@@ -10,6 +10,7 @@ mod excess;
 mod held;
 mod hosts;
 mod http;
+mod logins;
 mod net;
 mod newcomers;
 mod probing;
@@ -17,6 +18,7 @@ mod rank;
 mod reflecting;
 mod region;
 mod sampled;
+mod seeking;
 mod senders;
 mod stray;
 mod times;
@@ -24,6 +26,7 @@ mod unanswered;
 mod zones;
 
 pub use rank::rankings;
+pub use senders::last_of_abuse;
 
 use crate::Window;
 use crate::feature::http::HttpWindow;

@@ -272,6 +272,7 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
         push(out, Metric::StrayNewShare, uniform_and_unanswered(one_way), v.stray.packets as f64);
     }
     backscatter::measure(net, one_way, seconds, out);
+    backscatter::answers(one_way, out);
     push_share(out, Metric::StraySynAckShare, stray_syn_ack, v.stray.packets.saturating_sub(accepts) as f64);
     push_share(out, Metric::ImpossibleFlagShare, v.impossible_flags.packets as f64, tcp);
     let worst = [(v.repeated, v.segments), (v.asking_repeated, v.asking_segments)]
@@ -282,9 +283,9 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
     if let Some((share, segments)) = worst {
         push(out, Metric::RetransmissionShare, share, segments as f64);
     }
-    if v.syn.packets >= OPENINGS_LEAST {
-        push_share(out, Metric::OpeningsRepeatedShare, v.syn_repeated.packets as f64, v.syn.packets as f64);
-    }
+    let again = if v.syn.packets >= OPENINGS_LEAST { v.syn_repeated.packets } else { 0 };
+    let syn = v.syn.packets as f64;
+    push(out, Metric::OpeningsRepeatedShare, again as f64 / syn.max(1.0), syn);
 }
 
 /// Where one-way packets go: to one host, or spread over a prefix.

@@ -9,8 +9,8 @@ use super::sampled::Sampled;
 use super::{client, spread};
 use crate::feature::http::{ClientProfile, HttpWindow};
 use seawall_model::finding::{Finding, Findings};
-use seawall_model::hash;
 use seawall_model::metric::Metric;
+use seawall_model::{Cause, Timestamp, hash};
 use std::net::IpAddr;
 
 /// Of what came on top, so much is what it comes from.
@@ -18,18 +18,23 @@ const MOST: f64 = 0.7;
 /// More clients than these that fetch large files at once are a crowd.
 const TRANSFERS_MOST: usize = 12;
 
-/// Findings about the senders of the excess, given with their shares of it, busiest first.
-pub(super) fn compare(busiest: &[(IpAddr, f64)], now: &HttpWindow, findings: &mut Findings) {
+/// Findings about the senders of the excess, given with their shares of it, busiest first. `of_rise`: how much
+/// of what there is more than before a client accounts for, as visitors come and go.
+pub(super) fn compare(
+    busiest: &[(IpAddr, f64)],
+    of_rise: &dyn Fn(IpAddr) -> f64,
+    now: &HttpWindow,
+    findings: &mut Findings,
+) {
     let Some((first, most)) = busiest.first().copied() else { return };
     let profiles = now.profiles.sorted();
-    let is_crowd = profiles.iter().any(|(_, p)| p.client == Some(first) && client::is_shared(p));
-    if is_crowd {
-        return;
-    }
+    let is_office = profiles.iter().any(|(_, p)| p.client == Some(first) && client::is_shared(p));
     let onset = findings.onset;
-    let (metric, support) = (Metric::TopClientExcess, now.counters.requests as f64);
-    findings.insert(Finding { metric, observed: most, expected: None, surprise: 0.0, support, onset });
-    let is_single = most >= MOST;
+    let (metric, observed) =
+        if is_office { (Metric::OfficeExcess, of_rise(first)) } else { (Metric::TopClientExcess, most) };
+    let support = now.counters.requests as f64;
+    findings.insert(Finding { metric, observed, expected: None, surprise: 0.0, support, onset });
+    let is_single = most >= MOST && !is_office;
     for (_, name) in
         findings.vectors.iter_mut().filter(|(cause, _)| is_single && SPREAD_CAUSES.contains(cause))
     {
@@ -54,6 +59,31 @@ pub(super) fn top_share(http: &HttpWindow, records: &[Sampled]) -> f64 {
     spread(records.iter().map(|r| hash::address(r.client)).collect()).top.max(profiled)
 }
 
+/// When the clients that abuse consists of were last seen, if a few of them make it up: what is watched by the
+/// second takes longer to come back. Guesses that come from everywhere are nobody's habit, and have no such time.
+#[must_use]
+pub fn last_of_abuse(http: &HttpWindow, cause: Cause) -> Option<Timestamp> {
+    const REQUESTS_LEAST: u32 = 10;
+    let abuses: fn(&ClientProfile) -> bool = match cause {
+        Cause::Scan => client::is_prober,
+        Cause::CredentialAbuse => client::is_guesser,
+        Cause::Scraping => |p| client::walks(p) || client::is_copier(p),
+        _ => return None,
+    };
+    let profiles = http.profiles.sorted();
+    let of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> u32 {
+        profiles.iter().filter(|(_, p)| wanted(p)).map(|(_, p)| p.no_assets()).sum()
+    };
+    let others = if cause == Cause::CredentialAbuse {
+        of(&|p| client::loses_logins(p) && !client::is_guesser(p))
+    } else {
+        0
+    };
+    let is_theirs = of(&abuses) >= REQUESTS_LEAST.max(others);
+    let last = profiles.iter().filter(|(_, p)| abuses(p)).map(|(_, p)| p.last).max();
+    last.filter(|_| is_theirs)
+}
+
 /// Share of what is asked for by clients that keep to a question or two.
 pub(super) fn kept(sorted: &[&(u64, ClientProfile)]) -> f64 {
     let asked_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {
@@ -65,12 +95,13 @@ pub(super) fn kept(sorted: &[&(u64, ClientProfile)]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seawall_model::Cause;
+    use crate::Window;
+    use seawall_model::observation::{Observation, Request};
 
     fn vector(busiest: &[(IpAddr, f64)]) -> String {
         let vectors = vec![(Cause::HttpFlood, "distributed".to_owned())];
         let mut findings = Findings { vectors, ..Findings::default() };
-        compare(busiest, &HttpWindow::default(), &mut findings);
+        compare(busiest, &|_| 0.0, &HttpWindow::default(), &mut findings);
         findings.vectors[0].1.clone()
     }
 
@@ -81,5 +112,28 @@ mod tests {
         assert_eq!(vector(&[sender(1, 0.97), sender(2, 0.01)]), "single-source");
         let many: Vec<_> = (0..20).map(|n| sender(n, 0.05)).collect();
         assert_eq!((vector(&many), vector(&[])), ("distributed".to_owned(), "distributed".to_owned()));
+    }
+
+    /// Broke: the end of a scan was told some twenty seconds late.
+    #[test]
+    fn a_scan_ends_with_its_last_request() {
+        let mut window = Window::default();
+        let mut ask = |at: i64, client: u8, path: &str, status: u16| {
+            let time = Timestamp::from_seconds(at);
+            let request =
+                Request { path: path.as_bytes(), status, ..Request::new(time, [24, 1, 2, client].into()) };
+            window.observe(&Observation::Request(request), hash::mix(at as u64 * 300 + u64::from(client)));
+        };
+        for at in 0..60 {
+            ask(at, at as u8 % 20, "/news", 200);
+        }
+        let names = ["admin", "backup", "old", "test", "config", "panel", "upload", "shell", "setup", "logs"];
+        for at in 5..35_usize {
+            ask(at as i64, 99, &format!("/{}/{}.zip", names[at % 10], names[at / 10]), 404);
+        }
+        let http = window.http.as_deref().expect("requests");
+        assert_eq!(last_of_abuse(http, Cause::Scan), Some(Timestamp::from_seconds(34)));
+        assert_eq!(last_of_abuse(http, Cause::CredentialAbuse), None);
+        assert_eq!(last_of_abuse(http, Cause::HttpFlood), None);
     }
 }

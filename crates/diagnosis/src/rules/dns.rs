@@ -13,6 +13,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DnsQueryCount Above(30.0, 100.0)]
         needs [DnsDistinctNameShare Above(0.3, 0.7)]
         needs [DnsFailureShare Above(0.1, 0.4), DnsRandomNameShare Above(0.2, 0.5)]
+        needs [DnsAddressNameShare Below(0.7, 0.3), DnsUnansweredShare Above(0.1, 0.3)]
     {
         DnsDistinctNameShare Above(0.5, 0.9), 2.5 "hardly a name is asked for twice";
         DnsRandomNameShare Above(0.25, 0.7), 2.5 "the names are drawn at random";
@@ -30,8 +31,9 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DnsQueryCount Above(80.0, 300.0)]
         needs [DnsServerCount Below(40.0, 10.0)]
         needs [DnsQueryRate Above(10.0, 50.0)]
-        needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(60.0, 400.0), DnsUnansweredShare Above(0.15, 0.4)]
+        needs [DnsQueryRate Rises(1.8, 4.0), DnsQueryRate Above(60.0, 400.0), DnsUnansweredShare Above(0.15, 0.4), DnsDirectShare AboveUnexpected(0.4, 0.8)]
     {
+        DnsDirectShare AboveUnexpected(0.4, 0.9), 2.5 "machines of many networks ask our servers themselves, as if these were their resolver";
         DnsQueryRate Above(60.0, 1500.0), 3.0 "far more queries than any small zone gets";
         DnsQueryRate Below(200.0, 80.0), -1.0 "a small zone is asked as much";
         DnsRecursionShare Exceeds(0.2, 0.6), 2.5 "they ask as programs do, not as the resolvers that came before";
@@ -50,6 +52,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsRetryShare Above(0.3, 0.7), 1.0 "each asks the same again";
         DnsRecursionShare Below(0.3, 0.1), -2.5 "they ask as resolvers do";
         DnsRandomNameShare Above(0.3, 0.7), -2.0 "random names make it an attack on the zone";
+        DnsAddressNameShare Above(0.5, 0.9), -2.5 "addresses are looked up in a list, as mail servers do";
         DnsAmplifyingShare Above(0.3, 0.7), -3.5 "queries for large answers make it reflection";
     }
     SlowBackend prior -2.5

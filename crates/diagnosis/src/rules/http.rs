@@ -245,6 +245,7 @@ pub const TABLE: &[CauseRules] = causes! {
         LoginFailureRate Above(0.2, 3.0), 1.5 "log-ins fail faster than people mistype";
         BrokenShare Above(0.15, 0.5), -4.0 "so does what used to succeed and is no log-in";
         LoginFailureRate Rises(3.0, 12.0), 1.5 "more log-ins fail than before";
+        BarredShare Above(0.6, 0.85), -5.0 "nobody gets in any more, whoever used to";
         EnteredShare Above(0.6, 0.9), -5.0 "who logs in gets in and goes on";
         EnteredShare Below(0.15, 0.03), 2.0 "hardly anybody who logs in gets in and goes on";
         LostLoginRate Rises(3.0, 12.0), 2.5 "far more log in without going on than before";
@@ -306,6 +307,7 @@ pub const TABLE: &[CauseRules] = causes! {
         MachineClientShare Above(0.3, 0.8), -1.5 "most requests come from programs";
         BrokenShare Above(0.04, 0.25), 1.5 "what used to succeed fails";
         BrokenShare Below(0.03, 0.0), -1.5 "what used to succeed still does";
+        BarredShare Above(0.6, 0.85), 3.0 "nobody gets in any more, whoever used to";
         BackendSkew Above(0.06, 0.3), -2.0 "one server fails and the others do not";
         QueueTime Above(2e5, 1e6), -2.0 "requests fail for want of a free server";
         ReopenedShare Above(0.4, 0.8), 4.0 "what was open broke off for all at once, as when servers are restarted";
@@ -336,6 +338,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BrokenShare Above(0.04, 0.25), 2.0 "what used to succeed fails";
         LoopShare Above(0.15, 0.4), 5.0 "what used to be answered sends its clients elsewhere";
         BrokenShare Below(0.03, 0.0), -2.5 "what used to succeed still does";
+        BarredShare Above(0.6, 0.85), 4.5 "nobody gets in any more, whoever used to";
         BackendSkew Above(0.06, 0.3), -2.0 "one server fails and the others do not";
         OwnProgramExcess Above(0.4, 0.9), -2.5 "a program of our own asks far more than it did";
     }
@@ -403,6 +406,7 @@ pub const TABLE: &[CauseRules] = causes! {
         MissingClients Above(2.5, 8.0), 2.0 "clients of all kinds are missing, more than chance explains";
         GoneNetworkShare Above(0.08, 0.25), 4.0 "whole networks are silent, and the others come as ever";
         OpeningsRepeatedShare Above(0.1, 0.5), 3.0 "connections are tried again for want of an answer";
+        HandshakeCompletion Lacks(0.3, 0.8), 2.5 "connections used to open";
         ResetShare AboveUnexpected(0.15, 0.5), 2.0 "connections break";
         ClientCount Falls(0.6, 0.2), 1.0 "clients disappeared";
         TwoWayShare Above(0.6, 0.95), 1.0 "conversations go on, and it is they that suffer";
@@ -480,6 +484,7 @@ pub const TABLE: &[CauseRules] = causes! {
         NoServerShare Exceeds(0.7, 0.95), -5.0 "no server answers at all, and who was there tries again";
         ReopenedShare Above(0.4, 0.8), 3.0 "visitors open again what they had open, a few each";
         TopClientExcess Above(0.5, 0.85), -5.0 "one address sends what came on top, and a crowd has many";
+        OfficeExcess Above(0.6, 0.9), -3.0 "what came on top are visitors behind one address, as an office is";
         TransferShare Above(0.3, 0.7), -3.0 "a few clients fetch large files";
         WorkerShare Above(0.3, 0.7), -1.5 "programs ask, not people";
         NewWorkerCount Above(10.0, 60.0), -3.0 "many programs that were never here come at once";

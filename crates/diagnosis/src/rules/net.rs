@@ -5,7 +5,7 @@
 //! (WOOT 2014) for TCP reflection; RFC 9411 and vendor reports for rates.
 
 use super::{CauseRules, causes};
-use crate::shape::Shape::{Above, Below, Exceeds, Falls, Rises};
+use crate::shape::Shape::{Above, Below, Exceeds, Falls, Flat, Rises};
 
 pub const TABLE: &[CauseRules] = causes! {
     Amplification prior -2.0
@@ -94,6 +94,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [HalfOpenCount Above(10.0, 50.0), SynShare Above(0.4, 0.8)]
         needs [HalfOpenRate Above(3.0, 25.0), SynRate Above(50.0, 400.0)]
         needs [HalfOpenPerHost Above(0.3, 3.0), SynRate Above(50.0, 400.0)]
+        needs [OpeningsRepeatedShare Below(0.7, 0.45), SynRate Rises(20.0, 60.0), SynRate Above(1000.0, 5000.0)]
     {
         OpeningsRepeatedShare Above(0.1, 0.4), -4.0 "they are sent again, as systems do that wait for an answer";
         HalfOpenRate Above(20.0, 400.0), 3.0 "hundreds of connections a second are opened and left";
@@ -132,6 +133,17 @@ pub const TABLE: &[CauseRules] = causes! {
         SourceCount Above(50.0, 1000.0), 1.5 "it comes from many addresses";
         StraySynAckShare Above(0.2, 0.6), -3.5 "they accept connections, so somebody else was asked";
         PortFanOut Above(20.0, 80.0), -5.0 "one source tries port after port, as scanners do";
+        StrayAnswerShare Above(0.3, 0.7), -5.0 "web servers and middleboxes answer, so somebody else asked them";
+    }
+    TcpReflection prior -2.0
+        needs [StrayTcpRate Above(8.0, 40.0)]
+        needs [StrayAnswerShare Above(0.2, 0.5)]
+    {
+        StrayTcpRate Above(20.0, 400.0), 3.0 "many answers that nobody asked for";
+        StrayTcpRate Rises(3.0, 20.0), 2.0 "there were far fewer before";
+        StrayAnswerShare Above(0.3, 0.8), 4.0 "web servers and middleboxes answer what we never asked";
+        SourceCount Above(5.0, 60.0), 1.5 "many of them answer at once";
+        StrayNewShare Below(0.1, 0.02), -3.0 "long one-sided connections look like a capture of one direction";
     }
     TcpReflection prior -2.0
         needs [StrayTcpRate Above(8.0, 40.0)]
@@ -150,11 +162,12 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     ConnectionFlood prior -2.0
         needs [ConnectionCount Above(40.0, 200.0)]
-        needs [ConnectionRate Above(2.0, 15.0), IdlePerClient Above(8.0, 50.0)]
+        needs [ConnectionsPerHost Above(2.0, 15.0), ConnectionRate Above(60.0, 300.0), IdlePerClient Above(8.0, 50.0)]
         needs [ShortConnectionShare Above(0.3, 0.7), IdleConnections Above(10.0, 60.0), ConnectionsPerClient Above(60.0, 600.0)]
     {
         ConnectionRate Above(10.0, 200.0), 3.0 "many new connections a second";
         ConnectionRate Rises(3.0, 15.0), 2.0 "there were far fewer before";
+        ConnectionRate Flat(1.3), -3.5 "as many connections as ever";
         EmptyConnectionShare Above(0.4, 0.9), 3.0 "they carry nothing";
         ShortConnectionShare Above(0.5, 0.9), 1.5 "they carry little";
         ShortConnectionShare Exceeds(0.2, 0.6), 1.5 "connections used to carry something";
@@ -218,7 +231,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SlowConnections Above(8.0, 60.0), -6.0 "requests are begun and never finished";
     }
     Scan prior -2.0
-        needs [PortFanOut Above(8.0, 30.0), HostFanOut Above(8.0, 30.0), SilentHostCount Above(25.0, 80.0), ProberShare Above(0.02, 0.1), ProbePathShare Above(0.05, 0.3)]
+        needs [PortFanOut Above(8.0, 30.0), HostFanOut Above(8.0, 30.0), SilentHostCount Above(25.0, 80.0), ProberShare Above(0.02, 0.1), ProbePathShare Above(0.05, 0.3), SeekerRequests Above(80.0, 300.0)]
     {
         PortFanOut Above(10.0, 60.0), 4.0 "one source tries port after port";
         HostFanOut Above(10.0, 60.0), 4.0 "one source tries host after host";
@@ -233,6 +246,9 @@ pub const TABLE: &[CauseRules] = causes! {
         TopSourceShare Above(0.2, 0.5), 1.0 "one source does it";
         TopSourceShare Below(0.05, 0.005), -3.0 "no single source does it";
         ProberShare Above(0.05, 0.5), 3.5 "its clients ask for what only scanners ask for";
+        SeekerRequests Above(80.0, 500.0), 4.0 "one client asks for ever other things that are not there";
+        SeekerCount Above(0.0, 1.0), 2.0 "some clients do nothing else";
+        ProberRequests Below(20.0, 8.0), -2.0 "a handful of such requests, as old links and tools bring";
         ProberRequests Above(15.0, 150.0), 1.5 "hundreds of such requests";
         ProberCount Above(0.0, 1.0), 1.0 "some clients do nothing else";
         ProbePathShare Above(0.05, 0.4), 2.0 "files that no page of the site names";
@@ -364,6 +380,7 @@ mod tests {
         let seen = [
             (ConnectionCount, 900.0),
             (ConnectionRate, 15.0),
+            (ConnectionsPerHost, 15.0),
             (ShortConnectionShare, 0.97),
             (IdleConnections, 300.0),
             (ConnectionsPerClient, 120.0),
@@ -388,8 +405,30 @@ mod tests {
             (OpeningsRepeatedShare, 0.6),
         ];
         assert_eq!(verdict(&seen), Cause::NetworkFault);
-        let forged: Vec<_> = seen[..6].to_vec();
+        let forged = [&seen[..6], &[(OpeningsRepeatedShare, 0.0)]].concat();
         assert_eq!(verdict(&forged), Cause::SynFlood);
+    }
+
+    /// Broke: browsers that repeat their openings to a server that is gone were called a SYN flood.
+    #[test]
+    fn who_tries_to_reach_a_dead_server_does_not_flood_it() {
+        let dead = |repeated: f64, syn_rate: f64| {
+            verdict_beside([
+                (HalfOpenCount, 4_600.0, Some(0.0)),
+                (HalfOpenRate, 132.0, Some(0.0)),
+                (HalfOpenPerHost, 132.0, None),
+                (HandshakeCompletion, 0.001, Some(1.0)),
+                (SynShare, 0.99, Some(0.11)),
+                (SynRate, syn_rate, Some(20.0)),
+                (FailedOpenerCount, 700.0, Some(0.0)),
+                (OpeningsRepeatedShare, repeated, Some(0.0)),
+                (LossyClientShare, 0.9, Some(0.0)),
+                (PacketRate, 200.0, Some(180.0)),
+            ])
+        };
+        assert_eq!(dead(0.73, 130.0).class(), seawall_model::cause::Class::Fault);
+        assert_eq!(dead(0.0, 130.0), Cause::SynFlood);
+        assert_eq!(dead(0.73, 9_000.0), Cause::SynFlood, "far more than any visitors send");
     }
 
     #[test]

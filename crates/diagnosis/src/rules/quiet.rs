@@ -33,6 +33,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsQueryRate Below(100.0, 5.0), 1.0 "few queries a second";
         DnsFailureShare Below(0.5, 0.1), 0.75 "names exist";
         DnsUnansweredShare Above(0.15, 0.5), -2.5 "queries stay unanswered";
+        DnsAddressNameShare Above(0.5, 0.9), 1.25 "addresses are looked up in a list, as mail servers do";
         DnsDistinctNameShare Below(0.9, 0.4), 0.5 "names repeat";
         SlowConnections Above(10.0, 60.0), -3.0 "connections are held open by requests that never end";
         RequestTimeoutShare Above(0.1, 0.4), -2.0 "requests are begun and never finished";
@@ -49,6 +50,7 @@ pub const TABLE: &[CauseRules] = causes! {
         UnansweredUdpShare Above(0.4, 0.9), -1.0 "nobody answers most UDP";
         UdpNewShare Above(0.3, 0.8), -1.0 "and it belongs to no stream";
         ProberShare Above(0.1, 0.5), -2.5 "clients ask for what only scanners ask for";
+        SeekerRequests Above(80.0, 500.0), -4.0 "one client asks for ever other things that are not there";
         GuesserShare Above(0.3, 0.8), -2.0 "clients do nothing but log in";
         SequentialWalkShare Above(0.3, 0.8), -1.5 "clients take item after item";
         OrderedShare Above(0.15, 0.5), -1.5 "items are taken in the order of their numbers";
@@ -99,6 +101,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsBrokenShare Above(0.1, 0.35), -2.5 "servers refuse or fail what they are asked for";
         DnsAnswerTime AboveUnexpected(3e5, 8e5), -2.5 "answers take most of a second";
         DnsAnswerTime Rises(4.0, 15.0), -1.5 "answers take longer than before";
+        DnsDirectShare AboveUnexpected(0.4, 0.9), -2.5 "machines of many networks ask our servers as if these were their resolver";
         DnsLoopShare Above(0.25, 0.7), -1.5 "clients ask the same over and over, in vain";
         ZoneTroubleEvents Above(1.0, 10.0), -2.5 "a name server says that it cannot serve or trust a zone";
         ReflectingRate Above(15.0, 150.0), -3.5 "our services are asked in the name of others";
@@ -109,6 +112,7 @@ pub const TABLE: &[CauseRules] = causes! {
         OwnNetworkExcess Above(0.5, 0.95), 1.25 "machines of our own network ask more";
         OwnProgramExcess Above(0.5, 0.95), 1.0 "programs that always came here ask more, and are served";
         EventShare Above(0.4, 0.8), 1.25 "services tell of events, and are heard";
+        OfficeExcess Above(0.6, 0.9), 1.25 "what came on top are visitors behind one address, as an office is";
         WatchExcess Above(0.5, 0.9), 1.25 "monitors look whether the service is up, and it is";
         CrawlerExcess Above(0.7, 0.95), -1.5 "what came on top says which crawler it is";
         BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";

@@ -422,3 +422,75 @@ fn a_moment_of_more_visitors_is_no_news_of_a_long_log() {
     assert_eq!(told(25), Some(Class::Normal));
     assert_eq!(told(200), Some(Class::Demand));
 }
+
+/// Visitors who look at a page and its parts, ever others, and a guess now and then.
+fn busy_second(second: i64, guesses: u32) -> Window {
+    let mut window = pages(second, 36 + (second * 7 % 5) as u32);
+    for n in 0..guesses {
+        let time = Timestamp::from_seconds(second).plus_ns(i64::from(n) * 200_000_000);
+        let guess = Request {
+            method: Method::Post,
+            path: b"/login",
+            user_agent: b"Mozilla/5.0 (Windows NT 6.1)",
+            status: 401,
+            ..Request::new(time, IpAddr::from([45, 155, 205, 33]))
+        };
+        window.observe(&Observation::Request(guess), u64::from(n));
+    }
+    window
+}
+
+/// Broke: one long guess on a busy site was cut into pieces, since its few requests did not show in every
+/// single second, and the time between the pieces was learnt as normal.
+#[test]
+fn guesses_that_hardly_show_in_a_second_are_one_episode() {
+    let mut engine = Engine::new(Policy::default(), None);
+    for second in 0..120 {
+        feed(&mut engine, second, busy_second(second, 0));
+    }
+    for second in 120..420 {
+        feed(&mut engine, second, busy_second(second, (hash::mix(second as u64) % 7) as u32));
+    }
+    let Some(Effect::Concluded(found)) = engine.step(Timestamp::from_seconds(420), Input::Finish).pop()
+    else {
+        panic!("concluded")
+    };
+    assert_eq!(found.diagnosis.verdict.cause, Cause::CredentialAbuse);
+    assert_eq!(found.episodes.len(), 0, "one episode");
+    assert!(found.findings.duration_s >= 280.0, "{}", found.findings.duration_s);
+}
+
+/// Broke: of a scan that goes on all day, some minutes were told as an episode, or some more visitors instead.
+#[test]
+fn a_scan_that_goes_on_all_the_time_is_told_from_its_beginning() {
+    const NAMES: [&str; 8] = ["admin", "backup", "old", "test", "config", "panel", "upload", "shell"];
+    let mut engine = Engine::new(Policy::default(), None);
+    for second in 0..3_000 {
+        let mut window = Window::default();
+        for n in 0..6 {
+            let bits = hash::mix(second as u64 * 6 + n);
+            let path: &[u8] = if n % 2 == 0 { b"/item/7" } else { b"/static/a.css" };
+            let client = IpAddr::from((0x1800_0000 + (bits % 900) as u32).to_be_bytes());
+            let time = Timestamp::from_seconds(second);
+            let asked =
+                Request { path, user_agent: b"Mozilla/5.0", status: 200, ..Request::new(time, client) };
+            window.observe(&Observation::Request(asked), bits);
+        }
+        if second % 8 == 0 {
+            let path = format!("/{}/{}", NAMES[second as usize / 8 % 8], NAMES[second as usize / 64 % 8]);
+            let time = Timestamp::from_seconds(second);
+            let user_agent: &[u8] = b"Mozilla/5.0 (Windows NT 10.0) Firefox/128.0";
+            let client = IpAddr::from([45, 155, 205, 99]);
+            let asked =
+                Request { path: path.as_bytes(), user_agent, status: 404, ..Request::new(time, client) };
+            window.observe(&Observation::Request(asked), hash::mix(1_000_000 + second as u64));
+        }
+        feed(&mut engine, second, window);
+    }
+    let Some(Effect::Concluded(found)) = engine.step(Timestamp::from_seconds(3_000), Input::Finish).pop()
+    else {
+        panic!("concluded")
+    };
+    assert_eq!(found.diagnosis.verdict.cause, Cause::Scan);
+    assert!(found.findings.duration_s >= 2_900.0, "{}", found.findings.duration_s);
+}

@@ -62,9 +62,17 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Status {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, console, out, err),
+        Err(error) => {
+            let status = usage(&error, console, out, err);
+            if error.kind() == ErrorKind::MissingRequiredArgument {
+                // A closed stream leaves nobody to tell.
+                let _ = err.write_all(taken_names(&arguments).as_bytes());
+            }
+            return status;
+        }
     };
     match dispatch(cli.command, console, out, err) {
         Ok(status) => status,
@@ -111,6 +119,15 @@ fn told(error: &anyhow::Error) -> String {
     };
     let lines: String = mistakes.lines().iter().map(|line| format!("  {}\n", visible(line))).collect();
     format!("seawall: {}:\n{lines}", visible(&error.to_string()))
+}
+
+/// Where a name is missing that an option may have taken: which option.
+fn taken_names(arguments: &[OsString]) -> String {
+    const TAKING_MANY: [&str; 3] = ["--baseline", "--geo", "--trusted-proxy"];
+    let taking = TAKING_MANY.iter().find(|option| arguments.iter().any(|a| a == **option));
+    taking.map_or_else(String::new, |option| {
+        format!("\n{option} takes every name that follows it: put the files to read before it\n")
+    })
 }
 
 /// Help and version go to standard output and are no failure; anything else is.

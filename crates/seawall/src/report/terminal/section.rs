@@ -50,6 +50,9 @@ pub fn what_to_do(page: &mut Page, story: &Story<'_>, verbose: bool) {
     }
     more(page, measures.len(), shown, "measures");
     if measures.is_empty() {
+        if story.report.verdict.class.is_hostile() {
+            page.wrapped(2, 2, &[Span::faint("no measure is sure enough to paste; for you to decide:")]);
+        }
         for remedy in remedies.iter().take(limit(verbose, REMEDY_LINES)) {
             page.wrapped(2, 4, &[Span::plain(format!("- {remedy}"))]);
         }
@@ -278,9 +281,8 @@ pub fn who_and_what(page: &mut Page, story: &Story<'_>, verbose: bool) {
             2,
             4,
             &[Span::faint(format!(
-                "{least}{count} {} proven real: {} completed a handshake",
+                "{least}{count} {} real: forged addresses get no further than a first packet",
                 if proven.len() == 1 { "source is" } else { "sources are" },
-                if proven.len() == 1 { "it" } else { "they" }
             ))],
         );
     }
