@@ -294,6 +294,7 @@ metrics! {
     HandshakeCompletion What Share "handshake-completion" "connection attempts that completed";
     RefusedShare What Share "refused-share" "connection attempts that were refused";
     SynShare What Share "syn-share" "TCP packets that are bare SYN";
+    FilteredOpeningShare What Share "filtered-opening-share" "openings as systems of many kinds send them, where nothing else of TCP was captured";
     StrayTcpShare What Share "stray-tcp-share" "TCP packets that belong to no connection";
     ImpossibleFlagShare What Share "impossible-flag-share" "TCP packets with flags that no system sends";
     IcmpUnansweredShare What Share "icmp-unanswered-share" "ICMP packets beyond echo requests and their replies";

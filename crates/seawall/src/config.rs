@@ -39,8 +39,9 @@ use seawall_model::Prefix;
 use seawall_model::address::is_private;
 use seawall_model::policy::{Mode, Policy};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::sync::LazyLock;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -55,6 +56,12 @@ const LETTERS_PER_SLIP: usize = 3;
 /// Lengths of the widest prefixes that can be protected, for IPv4 and IPv6: wider than what any one
 /// network was ever given.
 const WIDEST_PROTECTED_BITS: (u8, u8) = (8, 16);
+
+/// All of IPv4 within IPv6: `::ffff:0:0/96`.
+static MAPPED_IPV4: LazyLock<Prefix> = LazyLock::new(|| {
+    let first = Ipv4Addr::UNSPECIFIED.to_ipv6_mapped();
+    Prefix::new(first.into(), 96).unwrap_or(Prefix::host(first.into()))
+});
 
 /// A valid configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -347,6 +354,10 @@ fn each<I, T>(
 /// What is wrong with it, as a clause.
 pub fn protected(word: &str) -> Result<Prefix, String> {
     let found = prefix(word)?;
+    if found.covers(*MAPPED_IPV4) {
+        return Err(format!("`{word}` holds every IPv4 address; mode = \"observe\" refuses nobody"));
+    }
+    let found = unmapped(found);
     let least_bits =
         if found.address().is_ipv4() { WIDEST_PROTECTED_BITS.0 } else { WIDEST_PROTECTED_BITS.1 };
     match found.length_bits() {
@@ -357,6 +368,13 @@ pub fn protected(word: &str) -> Result<Prefix, String> {
         )),
         _ => Ok(found),
     }
+}
+
+/// IPv4 prefixes can be written as IPv6 ones (RFC 4291 section 2.5.5.2), and are meant as what they are.
+fn unmapped(prefix: Prefix) -> Prefix {
+    let IpAddr::V6(address) = prefix.address() else { return prefix };
+    let ipv4 = address.to_ipv4_mapped().zip(prefix.length_bits().checked_sub(MAPPED_IPV4.length_bits()));
+    ipv4.and_then(|(address, bits)| Prefix::new(address.into(), bits)).unwrap_or(prefix)
 }
 
 /// An address stands for itself alone. One inside a network is refused: whichever of the two was meant,
@@ -517,6 +535,9 @@ mod tests {
         let is_taken = |word: &str| protected(word).is_ok();
         assert!(is_taken("17.0.0.0/8") && is_taken("fc00::/7") && is_taken("2001:db8::/32"));
         assert!(!is_taken("128.0.0.0/1") && !is_taken("2000::/3") && !is_taken("127.0.0.9/8"));
+        // Broke: all of IPv4 could be protected as a part of IPv6.
+        assert!(!is_taken("::ffff:0:0/96") && !is_taken("::/64") && !is_taken("::ffff:128.0.0.0/97"));
+        assert_eq!(protected("::ffff:192.0.2.0/120").map(|p| p.to_string()).as_deref(), Ok("192.0.2.0/24"));
     }
 
     /// Broke: a byte that is no UTF-8 was told of without file and line.

@@ -2,7 +2,7 @@
 
 use super::connections::{at_least, connections, hosts, lossy_clients, messages};
 use super::probing::{goes_on, routine_probers};
-use super::stray::{accepted_openings, converses, uniform_and_unanswered};
+use super::stray::{accepted_openings, converses, filtered_openings, uniform_and_unanswered};
 use super::unanswered::{ignored_questions, random_payloads, uniform_payloads};
 use super::{Structure, Value, backscatter, push, push_share, reflecting, spread};
 use crate::Window;
@@ -251,6 +251,7 @@ fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Va
     let tcp = v.tcp.packets.saturating_sub(v.tcp_refusals.packets + accepts) as f64;
     push(out, Metric::SynRate, v.syn.packets as f64 / seconds, tcp);
     push_share(out, Metric::SynShare, v.syn.packets as f64, tcp);
+    push(out, Metric::FilteredOpeningShare, filtered_openings(net), v.syn.packets as f64);
     let kept_alive = kept_alive(net);
     let stray = v.stray.packets.saturating_sub(kept_alive + accepts) as f64;
     let stray_syn_ack = (v.stray_syn_ack.packets - accepts) as f64;

@@ -2,6 +2,7 @@
 
 use super::net::UNIFORM_LEAST;
 use super::spread;
+use crate::feature::net::NetWindow;
 use seawall_model::hash;
 use seawall_model::observation::{Fragment, protocol, tcp_flags};
 use seawall_model::record::PacketRecord;
@@ -11,6 +12,10 @@ use std::net::IpAddr;
 const UNIFORM_FLAGS: f64 = 0.95;
 /// Packets that fit no conversation make up this much of those that are made up.
 const UNFIT: f64 = 0.1;
+
+/// Openings of visitors come from so many kinds of systems, and hardly more than this from one of them.
+const SYSTEMS_LEAST: usize = 2;
+const ONE_SYSTEM: f64 = 0.85;
 
 /// Whether stray TCP is what is left of conversations where a capture holds one packet in many: the
 /// busiest service says about as much as it is told, and not by refusing.
@@ -46,6 +51,23 @@ pub(super) fn accepted_openings(one_way: &[PacketRecord]) -> f64 {
     asked.sort_unstable();
     let answers = of(ACCEPTS).filter(|r| asked.binary_search(&end(r.source, r.source_port)).is_ok()).count();
     answers as f64 / of(ACCEPTS).count().max(1) as f64
+}
+
+/// Of the openings in a capture that holds nothing else of TCP, those that say what systems say, of several
+/// kinds: people's openings look so where a filter has left them alone.
+pub(super) fn filtered_openings(net: &NetWindow) -> f64 {
+    let v = &net.volumes;
+    if v.tcp.packets > v.syn.packets + v.syn_ack.packets {
+        return 0.0;
+    }
+    let records = net.records();
+    let openings =
+        records.iter().filter(|r| r.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN);
+    let layouts: Vec<u64> = openings.map(|r| r.tcp_options).collect();
+    let told = layouts.iter().filter(|options| **options != 0).count() as f64;
+    let share = told / layouts.len().max(1) as f64;
+    let kinds = spread(layouts);
+    if kinds.distinct >= SYSTEMS_LEAST && kinds.top <= ONE_SYSTEM { share } else { 0.0 }
 }
 
 fn end(host: IpAddr, port: u16) -> u64 {
@@ -96,7 +118,9 @@ fn fits_no_conversation(r: &PacketRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Window;
     use seawall_model::Timestamp;
+    use seawall_model::observation::{Observation, Packet};
     use seawall_model::record::PAYLOAD_PREFIX_BYTES;
     use tcp_flags::{ACK, FIN, PSH, RST, SYN};
 
@@ -118,6 +142,27 @@ mod tests {
             payload_prefix: ([0; PAYLOAD_PREFIX_BYTES], 0),
             two_way: false,
         }
+    }
+
+    /// Broke: a healthy site's capture that a filter had left nothing but openings in was called a SYN flood.
+    #[test]
+    fn openings_of_several_systems_and_nothing_else_are_what_a_filter_leaves() {
+        let share = |layouts: &[u64], flags: u8| {
+            let mut window = Window::default();
+            for n in 0..300_u32 {
+                let mut packet = Packet::unknown(Timestamp(0));
+                (packet.source, packet.destination) =
+                    (IpAddr::from(n.to_be_bytes()), IpAddr::from([203, 0, 113, 1]));
+                (packet.protocol, packet.tcp_flags) = (protocol::TCP, if n == 299 { flags } else { SYN });
+                packet.tcp_options = layouts[n as usize % layouts.len()];
+                window.observe(&Observation::Packet(packet), u64::from(n));
+            }
+            filtered_openings(window.net.as_ref().expect("packets"))
+        };
+        assert_eq!(share(&[7, 8, 7], SYN), 1.0);
+        assert_eq!(share(&[7, 8, 7], ACK), 0.0, "the filter left more");
+        assert_eq!(share(&[7], SYN), 0.0, "one program's");
+        assert_eq!(share(&[0], SYN), 0.0, "no system's");
     }
 
     /// Broke: a sampled flood of openings of which the server's answers were captured too was called a reflection.

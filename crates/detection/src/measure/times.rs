@@ -11,6 +11,7 @@ use crate::feature::classify::PathKind;
 use crate::feature::http::LARGE_ANSWER_BYTES;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
+use seawall_model::observation::Method;
 use std::collections::BTreeSet;
 
 /// Added to times before they are compared: what a timer of milliseconds cannot tell is no change.
@@ -28,12 +29,22 @@ const OF_WAY_LEAST: f64 = 20.0;
 const SLOWER: f64 = 1.5;
 const SLOWER_BY_US: f64 = 30_000.0;
 
-/// How long a request kept the service at work, as far as its time tells; `None` where the time is
-/// that of a large answer's transfer.
-pub(super) fn work_us(r: &Sampled) -> Option<u64> {
+/// How long a request took, as far as that is not the transfer of a large answer.
+fn taken_us(r: &Sampled) -> Option<u64> {
     let is_readers = r.response_bytes > LARGE_ANSWER_BYTES || held::is_read_slowly(r);
     let work = !is_readers && !held::is_held_open(r);
     r.duration_us.filter(|_| work).map(|us| us.max(1))
+}
+
+/// How long a request kept the service at work, as far as its time tells. Where the log says when the answer to
+/// what a client sends was there, the time before is that of sending it.
+pub(super) fn work_us(r: &Sampled) -> Option<u64> {
+    taken_us(r).map(|taken| r.upstream_us.filter(|_| sends(r)).map_or(taken, |us| us.clamp(1, taken)))
+}
+
+/// Whether its client sends more than a question.
+fn sends(r: &Sampled) -> bool {
+    matches!(r.method, Method::Post | Method::Put | Method::Patch)
 }
 
 /// Time that requests of the same kinds take in all.
@@ -80,8 +91,8 @@ pub(super) fn compare(service: Option<Times>, now: &[&Sampled], before: &[&Sampl
 /// the log tells both times.
 fn way_excess(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
     let (now, before) = (of_both_times(now), of_both_times(before));
-    let all = same_requests(&now, &before, work_us)?;
-    let service = same_requests(&now, &before, |r| work_us(r).and(r.upstream_us))?;
+    let all = same_requests(&now, &before, taken_us)?;
+    let service = same_requests(&now, &before, |r| taken_us(r).and(r.upstream_us))?;
     let is_slower = all.ratio() >= SLOWER && all.added_us() >= SLOWER_BY_US * all.support;
     let share = 1.0 - service.added_us() / all.added_us();
     (is_slower && all.support >= OF_WAY_LEAST).then_some((share.clamp(0.0, 1.0), all.support))
@@ -90,7 +101,8 @@ fn way_excess(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
 /// What was answered, and of which the log tells when the answer was there and when its client had it.
 fn of_both_times<'a>(records: &[&'a Sampled]) -> Vec<&'a Sampled> {
     let tells = |r: &&Sampled| matches!((r.upstream_us, r.duration_us), (Some(up), Some(all)) if up < all);
-    records.iter().copied().filter(|r| (200..400).contains(&r.status)).filter(tells).collect()
+    let is_answered = |r: &&Sampled| (200..400).contains(&r.status) && !sends(r);
+    records.iter().copied().filter(is_answered).filter(tells).collect()
 }
 
 /// Whether an answer took the service some work: what fails at once says nothing of how fast it is.
@@ -181,6 +193,22 @@ mod tests {
             way_excess(&records.iter().collect::<Vec<_>>(), &before.iter().collect::<Vec<_>>())
         };
         of(now).map(|(share, _)| share)
+    }
+
+    /// Broke: uploads over slow lines were called a flood of costly requests.
+    #[test]
+    fn the_time_that_an_upload_takes_is_not_the_services() {
+        let upload = |upstream_us| {
+            let request = Request {
+                method: Method::Post,
+                duration_us: Some(40_000_000),
+                upstream_us,
+                ..Request::new(Timestamp(0), IpAddr::from([192, 0, 2, 1]))
+            };
+            work_us(&sampled(vec![RequestRecord::from(&request)])[0])
+        };
+        assert_eq!(upload(Some(50_000)), Some(50_000));
+        assert_eq!(upload(None), Some(40_000_000));
     }
 
     /// Broke: a line that loses packets was called a slow service, though the log said how fast that was.

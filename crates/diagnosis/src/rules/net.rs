@@ -102,6 +102,7 @@ pub const TABLE: &[CauseRules] = causes! {
         HandshakeCompletion Below(0.6, 0.15), 3.0 "people's connections complete";
         SynShare Above(0.3, 0.8), 2.0 "hardly anything but openings";
         SynShare Above(0.85, 0.98), 1.5 "nothing follows them";
+        FilteredOpeningShare Above(0.7, 0.95), -8.0 "only openings were captured, and visitors' look like these";
         FailedOpenerCount Above(15.0, 200.0), 2.0 "they come from many addresses";
         FanOutShare Above(0.3, 0.9), -4.0 "the sources try port after port or host after host, as scanners do";
         SynRate Above(100.0, 2000.0), 2.0 "hundreds of openings a second";

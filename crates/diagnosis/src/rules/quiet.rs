@@ -22,6 +22,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ServerErrorShare Shifts(3.0, 8.0), -2.5 "requests fail that used to succeed";
         ClientErrorShare Shifts(4.0, 9.0), -2.0 "requests are refused that used to succeed";
         ServiceTimeRatio Above(1.6, 4.0), -3.0 "the same requests take longer than before";
+        WayExcess Above(0.5, 0.9), -2.5 "answers take longer on their way than before";
         CostPathRise Above(2.0, 6.0), -1.5 "the costliest path is asked for far more often";
         GuesserRequests Above(8.0, 40.0), -2.5 "log-in after log-in by clients that do nothing else";
         WalkerRequests Above(25.0, 150.0), -2.0 "a client takes item after item, in order";

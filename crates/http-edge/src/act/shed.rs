@@ -81,7 +81,7 @@ const PATIENCE_WITHOUT_DEMAND_NS: [i64; CLASSES] = [0, 1_500_000_000, 1_500_000_
 /// Nanoseconds for which strangers may wait while more arrive, before newcomers are sent away.
 const STANDING_NS: i64 = 100_000_000;
 
-/// A figure by which a request may go on.
+/// What is to become of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
     /// To the upstream; [`Shedder::done`] gives the place back.
@@ -160,7 +160,6 @@ struct Window {
     answers: AtomicU64,
     /// Sum of latency over normal, in thousandths.
     ratio_sum: AtomicU64,
-    failures: AtomicU64,
     peak: AtomicU32,
     sent_away: AtomicU32,
 }
@@ -306,9 +305,7 @@ impl Shedder {
         self.abandoned(answer.part);
         let latency_us = answer.latency_ns as f64 / 1e3;
         let normal_us = self.parts.normal_us(answer.part);
-        if answer.failed {
-            self.window.failures.fetch_add(1, Relaxed);
-        } else {
+        if !answer.failed {
             self.parts.learn(answer.part, latency_us, self.lesson());
         }
         let latency_us = if answer.failed { latency_us.max(WORST_RATIO * normal_us) } else { latency_us };
@@ -488,7 +485,6 @@ impl Window {
             begun: AtomicI64::new(now.0),
             answers: AtomicU64::new(0),
             ratio_sum: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
             peak: AtomicU32::new(0),
             sent_away: AtomicU32::new(0),
         }
