@@ -35,7 +35,7 @@ impl Telling {
         let named = |(sender, count): &(std::net::IpAddr, u64)| format!("{count} from {sender}");
         let senders: Vec<String> = self.minute.loudest(NAMED).iter().map(named).collect();
         Some(Told::Noted(format!(
-            "{} requests within a minute were none that is taken (malformed, or too large a head), and refused: {}",
+            "{} malformed or oversized requests were refused within a minute: {}",
             self.minute.requests,
             senders.join(", ")
         )))
