@@ -87,16 +87,20 @@ fn all_along(engine: &Engine, episodes: &[Concluded]) -> Option<Concluded> {
     if engine.baseline.is_some() || !matches!(best.class, Class::Abuse | Class::Demand) {
         return None;
     }
-    let alone = |window: &Window| {
+    let alone = |window: Window| {
         let onset = window.span.map(|s| s.first);
-        let findings = measure::findings(window, None, onset);
-        let diagnosis = diagnose(&findings, &engine.policy);
-        Concluded { findings, diagnosis, named: None, during: window.clone() }
+        judged(engine, measure::findings(&window, None, onset), window)
     };
-    let apart = alone(&engine.parts.well_apart_from(best.onset?, best.end)).diagnosis.verdict;
+    let apart = alone(engine.parts.well_apart_from(best.onset?, best.end)).diagnosis.verdict;
     let is_piece = apart.class == Class::Abuse && (apart.cause == best.cause || best.class == Class::Demand);
-    let whole = is_piece.then(|| alone(&everything(engine, episodes)))?;
+    let whole = is_piece.then(|| alone(everything(engine, episodes)))?;
     (whole.diagnosis.verdict.cause == apart.cause).then_some(whole)
+}
+
+/// What findings amount to.
+fn judged(engine: &Engine, findings: Findings, during: Window) -> Concluded {
+    let diagnosis = diagnose(&findings, &engine.policy);
+    Concluded { findings, diagnosis, named: None, during }
 }
 
 /// All that was seen.
@@ -160,8 +164,7 @@ fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
     let onset = during.span.map(|s| s.first);
     let mut findings = measure::findings(&during, engine.baseline.as_ref(), onset);
     findings.changes = onset.map(|o| engine.changes_near(o)).unwrap_or_default();
-    let diagnosis = diagnose(&findings, &engine.policy);
-    let whole = Concluded { findings, diagnosis, named: None, during };
+    let whole = judged(engine, findings, during);
     match episodes.first() {
         Some(episode) if !outweighs(&whole, episode) => episodes.remove(0),
         _ => whole,
@@ -169,10 +172,9 @@ fn whole(engine: &mut Engine, episodes: &mut Vec<Concluded>) -> Concluded {
 }
 
 /// Whether the whole input says more than its undecided episode, or than a moment of some more demand, which abuse
-/// that goes on all the time does. A
-/// name that the structure alone suggests does not hold if the comparison with the quiet part hardly
-/// considered it, unless that finds no difference at all; and an undecided moment of a long normal input is
-/// no news.
+/// that goes on all the time does. A name that the structure alone suggests does not hold if the comparison with
+/// the quiet part hardly considered it, unless that finds no difference at all; and an undecided moment of a long
+/// normal input is no news.
 fn outweighs(whole: &Concluded, episode: &Concluded) -> bool {
     if episode.is_named() {
         return matches!(whole.diagnosis.verdict.class, Class::Normal | Class::Abuse);
@@ -220,8 +222,7 @@ fn compared(engine: &Engine, during: &Window, quiet: &Window, begins: bool) -> O
         findings.findings.retain(|f| f.metric != Metric::MissingClients);
     }
     findings.changes = engine.changes_near(span.first);
-    let diagnosis = diagnose(&findings, &engine.policy);
-    let concluded = Concluded { findings, diagnosis, named: None, during: during.clone() };
+    let concluded = judged(engine, findings, during.clone());
     concluded.is_named().then_some(concluded)
 }
 

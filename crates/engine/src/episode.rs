@@ -274,10 +274,7 @@ impl Episode {
         if calm {
             return;
         }
-        for (waited, window) in std::mem::take(&mut self.tail) {
-            self.take(waited, window);
-        }
-        self.last_active = second;
+        self.go_on(second);
     }
 
     fn take(&mut self, second: Timestamp, window: Window) {
@@ -415,7 +412,7 @@ impl Episode {
         Some((verdict.cause, lately))
     }
 
-    /// Takes the calm seconds at the end: it was none.
+    /// Takes the seconds that have waited to be known as calm: they are not.
     pub(crate) fn go_on(&mut self, second: Timestamp) {
         for (waited, window) in std::mem::take(&mut self.tail) {
             self.take(waited, window);

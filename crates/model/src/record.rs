@@ -2,7 +2,9 @@
 //! them, and reports quote them.
 
 use crate::Timestamp;
-use crate::observation::{Dns, Fragment, HttpVersion, Method, Packet, Presence, Request};
+use crate::observation::{
+    Dns, Fragment, HttpVersion, Method, Packet, Presence, Request, protocol, tcp_flags,
+};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -115,6 +117,23 @@ impl PacketRecord {
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload_prefix.0[..usize::from(self.payload_prefix.1).min(PAYLOAD_PREFIX_BYTES)]
+    }
+
+    /// Whether it asks for a TCP connection.
+    #[must_use]
+    pub fn opens(&self) -> bool {
+        self.says(tcp_flags::SYN)
+    }
+
+    /// Whether it accepts a TCP connection.
+    #[must_use]
+    pub fn accepts(&self) -> bool {
+        self.says(tcp_flags::SYN | tcp_flags::ACK)
+    }
+
+    /// Whether it is TCP with these of SYN and ACK.
+    fn says(&self, flags: u8) -> bool {
+        self.protocol == protocol::TCP && self.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == flags
     }
 }
 

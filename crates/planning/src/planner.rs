@@ -215,7 +215,7 @@ impl Draft<'_> {
     }
 
     fn add(&mut self, placed: Placed, scope: Scope, forecast: Forecast, step: Step) {
-        let id = format!("m{}", self.measures.len() + 1);
+        let id = measure_id(self.measures.len());
         self.harm += self.spends(step, &forecast);
         let verdict = &self.input.diagnosis.verdict;
         self.report.reasons.push((id.clone(), placed.reason));
@@ -464,24 +464,20 @@ impl Draft<'_> {
 
     /// A refusal that stops more than the limit above it, and hits no more of normal traffic, goes first.
     fn put_the_stronger_first(&mut self) {
-        let mut order: Vec<usize> = (0..self.measures.len()).collect();
-        for end in 1..order.len() {
+        let measures = &mut self.measures;
+        let reasons = &mut self.report.reasons;
+        for end in 1..measures.len() {
             let mut at = end;
-            while at > 0 && outdoes(&self.measures[order[at]], &self.measures[order[at - 1]]) {
-                order.swap(at, at - 1);
+            while at > 0 && outdoes(&measures[at], &measures[at - 1]) {
+                measures.swap(at, at - 1);
+                reasons.swap(at, at - 1);
                 at -= 1;
             }
         }
-        let reasons = std::mem::take(&mut self.report.reasons);
-        let (mut measures, mut told) = (Vec::new(), Vec::new());
-        for (number, at) in order.into_iter().enumerate() {
-            let (mut measure, id) = (self.measures[at].clone(), format!("m{}", number + 1));
-            let reason = reasons.iter().find(|(of, _)| *of == measure.id);
-            told.extend(reason.map(|(_, reason)| (id.clone(), reason.clone())));
-            measure.id = id;
-            measures.push(measure);
+        for (number, (measure, (of, _))) in measures.iter_mut().zip(reasons).enumerate() {
+            measure.id = measure_id(number);
+            of.clone_from(&measure.id);
         }
-        (self.measures, self.report.reasons) = (measures, told);
     }
 
     fn cause(&self) -> Cause {
@@ -497,6 +493,11 @@ struct Placed {
     limit: Option<Limit>,
     /// The scope, where the action can only have another than the rung's.
     scope: Option<Scope>,
+}
+
+/// Measures are called by their places, from the first.
+fn measure_id(place: usize) -> String {
+    format!("m{}", place + 1)
 }
 
 /// Texts from outside are cut before they stand in a plan.

@@ -36,9 +36,7 @@ const TO_ONE: f64 = 0.6;
 const CONVERSING: f64 = 0.2;
 
 pub(super) fn measure(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
-    const ACCEPTS: u8 = tcp_flags::SYN | tcp_flags::ACK;
-    let accepts = |r: &&PacketRecord| r.protocol == protocol::TCP && r.tcp_flags & ACCEPTS == ACCEPTS;
-    let answers: Vec<&PacketRecord> = one_way.iter().filter(accepts).collect();
+    let answers: Vec<&PacketRecord> = one_way.iter().filter(|r| r.accepts()).collect();
     let of = |key: &dyn Fn(&PacketRecord) -> u64| spread(answers.iter().map(|r| key(r)).collect());
     let servers = of(&|r| hash::address(r.source)).distinct;
     let networks = of(&|r| hash::address(Prefix::network_of(r.destination).address())).distinct;
@@ -67,8 +65,7 @@ pub(super) fn answers(one_way: &[PacketRecord], out: &mut Vec<Value>) {
 
 /// TCP that opens nothing.
 fn is_stray(r: &PacketRecord) -> bool {
-    const OPENS: u8 = tcp_flags::SYN | tcp_flags::ACK;
-    r.protocol == protocol::TCP && r.fragment != Fragment::Later && r.tcp_flags & OPENS != tcp_flags::SYN
+    r.protocol == protocol::TCP && r.fragment != Fragment::Later && !r.opens()
 }
 
 /// What comes back from a web port at once: a connection is accepted or refused, or a page is there.

@@ -9,7 +9,7 @@ use crate::feature::service;
 use seawall_model::hash;
 use seawall_model::math;
 use seawall_model::metric::Metric;
-use seawall_model::observation::{ConnectionEvent, protocol, tcp_flags};
+use seawall_model::observation::{ConnectionEvent, protocol};
 use seawall_model::record::PacketRecord;
 use std::net::IpAddr;
 
@@ -27,7 +27,7 @@ const TLS_SETTING_UP: std::ops::RangeInclusive<u8> = 20..=22;
 /// A source that fails on this many ports or hosts fans out.
 const FAN_OUT_LEAST: f64 = 8.0;
 
-pub(super) fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+pub(super) fn connections(net: &NetWindow, records: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     use ConnectionEvent::{
         CertificateRefused, Closed, Established, HalfOpenExpired, Http2Abuse, Idle, Refused, Reset, SlowRead,
         SlowRequest, TlsAbandoned, TlsHello,
@@ -41,7 +41,7 @@ pub(super) fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     // Logs of proxies tell of connections only when they end.
     let opened = count(Established).max(count(Closed));
     push(out, Metric::ConnectionRate, opened / seconds, opened);
-    push(out, Metric::ConnectionsPerHost, opened / seconds * to_the_busiest(&net.records()), opened);
+    push(out, Metric::ConnectionsPerHost, opened / seconds * to_the_busiest(records), opened);
     push(out, Metric::ConnectionCount, opened, opened);
     push_share(out, Metric::ShortConnectionShare, net.short_connections as f64, count(Closed));
     push_share(out, Metric::ResetShare, count(Reset), count(Established));
@@ -66,9 +66,8 @@ pub(super) fn connections(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
 /// Share of the openings that go to one host; all of them, where no opening was sampled. Who looks whether many
 /// services are up opens as many connections as a flood does, and a few of them to each.
 fn to_the_busiest(records: &[PacketRecord]) -> f64 {
-    const OPENS: u8 = tcp_flags::SYN | tcp_flags::ACK;
-    let opens = |r: &&PacketRecord| r.protocol == protocol::TCP && r.tcp_flags & OPENS == tcp_flags::SYN;
-    let hosts = spread(records.iter().filter(opens).map(|r| hash::address(r.destination)).collect());
+    let opened = records.iter().filter(|r| r.opens());
+    let hosts = spread(opened.map(|r| hash::address(r.destination)).collect());
     if hosts.total == 0 { 1.0 } else { hosts.top }
 }
 
@@ -119,7 +118,7 @@ fn openers(net: &NetWindow, sorted: &[&(u64, HostProfile)], out: &mut Vec<Value>
 /// Requests that cannot be read show as small segments to a web port, each with an answer of its
 /// own. Only an exchange in step counts: downloads have many packets back for each, uploads few.
 /// Floods send the same request again, so that their messages have one length.
-pub(super) fn messages(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
+pub(super) fn messages(net: &NetWindow, records: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let peak_per_client =
         net.hosts.sorted().iter().map(|(_, h)| f64::from(h.peak_messages_per_s)).fold(0.0, f64::max);
     let (asked, answered) = (net.volumes.messages.packets as f64, net.volumes.message_answers.packets as f64);
@@ -127,14 +126,13 @@ pub(super) fn messages(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
     let factor = if in_step { 1.0 } else { 0.0 };
     push(out, Metric::PeakMessagesPerClient, factor * peak_per_client, asked);
     push(out, Metric::MessageRate, factor * asked / seconds, asked);
-    let records = net.records();
     let is_message = |r: &&PacketRecord| {
         r.protocol == protocol::TCP
             && r.two_way
             && r.payload().first().is_some_and(|first| !TLS_SETTING_UP.contains(first))
             && service::is_web_port(r.destination_port)
     };
-    unheard(&records, net.volumes.all.packets as f64 / records.len().max(1) as f64 / seconds, out);
+    unheard(records, net.volumes.all.packets as f64 / records.len().max(1) as f64 / seconds, out);
     let lengths: Vec<u64> = records.iter().filter(is_message).map(|r| u64::from(r.length_bytes)).collect();
     if lengths.len() >= UNIFORM_LEAST {
         let (n, top) = (lengths.len() as f64, spread(lengths).top);
@@ -207,7 +205,7 @@ mod tests {
     use super::*;
     use crate::Window;
     use seawall_model::Timestamp;
-    use seawall_model::observation::{FlowState, Fragment, Observation, Packet};
+    use seawall_model::observation::{FlowState, Fragment, Observation, Packet, tcp_flags};
 
     /// Broke: a monitor that looked at many services by opening a connection was called a flood of connections.
     #[test]

@@ -155,6 +155,7 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
     push(out, Metric::WalkerCount, count_of(&client::walks), known);
     push(out, Metric::GuesserRequests, requests_of(&client::is_guesser), known);
     let probing = requests_of(&client::is_prober);
+    // Where nobody probes, that few requests do says nothing against a scan of another kind.
     if probing > 0.0 {
         push(out, Metric::ProberRequests, probing, known);
     }
@@ -422,15 +423,10 @@ pub(super) fn compare(
         beside_people: client::are_beside_people(now.profiles.sorted().iter().map(|(_, p)| p)),
         times_slower: service.map_or(1.0, |times| times.ratio()),
     };
-    let mut times = Vec::new();
-    times::compare(service, &now_answered, &before_answered, &mut times);
-    for value in times {
-        let usual = (value.metric != Metric::WayExcess).then_some(1.0);
-        add(value.metric, value.value, usual, value.support);
-    }
     for (metric, value, support) in sides.measure() {
         add(metric, value, None, support);
     }
+    times::compare(service, &now_answered, &before_answered, findings);
     hosts::forget_made_up(now_records, before_records, findings);
     compare_clients(&sides, (now, during.seconds()), (before, reference.seconds()), findings);
     let mut add = |metric, observed: f64, expected, support| {
@@ -447,7 +443,6 @@ pub(super) fn compare(
     if let Some((rise, support)) = asking::poll_rise(now, before) {
         add(Metric::PollRise, rise, Some(1.0), support);
     }
-    times::expect_median_of_same_requests(findings, service);
     let returning = findings.observed(Metric::ReturningShare).unwrap_or_default();
     let through_nodes = now.clients.count() >= NODES_LEAST
         && returning >= THROUGH_NODES

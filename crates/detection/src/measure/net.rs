@@ -42,23 +42,23 @@ pub(super) fn measure(
     out: &mut Vec<Value>,
     structure: &mut Structure,
 ) {
-    let one_way = net.one_way_records();
+    let (records, one_way) = (&net.records(), &net.one_way_records());
     volumes(net, seconds, out);
-    silent_hosts(net, &one_way, seconds, out);
-    protocols(net, &one_way, seconds, out);
-    reflection(net, &one_way, seconds, out, structure);
-    reflecting::measure(net, seconds, out, structure);
-    tcp(net, &one_way, seconds, out);
-    connections(net, seconds, out);
+    silent_hosts(net, one_way, seconds, out);
+    protocols(net, records, one_way, seconds, out);
+    reflection(net, one_way, seconds, out, structure);
+    reflecting::measure(net, records, seconds, out, structure);
+    tcp(net, records, one_way, seconds, out);
+    connections(net, records, seconds, out);
     lossy_clients(net, out);
     hosts(net, out);
     if net.volumes.messages.packets > UNREAD_MESSAGES * requests {
-        messages(net, seconds, out);
+        messages(net, records, seconds, out);
     }
-    uniform_payloads(&one_way, out);
-    random_payloads(&one_way, out);
-    destinations(net, &one_way, out, structure);
-    spoofing(net, structure);
+    uniform_payloads(one_way, out);
+    random_payloads(one_way, out);
+    destinations(net, one_way, out, structure);
+    spoofing(net, records, structure);
 }
 
 fn volumes(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
@@ -78,12 +78,11 @@ fn volumes(net: &NetWindow, seconds: f64, out: &mut Vec<Value>) {
 /// ICMP that answers nothing, to the host that gets most of it. Who watches many hosts asks each of
 /// them now and then and hears from all; a flood asks one. What a router answers on the way asks
 /// nothing of the host behind it.
-fn icmp_per_host(net: &NetWindow) -> f64 {
+fn icmp_per_host(net: &NetWindow, records: &[PacketRecord]) -> f64 {
     let v = &net.volumes;
     let errors = v.icmp_errors_known.packets;
     let answers = v.icmp_echo_reply.packets + errors + errors.min(v.icmp_echo.packets);
     let asks = v.icmp.packets.saturating_sub(answers) as f64;
-    let records = net.records();
     let is_ask = |r: &&PacketRecord| match r.protocol {
         _ if r.two_way && is_icmp_error(r.protocol, r.icmp_type) => false,
         protocol::ICMP => r.icmp_type != 0,
@@ -97,7 +96,7 @@ fn icmp_per_host(net: &NetWindow) -> f64 {
 /// Hosts at which somebody knocks now and then and that never answer, as those of an unused network.
 fn silent_hosts(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
     let knocks = |r: &&PacketRecord| match r.protocol {
-        protocol::TCP => r.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN,
+        protocol::TCP => r.opens(),
         protocol::UDP => {
             !service::is_service_port(r.source_port)
                 && !r.destination.is_multicast()
@@ -119,7 +118,13 @@ fn silent_hosts(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &m
     push(out, Metric::SilentHostCount, count, hosts.total as f64);
 }
 
-fn protocols(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
+fn protocols(
+    net: &NetWindow,
+    records: &[PacketRecord],
+    one_way: &[PacketRecord],
+    seconds: f64,
+    out: &mut Vec<Value>,
+) {
     let v = &net.volumes;
     let n = v.all.packets as f64;
     push_share(out, Metric::UdpShare, v.udp.packets as f64, n);
@@ -133,7 +138,7 @@ fn protocols(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut 
     );
     push(out, Metric::FragmentRate, v.fragments.packets as f64 / seconds, n);
     push(out, Metric::IcmpRate, v.icmp.packets as f64 / seconds, n);
-    push(out, Metric::IcmpPerHost, icmp_per_host(net) / seconds, v.icmp.packets as f64);
+    push(out, Metric::IcmpPerHost, icmp_per_host(net, records) / seconds, v.icmp.packets as f64);
     let (replies, errors) = (v.icmp_echo_reply.packets, v.icmp_errors_known.packets);
     let pairs = v.icmp_echo.packets.min(replies + errors);
     let answered = 2 * pairs + errors.saturating_sub(pairs.saturating_sub(replies));
@@ -245,13 +250,19 @@ fn kept_alive(net: &NetWindow) -> u64 {
     if is_silent { v.bare_answers.packets.min(v.stray.packets) } else { 0 }
 }
 
-fn tcp(net: &NetWindow, one_way: &[PacketRecord], seconds: f64, out: &mut Vec<Value>) {
+fn tcp(
+    net: &NetWindow,
+    records: &[PacketRecord],
+    one_way: &[PacketRecord],
+    seconds: f64,
+    out: &mut Vec<Value>,
+) {
     let v = &net.volumes;
     let accepts = (v.stray_syn_ack.packets as f64 * accepted_openings(one_way)) as u64;
     let tcp = v.tcp.packets.saturating_sub(v.tcp_refusals.packets + accepts) as f64;
     push(out, Metric::SynRate, v.syn.packets as f64 / seconds, tcp);
     push_share(out, Metric::SynShare, v.syn.packets as f64, tcp);
-    push(out, Metric::FilteredOpeningShare, filtered_openings(net), v.syn.packets as f64);
+    push(out, Metric::FilteredOpeningShare, filtered_openings(net, records), v.syn.packets as f64);
     let kept_alive = kept_alive(net);
     let stray = v.stray.packets.saturating_sub(kept_alive + accepts) as f64;
     let stray_syn_ack = (v.stray_syn_ack.packets - accepts) as f64;
@@ -357,11 +368,10 @@ fn describe(packets: &[&PacketRecord], with_ports: &[&&PacketRecord], carpet: bo
 
 /// Whose packets make up a flood: one host's, those of many, or of addresses with a packet or two each, none of
 /// which ever completes anything. Looked at kind by kind, as visitors go on beside it.
-fn spoofing(net: &NetWindow, structure: &mut Structure) {
+fn spoofing(net: &NetWindow, records: &[PacketRecord], structure: &mut Structure) {
     use tcp_flags::{ACK, SYN};
     let v = &net.volumes;
     let established = net.event(ConnectionEvent::Established) as f64;
-    let records = net.records();
     let is_tcp = |r: &PacketRecord| r.protocol == protocol::TCP && r.fragment != Fragment::Later;
     let is_icmp = |r: &PacketRecord| {
         matches!((r.protocol, r.icmp_type), (protocol::ICMP, 1..) | (protocol::ICMPV6, ..=128))
@@ -369,7 +379,7 @@ fn spoofing(net: &NetWindow, structure: &mut Structure) {
     let is_udp = |r: &PacketRecord| r.protocol == protocol::UDP && !r.two_way;
     type Kind<'k> = (Cause, u64, &'k dyn Fn(&PacketRecord) -> bool);
     let kinds: [Kind<'_>; 5] = [
-        (Cause::SynFlood, v.syn.packets, &|r| is_tcp(r) && r.tcp_flags & (SYN | ACK) == SYN),
+        (Cause::SynFlood, v.syn.packets, &|r| is_tcp(r) && r.opens()),
         (Cause::TcpFlagFlood, v.stray.packets, &|r| {
             is_tcp(r) && !r.two_way && r.tcp_flags & (SYN | ACK) != SYN
         }),

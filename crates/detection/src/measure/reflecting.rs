@@ -75,10 +75,15 @@ impl Exchange {
     }
 }
 
-pub(super) fn measure(net: &NetWindow, seconds: f64, out: &mut Vec<Value>, structure: &mut Structure) {
-    let records = net.records();
-    let exchanges = exchanges(&records);
-    let few_servers = answering_hosts(&records) <= LEAST;
+pub(super) fn measure(
+    net: &NetWindow,
+    records: &[PacketRecord],
+    seconds: f64,
+    out: &mut Vec<Value>,
+    structure: &mut Structure,
+) {
+    let exchanges = exchanges(records);
+    let few_servers = answering_hosts(records) <= LEAST;
     let mut reflecting: Vec<(&'static str, &Exchange)> = exchanges
         .iter()
         .filter(|((_, service), exchange)| few_servers && exchange.is_reflection(*service))

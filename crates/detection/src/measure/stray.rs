@@ -41,29 +41,22 @@ pub(super) fn converses(one_way: &[PacketRecord]) -> bool {
 /// Of the connections that are accepted though none was seen to be asked for, those of services that are asked:
 /// where a capture holds one packet in many, it misses most of the openings that it holds the answers to.
 pub(super) fn accepted_openings(one_way: &[PacketRecord]) -> f64 {
-    const OPENS: u8 = tcp_flags::SYN;
-    const ACCEPTS: u8 = tcp_flags::SYN | tcp_flags::ACK;
-    let of = |flags: u8| {
-        let is_of = move |r: &&PacketRecord| r.protocol == protocol::TCP && r.tcp_flags & ACCEPTS == flags;
-        one_way.iter().filter(is_of)
-    };
-    let mut asked: Vec<u64> = of(OPENS).map(|r| end(r.destination, r.destination_port)).collect();
+    let opened = one_way.iter().filter(|r| r.opens());
+    let mut asked: Vec<u64> = opened.map(|r| end(r.destination, r.destination_port)).collect();
     asked.sort_unstable();
-    let answers = of(ACCEPTS).filter(|r| asked.binary_search(&end(r.source, r.source_port)).is_ok()).count();
-    answers as f64 / of(ACCEPTS).count().max(1) as f64
+    let accepted = || one_way.iter().filter(|r| r.accepts());
+    let answers = accepted().filter(|r| asked.binary_search(&end(r.source, r.source_port)).is_ok()).count();
+    answers as f64 / accepted().count().max(1) as f64
 }
 
 /// Of the openings in a capture that holds nothing else of TCP, those that say what systems say, of several
 /// kinds: people's openings look so where a filter has left them alone.
-pub(super) fn filtered_openings(net: &NetWindow) -> f64 {
+pub(super) fn filtered_openings(net: &NetWindow, records: &[PacketRecord]) -> f64 {
     let v = &net.volumes;
     if v.tcp.packets > v.syn.packets + v.syn_ack.packets {
         return 0.0;
     }
-    let records = net.records();
-    let openings =
-        records.iter().filter(|r| r.tcp_flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN);
-    let layouts: Vec<u64> = openings.map(|r| r.tcp_options).collect();
+    let layouts: Vec<u64> = records.iter().filter(|r| r.opens()).map(|r| r.tcp_options).collect();
     let told = layouts.iter().filter(|options| **options != 0).count() as f64;
     let share = told / layouts.len().max(1) as f64;
     let kinds = spread(layouts);
@@ -157,7 +150,8 @@ mod tests {
                 packet.tcp_options = layouts[n as usize % layouts.len()];
                 window.observe(&Observation::Packet(packet), u64::from(n));
             }
-            filtered_openings(window.net.as_ref().expect("packets"))
+            let net = window.net.as_ref().expect("packets");
+            filtered_openings(net, &net.records())
         };
         assert_eq!(share(&[7, 8, 7], SYN), 1.0);
         assert_eq!(share(&[7, 8, 7], ACK), 0.0, "the filter left more");

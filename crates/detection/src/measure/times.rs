@@ -4,9 +4,9 @@
 //! Innocent look-alikes: another mix of requests makes the median longer and no request slower, so only kinds
 //! that both periods have are compared; large answers and slow readers take time that is theirs.
 
+use super::held;
 use super::http::part_class;
 use super::sampled::Sampled;
-use super::{Value, held, push};
 use crate::feature::classify::PathKind;
 use crate::feature::http::LARGE_ANSWER_BYTES;
 use seawall_model::finding::{Finding, Findings};
@@ -72,18 +72,29 @@ pub(super) fn service_times(now: &[&Sampled], before: &[&Sampled]) -> Option<Tim
     same_requests(now, before, work_us)
 }
 
-/// Time to answer, against before: of all requests, of assets, and how much of what was added is the way's.
-pub(super) fn compare(service: Option<Times>, now: &[&Sampled], before: &[&Sampled], out: &mut Vec<Value>) {
+/// Findings about the time to answer, against before: of all requests, of assets, and how much of what was added
+/// is the way's.
+pub(super) fn compare(
+    service: Option<Times>,
+    now: &[&Sampled],
+    before: &[&Sampled],
+    findings: &mut Findings,
+) {
+    expect_median_of_same_requests(findings, service);
     let Some(service) = service else { return };
-    push(out, Metric::ServiceTimeRatio, service.ratio(), service.support);
+    let onset = findings.onset;
+    let mut add = |metric, observed, expected, support| {
+        findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
+    };
+    add(Metric::ServiceTimeRatio, service.ratio(), Some(1.0), service.support);
     let assets = service_times(&only_assets(now), &only_assets(before));
     if let Some(assets) = assets.filter(|a| a.support >= OF_WAY_LEAST)
         && service.ratio() < WORK_SLOWER * assets.ratio()
     {
-        push(out, Metric::AssetTimeRatio, assets.ratio(), assets.support);
+        add(Metric::AssetTimeRatio, assets.ratio(), Some(1.0), assets.support);
     }
     if let Some((share, support)) = way_excess(now, before) {
-        push(out, Metric::WayExcess, share, support);
+        add(Metric::WayExcess, share, None, support);
     }
 }
 
@@ -155,7 +166,7 @@ fn only_assets<'a>(records: &[&'a Sampled]) -> Vec<&'a Sampled> {
 /// that came or went changes the median and makes nothing slower.
 ///
 /// Where hardly any are of the same kinds, nothing is expected.
-pub(super) fn expect_median_of_same_requests(findings: &mut Findings, service: Option<Times>) {
+fn expect_median_of_same_requests(findings: &mut Findings, service: Option<Times>) {
     let is_median = |f: &&mut Finding| f.metric == Metric::DurationMedian && f.expected.is_some();
     let Some(median) = findings.findings.iter_mut().find(is_median) else { return };
     match service {

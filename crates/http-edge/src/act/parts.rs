@@ -148,33 +148,33 @@ impl Parts {
 
     /// A request for a part arrives.
     pub(super) fn arrives(&self, part: u8) {
-        self.arrivals[at(part)].add();
+        self.arrivals[usize::from(part)].add();
     }
 
     /// A request goes to the upstream.
     pub(super) fn begin(&self, part: u8) {
-        self.under_way[at(part)].fetch_add(1, Relaxed);
+        self.under_way[usize::from(part)].fetch_add(1, Relaxed);
     }
 
     /// It is over.
     pub(super) fn end(&self, part: u8) {
-        less(&self.under_way[at(part)]);
+        less(&self.under_way[usize::from(part)]);
     }
 
     pub(super) fn under_way(&self, part: u8) -> u32 {
-        self.under_way[at(part)].load(Relaxed)
+        self.under_way[usize::from(part)].load(Relaxed)
     }
 
     /// How many requests for the part there may be at once, where it has a limit of its own.
     pub(super) fn cap(&self, part: u8) -> Option<f64> {
-        Some(f64::from_bits(self.caps[at(part)].load(Relaxed))).filter(|cap| *cap > 0.0)
+        Some(f64::from_bits(self.caps[usize::from(part)].load(Relaxed))).filter(|cap| *cap > 0.0)
     }
 
     /// An answer took so many times as long as usual, which is so many microseconds more.
     pub(super) fn answered(&self, part: u8, ratio: f64, excess_us: f64) {
-        self.answers[at(part)].fetch_add(1_000, Relaxed);
-        self.ratio_sum[at(part)].fetch_add((ratio * 1e3) as u64, Relaxed);
-        self.excess_us[at(part)].fetch_add(excess_us.clamp(0.0, MOST_EXCESS_US) as u64, Relaxed);
+        self.answers[usize::from(part)].fetch_add(1_000, Relaxed);
+        self.ratio_sum[usize::from(part)].fetch_add((ratio * 1e3) as u64, Relaxed);
+        self.excess_us[usize::from(part)].fetch_add(excess_us.clamp(0.0, MOST_EXCESS_US) as u64, Relaxed);
     }
 
     /// A window of so many seconds is over, calm or not, in which the site as a whole was too slow or not.
@@ -241,11 +241,11 @@ impl Parts {
 
     /// Mean latency in calm times, in microseconds; 0: not known.
     pub(super) fn normal_us(&self, part: u8) -> f64 {
-        mean_of(self.normal[at(part)].load(Relaxed))
+        mean_of(self.normal[usize::from(part)].load(Relaxed))
     }
 
     pub(super) fn learn(&self, part: u8, latency_us: f64, lesson: Lesson) {
-        let slot = &self.normal[at(part)];
+        let slot = &self.normal[usize::from(part)];
         let before = slot.load(Relaxed);
         let count = before >> 32;
         if count >= YOUNG && lesson != Lesson::Calm {
@@ -273,12 +273,12 @@ impl Parts {
 
     /// Whether requests of a part wait and do not work, and are no more than do no harm.
     pub(super) fn is_known_to_wait(&self, part: u8, ceiling: u32) -> bool {
-        let slot = self.normal[at(part)].load(Relaxed);
+        let slot = self.normal[usize::from(part)].load(Relaxed);
         if slot >> 32 < YOUNG || mean_of(slot) < WAITS_US {
             return false;
         }
-        let most = f64::from(self.borne[at(part)].load(Relaxed)) * KEPT_OVER_USED;
-        f64::from(self.under_way[at(part)].load(Relaxed)) < most.min(f64::from(ceiling))
+        let most = f64::from(self.borne[usize::from(part)].load(Relaxed)) * KEPT_OVER_USED;
+        f64::from(self.under_way[usize::from(part)].load(Relaxed)) < most.min(f64::from(ceiling))
     }
 }
 
@@ -292,10 +292,6 @@ fn faded(count: &AtomicU64) -> f64 {
     let all = count.load(Relaxed);
     count.fetch_sub(all - (all as f64 * LEFT) as u64, Relaxed);
     all as f64
-}
-
-fn at(part: u8) -> usize {
-    usize::from(part) % PARTS
 }
 
 fn mean_of(slot: u64) -> f64 {

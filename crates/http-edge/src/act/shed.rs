@@ -21,7 +21,8 @@
 //!
 //! Where one part of the site is slow and others that are asked for too are as fast as ever, it is that
 //! part alone whose requests are held back: a limit of its own follows its latency in the same way, as long
-//! as more arrive than in calm times, until it is as wide as the site's. Who waits for such a part is in nobody's way.
+//! as more arrive than in calm times, until it is as wide as the site's. Who waits for such a part is in
+//! nobody's way.
 //!
 //! Who goes first: five classes by [`Standing`], a better one always before a worse one; whom the
 //! policy names is let in whatever the limit. A class

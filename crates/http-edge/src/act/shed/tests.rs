@@ -340,8 +340,8 @@ struct Draws(u64);
 impl Draws {
     /// Below one.
     fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f64 / f64::from(1 << 24)
+        self.0 += 1;
+        (seawall_model::hash::mix(self.0) >> 40) as f64 / f64::from(1 << 24)
     }
 }
 
