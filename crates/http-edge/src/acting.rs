@@ -393,7 +393,7 @@ impl Acting {
         let pass = Pass {
             shedder,
             memory: &self.memory,
-            part: part_of(request, sighting.kind),
+            part: part_of(self.seed, request, sighting.kind),
             sighting,
             cap,
             begun,
@@ -522,7 +522,7 @@ impl Acting {
                 let gate = self.gate.load();
                 let shown = act::gate::cookie_value(request.cookie);
                 let number = shown.and_then(|ticket| gate.place(request, ticket, now).ok());
-                let number = number.unwrap_or_else(|| room.arrive());
+                let number = room.arrive(number);
                 let ahead = match room.show(number, admitted_per_s, now) {
                     Place::Come => return None,
                     Place::Ahead(ahead) => ahead,

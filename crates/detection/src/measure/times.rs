@@ -101,7 +101,11 @@ pub(super) fn compare(
 /// Of the time that requests take longer than before, what passed after their answers had begun. Known where
 /// the log tells both times.
 fn way_excess(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
-    let (now, before) = (of_both_times(now), of_both_times(before));
+    let (now, before) = (answered(now), answered(before));
+    if !now.iter().chain(&before).any(|r| r.upstream_us < r.duration_us) {
+        // One time, kept as both.
+        return None;
+    }
     let all = same_requests(&now, &before, taken_us)?;
     let service = same_requests(&now, &before, |r| taken_us(r).and(r.upstream_us))?;
     let is_slower = all.ratio() >= SLOWER && all.added_us() >= SLOWER_BY_US * all.support;
@@ -109,11 +113,12 @@ fn way_excess(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
     (is_slower && all.support >= OF_WAY_LEAST).then_some((share.clamp(0.0, 1.0), all.support))
 }
 
-/// What was answered, and of which the log tells when the answer was there and when its client had it.
-fn of_both_times<'a>(records: &[&'a Sampled]) -> Vec<&'a Sampled> {
-    let tells = |r: &&Sampled| matches!((r.upstream_us, r.duration_us), (Some(up), Some(all)) if up < all);
+/// What was answered, with when the answer was there and when its client had it. For small answers, and in a
+/// log of milliseconds, that is often the same moment.
+fn answered<'a>(records: &[&'a Sampled]) -> Vec<&'a Sampled> {
+    let is_timed = |r: &&Sampled| r.upstream_us.is_some() && r.upstream_us <= r.duration_us;
     let is_answered = |r: &&Sampled| (200..400).contains(&r.status) && !sends(r);
-    records.iter().copied().filter(is_answered).filter(tells).collect()
+    records.iter().copied().filter(is_answered).filter(is_timed).collect()
 }
 
 /// Whether an answer took the service some work: what fails at once says nothing of how fast it is.
@@ -228,5 +233,17 @@ mod tests {
         assert!(way_of(&requests(400_000, 21_000)).is_some_and(|share| share > 0.99));
         assert!(way_of(&requests(400_000, 390_000)).is_some_and(|share| share < 0.01));
         assert_eq!(way_of(&requests(40_000, 20_000)), None, "hardly slower");
+    }
+
+    /// Broke: answers that were with their clients within the same millisecond were left out, so that the few
+    /// that were not made a fast way look slow.
+    #[test]
+    fn answers_that_are_there_at_once_count_for_the_way_too() {
+        let mut now = requests(20_000, 20_000);
+        let tenth = now.len() / 10;
+        now.splice(..tenth, requests(400_000, 21_000).into_iter().take(tenth));
+        assert_eq!(way_of(&now), None);
+        let one_time = requests(400_000, 400_000);
+        assert!(way_of(&one_time).is_some_and(|share| share < 0.01), "the log tells both times elsewhere");
     }
 }

@@ -38,16 +38,17 @@ const WAITS_US: f64 = 2_000_000.0;
 
 /// The part of the site a request belongs to, for what latency is normal there: the first word of its path,
 /// and of an interface some more, but no numbers. What changes something takes another time than what only
-/// reads.
+/// reads. `key` must be unknown to clients, so that nobody can choose paths that share the part of
+/// another, and stay the same for as long as what is learnt of parts is kept.
 #[must_use]
-pub fn part_of(request: &Request<'_>, kind: PathKind) -> u8 {
+pub fn part_of(key: u64, request: &Request<'_>, kind: PathKind) -> u8 {
     let levels = if kind == PathKind::Api { LEVELS_OF_INTERFACE } else { 1 };
     let rest = request.path.strip_prefix(b"/").unwrap_or(request.path);
     let words = rest.split(|b| *b == b'/').take(levels).enumerate();
     let named = words.filter(|(level, word)| *level == 0 || !is_number(word));
     let writes = matches!(request.method, Method::Post | Method::Put | Method::Patch | Method::Delete);
     let kind = hash::combine(kind as u64, u64::from(writes));
-    let part = named.fold(kind, |part, (_, word)| hash::combine(part, hash::bytes(word)));
+    let part = named.fold(kind, |part, (_, word)| hash::combine(part, hash::keyed(key, word)));
     (part % PARTS as u64) as u8
 }
 
@@ -156,13 +157,15 @@ impl Parts {
         self.under_way[usize::from(part)].fetch_add(1, Relaxed);
     }
 
+    /// The same, if fewer than so many for the part are there. Says whether it does.
+    pub(super) fn begin_within(&self, part: u8, places: u32) -> bool {
+        let slot = &self.under_way[usize::from(part)];
+        slot.fetch_update(Relaxed, Relaxed, |n| (n < places).then_some(n + 1)).is_ok()
+    }
+
     /// It is over.
     pub(super) fn end(&self, part: u8) {
         less(&self.under_way[usize::from(part)]);
-    }
-
-    pub(super) fn under_way(&self, part: u8) -> u32 {
-        self.under_way[usize::from(part)].load(Relaxed)
     }
 
     /// How many requests for the part there may be at once, where it has a limit of its own.
@@ -303,13 +306,44 @@ mod tests {
     use super::*;
     use std::net::IpAddr;
 
+    fn part_under(key: u64, path: &str, kind: PathKind) -> u8 {
+        let request = Request { path: path.as_bytes(), ..Request::new(IpAddr::from([192, 0, 2, 1])) };
+        part_of(key, &request, kind)
+    }
+
+    /// Broke: whoever knew the source could flood paths that share the part, and so the limit, of the
+    /// log-in page.
+    #[test]
+    fn paths_that_share_a_part_under_one_key_do_not_under_others() {
+        let shares = |key, path: &str| {
+            part_under(key, path, PathKind::Page) == part_under(key, "/login", PathKind::Page)
+        };
+        let chosen: Vec<String> = (0..40_000).map(|n| format!("/x{n}")).filter(|p| shares(1, p)).collect();
+        assert!(chosen.len() > 100, "{}", chosen.len());
+        let still = chosen.iter().filter(|path| shares(2, path)).count();
+        assert!(still * 20 < chosen.len(), "{still} of {}", chosen.len());
+    }
+
+    /// Broke: threads that asked at the same moment all found the room that there was for one.
+    #[test]
+    fn threads_together_take_no_more_places_of_a_part_than_there_are() {
+        const PLACES: u32 = 10;
+        for _ in 0..200 {
+            let parts = Parts::new();
+            let begun: usize = std::thread::scope(|scope| {
+                let asks = || (0..PLACES).filter(|_| parts.begin_within(3, PLACES)).count();
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(asks)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            });
+            assert_eq!((begun, parts.under_way[3].load(Relaxed)), (PLACES as usize, PLACES));
+        }
+    }
+
     /// Broke: an export took ten times as long as other calls of the same interface, which passed for a
     /// flood that makes it slow: the export was put off.
     #[test]
     fn calls_of_an_interface_are_parts_of_their_own() {
-        let part = |path: &'static str, kind| {
-            part_of(&Request { path: path.as_bytes(), ..Request::new(IpAddr::from([192, 0, 2, 1])) }, kind)
-        };
+        let part = |path: &'static str, kind| part_under(7, path, kind);
         let api = |path| part(path, PathKind::Api);
         assert_ne!(api("/api/export"), api("/api/feed"));
         assert_ne!(api("/api/v1/export"), api("/api/v1/feed"));

@@ -357,16 +357,16 @@ impl Shedder {
             Some(own) if own == queued => line.lets_by(class),
             _ => line.lets_newcomer_by(class),
         };
-        if let Some(cap) = self.parts.cap(part) {
-            let has_room = self.parts.under_way(part) < self.places(class, cap);
-            if !has_room || !is_next(Queued::Part, &self.waiting_for_parts) {
-                return Err(Queued::Part);
-            }
+        let cap = self.parts.cap(part);
+        let is_next_there = cap.is_none() || is_next(Queued::Part, &self.waiting_for_parts);
+        let places = cap.map_or(u32::MAX, |cap| self.places(class, cap));
+        if !is_next_there || !self.parts.begin_within(part, places) {
+            return Err(Queued::Part);
         }
         if !is_next(Queued::Site, &self.waiting) || !self.take_place(class) {
+            self.parts.end(part);
             return Err(Queued::Site);
         }
-        self.parts.begin(part);
         Ok(())
     }
 

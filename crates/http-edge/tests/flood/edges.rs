@@ -14,6 +14,9 @@ use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Timestamp, hash};
 use std::collections::{BTreeMap, VecDeque};
 
+/// See [`part_of`].
+const PARTS_KEY: u64 = 17;
+
 /// What stands before the upstream.
 pub trait Edge {
     fn name(&self) -> &'static str;
@@ -175,7 +178,7 @@ impl Edge for Seawall {
             _ => return Reply::Refuse,
         }
         let priority = Priority::from(sighting.standing);
-        match self.shedder.ask(priority, part_of(&request, sighting.kind), now) {
+        match self.shedder.ask(priority, part_of(PARTS_KEY, &request, sighting.kind), now) {
             Room::Go | Room::Aside => self.forward(ask.id, sighting, now),
             Room::Full => self.sent_away(ask, now),
             Room::Queue(queued) => {
@@ -188,7 +191,7 @@ impl Edge for Seawall {
     fn done(&mut self, ask: &Ask, latency_ns: u64, cookie: Option<&str>, now: Timestamp) {
         let request = ask.request();
         let Some(sighting) = self.sightings.remove(&ask.id) else { return };
-        let part = part_of(&request, sighting.kind);
+        let part = part_of(PARTS_KEY, &request, sighting.kind);
         self.shedder.done(&Answer { part, latency_ns, failed: false }, now);
         self.memory.answered(&sighting, now);
         if let Some(pair) = cookie {
@@ -201,7 +204,7 @@ impl Edge for Seawall {
         let mut held = std::mem::take(&mut self.held);
         for (priority, line) in &mut held {
             for (id, since, queued, ask) in std::mem::take(line) {
-                let part = part_of(&ask.request(), self.sight(&ask.request(), now).kind);
+                let part = part_of(PARTS_KEY, &ask.request(), self.sight(&ask.request(), now).kind);
                 let reply = match self.shedder.again((*priority, part), queued, since, now) {
                     Room::Queue(queued) => {
                         line.push_back((id, since, queued, ask));
