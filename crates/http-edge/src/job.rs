@@ -209,13 +209,12 @@ impl<'a> Job<'a> {
         let progress = &self.progress;
         let status = progress.status.get();
         let failed = fault.is_some_and(|f| f.ending() != Ending::ClientAborted) || status >= 500;
+        let over = Instant::now();
+        let now = self.thread.clock.timestamp(over);
         if let Some(pass) = pass.filter(|_| status != 0) {
-            let answered = progress.first_byte.get().unwrap_or_else(Instant::now);
-            let now = self.thread.clock.timestamp(Instant::now());
-            pass.done(answered, progress.asked.get(), failed, now);
+            pass.done(progress.first_byte.get().unwrap_or(over), progress.asked.get(), failed, now);
         }
         if let Some(taking) = self.seen.taking.take() {
-            let now = self.thread.clock.timestamp(Instant::now());
             taking.finish(&mut self.thread.cache.borrow_mut(), now);
         }
         if self.seen.standing.get() >= Standing::Known {
@@ -237,7 +236,7 @@ impl<'a> Job<'a> {
             status,
             response_bytes: progress.response_bytes.get(),
             request_bytes: progress.request_bytes.get(),
-            duration_us: exchange::microseconds(self.began.elapsed()),
+            duration_us: exchange::microseconds(over - self.began),
             upload_us: self.upload_us(),
             upstream_us: progress.first_byte.get().map(|at| exchange::microseconds(at - self.began)),
             server,

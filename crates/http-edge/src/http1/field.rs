@@ -62,12 +62,16 @@ impl Kind {
     /// them so.
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
-        let mut lower = [0u8; 32];
-        let Some(word) = lower.get_mut(..name.len()) else { return Self::Other };
-        for (to, from) in word.iter_mut().zip(name) {
-            *to = if *from == b'_' { b'-' } else { from.to_ascii_lowercase() };
+        let mut folded = [0; LONGEST_KNOWN];
+        if fold_token(name, &mut folded) < name.len() {
+            return Self::Other;
         }
-        match &*word {
+        folded.get(..name.len()).map_or(Self::Other, Self::of_folded)
+    }
+
+    /// The same for a name as [`fold_token`] gives it.
+    fn of_folded(name: &[u8]) -> Self {
+        match name {
             b"host" => Self::Host,
             b"content-length" => Self::ContentLength,
             b"transfer-encoding" => Self::TransferEncoding,
@@ -145,23 +149,23 @@ pub fn parse(line: &[u8], start: usize) -> Result<Field, Refusal> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(Refusal::bad("folded-line"));
     }
-    let Some(colon) = line.iter().position(|b| !is_token_byte(*b)) else {
-        return Err(Refusal::bad("no-colon"));
-    };
-    match line[colon] {
-        b':' if colon > 0 => {}
-        b' ' | b'\t' => return Err(Refusal::bad("space-before-colon")),
-        _ => return Err(Refusal::bad("field-name")),
+    let mut folded = [0; LONGEST_KNOWN];
+    let colon = fold_token(line, &mut folded);
+    match line.get(colon) {
+        Some(b':') if colon > 0 => {}
+        None => return Err(Refusal::bad("no-colon")),
+        Some(b' ' | b'\t') => return Err(Refusal::bad("space-before-colon")),
+        Some(_) => return Err(Refusal::bad("field-name")),
     }
     let name = &line[..colon];
     let rest = &line[colon + 1..];
-    if !rest.iter().all(|b| is_value_byte(*b)) {
+    if !is_value(rest) {
         return Err(Refusal::bad("field-value"));
     }
     let lead = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
     let value_bytes = rest.len() - rest.iter().rev().take_while(|b| matches!(b, b' ' | b'\t')).count();
     let value_start = start + colon + 1 + lead.min(value_bytes);
-    let kind = Kind::of(name);
+    let kind = folded.get(..colon).map_or(Kind::Other, Kind::of_folded);
     if name.contains(&b'_') && matches!(kind, Kind::ContentLength | Kind::TransferEncoding | Kind::Host) {
         return Err(Refusal::bad("underscored-name"));
     }
@@ -175,43 +179,55 @@ pub fn parse(line: &[u8], start: usize) -> Result<Field, Refusal> {
     })
 }
 
+/// Length of names beyond which none is known.
+const LONGEST_KNOWN: usize = 32;
+
+/// Reads the token that `text` begins with, as far as it is kept in lower case and with `-` for `_`. Returns
+/// its length.
+fn fold_token(text: &[u8], folded: &mut [u8; LONGEST_KNOWN]) -> usize {
+    for (at, byte) in text.iter().enumerate() {
+        let fold = FOLDED[usize::from(*byte)];
+        if fold == 0 {
+            return at;
+        }
+        if let Some(slot) = folded.get_mut(at) {
+            *slot = fold;
+        }
+    }
+    text.len()
+}
+
 /// `tchar` of RFC 9110 section 5.6.2.
 #[must_use]
 pub fn is_token_byte(byte: u8) -> bool {
-    TOKEN[usize::from(byte)]
+    FOLDED[usize::from(byte)] != 0
 }
 
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
+/// Bytes of a token as they are compared; 0: not of a token.
+const FOLDED: [u8; 256] = {
+    let mut table = [0; 256];
     let mut i = 0;
     while i < 256 {
         let b = i as u8;
-        table[i] = b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'!' | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'.'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'|'
-                    | b'~'
-            );
+        table[i] = match b {
+            b'_' => b'-',
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'`' | b'|'
+            | b'~' => b,
+            _ if b.is_ascii_alphanumeric() => b.to_ascii_lowercase(),
+            _ => 0,
+        };
         i += 1;
     }
     table
 };
 
-/// Bytes of a field value (RFC 9110 section 5.5): no controls but the tab.
-fn is_value_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= 0x20 && byte != 0x7F)
+/// Whether all are bytes of a field value (RFC 9110 section 5.5): no controls but the tab. Most values are
+/// long and have none: sixteen bytes at once are looked at without a jump.
+fn is_value(bytes: &[u8]) -> bool {
+    let is_byte = |byte: &u8| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7F);
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    chunks.iter().all(|chunk| chunk.iter().fold(true, |all, byte| all & is_byte(byte)))
+        && rest.iter().all(is_byte)
 }
 
 /// The words of a list (RFC 9110 section 5.6.1), without empty ones.
@@ -237,6 +253,33 @@ mod tests {
         let buffer = b"A:   \r\n";
         let field = parse(&buffer[..buffer.len() - 2], 0).expect("a field");
         assert_eq!(field.value(buffer), b"");
+    }
+
+    #[test]
+    fn controls_are_refused_wherever_in_a_value_they_are() {
+        for length in [1, 15, 16, 17, 40] {
+            let mut line = b"A:".to_vec();
+            line.resize(2 + length, b'x');
+            assert!(parse(&line, 0).is_ok(), "{length}");
+            for at in 2..line.len() {
+                for (byte, is_taken) in
+                    [(0x00, false), (0x1F, false), (0x7F, false), (b'\t', true), (0xFF, true)]
+                {
+                    line[at] = byte;
+                    assert_eq!(parse(&line, 0).is_ok(), is_taken, "{byte} at {at} of {length}");
+                }
+                line[at] = b'x';
+            }
+        }
+    }
+
+    #[test]
+    fn long_names_are_read_whole_and_stand_for_nothing() {
+        let line = [&b"X-Forwarded-For-"[..], &[b'a'; 40], b": b"].concat();
+        let field = parse(&line, 0).expect("a field");
+        assert_eq!((field.kind, field.name(&line).len()), (Kind::Other, 56));
+        assert_eq!(Kind::of(field.name(&line)), Kind::Other);
+        assert_eq!(Kind::of(b"host:"), Kind::Other);
     }
 
     #[test]
