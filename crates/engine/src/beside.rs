@@ -5,7 +5,7 @@ use seawall_detection::Window;
 use seawall_detection::feature::http::HttpWindow;
 use seawall_model::cause::Class;
 use seawall_model::diagnosis::{Diagnosis, Hypothesis, Verdict};
-use seawall_model::time::Timestamp;
+use seawall_model::time::{SECOND_NS, Timestamp};
 use seawall_model::{Cause, math};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -26,13 +26,16 @@ const FOUND_TIMES: u32 = 3;
 /// It is over if in so many seconds there is less of its kind than this part of what there was.
 const OVER_S: usize = 10;
 const OVER_PART: f64 = 0.25;
-/// Attacks on top of one that are told at once.
+/// Attacks on top of one that are told at once, and after they are over.
 const MOST: usize = 3;
+const MOST_OVER: usize = 8;
 
 /// The attacks that go on beside the one that the episode is named for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Beside {
     known: Vec<Added>,
+    /// Those that are over.
+    pub over: Vec<Verdict>,
     /// What has risen, while it is looked at.
     rise: Option<Rise>,
     /// What was found last, and how many times in a row.
@@ -124,20 +127,35 @@ impl Beside {
         true
     }
 
-    /// Forgets those of which hardly anything is left.
-    pub(crate) fn forget_what_is_over(&mut self, seconds: &VecDeque<(Timestamp, Window)>) {
+    /// Those of which hardly anything is left are over.
+    pub(crate) fn part_with_what_is_over(&mut self, seconds: &VecDeque<(Timestamp, Window)>) {
         if seconds.len() < OVER_S {
             return;
         }
         let lately = || seconds.iter().rev().take(OVER_S);
-        self.known.retain(|added| {
+        let goes_on = |added: &mut Added| {
             let requests: f64 = lately().map(|(_, window)| of_kind(window, added.kind)).sum();
             requests >= OVER_PART * added.per_s * OVER_S as f64
+        };
+        let over = self.known.extract_if(.., |added| !goes_on(added)).map(|added| {
+            let still = |window: &Window| of_kind(window, added.kind) >= OVER_PART * added.per_s;
+            let last = seconds.iter().rev().find(|(_, window)| still(window)).or(seconds.front());
+            Verdict { end: last.map(|(second, _)| second.plus_ns(SECOND_NS)), ..added.verdict }
         });
+        self.over.extend(over);
+        self.over.truncate(MOST_OVER);
     }
 
-    pub(crate) fn has(&self, cause: Cause) -> bool {
-        self.known.iter().any(|added| added.verdict.cause == cause)
+    /// All that there are and were.
+    pub(crate) fn all(self) -> Vec<Verdict> {
+        let known = self.known.into_iter().map(|added| added.verdict);
+        self.over.into_iter().chain(known).collect()
+    }
+
+    /// Whether an attack of this kind is on top, or was.
+    pub(crate) fn had(&self, cause: Cause) -> bool {
+        let known = self.known.iter().map(|added| &added.verdict);
+        known.chain(&self.over).any(|verdict| verdict.cause == cause)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -171,4 +189,38 @@ fn kinds(http: &HttpWindow) -> impl Iterator<Item = u64> {
 fn of_kind(window: &Window, kind: u64) -> f64 {
     let http = window.http.as_deref();
     http.and_then(|http| http.kinds.get(kind)).map_or(0.0, |seen| f64::from(seen.asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ebb::Ebbs;
+    use crate::episode::Episode;
+    use seawall_diagnosis::diagnose;
+    use seawall_model::Cause;
+    use seawall_model::diagnosis::{Diagnosis, Verdict};
+    use seawall_model::finding::Findings;
+    use seawall_model::policy::Policy;
+    use seawall_model::time::Timestamp;
+
+    fn named(cause: Cause) -> Diagnosis {
+        let mut diagnosis = diagnose(&Findings::default(), &Policy::default());
+        diagnosis.verdict = Verdict { class: cause.class(), cause, confidence: 0.9, ..diagnosis.verdict };
+        diagnosis
+    }
+
+    /// Broke: a flood on top of which passwords had been guessed was called password guessing when both were over,
+    /// and was not in the write-up.
+    #[test]
+    fn what_was_on_top_of_an_attack_is_no_name_for_the_whole() {
+        let second = Timestamp::from_seconds(100);
+        let mut episode = Episode::open(second, Vec::new(), Ebbs::default());
+        let mut is_called = |cause| {
+            episode.set_diagnosis(second, named(cause), Findings::default());
+            episode.beside.over = vec![named(Cause::CredentialAbuse).verdict];
+            episode.diagnosis.as_ref().map(|diagnosis| diagnosis.verdict.cause)
+        };
+        assert_eq!(is_called(Cause::CacheBusting), Some(Cause::CacheBusting));
+        assert_eq!(is_called(Cause::CredentialAbuse), Some(Cause::CacheBusting));
+        assert_eq!(is_called(Cause::HttpFlood), Some(Cause::HttpFlood), "another name");
+    }
 }

@@ -10,7 +10,7 @@ use seawall_detection::{Window, measure};
 use seawall_diagnosis::diagnose;
 use seawall_model::cause::Class;
 use seawall_model::change::Change;
-use seawall_model::diagnosis::{Diagnosis, Direction};
+use seawall_model::diagnosis::{Diagnosis, Direction, Verdict};
 use seawall_model::finding::{Findings, Rankings};
 use seawall_model::metric::Metric;
 use seawall_model::place::Places;
@@ -100,7 +100,7 @@ fn all_along(engine: &Engine, episodes: &[Concluded]) -> Option<Concluded> {
 /// What findings amount to.
 fn judged(engine: &Engine, findings: Findings, during: Window) -> Concluded {
     let diagnosis = diagnose(&findings, &engine.policy);
-    Concluded { findings, diagnosis, named: None, during }
+    Concluded { findings, diagnosis, beside: Vec::new(), named: None, during }
 }
 
 /// All that was seen.
@@ -128,6 +128,7 @@ pub(crate) fn present(engine: &Engine) -> Option<Conclusion> {
     let chosen = Concluded {
         findings: engine.episode_findings(episode),
         diagnosis: episode.diagnosis.clone()?,
+        beside: episode.beside.over.clone(),
         named: episode.named,
         during: episode.glance.as_ref().unwrap_or(&episode.during).clone(),
     };
@@ -150,7 +151,7 @@ fn amounts_to(
         series: engine.timeline.series(),
         changes: engine.changes.clone(),
         normal: reference.map(normal_traffic).unwrap_or_default(),
-        episodes: others.iter().filter(|e| e.is_named()).map(as_report).collect(),
+        episodes: episodes(&chosen, others),
         findings: chosen.findings,
         diagnosis: chosen.diagnosis,
     }
@@ -224,6 +225,15 @@ fn compared(engine: &Engine, during: &Window, quiet: &Window, begins: bool) -> O
     findings.changes = engine.changes_near(span.first);
     let concluded = judged(engine, findings, during.clone());
     concluded.is_named().then_some(concluded)
+}
+
+/// What else there was: before and after what was chosen, and on top of any.
+fn episodes(chosen: &Concluded, others: &[Concluded]) -> Vec<EpisodeReport> {
+    let beside = std::iter::once(chosen).chain(others).flat_map(|episode| &episode.beside);
+    let is_told = |verdict: &Verdict| chosen.diagnosis.also.iter().any(|v| v.cause == verdict.cause);
+    let beside = beside.filter(|verdict| !is_told(verdict));
+    let beside = beside.map(|verdict| EpisodeReport { verdict: verdict.clone(), findings: Vec::new() });
+    others.iter().filter(|e| e.is_named()).map(as_report).chain(beside).collect()
 }
 
 fn as_report(episode: &Concluded) -> EpisodeReport {

@@ -530,7 +530,7 @@ impl Engine {
 
     fn diagnose_episode(&mut self, episode: &mut Episode, second: Timestamp, effects: &mut Vec<Effect>) {
         let findings = self.episode_findings(episode);
-        let diagnosis = diagnose(&findings, &self.policy);
+        let diagnosis = episode.both.weighed(diagnose(&findings, &self.policy));
         let renamed = episode.diagnosis.as_ref().is_none_or(|d| d.verdict.cause != diagnosis.verdict.cause);
         if renamed {
             episode.named = Some(second.plus_ns(SECOND_NS));
@@ -552,7 +552,9 @@ impl Engine {
         if let Some(mut before) = episode.diagnosis.take() {
             before.verdict.end = Some(onset);
             let named = episode.named;
-            episode.earlier.push(Concluded { findings: findings_before, diagnosis: before, named, during });
+            let beside = std::mem::take(&mut episode.beside.over);
+            let findings = findings_before;
+            episode.earlier.push(Concluded { findings, diagnosis: before, beside, named, during });
         }
         episode.named = Some(second.plus_ns(SECOND_NS));
         effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));
@@ -624,7 +626,6 @@ impl Engine {
     pub(crate) fn close_episode(&mut self, calm_followed: bool, effects: &mut Vec<Effect>) {
         let Some(mut episode) = self.episode.take() else { return };
         let end = episode.last_active.plus_ns(SECOND_NS);
-        effects.push(Effect::Closed { end });
         let mut findings = self.episode_findings(&episode);
         findings.end = calm_followed.then_some(end);
         let mut diagnosis = diagnose(&findings, &self.policy);
@@ -637,6 +638,7 @@ impl Engine {
         if let Some(over) = episode.over_at(&diagnosis.verdict, calm_followed) {
             (findings.end, diagnosis.verdict.end) = (Some(over), Some(over));
         }
+        effects.push(Effect::Closed { end: diagnosis.verdict.end.unwrap_or(end) });
         for (time, calm) in std::mem::take(&mut episode.tail) {
             self.file_quiet(time, calm);
         }
@@ -646,7 +648,8 @@ impl Engine {
         self.kind_times.settle();
         std::mem::take(&mut episode.earlier).into_iter().for_each(|earlier| self.keep(earlier));
         let during = std::mem::take(&mut episode.during);
-        let concluded = Concluded { findings, diagnosis, named: episode.named, during };
+        let beside = std::mem::take(&mut episode.beside).all();
+        let concluded = Concluded { findings, diagnosis, beside, named: episode.named, during };
         if concluded.diagnosis.verdict.class == Class::Normal {
             self.add_quiet(&concluded.during);
         } else {

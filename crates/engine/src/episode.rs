@@ -1,6 +1,7 @@
 //! An episode: one stretch of time in which something was unlike before.
 
 use crate::beside::{Beside, Rise};
+use crate::both::Both;
 use crate::ebb::Ebbs;
 use crate::failing::Failing;
 use crate::normal::observations;
@@ -91,6 +92,8 @@ pub(crate) struct Episode {
     turn: Option<Turn>,
     /// Attacks on top of what it is named for.
     pub beside: Beside,
+    /// A crowd and a fault at once.
+    pub both: Both,
     /// When requests failed in it.
     failing: Failing,
     /// When what an attack consists of was no longer there.
@@ -249,6 +252,7 @@ impl Episode {
             levels: levels(),
             turn: None,
             beside: Beside::default(),
+            both: Both::default(),
             failing: Failing::default(),
             ebbs,
             earlier: Vec::new(),
@@ -344,10 +348,10 @@ impl Episode {
     }
 
     /// With what goes on beside it. Two attacks at once are less clear than one, and the whole may look like
-    /// the second alone: neither is a reason to give up the name of the first.
+    /// the second alone, also when that is over: neither is a reason to give up the name of the first.
     fn with_beside(&self, found: Diagnosis) -> Diagnosis {
         let is_undecided = found.verdict.class == Class::Undecided && !self.beside.is_empty();
-        let is_unclear = is_undecided || self.beside.has(found.verdict.cause);
+        let is_unclear = is_undecided || self.beside.had(found.verdict.cause);
         let stands = self.standing.as_ref().filter(|_| is_unclear).map(|s| s.diagnosis.clone());
         let mut diagnosis = stands.unwrap_or(found);
         self.beside.join(&mut diagnosis);
@@ -456,7 +460,7 @@ impl Episode {
 
     /// Takes the present diagnosis, and what it stands on, at the end of a second.
     pub(crate) fn set_diagnosis(&mut self, second: Timestamp, diagnosis: Diagnosis, findings: Findings) {
-        self.beside.forget_what_is_over(&self.recent.seconds);
+        self.beside.part_with_what_is_over(&self.recent.seconds);
         let diagnosis = self.with_beside(diagnosis);
         let normal =
             diagnosis.verdict.class == Class::Normal && diagnosis.verdict.confidence >= SURELY_NORMAL;
@@ -571,6 +575,8 @@ impl Episode {
 pub struct Concluded {
     pub findings: Findings,
     pub diagnosis: Diagnosis,
+    /// Attacks on top of it, for a part of its time.
+    pub beside: Vec<Verdict>,
     pub named: Option<Timestamp>,
     pub during: Window,
 }

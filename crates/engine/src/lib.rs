@@ -10,6 +10,7 @@
 //! ```
 
 mod beside;
+mod both;
 mod coarse;
 mod conclude;
 mod ebb;

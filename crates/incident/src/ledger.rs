@@ -56,6 +56,10 @@ pub enum Event {
         reason: String,
     },
     Acknowledged,
+    /// It began again, after so many seconds in which it had been calm.
+    Resumed {
+        calm_s: f64,
+    },
     /// The disturbed traffic ended; text as for the onset.
     Ended {
         text: String,
@@ -126,10 +130,10 @@ impl Ledger {
         sorted
     }
 
-    /// When the first line was written about something that `is_it`.
+    /// The time of the first line that `is_it`.
     #[must_use]
-    pub fn first(&self, is_it: impl Fn(&Event) -> bool) -> Option<Timestamp> {
-        self.chronology().into_iter().find(|e| is_it(&e.event)).map(|e| e.time)
+    pub fn first(&self, is_it: impl Fn(&Entry) -> bool) -> Option<Timestamp> {
+        self.chronology().into_iter().find(|e| is_it(e)).map(|e| e.time)
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Postmortem {
     pub named: Option<Timestamp>,
     /// To the end, or to the last record where there is none.
     pub duration_s: Option<f64>,
+    /// How much of that was calm, before it began again.
+    pub calm_s: f64,
     /// Onset to name, in data time.
     pub time_to_name_s: Option<f64>,
     pub impact: Vec<Impact>,
@@ -99,14 +101,18 @@ pub fn postmortem(report: &TriageReport, ledger: Option<&Ledger>) -> Postmortem 
     let verdict = report.verdict.clone();
     let last = report.inputs.iter().filter_map(|i| i.last).max();
     let started = verdict.onset;
-    let named = ledger.first(|e| matches!(e, Event::Named { cause, .. } if *cause == verdict.cause));
+    let is_its_name = |e: &Event| matches!(e, Event::Named { cause, .. } if *cause == verdict.cause);
+    // Another disturbance of this incident may have had the same name before.
+    let named = ledger.first(|e| started.is_none_or(|started| e.time >= started) && is_its_name(&e.event));
+    let end = verdict.end.or(last);
     let span = |until: Option<Timestamp>| Some(until?.since_s(started?)).filter(|s| *s >= 0.0);
     Postmortem {
         also: report.also.clone(),
         started,
         ended: verdict.end,
         named,
-        duration_s: span(verdict.end.or(last)),
+        duration_s: span(end),
+        calm_s: started.map_or(0.0, |started| calm_s(&ledger, started, end)),
         time_to_name_s: span(named),
         impact: impact(&report.findings),
         timeline: ledger.chronology().into_iter().cloned().collect(),
@@ -118,6 +124,16 @@ pub fn postmortem(report: &TriageReport, ledger: Option<&Ledger>) -> Postmortem 
         missing: report.missing.clone(),
         verdict,
     }
+}
+
+/// Seconds of calm between the beginning and the end.
+fn calm_s(ledger: &Ledger, started: Timestamp, end: Option<Timestamp>) -> f64 {
+    let within = |entry: &&Entry| entry.time > started && end.is_none_or(|end| entry.time <= end);
+    let calm_s = |entry: &Entry| match entry.event {
+        Event::Resumed { calm_s } => calm_s.min(entry.time.since_s(started)),
+        _ => 0.0,
+    };
+    ledger.entries().iter().filter(within).map(calm_s).sum()
 }
 
 fn impact(findings: &[Finding]) -> Vec<Impact> {
@@ -345,6 +361,25 @@ mod tests {
         assert_eq!((postmortem.named, postmortem.time_to_name_s), (Some(named), Some(2.0)));
         assert_eq!(postmortem.duration_s, Some(60.0));
         assert!(postmortem.resolution.applied.is_empty());
+    }
+
+    /// Broke: of attacks after one another, the calm between them counted as attack.
+    #[test]
+    fn the_calm_between_attacks_is_told_by_itself() {
+        let mut ledger = Ledger::default();
+        let named = Event::Named { cause: Cause::HttpFlood, vectors: Vec::new(), confidence: 0.9 };
+        for (second, event) in [
+            (40, named.clone()),
+            (90, Event::Resumed { calm_s: 20.0 }),
+            (103, named),
+            (140, Event::Resumed { calm_s: 15.0 }),
+            (170, Event::Resumed { calm_s: 7.0 }),
+        ] {
+            ledger.append(Timestamp::from_seconds(second), Actor::Observed, event);
+        }
+        let postmortem = postmortem(&report(Cause::HttpFlood), Some(&ledger));
+        assert_eq!((postmortem.duration_s, postmortem.calm_s), (Some(60.0), 15.0));
+        assert_eq!(postmortem.time_to_name_s, Some(3.0), "not the attack before it");
     }
 
     #[test]

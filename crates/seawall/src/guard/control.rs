@@ -142,6 +142,7 @@ impl Control {
             self.change(change);
         }
         self.told.extend(self.nonsense.add(&self.hands.take_refused(), now));
+        self.read_outcomes();
         for what in self.hands.look_after(now) {
             self.tell_once(what);
         }
@@ -372,11 +373,7 @@ impl Control {
     }
 
     fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
-        if let Some(store) = &mut self.store {
-            let reference = || store::normal(&self.engine);
-            self.told.extend(store.record(now, &input, reference).map(Told::Failed));
-        }
-        self.engine.step(now, input)
+        store::recorded(&mut self.store, &mut self.engine, (now, input), &mut self.told)
     }
 
     fn follow(&mut self, effects: Vec<Effect>) {
@@ -449,7 +446,6 @@ impl Control {
 
     /// Once a second: is the plan good, and should it be another?
     fn look_at_plan(&mut self, now: Timestamp) {
-        self.read_outcomes();
         let known = self.known_second();
         if self.incident.is_none() {
             self.goodput.calm_second(known);
@@ -474,12 +470,14 @@ impl Control {
             self.withdraw("its time is over", now);
         }
         let conclusion = self.describe(now);
-        if let Some(incident) = &self.incident {
+        let quiet_s = self.engine.quiet_s();
+        if let Some(incident) = &mut self.incident {
+            incident.note_calm(quiet_s.unwrap_or(0.0), now);
             let is_demand = incident.stage.cause().is_some_and(|cause| cause.class() == Class::Demand);
             self.hands.bear(is_demand && incident.stage.plan().is_none_or(holds_nobody));
         }
         self.keep(now);
-        match self.engine.quiet_s() {
+        match quiet_s {
             Some(quiet_s) if quiet_s >= self.rest_after_s && !self.hands.is_dropping() => {
                 self.rest(quiet_s, now);
             }
@@ -636,14 +634,7 @@ impl Control {
         if !is_renewal {
             self.watch(plan.generation, now);
             let observe = self.policy.mode == Mode::Observe;
-            let replaced = match &mut self.incident {
-                Some(incident) if !observe => incident.engaged(&plan, now),
-                Some(incident) => {
-                    incident.forget_outcomes();
-                    Vec::new()
-                }
-                None => Vec::new(),
-            };
+            let replaced = self.incident.as_mut().map(|i| i.engaged(&plan, observe, now)).unwrap_or_default();
             self.told.push(Told::Engaged { plan: plan.clone(), observe, replaced });
         }
         if let Some(incident) = &mut self.incident {
@@ -681,15 +672,11 @@ impl Control {
         self.read_outcomes();
         let Some(incident) = &mut self.incident else { return };
         let Some(plan) = incident.stage.withdraw() else { return };
-        self.told.push(match self.policy.mode {
-            Mode::Enforce => {
-                let outcomes = incident.withdrawn(&plan, why, actor, now);
-                Told::Withdrawn { why: why.to_owned(), outcomes }
-            }
-            Mode::Observe => {
-                incident.forget_outcomes();
-                Told::Noted(format!("what was proposed is dropped: {why}"))
-            }
+        let observe = self.policy.mode == Mode::Observe;
+        let outcomes = incident.withdrawn(&plan, observe, (actor, why), now);
+        self.told.push(match observe {
+            true => Told::Noted(format!("what was proposed is dropped: {why}")),
+            false => Told::Withdrawn { why: why.to_owned(), outcomes },
         });
         self.lift();
         self.goodput.released();

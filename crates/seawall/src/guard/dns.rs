@@ -75,6 +75,9 @@ impl DnsControl {
                 self.queries_per_s = std::mem::take(&mut self.queries) as f64;
                 // The next second begins empty, which closes this one at once.
                 self.step(second, Input::Window { tick: second, window: Box::default() });
+                if let (Some(incident), Some(quiet_s)) = (&mut self.incident, self.engine.quiet_s()) {
+                    incident.note_calm(quiet_s, now);
+                }
                 self.describe(now);
                 self.told.extend(self.store.as_mut().map(Store::retry).unwrap_or_default());
             }
@@ -193,11 +196,7 @@ impl DnsControl {
     }
 
     fn step(&mut self, now: Timestamp, input: Input) {
-        if let Some(store) = &mut self.store {
-            let reference = || store::normal(&self.engine);
-            self.told.extend(store.record(now, &input, reference).map(Told::Failed));
-        }
-        for effect in self.engine.step(now, input) {
+        for effect in store::recorded(&mut self.store, &mut self.engine, (now, input), &mut self.told) {
             match effect {
                 Effect::Opened { onset } => {
                     self.incident = Some(Incident::open(onset));

@@ -25,6 +25,8 @@ const GLANCES_S: f64 = 10.0;
 /// While the trouble is younger than this, packets are looked at within the second also when it has
 /// a name, and a plan is replaced as soon as more is known.
 pub(super) const FIRST_LOOKS_S: f64 = 1.5;
+/// So many seconds of calm are told of when it begins again.
+const LULL_S: f64 = 4.0;
 /// What begins so soon after the program may have been there before it.
 const FROM_THE_START_S: f64 = 30.0;
 /// Lines of what was done that an incident keeps: a month of measures that come and go.
@@ -73,6 +75,9 @@ pub(super) struct Incident {
     /// Attacks at the same time, that the operator was told of.
     #[serde(default)]
     beside: Vec<Cause>,
+    /// For how many seconds it is calm.
+    #[serde(default)]
+    calm_s: f64,
     /// What is found instead, and how many times in a row.
     rival: Option<(Cause, u32)>,
     /// What the users were told of.
@@ -98,6 +103,7 @@ impl Incident {
             kept: None,
             stage: Stage::Detected,
             beside: Vec::new(),
+            calm_s: 0.0,
             rival: None,
             notified: None,
             done: Ledger::default(),
@@ -123,7 +129,7 @@ impl Incident {
     /// nothing.
     pub(super) fn finish(self, end: Timestamp, store: Option<&mut Store>) -> Vec<Told> {
         let Some(mut report) = self.report else { return Vec::new() };
-        report.verdict.end = Some(end);
+        report.verdict.end = report.verdict.onset.max(Some(end));
         report.plan = self.engaged.or(report.plan.take());
         let is_news = report.verdict.class != Class::Normal;
         let (folder, trouble) = match store {
@@ -154,27 +160,29 @@ impl Incident {
         &self.outcomes
     }
 
-    /// What was only proposed did nothing.
-    pub(super) fn forget_outcomes(&mut self) {
-        self.outcomes.clear();
-    }
-
-    /// Notes what the measures did that are not in force any more.
-    fn read_back(&mut self, now: Timestamp) -> Vec<Outcome> {
-        let outcomes = std::mem::take(&mut self.outcomes);
+    /// What the measures did that are not in force any more, noted. What was only proposed did nothing.
+    fn read_back(&mut self, observe: bool, now: Timestamp) -> Vec<Outcome> {
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        outcomes.retain(|_| !observe);
         for outcome in &outcomes {
             self.note(now, Actor::Seawall, Event::ReadBack(outcome.clone()));
         }
         outcomes
     }
 
-    /// Notes that measures are in force, in the place of others if there were any. Returns what those did.
-    pub(super) fn engaged(&mut self, plan: &Plan, now: Timestamp) -> Vec<Outcome> {
-        let replaced = self.stage.plan().cloned();
-        let outcomes = match &replaced {
-            Some(before) => self.withdrawn(before, "another plan takes its place", Actor::Seawall, now),
+    /// Notes that measures are in force, in the place of others if there were any; with `observe` they are only
+    /// proposed. Returns what those others did.
+    pub(super) fn engaged(&mut self, plan: &Plan, observe: bool, now: Timestamp) -> Vec<Outcome> {
+        let outcomes = match self.stage.plan().cloned() {
+            Some(before) => {
+                let why = (Actor::Seawall, "another plan takes its place");
+                self.withdrawn(&before, observe, why, now)
+            }
             None => Vec::new(),
         };
+        if observe {
+            return outcomes;
+        }
         self.engaged = Some(plan.clone());
         for measure in &plan.measures {
             let scope = words::scope(&measure.scope, measure.target.as_deref());
@@ -185,13 +193,27 @@ impl Incident {
     }
 
     /// Notes that they are not any more. Returns what they did.
-    pub(super) fn withdrawn(&mut self, plan: &Plan, why: &str, by: Actor, now: Timestamp) -> Vec<Outcome> {
-        let outcomes = self.read_back(now);
-        for measure in &plan.measures {
+    pub(super) fn withdrawn(
+        &mut self,
+        plan: &Plan,
+        observe: bool,
+        (by, why): (Actor, &str),
+        now: Timestamp,
+    ) -> Vec<Outcome> {
+        let outcomes = self.read_back(observe, now);
+        for measure in plan.measures.iter().filter(|_| !observe) {
             let event = Event::Withdrawn { measure: measure.id.clone(), reason: why.to_owned() };
             self.note(now, by.clone(), event);
         }
         outcomes
+    }
+
+    /// Takes for how long it has been calm, and notes it when it begins again.
+    pub(super) fn note_calm(&mut self, calm_s: f64, now: Timestamp) {
+        let before_s = std::mem::replace(&mut self.calm_s, calm_s);
+        if calm_s < before_s && before_s >= LULL_S {
+            self.note(now, Actor::Observed, Event::Resumed { calm_s: before_s });
+        }
     }
 
     /// Notes something else that somebody did.
@@ -223,7 +245,7 @@ impl Incident {
             let (cause, vectors, confidence) = (verdict.cause, verdict.vectors.clone(), verdict.confidence);
             self.note(now, Actor::Seawall, Event::Named { cause, vectors, confidence });
         }
-        let joined = if report.verdict.class.is_named() { self.joined(&report.also) } else { Vec::new() };
+        let joined = self.joined(verdict.class, &report.also);
         let is_joined = !joined.is_empty();
         for Verdict { cause, vectors, confidence, .. } in joined {
             self.note(now, Actor::Seawall, Event::Named { cause, vectors, confidence });
@@ -236,9 +258,11 @@ impl Incident {
         is_new
     }
 
-    /// What is done to us at the same time that nobody was told of.
-    fn joined(&mut self, also: &[Verdict]) -> Vec<Verdict> {
-        let new = also.iter().filter(|v| v.class.is_hostile() && !self.beside.contains(&v.cause));
+    /// What goes on at the same time that nobody was told of. Beside an attack only other attacks are news:
+    /// that the service suffers is its doing.
+    fn joined(&mut self, class: Class, also: &[Verdict]) -> Vec<Verdict> {
+        let is_news = |v: &Verdict| class.is_named() && (v.class.is_hostile() || !class.is_hostile());
+        let new = also.iter().filter(|v| is_news(v) && !self.beside.contains(&v.cause));
         let new: Vec<Verdict> = new.cloned().collect();
         self.beside.extend(new.iter().map(|verdict| verdict.cause));
         new
@@ -345,13 +369,30 @@ mod tests {
     }
 
     #[test]
+    fn a_lull_is_noted_when_it_is_over() {
+        let mut incident = Incident::open(Timestamp::from_seconds(7));
+        let calm = [0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+        for (second, calm_s) in (8..).zip(calm) {
+            incident.note_calm(calm_s, Timestamp::from_seconds(second));
+        }
+        let noted: Vec<_> = incident.done().entries().iter().map(|e| (e.time, &e.event)).collect();
+        assert_eq!(noted, [(Timestamp::from_seconds(17), &Event::Resumed { calm_s: 5.0 })]);
+    }
+
+    #[test]
     fn an_attack_beside_another_is_news_once() {
         let mut incident = Incident::open(Timestamp::from_seconds(7));
-        assert!(incident.joined(&[]).is_empty());
-        assert!(!incident.joined(&[verdict(Cause::HttpFlood)]).is_empty());
-        assert!(incident.joined(&[verdict(Cause::HttpFlood)]).is_empty());
-        assert!(!incident.joined(&[verdict(Cause::HttpFlood), verdict(Cause::SynFlood)]).is_empty());
-        assert!(incident.joined(&[verdict(Cause::SlowBackend)]).is_empty(), "no attack");
+        let (attack, fault) = (Class::Attack, Class::Fault);
+        assert!(incident.joined(attack, &[]).is_empty());
+        assert!(!incident.joined(attack, &[verdict(Cause::HttpFlood)]).is_empty());
+        assert!(incident.joined(attack, &[verdict(Cause::HttpFlood)]).is_empty());
+        let both = [verdict(Cause::HttpFlood), verdict(Cause::SynFlood)];
+        assert!(!incident.joined(attack, &both).is_empty());
+        assert!(incident.joined(attack, &[verdict(Cause::SlowBackend)]).is_empty(), "no attack");
+        assert!(
+            !incident.joined(fault, &[verdict(Cause::FlashCrowd)]).is_empty(),
+            "a crowd at the same time"
+        );
     }
 
     /// Broke: measures that rested after four calm seconds of a slow attack were back a moment later, for
@@ -391,7 +432,7 @@ mod tests {
             report.plan = Some(plan(9));
             incident.report = Some(Box::new(report));
             if let Some(plan) = engaged {
-                incident.engaged(&plan, Timestamp::from_seconds(8));
+                incident.engaged(&plan, false, Timestamp::from_seconds(8));
             }
             match &incident.finish(Timestamp::from_seconds(9), None)[..] {
                 [Told::Ended { report, .. }] => report.plan.as_ref().map(|plan| plan.generation),
@@ -412,7 +453,8 @@ mod tests {
         incident.add(vec![did("m1", 2, 9)]);
         let expected = [did("m1", 7, 9), did("m2", 0, 0)];
         assert_eq!(incident.outcomes(), expected);
-        let withdrawn = incident.withdrawn(&plan(1), "calm", Actor::Seawall, Timestamp::from_seconds(8));
+        let withdrawn =
+            incident.withdrawn(&plan(1), false, (Actor::Seawall, "calm"), Timestamp::from_seconds(8));
         assert_eq!(withdrawn, expected);
         assert!(incident.outcomes().is_empty(), "what comes next counts from nothing");
         let read = |event: &Event| if let Event::ReadBack(o) = event { Some(o.clone()) } else { None };
@@ -426,14 +468,14 @@ mod tests {
     fn a_plan_that_is_replaced_is_told_of() {
         let mut incident = Incident::open(Timestamp::from_seconds(7));
         let at = Timestamp::from_seconds;
-        assert!(incident.engaged(&plan(1), at(8)).is_empty());
+        assert!(incident.engaged(&plan(1), false, at(8)).is_empty());
         incident.stage.engage(plan(1));
         let did = vec![Outcome { measure: "m1".into(), requests: 361, packets: 0 }];
         incident.add(did.clone());
-        assert_eq!(incident.engaged(&plan(2), at(9)), did);
+        assert_eq!(incident.engaged(&plan(2), false, at(9)), did);
         incident.add(did);
-        incident.forget_outcomes();
-        assert!(incident.outcomes().is_empty(), "what was only proposed did nothing");
+        let dropped = incident.withdrawn(&plan(2), true, (Actor::Seawall, "calm"), at(10));
+        assert!(dropped.is_empty() && incident.outcomes().is_empty(), "what was only proposed did nothing");
     }
 
     /// Broke: of a flood that turned into password guessing the write-up knew the guessing alone.

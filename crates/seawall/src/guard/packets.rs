@@ -174,11 +174,11 @@ impl Packets {
         self.filter.undo(Moment::now()).map_err(|e| e.to_string())
     }
 
-    /// Raises shares, and puts right what somebody else has changed; says what was wrong.
+    /// Once a second, after [`Packets::take_outcomes`]: raises shares, and puts right what somebody else has
+    /// changed; says what was wrong.
     pub fn look_after(&mut self) -> Vec<String> {
         let mut told: Vec<String> = self.raise().into_iter().collect();
         told.extend(self.filter.take_notes());
-        self.count();
         self.is_dropping = self.dropped_in_all > self.dropped_before;
         self.dropped_before = self.dropped_in_all;
         match self.filter.audit(Moment::now()) {

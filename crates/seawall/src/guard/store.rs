@@ -17,9 +17,9 @@ use crate::pipeline::recording::{Recorder, Writer};
 use crate::report;
 use anyhow::{Context, bail};
 use rustix::fs::OFlags;
-use seawall_engine::{Engine, Input};
+use seawall_engine::{Effect, Engine, Input};
 use seawall_incident::status::{Notice, notice};
-use seawall_incident::{Event, Ledger};
+use seawall_incident::{Entry, Event, Ledger};
 use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
@@ -401,6 +401,19 @@ fn is_full(error: &anyhow::Error) -> bool {
     cause.is_some_and(|e| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
+/// Gives an engine an input, which is recorded where there is a store. What goes wrong with that is told.
+pub fn recorded(
+    store: &mut Option<Store>,
+    engine: &mut Engine,
+    (now, input): (Timestamp, Input),
+    told: &mut Vec<Told>,
+) -> Vec<Effect> {
+    if let Some(store) = store {
+        told.extend(store.record(now, &input, || normal(engine)).map(Told::Failed));
+    }
+    engine.step(now, input)
+}
+
 /// What an engine knows to be normal, as an input that a recording can begin with.
 pub fn normal(engine: &Engine) -> Option<Input> {
     engine.known_normal().map(|window| Input::Baseline(Box::new(window.clone())))
@@ -473,11 +486,12 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
 }
 
 fn write_up(folder: &Path, report: &TriageReport, done: &Ledger) -> anyhow::Result<()> {
-    let mut ledger = Ledger::from_report(report);
-    // When it got its last name the report says.
-    let is_told =
-        |event: &Event| matches!(event, Event::Named { cause, .. } if *cause == report.verdict.cause);
-    for entry in done.entries().iter().filter(|entry| !is_told(&entry.event)) {
+    let is_name = |e: &Entry| matches!(e.event, Event::Named { cause, .. } if cause == report.verdict.cause);
+    // What the operator was told counts: the report knows only when it got the name for the last time.
+    let is_told = done.first(is_name).is_some();
+    let seen = Ledger::from_report(report);
+    let mut ledger = Ledger::default();
+    for entry in seen.entries().iter().filter(|e| !is_told || !is_name(e)).chain(done.entries()) {
         ledger.append(entry.time, entry.actor.clone(), entry.event.clone());
     }
     let postmortem = seawall_incident::postmortem(report, Some(&ledger));

@@ -77,8 +77,9 @@ pub fn summary(postmortem: &Postmortem, story: &Story<'_>) -> Vec<String> {
     for also in &postmortem.also {
         told.push(format!("At the same time: {}.", words::verdict(also)));
     }
-    for earlier in story.report.episodes.iter().map(|e| &e.verdict).filter(|v| v.onset < verdict.onset) {
-        told.push(format!("Before it: {}.", story.other(earlier)));
+    for other in story.report.episodes.iter().map(|e| &e.verdict) {
+        let order = if other.onset < verdict.onset { "Before it" } else { "Later" };
+        told.push(format!("{order}: {}.", story.other(other)));
     }
     if let (Some(seconds), false) = (postmortem.time_to_name_s, verdict.class == Class::Undecided) {
         told.push(format!("From the onset the data needed {} to name it.", figure::duration(seconds)));
@@ -90,9 +91,9 @@ fn opening(postmortem: &Postmortem, story: &Story<'_>) -> String {
     let verdict = &postmortem.verdict;
     let target = verdict.target.as_deref().unwrap_or("the service");
     let lasted = match (postmortem.duration_s, postmortem.ended) {
-        (Some(seconds), Some(_)) => format!(" It lasted {}.", figure::duration(seconds)),
+        (Some(seconds), Some(_)) => format!(" It lasted {}.", lasted(postmortem, seconds)),
         (Some(seconds), None) => {
-            format!(" It had gone on for {} when the data ended.", figure::duration(seconds))
+            format!(" It had gone on for {} when the data ended.", lasted(postmortem, seconds))
         }
         (None, _) => String::new(),
     };
@@ -110,6 +111,15 @@ fn opening(postmortem: &Postmortem, story: &Story<'_>) -> String {
     }
 }
 
+/// `55 s, 22 s of them calm`.
+fn lasted(postmortem: &Postmortem, seconds: f64) -> String {
+    let all = figure::duration(seconds);
+    match postmortem.calm_s {
+        0.0 => all,
+        calm_s => format!("{all}, {} of them calm", figure::duration(calm_s)),
+    }
+}
+
 /// The figures at the head of the document, each with its label.
 #[must_use]
 pub fn figures(postmortem: &Postmortem, story: &Story<'_>) -> Vec<(&'static str, String)> {
@@ -123,7 +133,7 @@ pub fn figures(postmortem: &Postmortem, story: &Story<'_>) -> Vec<(&'static str,
         let ended = postmortem.ended.map_or_else(|| "not within the data".into(), |t| story.clock.full(t));
         all.push(("ended", ended));
     }
-    all.extend(postmortem.duration_s.map(|s| ("lasted", figure::duration(s))));
+    all.extend(postmortem.duration_s.map(|s| ("lasted", lasted(postmortem, s))));
     all.extend(postmortem.time_to_name_s.map(|s| ("named after", figure::duration(s))));
     all
 }
@@ -158,6 +168,7 @@ pub fn moment(entry: &Entry, story: &Story<'_>) -> Moment {
         }
         Event::Withdrawn { measure, reason } => format!("measure {measure} taken back: {reason}"),
         Event::Acknowledged => "acknowledged".into(),
+        Event::Resumed { calm_s } => format!("it began again, after {} of calm", figure::duration(*calm_s)),
         Event::Ended { text } => with("the disturbance ended", text),
         Event::Closed { reason } => format!("closed: {reason}"),
     };

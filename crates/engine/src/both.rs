@@ -1,0 +1,147 @@
+//! A crowd and a fault of the service at once. Who comes and how the service answers are two things, but each
+//! explains some of what the other does, so that as rivals neither is likely.
+//!
+//! Computes: how likely each of the two classes is, beside the last name of an episode. Advanced by every
+//! diagnosis. Cold start: before one of the two was the name it says nothing. Evaded by nobody: neither is an
+//! attack. Innocent look-alike: a crowd that slows a service down, which nobody has called a fault.
+
+use seawall_model::cause::Class;
+use seawall_model::diagnosis::{Diagnosis, Hypothesis, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// Nothing but the two is likely from this sum on, if each is at least so likely.
+const TOGETHER: f64 = 0.8;
+const EACH: f64 = 0.2;
+/// Nothing is surer than this.
+const SUREST: f64 = 0.97;
+
+/// What an episode has been named for, if that was one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Both {
+    name: Option<Verdict>,
+    /// The other has come beside it.
+    at_once: bool,
+}
+
+impl Both {
+    /// What was found, as one of the two beside the other where the name was one of them, and has become unclear
+    /// or the other since.
+    pub(crate) fn weighed(&mut self, mut found: Diagnosis) -> Diagnosis {
+        let likely = |class| of_class(&found, class).map(|h| h.confidence).sum::<f64>();
+        let (demand, fault) = (likely(Class::Demand), likely(Class::Fault));
+        let are_likely = demand + fault >= TOGETHER && demand.min(fault) >= EACH;
+        let is_news = match found.verdict.class {
+            Class::Undecided => true,
+            class => is_one(class) && self.name.as_ref().is_some_and(|name| name.class != class),
+        };
+        self.at_once = are_likely && (self.at_once || is_news);
+        if let Some(name) = self.name.as_ref().filter(|_| self.at_once) {
+            let class = if is_one(found.verdict.class) { found.verdict.class } else { name.class };
+            let (other, own_share, other_share) = if class == Class::Fault {
+                (Class::Demand, fault, demand)
+            } else {
+                (Class::Fault, demand, fault)
+            };
+            // Judged beside the other, neither is its rival.
+            let as_verdict = |class, rival_share: f64| {
+                let best: Option<&Hypothesis> = of_class(&found, class).next();
+                best.map(|h| Verdict {
+                    class,
+                    cause: h.cause,
+                    vectors: h.vectors.clone(),
+                    confidence: (h.confidence / (1.0 - rival_share)).min(SUREST),
+                    end: found.verdict.end,
+                    ..name.clone()
+                })
+            };
+            let (own, beside) = (as_verdict(class, other_share), as_verdict(other, own_share));
+            match own {
+                Some(own) if found.verdict.class == Class::Undecided => found.verdict = own,
+                Some(own) => found.verdict.confidence = own.confidence,
+                None => {}
+            }
+            found.also.extend(beside);
+        }
+        if is_one(found.verdict.class) {
+            self.name = Some(found.verdict.clone());
+        }
+        found
+    }
+}
+
+fn is_one(class: Class) -> bool {
+    matches!(class, Class::Demand | Class::Fault)
+}
+
+/// Those of a class, the likeliest first.
+fn of_class(found: &Diagnosis, class: Class) -> impl Iterator<Item = &Hypothesis> {
+    found.hypotheses.iter().filter(move |h| h.cause.class() == class)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_model::Cause;
+
+    fn found(cause: Cause, likely: &[(Cause, f64)]) -> Diagnosis {
+        let hypothesis = |&(cause, confidence): &(Cause, f64)| Hypothesis {
+            cause,
+            vectors: Vec::new(),
+            score: 0.0,
+            confidence,
+            evidence: Vec::new(),
+        };
+        let verdict = Verdict {
+            class: cause.class(),
+            cause,
+            vectors: Vec::new(),
+            confidence: 0.5,
+            target: None,
+            onset: None,
+            end: None,
+        };
+        let hypotheses = likely.iter().map(hypothesis).collect();
+        Diagnosis { verdict, also: Vec::new(), hypotheses, missing: Vec::new() }
+    }
+
+    fn names(diagnosis: &Diagnosis) -> Vec<Cause> {
+        std::iter::once(&diagnosis.verdict).chain(&diagnosis.also).map(|v| v.cause).collect()
+    }
+
+    const UNCLEAR: [(Cause, f64); 3] =
+        [(Cause::FlashCrowd, 0.40), (Cause::ReleaseFault, 0.32), (Cause::LoadBalancerFault, 0.22)];
+
+    /// Broke: a deploy that went wrong while a crowd came was unclear from half a minute on, and then a crowd
+    /// alone.
+    #[test]
+    fn a_fault_that_a_crowd_makes_unclear_stays_named_beside_it() {
+        let mut both = Both::default();
+        let first = both.weighed(found(Cause::LoadBalancerFault, &[(Cause::LoadBalancerFault, 0.8)]));
+        assert_eq!(names(&first), [Cause::LoadBalancerFault]);
+        let unclear = both.weighed(found(Cause::Undecided, &UNCLEAR));
+        assert_eq!(names(&unclear), [Cause::ReleaseFault, Cause::FlashCrowd]);
+        assert!(unclear.verdict.confidence > 0.5, "{}", unclear.verdict.confidence);
+        let crowd = [(Cause::FlashCrowd, 0.65), (Cause::ReleaseFault, 0.30)];
+        for _ in 0..3 {
+            let later = both.weighed(found(Cause::FlashCrowd, &crowd));
+            assert_eq!(names(&later), [Cause::FlashCrowd, Cause::ReleaseFault]);
+            assert!(later.verdict.confidence > 0.9, "{}", later.verdict.confidence);
+        }
+        let alone = [(Cause::FlashCrowd, 0.9), (Cause::ReleaseFault, 0.05)];
+        assert_eq!(names(&both.weighed(found(Cause::FlashCrowd, &alone))), [Cause::FlashCrowd]);
+        assert_eq!(
+            names(&both.weighed(found(Cause::FlashCrowd, &crowd))),
+            [Cause::FlashCrowd],
+            "its own doing"
+        );
+    }
+
+    #[test]
+    fn what_has_never_had_a_name_stays_unclear() {
+        assert_eq!(names(&Both::default().weighed(found(Cause::Undecided, &UNCLEAR))), [Cause::Undecided]);
+        let mut both = Both::default();
+        both.weighed(found(Cause::LoadBalancerFault, &[(Cause::LoadBalancerFault, 0.8)]));
+        let attack = [(Cause::HttpFlood, 0.45), (Cause::FlashCrowd, 0.3), (Cause::ReleaseFault, 0.25)];
+        assert_eq!(names(&both.weighed(found(Cause::Undecided, &attack))), [Cause::Undecided]);
+    }
+}
