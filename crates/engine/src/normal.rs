@@ -8,6 +8,8 @@ use seawall_planning::NormalTraffic;
 
 /// Fewest clients of which a 99th percentile says anything.
 const MIN_CLIENTS: usize = 20;
+/// Seconds in which what a client asks for counts as one burst.
+const AT_ONCE_S: f64 = 10.0;
 /// A reference shorter than this, or with less than this many observations, expects nothing.
 const REFERENCE_MIN_S: f64 = 5.0;
 pub(crate) const REFERENCE_MIN_OBSERVATIONS: f64 = 12.0;
@@ -24,6 +26,8 @@ pub(crate) fn normal_traffic(reference: &Window) -> NormalTraffic {
     };
     NormalTraffic {
         requests_per_client_p99: http.and_then(|h| p99(profiles(h).iter().map(busiest_second).collect())),
+        sustained_per_client_p99: http.and_then(|h| of_nearly_all(&profiles(h), sustained)),
+        at_once_per_client_p99: http.and_then(|h| of_nearly_all(&profiles(h), at_once)),
         requests_peak: http.map(|h| h.peak_requests_per_s).filter(|peak| *peak > 0.0),
         program_share: http.and_then(program_share),
         packets_per_source_p99: net.and_then(per_source),
@@ -56,6 +60,31 @@ fn busiest_second(p: &ClientProfile) -> f64 {
     f64::from(p.peak_per_s) * (f64::from(p.requests) / p.asked().max(1.0)).max(1.0)
 }
 
+/// Requests per second of a client while it is there.
+fn sustained(p: &ClientProfile) -> f64 {
+    f64::from(p.requests) / p.active_s(AT_ONCE_S)
+}
+
+/// Requests of a client in ten seconds, at most.
+fn at_once(p: &ClientProfile) -> f64 {
+    f64::from(p.requests).min(AT_ONCE_S * busiest_second(p))
+}
+
+/// What 99 % of the clients stay under, and those that send 99 % of the requests: the one address of an
+/// office sends a part of all that a limit would hit.
+fn of_nearly_all(profiles: &[ClientProfile], figure: impl Fn(&ClientProfile) -> f64) -> Option<f64> {
+    let of_clients = p99(profiles.iter().map(&figure).collect())?;
+    let mut figures: Vec<(f64, u64)> = profiles.iter().map(|p| (figure(p), u64::from(p.requests))).collect();
+    figures.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let all: u64 = figures.iter().map(|(_, requests)| requests).sum();
+    let mut below = 0;
+    let of_requests = figures.iter().find(|(_, requests)| {
+        below += requests;
+        below * 100 >= all * 99
+    })?;
+    Some(of_clients.max(of_requests.0))
+}
+
 /// Share of the requests of clients that are no browsers: programs, feeds, monitors, crawlers.
 /// `None` where no user agent was logged.
 fn program_share(http: &HttpWindow) -> Option<f64> {
@@ -81,6 +110,7 @@ fn p99(mut values: Vec<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seawall_model::Timestamp;
 
     #[test]
     fn a_percentile_needs_clients_and_is_one_of_theirs() {
@@ -101,6 +131,26 @@ mod tests {
             ..ClientProfile::default()
         };
         assert!(busiest_second(&page) > 40.0);
+    }
+
+    /// Broke: a page with its parts in one second was taken for what a visitor sends all the time, so that no
+    /// flood of some requests per second from each source was ever limited.
+    #[test]
+    fn a_page_with_its_parts_is_a_burst_and_no_rate() {
+        let visit = |requests, stayed_s| ClientProfile {
+            requests,
+            pages: requests,
+            paths: u64::MAX,
+            peak_per_s: 8.0,
+            last: Timestamp::from_seconds(stayed_s),
+            ..ClientProfile::default()
+        };
+        let one_page = visit(8, 1);
+        assert_eq!((sustained(&one_page), at_once(&one_page)), (0.8, 8.0));
+        let mut visitors = vec![one_page; 200];
+        assert_eq!(of_nearly_all(&visitors, sustained), Some(0.8));
+        visitors.push(visit(90, 30));
+        assert_eq!(of_nearly_all(&visitors, sustained), Some(3.0), "an office sends a part of all");
     }
 
     #[test]

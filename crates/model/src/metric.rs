@@ -107,6 +107,7 @@ metrics! {
     // HTTP: who
     ClientCount Who Count "client-count" "distinct clients";
     RequestsPerClient Who Ratio "requests-per-client" "requests per client";
+    ActiveRequestRate Who PerSecond "active-request-rate" "requests per second of a client while it is there";
     PeakRequestsPerClient Who PerSecond "peak-requests-per-client" "requests per second of the busiest client";
     NewClientShare Who Share "new-client-share" "clients never seen before";
     TopClientShare Who Share "top-client-share" "requests of the busiest client";
@@ -146,6 +147,7 @@ metrics! {
     // HTTP: what
     EventShare What Share "event-share" "requests of declared services that only write, and whose writing is taken";
     InvitedShare What Share "invited-share" "requests of clients that follow a link which was sent out, and look at little more";
+    InsideShare Who Share "inside-share" "requests of clients that log in and get in each time";
     EnteredShare What Share "entered-share" "log-ins of clients that get in and go on from there";
     PagelessScriptShare What Share "pageless-script-share" "requests as of pages' scripts, by new clients that loaded no page";
     LingererShare Who Share "lingerer-share" "requests of those who were here already, while no others come";

@@ -1,9 +1,11 @@
 //! Forecasts: what a measure would stop, and what it would cost normal traffic.
 
-use crate::ladder::Step;
+use crate::ladder::{Ladder, Step};
 use crate::planner::PlanInput;
 use crate::rate::{Limit, stopped_share};
+use seawall_model::Cause;
 use seawall_model::finding::Ranked;
+use seawall_model::metric::Metric;
 use seawall_model::plan::{RateKey, Scope};
 use seawall_model::signature::{Layer, ShareEstimate};
 
@@ -24,10 +26,11 @@ pub(crate) fn forecast(
     step: Step,
     scope: &Scope,
     limit: Option<&Limit>,
-    layer: Layer,
+    ladder: &Ladder,
     input: &PlanInput<'_>,
 ) -> Forecast {
-    match (step, limit) {
+    let layer = ladder.layer;
+    let found = match (step, limit) {
         (Step::Limit(key), Some(limit)) => of_limit(key, limit, scope, layer, input),
         (Step::Block | Step::Drop | Step::FlowSpec | Step::Truncate, _) => of_scope(scope, layer, input),
         (Step::Challenge, _) => of_challenge(scope, input),
@@ -41,7 +44,33 @@ pub(crate) fn forecast(
             Forecast { effect: ShareEstimate { share: likely, low: 0.0, high: 1.0 }, harm: Some(NONE) }
         }
         _ => Forecast { effect: UNKNOWN, harm: Some(NONE) },
-    }
+    };
+    Forecast { harm: found.harm.map(|harm| of_those_hit(harm, scope, ladder, input)), ..found }
+}
+
+/// A share of normal traffic as one of its log-ins, where it is log-ins that are refused.
+pub(crate) fn of_those_hit(
+    harm: ShareEstimate,
+    scope: &Scope,
+    ladder: &Ladder,
+    input: &PlanInput<'_>,
+) -> ShareEstimate {
+    normal_log_ins(scope, ladder, input).map_or(harm, |log_ins| part_of(harm, log_ins))
+}
+
+/// Share of normal traffic that log-ins are, where what is refused are log-ins of whoever comes: few among all
+/// requests, they are all that a visitor wants who cannot get in.
+pub(crate) fn normal_log_ins(scope: &Scope, ladder: &Ladder, input: &PlanInput<'_>) -> Option<f64> {
+    let is_of_anybody = matches!(scope, Scope::Signature(s) if !s.names_sources());
+    let usual = input.findings.get(Metric::LoginAttemptShare)?.expected;
+    usual.filter(|s| {
+        *s > 0.0 && is_of_anybody && ladder.cause == Cause::CredentialAbuse && ladder.layer == Layer::Http
+    })
+}
+
+fn part_of(share: ShareEstimate, whole: f64) -> ShareEstimate {
+    let part = |share: f64| (share / whole).min(1.0);
+    ShareEstimate { share: part(share.share), low: part(share.low), high: part(share.high) }
 }
 
 /// The challenge is a cookie that a redirect sets: it stops what keeps no cookies, and how much of

@@ -3,7 +3,7 @@
 
 use crate::capacity::is_short;
 use crate::flow_spec::projected;
-use crate::forecast::{Forecast, forecast};
+use crate::forecast::{Forecast, forecast, normal_log_ins, of_those_hit};
 use crate::ladder::{Ladder, Over, Rung, Step, When, ladder};
 use crate::rate::{Limit, NormalTraffic, connections_per_source, limit, log_ins, mean_rate};
 use crate::scope::{in_words, narrow_cover, scopes, target_prefix};
@@ -145,8 +145,9 @@ impl Draft<'_> {
             Err(why) => return self.report_rejected(self.action_name(rung.step, ladder), words, why),
         };
         let scope = placed.scope.clone().unwrap_or(scope);
-        let forecast = forecast(rung.step, &scope, placed.limit.as_ref(), ladder.layer, self.input);
-        if let Err(why) = self.is_worth(rung.step, &forecast, placed.limit.as_ref(), ladder.layer) {
+        let forecast = forecast(rung.step, &scope, placed.limit.as_ref(), ladder, self.input);
+        let whom = self.whom(&scope, ladder);
+        if let Err(why) = self.is_worth(rung.step, &forecast, placed.limit.as_ref(), ladder.layer, whom) {
             return self.report_rejected(placed.action, words, why);
         }
         if rung.step == Step::FlowSpec && self.first_share(rung.step, &forecast) < 1.0 {
@@ -180,7 +181,14 @@ impl Draft<'_> {
     }
 
     /// Whether it would stop something, and within what the policy allows to be hit.
-    fn is_worth(&self, step: Step, f: &Forecast, limit: Option<&Limit>, layer: Layer) -> Result<(), String> {
+    fn is_worth(
+        &self,
+        step: Step,
+        f: &Forecast,
+        limit: Option<&Limit>,
+        layer: Layer,
+        whom: &str,
+    ) -> Result<(), String> {
         if let (Step::Limit(_), Some(limit)) = (step, limit)
             && f.effect.share < MIN_EFFECT
         {
@@ -206,7 +214,7 @@ impl Draft<'_> {
                 String::new()
             };
             return Err(format!(
-                "it would hit {:.2} % of normal traffic{above}, and the policy allows {:.2} %",
+                "it would hit {:.2} % of {whom}{above}, and the policy allows {:.2} %",
                 harm * 100.0,
                 allowed * 100.0
             ));
@@ -276,16 +284,16 @@ impl Draft<'_> {
             }
             Step::WaitingRoom => self.waiting_room(),
             Step::RollBack => self.roll_back(ladder.cause),
-            Step::FlowSpec => self.flow_spec(scope),
+            Step::FlowSpec => self.flow_spec(scope, ladder),
             Step::Investigate(what) => plain(
                 Action::Investigate { what: self.look_at(what, ladder.cause) },
                 "only a person can repair this",
             ),
             Step::Block => {
                 let status = if ladder.layer == Layer::Http { 403 } else { 0 };
-                plain(Action::Block { status }, &self.why_denied(scope))
+                plain(Action::Block { status }, &self.why_denied(scope, ladder))
             }
-            Step::Drop => plain(Action::DropInKernel, &self.why_denied(scope)),
+            Step::Drop => plain(Action::DropInKernel, &self.why_denied(scope, ladder)),
             Step::Truncate => {
                 plain(Action::DnsTruncate, "real resolvers come back over TCP, forged senders do not")
             }
@@ -355,7 +363,7 @@ impl Draft<'_> {
         Ok(Placed { action, reason, limit: None, scope: None })
     }
 
-    fn flow_spec(&self, scope: &Scope) -> Result<Placed, String> {
+    fn flow_spec(&self, scope: &Scope, ladder: &Ladder) -> Result<Placed, String> {
         let Scope::Signature(signature) = scope else {
             return Err("the neighbouring network tests packets, not senders".to_owned());
         };
@@ -374,17 +382,25 @@ impl Draft<'_> {
         let scope = Scope::Signature(signature);
         Ok(Placed {
             action: Action::FlowSpec { limit_bytes_per_s: None },
-            reason: format!("keeps it off our link; {}", self.why_denied(&scope)),
+            reason: format!("keeps it off our link; {}", self.why_denied(&scope, ladder)),
             limit: None,
             scope: Some(scope),
         })
     }
 
-    fn why_denied(&self, scope: &Scope) -> String {
+    /// Of whom a measure's harm is a share.
+    fn whom(&self, scope: &Scope, ladder: &Ladder) -> &'static str {
+        let is_of_log_ins = normal_log_ins(scope, ladder, self.input).is_some();
+        if is_of_log_ins { "normal log-ins" } else { "normal traffic" }
+    }
+
+    fn why_denied(&self, scope: &Scope, ladder: &Ladder) -> String {
         match scope {
             Scope::Signature(s) => {
-                let harm = s.baseline.map_or("normal traffic was not measured".to_owned(), |b| {
-                    format!("{:.2} % of normal traffic (at most {:.2} %)", b.share * 100.0, b.high * 100.0)
+                let whom = self.whom(scope, ladder);
+                let measured = s.baseline.map(|b| of_those_hit(b, scope, ladder, self.input));
+                let harm = measured.map_or("normal traffic was not measured".to_owned(), |b| {
+                    format!("{:.2} % of {whom} (at most {:.2} %)", b.share * 100.0, b.high * 100.0)
                 });
                 format!("holds {:.0} % of the attack and {harm}", s.attack.share * 100.0)
             }

@@ -10,7 +10,11 @@ use seawall_model::signature::Layer;
 pub struct NormalTraffic {
     /// 99th percentile over clients of the requests in their busiest second.
     pub requests_per_client_p99: Option<f64>,
-    /// The same per network (/24, /48).
+    /// The rate that 99 % of clients, and those that send 99 % of the requests, stay under while they are there.
+    pub sustained_per_client_p99: Option<f64>,
+    /// The same of the requests in ten seconds.
+    pub at_once_per_client_p99: Option<f64>,
+    /// 99th percentile over networks (/24, /48) of the requests in their busiest second.
     pub requests_per_network_p99: Option<f64>,
     /// Requests of the whole service in its busiest second.
     pub requests_peak: Option<f64>,
@@ -77,12 +81,14 @@ pub(crate) fn limit(
     }
 }
 
-/// The limit for the log-ins of one source. It stops what the mean guesser sends beyond it, and half where
-/// nobody counted the guessers.
+/// The limit for the log-ins of one source. It would have stopped what the mean guesser sent beyond it: nothing
+/// where nobody tries often enough to be counted as one.
 pub(crate) fn log_ins(findings: &Findings) -> Limit {
+    let lasted_s = findings.duration_s.max(1.0);
     let guessers = findings.observed(Metric::GuesserCount).filter(|n| *n >= 1.0);
-    let mean = findings.observed(Metric::LoginAttemptRate).zip(guessers).map(|(rate, n)| rate / n);
-    let stopped = mean.map_or(0.5, |mean| 1.0 - (LOG_INS_PER_S / mean).clamp(0.0, 1.0));
+    let each = findings.observed(Metric::LoginAttemptRate).zip(guessers).map(|(rate, n)| rate * lasted_s / n);
+    let allowed = LOG_INS_BURST + LOG_INS_PER_S * lasted_s;
+    let stopped = each.map_or(0.0, |each| 1.0 - (allowed / each).clamp(0.0, 1.0));
     Limit {
         per_s: LOG_INS_PER_S,
         burst: LOG_INS_BURST,
@@ -133,8 +139,11 @@ pub(crate) fn stopped_share(
     heaviest.max(of_mean).min(1.0)
 }
 
-/// What the mean source sends per second.
+/// What the mean source sends per second: while it is there, where that was measured.
 pub(crate) fn mean_rate(layer: Layer, findings: &Findings) -> Option<f64> {
+    if let Some(rate) = findings.observed(Metric::ActiveRequestRate).filter(|_| layer == Layer::Http) {
+        return Some(rate);
+    }
     let sources = match layer {
         Layer::Http => findings.observed(Metric::ClientCount),
         Layer::Packet => findings.observed(Metric::SourceCount),
@@ -156,6 +165,23 @@ fn rate_metric(layer: Layer) -> Metric {
 }
 
 fn per_source(layer: Layer, normal: &NormalTraffic, findings: &Findings) -> Limit {
+    if let Some(limit) = sustained(normal).filter(|_| layer == Layer::Http) {
+        return limit;
+    }
+    in_busiest_second(layer, normal, findings)
+}
+
+/// What visitors do all the time they are there, and a page with its parts at once.
+fn sustained(normal: &NormalTraffic) -> Option<Limit> {
+    let (rate, at_once) = known(normal.sustained_per_client_p99).zip(known(normal.at_once_per_client_p99))?;
+    let origin = format!(
+        "twice the {rate:.1}/s that 99 % of normal clients stay under while they are there, and twice the {at_once:.0} that they ask for at once"
+    );
+    let limit = from(HEADROOM * rate, origin);
+    Some(Limit { burst: (HEADROOM * at_once).max(limit.per_s), ..limit })
+}
+
+fn in_busiest_second(layer: Layer, normal: &NormalTraffic, findings: &Findings) -> Limit {
     let measured = match layer {
         Layer::Http => known(normal.requests_per_client_p99),
         Layer::Packet => known(normal.packets_per_source_p99),
@@ -186,7 +212,8 @@ fn per_network(layer: Layer, normal: &NormalTraffic, findings: &Findings) -> Lim
     if let Some(p99) = measured {
         return from(HEADROOM * p99, format!("twice the {p99:.1}/s that 99 % of normal networks stay under"));
     }
-    let single = per_source(layer, normal, findings);
+    // Who shares a network comes at the same time: their busiest seconds may fall together.
+    let single = in_busiest_second(layer, normal, findings);
     Limit {
         per_s: single.per_s * CLIENTS_PER_NETWORK,
         burst: single.burst * CLIENTS_PER_NETWORK,

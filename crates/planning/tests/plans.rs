@@ -3,10 +3,10 @@
 mod fixture;
 
 use fixture::Case;
-use seawall_model::finding::Ranked;
+use seawall_model::finding::{Finding, Ranked};
 use seawall_model::metric::Metric;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
-use seawall_model::signature::{Layer, Test};
+use seawall_model::signature::{Layer, ShareEstimate, Test};
 use seawall_model::{Cause, Class, Prefix};
 
 fn plan_for(case: &Case) -> Plan {
@@ -234,6 +234,25 @@ fn limits_come_from_normal_clients() {
     assert_eq!(per_s(&case), Some((10.0, 0.1)), "a guess is staged");
 }
 
+/// Broke: a limit stood at twice the parts that a page has, and let floods of a few requests a second from each
+/// source pass.
+#[test]
+fn a_limit_for_a_source_stands_on_what_visitors_do_all_the_time() {
+    let mut case = Case::new(Cause::HttpFlood);
+    case.normal.sustained_per_client_p99 = Some(0.6);
+    case.normal.at_once_per_client_p99 = Some(12.0);
+    case.observe(Metric::ActiveRequestRate, 2.4);
+    let limit = plan_for(&case).measures.into_iter().find_map(|m| match m.action {
+        Action::RateLimit { key: RateKey::Source, per_s, burst } => {
+            Some((per_s, burst, m.predicted_effect.share))
+        }
+        _ => None,
+    });
+    let (per_s, burst, stopped) = limit.expect("a limit");
+    assert_eq!((per_s, burst), (1.2, 24.0));
+    assert!((stopped - 0.5).abs() < 1e-9, "{stopped}");
+}
+
 #[test]
 fn doubt_leaves_only_what_can_be_undone() {
     let mut case = Case::new(Cause::HttpFlood);
@@ -329,6 +348,8 @@ fn a_limit_on_log_ins_is_of_log_ins() {
     let mut case = Case::new(Cause::CredentialAbuse);
     case.rankings.dimensions =
         vec![("path".into(), vec![Ranked { name: "/login".into(), share: 0.9, baseline_share: Some(0.0) }])];
+    case.observe(Metric::LoginAttemptRate, 20.0);
+    case.observe(Metric::GuesserCount, 10.0);
     let limit = |m: &Measure| match m.action {
         Action::RateLimit { key: RateKey::Source, per_s, burst } => Some((per_s, burst)),
         _ => None,
@@ -340,20 +361,47 @@ fn a_limit_on_log_ins_is_of_log_ins() {
 /// Broke: what a limit on log-ins stops was worked out from all requests of all clients.
 #[test]
 fn what_a_limit_on_log_ins_stops_is_worked_out_from_log_ins() {
-    let stopped = |log_ins_per_s: f64| {
+    let stopped = |log_ins_per_s: f64, guessers: f64| {
         let mut case = Case::new(Cause::CredentialAbuse);
         let path = Ranked { name: "/login".into(), share: 0.9, baseline_share: Some(0.0) };
         case.rankings.dimensions = vec![("path".into(), vec![path])];
-        for (metric, observed) in [(Metric::LoginAttemptRate, log_ins_per_s), (Metric::GuesserCount, 10.0)] {
-            let finding =
-                seawall_model::finding::Finding { metric, observed, ..case.findings.findings[0].clone() };
+        for (metric, observed) in
+            [(Metric::LoginAttemptRate, log_ins_per_s), (Metric::GuesserCount, guessers)]
+        {
+            let finding = Finding { metric, observed, ..case.findings.findings[0].clone() };
             case.findings.insert(finding);
         }
         let limits = |m: &&Measure| matches!(m.action, Action::RateLimit { .. });
         plan_for(&case).measures.iter().find(limits).map(|m| m.predicted_effect.share)
     };
-    assert!((stopped(20.0).expect("a limit") - 0.9).abs() < 1e-9);
-    assert_eq!(stopped(1.0), None, "each of them is below it");
+    // Each of them tries 120 times in a minute, of which 20 at once and 12 more are let through.
+    assert!((stopped(20.0, 10.0).expect("a limit") - (1.0 - 32.0 / 120.0)).abs() < 1e-9);
+    assert_eq!(stopped(1.0, 10.0), None, "each of them is below it");
+    // Broke: the limit was said to stop half of what came from sources that tried twice each.
+    assert_eq!(stopped(20.0, 0.0), None, "nobody tries often enough to be counted");
+}
+
+/// Broke: a refusal of log-ins under a browser's name was said to hit as few as log-ins are among all requests.
+#[test]
+fn what_a_refusal_of_log_ins_hits_is_a_share_of_log_ins() {
+    let refused = |tests: Vec<Test>| {
+        let mut case = Case::new(Cause::CredentialAbuse);
+        let mut signature = fixture::signature(Layer::Http, tests);
+        signature.baseline = Some(ShareEstimate { share: 0.002, low: 0.001, high: 0.004 });
+        case.signatures = vec![signature];
+        let share = Finding {
+            metric: Metric::LoginAttemptShare,
+            expected: Some(0.02),
+            ..case.findings.findings[0].clone()
+        };
+        case.findings.insert(share);
+        let blocks = |m: &&Measure| matches!(m.action, Action::Block { .. });
+        plan_for(&case).measures.iter().find(blocks).and_then(|m| m.predicted_harm).map(|h| h.share)
+    };
+    let of_agent = || vec![Test::Path("/login".into()), Test::UserAgent("Mozilla/5.0 (X11)".into())];
+    assert_eq!(refused(of_agent()), None, "a tenth of those who log in could not");
+    let of_one = [of_agent(), vec![Test::Source("192.0.2.7/32".parse().unwrap())]].concat();
+    assert_eq!(refused(of_one), Some(0.002), "one address is nobody else's");
 }
 
 /// Broke: one protected address in a network of attackers had everything rejected that holds them back.

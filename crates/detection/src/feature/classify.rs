@@ -346,7 +346,7 @@ impl<const N: usize> Memo<N> {
 
 thread_local! {
     static AGENTS: RefCell<Memo<4096>> = const { RefCell::new(Memo::new()) };
-    static PROBES: RefCell<Memo<2048>> = const { RefCell::new(Memo::new()) };
+    static AIMS: RefCell<Memo<2048>> = const { RefCell::new(Memo::new()) };
 }
 
 /// [`agent_kind`] of an agent and whether it names a program made to attack or to scan, by the hash of its
@@ -359,10 +359,18 @@ pub fn agent_class(user_agent: &[u8], hash: u64) -> (AgentKind, bool) {
     (AgentKind::ALL[usize::from(class / 2)], class % 2 == 1)
 }
 
-/// [`is_probe`], by the hash of path and query where they were seen lately.
-#[must_use]
-pub fn is_probe_hashed(path: &[u8], query: &[u8], hash: u64) -> bool {
-    PROBES.with_borrow_mut(|memo| memo.get(hash, || u8::from(is_probe(path, query)))) == 1
+/// What a request is after, as far as its path and query tell.
+#[derive(Clone, Copy)]
+pub(super) struct Aim {
+    pub(super) is_probe: bool,
+    pub(super) is_login: bool,
+}
+
+/// [`is_probe`] and [`is_login_path`], by the hash of path and query where they were seen lately.
+pub(super) fn aim_hashed(path: &[u8], query: &[u8], hash: u64) -> Aim {
+    let read = || u8::from(is_probe(path, query)) + 2 * u8::from(is_login_path(path));
+    let aim = AIMS.with_borrow_mut(|memo| memo.get(hash, read));
+    Aim { is_probe: aim & 1 != 0, is_login: aim & 2 != 0 }
 }
 
 /// Whether a path or query asks for what only scanners ask for.

@@ -1,15 +1,18 @@
 //! HTTP requests of one tick.
 
 mod loud;
+mod profile;
 
-use super::{bit_of, bits_as_count, classify, codec};
+pub use profile::ClientProfile;
+use profile::Hashes;
+
+use super::{classify, codec};
 use crate::sketch::{Distinct, Histogram, Profile, Profiles, Sample};
 use classify::{AgentKind, PathKind};
 use seawall_model::observation::{CacheResult, Ending, Method, Request};
 use seawall_model::record::RequestRecord;
-use seawall_model::{Prefix, Timestamp, hash, math};
+use seawall_model::{Prefix, hash, math};
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
 
 /// The time of a larger answer says how fast its reader's line is.
 pub(crate) const LARGE_ANSWER_BYTES: u64 = 1_000_000;
@@ -365,246 +368,6 @@ impl Profile for KindTime {
     }
 }
 
-struct Hashes {
-    agent: u64,
-    path: u64,
-    query: u64,
-}
-
-/// What one client did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ClientProfile {
-    pub client: Option<IpAddr>,
-    pub requests: u32,
-    pub pages: u32,
-    pub assets: u32,
-    pub api: u32,
-    /// Requests for what programs subscribe to.
-    pub feeds: u32,
-    /// Requests for files that backups and archives consist of.
-    pub archives: u32,
-    pub unauthorised: u32,
-    pub not_found: u32,
-    pub client_errors: u32,
-    pub server_errors: u32,
-    /// Requests that no answer was seen to.
-    pub unanswered: u32,
-    /// Requests for paths that are not there, and whose names are machine-random.
-    pub made_up: u32,
-    /// Requests that change something: neither GET nor HEAD nor OPTIONS.
-    pub writes: u32,
-    pub logins: u32,
-    pub probes: u32,
-    pub referrers: u32,
-    /// Requests that became a connection of their own kind.
-    pub switched: u32,
-    /// Requests by links that were sent out: under a campaign's name, or by a name that nobody could guess
-    /// and that leads elsewhere.
-    pub invited: u32,
-    pub response_bytes: u64,
-    /// Bitmaps of hashed paths and queries, for linear counting.
-    pub paths: u64,
-    pub queries: u64,
-    /// Of those paths, the ones that are no files.
-    pub asked_paths: u64,
-    /// Smallest and largest hash of the user agents; they differ if the client changed it.
-    pub agent_low: u64,
-    pub agent_high: u64,
-    /// Bitmap of hashed user agents.
-    pub agents: u64,
-    pub agent: Option<u8>,
-    /// Largest hash of the names of applications among the user agents; 0: none is one.
-    pub application: u64,
-    pub hostile_tool: bool,
-    pub first: Timestamp,
-    pub last: Timestamp,
-    /// Numbers at the end of paths: how many requests had one, and their range.
-    pub numbered: u32,
-    pub number_low: u64,
-    pub number_high: u64,
-    /// Requests other than assets per second in the client's busiest tick.
-    pub peak_per_s: f32,
-}
-
-/// Assets that a page brings at most, all in all.
-const ASSETS_OF_A_PAGE: u32 = 30;
-
-impl ClientProfile {
-    fn count(&mut self, r: &Request<'_>, kind: PathKind, hashes: &Hashes) {
-        if self.requests == 0 {
-            self.client = Some(r.client);
-            (self.first, self.last) = (r.time, r.time);
-            (self.agent_low, self.agent_high) = (hashes.agent, hashes.agent);
-        }
-        self.requests += 1;
-        self.first = self.first.min(r.time);
-        self.last = self.last.max(r.time);
-        match kind {
-            PathKind::Page => self.pages += 1,
-            PathKind::Asset => self.assets += 1,
-            PathKind::Api => self.api += 1,
-        }
-        self.writes += u32::from(!matches!(r.method, Method::Get | Method::Head | Method::Options));
-        self.logins += u32::from(is_login(r));
-        self.referrers += u32::from(!r.referrer.is_empty());
-        self.paths |= bit_of(hashes.path);
-        self.queries |= if r.query.is_some() { bit_of(hashes.query) } else { 0 };
-        self.invited += u32::from(r.query.is_some_and(classify::is_campaign));
-        if kind != PathKind::Asset {
-            self.asked_paths |= bit_of(hashes.path);
-            self.feeds += u32::from(classify::is_feed(r.path));
-            self.archives += u32::from(classify::is_archive(r.path));
-            let asked = hash::combine(hashes.path, hashes.query);
-            let query = r.query.unwrap_or(b"");
-            self.probes += u32::from(classify::is_probe_hashed(r.path, query, asked));
-            self.count_number(r.path, r.query);
-        }
-        self.count_agent(r.user_agent, hashes.agent);
-    }
-
-    fn count_answer(&mut self, r: &Request<'_>) {
-        // A payment that is declined and a form that is not accepted are refused too.
-        let declined = matches!(r.status, 402 | 422) && r.method == Method::Post;
-        self.unauthorised += u32::from(matches!(r.status, 401 | 403) || declined);
-        self.switched += u32::from(r.status == SWITCHED);
-        self.not_found += u32::from(r.status == 404);
-        self.invited += u32::from(is_moved(r.status) && classify::ends_in_random(r.path));
-        self.made_up += u32::from(r.status == 404 && classify::ends_in_random(r.path));
-        self.client_errors += u32::from(is_client_error(r));
-        self.server_errors += u32::from(is_service_error(r));
-        self.unanswered += u32::from(r.status == 0);
-        // Where there is nothing to log in to, and where nothing was said, nobody tried.
-        let in_vain = is_login(r) && matches!(r.status, 404 | 405 | 408);
-        self.logins = self.logins.saturating_sub(u32::from(in_vain));
-        self.response_bytes = self.response_bytes.saturating_add(r.response_bytes);
-    }
-
-    fn count_agent(&mut self, user_agent: &[u8], agent: u64) {
-        // Of each agent once, whatever order they come in; of more than two, again.
-        if self.agent.is_none() || (agent != self.agent_low && agent != self.agent_high) {
-            let (kind, hostile) = classify::agent_class(user_agent, agent);
-            let kind = kind as u8;
-            self.agent = Some(self.agent.map_or(kind, |k| k.max(kind)));
-            self.hostile_tool |= hostile;
-            self.application =
-                self.application.max(classify::application_name(user_agent).map_or(0, hash::bytes));
-        }
-        self.agent_low = self.agent_low.min(agent);
-        self.agent_high = self.agent_high.max(agent);
-        self.agents |= bit_of(agent);
-    }
-
-    fn count_number(&mut self, path: &[u8], query: Option<&[u8]>) {
-        // `/item.php?id=17` counts items as well as `/item/17` does.
-        let Some(number) = trailing_number(path).or_else(|| numbered_parameter(query?)) else { return };
-        if self.numbered == 0 {
-            (self.number_low, self.number_high) = (number, number);
-        }
-        self.numbered += 1;
-        self.number_low = self.number_low.min(number);
-        self.number_high = self.number_high.max(number);
-    }
-
-    /// Requests for what is no asset.
-    #[must_use]
-    pub fn no_assets(&self) -> u32 {
-        self.requests.saturating_sub(self.assets)
-    }
-
-    /// Requests that were asked for, not fetched along: all but assets, and assets that were
-    /// fetched over and over, which no page makes a browser do. Of many behind one address, each
-    /// that comes back under its own name fetches them once; where no names are logged, pages bring
-    /// their assets.
-    #[must_use]
-    pub fn asked(&self) -> f64 {
-        let requests = f64::from(self.requests);
-        let agents = bits_as_count(self.agents).max(1.0);
-        let visitors = if agents * 3.0 <= requests { agents } else { 1.0 };
-        let brought = self.is(AgentKind::Absent)
-            && (self.no_assets()..=ASSETS_OF_A_PAGE * self.no_assets()).contains(&self.assets);
-        let repeated = if brought { 0.0 } else { requests - 2.0 * visitors * bits_as_count(self.paths) };
-        (requests - f64::from(self.assets)).max(repeated)
-    }
-
-    #[must_use]
-    pub fn is(&self, kind: AgentKind) -> bool {
-        self.agent == Some(kind as u8)
-    }
-}
-
-fn is_login(r: &Request<'_>) -> bool {
-    r.method == Method::Post && classify::is_login_path(r.path)
-}
-
-/// The value of the first parameter that is a number (`page=17&per_page=100`).
-fn numbered_parameter(query: &[u8]) -> Option<u64> {
-    query.split(|&b| b == b'&').find_map(|pair| {
-        let value = &pair[pair.iter().position(|&b| b == b'=')? + 1..];
-        trailing_number(value).filter(|_| value.iter().all(u8::is_ascii_digit))
-    })
-}
-
-/// The last run of digits in the last segment of a path (`/item/17`, `/p/17.html`).
-fn trailing_number(path: &[u8]) -> Option<u64> {
-    let end = path.iter().rposition(u8::is_ascii_digit)? + 1;
-    let start = path[..end].iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |i| i + 1);
-    // In random text digits stand among the letters before them too.
-    let before = path[..start].rsplit(|&b| b == b'/').next().unwrap_or(b"");
-    if path[end..].contains(&b'/') || end - start > 12 || before.iter().any(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(&path[start..end]).ok()?.parse().ok()
-}
-
-impl Profile for ClientProfile {
-    fn merge(&mut self, other: &Self) {
-        if self.requests == 0 {
-            self.clone_from(other);
-            return;
-        }
-        if other.requests == 0 {
-            return;
-        }
-        self.requests += other.requests;
-        self.pages += other.pages;
-        self.assets += other.assets;
-        self.api += other.api;
-        self.feeds += other.feeds;
-        self.archives += other.archives;
-        self.unauthorised += other.unauthorised;
-        self.not_found += other.not_found;
-        self.client_errors += other.client_errors;
-        self.server_errors += other.server_errors;
-        self.unanswered += other.unanswered;
-        self.made_up += other.made_up;
-        self.writes += other.writes;
-        self.logins += other.logins;
-        self.probes += other.probes;
-        self.referrers += other.referrers;
-        self.switched += other.switched;
-        self.invited += other.invited;
-        self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
-        self.paths |= other.paths;
-        self.queries |= other.queries;
-        self.asked_paths |= other.asked_paths;
-        self.agent_low = self.agent_low.min(other.agent_low);
-        self.agent_high = self.agent_high.max(other.agent_high);
-        self.agents |= other.agents;
-        self.agent = self.agent.max(other.agent);
-        self.application = self.application.max(other.application);
-        self.hostile_tool |= other.hostile_tool;
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-        if other.numbered > 0 {
-            let first = self.numbered == 0;
-            self.number_low = if first { other.number_low } else { self.number_low.min(other.number_low) };
-            self.number_high = self.number_high.max(other.number_high);
-            self.numbered += other.numbered;
-        }
-        self.peak_per_s = self.peak_per_s.max(other.peak_per_s);
-    }
-}
-
 /// What one upstream server answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerProfile {
@@ -631,33 +394,8 @@ impl Profile for ServerProfile {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_client_uses_does_not_depend_on_the_order_of_its_requests() {
-        let agents: [&[u8]; 4] = [b"Mozilla/5.0 Firefox/128.0", b"sqlmap/1.8", b"curl/8.5.0", b"ShopApp/4.2"];
-        let client = |order: [usize; 4]| {
-            let mut profile = ClientProfile::default();
-            for at in order {
-                profile.count_agent(agents[at], hash::bytes(agents[at]));
-            }
-            (profile.agent, profile.hostile_tool)
-        };
-        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1], [0, 2, 3, 1], [3, 0, 1, 2]] {
-            assert_eq!(client(order), (Some(AgentKind::Application as u8), true), "{order:?}");
-        }
-    }
-
-    #[test]
-    fn numbers_end_paths() {
-        assert_eq!(trailing_number(b"/item/17"), Some(17));
-        assert_eq!(trailing_number(b"/p/0042.html"), Some(42));
-        assert_eq!(trailing_number(b"/2024/archive/x"), None);
-        assert_eq!(trailing_number(b"/about"), None);
-        assert_eq!(trailing_number(b"/photo-17.jpg"), Some(17));
-        assert_eq!(trailing_number(b"/x7f3ab2"), None);
-        assert_eq!(numbered_parameter(b"sort=name&page=17&per_page=100"), Some(17));
-        assert_eq!(numbered_parameter(b"q=top10"), None);
-    }
+    use seawall_model::Timestamp;
+    use std::net::IpAddr;
 
     #[test]
     fn what_is_refused_before_the_service_is_no_failure_of_it() {

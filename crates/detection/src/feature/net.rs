@@ -12,6 +12,8 @@ use std::net::IpAddr;
 
 /// A connection that carried at most this much from the client is short.
 const SHORT_CONNECTION_BYTES: u64 = 400;
+/// Whoever is sent more than a refusal was served, whatever was seen of what he said.
+const SHORT_ANSWER_BYTES: u64 = 1_500;
 /// A log-in attempt's connection carries at most this much either way: guessers try some passwords
 /// on one connection, whoever is let in reads and writes more.
 const LOGIN_CONNECTION_BYTES: u64 = 12_000;
@@ -364,9 +366,10 @@ impl NetWindow {
     pub(super) fn observe_connection(&mut self, c: &Connection) {
         self.events[c.event as usize] += 1;
         let closed = matches!(c.event, ConnectionEvent::Closed);
-        let short = closed && c.client_bytes <= SHORT_CONNECTION_BYTES && c.requests == 0;
+        let is_unserved = closed && c.server_bytes <= SHORT_ANSWER_BYTES;
+        let short = is_unserved && c.client_bytes <= SHORT_CONNECTION_BYTES && c.requests == 0;
         self.short_connections += u64::from(short);
-        self.empty_connections += u64::from(closed && c.client_bytes == 0);
+        self.empty_connections += u64::from(is_unserved && c.client_bytes == 0);
         let said = LOGIN_LEAST_BYTES..=LOGIN_CONNECTION_BYTES;
         let brief = closed && said.contains(&c.client_bytes) && c.server_bytes <= LOGIN_CONNECTION_BYTES;
         let admin = brief && service::is_admin_port(c.server_port);

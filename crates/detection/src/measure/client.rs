@@ -70,7 +70,7 @@ pub(super) fn is_prober(p: &ClientProfile) -> bool {
 
 /// Tries to log in again and again.
 pub(super) fn is_guesser(p: &ClientProfile) -> bool {
-    if is_shared(p) {
+    if is_shared(p) || gets_in(p) {
         return false;
     }
     (p.logins >= 5 && p.logins * 2 >= p.no_assets())
@@ -117,7 +117,18 @@ fn is_refused_writer(p: &ClientProfile) -> bool {
 pub(super) fn enters(p: &ClientProfile) -> bool {
     let asked = p.no_assets();
     let goes_on = bits_as_count(p.asked_paths) >= 2.5 && asked >= 2 * p.logins;
-    p.logins > 0 && p.unauthorised < p.logins && (goes_on || p.assets >= 2)
+    p.logins > 0 && p.unauthorised < p.logins && (goes_on || p.assets >= 2) || gets_in(p)
+}
+
+/// Logs in however often, and gets in each time: tokens are granted to it, or it is answered as those are that
+/// get in and asks for what is behind the door. A program that keeps no session does so.
+pub(super) fn gets_in(p: &ClientProfile) -> bool {
+    let behind = p.no_assets().saturating_sub(p.doors);
+    // The last one may not have gone on yet.
+    let goes_on =
+        behind + 1 >= p.logins && behind > 0 && (p.client_errors + p.server_errors) * 10 <= p.no_assets();
+    let is_always = |answered: u32| answered * 10 >= p.logins * 9;
+    p.logins > 0 && !p.hostile_tool && (is_always(p.tokens) || (is_always(p.let_in) && goes_on))
 }
 
 /// Logs in, under no name of a program of somebody's own, and never goes on.

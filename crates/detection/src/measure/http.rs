@@ -12,7 +12,7 @@ use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::HttpVersion;
 use seawall_model::signature::Layer;
-use seawall_model::{Cause, hash, text};
+use seawall_model::{hash, text};
 use std::net::IpAddr;
 use std::ops::Deref;
 
@@ -47,7 +47,7 @@ pub(super) fn measure(
     held::reopened(http, records, out);
     held::preconnected(records, http, out);
     structure.targets.extend(hosts::target(records).map(|target| (Layer::Http, target)));
-    spread_vectors(http, top, structure);
+    senders::vectors(http, &sorted, top, structure);
 }
 
 fn rates(http: &HttpWindow, seconds: f64, out: &mut Vec<Value>) {
@@ -115,6 +115,9 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
         .filter(|p| !client::is_worker(p) && !client::is_page_script(p) && !client::is_crawler(p));
     let peak = single.map(|p| f64::from(p.peak_per_s)).fold(0.0, f64::max);
     push(out, Metric::PeakRequestsPerClient, peak, known);
+    let least_s = seconds.min(STAY_LEAST_S);
+    let active_s: f64 = profiles().map(|p| p.active_s(least_s)).sum();
+    push(out, Metric::ActiveRequestRate, requests / active_s.max(1.0), known);
     let asked: f64 = profiles().map(ClientProfile::asked).sum();
     let common = client::common_names(profiles());
     paging(sorted, &common, asked, out);
@@ -150,7 +153,8 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
     push(out, Metric::LoginFailureRate, failed * scale / seconds, requests);
     push_share(out, Metric::GuesserShare, requests_of(&client::is_guesser), requests);
     let count_of = |wanted: &dyn Fn(&ClientProfile) -> bool| profiles().filter(|p| wanted(p)).count() as f64;
-    push(out, Metric::GuesserCount, count_of(&client::is_guesser), known);
+    let guessers = count_of(&client::is_guesser) * http.clients.count() / known.max(1.0);
+    push(out, Metric::GuesserCount, guessers, known);
     push(out, Metric::ProberCount, count_of(&client::is_prober), known);
     push(out, Metric::WalkerCount, count_of(&client::walks), known);
     push(out, Metric::GuesserRequests, requests_of(&client::is_guesser), known);
@@ -162,6 +166,9 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
     push(out, Metric::WalkerRequests, requests_of(&client::walks), known);
     push(out, Metric::PageRate, asked * scale / seconds, requests);
 }
+
+/// Who asks for one page only is there for so long.
+const STAY_LEAST_S: f64 = 10.0;
 
 /// Pages and what is fetched along with them. What programs and scripts ask interfaces for are no pages
 /// that anything belongs to.
@@ -356,31 +363,6 @@ fn times(http: &HttpWindow, records: &[Sampled], out: &mut Vec<Value>) {
 fn timed(r: &Sampled) -> Option<(u64, u64)> {
     Some((r.class, times::work_us(r)?))
 }
-
-fn spread_vectors(http: &HttpWindow, top: f64, structure: &mut Structure) {
-    let clients = http.clients.count();
-    let vector = if clients <= 2.0 || top > 0.7 {
-        "single-source"
-    } else if clients >= 20.0 {
-        "distributed"
-    } else {
-        "few-sources"
-    };
-    for cause in SPREAD_CAUSES {
-        structure.vectors.push((cause, vector.to_owned()));
-    }
-}
-
-/// Causes that are refined by how many sources take part.
-pub(super) const SPREAD_CAUSES: [Cause; 7] = [
-    Cause::HttpFlood,
-    Cause::CacheBusting,
-    Cause::ExpensiveEndpoint,
-    Cause::SlowHttp,
-    Cause::CredentialAbuse,
-    Cause::Scan,
-    Cause::Scraping,
-];
 
 /// Findings that need both sides: who is new, and how much slower each kind of request is.
 pub(super) fn compare(

@@ -47,6 +47,9 @@ pub(super) fn entries(sorted: &[&(u64, ClientProfile)], per_s: f64, requests: f6
     let rate = if lost < LOST_LEAST { 0.0 } else { lost * per_s };
     push(out, Metric::LostLoginRate, rate, requests);
     push_share(out, Metric::EnteredShare, logins_of(&client::enters), logins_of(&|_| true));
+    let inside = sorted.iter().map(|(_, p)| p).filter(|p| client::gets_in(p));
+    let known: f64 = sorted.iter().map(|(_, p)| f64::from(p.requests)).sum();
+    push_share(out, Metric::InsideShare, inside.map(|p| f64::from(p.requests)).sum(), known);
 }
 
 /// Findings about who used to get in, of both sides with their seconds.

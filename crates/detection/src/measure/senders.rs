@@ -4,9 +4,8 @@
 //! are. Cold start: without a reference nothing came on top. Evaded by sending from many addresses, which is
 //! then said. Innocent look-alikes: many visitors behind one address are no single sender.
 
-use super::http::SPREAD_CAUSES;
 use super::sampled::Sampled;
-use super::{client, spread};
+use super::{Structure, client, spread};
 use crate::feature::http::{ClientProfile, HttpWindow};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
@@ -59,30 +58,86 @@ pub(super) fn top_share(http: &HttpWindow, records: &[Sampled]) -> f64 {
     spread(records.iter().map(|r| hash::address(r.client)).collect()).top.max(profiled)
 }
 
+/// What tells the clients that an abuse consists of.
+fn abuses(cause: Cause) -> Option<fn(&ClientProfile) -> bool> {
+    match cause {
+        Cause::Scan => Some(client::is_prober),
+        Cause::CredentialAbuse => Some(client::is_guesser),
+        Cause::Scraping => Some(|p| client::walks(p) || client::is_copier(p)),
+        _ => None,
+    }
+}
+
+/// The clients that an abuse consists of, if these make it up. Guesses that come from everywhere are nobody's
+/// habit.
+fn abusers<'a>(
+    profiles: impl Iterator<Item = &'a ClientProfile>,
+    cause: Cause,
+) -> Option<Vec<&'a ClientProfile>> {
+    const REQUESTS_LEAST: u32 = 10;
+    let abuses = abuses(cause)?;
+    let is_beside = |p: &ClientProfile| cause == Cause::CredentialAbuse && client::loses_logins(p);
+    let (mut abusers, mut others) = (Vec::new(), 0);
+    for profile in profiles {
+        if abuses(profile) {
+            abusers.push(profile);
+        } else if is_beside(profile) {
+            others += profile.no_assets();
+        }
+    }
+    let theirs: u32 = abusers.iter().map(|p| p.no_assets()).sum();
+    (theirs >= REQUESTS_LEAST.max(others)).then_some(abusers)
+}
+
 /// When the clients that abuse consists of were last seen, if a few of them make it up: what is watched by the
-/// second takes longer to come back. Guesses that come from everywhere are nobody's habit, and have no such time.
+/// second takes longer to come back. Guesses that come from everywhere have no such time.
 #[must_use]
 pub fn last_of_abuse(http: &HttpWindow, cause: Cause) -> Option<Timestamp> {
-    const REQUESTS_LEAST: u32 = 10;
-    let abuses: fn(&ClientProfile) -> bool = match cause {
-        Cause::Scan => client::is_prober,
-        Cause::CredentialAbuse => client::is_guesser,
-        Cause::Scraping => |p| client::walks(p) || client::is_copier(p),
-        _ => return None,
-    };
     let profiles = http.profiles.sorted();
-    let of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> u32 {
-        profiles.iter().filter(|(_, p)| wanted(p)).map(|(_, p)| p.no_assets()).sum()
-    };
-    let others = if cause == Cause::CredentialAbuse {
-        of(&|p| client::loses_logins(p) && !client::is_guesser(p))
-    } else {
-        0
-    };
-    let is_theirs = of(&abuses) >= REQUESTS_LEAST.max(others);
-    let last = profiles.iter().filter(|(_, p)| abuses(p)).map(|(_, p)| p.last).max();
-    last.filter(|_| is_theirs)
+    abusers(profiles.iter().map(|(_, p)| p), cause)?.iter().map(|p| p.last).max()
 }
+
+/// From how many sources something comes: `all` of them, of which the busiest sends a part.
+fn spread_of(all: f64, busiest: f64) -> &'static str {
+    const FEW: f64 = 2.0;
+    const MANY: f64 = 20.0;
+    if all <= FEW || busiest > MOST {
+        "single-source"
+    } else if all >= MANY {
+        "distributed"
+    } else {
+        "few-sources"
+    }
+}
+
+/// Tells of each cause from how many sources it comes: an abuse from those whose habit it is, all else from all.
+pub(super) fn vectors(
+    http: &HttpWindow,
+    sorted: &[&(u64, ClientProfile)],
+    top: f64,
+    structure: &mut Structure,
+) {
+    let clients = http.clients.count();
+    for cause in SPREAD_CAUSES {
+        let own = abusers(sorted.iter().map(|(_, p)| p), cause).map(|abusers| {
+            let requests = abusers.iter().map(|p| f64::from(p.requests));
+            let busiest = requests.clone().fold(0.0, f64::max) / requests.sum::<f64>().max(1.0);
+            spread_of(abusers.len() as f64 * clients / sorted.len().max(1) as f64, busiest)
+        });
+        structure.vectors.push((cause, own.unwrap_or(spread_of(clients, top)).to_owned()));
+    }
+}
+
+/// Causes that are refined by how many sources take part.
+const SPREAD_CAUSES: [Cause; 7] = [
+    Cause::HttpFlood,
+    Cause::CacheBusting,
+    Cause::ExpensiveEndpoint,
+    Cause::SlowHttp,
+    Cause::CredentialAbuse,
+    Cause::Scan,
+    Cause::Scraping,
+];
 
 /// Share of what is asked for by clients that keep to a question or two.
 pub(super) fn kept(sorted: &[&(u64, ClientProfile)]) -> f64 {
@@ -112,6 +167,27 @@ mod tests {
         assert_eq!(vector(&[sender(1, 0.97), sender(2, 0.01)]), "single-source");
         let many: Vec<_> = (0..20).map(|n| sender(n, 0.05)).collect();
         assert_eq!((vector(&many), vector(&[])), ("distributed".to_owned(), "distributed".to_owned()));
+    }
+
+    /// Broke: guesses of one address beside some hundred visitors were called distributed.
+    #[test]
+    fn an_abuse_comes_from_those_whose_habit_it_is() {
+        let visitor = |_| ClientProfile { requests: 3, pages: 3, ..ClientProfile::default() };
+        let guesser = |_| ClientProfile { requests: 40, logins: 40, pages: 40, ..ClientProfile::default() };
+        let vector = |guessers: u64| {
+            let mut http = HttpWindow::default();
+            (0..200 + guessers).for_each(|n| http.clients.insert(hash::mix(n)));
+            let all: Vec<(u64, ClientProfile)> =
+                (0..200).map(visitor).chain((0..guessers).map(guesser)).map(|p| (0, p)).collect();
+            let mut structure = Structure::default();
+            vectors(&http, &all.iter().collect::<Vec<_>>(), 0.1, &mut structure);
+            let of =
+                |wanted| structure.vectors.iter().find(|(cause, _)| *cause == wanted).map(|(_, v)| v.clone());
+            (of(Cause::CredentialAbuse).expect("told"), of(Cause::HttpFlood).expect("told"))
+        };
+        assert_eq!(vector(1), ("single-source".to_owned(), "distributed".to_owned()));
+        assert_eq!(vector(8).0, "few-sources");
+        assert_eq!(vector(60).0, "distributed");
     }
 
     /// Broke: the end of a scan was told some twenty seconds late.

@@ -2,7 +2,7 @@
 
 use super::net::UNIFORM_LEAST;
 use super::spread;
-use crate::feature::net::NetWindow;
+use crate::feature::net::{HostProfile, NetWindow};
 use seawall_model::hash;
 use seawall_model::observation::{Fragment, protocol, tcp_flags};
 use seawall_model::record::PacketRecord;
@@ -50,7 +50,7 @@ pub(super) fn accepted_openings(one_way: &[PacketRecord]) -> f64 {
 }
 
 /// Of the openings in a capture that holds nothing else of TCP, those that say what systems say, of several
-/// kinds: people's openings look so where a filter has left them alone.
+/// kinds or each some times as browsers do: people's openings look so where a filter has left them alone.
 pub(super) fn filtered_openings(net: &NetWindow, records: &[PacketRecord]) -> f64 {
     let v = &net.volumes;
     if v.tcp.packets > v.syn.packets + v.syn_ack.packets {
@@ -60,7 +60,32 @@ pub(super) fn filtered_openings(net: &NetWindow, records: &[PacketRecord]) -> f6
     let told = layouts.iter().filter(|options| **options != 0).count() as f64;
     let share = told / layouts.len().max(1) as f64;
     let kinds = spread(layouts);
-    if kinds.distinct >= SYSTEMS_LEAST && kinds.top <= ONE_SYSTEM { share } else { 0.0 }
+    let are_of_many = kinds.distinct >= SYSTEMS_LEAST && kinds.top <= ONE_SYSTEM;
+    if are_of_many || open_as_browsers(net, records) { share } else { 0.0 }
+}
+
+/// Whether sources that open again do so from ports side by side, as a system hands them out (RFC 6056), and
+/// none opens more at once than browsers do. Who forges openings draws source and port at random, and who sends
+/// his own as fast as he can stays at it. Evaded by forging some openings of each source with ports in a row.
+fn open_as_browsers(net: &NetWindow, records: &[PacketRecord]) -> bool {
+    /// Fewer say nothing of how ports are chosen.
+    const REPEATS_LEAST: usize = 20;
+    /// Ports that other connections of the same system took meanwhile.
+    const SIDE_BY_SIDE: u16 = 64;
+    /// A visit opens so many, pages and their parts, and no more than this a second for longer.
+    const VISIT: u32 = 30;
+    const PER_S: f64 = 5.0;
+    let mut opened: Vec<(IpAddr, u16)> =
+        records.iter().filter(|r| r.opens()).map(|r| (r.source, r.source_port)).collect();
+    opened.sort_unstable();
+    opened.dedup();
+    let repeats = || opened.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+    let near = repeats().filter(|pair| pair[1].1 - pair[0].1 <= SIDE_BY_SIDE).count();
+    let hosts = net.hosts.sorted();
+    let opening = || hosts.iter().filter(|(_, h)| h.syn > 0);
+    let hurries = |h: &HostProfile| h.syn > VISIT && f64::from(h.syn) > PER_S * h.last.since_s(h.first);
+    let hurried = opening().filter(|(_, h)| hurries(h)).count();
+    repeats().count() >= REPEATS_LEAST && near * 2 >= repeats().count() && hurried * 50 <= opening().count()
 }
 
 fn end(host: IpAddr, port: u16) -> u64 {
@@ -138,6 +163,35 @@ mod tests {
     }
 
     /// Broke: a healthy site's capture that a filter had left nothing but openings in was called a SYN flood.
+    /// The share of openings that look like visitors', of sources that each open some from ports `apart`.
+    fn told_as_visitors(sources: u32, each: u16, apart: u16) -> f64 {
+        let mut window = Window::default();
+        let mut records = Vec::new();
+        for n in 0..sources * u32::from(each) {
+            let (source, turn) = (n % sources, (n / sources) as u16);
+            let port = 20_000 + (hash::mix(u64::from(source)) % 20_000) as u16;
+            let source_port = port.wrapping_add(turn.wrapping_mul(apart));
+            let opening = PacketRecord { source_port, tcp_options: 7, ..sampled(source, SYN, 60) };
+            let mut packet = Packet::unknown(Timestamp::from_seconds(i64::from(n / 200)));
+            (packet.source, packet.destination) = (opening.source, opening.destination);
+            (packet.protocol, packet.tcp_flags) = (protocol::TCP, SYN);
+            (packet.source_port, packet.destination_port) = (source_port, 443);
+            window.observe(&Observation::Packet(packet), u64::from(n));
+            records.push(opening);
+        }
+        window.seal(1.0);
+        filtered_openings(window.net.as_deref().expect("packets"), &records)
+    }
+
+    /// Broke: the openings of visitors who all use one system were a SYN flood, where nothing else was captured.
+    #[test]
+    fn visitors_of_one_system_open_from_ports_side_by_side() {
+        assert_eq!(told_as_visitors(300, 3, 2), 1.0);
+        assert_eq!(told_as_visitors(300, 3, 4_711), 0.0, "ports that are drawn at random");
+        assert_eq!(told_as_visitors(900, 1, 2), 0.0, "nobody comes again");
+        assert_eq!(told_as_visitors(5, 400, 1), 0.0, "who sends as fast as he can");
+    }
+
     #[test]
     fn openings_of_several_systems_and_nothing_else_are_what_a_filter_leaves() {
         let share = |layouts: &[u64], flags: u8| {

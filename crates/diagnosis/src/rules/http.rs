@@ -79,6 +79,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DistinctQueryShare Above(0.6, 0.9), -3.0 "random queries make it a flood past the cache";
         PagelessScriptShare Exceeds(0.3, 0.7), 2.0 "they call as the scripts of pages do, which they never loaded";
         EnteredShare Above(0.6, 0.9), -2.0 "who logs in gets in and goes on";
+        InsideShare Above(0.4, 0.8), -5.0 "its clients log in and get in, so that they have accounts here";
         LostLoginRate Above(1.0, 5.0), -4.0 "they log in and do not go on";
         RequestTimeoutShare Above(0.1, 0.3), -5.0 "the requests are begun and never finished";
         RequestTimeoutShare Exceeds(0.04, 0.12), -3.0 "requests used to be finished";

@@ -5,7 +5,7 @@
 //! (WOOT 2014) for TCP reflection; RFC 9411 and vendor reports for rates.
 
 use super::{CauseRules, causes};
-use crate::shape::Shape::{Above, Below, Exceeds, Falls, Flat, Rises};
+use crate::shape::Shape::{Above, AboveUnexpected, Below, Exceeds, Falls, Flat, Rises};
 
 pub const TABLE: &[CauseRules] = causes! {
     Amplification prior -2.0
@@ -91,7 +91,7 @@ pub const TABLE: &[CauseRules] = causes! {
         TwoWayShare Above(0.5, 0.9), -2.5 "most packets belong to conversations";
     }
     SynFlood prior -2.0
-        needs [HalfOpenCount Above(10.0, 50.0), SynShare Above(0.4, 0.8)]
+        needs [HalfOpenCount Above(10.0, 50.0), SynShare Above(0.4, 0.8), SynShare Exceeds(0.2, 0.5)]
         needs [HalfOpenRate Above(3.0, 25.0), SynRate Above(50.0, 400.0)]
         needs [HalfOpenPerHost Above(0.3, 3.0), SynRate Above(50.0, 400.0)]
         needs [OpeningsRepeatedShare Below(0.7, 0.45), SynRate Rises(20.0, 60.0), SynRate Above(1000.0, 5000.0)]
@@ -102,6 +102,7 @@ pub const TABLE: &[CauseRules] = causes! {
         HandshakeCompletion Below(0.6, 0.15), 3.0 "people's connections complete";
         SynShare Above(0.3, 0.8), 2.0 "hardly anything but openings";
         SynShare Above(0.85, 0.98), 1.5 "nothing follows them";
+        SynShare Exceeds(0.2, 0.6), 2.0 "openings used to be followed by what they were for";
         FilteredOpeningShare Above(0.7, 0.95), -8.0 "only openings were captured, and visitors' look like these";
         FailedOpenerCount Above(15.0, 200.0), 2.0 "they come from many addresses";
         FanOutShare Above(0.3, 0.9), -4.0 "the sources try port after port or host after host, as scanners do";
@@ -122,12 +123,13 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     TcpFlagFlood prior -2.0
         needs [StrayTcpRate Above(10.0, 60.0)]
+        needs [StrayTcpRate AboveUnexpected(10.0, 60.0), StrayTcpRate Rises(1.2, 1.8)]
         needs [StrayTcpShare Above(0.2, 0.6), ImpossibleFlagShare Above(0.1, 0.4), StrayNewRate Above(40.0, 250.0)]
     {
         StrayTcpRate Above(30.0, 600.0), 3.0 "many packets a second for connections that do not exist";
         StrayTcpRate Rises(3.0, 20.0), 2.0 "there were far fewer before";
-        StrayTcpShare Above(0.4, 0.9), 2.0 "most TCP belongs to no connection";
-        StrayTcpShare Exceeds(0.2, 0.6), 1.0 "TCP used to belong to connections";
+        StrayTcpShare AboveUnexpected(0.4, 0.9), 2.0 "most TCP belongs to no connection";
+        StrayTcpShare Exceeds(0.1, 0.4), 2.5 "TCP used to belong to connections";
         StrayNewShare Above(0.2, 0.7), 2.0 "each packet claims another connection";
         StrayNewShare Below(0.15, 0.04), -5.0 "long one-sided connections look like a capture of one direction";
         ImpossibleFlagShare Above(0.1, 0.5), 3.0 "no system sends such flags";

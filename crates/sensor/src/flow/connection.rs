@@ -49,6 +49,8 @@ pub(super) struct Connection {
     /// The packet at hand carries what its sender had sent before.
     repeated: bool,
     bytes: [u64; 2],
+    /// Between which numbers the client has said that it heard the server.
+    heard: Option<(u32, u32)>,
     /// By direction, upward first.
     sent: [Sequence; 2],
     streams: [Stream; 2],
@@ -152,6 +154,7 @@ impl Connection {
             crumbs: Crumbs::default(),
             repeated: false,
             bytes: [0; 2],
+            heard: None,
             sent: Default::default(),
             streams: Default::default(),
             speech: Speech::default(),
@@ -230,7 +233,7 @@ impl Connection {
             client_port,
             server_port,
             client_bytes: self.bytes[0],
-            server_bytes: self.bytes[1],
+            server_bytes: self.server_bytes(),
             duration_us: time.since_ns(self.opened).max(0) as u64 / 1_000,
             requests: self.speech.requests,
             ja4: self.speech.ja4,
@@ -246,6 +249,7 @@ impl Connection {
         self.bytes[direction] += u64::from(packet.payload_bytes);
         if from_client {
             self.note_window(frame);
+            self.note_heard(frame);
         }
         if packet.payload_bytes > 0 && !self.closed && !self.speech.is_over() {
             self.listen(frame, from_client, means);
@@ -314,6 +318,25 @@ impl Connection {
         let (low, high) = (address(self.key.low), address(self.key.high));
         let (low_port, high_port) = (self.key.low_port, self.key.high_port);
         if self.client_upward { (low, low_port, high, high_port) } else { (high, high_port, low, low_port) }
+    }
+
+    /// What the server said. Where only the client's direction was captured, what the client heard of it.
+    fn server_bytes(&self) -> u64 {
+        let heard = self.heard.filter(|_| !self.both).map_or(0, |(first, last)| last.wrapping_sub(first));
+        self.bytes[1].max(u64::from(heard))
+    }
+
+    fn note_heard(&mut self, frame: &Frame<'_>) {
+        /// Numbers that lie further behind are older ones that come late.
+        const BEHIND: u32 = 1 << 31;
+        let flags = frame.packet.tcp_flags;
+        if flags & tcp_flags::ACK == 0 || flags & tcp_flags::RST != 0 {
+            return;
+        }
+        let number = frame.acknowledgement;
+        let (first, last) = self.heard.unwrap_or((number, number));
+        let is_news = number.wrapping_sub(last) < BEHIND;
+        self.heard = Some((first, if is_news { number } else { last }));
     }
 
     fn arrival(&self, time: Timestamp) -> Arrival<'static> {

@@ -5,7 +5,8 @@
 //! requests, of which it sent as large a part; so its profile is made of those where it has none. Both then
 //! count for as much as the client does beside all others.
 
-use super::{ClientProfile, Hashes, HttpWindow, bits_as_count, classify, hash};
+use super::{ClientProfile, Hashes, HttpWindow, classify, hash};
+use crate::feature::bits_as_count;
 use seawall_model::record::RequestRecord;
 
 /// Whoever sends this part of the requests is loud.
@@ -94,6 +95,9 @@ impl ClientProfile {
             &mut self.made_up,
             &mut self.writes,
             &mut self.logins,
+            &mut self.doors,
+            &mut self.tokens,
+            &mut self.let_in,
             &mut self.probes,
             &mut self.referrers,
             &mut self.switched,

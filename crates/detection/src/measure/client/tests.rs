@@ -3,7 +3,7 @@
 use super::*;
 use crate::Window;
 use seawall_model::Timestamp;
-use seawall_model::observation::{Observation, Request};
+use seawall_model::observation::{Method, Observation, Request};
 
 /// The profiles of clients that each ask for these paths, one a second.
 fn profiles(agent: &str, clients: &[[u8; 4]], asked: &[(String, u16)]) -> Vec<ClientProfile> {
@@ -101,6 +101,45 @@ fn a_page_that_asks_for_news_is_told_from_one_that_is_hit() {
     };
     assert!(poller(60, 3));
     assert!(!poller(0, 3) && !poller(60, 0));
+}
+
+/// Broke: a program that keeps no session, and logs in before each of its calls, was called password guessing.
+#[test]
+fn who_logs_in_again_and_again_and_gets_in_guesses_nothing() {
+    let logs_in = |door: &str, answer: u16, next: Option<&str>| {
+        let tries = (0..20).flat_map(|_| [Some((door, answer)), next.map(|path| (path, 200))]);
+        let asked: Vec<(String, u16)> =
+            tries.flatten().map(|(path, status)| (path.to_owned(), status)).collect();
+        let mut window = Window::default();
+        for (n, (path, status)) in asked.iter().enumerate() {
+            let method = if path == door { Method::Post } else { Method::Get };
+            let request = Request {
+                method,
+                path: path.as_bytes(),
+                user_agent: b"Java/17.0.9",
+                status: *status,
+                ..Request::new(Timestamp::from_seconds(n as i64), IpAddr::from(ONE[0]))
+            };
+            window.observe(&Observation::Request(request), n as u64);
+        }
+        let http = window.http.expect("requests");
+        let profile = http.profiles.sorted()[0].1.clone();
+        (is_guesser(&profile), loses_logins(&profile))
+    };
+    let innocent = (false, false);
+    assert_eq!(logs_in("/oauth/token", 200, None), innocent, "a token is granted each time");
+    assert_eq!(logs_in("/api/login", 200, Some("/api/orders")), innocent);
+    assert_eq!(logs_in("/login", 302, Some("/export/orders")), innocent);
+    let guesses = (true, true);
+    assert_eq!(logs_in("/oauth/token", 401, None), guesses);
+    assert_eq!(logs_in("/api/login", 200, None), guesses, "nobody knows what it was told");
+    assert_eq!(logs_in("/login", 302, None), guesses, "it is sent on, and does not go");
+    assert_eq!(
+        logs_in("/customer/loginPost", 302, Some("/customer/login")),
+        guesses,
+        "sent back to the door"
+    );
+    assert_eq!(logs_in("/login", 200, Some("/")), guesses, "it sees the form again");
 }
 
 /// Broke: a nightly backup was called scraping, or a flash crowd.
