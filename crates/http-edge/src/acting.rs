@@ -13,6 +13,7 @@ use crate::exchange::Fault;
 use crate::held_back::BodyWait;
 use crate::http1::{Field, Kind};
 use crate::kept::Kept;
+use crate::rate_limits;
 use crate::settings::{Site, Upstream};
 use crate::stored::{self, Taking};
 use crate::thread::Thread;
@@ -123,7 +124,8 @@ pub enum Entry<'a> {
     Answer(Box<Page>),
     /// It is answered from the cache.
     Stored(Box<Page>),
-    /// There is no room for it, whatever the rules say; it is answered by us.
+    /// There is no room for it, or it is beyond a limit of the operator's, whatever the plan says; it is
+    /// answered by us.
     Full(Box<Page>),
     /// The connection ends without an answer.
     Close,
@@ -354,6 +356,9 @@ impl Acting {
             self.note_sale(&page, now);
             return Entry::Answer(Box::new(page));
         }
+        if !is_protected && let Some(retry_after_s) = self.beyond_limits(thread, asked, now) {
+            return Entry::Full(Box::new(Page::refusal(429, retry_after_s)));
+        }
         let decision = rules.decide(&self.limits, now, request, standing);
         match decision.verdict {
             Verdict::Pass => {}
@@ -404,6 +409,15 @@ impl Acting {
             return Entry::Go(pass);
         }
         pin!(self.let_through(thread, request, pass, (standing, seen), now)).await
+    }
+
+    /// Whether a request is beyond a limit that the operator has set, and is refused for it: the seconds
+    /// after which to try again.
+    fn beyond_limits(&self, thread: &Thread, asked: &Asked<'_>, now: Timestamp) -> Option<u32> {
+        let limits = &thread.settings.sites[asked.site].rate_limits[..];
+        let retry_after_s = rate_limits::exceeded((asked.site, limits), &self.limits, asked.request, now)?;
+        thread.counters.add(Counter::rate_limits, 1);
+        Some(retry_after_s).filter(|_| thread.settings.enforce)
     }
 
     /// Finds room for a request that nothing else holds up.

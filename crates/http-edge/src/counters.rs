@@ -79,6 +79,8 @@ seawall_model::counters! {
     no_upstream
     /// clients that went away before their answer
     client_aborted
+    /// requests refused by one of rate-limits
+    rate_limits
     /// requests refused by a rule
     rule_refused
     /// connections closed without an answer by a rule

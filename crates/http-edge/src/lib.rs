@@ -33,6 +33,7 @@ mod listeners;
 mod multiplex;
 mod nonsense;
 mod proxy_protocol;
+pub mod rate_limits;
 pub mod request;
 mod sense;
 mod serve1;

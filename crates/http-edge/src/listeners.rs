@@ -173,6 +173,7 @@ mod tests {
             proxy_protocol: false,
             health_path: None,
             upstream_trust: None,
+            rate_limits: Vec::new(),
         }
     }
 

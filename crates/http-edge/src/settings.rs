@@ -3,6 +3,7 @@
 
 use crate::forwarded::TrustedField;
 use crate::http1::HeadLimits;
+use crate::rate_limits::RateLimit;
 use seawall_model::Prefix;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub struct Site {
     pub health_path: Option<String>,
     /// Whose word is taken for who the upstreams are that are spoken to over TLS.
     pub upstream_trust: Option<crate::upstream_tls::Trust>,
+    pub rate_limits: Vec<RateLimit>,
 }
 
 /// One server behind the edge.

@@ -253,6 +253,7 @@ mod tests {
             proxy_protocol: false,
             health_path: None,
             upstream_trust: None,
+            rate_limits: Vec::new(),
         };
         let health: Vec<_> = (0..n).map(|_| Arc::default()).collect();
         Pool::new(&site, &health, limits, 1)

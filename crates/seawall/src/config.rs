@@ -26,6 +26,7 @@ mod check;
 pub mod dns;
 mod guard;
 mod named;
+mod rate_limits;
 pub mod reroute;
 
 use crate::pipeline::TriageError;

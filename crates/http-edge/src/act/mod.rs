@@ -34,5 +34,6 @@ pub use parts::part_of;
 pub use price::Price;
 pub use room::{Place, WaitingRoom};
 pub use rules::{CompileContext, LimitKey, RuleTable, SiteMeasures};
+pub(crate) use rules::{network_key, source_key};
 pub use shed::{Answer, Priority, Queued, Room, Shedder};
 pub use token::{TokenError, TokenKeys, TokenSecrets, TokenText};

@@ -26,10 +26,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 pub enum LimitKey {
     /// The client's address, or its /64.
     Source,
-    /// All cookies that the client sends; where there are none, its address.
-    Session,
-    /// The client's software by its habits, whatever its address.
-    Fingerprint,
     /// /24 for IPv4, /48 for IPv6.
     Network,
     Path,
@@ -344,18 +340,20 @@ fn later(old: Verdict, new: Verdict) -> Verdict {
 fn key_of(key: LimitKey, request: &Request<'_>) -> u64 {
     match key {
         LimitKey::Source => source_key(request.client),
-        LimitKey::Session if request.cookie.is_empty() => source_key(request.client),
-        LimitKey::Session => hash::bytes(request.cookie),
-        LimitKey::Fingerprint => request.fingerprint(),
-        LimitKey::Network => hash::address(Prefix::network_of(request.client.to_canonical()).address()),
+        LimitKey::Network => network_key(request.client),
         LimitKey::Path => hash::bytes(request.path),
         LimitKey::Host => hash::bytes(request.host),
         LimitKey::Total => 0,
     }
 }
 
+/// The client's /24, or its /48.
+pub(crate) fn network_key(client: IpAddr) -> u64 {
+    hash::address(Prefix::network_of(client.to_canonical()).address())
+}
+
 /// One subscriber has a /64 of IPv6 addresses at least (RFC 6177).
-fn source_key(client: IpAddr) -> u64 {
+pub(crate) fn source_key(client: IpAddr) -> u64 {
     match client.to_canonical() {
         IpAddr::V6(v6) => hash::mix((u128::from(v6) >> 64) as u64),
         v4 => hash::address(v4),

@@ -180,6 +180,7 @@ pub fn settings(upstreams: &[SocketAddr]) -> Settings {
         proxy_protocol: false,
         health_path: None,
         upstream_trust: None,
+        rate_limits: Vec::new(),
     };
     Settings {
         sites: vec![site],

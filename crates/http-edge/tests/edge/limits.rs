@@ -1,6 +1,10 @@
 //! Each limit with the attack that it is for, and its metric.
 
-use crate::harness::{PATIENCE, connect, counted, eventually, get, limited, read_to_end, read_until};
+use crate::harness::{
+    Origin, PATIENCE, connect, counted, eventually, get, limited, read_to_end, read_until, settings, start,
+};
+use seawall_http_edge::act::limit::Rate;
+use seawall_http_edge::rate_limits::{Key, RateLimit};
 use seawall_http_edge::{Counter, Edge};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -204,4 +208,28 @@ fn a_port_that_another_edge_has_is_not_shared() {
     settings.sites[0].listen = edge.addresses()[0];
     let second = Edge::start(settings, &Default::default(), seawall_model::Timestamp(0), &[7; 32]);
     assert!(second.is_err_and(|e| e.to_string().contains("cannot listen on")));
+}
+
+/// Whoever is beyond a limit of the operator's is told when to come back; others, and other paths, are served.
+#[test]
+fn a_rate_limit_of_the_site_refuses_what_is_beyond_it() {
+    let origin = Origin::start();
+    let mut settings = settings(&[origin.address]);
+    let rate = Rate::new(0.1, 2.0).expect("a rate");
+    settings.sites[0].rate_limits = vec![RateLimit { key: Key::Source, rate, path: vec!["login".into()] }];
+    let edge = start(settings);
+    let ask = |source, path: &str| {
+        let mut client = connect_from(&edge, source);
+        write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("sent");
+        read_to_end(&mut client)
+    };
+    let (one, other) = ([127, 0, 0, 2], [127, 0, 0, 3]);
+    for _ in 0..2 {
+        assert!(ask(one, "/login").starts_with("HTTP/1.1 200 "));
+    }
+    let refused = ask(one, "/%6Cogin");
+    assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("Retry-After: "), "{refused}");
+    assert!(ask(one, "/").starts_with("HTTP/1.1 200 ") && ask(other, "/login").starts_with("HTTP/1.1 200 "));
+    counted(&edge, Counter::rate_limits, 1);
+    assert_eq!(edge.count(Counter::rule_refused), 0);
 }

@@ -535,6 +535,7 @@ fn site(site: &SiteConfig) -> anyhow::Result<Site> {
         proxy_protocol: site.proxy_protocol,
         health_path: site.health_path.clone(),
         upstream_trust: site.trust()?,
+        rate_limits: site.rate_limits.clone(),
     })
 }
 

@@ -2,11 +2,13 @@
 
 use super::check::CheckConfig;
 use super::dns::DnsConfig;
+use super::rate_limits::rate_limits;
 use super::reroute::RerouteConfig;
 use super::{Reader, Setter, each, prefixes, set, url_path, whole};
 use crate::guard::servers::Command;
 use crate::guard::store::StateFolder;
 use crate::report::text;
+use seawall_http_edge::rate_limits::RateLimit;
 use seawall_http_edge::tls::CertificateFiles;
 use seawall_http_edge::upstream_tls::{self, Trust};
 use seawall_http_edge::{Limits, LogFormat, Speaks, TrustedField, Upstream};
@@ -78,6 +80,7 @@ pub struct SiteConfig {
     pub upstream_name: Option<String>,
     /// What is shown to upstreams that ask who comes.
     pub upstream_certificate: Option<CertificateFiles>,
+    pub rate_limits: Vec<RateLimit>,
 }
 
 impl SiteConfig {
@@ -123,13 +126,14 @@ struct RawSite {
     upstream_ca: Option<PathBuf>,
     upstream_name: Option<String>,
     upstream_certificate: Option<CertificateFiles>,
+    rate_limits: Vec<RateLimit>,
 }
 
 /// What no site can be without.
 const NEEDED: [(&str, &str); 2] =
     [("listen", "where does the site listen?"), ("upstreams", "who answers for the site?")];
 
-const SITE: [(&str, Setter<RawSite>); 8] = [
+const SITE: [(&str, Setter<RawSite>); 9] = [
     ("listen", |s, v| set(&mut s.listen, string(v).and_then(listen).map(Some))),
     ("upstreams", |s, v| set(&mut s.upstreams, upstreams(v))),
     ("certificates", |s, v| set(&mut s.certificates, certificates(v))),
@@ -140,6 +144,7 @@ const SITE: [(&str, Setter<RawSite>); 8] = [
     ("upstream-ca", |s, v| set(&mut s.upstream_ca, file(v).map(Some))),
     ("upstream-name", |s, v| set(&mut s.upstream_name, string(v).and_then(certified_name).map(Some))),
     ("upstream-certificate", |s, v| set(&mut s.upstream_certificate, certificate(v).map(Some))),
+    ("rate-limits", |s, v| set(&mut s.rate_limits, rate_limits(v))),
 ];
 
 pub(super) fn limits(reader: &mut Reader<'_>, table: &DeTable<'_>, guard: &mut GuardConfig) {
@@ -187,6 +192,7 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
             upstream_ca: raw.upstream_ca,
             upstream_name: raw.upstream_name,
             upstream_certificate: raw.upstream_certificate,
+            rate_limits: raw.rate_limits,
         };
         if let Some(reason) = pointless_trust(&site) {
             reader.mistake(at, reason);
@@ -292,6 +298,7 @@ pub fn site(word: &str) -> Result<SiteConfig, String> {
         upstream_ca: None,
         upstream_name: None,
         upstream_certificate: None,
+        rate_limits: Vec::new(),
     })
 }
 

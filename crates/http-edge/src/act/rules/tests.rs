@@ -281,7 +281,6 @@ fn keys_of_limits_tell_clients_apart_as_they_say() {
     let same = |key, a: &Request<'_>, b: &Request<'_>| key_of(key, a) == key_of(key, b);
     assert!(!same(LimitKey::Source, &one, &neighbour));
     assert!(same(LimitKey::Network, &one, &neighbour) && !same(LimitKey::Network, &one, &stranger));
-    assert!(same(LimitKey::Session, &one, &stranger) && same(LimitKey::Fingerprint, &one, &stranger));
     assert!(same(LimitKey::Total, &one, &stranger) && same(LimitKey::Host, &one, &stranger));
     assert!(!same(LimitKey::Path, &one, &Request { path: b"/x", ..one }));
     let v6 = |text: &str| Request { client: text.parse().unwrap(), ..one };

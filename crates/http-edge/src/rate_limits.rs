@@ -1,0 +1,180 @@
+//! Rate limits that the operator has set: always on, whatever goes on.
+//!
+//! They count by the same algorithm, and in the same table, as those of a plan. A plan finds its numbers
+//! itself and comes and goes; these are for what only the operator knows, such as how often a person
+//! logs in, or how much one account may ask for.
+
+use crate::Request;
+use crate::act::limit::{Conformance, Limits, Rate};
+use crate::act::{network_key, source_key};
+use seawall_model::{Timestamp, hash};
+
+/// What requests are counted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// The client's address, or its /64.
+    Source,
+    /// /24 for IPv4, /48 for IPv6.
+    Network,
+    /// The value of the cookie of this name; where there is none, the client's address.
+    Session(String),
+    /// The client's software by its habits, whatever its address: many clients share one.
+    Fingerprint,
+    /// All together.
+    Total,
+}
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    pub key: Key,
+    pub rate: Rate,
+    /// The words that paths begin with which it is for; none: all.
+    pub path: Vec<String>,
+}
+
+impl RateLimit {
+    /// The words of a path.
+    #[must_use]
+    pub fn words(path: &str) -> Vec<String> {
+        let words = plain_words(path.as_bytes()).into_iter();
+        words.map(|word| String::from_utf8_lossy(&word).into_owned()).collect()
+    }
+
+    fn is_for(&self, path: &[u8]) -> bool {
+        if self.path.is_empty() {
+            return true;
+        }
+        let words = plain_words(path);
+        words.len() >= self.path.len()
+            && self.path.iter().zip(&words).all(|(own, word)| own.as_bytes() == word)
+    }
+
+    fn key_of(&self, request: &Request<'_>) -> u64 {
+        match &self.key {
+            Key::Source => source_key(request.client),
+            Key::Network => network_key(request.client),
+            Key::Session(name) => match cookie(request.cookie, name) {
+                Some(value) => hash::bytes(value),
+                None => source_key(request.client),
+            },
+            Key::Fingerprint => request.fingerprint(),
+            Key::Total => 0,
+        }
+    }
+}
+
+/// Charges a request to all limits that are for it. Where one is exceeded: the seconds after which the
+/// client should try again.
+pub fn exceeded(
+    (site, all): (usize, &[RateLimit]),
+    table: &Limits,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Option<u32> {
+    let mut wait_ns = 0;
+    for (number, limit) in all.iter().enumerate().filter(|(_, limit)| limit.is_for(request.path)) {
+        let own = hash::combine(hash::combine(site as u64, number as u64), limit.key_of(request));
+        if let Conformance::Exceeds { wait_ns: own_ns } = table.charge(own, limit.rate, now, 0) {
+            wait_ns = wait_ns.max(own_ns);
+        }
+    }
+    (wait_ns > 0).then(|| wait_ns.div_ceil(1_000_000_000).clamp(1, 3_600) as u32)
+}
+
+/// The words of a path as servers read it, however it is written: `%6C` is `l`, `//` is `/`, `.` is nothing,
+/// and `..` takes one away.
+fn plain_words(path: &[u8]) -> Vec<Vec<u8>> {
+    let mut words: Vec<Vec<u8>> = Vec::new();
+    for word in decoded(path).split(|b| *b == b'/') {
+        match word {
+            b"" | b"." => {}
+            b".." => {
+                words.pop();
+            }
+            word => words.push(word.to_vec()),
+        }
+    }
+    words
+}
+
+fn decoded(path: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| path.get(at).and_then(|b| char::from(*b).to_digit(16));
+    let (mut out, mut at) = (Vec::with_capacity(path.len()), 0);
+    while at < path.len() {
+        let (byte, taken) = match (path[at], digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => ((high << 4 | low) as u8, 3),
+            (byte, ..) => (byte, 1),
+        };
+        out.push(byte);
+        at += taken;
+    }
+    out
+}
+
+/// The value of a cookie in a `Cookie` field.
+fn cookie<'a>(field: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut pairs = field.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+    fn request<'a>(client: [u8; 4], path: &'a str, cookie: &'a str) -> Request<'a> {
+        Request { path: path.as_bytes(), cookie: cookie.as_bytes(), ..Request::new(IpAddr::from(client)) }
+    }
+
+    fn limit(key: Key, path: &str) -> RateLimit {
+        RateLimit { key, rate: Rate::new(0.1, 2.0).expect("a rate"), path: RateLimit::words(path) }
+    }
+
+    /// How many of so many requests are let pass.
+    fn passed<'a>(all: &[RateLimit], requests: impl Iterator<Item = Request<'a>>) -> usize {
+        let table = Limits::new(1 << 16, 7);
+        requests.filter(|request| exceeded((0, all), &table, request, NOW).is_none()).count()
+    }
+
+    /// A session that many addresses share, as one that was stolen or sold is.
+    #[test]
+    fn a_session_is_limited_from_however_many_addresses_it_comes() {
+        let shared = |n: u8| request([192, 0, n, 1], "/api", "theme=dark; sid=7f3; _ga=1");
+        let session = [limit(Key::Session("sid".into()), "")];
+        assert_eq!(passed(&session, (0..50).map(shared)), 2);
+        assert_eq!(passed(&[limit(Key::Source, "")], (0..50).map(shared)), 50);
+        let others = ["sid=1", "sid=2; _ga=1", "a=1; sid=3"];
+        assert_eq!(passed(&session, others.iter().map(|c| request([192, 0, 2, 1], "/api", c))), 3);
+        let none = (0..9).map(|_| request([192, 0, 2, 1], "/api", "xsid=1"));
+        assert_eq!(passed(&session, none), 2, "by its address");
+    }
+
+    #[test]
+    fn one_software_is_limited_from_however_many_addresses_it_comes() {
+        let tool = |n: u8| Request { user_agent: b"tool/1", ..request([192, 0, n, 1], "/", "") };
+        let all = [limit(Key::Fingerprint, "")];
+        assert_eq!(passed(&all, (0..50).map(tool)), 2);
+        assert_eq!(passed(&all, [tool(1), tool(2), request([192, 0, 2, 1], "/", "")].into_iter()), 3);
+    }
+
+    /// However a path is written that a server takes for `/login`.
+    #[test]
+    fn a_path_is_limited_however_it_is_written() {
+        let all = [limit(Key::Total, "/login")];
+        let same = ["/login", "//login/", "/%6Cogin", "/./login", "/x/../login", "/login/step", "/%2flogin"];
+        assert_eq!(passed(&all, same.iter().map(|path| request([192, 0, 2, 1], path, ""))), 2);
+        let others = ["/", "/logins", "/x/login", "/login/..", "/%zzlogin", "/login%"];
+        assert_eq!(passed(&all, others.iter().map(|path| request([192, 0, 2, 1], path, ""))), others.len());
+    }
+
+    #[test]
+    fn all_limits_count_and_the_longest_wait_is_told() {
+        let slow = RateLimit { rate: Rate::new(0.01, 1.0).expect("a rate"), ..limit(Key::Total, "") };
+        let (all, table) = ([limit(Key::Source, ""), slow], Limits::new(1 << 16, 7));
+        let ask = |n| exceeded((0, &all), &table, &request([192, 0, 2, n], "/", ""), NOW);
+        assert_eq!([ask(1), ask(2)], [None, Some(100)]);
+    }
+}
