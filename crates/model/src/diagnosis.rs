@@ -71,6 +71,9 @@ pub struct Diagnosis {
     pub missing: Vec<String>,
 }
 
+/// A class that is as likely as this is acted against, even where its causes share that between them.
+const SURELY_AN_ATTACK: f64 = 0.9;
+
 impl Diagnosis {
     /// How likely the verdict's class is, whichever of its causes it may be: 0 to 1.
     #[must_use]
@@ -84,11 +87,24 @@ impl Diagnosis {
         all.max(self.verdict.confidence).min(1.0)
     }
 
+    /// How sure it is that measures against one of the verdicts are due, 0 to 1: its confidence; for an
+    /// attack that surely is one, whichever of its causes it may be, that of its class.
+    #[must_use]
+    pub fn sureness(&self, of: &Verdict) -> f64 {
+        let class = self.class_confidence();
+        let is_attack = self.verdict.class == Class::Attack && of.class == Class::Attack;
+        if is_attack && of.cause == self.verdict.cause && class >= SURELY_AN_ATTACK {
+            class
+        } else {
+            of.confidence
+        }
+    }
+
     /// What measures act against: the verdict, or where it is an attack that is not sure enough, an
     /// attack beside it that is. `min_confidence`: 0 to 1.
     #[must_use]
     pub fn acted_on(&self, min_confidence: f64) -> &Verdict {
-        let is_sure = |v: &&Verdict| v.class == Class::Attack && v.confidence >= min_confidence;
+        let is_sure = |v: &&Verdict| v.class == Class::Attack && self.sureness(v) >= min_confidence;
         let sure = std::iter::once(&self.verdict).chain(&self.also).find(is_sure);
         sure.filter(|_| self.verdict.class == Class::Attack).unwrap_or(&self.verdict)
     }

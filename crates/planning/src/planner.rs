@@ -62,18 +62,18 @@ const STALE_SECONDS: u32 = 60;
 pub fn plan(input: &PlanInput<'_>) -> (Option<Plan>, PlanReport) {
     let mut draft = Draft { input, measures: Vec::new(), report: PlanReport::default(), harm: 0.0 };
     let verdict = &input.diagnosis.verdict;
-    draft.climb(effective(verdict, input.policy));
+    draft.climb(effective(verdict, input));
     if verdict.class == Class::Attack {
         for other in input.diagnosis.also.iter().filter(|v| v.class.is_hostile()) {
-            draft.climb(effective(other, input.policy));
+            draft.climb(effective(other, input));
         }
     }
     draft.finish()
 }
 
 /// A verdict below the policy's confidence is none.
-fn effective(verdict: &Verdict, policy: &Policy) -> Cause {
-    let is_sure = verdict.confidence >= policy.min_confidence;
+fn effective(verdict: &Verdict, input: &PlanInput<'_>) -> Cause {
+    let is_sure = input.diagnosis.sureness(verdict) >= input.policy.min_confidence;
     if is_sure || !verdict.class.is_named() { verdict.cause } else { Cause::Undecided }
 }
 
@@ -497,8 +497,7 @@ impl Draft<'_> {
     }
 
     fn cause(&self) -> Cause {
-        let policy = self.input.policy;
-        effective(self.input.diagnosis.acted_on(policy.min_confidence), policy)
+        effective(self.input.diagnosis.acted_on(self.input.policy.min_confidence), self.input)
     }
 }
 

@@ -3,6 +3,7 @@
 mod fixture;
 
 use fixture::Case;
+use seawall_model::diagnosis::Hypothesis;
 use seawall_model::finding::{Finding, Ranked};
 use seawall_model::metric::Metric;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
@@ -261,6 +262,25 @@ fn doubt_leaves_only_what_can_be_undone() {
     assert_eq!(plan.cause, Cause::Undecided);
     assert!(!plan.measures.iter().any(denies), "{:?}", names(&plan));
     assert!(!names(&plan).contains(&"rate-limit"));
+}
+
+/// Broke: a flood in a sale, of which it was sure that it was one and not of which kind, was answered from the
+/// cache and by nothing else.
+#[test]
+fn a_sure_attack_of_an_unsure_kind_is_acted_against() {
+    let mut case = Case::new(Cause::CacheBusting);
+    let likely = |cause, confidence| Hypothesis {
+        cause,
+        vectors: Vec::new(),
+        score: 0.0,
+        confidence,
+        evidence: Vec::new(),
+    };
+    case.diagnosis.verdict.confidence = 0.51;
+    case.diagnosis.hypotheses = vec![likely(Cause::CacheBusting, 0.51), likely(Cause::HttpFlood, 0.45)];
+    assert!(plan_for(&case).measures.iter().any(denies));
+    case.diagnosis.hypotheses[1] = likely(Cause::FlashCrowd, 0.45);
+    assert!(!plan_for(&case).measures.iter().any(denies));
 }
 
 #[test]

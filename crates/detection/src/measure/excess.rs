@@ -65,14 +65,11 @@ impl Sides<'_> {
         if let Some((part, support)) = self.fall_of_few_kinds() {
             out.push((Metric::FallOfFewKinds, part, support));
         }
-        if self.now_per_s < LEAST_RISE * self.before_per_s {
+        let asked = asked(self.now).count();
+        if !self.has_risen() || asked < LEAST_RECORDS {
             return out;
         }
-        let asked = self.now.iter().filter(|r| r.is_asked()).count();
-        if asked < LEAST_RECORDS {
-            return out;
-        }
-        let support = self.now.len() as f64 * (1.0 - self.before_per_s / self.now_per_s);
+        let support = asked as f64 * (1.0 - self.asked_before_per_s() / self.asked_now_per_s());
         let mut add = |metric, share: Option<f64>| {
             if let Some(share) = share {
                 out.push((metric, share, support));
@@ -98,6 +95,20 @@ impl Sides<'_> {
         out
     }
 
+    /// Whether enough more is asked for than before. Assets hide it: a crawler that doubles the pages adds a
+    /// tenth to all requests.
+    fn has_risen(&self) -> bool {
+        self.asked_now_per_s() >= LEAST_RISE * self.asked_before_per_s()
+    }
+
+    fn asked_now_per_s(&self) -> f64 {
+        asked(self.now).count() as f64 / self.now.len().max(1) as f64 * self.now_per_s
+    }
+
+    fn asked_before_per_s(&self) -> f64 {
+        asked(self.before).count() as f64 / self.before.len().max(1) as f64 * self.before_per_s
+    }
+
     /// Where fewer requests come: how much of that the two kinds explain that fell most. In a fault
     /// of the way everything falls; when a program has done its work, that alone.
     fn fall_of_few_kinds(&self) -> Option<(f64, f64)> {
@@ -114,7 +125,7 @@ impl Sides<'_> {
 
     /// Those who send most of the excess, busiest first, each with its share of it.
     pub(super) fn busiest(&self) -> Vec<(IpAddr, f64)> {
-        if self.now_per_s < LEAST_RISE * self.before_per_s {
+        if !self.has_risen() {
             return Vec::new();
         }
         let mut clients = self.keys(|r| hash::address(r.client));
@@ -128,7 +139,7 @@ impl Sides<'_> {
     /// How much of what is asked for more than before one client accounts for.
     pub(super) fn part_of_rise(&self, client: IpAddr) -> f64 {
         let per_s = |side: &[Sampled], per_s: f64, of: &dyn Fn(&Sampled) -> bool| {
-            side.iter().filter(|r| r.is_asked() && of(r)).count() as f64 / side.len().max(1) as f64 * per_s
+            asked(side).filter(|r| of(r)).count() as f64 / side.len().max(1) as f64 * per_s
         };
         let rise = |of: &dyn Fn(&Sampled) -> bool| {
             per_s(self.now, self.now_per_s, of) - per_s(self.before, self.before_per_s, of)
@@ -178,9 +189,8 @@ impl Sides<'_> {
     /// Requests by key, assets aside.
     fn keys(&self, key: impl Fn(&Sampled) -> u64) -> Vec<Key> {
         let mut all: Vec<(u64, bool)> = Vec::with_capacity(self.now.len() + self.before.len());
-        let asked = |r: &&Sampled| r.is_asked();
-        all.extend(self.now.iter().filter(asked).map(|r| (key(r), true)));
-        all.extend(self.before.iter().filter(asked).map(|r| (key(r), false)));
+        all.extend(asked(self.now).map(|r| (key(r), true)));
+        all.extend(asked(self.before).map(|r| (key(r), false)));
         all.sort_unstable();
         all.chunk_by(|a, b| a.0 == b.0)
             .map(|run| {
@@ -261,7 +271,7 @@ impl Sides<'_> {
     /// How much of the excess is page after page, each about as often as the others, all there and none
     /// made up: a site that is read as a whole. Floods repeat few pages, people have favourites.
     fn copy_excess(&self) -> Option<f64> {
-        let asked = self.now.iter().filter(|r| r.is_asked()).count();
+        let asked = asked(self.now).count();
         let keys = self.keys(|r| {
             if r.has_random_text || r.status >= 400 || r.kind == PathKind::Api { 0 } else { r.url }
         });
@@ -314,6 +324,11 @@ impl Sides<'_> {
         }
         (usual >= LEAST_RECORDS as f64).then(|| broken / usual)
     }
+}
+
+/// Requests but for assets.
+fn asked(records: &[Sampled]) -> impl Iterator<Item = &Sampled> {
+    records.iter().filter(|r| r.is_asked())
 }
 
 /// Of a part of a site that is gone, at least this much fails.

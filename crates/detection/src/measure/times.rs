@@ -67,9 +67,13 @@ impl Times {
 }
 
 /// What the requests of kinds that both periods have cost now, and what the same requests cost before. Weighing
-/// by cost lets the slow kinds speak: a site's many assets stay fast.
+/// by cost lets the slow kinds speak: a site's many assets stay fast. They also take long where lines are slow,
+/// so that pages speak for themselves where they have slowed more than all together.
 pub(super) fn service_times(now: &[&Sampled], before: &[&Sampled]) -> Option<Times> {
-    same_requests(now, before, work_us)
+    let all = same_requests(now, before, work_us)?;
+    let pages = same_requests(&of(now, is_no_asset), &of(before, is_no_asset), work_us);
+    let speaks = |pages: &Times| pages.support >= SAME_REQUESTS_LEAST && pages.ratio() > all.ratio();
+    Some(pages.filter(speaks).unwrap_or(all))
 }
 
 /// Findings about the time to answer, against before: of all requests, of assets, and how much of what was added
@@ -87,7 +91,7 @@ pub(super) fn compare(
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
     };
     add(Metric::ServiceTimeRatio, service.ratio(), Some(1.0), service.support);
-    let assets = service_times(&only_assets(now), &only_assets(before));
+    let assets = same_requests(&of(now, is_asset), &of(before, is_asset), work_us);
     if let Some(assets) = assets.filter(|a| a.support >= OF_WAY_LEAST)
         && service.ratio() < WORK_SLOWER * assets.ratio()
     {
@@ -163,8 +167,16 @@ fn same_requests(
     (times.support >= TIMED_LEAST && times.before_us > 0.0).then_some(times)
 }
 
-fn only_assets<'a>(records: &[&'a Sampled]) -> Vec<&'a Sampled> {
-    records.iter().copied().filter(|r| r.kind == PathKind::Asset).collect()
+fn of<'a>(records: &[&'a Sampled], wanted: fn(&Sampled) -> bool) -> Vec<&'a Sampled> {
+    records.iter().copied().filter(|r| wanted(r)).collect()
+}
+
+fn is_asset(r: &Sampled) -> bool {
+    r.kind == PathKind::Asset
+}
+
+fn is_no_asset(r: &Sampled) -> bool {
+    !is_asset(r)
 }
 
 /// Expects of the median what it would be for the requests of now at the times of before: a program
@@ -225,6 +237,27 @@ mod tests {
         };
         assert_eq!(upload(Some(50_000)), Some(50_000));
         assert_eq!(upload(None), Some(40_000_000));
+    }
+
+    /// Broke: pages took ten times as long, and all was called normal, since most requests were for pictures that
+    /// came over lines as slow as ever.
+    #[test]
+    fn slow_pages_show_among_many_assets() {
+        let request = |path: &'static [u8], duration_us| {
+            RequestRecord::from(&Request {
+                path,
+                status: 200,
+                duration_us: Some(duration_us),
+                ..Request::new(Timestamp(0), IpAddr::from([192, 0, 2, 1]))
+            })
+        };
+        let period = |page_us| {
+            let assets = (0..600).map(|_| request(b"/media/cover.webp", 60_000));
+            sampled(assets.chain((0..50).map(|_| request(b"/item/7", page_us))).collect())
+        };
+        let (now, before) = (period(90_000), period(7_000));
+        let times = service_times(&now.iter().collect::<Vec<_>>(), &before.iter().collect::<Vec<_>>());
+        assert!(times.is_some_and(|times| times.ratio() > 8.0), "{times:?}");
     }
 
     /// Broke: a line that loses packets was called a slow service, though the log said how fast that was.

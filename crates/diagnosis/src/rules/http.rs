@@ -115,7 +115,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
         needs [PageRate Above(12.0, 40.0), PeakRequestsPerClient Above(8.0, 30.0), MachineClientShare Above(0.3, 0.6), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3)]
         needs [WorkerShare Below(0.8, 0.4), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3)]
-        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), PageRate Above(60.0, 150.0), PastTheCacheShare Exceeds(0.2, 0.5)]
+        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), PageRate Above(60.0, 150.0), PastTheCacheShare Exceeds(0.2, 0.5), RandomTextShare Exceeds(0.3, 0.6)]
     {
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
         PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";
@@ -182,6 +182,7 @@ pub const TABLE: &[CauseRules] = causes! {
         CostPathHold Above(2.0, 8.0), 2.5 "one client waits for many of them at once, as no person does";
         PageRate Rises(1.2, 3.0), 1.5 "more requests than before";
         PageRate Rises(8.0, 30.0), -3.5 "the sheer number explains it";
+        CostPathHold Above(8.0, 60.0), 1.5 "and each of them takes so long that it is not their number";
         AssetsPerPage Flat(1.5), -2.5 "pages are fetched with their assets, as browsers do";
         SlowReads Above(8.0, 40.0), -5.0 "answers are there, and their readers take them at a trickle";
         LostLoginRate Above(0.5, 3.0), -3.0 "they log in and do not go on";
@@ -542,7 +543,8 @@ pub const TABLE: &[CauseRules] = causes! {
         PageRate Rises(1.2, 1.8), 1.5 "more requests than before";
         PeakRequestsPerClient Above(60.0, 300.0), -3.0 "no crawler that means well is so fast";
         DistinctQueryShare Above(0.2, 0.7), 2.0 "it reads page after page once";
-        TopPathShare Above(0.5, 0.9), -1.5 "it repeats one page, which no crawler does";
+        TopPathShare Exceeds(0.15, 0.5), -1.5 "it repeats one page, which no crawler does";
+        TopPathShare AboveUnexpected(0.5, 0.9), -1.5 "it repeats one page, which no crawler does";
         RandomTextShare Above(0.5, 0.9), -2.0 "paths or queries are drawn at random";
         ProberShare Above(0.3, 0.8), -2.0 "it looks for holes";
         ServerErrorShare Exceeds(0.1, 0.4), -1.0 "the service fails under it";

@@ -115,7 +115,7 @@ pub const TABLE: &[CauseRules] = causes! {
         EventShare Above(0.4, 0.8), 1.25 "services tell of events, and are heard";
         OfficeExcess Above(0.6, 0.9), 1.25 "what came on top are visitors behind one address, as an office is";
         WatchExcess Above(0.5, 0.9), 1.25 "monitors look whether the service is up, and it is";
-        CrawlerExcess Above(0.7, 0.95), -1.5 "what came on top says which crawler it is";
+        CrawlerExcess Above(0.5, 0.85), -1.5 "what came on top says which crawler it is";
         BatchShare Above(0.3, 0.8), 1.25 "a program works through a list, as programs do";
         TransferShare Above(0.3, 0.7), 1.25 "a few clients fetch large files, as backups do";
         CheckErrorShare Above(0.5, 0.9), 1.25 "only health checks fail, and visitors are served";

@@ -7,8 +7,9 @@
 //! servers take three times as long as is usual for the pool.
 //!
 //! The usual time is learnt with a memory of thousands of answers, while less than half of the
-//! window is taken, so that a recursive server whose answers always vary is at its usual. Cold start: the widest window. Innocent look-alike:
-//! a slow back end; its window narrows, which is what it needs.
+//! window is taken, so that a recursive server whose answers always vary is at its usual. Cold
+//! start: the widest window. Innocent look-alike: a slow back end; its window narrows, which is what
+//! it needs.
 
 /// Answers that are remembered for the present time and for the usual one.
 const SHORT: f64 = 1.0 / 16.0;

@@ -280,8 +280,14 @@ impl Core {
     fn find_room(&mut self, ask: &Ask<'_>, pool: usize) -> bool {
         let room = &mut self.pools[pool].room;
         let may = if ask.is_proven && room.is_tight() {
+            // A token is worth a place: none is taken where there is none.
             let source = Prefixes::of(ask.asker.address.ip());
-            self.buckets.take(source, self.now.ms() as u32) && room.enter(true)
+            let is_free = room.enter(true);
+            let may = is_free && self.buckets.take(source, self.now.ms() as u32);
+            if is_free && !may {
+                room.leave();
+            }
+            may
         } else {
             room.enter(false)
         };

@@ -2,8 +2,7 @@
 //! library nor the safe wrappers in use offer with the destination address of each datagram.
 //!
 //! All `unsafe` of this crate is here. What the kernel reads and writes are the arrays of the two
-//! types below; the pointers to them are made anew for each call, so that moving a value between
-//! calls is harmless.
+//! types below, which own them on the heap, so that moving a value leaves the pointers right.
 
 #![allow(unsafe_code, reason = "recvmmsg and sendmmsg take pointers; see the head of the file")]
 
@@ -40,6 +39,11 @@ pub struct Receiver {
     controls: Box<[Control; BATCH]>,
     headers: Box<[libc::mmsghdr; BATCH]>,
     vectors: Box<[libc::iovec; BATCH]>,
+    /// Headers that the kernel may have written to since they were set, from the first: most calls take
+    /// a datagram or two, and leave the others as they are.
+    used: usize,
+    /// Whether the headers have room for where datagrams were sent to.
+    with_to: bool,
 }
 
 impl std::fmt::Debug for Receiver {
@@ -48,9 +52,9 @@ impl std::fmt::Debug for Receiver {
     }
 }
 
-// SAFETY: the pointers are null, or point into arrays that the value owns on the heap, or (in a
-// sender) at datagrams of a call that is over. They are followed during a call only, which begins by
-// setting them anew.
+// SAFETY: the pointers are null, or point into arrays that the value owns on the heap and never
+// replaces, or (in a sender) at datagrams of a call that is over, which the next call sets anew before
+// they are followed.
 unsafe impl Send for Receiver {}
 // SAFETY: as above.
 unsafe impl Send for Sender {}
@@ -69,17 +73,17 @@ impl Receiver {
                 controls: Box::new(zeroed()),
                 headers: Box::new(zeroed()),
                 vectors: Box::new(zeroed()),
+                used: BATCH,
+                with_to: false,
             }
         }
     }
 
-    /// Takes what is there, up to a batch; 0 if nothing is. `with_to`: the socket tells where
-    /// each datagram was sent to.
-    ///
-    /// # Errors
-    /// If the socket has failed.
-    pub fn receive(&mut self, socket: &UdpSocket, with_to: bool) -> io::Result<usize> {
-        for (i, header) in self.headers.iter_mut().enumerate() {
+    /// Sets the headers that the last call used, or all, if they were for another kind of socket.
+    fn set(&mut self, with_to: bool) {
+        let used = if self.with_to == with_to { self.used } else { BATCH };
+        self.with_to = with_to;
+        for (i, header) in self.headers.iter_mut().enumerate().take(used) {
             let bytes = &mut self.bytes[i * self.each..(i + 1) * self.each];
             self.vectors[i] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: self.each };
             let h = &mut header.msg_hdr;
@@ -91,6 +95,15 @@ impl Receiver {
             h.msg_controllen = if with_to { size_of::<Control>() } else { 0 };
             h.msg_flags = 0;
         }
+    }
+
+    /// Takes what is there, up to a batch; 0 if nothing is. `with_to`: the socket tells where
+    /// each datagram was sent to.
+    ///
+    /// # Errors
+    /// If the socket has failed.
+    pub fn receive(&mut self, socket: &UdpSocket, with_to: bool) -> io::Result<usize> {
+        self.set(with_to);
         // SAFETY: `headers` holds BATCH headers, each of which points to buffers of the lengths
         // that it names, all borrowed mutably for this call and owned by `self`. The descriptor is
         // open as long as `socket` is borrowed. No timeout is given.
@@ -103,13 +116,16 @@ impl Receiver {
                 std::ptr::null_mut(),
             )
         };
-        match usize::try_from(taken) {
-            Ok(taken) => Ok(taken.min(BATCH)),
-            Err(_) => match io::Error::last_os_error() {
+        let Ok(taken) = usize::try_from(taken) else {
+            self.used = BATCH;
+            return match io::Error::last_os_error() {
                 e if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
                 e => Err(e),
-            },
-        }
+            };
+        };
+        // The call may have begun with one more, which did not come.
+        self.used = (taken + 1).min(BATCH);
+        Ok(taken.min(BATCH))
     }
 
     /// A datagram of the last batch; `None` if its sender's address is none.

@@ -312,7 +312,7 @@ pub(crate) fn planned(
     let against = diagnosis.acted_on(policy.min_confidence);
     let context = CheckContext {
         now,
-        confidence: against.confidence,
+        confidence: diagnosis.sureness(against),
         vectors: &against.vectors,
         proven_sources: &rankings.proven_sources,
     };

@@ -14,6 +14,29 @@ fn record(agent: &str, path: &str, status: u16) -> RequestRecord {
     RequestRecord::from(&request)
 }
 
+/// Broke: a crawler that tripled the pages of a site with many assets was normal, as all requests rose by a tenth.
+#[test]
+fn a_crawler_is_seen_beside_many_assets() {
+    let visit = |n: u8| {
+        let assets = (0..15).map(|_| record("Mozilla/5.0", "/media/cover.webp", 200));
+        assets.chain([record("Mozilla/5.0", &format!("/item/{n}"), 200)])
+    };
+    let crawler = "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)";
+    let crawl = (0..40).map(|n| record(crawler, &format!("/item/{n}"), 200));
+    let now = sampled((0..20).flat_map(visit).chain(crawl).collect());
+    let before = sampled((0..20).flat_map(visit).collect());
+    let sides = Sides {
+        now: &now,
+        before: &before,
+        now_per_s: 36.0,
+        before_per_s: 32.0,
+        beside_people: false,
+        times_slower: 1.0,
+    };
+    let excess = sides.measure().into_iter().find(|(metric, ..)| *metric == Metric::CrawlerExcess);
+    assert!(excess.is_some_and(|(_, share, _)| share > 0.9), "{excess:?}");
+}
+
 /// Broke: the colleagues of one office, who came in at nine, were called a crowd: beside visitors who come
 /// and go, they were not most of what was new.
 #[test]
