@@ -147,6 +147,7 @@ metrics! {
     // HTTP: what
     EventShare What Share "event-share" "requests of declared services that only write, and whose writing is taken";
     InvitedShare What Share "invited-share" "requests of clients that follow a link which was sent out, and look at little more";
+    SlowWayShare Who Share "slow-way-share" "clients whose answers take longer on their way than any used to";
     InsideShare Who Share "inside-share" "requests of clients that log in and get in each time";
     EnteredShare What Share "entered-share" "log-ins of clients that get in and go on from there";
     PagelessScriptShare What Share "pageless-script-share" "requests as of pages' scripts, by new clients that loaded no page";
@@ -218,6 +219,7 @@ metrics! {
     AssetAbortShare What Share "asset-abort-share" "requests for assets whose client went away waiting";
     ClientAbortShare Capacity Share "client-abort-share" "clients that went away waiting";
     RequestTimeoutShare Capacity Share "request-timeout-share" "requests never finished by the client (408, cR)";
+    QueueAlone Capacity Microseconds "queue-alone" "mean time in the proxy's queue, where servers answer as fast as ever";
     QueueTime Capacity Microseconds "queue-time" "mean time in the proxy's queue";
     UpstreamFailureShare Capacity Share "upstream-failure-share" "requests that no upstream answered";
     NoServerShare Capacity Share "no-server-share" "requests for which the proxy found no server that spoke, time-outs aside";
@@ -344,6 +346,7 @@ metrics! {
     DnsLabelBytes What Bytes "dns-label-bytes" "mean length of the first labels under the busiest suffix";
     DnsRandomNameShare What Share "dns-random-name-share" "queried names whose first label looks machine-made";
     DnsAddressNameShare What Share "dns-address-name-share" "queried names under the busiest suffix that are addresses written backwards";
+    DnsAmplifyingNetworks Who Count "dns-amplifying-networks" "networks that ask for texts and keys, as many as if each asked alike";
     DnsAmplifyingShare What Share "dns-amplifying-share" "queries of kinds that make large answers (ANY, TXT, DNSKEY)";
     DnsRecursionShare What Share "dns-recursion-share" "queries that ask for recursion";
     DnsDirectShare Who Share "dns-direct-share" "queries for one zone by machines of many networks that ask as if we were their resolver";

@@ -390,7 +390,7 @@ const OWN_CLIENT: &[Rung] = &[
 const CROWD: &[Rung] = &[
     rung(Step::ServeStale, Over::All, When::Short),
     rung(Step::WaitingRoom, Over::All, When::Short),
-    rung(Step::ScaleOut, Over::All, When::Always),
+    rung(Step::ScaleOut, Over::All, When::Short),
     rung(Step::Block, Over::Signatures, When::Never("a crowd is people who were asked to come")),
     rung(
         Step::Limit(RateKey::Source),

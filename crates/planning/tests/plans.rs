@@ -90,7 +90,7 @@ fn a_crowd_that_the_site_bears_is_left_alone() {
     let crowd = |figures: &[(Metric, f64)]| {
         let mut case = Case::new(Cause::FlashCrowd);
         figures.iter().for_each(|(metric, observed)| case.observe(*metric, *observed));
-        names(&plan_for(&case)).contains(&"waiting-room")
+        case.plan().0.is_some_and(|plan| names(&plan).contains(&"waiting-room"))
     };
     let (ratio, p95) = (Metric::ServiceTimeRatio, Metric::DurationP95);
     assert!(crowd(&[]), "nothing is known of its times");
@@ -434,6 +434,38 @@ fn a_protected_client_does_not_protect_its_network() {
     let (plan, report) = case.plan();
     assert!(!report.alternatives.iter().any(|a| a.reason.contains("talk to its owner")));
     assert!(plan.is_some_and(|p| p.measures.iter().any(|m| m.action == Action::Challenge)));
+}
+
+/// Broke: a network of 65,536 addresses was refused for eight of them.
+#[test]
+fn a_wide_network_is_not_refused_for_a_few_of_its_addresses() {
+    let blocks = |senders: usize, share: f64| {
+        let mut case = Case::new(Cause::HttpFlood);
+        case.policy.min_prefix_bits = (16, 32);
+        case.signatures =
+            vec![fixture::signature(Layer::Http, vec![Test::Source("172.20.0.0/16".parse().unwrap())])];
+        let ranked = |n| Ranked { name: format!("172.20.{n}.7"), share, baseline_share: Some(0.0) };
+        case.rankings.dimensions = vec![("client".into(), (0..senders).map(ranked).collect())];
+        plan_for(&case).measures.iter().any(|m| matches!(m.action, Action::Block { .. }))
+    };
+    assert!(!blocks(8, 0.12));
+    assert!(blocks(10, 0.002), "the busiest of many");
+}
+
+/// Broke: a crowd that the site bears was answered with more servers.
+#[test]
+fn a_crowd_that_the_site_bears_waits_for_more_servers() {
+    let adds = |times: f64| {
+        let mut case = Case::new(Cause::FlashCrowd);
+        case.findings.insert(Finding {
+            metric: Metric::ServiceTimeRatio,
+            observed: times,
+            expected: Some(1.0),
+            ..case.findings.findings[0].clone()
+        });
+        case.plan().0.is_some_and(|plan| plan.measures.iter().any(|m| m.action == Action::ScaleOut))
+    };
+    assert!(!adds(1.0) && adds(9.0));
 }
 
 /// Broke: guesses at SSH in a capture were to be refused with a status of HTTP.

@@ -360,7 +360,6 @@ pub fn agent_class(user_agent: &[u8], hash: u64) -> (AgentKind, bool) {
 }
 
 /// What a request is after, as far as its path and query tell.
-#[derive(Clone, Copy)]
 pub(super) struct Aim {
     pub(super) is_probe: bool,
     pub(super) is_login: bool,

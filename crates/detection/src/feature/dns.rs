@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// Query types whose answers are large: ANY, TXT, DNSKEY, RRSIG.
-const AMPLIFYING_TYPES: [u16; 4] = [255, 16, 48, 46];
+pub(crate) const AMPLIFYING_TYPES: [u16; 4] = [255, 16, 48, 46];
 
 /// Response codes (RFC 1035 section 4.1.1).
 const SERVER_FAILURE: u8 = 2;

@@ -146,6 +146,27 @@ pub(super) fn poll_rise(now: &HttpWindow, before: &HttpWindow) -> Option<(f64, f
     Some((now / before, pages))
 }
 
+/// How long requests wait for a free server, in microseconds and more than before, while the servers are as fast as
+/// ever: then it is too few of them that are given work. With how many requests prove it.
+pub(super) fn queue_alone(now: &HttpWindow, before: &HttpWindow) -> Option<(f64, f64)> {
+    const TIMED_LEAST: u64 = 20;
+    const AS_FAST: f64 = 1.5;
+    let queued_us = |http: &HttpWindow| {
+        let c = &http.counters;
+        (c.queued > 0).then(|| c.queue_us as f64 / c.queued as f64)
+    };
+    let served_us = |http: &HttpWindow| {
+        let servers = http.servers.sorted();
+        let (timed, us) =
+            servers.iter().fold((0, 0), |(timed, us), (_, s)| (timed + s.timed, us + s.duration_us));
+        (timed >= TIMED_LEAST).then(|| (us as f64 / timed as f64, timed))
+    };
+    let (now_us, timed) = served_us(now)?;
+    let (before_us, _) = served_us(before)?;
+    let longer_us = queued_us(now)? - queued_us(before)?;
+    (now_us < AS_FAST * before_us).then_some((longer_us.max(0.0), timed as f64))
+}
+
 /// One server of a pool beside the others: how much more it fails, how much longer it takes.
 pub(super) fn servers(http: &HttpWindow, out: &mut Vec<Value>) {
     let servers = http.servers.sorted();

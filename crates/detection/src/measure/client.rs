@@ -348,9 +348,16 @@ pub(super) fn is_poller(p: &ClientProfile) -> bool {
         && p.referrers * 10 >= p.requests * 8
         && p.assets > 0
         && (bits_as_count(p.asked_paths) <= QUESTIONS || bits_as_count(p.asked_paths) * OFTEN <= p.asked())
-        && p.peak_per_s <= ASKS_PER_S
+        && f64::from(p.peak_per_s) <= f64::from(ASKS_PER_S) * times_loaded(p)
         && (is_repeater(p) || (p.assets >= PARTS_LEAST && keeps_its_question(p)))
         && p.client_errors * 5 < p.requests
+}
+
+/// How often a page was loaded with its parts: as many browsers of one kind may be behind one address, as in a
+/// class room. Whoever floods asks for no parts.
+fn times_loaded(p: &ClientProfile) -> f64 {
+    let parts = distinct_paths(p) - bits_as_count(p.asked_paths);
+    (f64::from(p.assets) / parts.max(1.0)).max(1.0)
 }
 
 /// Asks for one thing some times more: not yet again and again.

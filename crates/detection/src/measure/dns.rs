@@ -2,7 +2,7 @@
 
 use super::{Structure, Value, client, push, push_share, spread, zones};
 use crate::Window;
-use crate::feature::dns::DnsWindow;
+use crate::feature::dns::{AMPLIFYING_TYPES, DnsWindow};
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::record::DnsRecord;
@@ -51,8 +51,26 @@ pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, struc
         let again = asked.total.saturating_sub(asked.distinct) as f64;
         push_share(out, Metric::DnsRetryShare, again, asked.total as f64);
     }
+    push(out, Metric::DnsAmplifyingNetworks, asking_for_texts(&records), dns.queries as f64);
     zones::measure(dns, out);
     suffixes(&records, out, structure);
+}
+
+/// Networks of one owner from which texts and keys are asked for, as many as if each asked alike: of a sender of
+/// mail, and of a signed zone, resolvers everywhere ask for them. Victims are few at a time, or of one network, and
+/// in their name all is asked for at once, which no resolver does.
+fn asking_for_texts(records: &[DnsRecord]) -> f64 {
+    const TEXT: u16 = 16;
+    const KEY: u16 = 48;
+    const NEARLY_ALL: f64 = 0.8;
+    let amplifying = records.iter().filter(|r| AMPLIFYING_TYPES.contains(&r.query_type)).count() as f64;
+    let is_wanted = |r: &&DnsRecord| matches!(r.query_type, TEXT | KEY);
+    let mut networks: Vec<u64> =
+        records.iter().filter(is_wanted).map(|r| client::wide_network(r.client)).collect();
+    networks.sort_unstable();
+    let all = networks.len() as f64;
+    let squares: f64 = networks.chunk_by(|a, b| a == b).map(|run| (run.len() * run.len()) as f64).sum();
+    if squares > 0.0 && all >= NEARLY_ALL * amplifying { all * all / squares } else { 0.0 }
 }
 
 /// Who asks what.
@@ -203,6 +221,27 @@ mod tests {
         let others = ["7.0.113.dnsbl", "a7f3k2", "1.2.3.4.5.6.7.8", "300.1.2.3", "1.2.3.1234", "shop"];
         assert!(list.iter().all(|head| is_address(head)));
         assert!(!others.iter().any(|head| is_address(head)));
+    }
+
+    /// Broke: a newsletter, after which everybody asked for the keys that its mail is checked by, was a reflection.
+    #[test]
+    fn who_is_asked_for_large_answers_by_everybody_reflects_nothing() {
+        let record = |n: u32, askers: u32, query_type: u16| DnsRecord {
+            time: seawall_model::Timestamp(0),
+            client: std::net::IpAddr::from((n % askers * 0x0033_0000 + 0x0100_0007).to_be_bytes()),
+            is_response: false,
+            name: "k1._domainkey.example.org".to_owned(),
+            query_type,
+            response_code: 0,
+            recursion_desired: false,
+            message_bytes: 60,
+        };
+        let networks = |askers: u32, query_type: u16| {
+            asking_for_texts(&(0..1_000).map(|n| record(n, askers, query_type)).collect::<Vec<_>>()).round()
+        };
+        assert_eq!((networks(500, 16), networks(8, 16)), (500.0, 8.0));
+        assert_eq!(networks(500, 255), 0.0, "no resolver asks for all at once");
+        assert_eq!(asking_for_texts(&[]), 0.0);
     }
 
     /// Broke: a flood of questions that was there from the beginning was normal traffic, or undecided.

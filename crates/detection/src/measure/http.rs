@@ -188,7 +188,8 @@ fn paging(sorted: &[&(u64, ClientProfile)], common: &[u64], asked: f64, out: &mu
     if pages >= PAGES_LEAST_PART * asked {
         push_share(out, Metric::AssetsPerPage, along, pages);
     }
-    let paged = || served().filter(|p| client::looks_at_pages(p));
+    // Who only shows what others link to fetches one page, without its parts.
+    let paged = || served().filter(|p| client::looks_at_pages(p) && !client::is_subscriber(p, common));
     let assetless = paged().filter(|p| p.assets == 0).count();
     let of_paged: f64 = paged().map(ClientProfile::asked).sum();
     if of_paged >= PAGES_LEAST_PART * asked {
@@ -421,6 +422,9 @@ pub(super) fn compare(
     if let Some((share, usual)) = costliest_shares(now_records, before_records) {
         let rise = share * rate(during, now) / (usual * rate(reference, before)).max(1e-3);
         add(Metric::CostPathRise, rise, Some(1.0), clients);
+    }
+    if let Some((queued_us, support)) = asking::queue_alone(now, before) {
+        add(Metric::QueueAlone, queued_us, Some(0.0), support);
     }
     if let Some((rise, support)) = asking::poll_rise(now, before) {
         add(Metric::PollRise, rise, Some(1.0), support);

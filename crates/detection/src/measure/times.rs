@@ -13,6 +13,7 @@ use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
 use seawall_model::observation::Method;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Added to times before they are compared: what a timer of milliseconds cannot tell is no change.
 const TIMER_US: u64 = 2_000;
@@ -28,6 +29,8 @@ const OF_WAY_LEAST: f64 = 20.0;
 /// The way is judged where a request takes so many times as long, and so much longer in the mean.
 const SLOWER: f64 = 1.5;
 const SLOWER_BY_US: f64 = 30_000.0;
+/// Who waits so long in a queue waits for it.
+const QUEUED_US: f64 = 100_000.0;
 
 /// How long a request took, as far as that is not the transfer of a large answer.
 fn taken_us(r: &Sampled) -> Option<u64> {
@@ -87,12 +90,15 @@ pub(super) fn compare(
     expect_median_of_same_requests(findings, service);
     let Some(service) = service else { return };
     let onset = findings.onset;
+    let queued = findings.observed(Metric::QueueTime);
     let mut add = |metric, observed, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
     };
     add(Metric::ServiceTimeRatio, service.ratio(), Some(1.0), service.support);
+    // Where requests wait for a free server, it is not the way that they wait for.
+    let queued_us = queued.unwrap_or_default();
     let assets = same_requests(&of(now, is_asset), &of(before, is_asset), work_us);
-    if let Some(assets) = assets.filter(|a| a.support >= OF_WAY_LEAST)
+    if let Some(assets) = assets.filter(|a| a.support >= OF_WAY_LEAST && queued_us < QUEUED_US)
         && service.ratio() < WORK_SLOWER * assets.ratio()
     {
         add(Metric::AssetTimeRatio, assets.ratio(), Some(1.0), assets.support);
@@ -100,21 +106,48 @@ pub(super) fn compare(
     if let Some((share, support)) = way_excess(now, before) {
         add(Metric::WayExcess, share, None, support);
     }
+    if let Some((share, support)) = slow_way_share(now, before) {
+        add(Metric::SlowWayShare, share, None, support);
+    }
+}
+
+/// Clients whose answers take longer on their way than those of nearly all clients did before: where that is
+/// everybody, it is our end of the way; a crowd on telephones leaves the others as fast as they were.
+fn slow_way_share(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
+    let way_us = |r: &&Sampled| r.duration_us.unwrap_or_default() - r.upstream_us.unwrap_or_default();
+    let (now, before) = both_times(now, before)?;
+    let mut usual: Vec<u64> = before.iter().map(way_us).collect();
+    usual.sort_unstable();
+    let slow_us = SLOWER * *usual.get(usual.len() * 9 / 10)? as f64 + SLOWER_BY_US;
+    let mut ways: Vec<(IpAddr, u64)> = now.iter().map(|r| (r.client, way_us(r))).collect();
+    ways.sort_unstable();
+    let (mut slow, mut all) = (0.0, 0.0);
+    for client in ways.chunk_by(|a, b| a.0 == b.0) {
+        all += 1.0;
+        slow += f64::from(u8::from(client[client.len() / 2].1 as f64 > slow_us));
+    }
+    (all >= OF_WAY_LEAST).then(|| (slow / all, all))
 }
 
 /// Of the time that requests take longer than before, what passed after their answers had begun. Known where
 /// the log tells both times.
 fn way_excess(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
-    let (now, before) = (answered(now), answered(before));
-    if !now.iter().chain(&before).any(|r| r.upstream_us < r.duration_us) {
-        // One time, kept as both.
-        return None;
-    }
+    let (now, before) = both_times(now, before)?;
     let all = same_requests(&now, &before, taken_us)?;
     let service = same_requests(&now, &before, |r| taken_us(r).and(r.upstream_us))?;
     let is_slower = all.ratio() >= SLOWER && all.added_us() >= SLOWER_BY_US * all.support;
     let share = 1.0 - service.added_us() / all.added_us();
     (is_slower && all.support >= OF_WAY_LEAST).then_some((share.clamp(0.0, 1.0), all.support))
+}
+
+/// What was answered now and before, where the log tells both times. One time may be kept as both.
+fn both_times<'a>(
+    now: &[&'a Sampled],
+    before: &[&'a Sampled],
+) -> Option<(Vec<&'a Sampled>, Vec<&'a Sampled>)> {
+    let (now, before) = (answered(now), answered(before));
+    let tells_both = now.iter().chain(&before).any(|r| r.upstream_us < r.duration_us);
+    tells_both.then_some((now, before))
 }
 
 /// What was answered, with when the answer was there and when its client had it. For small answers, and in a
@@ -201,7 +234,6 @@ mod tests {
     use seawall_model::Timestamp;
     use seawall_model::observation::Request;
     use seawall_model::record::RequestRecord;
-    use std::net::IpAddr;
 
     fn requests(duration_us: u64, upstream_us: u64) -> Vec<Sampled> {
         let request = |n: u8| Request {
@@ -213,6 +245,24 @@ mod tests {
             ..Request::new(Timestamp(0), IpAddr::from([192, 0, 2, n]))
         };
         sampled((0..60).map(|n| RequestRecord::from(&request(n))).collect())
+    }
+
+    /// Broke: a line that had become slow was undecided; a crowd on telephones must not become one.
+    #[test]
+    fn a_line_is_slow_where_it_is_slow_for_everybody() {
+        let share = |now: &[Sampled]| {
+            let before = requests(30_000, 20_000);
+            let of = |records: &[Sampled]| {
+                let records: Vec<&Sampled> = records.iter().collect();
+                slow_way_share(&records, &before.iter().collect::<Vec<_>>()).map(|(share, _)| share)
+            };
+            of(now)
+        };
+        let slow = requests(900_000, 20_000);
+        assert_eq!(share(&slow), Some(1.0));
+        let few: Vec<Sampled> =
+            slow.into_iter().take(20).chain(requests(30_000, 20_000).into_iter().skip(20)).collect();
+        assert!(share(&few).is_some_and(|s| s < 0.4));
     }
 
     fn way_of(now: &[Sampled]) -> Option<f64> {

@@ -135,10 +135,12 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DnsServerCount Below(40.0, 10.0)]
         needs [DnsQueryCount Above(20.0, 60.0)]
         needs [DnsAmplifyingShare Above(0.2, 0.5)]
+        needs [DnsAmplifyingNetworks Below(120.0, 40.0)]
         needs [DnsQueryRate Above(1.5, 10.0)]
     {
         DnsAmplifyingShare Above(0.3, 0.8), 3.0 "queries ask for the largest answers there are";
         DnsAmplifyingShare Exceeds(0.2, 0.6), 1.0 "such queries were rare before";
+        DnsAmplifyingNetworks Above(40.0, 120.0), -5.0 "resolvers everywhere ask for them, as mail that is checked makes them";
         DnsOutboundRatio Above(5.0, 25.0), 2.5 "we send many times what we receive";
         DnsQueryRate Above(8.0, 150.0), 2.5 "many queries a second";
         DnsQueryRate Rises(2.0, 8.0), 1.0 "far more queries than before";

@@ -370,6 +370,7 @@ pub const TABLE: &[CauseRules] = causes! {
         AssetTimeRatio Below(1.6, 1.1), 1.0 "what needs no work is as fast as ever";
         BackendTroubleRate Above(0.02, 0.3), 2.5 "that is reported again and again";
         QueueTime Above(2e5, 1e6), 2.5 "requests queue for a server";
+        QueueAlone Above(1e5, 1e6), -5.0 "the servers are as fast as ever: it is too few of them that are given work";
         CostPathRise Above(1.6, 5.0), -3.0 "the slow path is asked for far more often";
         DurationLead Above(0.5, 10.0), 1.5 "answers slowed first";
         CostConcentration Exceeds(0.2, 0.5), -0.75 "one path takes the time";
@@ -379,7 +380,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendSkew Above(0.06, 0.3), -3.5 "one server fails and the others do not";
     }
     LoadBalancerFault prior -2.5
-        needs [BackendTimeSkew Rises(3.0, 10.0), ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.05, 0.15), NoServerShare Exceeds(0.05, 0.2), NoServerShare AboveUnexpected(0.2, 0.5)]
+        needs [BackendTimeSkew Rises(3.0, 10.0), ServerDownEvents Above(0.2, 1.0), BackendSkew Above(0.05, 0.15), QueueAlone Above(1e5, 5e5), NoServerShare Exceeds(0.05, 0.2), NoServerShare AboveUnexpected(0.2, 0.5)]
     {
         CheckErrorShare Above(0.5, 0.9), -5.0 "only health checks fail, and visitors are served";
         ServerDownEvents Above(0.2, 2.0), 3.5 "the balancer says that servers are down";
@@ -387,6 +388,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BackendTroubleRate Above(0.02, 0.3), 2.5 "that is reported again and again";
         UpstreamFailureEvents Above(2.0, 10.0), -2.0 "servers are reached and do not answer in time";
         NoServerShare Exceeds(0.05, 0.4), 5.0 "the balancer finds no server to answer, and used to";
+        QueueAlone Above(1e5, 1e6), 5.0 "requests wait for a free server, and the servers are as fast as ever";
         NoServerShare AboveUnexpected(0.05, 0.4), 3.5 "the balancer finds no server to answer";
         PageRate Flat(1.6), 1.0 "no more requests than before";
         ServiceTimeRatio Below(1.3, 1.0), 1.0 "what is answered is answered as fast as ever";
@@ -402,6 +404,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [GoneNetworkShare Above(0.1, 0.25), HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.02, 0.06), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0), WayExcess Above(0.5, 0.8)]
     {
         WayExcess Above(0.5, 0.9), 4.0 "what takes longer is the way, and not the service";
+        SlowWayShare Above(0.75, 0.95), 3.0 "it is slow for nearly everybody, whoever they are";
         PageRate Falls(0.6, 0.15), 2.5 "requests stopped arriving";
         PacketRate Falls(0.6, 0.15), 2.0 "packets stopped arriving";
         LossyClientShare Above(0.05, 0.3), 3.0 "clients have to say again what they said";

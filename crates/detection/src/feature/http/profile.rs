@@ -131,6 +131,8 @@ impl ClientProfile {
         self.server_errors += u32::from(is_service_error(r));
         self.unanswered += u32::from(r.status == 0);
         // Where there is nothing to log in to, and where nothing was said, nobody tried.
+        let is_served = (200..300).contains(&r.status) && is_own_script(r);
+        self.probes = self.probes.saturating_sub(u32::from(is_served));
         let in_vain = is_login(r) && matches!(r.status, 404 | 405 | 408);
         self.logins = self.logins.saturating_sub(u32::from(in_vain));
         self.tokens += u32::from(is_token_granted(r));
@@ -201,6 +203,12 @@ impl ClientProfile {
 
 fn is_login(r: &Request<'_>) -> bool {
     r.method == Method::Post && classify::is_login_path(r.path)
+}
+
+/// Whether a request is for where old sites keep their scripts, at which scanners try their luck too, and
+/// nothing else makes it look like theirs.
+fn is_own_script(r: &Request<'_>) -> bool {
+    r.path.strip_prefix(b"/cgi-bin/").is_some_and(|name| !classify::is_probe(name, r.query.unwrap_or(b"")))
 }
 
 /// Whether a token was granted: what refuses one says so (RFC 6749 5.2).
@@ -307,6 +315,21 @@ mod tests {
         for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1], [0, 2, 3, 1], [3, 0, 1, 2]] {
             assert_eq!(client(order), (Some(AgentKind::Application as u8), true), "{order:?}");
         }
+    }
+
+    /// Broke: the visitors of a site whose pages are scripts in an old folder looked for holes.
+    #[test]
+    fn a_script_that_answers_is_the_sites_own() {
+        let probes = |path: &[u8], status: u16| {
+            let mut window = crate::feature::http::HttpWindow::default();
+            let mut request = Request::new(Timestamp(0), IpAddr::from([192, 0, 2, 1]));
+            (request.path, request.status) = (path, status);
+            window.observe(&request, 0);
+            window.profiles.sorted()[0].1.probes
+        };
+        assert_eq!(probes(b"/cgi-bin/seats.pl", 200), 0);
+        assert_eq!(probes(b"/cgi-bin/seats.pl", 404), 1);
+        assert_eq!(probes(b"/cgi-bin/../../etc/passwd", 200), 1);
     }
 
     #[test]

@@ -181,6 +181,19 @@ fn the_tiles_of_a_map_are_no_copy_of_a_site() {
     assert!(!is_copier(&profile) && !walks(&profile) && !is_machine(&profile, 120.0));
 }
 
+/// Broke: a class in whose room all browsers are alike was a flood of one address.
+#[test]
+fn a_class_behind_one_address_loads_its_page_once_each() {
+    let class = |pupils: usize| {
+        let mut asked: Vec<(String, u16)> = vec![("/quiz/answer".to_owned(), 200); 400];
+        asked.extend((0..pupils).flat_map(|_| urls(5, |n| format!("/static/{n}.js"))));
+        let mut profile = profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &asked).remove(0);
+        (profile.referrers, profile.peak_per_s) = (profile.requests, 18.0);
+        is_poller(&profile)
+    };
+    assert!(class(30) && !class(1));
+}
+
 #[test]
 fn calls_that_fail_again_and_again_are_of_a_page() {
     let calls = |status| vec![("/api/cart".to_owned(), status); 40];
