@@ -195,7 +195,7 @@ fn too_wide(signature: &Signature, input: &PlanInput<'_>) -> Option<String> {
             return Some(format!("it names {prefix}, which has sent no more so far than one visitor may"));
         }
         if let Some(few) = few_of_many(*prefix, signature, input) {
-            return Some(format!("it names {prefix}, of which {few} addresses send most of it"));
+            return Some(format!("it names {prefix}, of which {few} addresses send nearly all of it"));
         }
         let (v4, v6) = input.policy.min_prefix_bits;
         let shortest = if prefix.address().is_ipv4() { v4 } else { v6 };
@@ -204,17 +204,21 @@ fn too_wide(signature: &Signature, input: &PlanInput<'_>) -> Option<String> {
     })
 }
 
-/// The addresses that most of a signature's traffic comes from, where these are few of a network that many
+/// The addresses that nearly all of a signature's traffic comes from, where these are few of a network that many
 /// others are in.
 fn few_of_many(prefix: Prefix, signature: &Signature, input: &PlanInput<'_>) -> Option<usize> {
     /// Networks of one owner, or of one of his sites, are no wider (IPv4, IPv6).
     const ONE_OWNERS: (u8, u8) = (22, 44);
-    const MOST: f64 = 0.5;
+    const NEARLY: f64 = 0.8;
     let narrow = if prefix.address().is_ipv4() { ONE_OWNERS.0 } else { ONE_OWNERS.1 };
     let senders = input.rankings.senders(signature.layer).iter();
     let inside: Vec<&Ranked> = senders.filter(|r| r.name.parse().is_ok_and(|a| prefix.contains(a))).collect();
     let known: f64 = inside.iter().map(|r| r.share).sum();
-    let is_few = !inside.is_empty() && known >= MOST * signature.attack.share;
+    // Senders are ranked among all that is sent, visitors' requests included.
+    let rate = input.findings.get(Metric::RequestRate);
+    let usual = rate.and_then(|f| f.expected.map(|usual| usual / f.observed.max(usual).max(1e-9)));
+    let unwanted = signature.attack.share * (1.0 - usual.unwrap_or(0.0));
+    let is_few = !inside.is_empty() && known >= NEARLY * unwanted;
     (prefix.length_bits() < narrow && is_few).then_some(inside.len())
 }
 
