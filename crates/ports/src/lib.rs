@@ -1,10 +1,14 @@
 //! Free ports of the loopback, for programs that have to be told one: real servers in tests and in
-//! drills, and whatever must come back on the port that it had.
+//! drills, and whatever must come back on the port that it had. And those programs, which end with
+//! whoever started them.
 //!
 //! A port that the system chooses (port 0) comes from the range that it gives to outgoing sockets
 //! as well, and another socket may have it by the time a server binds it. These lie below that range,
 //! and another process that asks here is given none of them while this one runs.
 
+mod running;
+
+pub use running::Running;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;

@@ -6,11 +6,12 @@
 
 use seawall::Status;
 use seawall::console::Console;
+use seawall_ports::Running;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -27,15 +28,8 @@ const PARENT: &str = "$ORIGIN org.\n$TTL 3600\n@ SOA ns admin 1 3600 600 86400 6
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Knot {
-    process: Child,
+    _process: Running,
     port: u16,
-}
-
-impl Drop for Knot {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Knot {
@@ -57,7 +51,7 @@ impl Knot {
         let mut command = Command::new("knotd");
         command.arg("-c").arg(folder.join("conf")).env("PATH", format!("{path}:/usr/sbin"));
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
-        let knot = Self { process, port };
+        let knot = Self { _process: process.into(), port };
         let from = Instant::now();
         while !knot.answers() {
             assert!(from.elapsed() < PATIENCE, "knotd does not answer");
@@ -200,16 +194,8 @@ const USUAL: Duration = Duration::from_secs(12);
 
 /// A running guard and its events; killed when dropped.
 struct Guard {
-    process: Child,
+    _process: Running,
     events: mpsc::Receiver<serde_json::Value>,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Guard {
@@ -230,7 +216,7 @@ impl Guard {
                 }
             }
         });
-        Self { process, events }
+        Self { _process: process.into(), events }
     }
 
     fn wait_for(&self, event: &str) -> serde_json::Value {

@@ -91,8 +91,7 @@ pub fn request_kind(method: Method, path: &[u8], status: u16) -> PathKind {
     if is_of_programs { PathKind::Api } else { path_kind(path) }
 }
 
-/// What interfaces for programs are usually called, near the beginning of a path, by the letter after
-/// the slash.
+/// What interfaces for programs are usually called, near a path's beginning, by the letter after the slash.
 fn api_words(letter: u8) -> &'static [&'static [u8]] {
     match letter.to_ascii_lowercase() {
         b'a' => &[b"/api/", b"/ajax/"],

@@ -12,10 +12,11 @@ use super::seen::{Share, contained};
 use super::siege::{self, Siege};
 use super::site::Site;
 use super::world::{Flood, Habits, Wanted, World};
+use seawall_ports::Running;
 use serde::Serialize;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -176,18 +177,7 @@ impl Places {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn();
-        command.map(|child| Some(Running(child)))
-    }
-}
-
-/// A program that is killed when it is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        command.map(|child| Some(child.into()))
     }
 }
 
@@ -222,7 +212,7 @@ impl Front {
                 told.lock().unwrap_or_else(PoisonError::into_inner).push(event);
             }
         })?;
-        let front = Self { running: Running(child), events };
+        let front = Self { running: child.into(), events };
         let begun = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", places.listen)).is_err() {
             if begun.elapsed() > PATIENCE {
@@ -239,7 +229,7 @@ impl Front {
 
     /// The most memory that it and its children had, as far as the system says.
     fn most_mib(&self) -> f64 {
-        let own = self.running.0.id();
+        let own = self.running.id();
         let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
         let children = children.unwrap_or_default();
         let all = children.split_whitespace().filter_map(|c| c.parse().ok()).chain([own]);

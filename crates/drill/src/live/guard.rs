@@ -8,12 +8,13 @@ use super::site::upstream;
 use super::world::Trap;
 use rustix::process::{Pid, Signal, kill_process};
 use seawall_model::Cause;
+use seawall_ports::Running;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -123,7 +124,7 @@ impl Front {
 /// A running guard; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    child: Child,
+    child: Running,
     socket: PathBuf,
     door: Door,
     events: Arc<Mutex<Vec<Event>>>,
@@ -166,7 +167,8 @@ impl Guard {
                 told.lock().unwrap_or_else(PoisonError::into_inner).push(event);
             }
         })?;
-        let mut guard = Self { child, socket, door: front.behind(), events, reader: Some(reader) };
+        let mut guard =
+            Self { child: child.into(), socket, door: front.behind(), events, reader: Some(reader) };
         match guard.listening(front, ground) {
             Ok(door) => {
                 guard.door = door;
@@ -305,13 +307,5 @@ impl Guard {
             Some((head, body)) if head.starts_with("HTTP/1.1 200") => Ok(body.to_owned()),
             _ => Err(io::Error::other(format!("the guard refused {method} {path}"))),
         }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -6,9 +6,10 @@ mod packets;
 mod peer;
 mod servers;
 
+use seawall_ports::Running;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running guard and its story so far; killed when dropped.
 struct Guard {
-    child: Child,
+    _child: Running,
     story: Arc<Mutex<String>>,
 }
 
@@ -39,7 +40,7 @@ impl Guard {
                 told.lock().expect("no panic").push_str(&(line + "\n"));
             }
         });
-        let guard = Self { child, story };
+        let guard = Self { _child: child.into(), story };
         guard.wait_for("admin socket", || {});
         guard
     }
@@ -67,14 +68,6 @@ impl Guard {
             assert!(from.elapsed() < PATIENCE, "no {what} in:\n{}", self.story());
             std::thread::sleep(Duration::from_millis(50));
         }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

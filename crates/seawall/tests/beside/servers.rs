@@ -3,11 +3,12 @@
 
 use super::log::line;
 use super::{Folder, Guard, PATIENCE};
+use seawall_ports::Running;
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const TOOL: &str = "python-requests/2.31";
@@ -15,7 +16,7 @@ const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0";
 
 /// A running HAProxy; killed when dropped.
 struct HaProxy {
-    child: Child,
+    _child: Running,
     port: u16,
 }
 
@@ -43,7 +44,7 @@ impl HaProxy {
             .stdin(Stdio::null())
             .spawn();
         match started {
-            Ok(child) => Some(Self { child, port }),
+            Ok(child) => Some(Self { _child: child.into(), port }),
             Err(_) => {
                 eprintln!("skipped: no haproxy on this machine");
                 None
@@ -76,14 +77,6 @@ impl HaProxy {
             std::thread::sleep(Duration::from_millis(50));
         }
         true
-    }
-}
-
-impl Drop for HaProxy {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -3,27 +3,11 @@
 
 use super::guard::{Folder, Guard, eventually};
 use super::orders::site;
+use seawall_ports::Running;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-/// Another program, killed when dropped.
-struct Running(Child);
-
-impl Running {
-    fn stop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
+use std::process::{Command, Stdio};
 
 /// A guard with these checks, before a site that is well.
 fn checked(folder: &Folder, checks: &str) -> Guard {
@@ -76,7 +60,7 @@ fn postgres(folder: &Path, port: u16) -> Option<Running> {
         .arg(&data)
         .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k", "", "-p", &port.to_string()])
         .spawn();
-    Some(Running(started.expect("postgres")))
+    Some(started.expect("postgres").into())
 }
 
 fn psql(port: u16, text: &str) -> Command {
@@ -130,7 +114,7 @@ fn a_table_that_is_locked_is_seen_by_its_check() {
     wait_for(&guard, "stranger", "password authentication failed");
     wait_for(&guard, "nonsense", "nowhere");
     let lock = psql(port, "begin; lock table orders; select pg_sleep(600)").spawn().expect("psql");
-    let mut lock = Running(lock);
+    let mut lock = Running::from(lock);
     wait_for(&guard, "orders", "does not answer in time");
     wait_for(&guard, "alive", "good");
     lock.stop();
@@ -151,7 +135,7 @@ fn a_redis_that_is_gone_is_seen_by_its_check_also_after_a_reload() {
         eprintln!("skipped: no Redis on this machine");
         return;
     };
-    let mut server = Running(child);
+    let mut server = Running::from(child);
     let checks = format!("[[check]]\nname = \"cart\"\nkind = \"redis\"\naddress = \"127.0.0.1:{port}\"\n");
     let guard = checked(&folder, &checks);
     wait_for(&guard, "cart", "good");

@@ -1,10 +1,11 @@
 //! The program under test, its story, and its admin socket.
 
+use seawall_ports::Running;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,7 @@ pub struct Line {
 
 /// A running guard; killed when dropped.
 pub struct Guard {
-    child: Child,
+    child: Running,
     socket: PathBuf,
     pub addresses: Vec<SocketAddr>,
     story: Arc<Mutex<Vec<Line>>>,
@@ -93,7 +94,7 @@ impl Guard {
                 told.lock().expect("no panic").push(Line { at: Instant::now(), text });
             }
         });
-        Self { child, socket, addresses, story }
+        Self { child: child.into(), socket, addresses, story }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -176,14 +177,6 @@ impl Guard {
             assert!(from.elapsed() < PATIENCE, "it does not end");
             std::thread::sleep(Duration::from_millis(20));
         }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
