@@ -222,14 +222,21 @@ const FOLDED: [u8; 256] = {
 };
 
 /// Whether all are bytes of a field value (RFC 9110 section 5.5): no controls but the tab. Nearly all values have
-/// none, so that eight bytes at a time are looked at without a jump between them.
+/// no tab either, so that eight bytes are looked at at once.
 fn is_value(bytes: &[u8]) -> bool {
     let is_byte = |byte: &u8| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7F);
-    let are_bytes = |eight: &[u8; 8]| eight.iter().fold(true, |all, byte| all & is_byte(byte));
+    let are_bytes = |eight: &[u8; 8]| !has_control(u64::from_le_bytes(*eight)) || eight.iter().all(is_byte);
     match bytes.last_chunk() {
         Some(last) => bytes.as_chunks().0.iter().all(are_bytes) && are_bytes(last),
         None => bytes.iter().all(is_byte),
     }
+}
+
+/// Whether one of eight bytes is a control: what is below `n` loses its highest bit's zero when `n` is taken away.
+fn has_control(eight: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let is_below = |word: u64, n: u64| word.wrapping_sub(n * EACH) & !word & (0x80 * EACH) != 0;
+    is_below(eight, 0x20) || is_below(eight ^ (0x7F * EACH), 1)
 }
 
 /// The words of a list (RFC 9110 section 5.6.1), without empty ones.
