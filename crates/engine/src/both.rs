@@ -34,7 +34,7 @@ impl Both {
             Class::Undecided => true,
             class => is_one(class) && self.name.as_ref().is_some_and(|name| name.class != class),
         };
-        self.at_once = are_likely && (self.at_once || is_news);
+        self.at_once = self.name.is_some() && are_likely && (self.at_once || is_news);
         if let Some(name) = self.name.as_ref().filter(|_| self.at_once) {
             let class = if is_one(found.verdict.class) { found.verdict.class } else { name.class };
             let (other, own_share, other_share) = if class == Class::Fault {
@@ -141,6 +141,14 @@ mod tests {
         assert_eq!(names(&Both::default().weighed(found(Cause::Undecided, &UNCLEAR))), [Cause::Undecided]);
         let mut both = Both::default();
         both.weighed(found(Cause::LoadBalancerFault, &[(Cause::LoadBalancerFault, 0.8)]));
+        // Broke: a crowd that was unclear at first had a fault beside it that nobody had called one.
+        let (unclear, crowd) = ([(Cause::FlashCrowd, 0.5), (Cause::ReleaseFault, 0.35)], Cause::FlashCrowd);
+        let mut late = Both::default();
+        late.weighed(found(Cause::Undecided, &unclear));
+        for _ in 0..3 {
+            let crowded = late.weighed(found(crowd, &[(crowd, 0.7), (Cause::ReleaseFault, 0.25)]));
+            assert_eq!(names(&crowded), [crowd]);
+        }
         let attack = [(Cause::HttpFlood, 0.45), (Cause::FlashCrowd, 0.3), (Cause::ReleaseFault, 0.25)];
         assert_eq!(names(&both.weighed(found(Cause::Undecided, &attack))), [Cause::Undecided]);
     }

@@ -24,6 +24,18 @@ pub enum Key {
     Total,
 }
 
+impl Key {
+    /// How many share a limit, in order: one client first, all last.
+    fn width(&self) -> u8 {
+        match self {
+            Self::Source | Self::Session(_) => 0,
+            Self::Network => 1,
+            Self::Fingerprint => 2,
+            Self::Total => 3,
+        }
+    }
+}
+
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimit {
@@ -37,17 +49,14 @@ impl RateLimit {
     /// The words of a path.
     #[must_use]
     pub fn words(path: &str) -> Vec<String> {
-        let words = plain_words(path.as_bytes()).into_iter();
-        words.map(|word| String::from_utf8_lossy(&word).into_owned()).collect()
+        let decoded = decoded(path.as_bytes());
+        plain_words(&decoded).into_iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
     }
 
-    fn is_for(&self, path: &[u8]) -> bool {
-        if self.path.is_empty() {
-            return true;
-        }
-        let words = plain_words(path);
-        words.len() >= self.path.len()
-            && self.path.iter().zip(&words).all(|(own, word)| own.as_bytes() == word)
+    /// Whether it is for a path of these words.
+    fn is_for(&self, words: &[&[u8]]) -> bool {
+        let begins = || self.path.iter().zip(words).all(|(own, word)| own.as_bytes() == *word);
+        words.len() >= self.path.len() && begins()
     }
 
     fn key_of(&self, request: &Request<'_>) -> u64 {
@@ -64,40 +73,53 @@ impl RateLimit {
     }
 }
 
-/// Charges a request to all limits that are for it. Where one is exceeded: the seconds after which the
-/// client should try again.
+/// The limits of a site, in the order in which requests are charged to them: who is beyond a limit of his own
+/// takes nothing from the others, with whom he shares the wider ones.
+#[must_use]
+pub fn in_order(mut all: Vec<RateLimit>) -> Vec<RateLimit> {
+    all.sort_by_key(|limit| limit.key.width());
+    all
+}
+
+/// Charges a request to the limits that are for it, `all` being [`in_order`], until one is exceeded: the seconds
+/// after which the client should try again.
 pub fn exceeded(
     (site, all): (usize, &[RateLimit]),
     table: &Limits,
     request: &Request<'_>,
     now: Timestamp,
 ) -> Option<u32> {
-    let mut wait_ns = 0;
-    for (number, limit) in all.iter().enumerate().filter(|(_, limit)| limit.is_for(request.path)) {
-        let own = hash::combine(hash::combine(site as u64, number as u64), limit.key_of(request));
-        if let Conformance::Exceeds { wait_ns: own_ns } = table.charge(own, limit.rate, now, 0) {
-            wait_ns = wait_ns.max(own_ns);
-        }
-    }
-    (wait_ns > 0).then(|| wait_ns.div_ceil(1_000_000_000).clamp(1, 3_600) as u32)
+    let needs_path = all.iter().any(|limit| !limit.path.is_empty());
+    let decoded = if needs_path { decoded(request.path) } else { Vec::new() };
+    let words = plain_words(&decoded);
+    let wait_ns =
+        all.iter().enumerate().filter(|(_, limit)| limit.is_for(&words)).find_map(|(number, limit)| {
+            let own = hash::combine(hash::combine(site as u64, number as u64), limit.key_of(request));
+            match table.charge(own, limit.rate, now, 0) {
+                Conformance::Exceeds { wait_ns } => Some(wait_ns),
+                _ => None,
+            }
+        })?;
+    Some(wait_ns.div_ceil(1_000_000_000).clamp(1, 3_600) as u32)
 }
 
-/// The words of a path as servers read it, however it is written: `%6C` is `l`, `//` is `/`, `.` is nothing,
-/// and `..` takes one away.
-fn plain_words(path: &[u8]) -> Vec<Vec<u8>> {
-    let mut words: Vec<Vec<u8>> = Vec::new();
-    for word in decoded(path).split(|b| *b == b'/') {
-        match word {
+/// The words of a path as servers read it: `//` is `/`, `.` is nothing, `..` takes one away, and what follows a
+/// `;` is a parameter (RFC 3986 section 3.3).
+fn plain_words(decoded: &[u8]) -> Vec<&[u8]> {
+    let mut words: Vec<&[u8]> = Vec::new();
+    for word in decoded.split(|b| *b == b'/') {
+        match word.split(|b| *b == b';').next().unwrap_or_default() {
             b"" | b"." => {}
             b".." => {
                 words.pop();
             }
-            word => words.push(word.to_vec()),
+            word => words.push(word),
         }
     }
     words
 }
 
+/// A path with what is written as `%6C` as what it stands for.
 fn decoded(path: &[u8]) -> Vec<u8> {
     let digit = |at: usize| path.get(at).and_then(|b| char::from(*b).to_digit(16));
     let (mut out, mut at) = (Vec::with_capacity(path.len()), 0);
@@ -164,17 +186,36 @@ mod tests {
     #[test]
     fn a_path_is_limited_however_it_is_written() {
         let all = [limit(Key::Total, "/login")];
-        let same = ["/login", "//login/", "/%6Cogin", "/./login", "/x/../login", "/login/step", "/%2flogin"];
+        let same = [
+            "/login",
+            "//login/",
+            "/%6Cogin",
+            "/./login",
+            "/x/../login",
+            "/login/step",
+            "/%2flogin",
+            "/login;x=1",
+        ];
         assert_eq!(passed(&all, same.iter().map(|path| request([192, 0, 2, 1], path, ""))), 2);
         let others = ["/", "/logins", "/x/login", "/login/..", "/%zzlogin", "/login%"];
         assert_eq!(passed(&all, others.iter().map(|path| request([192, 0, 2, 1], path, ""))), others.len());
     }
 
     #[test]
-    fn all_limits_count_and_the_longest_wait_is_told() {
+    fn all_limits_count() {
         let slow = RateLimit { rate: Rate::new(0.01, 1.0).expect("a rate"), ..limit(Key::Total, "") };
         let (all, table) = ([limit(Key::Source, ""), slow], Limits::new(1 << 16, 7));
         let ask = |n| exceeded((0, &all), &table, &request([192, 0, 2, n], "/", ""), NOW);
         assert_eq!([ask(1), ask(2)], [None, Some(100)]);
+    }
+
+    /// Broke: one client that was refused for itself used up what all together may ask for.
+    #[test]
+    fn who_is_beyond_a_limit_of_his_own_takes_nothing_from_others() {
+        let total = RateLimit { rate: Rate::new(0.1, 20.0).expect("a rate"), ..limit(Key::Total, "") };
+        let all = in_order(vec![total, limit(Key::Source, "")]);
+        let one = (0..200).map(|_| request([192, 0, 2, 1], "/", ""));
+        let people = (10..28).map(|n| request([192, 0, 2, n], "/", ""));
+        assert_eq!(passed(&all, one.chain(people)), 2 + 18);
     }
 }

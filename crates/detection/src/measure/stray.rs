@@ -162,7 +162,6 @@ mod tests {
         }
     }
 
-    /// Broke: a healthy site's capture that a filter had left nothing but openings in was called a SYN flood.
     /// The share of openings that look like visitors', of sources that each open some from ports `apart`.
     fn told_as_visitors(sources: u32, each: u16, apart: u16) -> f64 {
         let mut window = Window::default();

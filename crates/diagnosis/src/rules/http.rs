@@ -115,7 +115,7 @@ pub const TABLE: &[CauseRules] = causes! {
         needs [DistinctQueryShare Above(0.3, 0.6), RandomTextShare Above(0.4, 0.7)]
         needs [PageRate Above(12.0, 40.0), PeakRequestsPerClient Above(8.0, 30.0), MachineClientShare Above(0.3, 0.6), ServiceTimeRatio Above(1.5, 4.0), ServerErrorShare Exceeds(0.1, 0.3)]
         needs [WorkerShare Below(0.8, 0.4), PageRate Above(120.0, 300.0), ServiceTimeRatio Above(2.0, 5.0), ServerErrorShare Exceeds(0.1, 0.3)]
-        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), PageRate Above(60.0, 150.0), PastTheCacheShare Exceeds(0.2, 0.5), RandomTextShare Exceeds(0.3, 0.6)]
+        needs [MachineClientShare Above(0.05, 0.25), AssetlessClientShare Exceeds(0.1, 0.3), AssetlessClientShare AboveUnexpected(0.3, 0.7), PeakRequestsPerClient Above(8.0, 40.0), PageRate Above(60.0, 150.0), PastTheCacheShare Exceeds(0.2, 0.5)]
     {
         PageRate Rises(2.0, 10.0), 2.5 "far more requests than before";
         PageRate AboveUnexpected(6.0, 150.0), 2.5 "many requests a second";

@@ -4,7 +4,7 @@ use super::guard::string;
 use super::{each, url_path, whole};
 use crate::report::text;
 use seawall_http_edge::act::limit::Rate;
-use seawall_http_edge::rate_limits::{Key, RateLimit};
+use seawall_http_edge::rate_limits::{Key, RateLimit, in_order};
 use toml::de::{DeTable, DeValue};
 
 const EXPECTED: &str =
@@ -20,6 +20,7 @@ const LEAST_BURST: i64 = 5;
 pub(super) fn rate_limits(value: &DeValue<'_>) -> Result<Vec<RateLimit>, String> {
     let list = value.as_array().ok_or(EXPECTED)?;
     each(list.iter(), |item| item.get_ref().as_table().ok_or(EXPECTED.to_owned()).and_then(rate_limit))
+        .map(in_order)
 }
 
 fn rate_limit(table: &DeTable<'_>) -> Result<RateLimit, String> {
@@ -35,7 +36,9 @@ fn rate_limit(table: &DeTable<'_>) -> Result<RateLimit, String> {
     let key = match (get("key").and_then(DeValue::as_str), cookie.map_err(|e| named("cookie", e))?) {
         (Some("session"), Some(cookie)) => Key::Session(cookie),
         (Some("session"), None) => return Err("cookie is missing: in which one is the session?".into()),
-        (Some(_), Some(_)) => return Err("cookie is for key = \"session\" alone".into()),
+        (Some("source" | "network" | "fingerprint" | "total"), Some(_)) => {
+            return Err("cookie is for key = \"session\" alone".into());
+        }
         (Some("source"), None) => Key::Source,
         (Some("network"), None) => Key::Network,
         (Some("fingerprint"), None) => Key::Fingerprint,

@@ -63,9 +63,13 @@ pub fn is_uncounted(metric: Metric, x: f64) -> bool {
 fn of_one(title: &str) -> String {
     let mut made_one = false;
     let one_of = |word: &str| {
-        let is_plural = !made_one && word.ends_with('s') && !word.ends_with("ss");
-        made_one |= is_plural;
-        if is_plural { word[..word.len() - 1].to_owned() } else { word.to_owned() }
+        let ending = match word {
+            _ if made_one || word.ends_with("ss") || !word.ends_with('s') => 0,
+            _ if word.ends_with("sses") => 2,
+            _ => 1,
+        };
+        made_one |= ending > 0;
+        word[..word.len() - ending].to_owned()
     };
     title.split(' ').map(one_of).collect::<Vec<_>>().join(" ")
 }

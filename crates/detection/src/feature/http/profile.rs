@@ -130,9 +130,9 @@ impl ClientProfile {
         self.client_errors += u32::from(is_client_error(r));
         self.server_errors += u32::from(is_service_error(r));
         self.unanswered += u32::from(r.status == 0);
-        // Where there is nothing to log in to, and where nothing was said, nobody tried.
         let is_served = (200..300).contains(&r.status) && is_own_script(r);
         self.probes = self.probes.saturating_sub(u32::from(is_served));
+        // Where there is nothing to log in to, and where nothing was said, nobody tried.
         let in_vain = is_login(r) && matches!(r.status, 404 | 405 | 408);
         self.logins = self.logins.saturating_sub(u32::from(in_vain));
         self.tokens += u32::from(is_token_granted(r));
@@ -218,11 +218,11 @@ fn is_token_granted(r: &Request<'_>) -> bool {
         && (r.path.ends_with(b"token") || r.path.ends_with(b"tokens"))
 }
 
-/// Whether a log-in was answered as those are that get in: sent on, or by an interface with success. A form
-/// that is shown again is answered with success too.
+/// Whether a log-in was answered as those are that get in: by an interface with success. A form that is shown
+/// again is answered with success too, and many sites send on whom they refuse.
 fn is_let_in(r: &Request<'_>) -> bool {
     let by_interface = (200..300).contains(&r.status) && classify::path_kind(r.path) == PathKind::Api;
-    is_login(r) && (is_moved(r.status) || by_interface || is_token_granted(r))
+    is_login(r) && (by_interface || is_token_granted(r))
 }
 
 /// The value of the first parameter that is a number (`page=17&per_page=100`).
