@@ -34,6 +34,9 @@ const ONE_VISIT: f64 = 30.0;
 /// Share of all by which a path has risen that a second attack is about.
 const RISEN_BESIDE: f64 = 0.03;
 
+/// A crowd that is as likely as this may be there beside what it is.
+const A_CROWD: f64 = 0.1;
+
 /// A scope, or why there is none.
 pub(crate) type Scoped = Result<Scope, String>;
 
@@ -87,6 +90,9 @@ fn usable(signature: &Signature, ladder: &Ladder, input: &PlanInput<'_>) -> Resu
     }
     if takes_a_page_away(signature, ladder.cause) {
         return Err("it tells only what is asked for, which visitors ask for too".to_owned());
+    }
+    if is_a_page_of_a_crowd(signature, input) {
+        return Err("it tells only what is asked for, and a crowd has come that may want it".to_owned());
     }
     if takes_a_browser_away(signature, input) {
         return Err("it tells only a browser and what is asked for: visitors use that browser too".to_owned());
@@ -147,6 +153,26 @@ fn takes_a_page_away(signature: &Signature, cause: Cause) -> bool {
     };
     let is_wanted = cause == Cause::CredentialAbuse || signature.baseline.is_some_and(|b| b.share > 0.0);
     signature.layer == Layer::Http && is_wanted && signature.tests.iter().all(is_what)
+}
+
+/// Whether nothing but a page is named, typed in or by a bookmark as much as by programs, while a crowd goes on
+/// beside the attack: nobody asked for the page of a sale before it began.
+fn is_a_page_of_a_crowd(signature: &Signature, input: &PlanInput<'_>) -> bool {
+    let is_page = |test: &Test| match test {
+        Test::ReferrerOrigin(origin) => origin.is_empty(),
+        Test::QueryShape(shape) => shape.is_empty(),
+        Test::Method(_) | Test::Host(_) | Test::Path(_) | Test::PathTemplate(_) | Test::HttpVersion(_) => {
+            true
+        }
+        _ => false,
+    };
+    let has_crowd = input.diagnosis.also.iter().any(|verdict| verdict.class == Class::Demand)
+        || input
+            .diagnosis
+            .hypotheses
+            .iter()
+            .any(|h| h.cause.class() == Class::Demand && h.confidence >= A_CROWD);
+    signature.layer == Layer::Http && has_crowd && signature.tests.iter().all(is_page)
 }
 
 /// Whether nothing but a browser is named that visitors use as well, and what they want: they are hit at the

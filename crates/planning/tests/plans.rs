@@ -7,7 +7,7 @@ use seawall_model::diagnosis::Hypothesis;
 use seawall_model::finding::{Finding, Ranked};
 use seawall_model::metric::Metric;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope, Standing};
-use seawall_model::signature::{Layer, ShareEstimate, Test};
+use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
 use seawall_model::{Cause, Class, Prefix};
 
 fn plan_for(case: &Case) -> Plan {
@@ -292,6 +292,18 @@ fn a_sure_attack_beside_an_unsure_one_is_what_the_plan_is_against() {
     let plan = plan_for(&case);
     assert_eq!(plan.cause, Cause::HttpFlood);
     assert!(plan.measures.iter().any(denies), "{:?}", names(&plan));
+}
+
+/// Broke: in a flood within a sale the sale's own page was refused to everybody, for nobody had asked for it before.
+#[test]
+fn the_page_that_a_crowd_came_for_is_not_refused() {
+    let mut case = Case::new(Cause::HttpFlood);
+    let page = fixture::signature(Layer::Http, vec![Test::Path("/sale".into())]);
+    case.signatures =
+        vec![Signature { baseline: Some(ShareEstimate { share: 0.0, low: 0.0, high: 0.001 }), ..page }];
+    assert!(plan_for(&case).measures.iter().any(denies));
+    case.diagnosis.also.push(Case::new(Cause::FlashCrowd).diagnosis.verdict);
+    assert!(!plan_for(&case).measures.iter().any(denies));
 }
 
 #[test]
