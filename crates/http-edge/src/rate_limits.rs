@@ -5,6 +5,7 @@
 //! logs in, or how much one account may ask for.
 
 use crate::Request;
+use crate::act::gate::cookie;
 use crate::act::limit::{Conformance, Limits, Rate};
 use crate::act::{network_key, source_key};
 use seawall_model::{Timestamp, hash};
@@ -132,12 +133,6 @@ fn decoded(path: &[u8]) -> Vec<u8> {
         at += taken;
     }
     out
-}
-
-/// The value of a cookie in a `Cookie` field.
-fn cookie<'a>(field: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let mut pairs = field.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-    pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 #[cfg(test)]

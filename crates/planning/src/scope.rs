@@ -137,20 +137,23 @@ fn is_commonplace(test: &Test) -> bool {
     }
 }
 
+/// Whether a test tells which page is asked for, and how.
+fn is_of_a_page(test: &Test) -> bool {
+    matches!(
+        test,
+        Test::Method(_) | Test::Host(_) | Test::Path(_) | Test::PathTemplate(_) | Test::HttpVersion(_)
+    )
+}
+
+/// Whether a test wants nothing where visitors may have something: no query, or no page that they come from.
+fn is_bare(test: &Test) -> bool {
+    matches!(test, Test::ReferrerOrigin(text) | Test::QueryShape(text) if text.is_empty())
+}
+
 /// Whether nothing but a page is named that visitors want as well: however few of them are among normal
 /// traffic, as at a log-in, it would be gone for all of them.
 fn takes_a_page_away(signature: &Signature, cause: Cause) -> bool {
-    let is_what = |test: &Test| {
-        matches!(
-            test,
-            Test::Method(_)
-                | Test::Host(_)
-                | Test::Path(_)
-                | Test::PathTemplate(_)
-                | Test::QueryShape(_)
-                | Test::HttpVersion(_)
-        )
-    };
+    let is_what = |test: &Test| is_of_a_page(test) || matches!(test, Test::QueryShape(_));
     let is_wanted = cause == Cause::CredentialAbuse || signature.baseline.is_some_and(|b| b.share > 0.0);
     signature.layer == Layer::Http && is_wanted && signature.tests.iter().all(is_what)
 }
@@ -158,14 +161,7 @@ fn takes_a_page_away(signature: &Signature, cause: Cause) -> bool {
 /// Whether nothing but a page is named, typed in or by a bookmark as much as by programs, while a crowd goes on
 /// beside the attack: nobody asked for the page of a sale before it began.
 fn is_a_page_of_a_crowd(signature: &Signature, input: &PlanInput<'_>) -> bool {
-    let is_page = |test: &Test| match test {
-        Test::ReferrerOrigin(origin) => origin.is_empty(),
-        Test::QueryShape(shape) => shape.is_empty(),
-        Test::Method(_) | Test::Host(_) | Test::Path(_) | Test::PathTemplate(_) | Test::HttpVersion(_) => {
-            true
-        }
-        _ => false,
-    };
+    let is_page = |test: &Test| is_of_a_page(test) || is_bare(test);
     let has_crowd = input.diagnosis.also.iter().any(|verdict| verdict.class == Class::Demand)
         || input
             .diagnosis
@@ -184,10 +180,8 @@ fn takes_a_browser_away(signature: &Signature, input: &PlanInput<'_>) -> bool {
     };
     let is_theirs = |test: &Test| match test {
         Test::UserAgent(agent) => is_visitors(agent),
-        Test::ReferrerOrigin(origin) => origin.is_empty(),
-        Test::QueryShape(shape) => shape.is_empty(),
         Test::Method(Method::Get) | Test::Host(_) | Test::Path(_) | Test::HttpVersion(_) => true,
-        _ => false,
+        test => is_bare(test),
     };
     let names_agent = signature.tests.iter().any(|t| matches!(t, Test::UserAgent(_)));
     signature.layer == Layer::Http && names_agent && signature.tests.iter().all(is_theirs)

@@ -102,11 +102,11 @@ impl Sides<'_> {
     }
 
     fn asked_now_per_s(&self) -> f64 {
-        asked(self.now).count() as f64 / self.now.len().max(1) as f64 * self.now_per_s
+        asked_per_s(self.now, self.now_per_s, |_| true)
     }
 
     fn asked_before_per_s(&self) -> f64 {
-        asked(self.before).count() as f64 / self.before.len().max(1) as f64 * self.before_per_s
+        asked_per_s(self.before, self.before_per_s, |_| true)
     }
 
     /// Where fewer requests come: how much of that the two kinds explain that fell most. In a fault
@@ -138,14 +138,11 @@ impl Sides<'_> {
 
     /// How much of what is asked for more than before one client accounts for.
     pub(super) fn part_of_rise(&self, client: IpAddr) -> f64 {
-        let per_s = |side: &[Sampled], per_s: f64, of: &dyn Fn(&Sampled) -> bool| {
-            asked(side).filter(|r| of(r)).count() as f64 / side.len().max(1) as f64 * per_s
-        };
-        let rise = |of: &dyn Fn(&Sampled) -> bool| {
-            per_s(self.now, self.now_per_s, of) - per_s(self.before, self.before_per_s, of)
-        };
-        let all = rise(&|_| true);
-        if all > 0.0 { (rise(&|r| r.client == client) / all).clamp(0.0, 1.0) } else { 0.0 }
+        let is_its = |r: &Sampled| r.client == client;
+        let all = self.asked_now_per_s() - self.asked_before_per_s();
+        let its = asked_per_s(self.now, self.now_per_s, is_its)
+            - asked_per_s(self.before, self.before_per_s, is_its);
+        if all > 0.0 { (its / all).clamp(0.0, 1.0) } else { 0.0 }
     }
 
     fn rest_of(&self, mut keys: Vec<Key>) -> Option<(f64, f64)> {
@@ -329,6 +326,11 @@ impl Sides<'_> {
 /// Requests but for assets.
 fn asked(records: &[Sampled]) -> impl Iterator<Item = &Sampled> {
     records.iter().filter(|r| r.is_asked())
+}
+
+/// The rate of those that are `wanted`, where all that was sampled stands for so much.
+fn asked_per_s(records: &[Sampled], all_per_s: f64, wanted: impl Fn(&Sampled) -> bool) -> f64 {
+    asked(records).filter(|r| wanted(r)).count() as f64 / records.len().max(1) as f64 * all_per_s
 }
 
 /// Of a part of a site that is gone, at least this much fails.

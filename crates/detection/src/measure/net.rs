@@ -10,7 +10,7 @@ use crate::feature::net::{HostProfile, NetWindow, Volume, is_icmp_error};
 use crate::feature::service;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
-use seawall_model::observation::{ConnectionEvent, Fragment, protocol, tcp_flags};
+use seawall_model::observation::{ConnectionEvent, Fragment, protocol};
 use seawall_model::record::PacketRecord;
 use seawall_model::signature::Layer;
 use seawall_model::{Cause, Prefix, hash};
@@ -369,7 +369,6 @@ fn describe(packets: &[&PacketRecord], with_ports: &[&&PacketRecord], carpet: bo
 /// Whose packets make up a flood: one host's, those of many, or of addresses with a packet or two each, none of
 /// which ever completes anything. Looked at kind by kind, as visitors go on beside it.
 fn spoofing(net: &NetWindow, records: &[PacketRecord], structure: &mut Structure) {
-    use tcp_flags::{ACK, SYN};
     let v = &net.volumes;
     let established = net.event(ConnectionEvent::Established) as f64;
     let is_tcp = |r: &PacketRecord| r.protocol == protocol::TCP && r.fragment != Fragment::Later;
@@ -380,9 +379,7 @@ fn spoofing(net: &NetWindow, records: &[PacketRecord], structure: &mut Structure
     type Kind<'k> = (Cause, u64, &'k dyn Fn(&PacketRecord) -> bool);
     let kinds: [Kind<'_>; 5] = [
         (Cause::SynFlood, v.syn.packets, &|r| is_tcp(r) && r.opens()),
-        (Cause::TcpFlagFlood, v.stray.packets, &|r| {
-            is_tcp(r) && !r.two_way && r.tcp_flags & (SYN | ACK) != SYN
-        }),
+        (Cause::TcpFlagFlood, v.stray.packets, &|r| is_tcp(r) && !r.two_way && !r.opens()),
         (Cause::UdpFlood, v.udp_one_way.packets + v.udp_questions.packets, &is_udp),
         (Cause::IcmpFlood, v.icmp.packets.saturating_sub(v.icmp_echo_reply.packets), &is_icmp),
         (Cause::FragmentFlood, v.fragments.packets, &|r| r.fragment != Fragment::Whole),
@@ -434,7 +431,7 @@ pub(super) fn compare(during: &Window, reference: &Window, findings: &mut Findin
 mod tests {
     use super::*;
     use seawall_model::Timestamp;
-    use seawall_model::observation::{FlowState, Observation, Packet};
+    use seawall_model::observation::{FlowState, Observation, Packet, tcp_flags};
     use tcp_flags::{ACK, FIN, RST, SYN};
 
     /// A packet between two hosts by their last numbers; a small one of TCP with `flags`.

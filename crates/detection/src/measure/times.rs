@@ -7,7 +7,6 @@
 use super::held;
 use super::http::part_class;
 use super::sampled::Sampled;
-use crate::feature::classify::PathKind;
 use crate::feature::http::LARGE_ANSWER_BYTES;
 use seawall_model::finding::{Finding, Findings};
 use seawall_model::metric::Metric;
@@ -74,7 +73,7 @@ impl Times {
 /// so that pages speak for themselves where they have slowed more than all together.
 pub(super) fn service_times(now: &[&Sampled], before: &[&Sampled]) -> Option<Times> {
     let all = same_requests(now, before, work_us)?;
-    let pages = same_requests(&of(now, is_no_asset), &of(before, is_no_asset), work_us);
+    let pages = same_requests(&of(now, Sampled::is_asked), &of(before, Sampled::is_asked), work_us);
     let speaks = |pages: &Times| pages.support >= SAME_REQUESTS_LEAST && pages.ratio() > all.ratio();
     Some(pages.filter(speaks).unwrap_or(all))
 }
@@ -103,10 +102,11 @@ pub(super) fn compare(
     {
         add(Metric::AssetTimeRatio, assets.ratio(), Some(1.0), assets.support);
     }
-    if let Some((share, support)) = way_excess(now, before) {
+    let Some((now, before)) = both_times(now, before) else { return };
+    if let Some((share, support)) = way_excess(&now, &before) {
         add(Metric::WayExcess, share, None, support);
     }
-    if let Some((share, support)) = slow_way_share(now, before) {
+    if let Some((share, support)) = slow_way_share(&now, &before) {
         add(Metric::SlowWayShare, share, None, support);
     }
 }
@@ -115,7 +115,6 @@ pub(super) fn compare(
 /// everybody, it is our end of the way; a crowd on telephones leaves the others as fast as they were.
 fn slow_way_share(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
     let way_us = |r: &&Sampled| r.duration_us.unwrap_or_default() - r.upstream_us.unwrap_or_default();
-    let (now, before) = both_times(now, before)?;
     let mut usual: Vec<u64> = before.iter().map(way_us).collect();
     usual.sort_unstable();
     let slow_us = SLOWER * *usual.get(usual.len() * 9 / 10)? as f64 + SLOWER_BY_US;
@@ -129,12 +128,10 @@ fn slow_way_share(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
     (all >= OF_WAY_LEAST).then(|| (slow / all, all))
 }
 
-/// Of the time that requests take longer than before, what passed after their answers had begun. Known where
-/// the log tells both times.
+/// Of the time that requests take longer than before, what passed after their answers had begun.
 fn way_excess(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64)> {
-    let (now, before) = both_times(now, before)?;
-    let all = same_requests(&now, &before, taken_us)?;
-    let service = same_requests(&now, &before, |r| taken_us(r).and(r.upstream_us))?;
+    let all = same_requests(now, before, taken_us)?;
+    let service = same_requests(now, before, |r| taken_us(r).and(r.upstream_us))?;
     let is_slower = all.ratio() >= SLOWER && all.added_us() >= SLOWER_BY_US * all.support;
     let share = 1.0 - service.added_us() / all.added_us();
     (is_slower && all.support >= OF_WAY_LEAST).then_some((share.clamp(0.0, 1.0), all.support))
@@ -205,11 +202,7 @@ fn of<'a>(records: &[&'a Sampled], wanted: fn(&Sampled) -> bool) -> Vec<&'a Samp
 }
 
 fn is_asset(r: &Sampled) -> bool {
-    r.kind == PathKind::Asset
-}
-
-fn is_no_asset(r: &Sampled) -> bool {
-    !is_asset(r)
+    !r.is_asked()
 }
 
 /// Expects of the median what it would be for the requests of now at the times of before: a program
@@ -253,8 +246,9 @@ mod tests {
         let share = |now: &[Sampled]| {
             let before = requests(30_000, 20_000);
             let of = |records: &[Sampled]| {
-                let records: Vec<&Sampled> = records.iter().collect();
-                slow_way_share(&records, &before.iter().collect::<Vec<_>>()).map(|(share, _)| share)
+                let (now, before) =
+                    both_times(&records.iter().collect::<Vec<_>>(), &before.iter().collect::<Vec<_>>())?;
+                slow_way_share(&now, &before).map(|(share, _)| share)
             };
             of(now)
         };
@@ -268,7 +262,9 @@ mod tests {
     fn way_of(now: &[Sampled]) -> Option<f64> {
         let before = requests(30_000, 20_000);
         let of = |records: &[Sampled]| {
-            way_excess(&records.iter().collect::<Vec<_>>(), &before.iter().collect::<Vec<_>>())
+            let (now, before) =
+                both_times(&records.iter().collect::<Vec<_>>(), &before.iter().collect::<Vec<_>>())?;
+            way_excess(&now, &before)
         };
         of(now).map(|(share, _)| share)
     }

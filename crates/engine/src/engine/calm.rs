@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::episode::{Episode, Watched};
 use seawall_detection::Window;
-use seawall_detection::detector::{SERIES, SHARES};
+use seawall_detection::detector::{SERIES, SHARES, ShareCusum, ShareSeries};
 use seawall_diagnosis::diagnose;
 use seawall_model::Timestamp;
 
@@ -30,9 +30,7 @@ impl Engine {
             Watched::Sum(series) => self.coarse.is_calm(series),
             Watched::KindTimes => window.http.as_ref().is_none_or(|http| self.kind_times.is_calm(http)),
             Watched::Share(series) => {
-                let detector = SHARES.iter().position(|s| *s == series).map(|at| &self.share_detectors[at]);
-                let value = series.value(window);
-                detector.zip(value).is_none_or(|(d, (hits, trials))| d.is_calm(hits, trials))
+                self.share(series, window).is_none_or(|(d, (hits, trials))| d.is_calm(hits, trials))
             }
         }
     }
@@ -41,8 +39,12 @@ impl Engine {
     /// measures in force; that an episode is over takes more.
     pub(super) fn is_loud(&self, watched: Watched, window: &Window) -> bool {
         let Watched::Share(series) = watched else { return !self.is_calm(watched, window) };
+        self.share(series, window).is_some_and(|(d, (hits, trials))| !d.is_near(hits, trials))
+    }
+
+    /// The detector of a share, with hits and trials of a second.
+    fn share(&self, series: ShareSeries, window: &Window) -> Option<(&ShareCusum, (f64, f64))> {
         let detector = SHARES.iter().position(|s| *s == series).map(|at| &self.share_detectors[at]);
-        let value = series.value(window);
-        detector.zip(value).is_some_and(|(d, (hits, trials))| !d.is_near(hits, trials))
+        detector.zip(series.value(window))
     }
 }

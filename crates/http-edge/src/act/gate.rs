@@ -145,10 +145,14 @@ impl Gate {
 /// The value of our cookie in a `Cookie` field.
 #[must_use]
 pub fn cookie_value(field: &[u8]) -> Option<&[u8]> {
-    field.split(|b| *b == b';').find_map(|pair| {
-        let pair = pair.trim_ascii();
-        pair.strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"=")
-    })
+    cookie(field, COOKIE)
+}
+
+/// The value of a cookie in a `Cookie` field (RFC 6265 section 4.2.1).
+#[must_use]
+pub fn cookie<'a>(field: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut pairs = field.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Finds the numbers that solve a puzzle, as the page's script does. For tests and measurements.

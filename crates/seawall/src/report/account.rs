@@ -90,11 +90,9 @@ pub fn summary(postmortem: &Postmortem, story: &Story<'_>) -> Vec<String> {
 fn opening(postmortem: &Postmortem, story: &Story<'_>) -> String {
     let verdict = &postmortem.verdict;
     let target = verdict.target.as_deref().unwrap_or("the service");
-    let lasted = match (postmortem.duration_s, postmortem.ended) {
-        (Some(seconds), Some(_)) => format!(" It lasted {}.", lasted(postmortem, seconds)),
-        (Some(seconds), None) => {
-            format!(" It had gone on for {} when the data ended.", lasted(postmortem, seconds))
-        }
+    let lasted = match (lasted(postmortem), postmortem.ended) {
+        (Some(lasted), Some(_)) => format!(" It lasted {lasted}."),
+        (Some(lasted), None) => format!(" It had gone on for {lasted} when the data ended."),
         (None, _) => String::new(),
     };
     let began = postmortem.started.map(|t| format!(" from {}", story.clock.full(t))).unwrap_or_default();
@@ -112,12 +110,12 @@ fn opening(postmortem: &Postmortem, story: &Story<'_>) -> String {
 }
 
 /// `55 s, 22 s of them calm`.
-fn lasted(postmortem: &Postmortem, seconds: f64) -> String {
-    let all = figure::duration(seconds);
-    match postmortem.calm_s {
+fn lasted(postmortem: &Postmortem) -> Option<String> {
+    let all = figure::duration(postmortem.duration_s?);
+    Some(match postmortem.calm_s {
         0.0 => all,
         calm_s => format!("{all}, {} of them calm", figure::duration(calm_s)),
-    }
+    })
 }
 
 /// The figures at the head of the document, each with its label.
@@ -133,7 +131,7 @@ pub fn figures(postmortem: &Postmortem, story: &Story<'_>) -> Vec<(&'static str,
         let ended = postmortem.ended.map_or_else(|| "not within the data".into(), |t| story.clock.full(t));
         all.push(("ended", ended));
     }
-    all.extend(postmortem.duration_s.map(|s| ("lasted", lasted(postmortem, s))));
+    all.extend(lasted(postmortem).map(|lasted| ("lasted", lasted)));
     all.extend(postmortem.time_to_name_s.map(|s| ("named after", figure::duration(s))));
     all
 }

@@ -281,6 +281,14 @@ mod tests {
         assert_eq!(quantity(f64::NAN), "unknown");
     }
 
+    /// Broke: "1 distinct source addresse".
+    #[test]
+    fn of_one_there_is_no_plural() {
+        assert_eq!(of_one("distinct source addresses"), "distinct source address");
+        assert_eq!(of_one("guesses of clients that only try"), "guess of clients that only try");
+        assert_eq!(of_one("access to pages"), "access to page");
+    }
+
     #[test]
     fn shares_never_round_to_certainty() {
         let cases = [

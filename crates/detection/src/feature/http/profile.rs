@@ -132,12 +132,19 @@ impl ClientProfile {
         self.unanswered += u32::from(r.status == 0);
         let is_served = (200..300).contains(&r.status) && is_own_script(r);
         self.probes = self.probes.saturating_sub(u32::from(is_served));
-        // Where there is nothing to log in to, and where nothing was said, nobody tried.
-        let in_vain = is_login(r) && matches!(r.status, 404 | 405 | 408);
-        self.logins = self.logins.saturating_sub(u32::from(in_vain));
-        self.tokens += u32::from(is_token_granted(r));
-        self.let_in += u32::from(is_let_in(r));
+        if is_login(r) {
+            self.count_login(r);
+        }
         self.response_bytes = self.response_bytes.saturating_add(r.response_bytes);
+    }
+
+    fn count_login(&mut self, r: &Request<'_>) {
+        // Where there is nothing to log in to, and where nothing was said, nobody tried.
+        let in_vain = matches!(r.status, 404 | 405 | 408);
+        self.logins = self.logins.saturating_sub(u32::from(in_vain));
+        let is_token = is_token_granted(r);
+        self.tokens += u32::from(is_token);
+        self.let_in += u32::from(is_token || is_let_in(r));
     }
 
     fn count_agent(&mut self, user_agent: &[u8], agent: u64) {
@@ -211,18 +218,15 @@ fn is_own_script(r: &Request<'_>) -> bool {
     r.path.strip_prefix(b"/cgi-bin/").is_some_and(|name| !classify::is_probe(name, r.query.unwrap_or(b"")))
 }
 
-/// Whether a token was granted: what refuses one says so (RFC 6749 5.2).
+/// Whether a log-in was granted a token: what refuses one says so (RFC 6749 5.2).
 fn is_token_granted(r: &Request<'_>) -> bool {
-    is_login(r)
-        && (200..300).contains(&r.status)
-        && (r.path.ends_with(b"token") || r.path.ends_with(b"tokens"))
+    (200..300).contains(&r.status) && (r.path.ends_with(b"token") || r.path.ends_with(b"tokens"))
 }
 
 /// Whether a log-in was answered as those are that get in: by an interface with success. A form that is shown
 /// again is answered with success too, and many sites send on whom they refuse.
 fn is_let_in(r: &Request<'_>) -> bool {
-    let by_interface = (200..300).contains(&r.status) && classify::path_kind(r.path) == PathKind::Api;
-    is_login(r) && (by_interface || is_token_granted(r))
+    (200..300).contains(&r.status) && classify::path_kind(r.path) == PathKind::Api
 }
 
 /// The value of the first parameter that is a number (`page=17&per_page=100`).
