@@ -254,7 +254,9 @@ impl Core {
         }
         self.add(Counter::outbound_held_back, 1);
         let short = ask.query.question_end() + write::opt_bytes(&ask.query, &Opt::default());
-        if self.ledger.has_credit(short) { Size::Short } else { Size::Nothing }
+        // A short answer is no longer than its question: it has to be paid for by others only while
+        // all that goes out has to be.
+        if is_strict && !self.ledger.has_credit(short) { Size::Nothing } else { Size::Short }
     }
 
     /// Waits for a question that is already asked.

@@ -329,6 +329,23 @@ fn a_crowd_is_neither_shortened_nor_sent_to_tcp() {
     }
 }
 
+/// A load test with so many questions open at a time stood still for good when none of them came back.
+#[test]
+fn a_client_that_repeats_small_questions_without_end_is_told_so_and_never_left_without_an_answer() {
+    let mut bench = Setup::default().bench();
+    let message = query("www.example.org", b"");
+    bench.served(&udp(1), &message, 0);
+    let mut short = 0;
+    for i in 0..50_000 {
+        bench.at_us(2_000_000 + i * 20);
+        let (sent, _) = bench.ask(&udp(1), &message);
+        assert_eq!(sent.len(), 1, "question {i}");
+        assert!(!sent[0].is_truncated() || sent[0].bytes.len() <= message.len(), "question {i}");
+        short += u32::from(sent[0].is_truncated());
+    }
+    assert!(short > 45_000, "{short} were told to come over TCP");
+}
+
 #[test]
 fn messages_are_counted_into_windows_before_anything_is_done_about_them() {
     let mut bench = Setup::default().bench();

@@ -343,7 +343,7 @@ fn alone(page: &mut Page, traps: &[TrapCard]) {
 
 fn bars(page: &mut Page, cards: &[Card], traps: &[TrapCard]) {
     let of_cards = cards.iter().map(|c| (c.world.clone(), &c.bars));
-    let of_traps = traps.iter().map(|t| (format!("{} alone", t.trap), &t.bars));
+    let of_traps = traps.iter().map(|t| (format!("{}: {} alone", t.world, t.trap), &t.bars));
     let all: Vec<(String, &Vec<Bar>)> = of_cards.chain(of_traps).collect();
     let total: usize = all.iter().map(|(_, bars)| bars.len()).sum();
     let is_missed = |bar: &&Bar| !bar.held;
