@@ -35,6 +35,8 @@ seawall_model::counters! {
     learnt
     /// queries passed to a back end for names of which nothing is known
     unknown
+    /// questions for names that are absent or unknown that the kernel filter answered or dropped, by samples
+    held_in_kernel
     /// queries for unknown names that had to wait in vain for room
     unknown_held_back
     /// clients told to show a cookie

@@ -3,6 +3,7 @@
 use crate::core::ask::LOUD_REPEATS;
 use crate::core::{Common, Latest, Shared};
 use crate::counters::{Counter, Counters};
+use crate::exist::KnownZone;
 use crate::hot::{self, HotAnswer, HotQuestion};
 use crate::io::clock::Clock;
 use crate::io::thread::{Listeners, Thread};
@@ -198,6 +199,34 @@ impl Edge {
         let number = self.seen.fetch_add(1, Ordering::Relaxed);
         let mut window = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         sense::elsewhere(&mut window, seen, hash::combine(SEEN, number));
+    }
+
+    /// Questions for names that are absent or unknown were answered or dropped in our place: this is a
+    /// sample of them.
+    pub fn saw_held(&self, seen: &Seen<'_>) {
+        self.saw(seen);
+        let times = u64::from(seen.times);
+        for counter in [Counter::queries, Counter::held_in_kernel] {
+            self.elsewhere.add(counter, times);
+        }
+        self.elsewhere.add(Counter::query_bytes, times * u64::from(seen.query_bytes));
+        if let Some(answer) = seen.answer {
+            self.elsewhere.add(Counter::answers, times);
+            self.elsewhere.add(Counter::answer_bytes, times * u64::from(answer.bytes));
+        }
+    }
+
+    /// Changes whenever what is known of zones does.
+    #[must_use]
+    pub fn zones_generation(&self) -> u64 {
+        self.common.zones.generation()
+    }
+
+    /// What whoever answers in our place has to know of the zone that a name is in, if that zone is
+    /// known and has no more than `most` names.
+    #[must_use]
+    pub fn known_zone(&self, name: &[u8], most: usize) -> Option<KnownZone> {
+        self.common.zones.get().known(name, most)
     }
 
     /// Whether somebody has us send answers to others just now: nobody may answer in our place.

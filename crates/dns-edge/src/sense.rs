@@ -2,7 +2,6 @@
 //! captures and logs into.
 
 use crate::core::{Asker, Via};
-use crate::hot::HotQuestion;
 use crate::message::{Query, be16, flag, name};
 use seawall_detection::Window;
 use seawall_model::Timestamp;
@@ -10,44 +9,56 @@ use seawall_model::hash;
 use seawall_model::observation::{BackendEvent, BackendEventKind, Dns, Observation};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// An answer that was given in our place, as far as whoever gave it tells.
+/// A question that was taken in our place, as far as whoever took it tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     pub time: Timestamp,
     pub client: SocketAddr,
-    /// How many answers it stands for.
+    /// How many questions it stands for.
     pub times: u32,
     pub query_bytes: u16,
-    pub answer_bytes: u16,
-    pub question: &'a HotQuestion,
-    /// Bytes 2 and 3 of the answer's header.
+    /// In wire form and lower case.
+    pub name: &'a [u8],
+    pub kind: u16,
+    pub recursion_desired: bool,
+    /// `None`: it was dropped.
+    pub answer: Option<SeenAnswer>,
+}
+
+/// What was answered in our place.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenAnswer {
+    pub bytes: u16,
+    /// Bytes 2 and 3 of its header.
     pub flags: u16,
     /// Records of all sections.
     pub records: u16,
 }
 
-/// Counts a question that was answered in our place, and its answer. `priority`: unique to it.
+/// Counts a question that was taken in our place, and its answer. `priority`: unique to it.
 pub fn elsewhere(window: &mut Window, seen: &Seen<'_>, priority: u64) {
     let asker = Asker { address: seen.client, via: Via::Udp { listener: 0, local: None } };
     let mut text = Vec::new();
-    name::write_text(&seen.question.name, &mut text);
+    name::write_text(seen.name, &mut text);
     let asked = Dns {
         name: &text,
-        query_type: seen.question.asked.qtype,
-        recursion_desired: seen.question.asked.bits & flag::RECURSION_DESIRED != 0,
+        query_type: seen.kind,
+        recursion_desired: seen.recursion_desired,
         message_bytes: seen.query_bytes.into(),
         ..blank(seen.time, &asker)
     };
+    window.observe_dns(&asked, hash::combine(priority, 0), seen.times);
+    let Some(answer) = seen.answer else { return };
     let answered = Dns {
         is_response: true,
-        response_code: (seen.flags & flag::CODE) as u8,
-        authoritative: seen.flags & flag::AUTHORITATIVE != 0,
-        records: seen.records,
-        message_bytes: seen.answer_bytes.into(),
+        response_code: (answer.flags & flag::CODE) as u8,
+        authoritative: answer.flags & flag::AUTHORITATIVE != 0,
+        truncated: answer.flags & flag::TRUNCATED != 0,
+        records: answer.records,
+        message_bytes: answer.bytes.into(),
         response_us: Some(0),
         ..asked
     };
-    window.observe_dns(&asked, hash::combine(priority, 0), seen.times);
     window.observe_dns(&answered, hash::combine(priority, 1), seen.times);
 }
 

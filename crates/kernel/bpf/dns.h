@@ -439,6 +439,20 @@ INLINE int dns_is_repeated(const struct dns_settings *settings, const struct dns
 	return repeats->count > settings->repeats;
 }
 
+/* Writes an OPT record with our size, 1,232, and the bit for DNSSEC; returns its sum. */
+INLINE u32 dns_write_opt(u8 *out, u32 at, u8 dnssec_ok, u32 is_odd)
+{
+	u8 *opt = out + (at & 511);
+	u16 flags = dnssec_ok ? 0x8000 : 0;
+	*(u32 *)opt = 0x04290000;
+	*(u32 *)(opt + 4) = 0x000000D0;
+	*(u32 *)(opt + 8) = 0;
+	opt[7] = dnssec_ok << 7;
+	u32 sum = 0x0429 + 0x00D0 + flags;
+	sum = (sum & 0xFFFF) + (sum >> 16);
+	return is_odd ? __builtin_bswap16(sum) : sum;
+}
+
 /* Writes the answer behind the headers; returns the message's length. */
 INLINE u32 dns_write(struct dns_work *work, const struct dns_asking *asking, const struct dns_answer *answer)
 {
@@ -472,18 +486,8 @@ INLINE u32 dns_write(struct dns_work *work, const struct dns_asking *asking, con
 	u16 records_sum = answer->records_sum;
 	total += question_bytes & 1 ? __builtin_bswap16(records_sum) : records_sum;
 	at += records_bytes;
-	if (asking->has_opt) {
-		/* Our size, 1,232, and the bit for DNSSEC. */
-		u8 *opt = out + (at & 511);
-		u16 flags = asking->dnssec_ok ? 0x8000 : 0;
-		*(u32 *)opt = 0x04290000;
-		*(u32 *)(opt + 4) = 0x000000D0;
-		*(u32 *)(opt + 8) = 0;
-		opt[7] = asking->dnssec_ok << 7;
-		u32 opt_sum = 0x0429 + 0x00D0 + flags;
-		opt_sum = (opt_sum & 0xFFFF) + (opt_sum >> 16);
-		total += (question_bytes + records_bytes) & 1 ? __builtin_bswap16(opt_sum) : opt_sum;
-	}
+	if (asking->has_opt)
+		total += dns_write_opt(out, at, asking->dnssec_ok, (question_bytes + records_bytes) & 1);
 	work->sum = total;
 	return DNS_HEADER + question_bytes + records_bytes + (asking->has_opt ? DNS_OPT : 0);
 }

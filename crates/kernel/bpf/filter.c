@@ -4,9 +4,10 @@
  * Order: protected sources pass; blocked prefixes; signature rules with their limits; openings
  * answered with cookies. Whatever cannot be read, or goes wrong, passes. Where DNS answers are given
  * from the kernel, a program that does that too is attached in place of the plain one: it needs a
- * later kernel. */
+ * later kernel, and holds names back as well. */
 #include "cookie.h"
 #include "dns.h"
+#include "names.h"
 #include "sample.h"
 #include "signature.h"
 
@@ -31,8 +32,26 @@ INLINE void count(struct totals *sums, int parsed, const struct decision *decisi
 	}
 }
 
-/* What becomes of a frame; `one_in` is what it stands for as a sample, or 0. */
-INLINE int judge_frame(struct xdp_md *context, u32 *one_in)
+/* What else there is to say of a frame that passes. */
+struct judged {
+	/* What it stands for as a sample, or 0. */
+	u32 one_in;
+	/* It may ask for a name that a rule is about: that is looked at before signatures are. */
+	u32 may_ask;
+};
+
+/* Whether a packet goes where names are asked for, while there are rules about names. */
+INLINE u32 may_ask(const struct masks *masks, const struct facts *facts)
+{
+	u32 zero = 0;
+	if (likely(!masks->names) || facts->protocol != PROTOCOL_UDP)
+		return 0;
+	const struct dns_settings *settings = map_lookup(&dns_settings, &zero);
+	return settings && is_dns_port(settings, be16(facts->destination_port));
+}
+
+/* What becomes of a frame; `holds_names`: what may ask for a name is handed on. */
+INLINE int judge_frame(struct xdp_md *context, struct judged *judged, int holds_names)
 {
 	u32 zero = 0;
 	const struct control *state = map_lookup(&control, &zero);
@@ -49,19 +68,20 @@ INLINE int judge_frame(struct xdp_md *context, u32 *one_in)
 	decision.wire_bytes = context->data_end - context->data;
 	sums->packets++;
 	sums->bytes += decision.wire_bytes;
-	*one_in = is_sampled(sums, state->samples_per_s, decision.now_ns);
+	judged->one_in = is_sampled(sums, state->samples_per_s, decision.now_ns);
 	int by_block = 0;
 	int parsed = parse(context, &facts);
 	const struct masks *masks = map_lookup(&rule_masks, &decision.bank);
 	if (likely(parsed == PARSED && masks)) {
 		by_block = blocked(masks, &facts, &decision);
-		if (!by_block)
+		judged->may_ask = holds_names && !by_block && may_ask(masks, &facts);
+		if (!by_block && !judged->may_ask)
 			matched(context, masks, &facts, &decision);
 	}
 	count(sums, parsed, &decision, by_block);
-	if (*one_in)
+	if (judged->one_in)
 		give_sample(sums, (const void *)(u64)context->data, (const void *)(u64)context->data_end,
-			    decision.wire_bytes, *one_in, decision.verdict, DIRECTION_IN);
+			    decision.wire_bytes, judged->one_in, decision.verdict, DIRECTION_IN);
 	if (unlikely(masks && masks->cookies && facts.options_at && decision.verdict == XDP_PASS))
 		tail_call(context, &stages, STAGE_COOKIES);
 	return decision.verdict;
@@ -70,16 +90,36 @@ INLINE int judge_frame(struct xdp_md *context, u32 *one_in)
 SECTION("xdp")
 int seawall(struct xdp_md *context)
 {
-	u32 one_in = 0;
-	return judge_frame(context, &one_in);
+	struct judged judged = {};
+	return judge_frame(context, &judged, 0);
 }
 
 SECTION("xdp")
 int seawall_dns(struct xdp_md *context)
 {
-	u32 one_in = 0;
-	int verdict = judge_frame(context, &one_in);
-	return verdict == XDP_PASS ? dns_answer(context, one_in) : verdict;
+	struct judged judged = {};
+	int verdict = judge_frame(context, &judged, 1);
+	if (verdict == XDP_PASS)
+		verdict = dns_answer(context, judged.one_in);
+	if (unlikely(judged.may_ask && verdict == XDP_PASS))
+		tail_call(context, &stages, STAGE_NAMES);
+	return verdict;
+}
+
+SECTION("xdp")
+int seawall_names(struct xdp_md *context)
+{
+	return hold_names(context);
+}
+
+/* Returns the number of the rule of the generation being prepared that takes the frame, or 0. */
+SECTION("xdp")
+int names_canary(struct xdp_md *context)
+{
+	u32 zero = 0;
+	const struct control *state = map_lookup(&control, &zero);
+	u32 found = state ? names_find(context, (state->active + 1) & (BANKS - 1)) : NO_RULE;
+	return found < NO_RULE ? found % NAMES_RULES + 1 : 0;
 }
 
 SECTION("xdp")
@@ -95,8 +135,9 @@ int seawall_canary(struct xdp_md *context)
 	const struct control *state = map_lookup(&control, &zero);
 	struct canary *answer = map_lookup(&canaries, &zero);
 	struct facts facts = {};
-	/* Labels and cookies are not needed here: a program's maps are found through the program. */
-	if (!state || !answer || !map_lookup(&labels, &zero) || !map_lookup(&cookie_rules, &zero))
+	/* Labels, cookies and names are not needed here: a program's maps are found through the program. */
+	if (!state || !answer || !map_lookup(&labels, &zero) || !map_lookup(&cookie_rules, &zero) ||
+	    !map_lookup(&names_rules, &zero))
 		return XDP_PASS;
 	u32 bank = (state->active + 1) & (BANKS - 1);
 	const struct masks *masks = map_lookup(&rule_masks, &bank);

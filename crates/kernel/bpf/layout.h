@@ -137,6 +137,9 @@ struct masks {
 	u32 v4_mask;
 	u32 v6_mask;
 	u64 seed;
+	/* Rules about questions for names, and the part of their set of names that is used. */
+	u32 names;
+	u32 names_mask;
 };
 
 /* Blocked prefixes by address. A kind is 0 where the place is empty (so are all after it), or else one
@@ -217,6 +220,9 @@ struct totals {
 	 * the others are held against. */
 	u64 cookies_left;
 	u64 cookies_left_good;
+	/* Questions for names that are not known: answered in the edge's place, and dropped. */
+	u64 names_answered;
+	u64 names_dropped;
 	/* Sampling: packets until the next sample, one in how many, and the present period. */
 	u64 countdown;
 	u64 one_in;
@@ -288,7 +294,7 @@ struct bucket {
 };
 
 /* Programs that the filter hands a packet on to. */
-enum { STAGE_COOKIES = 0 };
+enum { STAGE_COOKIES = 0, STAGE_NAMES = 1, STAGES = 2 };
 
 enum { DIRECTION_IN = 0, DIRECTION_OUT = 1 };
 

@@ -157,7 +157,7 @@ struct {
 /* Programs that the filter hands a packet on to. */
 struct {
 	MAP_TYPE(MAP_PROGRAM_ARRAY);
-	MAP_ENTRIES(1);
+	MAP_ENTRIES(STAGES);
 	MAP_KEY(u32);
 	MAP_VALUE(u32);
 } stages SECTION(".maps");

@@ -2,6 +2,8 @@
 //! each of its tests one that differs there. What each must do is told by the model of the
 //! program, which shares no code with it.
 
+mod names;
+
 use crate::error::KernelError;
 use crate::forge::Forged;
 use crate::model::{Reading, read};
@@ -24,7 +26,7 @@ pub(crate) fn try_all(filter: &mut XdpFilter, rules: &[Rule]) -> Result<Vec<(Str
     let mut untried = Vec::new();
     let conjunctions = rules.iter().filter_map(|r| match &r.kind {
         Kind::Match(conjunction, _) => Some((r, conjunction)),
-        Kind::Block(_) | Kind::Cookies(_) => None,
+        Kind::Block(_) | Kind::Cookies(_) | Kind::Names(_) => None,
     });
     for (index, (rule, conjunction)) in conjunctions.enumerate() {
         match fitting(conjunction) {
@@ -35,6 +37,9 @@ pub(crate) fn try_all(filter: &mut XdpFilter, rules: &[Rule]) -> Result<Vec<(Str
             }
             Err(reason) => untried.push((rule.measure.clone(), reason)),
         }
+    }
+    for rule in rules.iter().filter(|r| matches!(r.kind, Kind::Names(_))) {
+        names::try_rule(filter, rules, rule, &mut untried)?;
     }
     Ok(untried)
 }

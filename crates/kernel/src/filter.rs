@@ -9,6 +9,7 @@ use crate::dns::DnsAnswers;
 use crate::error::KernelError;
 use crate::interface;
 use crate::layout::{Counts, Totals};
+use crate::names::NameSample;
 use crate::nft::NftFilter;
 use crate::rule::{Kind, Rule};
 use crate::xdp::{Attachment, Sample, XdpFilter};
@@ -79,6 +80,8 @@ pub struct KernelFilter {
     unfit: Option<String>,
     notes: Vec<String>,
     no_dns: Option<String>,
+    /// Rules about questions for names: they come from the fronts of name servers, not from a plan.
+    names: Vec<Rule>,
 }
 
 impl KernelFilter {
@@ -108,6 +111,7 @@ impl KernelFilter {
             unfit: None,
             notes: Vec::new(),
             no_dns,
+            names: Vec::new(),
         })
     }
 
@@ -142,7 +146,8 @@ impl KernelFilter {
         let by_host = self.arm(&mut wanted, &mut refused, now);
         match &mut self.back_end {
             BackEnd::Xdp(filter) => {
-                let untried = put_in_force(filter, &wanted, &guarded.protected_clients, now)?;
+                let all = [&wanted[..], &self.names].concat();
+                let untried = put_in_force(filter, &all, &guarded.protected_clients, now)?;
                 let measures = wanted.into_iter().map(|r| r.measure).chain(by_host).collect();
                 Ok(Applied { measures, refused, untried })
             }
@@ -160,14 +165,53 @@ impl KernelFilter {
         }
     }
 
-    /// Withdraws everything.
+    /// Names that rules about questions may know of together; 0: none can be put in force.
+    #[must_use]
+    pub fn names_room(&self) -> usize {
+        match &self.back_end {
+            BackEnd::Xdp(filter) => filter.names_room(),
+            BackEnd::Nftables(_) => 0,
+        }
+    }
+
+    /// Puts rules about questions for names in force in place of the former ones, beside the plan.
+    ///
+    /// # Errors
+    /// If the back end cannot answer questions, a rule does not do what it says, or the kernel
+    /// refuses. The former rules stay.
+    pub fn hold_names(&mut self, names: Vec<Rule>, policy: &Policy, now: Moment) -> Result<(), KernelError> {
+        if self.names.is_empty() && names.is_empty() {
+            return Ok(());
+        }
+        let BackEnd::Xdp(filter) = &mut self.back_end else {
+            return Err(KernelError::Load("nftables cannot answer questions for names".to_owned()));
+        };
+        let of_plan = filter.rules().iter().filter(|r| !matches!(r.kind, Kind::Names(_)));
+        let all: Vec<Rule> = of_plan.chain(&names).cloned().collect();
+        filter.protect_also(&policy.protected_clients)?;
+        filter.prepare(&all, now)?;
+        canary::try_all(filter, &all)?;
+        filter.engage(&all)?;
+        self.names = names;
+        Ok(())
+    }
+
+    /// The next sampled question that was held back, if there is one.
+    pub fn next_name_sample(&mut self) -> Option<NameSample> {
+        match &mut self.back_end {
+            BackEnd::Xdp(filter) => filter.next_name_sample(),
+            BackEnd::Nftables(_) => None,
+        }
+    }
+
+    /// Withdraws the plan. Rules about names go with [`Self::hold_names`].
     ///
     /// # Errors
     /// If the kernel refuses.
     pub fn undo(&mut self, now: Moment) -> Result<(), KernelError> {
         self.unfit = None;
         let undone = match &mut self.back_end {
-            BackEnd::Xdp(filter) => filter.apply(&[], now),
+            BackEnd::Xdp(filter) => filter.apply(&self.names, now),
             BackEnd::Nftables(filter) => filter.remove(),
         };
         self.held = None;

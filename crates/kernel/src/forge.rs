@@ -66,13 +66,16 @@ impl Forged {
                     Fragment::First => 0x2000,
                     Fragment::Later => 185,
                 };
-                frame.extend([0x45, 0]);
-                frame.extend(((20 + segment.len()) as u16).to_be_bytes());
-                frame.extend([0, 1]);
-                frame.extend(offset.to_be_bytes());
-                frame.extend([self.ttl, self.protocol, 0, 0]);
-                frame.extend(source.octets());
-                frame.extend(destination.octets());
+                let mut header = vec![0x45, 0];
+                header.extend(((20 + segment.len()) as u16).to_be_bytes());
+                header.extend([0, 1]);
+                header.extend(offset.to_be_bytes());
+                header.extend([self.ttl, self.protocol, 0, 0]);
+                header.extend(source.octets());
+                header.extend(destination.octets());
+                let complement = !sum(&header);
+                header[10..12].copy_from_slice(&complement.to_be_bytes());
+                frame.extend(header);
             }
             (source, destination) => {
                 let is_whole = self.fragment == Fragment::Whole;
@@ -136,4 +139,14 @@ impl Forged {
     pub fn length_bytes(&self) -> usize {
         self.frame().len() - ETHERNET_BYTES - 4 * self.tags.len()
     }
+}
+
+/// One's complement sum (RFC 1071).
+pub(crate) fn sum(bytes: &[u8]) -> u16 {
+    let words = bytes.chunks(2).map(|b| u64::from(b[0]) << 8 | u64::from(b.get(1).copied().unwrap_or(0)));
+    let mut sum: u64 = words.sum();
+    while sum > 0xFFFF {
+        sum = (sum & 0xFFFF) + (sum >> 16);
+    }
+    sum as u16
 }

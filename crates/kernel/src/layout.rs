@@ -1,6 +1,7 @@
 //! What user space and the program tell each other, byte for byte as `bpf/layout.h` has it.
 //! Written and read field by field: no memory is reinterpreted.
 
+use crate::names::NamesBytes;
 use crate::rule::{Act, Conjunction, Cookies, Kind, Rule, rate};
 use crate::slots::Slot;
 use seawall_model::Prefix;
@@ -28,8 +29,8 @@ pub(crate) type ControlBytes = [u8; 48];
 pub(crate) type RuleBytes = [u8; 168];
 pub(crate) type BlockBytes = [u8; 24];
 pub(crate) type CountsBytes = [u8; 32];
-pub(crate) type TotalsBytes = [u8; 168];
-pub(crate) type MasksBytes = [u8; 21_136];
+pub(crate) type TotalsBytes = [u8; 184];
+pub(crate) type MasksBytes = [u8; 21_144];
 pub(crate) type TermsBytes = [u8; 16];
 pub(crate) type CookieBytes = [u8; 24 + 8 * PORT_WORDS];
 pub(crate) type CanaryBytes = [u8; 24];
@@ -329,18 +330,26 @@ pub(crate) struct BlockShape {
     pub v6_mask: u32,
     /// What nobody outside knows of the hash.
     pub seed: u64,
+    /// Rules about questions for names, and the mask of their set of names.
+    pub names: u32,
+    pub names_mask: u32,
 }
 
 impl BlockShape {
     /// The masks of the tables of IPv4 and IPv6, of a bank's masks.
     pub(crate) fn table_masks(masks: &MasksBytes) -> (u32, u32) {
-        let both = word(masks, masks.len() - 16);
+        let both = word(masks, masks.len() - 24);
         (both as u32, (both >> 32) as u32)
     }
 
     /// Whether a bank has openings answered with cookies.
     pub(crate) fn has_cookies(masks: &MasksBytes) -> bool {
-        word(masks, masks.len() - 20) as u32 != 0
+        word(masks, masks.len() - 28) as u32 != 0
+    }
+
+    /// How many rules about questions for names a bank has.
+    pub(crate) fn names_of(masks: &MasksBytes) -> u32 {
+        word(masks, masks.len() - 8) as u32
     }
 }
 
@@ -359,7 +368,7 @@ pub(crate) fn encode_masks(rules: &[&Rule], shape: BlockShape, has_cookies: bool
         .iter()
         .filter_map(|r| match &r.kind {
             Kind::Match(conjunction, _) => Some(conjunction),
-            Kind::Block(_) | Kind::Cookies(_) => None,
+            Kind::Block(_) | Kind::Cookies(_) | Kind::Names(_) => None,
         })
         .collect();
     let which = |holds: &dyn Fn(&Conjunction) -> bool| {
@@ -410,6 +419,8 @@ pub(crate) fn encode_masks(rules: &[&Rule], shape: BlockShape, has_cookies: bool
         w.u32(field);
     }
     w.u64(shape.seed);
+    w.u32(shape.names);
+    w.u32(shape.names_mask);
     Box::new(w.done())
 }
 
@@ -454,6 +465,13 @@ impl RuleHead {
             is_limit: false,
             enforce: bytes[16] != 0,
         }
+    }
+
+    /// Of a rule about names, which begins as a limit does.
+    pub(crate) fn of_names(bytes: &NamesBytes) -> Self {
+        let mut head = [0; size_of::<RuleBytes>()];
+        head.copy_from_slice(&bytes[..size_of::<RuleBytes>()]);
+        Self { is_limit: false, ..Self::decode(&head) }
     }
 
     pub(crate) fn decode(bytes: &RuleBytes) -> Self {
@@ -517,6 +535,9 @@ pub struct Totals {
     /// Openings left to the host while others are answered, and flows that brought its cookie back.
     pub cookies_left: u64,
     pub cookies_left_good: u64,
+    /// Questions for names that are not known: answered in a name server's place, and dropped.
+    pub names_answered: u64,
+    pub names_dropped: u64,
 }
 
 impl Totals {
@@ -538,6 +559,8 @@ impl Totals {
             cookies_bad: sum.cookies_bad + word(bytes, 104),
             cookies_left: sum.cookies_left + word(bytes, 112),
             cookies_left_good: sum.cookies_left_good + word(bytes, 120),
+            names_answered: sum.names_answered + word(bytes, 128),
+            names_dropped: sum.names_dropped + word(bytes, 136),
         })
     }
 }

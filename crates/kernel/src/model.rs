@@ -2,6 +2,10 @@
 //! masks or filters, so that a reader can hold the program against it; tests run both on the same
 //! frames and want the same verdicts.
 
+pub mod names;
+
+use crate::dns::DnsListener;
+use crate::names::Said;
 use crate::rule::{Act, Conjunction, Kind, Rule, WHOLE_SHARE, rate};
 use seawall_model::observation::{Fragment, protocol};
 use seawall_model::plan::RateKey;
@@ -258,11 +262,22 @@ pub enum Verdict {
     Drop,
 }
 
+/// What happens to a packet where questions for names are answered too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Pass,
+    Drop,
+    /// This frame is sent in its place.
+    Reply(Vec<u8>),
+}
+
 /// The program's state.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     pub rules: Vec<Rule>,
     pub protected: Vec<Prefix>,
+    /// Where questions for names are asked.
+    pub listeners: Vec<DnsListener>,
     /// When each bucket will be empty again, by number of its rule and address.
     buckets: BTreeMap<(usize, Option<Prefix>), u64>,
 }
@@ -270,7 +285,57 @@ pub struct Model {
 impl Model {
     #[must_use]
     pub fn new(rules: Vec<Rule>, protected: Vec<Prefix>) -> Self {
-        Self { rules, protected, buckets: BTreeMap::new() }
+        Self { rules, protected, listeners: Vec::new(), buckets: BTreeMap::new() }
+    }
+
+    /// What happens to a frame at `now` where questions for names are answered too.
+    pub fn outcome(&mut self, frame: &[u8], now: Timestamp) -> Outcome {
+        let Reading::Packet(facts) = read(frame) else { return Outcome::Pass };
+        let is_dropped = |dropped| if dropped { Outcome::Drop } else { Outcome::Pass };
+        if self.is_protected(&facts) {
+            return Outcome::Pass;
+        }
+        if self.is_dropped(true, &facts, now) {
+            return Outcome::Drop;
+        }
+        let judged = names::read(frame).map(|q| (q.judged_by(&self.rules, &self.listeners), q));
+        match judged {
+            None | Some((names::Judged::ByNone, _)) => is_dropped(self.is_dropped(false, &facts, now)),
+            Some((names::Judged::Passed, _)) => Outcome::Pass,
+            Some((names::Judged::Taken(index), question)) => self.take(index, &question, &facts, now),
+        }
+    }
+
+    /// What becomes of a question that a rule about names takes.
+    fn take(
+        &mut self,
+        index: usize,
+        question: &names::Question<'_>,
+        facts: &Facts<'_>,
+        now: Timestamp,
+    ) -> Outcome {
+        let rule = &self.rules[index];
+        let Kind::Names(held) = &rule.kind else { return Outcome::Pass };
+        if now >= rule.expires {
+            return Outcome::Pass;
+        }
+        if let Said::Truncated { passed_per_s } = held.said {
+            let place = self.buckets.entry((index, None)).or_insert(0);
+            if !is_over_limit(place, rate(passed_per_s, passed_per_s), now.0 as u64) {
+                return Outcome::Pass;
+            }
+        }
+        if !is_enforced(rule, facts) {
+            return Outcome::Pass;
+        }
+        if held.said == Said::Nothing {
+            return Outcome::Drop;
+        }
+        let place = self.buckets.entry((index, bucket(RateKey::Network, facts))).or_insert(0);
+        if is_over_limit(place, rate(held.answers_per_s, held.answers_per_s), now.0 as u64) {
+            return Outcome::Drop;
+        }
+        Outcome::Reply(question.answer(held.said))
     }
 
     /// The verdict on a frame at `now`.
@@ -279,15 +344,16 @@ impl Model {
         if self.is_protected(&facts) {
             return Verdict::Pass;
         }
-        for is_block in [true, false] {
-            for index in 0..self.rules.len() {
-                let is_kind = matches!(self.rules[index].kind, Kind::Block(_)) == is_block;
-                if is_kind && self.drops(index, &facts, now) {
-                    return Verdict::Drop;
-                }
-            }
-        }
-        Verdict::Pass
+        let is_dropped = self.is_dropped(true, &facts, now) || self.is_dropped(false, &facts, now);
+        if is_dropped { Verdict::Drop } else { Verdict::Pass }
+    }
+
+    /// Whether a block, or another rule, drops the packet.
+    fn is_dropped(&mut self, by_block: bool, facts: &Facts<'_>, now: Timestamp) -> bool {
+        (0..self.rules.len()).any(|index| {
+            let is_kind = matches!(self.rules[index].kind, Kind::Block(_)) == by_block;
+            is_kind && self.drops(index, facts, now)
+        })
     }
 
     fn is_protected(&self, facts: &Facts<'_>) -> bool {
@@ -304,8 +370,8 @@ impl Model {
         }
         let is_over = match &rule.kind {
             Kind::Block(prefixes) => prefixes.iter().any(|p| p.contains(facts.source)),
-            // What becomes of an opening depends on the host's sockets.
-            Kind::Cookies(_) => false,
+            // What becomes of an opening depends on the host's sockets; questions for names come last.
+            Kind::Cookies(_) | Kind::Names(_) => false,
             Kind::Match(conjunction, _) if !conjunction.holds(facts) => false,
             Kind::Match(_, Act::Drop) => true,
             Kind::Match(_, Act::Limit { key, per_s, burst }) => {
@@ -313,8 +379,13 @@ impl Model {
                 is_over_limit(place, rate(*per_s, *burst), now.0 as u64)
             }
         };
-        is_over && rule.enforce && (rule.share >= WHOLE_SHARE || flow_part(facts) < u64::from(rule.share))
+        is_over && is_enforced(rule, facts)
     }
+}
+
+/// Whether a rule takes the packet's flow.
+fn is_enforced(rule: &Rule, facts: &Facts<'_>) -> bool {
+    rule.enforce && (rule.share >= WHOLE_SHARE || flow_part(facts) < u64::from(rule.share))
 }
 
 fn bucket(key: RateKey, facts: &Facts<'_>) -> Option<Prefix> {

@@ -1,6 +1,7 @@
 //! What the kernel filter is told to do: blocks and conjunctions, as plain data that both back
 //! ends and the model of the program read.
 
+use crate::names::Names;
 use seawall_model::observation::Fragment;
 use seawall_model::plan::RateKey;
 use seawall_model::{Prefix, Timestamp};
@@ -35,6 +36,8 @@ pub enum Kind {
     Match(Conjunction, Act),
     /// Openings of connections are answered with a cookie before the host sees them.
     Cookies(Cookies),
+    /// Questions for names that are not known are answered in a name server's place, or dropped.
+    Names(Names),
 }
 
 /// How openings are answered in the host's place.

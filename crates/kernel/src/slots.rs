@@ -24,6 +24,7 @@ pub(crate) fn name(rule: &Rule) -> Name {
     let tests = match &rule.kind {
         Kind::Block(_) => String::new(),
         Kind::Cookies(_) => "cookies".to_owned(),
+        Kind::Names(_) => "names".to_owned(),
         Kind::Match(conjunction, act) => format!("{conjunction:?} {act:?}"),
     };
     (rule.measure.clone(), tests)

@@ -5,6 +5,7 @@ use crate::clock::Moment;
 use crate::error::KernelError;
 use crate::interface;
 use crate::layout::{BANKS, BlockShape, Control, Counts, MasksBytes, RULES, RuleHead, Totals, word};
+use crate::names::NAMES_LIMIT;
 use crate::tables::{Tables, failed};
 use crate::xdp::{CANARY, FILTER, FILTER_WITH_DNS};
 use aya::maps::{Array, Map, MapData, MapInfo};
@@ -20,6 +21,8 @@ pub struct Status {
     pub rules: Vec<RuleStatus>,
     /// The measure that has openings answered with cookies, if one does.
     pub cookies: Option<RuleStatus>,
+    /// Rules about questions for names that are not known.
+    pub names: Vec<RuleStatus>,
     /// Blocked prefixes of IPv4 and of IPv6, expired ones included. Lengths that the tables do not hold
     /// count as what they are split into.
     pub blocked: (usize, usize),
@@ -88,6 +91,7 @@ fn read(ids: &[u32]) -> Result<Status, KernelError> {
         generation: control.generation,
         rules: Vec::new(),
         cookies: None,
+        names: Vec::new(),
         blocked: blocked(&tables, control.bank)?,
         counts: Vec::new(),
         totals: Totals::sum(tables.totals.get(&0, 0).map_err(failed("totals"))?.iter()),
@@ -102,6 +106,11 @@ fn read(ids: &[u32]) -> Result<Status, KernelError> {
     if BlockShape::has_cookies(&masks) {
         let bytes = tables.cookies.get(&control.bank, 0).map_err(failed("cookie_rules"))?;
         status.cookies = Some(rule(&tables, RuleHead::of_cookies(&bytes), now_ns)?);
+    }
+    for index in 0..BlockShape::names_of(&masks).min(NAMES_LIMIT as u32) {
+        let place = control.bank % BANKS * NAMES_LIMIT as u32 + index;
+        let bytes = tables.names.get(&place, 0).map_err(failed("names_rules"))?;
+        status.names.push(rule(&tables, RuleHead::of_names(&bytes), now_ns)?);
     }
     for counter in 0..crate::layout::COUNTERS as u16 {
         let words = label(&tables, counter)?;

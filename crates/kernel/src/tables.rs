@@ -6,6 +6,7 @@ use crate::layout::{
     BlockBytes, CanaryBytes, Chunk, ControlBytes, CookieBytes, CountsBytes, Guard, MasksBytes, RuleBytes,
     TermsBytes, TotalsBytes,
 };
+use crate::names::NamesBytes;
 use aya::maps::{Array, LpmTrie, Map, MapData, PerCpuArray, ProgramArray, RingBuf};
 
 /// The name of a measure, filled up with zeroes.
@@ -30,6 +31,7 @@ pub(crate) struct Tables {
     pub guards: Array<MapData, Guard>,
     pub canaries: Array<MapData, CanaryBytes>,
     pub cookies: Array<MapData, CookieBytes>,
+    pub names: Array<MapData, NamesBytes>,
 }
 
 impl Tables {
@@ -63,6 +65,7 @@ impl Tables {
             guards: one(take, "guards")?,
             canaries: one(take, "canaries")?,
             cookies: one(take, "cookie_rules")?,
+            names: one(take, "names_rules")?,
         })
     }
 }

@@ -7,8 +7,10 @@
 mod answers;
 mod audit;
 mod blocks;
+mod names;
 
 pub use audit::Deviations;
+pub(crate) use names::in_order as names_in_order;
 
 use crate::buckets::TableChunk;
 use crate::clock::Moment;
@@ -19,6 +21,7 @@ use crate::layout::{
     BANKS, CHUNKS, COUNTERS, CanaryBytes, Chunk, Control, CookieBytes, Counts, MasksBytes, RULES, RuleBytes,
     SAMPLE_BYTES, TermsBytes, Ticks, Totals, encode_cookies, encode_masks, encode_rule, word,
 };
+use crate::names::NamesBytes;
 use crate::rule::{Kind, Rule};
 use crate::slots::{self, Slots};
 use crate::tables::{Label, Tables, failed, ring, stages};
@@ -77,6 +80,9 @@ struct Bank {
     rules: Vec<RuleBytes>,
     masks: Option<Box<MasksBytes>>,
     cookies: Option<Box<CookieBytes>>,
+    names: Vec<NamesBytes>,
+    /// The names that they know of.
+    known: Vec<TableChunk>,
     filter: Vec<Chunk>,
     v4: Vec<TableChunk>,
     v6: Vec<TableChunk>,
@@ -110,6 +116,7 @@ pub struct XdpFilter {
     /// The program that is attached and tried.
     name: &'static str,
     dns: Option<DnsAnswers>,
+    held: Option<names::Held>,
 }
 
 impl XdpFilter {
@@ -169,6 +176,7 @@ impl XdpFilter {
             attachment: Attachment::None,
             name: FILTER,
             dns: None,
+            held: None,
         };
         filter.control.ticks.tick_ns = filter.measure_tick()?;
         filter.write_control(filter.control)?;
@@ -487,7 +495,8 @@ impl XdpFilter {
     fn write_bank(&mut self, rules: &[Rule], wanted: &Wanted, now: Moment) -> Result<(), KernelError> {
         let bank = (self.control.bank + 1) % BANKS;
         let mut image = Bank::default();
-        let shape = self.fill_bank(wanted, &mut image)?;
+        let mut shape = self.fill_bank(wanted, &mut image)?;
+        (shape.names, shape.names_mask) = self.fill_names(rules, &mut image, now)?;
         let matches: Vec<&Rule> = rules.iter().filter(|r| matches!(r.kind, Kind::Match(..))).collect();
         if matches.len() > RULES as usize {
             return Err(KernelError::Full { what: "signatures", limit: RULES as usize });
@@ -513,6 +522,7 @@ impl XdpFilter {
             self.tables.filter.set(index, chunk, 0).map_err(failed("filter"))?;
         }
         self.write_blocks(bank, image)?;
+        self.write_names(bank, image)?;
         for (index, rule) in (bank * RULES..).zip(&image.rules) {
             self.tables.rules.set(index, rule, 0).map_err(failed("rules"))?;
         }

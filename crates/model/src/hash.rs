@@ -81,6 +81,23 @@ fn tail(input: &[u8]) -> (u64, u64) {
     }
 }
 
+/// The hash of a DNS name by its parent's and its first label, in lower case; that of the root is a
+/// seed. So the hashes of all parents are steps on the way. Without a wide product, which the kernel
+/// filter does not have: its program computes the same.
+#[inline]
+#[must_use]
+pub fn child_name(parent: u64, label: &[u8]) -> u64 {
+    let mut state = parent ^ label.len() as u64;
+    for part in label.chunks(8) {
+        let mut word = [0; 8];
+        word[..part.len()].copy_from_slice(part);
+        state = (state ^ u64::from_le_bytes(word)).wrapping_mul(K0);
+        state ^= state >> 29;
+    }
+    state = state.wrapping_mul(K1);
+    state ^ state >> 32
+}
+
 /// Hashes the first `count` bytes (at most 16) of a little-endian word, as [`bytes`] does. Bytes
 /// that were gathered one by one are hashed from a register: read back from memory in wider words,
 /// they would have to wait until all of them are written.

@@ -210,6 +210,12 @@ impl ZonesCell {
         Arc::clone(&self.zones.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Changes with each set.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     /// Somebody said that a zone has changed.
     pub fn notify(&self) {
         self.notified.fetch_add(1, Ordering::Relaxed);
@@ -326,7 +332,7 @@ impl Core {
         Self {
             shared,
             learnt: Arc::clone(&common.learnt),
-            zones_generation: common.zones.generation.load(Ordering::Acquire),
+            zones_generation: common.zones.generation(),
             zones: common.zones.get(),
             zones_cell: Arc::clone(&common.zones),
             ranges: Arc::clone(&common.ranges),
@@ -423,7 +429,7 @@ impl Core {
         self.ledger.take(self.now.us, elsewhere(&self.shared.elsewhere_in));
         self.ledger.give(elsewhere(&self.shared.elsewhere_out));
         self.shared.is_strict.store(self.ledger.mood() == Mood::Strict, Ordering::Relaxed);
-        let generation = self.zones_cell.generation.load(Ordering::Acquire);
+        let generation = self.zones_cell.generation();
         if generation != self.zones_generation {
             self.zones_generation = generation;
             self.zones = self.zones_cell.get();

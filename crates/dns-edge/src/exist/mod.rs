@@ -9,4 +9,4 @@ pub mod zone;
 pub use learnt::Learnt;
 pub use lesson::Lesson;
 pub use ranges::Ranges;
-pub use zone::{Existence, Zone, Zones};
+pub use zone::{Existence, KnownZone, Zone, Zones};

@@ -8,16 +8,13 @@
 //! Counts, so that differences can be applied (RFC 1995). A primary that tells of a record twice and
 //! takes it away once leaves a name that does not exist: the side on which a server is asked.
 
-use crate::message::name::{self, NAME_BYTES, ancestors};
+use crate::message::name::{self, LABELS, ancestors};
 use crate::message::{Key, kind};
 use seawall_model::hash;
 use std::sync::Arc;
 
-/// Labels of a name, at most (RFC 1035: 255 bytes).
-const LABELS: usize = 128;
-
 /// The first label of a wildcard.
-const STAR: &[u8] = b"\x01*";
+const STAR: &[u8] = b"*";
 
 /// What is known of a name.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +44,7 @@ pub struct Zone {
     signatures: u64,
     names: Names,
     seed: u64,
+    apex_hash: u64,
 }
 
 impl Zone {
@@ -72,31 +70,35 @@ impl Zone {
             chain[depth] = ancestor;
             depth += 1;
         }
-        let mut encloser: &[u8] = &self.apex;
-        let mut is_renamed = self.names.get(self.hash(encloser)).renamed > 0;
+        let mut encloser = self.apex_hash;
+        let mut is_renamed = self.names.get(encloser).renamed > 0;
         for ancestor in chain[..depth].iter().rev() {
             if is_renamed {
                 return true;
             }
-            let held = self.names.get(self.hash(ancestor));
+            let hash = hash::child_name(encloser, name::label(ancestor));
+            let held = self.names.get(hash);
             if held.cuts > 0 {
                 return true;
             }
             if held.records == 0 {
                 return self.has_wildcard(encloser);
             }
-            (encloser, is_renamed) = (ancestor, held.renamed > 0);
+            (encloser, is_renamed) = (hash, held.renamed > 0);
         }
         true
     }
 
     /// Whether a name has a child `*`.
-    fn has_wildcard(&self, encloser: &[u8]) -> bool {
-        let mut wildcard = [0; NAME_BYTES + STAR.len()];
-        let length = STAR.len() + encloser.len().min(NAME_BYTES);
-        wildcard[..STAR.len()].copy_from_slice(STAR);
-        wildcard[STAR.len()..length].copy_from_slice(&encloser[..length - STAR.len()]);
-        self.names.get(self.hash(&wildcard[..length])).records > 0
+    fn has_wildcard(&self, encloser: u64) -> bool {
+        self.names.get(hash::child_name(encloser, STAR)).records > 0
+    }
+
+    /// The hash of the root, and each name that exists by its own, with whether anything may exist
+    /// below it.
+    fn known(&self) -> (u64, Vec<(u64, bool)>) {
+        let is_open = |hash, held: &Held| held.cuts > 0 || held.renamed > 0 || self.has_wildcard(hash);
+        (self.seed, self.names.iter().map(|(hash, held)| (hash, is_open(hash, held))).collect())
     }
 
     /// What differences are applied to.
@@ -110,10 +112,18 @@ impl Zone {
             most_names,
         }
     }
+}
 
-    fn hash(&self, name: &[u8]) -> u64 {
-        hash::combine(self.seed, hash::bytes(name))
-    }
+/// A zone by the hashes of its names, which go from the root down ([`name::hash`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownZone {
+    pub apex: Box<[u8]>,
+    /// The hash of the root.
+    pub seed: u64,
+    /// Every name that exists and every parent of one, each with whether anything may exist below
+    /// it.
+    pub names: Vec<(u64, bool)>,
+    pub is_signed: bool,
 }
 
 /// All zones that are known.
@@ -154,6 +164,24 @@ impl Zones {
         Existence::Unknown
     }
 
+    /// What whoever answers in our place has to know of the zone that a name is in; `None`: the zone
+    /// is not known, has more than `most` names, or anything may exist in it.
+    #[must_use]
+    pub fn known(&self, name: &[u8], most: usize) -> Option<KnownZone> {
+        let zone = ancestors(name).find_map(|ancestor| self.of(ancestor)).filter(|z| z.names() <= most)?;
+        let (seed, mut names) = zone.known();
+        // What another zone that is known answers for is no business of this one.
+        for (_, other) in &self.zones {
+            if *other.apex != *zone.apex && name::is_within(&other.apex, &zone.apex) {
+                let below = ancestors(&other.apex).take_while(|a| **a != *zone.apex);
+                names.extend(below.map(|a| (name::hash(seed, a), *a == *other.apex)));
+            }
+        }
+        let is_open = names.iter().any(|(hash, is_open)| *hash == zone.apex_hash && *is_open);
+        let apex = zone.apex.clone();
+        (!is_open).then(|| KnownZone { apex, seed, names, is_signed: zone.is_signed() })
+    }
+
     /// The zone with this apex.
     #[must_use]
     pub fn of(&self, apex: &[u8]) -> Option<&Zone> {
@@ -188,7 +216,7 @@ impl Builder {
     pub fn new(apex: &[u8], seed: u64, most_names: usize) -> Self {
         let mut new = Self { apex: apex.into(), names: Names::default(), seed, signatures: 0, most_names };
         // The SOA record, which is not counted when it comes.
-        new.names.change(hash::combine(seed, hash::bytes(apex)), |held| held.records += 1);
+        new.names.change(name::hash(seed, apex), |held| held.records += 1);
         new
     }
 
@@ -221,7 +249,7 @@ impl Builder {
             return Ok(());
         }
         let is_cut = self.is_cut(owner, kind);
-        let held = self.names.get(hash::combine(self.seed, hash::bytes(owner)));
+        let held = self.names.get(name::hash(self.seed, owner));
         let is_there = held.records > u32::from(owner == &*self.apex)
             && held.cuts >= u16::from(is_cut)
             && held.renamed >= u16::from(kind == kind::DNAME)
@@ -249,6 +277,7 @@ impl Builder {
             refresh_s: soa.refresh_s,
             expire_s: soa.expire_s,
             signatures: self.signatures,
+            apex_hash: name::hash(self.seed, &self.apex),
             apex: self.apex,
             names: self.names,
             seed: self.seed,
@@ -261,7 +290,7 @@ impl Builder {
 
     fn at_and_above(&mut self, owner: &[u8], change: impl Fn(&mut Held, bool)) {
         for (depth, ancestor) in ancestors(owner).enumerate() {
-            let hash = hash::combine(self.seed, hash::bytes(ancestor));
+            let hash = name::hash(self.seed, ancestor);
             self.names.change(hash, |held| change(held, depth == 0));
             if ancestor == &*self.apex {
                 break;
@@ -293,6 +322,11 @@ struct Names {
 }
 
 impl Names {
+    /// Those that exist.
+    fn iter(&self) -> impl Iterator<Item = (u64, &Held)> {
+        self.places.iter().filter(|(_, held)| held.records > 0).map(|(hash, held)| (*hash, held))
+    }
+
     #[inline]
     fn get(&self, hash: u64) -> Held {
         if self.places.is_empty() { Held::default() } else { self.places[self.find(hash.max(1))].1 }
@@ -433,6 +467,45 @@ mod tests {
         ] {
             assert_eq!((look(&full, name), look(&less, name)), (before, after), "{name}");
         }
+    }
+
+    /// Whoever answers in our place by a zone's hashes denies what the zone denies, and nothing else.
+    #[test]
+    fn what_is_told_of_a_zone_is_enough_to_deny_as_it_does() {
+        let names = ["a.deep.example.org", "*.w.example.org", "sub.example.org", "ns.sub.example.org"];
+        let all = zones(&[(names[0], 1), (names[1], 1), (names[2], kind::NS), (names[3], 1)]);
+        let known = all.known(&name::parse("www.example.org").expect("a name"), 100).expect("known");
+        let denies = |text: &str| {
+            let wire = name::parse(text).expect("a name");
+            let below: Vec<&[u8]> = ancestors(&wire).take_while(|a| **a != *known.apex).collect();
+            for name in below.iter().rev() {
+                let hash = name::hash(known.seed, name);
+                match known.names.iter().find(|(other, _)| *other == hash) {
+                    None => return true,
+                    Some((_, true)) => return false,
+                    Some((_, false)) => {}
+                }
+            }
+            false
+        };
+        for text in [
+            names[0],
+            "deep.example.org",
+            "b.deep.example.org",
+            "x.a.deep.example.org",
+            "x.w.example.org",
+            "y.x.w.example.org",
+            "x.sub.example.org",
+            "made-up.example.org",
+            "example.org",
+            "w.example.org",
+        ] {
+            assert_eq!(denies(text), look(&all, text) == "absent", "{text}");
+        }
+        assert!(all.known(&name::parse("example.net").expect("a name"), 100).is_none(), "not known");
+        assert!(all.known(&known.apex, 3).is_none(), "too many names");
+        let wild = zones(&[("*.example.org", 1)]);
+        assert!(wild.known(&known.apex, 100).is_none(), "anything may exist");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use seawall_model::hash;
 
 /// Bytes of a name on the wire (RFC 1035 section 3.1).
 pub const NAME_BYTES: usize = 255;
+/// Labels of a name, at most, the root's included.
+pub const LABELS: usize = 128;
 
 /// A name in lower case (RFC 4343) with its length, in wire form without compression.
 #[derive(Clone, Copy)]
@@ -70,6 +72,25 @@ pub fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
         };
         Some(this)
     })
+}
+
+/// The hash of a well-formed name in lower case: those of its parents are steps on the way, from the
+/// root down. The kernel filter computes the same.
+#[must_use]
+pub fn hash(seed: u64, name: &[u8]) -> u64 {
+    let mut labels: [&[u8]; LABELS] = [&[]; LABELS];
+    let mut count = 0;
+    for (to, from) in labels.iter_mut().zip(ancestors(name)) {
+        *to = label(from);
+        count += usize::from(!to.is_empty());
+    }
+    labels[..count].iter().rev().fold(seed, |parent, label| hash::child_name(parent, label))
+}
+
+/// The first label of a well-formed name; empty for the root.
+#[must_use]
+pub fn label(name: &[u8]) -> &[u8] {
+    name.split_first().and_then(|(length, rest)| rest.get(..usize::from(*length))).unwrap_or_default()
 }
 
 /// The name without its first label; `None` for the root.

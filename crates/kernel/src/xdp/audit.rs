@@ -69,6 +69,7 @@ impl XdpFilter {
             let fact = self.tables.cookies.get(&bank, 0).map_err(failed("cookie_rules"))?;
             changed += usize::from(fact != **cookies);
         }
+        changed += self.audit_names(bank, image)?;
         for (index, chunk) in (bank * CHUNKS..).zip(&image.filter) {
             changed += usize::from(self.tables.filter.get(&index, 0).map_err(failed("filter"))? != *chunk);
         }

@@ -25,13 +25,15 @@ const SEEDS: usize = 4;
 pub(super) struct Room {
     pub v4_chunks: u32,
     pub v6_chunks: u32,
+    /// Of the set of known names, where questions for others are answered.
+    pub names_chunks: u32,
 }
 
 impl Room {
     /// For 1,048,576 blocked prefixes of IPv4 and 393,216 of IPv6: 48 MiB.
-    const LARGE: Self = Self { v4_chunks: 2_048, v6_chunks: 4_096 };
+    const LARGE: Self = Self { v4_chunks: 2_048, v6_chunks: 4_096, names_chunks: 2_048 };
     /// A quarter of it.
-    const SMALL: Self = Self { v4_chunks: 512, v6_chunks: 1_024 };
+    const SMALL: Self = Self { v4_chunks: 512, v6_chunks: 1_024, names_chunks: 512 };
     /// Memory of a machine from which on it has the large ones.
     const LARGE_FROM_KIB: u64 = 3_500_000;
 
@@ -139,6 +141,7 @@ impl XdpFilter {
                 v4_mask: v4.mask(),
                 v6_mask: v6.mask(),
                 seed: self.seed,
+                ..BlockShape::default()
             });
         }
         let limit = wanted.v4.len() + wanted.v6.len() - 1;

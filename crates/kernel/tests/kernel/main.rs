@@ -6,6 +6,7 @@ mod captures;
 mod cookies;
 mod generations;
 mod killed;
+mod names;
 mod network;
 mod nftables;
 mod peer;

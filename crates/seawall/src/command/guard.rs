@@ -183,7 +183,10 @@ impl Session<'_> {
             }
             if let Some(answers) = &mut self.answers {
                 let fronts: Vec<_> = self.dns.iter().map(DnsControl::edge).collect();
-                if let Some(told) = answers.tick(&fronts, Moment::now()) {
+                let told = answers.tick(&fronts, Moment::now());
+                let packets = self.control.packets_mut();
+                let held = packets.and_then(|p| answers.names.tick(&self.dns, p, Moment::now()));
+                for told in told.into_iter().chain(held) {
                     self.live.tell(&Told::Noted(told), now)?;
                 }
             }

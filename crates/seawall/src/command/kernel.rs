@@ -37,6 +37,13 @@ fn show(filter: &Filter, out: &mut dyn Write) -> anyhow::Result<()> {
         )?;
         writeln!(out, "  left to host    {} openings, {} came back", t.cookies_left, t.cookies_left_good)?;
     }
+    if !filter.names.is_empty() || t.names_answered + t.names_dropped > 0 {
+        writeln!(
+            out,
+            "  unknown names   {} questions answered, {} dropped",
+            t.names_answered, t.names_dropped
+        )?;
+    }
     writeln!(out, "  samples         {}, {} lost", t.samples, t.samples_lost)?;
     writeln!(out, "  blocked         {} IPv4 and {} IPv6 prefixes", filter.blocked.0, filter.blocked.1)?;
     for rule in &filter.rules {
@@ -45,7 +52,11 @@ fn show(filter: &Filter, out: &mut dyn Write) -> anyhow::Result<()> {
     if let Some(rule) = &filter.cookies {
         writeln!(out, "  {}", cookies_in_words(rule))?;
     }
-    let is_shown = |words: &String| filter.rules.iter().chain(&filter.cookies).any(|r| r.words == *words);
+    for rule in &filter.names {
+        writeln!(out, "  {}", names_in_words(rule))?;
+    }
+    let all = || filter.rules.iter().chain(&filter.cookies).chain(&filter.names);
+    let is_shown = |words: &String| all().any(|r| r.words == *words);
     for (words, counts) in filter.counts.iter().filter(|(words, _)| !is_shown(words)) {
         writeln!(
             out,
@@ -87,6 +98,18 @@ fn cookies_in_words(rule: &RuleStatus) -> String {
     format!("{}: openings {does} for {} % of flows, {time}", text::visible(&rule.words), rule.per_mille / 10)
 }
 
+fn names_in_words(rule: &RuleStatus) -> String {
+    let does = if rule.enforce { "held back" } else { "observed" };
+    let (time, counts) = (time_left(rule), &rule.counts);
+    format!(
+        "{}: {does} for {} % of flows, {time}: {} questions met, {} answered or dropped",
+        text::visible(&rule.words),
+        rule.per_mille / 10,
+        counts.matched_packets,
+        counts.dropped_packets
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +137,11 @@ mod tests {
         assert_eq!(
             cookies_in_words(&rule),
             "m1 syn-cookies: everything: openings answered for 50 % of flows, 7 s left"
+        );
+        let rule = RuleStatus { words: "names below example.org".to_owned(), ..rule };
+        assert_eq!(
+            names_in_words(&rule),
+            "names below example.org: held back for 50 % of flows, 7 s left: 9 questions met, 2 answered or dropped"
         );
     }
 }

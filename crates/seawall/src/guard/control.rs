@@ -8,6 +8,7 @@ use super::checks::Checks;
 use super::hands::Hands;
 use super::incident::{CutOff, FIRST_LOOKS_S, Incident, Told};
 use super::nonsense;
+use super::packets::Packets;
 use super::plans::{holds_nobody, key, keys, live_input};
 use super::store::{self, Store};
 use super::telling::{Extent, is_telling};
@@ -359,6 +360,11 @@ impl Control {
     pub fn checks(&self) -> Vec<serde_json::Value> {
         let row = |(name, found)| serde_json::json!({ "name": name, "found": found });
         self.hands.checks().into_iter().map(row).collect()
+    }
+
+    /// The kernel filter, where there is one.
+    pub fn packets_mut(&mut self) -> Option<&mut Packets> {
+        self.hands.packets_mut()
     }
 
     /// What carries rules for packets, and how many packets these have dropped.

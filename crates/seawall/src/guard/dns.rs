@@ -9,11 +9,11 @@ use seawall_detection::Window;
 use seawall_dns_edge::{Counter, Edge, Settings};
 use seawall_engine::{Effect, Engine, Input, LastSecond};
 use seawall_http_edge::tls::Certificates;
-use seawall_model::Timestamp;
 use seawall_model::change::{Change, ChangeKind};
 use seawall_model::policy::{Mode, Policy};
 use seawall_model::report::TriageReport;
 use seawall_model::time::SECOND_NS;
+use seawall_model::{Cause, Timestamp};
 use serde_json::json;
 
 /// One DNS edge with its engine.
@@ -164,6 +164,19 @@ impl DnsControl {
     #[must_use]
     pub fn report(&self) -> Option<&TriageReport> {
         self.incident.as_ref()?.report.as_deref()
+    }
+
+    /// The zone of which made-up names are asked for just now, unless somebody has undone measures.
+    #[must_use]
+    pub fn flooded_zone(&self) -> Option<&str> {
+        let verdict = &self.report()?.verdict;
+        let is_flooded = verdict.cause == Cause::DnsRandomSubdomain && !self.suspended;
+        verdict.target.as_deref().filter(|_| is_flooded)?.strip_prefix("zone ")
+    }
+
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     #[must_use]

@@ -6,10 +6,12 @@
 //! the fronts decide. The first answers are a trial: a driver that loses them is found out by its
 //! interface's counter of drops, and then the fronts go on alone.
 
+use super::dns_names::HeldNames;
 use super::local;
 use seawall_dns_edge::Edge;
 use seawall_dns_edge::hot::HotQuestion;
-use seawall_dns_edge::sense::Seen;
+use seawall_dns_edge::message::flag::RECURSION_DESIRED;
+use seawall_dns_edge::sense::{Seen, SeenAnswer};
 use seawall_kernel::{DNS_NAME_BYTES, DNS_RECORDS_BYTES};
 use seawall_kernel::{DnsAnswer, DnsAnswers, DnsListener, DnsQuestion, DnsTotals, KernelError, Moment};
 use std::collections::BTreeMap;
@@ -48,6 +50,8 @@ pub struct KernelAnswers {
     /// The driver loses what the kernel answers, or a table failed.
     is_over: bool,
     limit: usize,
+    /// Questions for names that do not exist, which the kernel holds back.
+    pub names: HeldNames,
 }
 
 struct Placed {
@@ -84,6 +88,7 @@ impl KernelAnswers {
             is_proven: false,
             is_over: false,
             limit,
+            names: HeldNames::default(),
         })
     }
 
@@ -141,10 +146,14 @@ impl KernelAnswers {
                 client: SocketAddr::new(sample.client, sample.client_port),
                 times: sample.one_in,
                 query_bytes: sample.query_bytes,
-                answer_bytes: sample.answer_bytes,
-                question: &placed.question,
-                flags: placed.flags,
-                records: placed.records,
+                name: &placed.question.name,
+                kind: placed.question.asked.qtype,
+                recursion_desired: placed.question.asked.bits & RECURSION_DESIRED != 0,
+                answer: Some(SeenAnswer {
+                    bytes: sample.answer_bytes,
+                    flags: placed.flags,
+                    records: placed.records,
+                }),
             });
         }
         let (before, after) = (self.totals, self.tables.totals()?);

@@ -68,6 +68,11 @@ impl Hands {
         all.map(|shown| (shown.name.clone(), in_words(&shown))).collect()
     }
 
+    /// The kernel filter, where there is one.
+    pub fn packets_mut(&mut self) -> Option<&mut Packets> {
+        self.packets.as_mut()
+    }
+
     /// What was seen since the last call.
     pub fn take_window(&mut self, now: Timestamp) -> Window {
         let mut window = self.edge.take_window();

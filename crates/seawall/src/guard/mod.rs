@@ -15,6 +15,7 @@ pub mod clock;
 pub mod control;
 pub mod dns;
 pub mod dns_kernel;
+pub mod dns_names;
 pub mod events;
 pub mod handover;
 pub mod hands;

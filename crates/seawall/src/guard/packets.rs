@@ -3,7 +3,9 @@
 
 use super::openings::{HostCounters, Openings};
 use seawall_detection::Window;
-use seawall_kernel::{Carrier, DnsAnswers, Hits, KernelError, KernelFilter, Moment, Settings};
+use seawall_kernel::{
+    Carrier, DnsAnswers, Hits, KernelError, KernelFilter, Moment, NameSample, Rule, Settings,
+};
 use seawall_model::observation::{ConnectionEvent, FlowState, Observation, Packet, protocol, tcp_flags};
 use seawall_model::plan::{Measure, Outcome, Plan, Scope};
 use seawall_model::policy::Policy;
@@ -29,6 +31,7 @@ const ETHERNET: u16 = 1;
 
 /// The filter on one interface, and the flows that its samples are of.
 pub struct Packets {
+    interface: String,
     filter: KernelFilter,
     table: Table,
     openings: Openings,
@@ -70,6 +73,7 @@ impl Packets {
         })?;
         let table = Table::new(&Limits::default(), 1);
         Ok(Self {
+            interface: interface.to_owned(),
             filter,
             table,
             openings: Openings::default(),
@@ -91,6 +95,36 @@ impl Packets {
     /// Why there are none, although there were to be.
     pub fn take_dns(&mut self) -> Result<Option<DnsAnswers>, String> {
         self.filter.take_dns()
+    }
+
+    /// Puts rules about questions for names in force in place of the former ones, beside the plan.
+    ///
+    /// # Errors
+    /// Why they are not.
+    pub fn hold_names(&mut self, names: Vec<Rule>, policy: &Policy) -> Result<(), String> {
+        self.filter.hold_names(names, policy, Moment::now()).map_err(|e| e.to_string())
+    }
+
+    /// Names that such rules may know of together; 0: there can be none.
+    #[must_use]
+    pub fn names_room(&self) -> usize {
+        self.filter.names_room()
+    }
+
+    /// The next sampled question that such a rule took, if there is one.
+    pub fn next_name_sample(&mut self) -> Option<NameSample> {
+        self.filter.next_name_sample()
+    }
+
+    /// Questions that such rules have answered since the start.
+    #[must_use]
+    pub fn names_answered(&self) -> u64 {
+        self.filter.totals().ok().flatten().map_or(0, |totals| totals.names_answered)
+    }
+
+    #[must_use]
+    pub fn interface(&self) -> &str {
+        &self.interface
     }
 
     /// What carries the rules.
@@ -192,7 +226,11 @@ impl Packets {
 
     /// Counts what was dropped since the last call.
     fn count(&mut self) {
-        for Hits { measure, counts } in self.filter.hits().unwrap_or_default() {
+        // Rules about names are no measures of the plan.
+        let plan = self.plan.as_ref().map_or(&[][..], |(plan, _)| &plan.measures);
+        let is_planned = |hits: &Hits| plan.iter().any(|m| m.id == hits.measure);
+        for Hits { measure, counts } in self.filter.hits().unwrap_or_default().into_iter().filter(is_planned)
+        {
             let now = counts.dropped_packets;
             let before = self.counted.insert(measure.clone(), now).unwrap_or(0);
             // New rules count from nothing.

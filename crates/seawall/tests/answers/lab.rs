@@ -6,6 +6,7 @@ use seawall_dns_edge::hot;
 use seawall_dns_edge::message::name;
 use seawall_dns_edge::{Backend, Limits, Pool, Settings};
 use seawall_kernel::forge::Forged;
+use seawall_kernel::model::Outcome;
 use seawall_kernel::{DnsAnswer, DnsAnswers, DnsListener, DnsQuestion, Moment, XdpFilter};
 use seawall_model::{Timestamp, hash};
 use std::net::{IpAddr, SocketAddr};
@@ -107,6 +108,14 @@ impl Lab {
         place.expect("it is written").expect("there is room");
     }
 
+    /// The frame that the kernel sends back, if it does.
+    pub fn reply(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
+        match self.filter.outcome(frame).expect("a run") {
+            Outcome::Reply(sent) => Some(sent),
+            Outcome::Pass | Outcome::Drop => None,
+        }
+    }
+
     /// What the edge answers at once.
     pub fn edge_says(&mut self, asked: &[u8]) -> Option<Vec<u8>> {
         self.core.query(&asker(), asked, &mut self.out);
@@ -169,13 +178,7 @@ pub fn frame_of(addresses: [&str; 2], tags: &[u16], message: &[u8]) -> Vec<u8> {
     forged.tags = tags.to_vec();
     forged.ports = (40_000, PORT);
     forged.payload = message.to_vec();
-    let mut frame = forged.frame();
-    if source.is_ipv4() {
-        let at = 14 + 4 * tags.len();
-        let complement = !(sum(&frame[at..at + 20]) as u16);
-        frame[at + 10..at + 12].copy_from_slice(&complement.to_be_bytes());
-    }
-    frame
+    forged.frame()
 }
 
 /// Holds a frame to what it must be: from `source` to `destination`, with this message and right

@@ -5,9 +5,15 @@
 mod lab;
 
 use lab::{Lab, TABLE, frame_of, question};
-use seawall_kernel::Moment;
+use seawall_dns_edge::exist::transfer::Soa;
+use seawall_dns_edge::exist::zone::Builder;
+use seawall_dns_edge::exist::{Existence, Zones};
+use seawall_dns_edge::message::{Key, Query, code, flag, name, write};
 use seawall_kernel::forge::Forged;
+use seawall_kernel::{Kind, KnownNames, Moment, Names, Rule, Said, WHOLE_SHARE};
+use seawall_model::time::SECOND_NS;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Same questions of one network that each processor answers in a second.
 const LIMIT: u64 = 5;
@@ -26,7 +32,7 @@ fn the_kernel_answers_as_the_edge_does() {
             // The case of letters is the asker's.
             asked[13] = asked[13].to_ascii_uppercase();
             let frame = frame_of(addresses, &vec![7; tags], &asked);
-            let sent = lab.filter.reply(&frame).expect("a run");
+            let sent = lab.reply(&frame);
             let sent = sent.unwrap_or_else(|| panic!("{name} {kind} is answered, over {addresses:?}"));
             let wanted = lab.edge_says(&asked).expect("the edge answers from its cache");
             let [client, server] = addresses.map(|a| a.parse::<IpAddr>().expect("an address"));
@@ -42,9 +48,7 @@ fn what_is_no_plain_question_for_a_kept_answer_is_passed_on() {
     let (name, kind, ..) = TABLE[0];
     let plain = question(name, kind, Some(0), 0);
     lab.publish(&plain);
-    let is_answered = |lab: &mut Lab, message: &[u8]| {
-        lab.filter.reply(&frame_of(V4, &[], message)).expect("a run").is_some()
-    };
+    let is_answered = |lab: &mut Lab, message: &[u8]| lab.reply(&frame_of(V4, &[], message)).is_some();
     assert!(is_answered(&mut lab, &plain));
     let mut cookie = plain.clone();
     let end = cookie.len();
@@ -77,7 +81,7 @@ fn what_is_no_plain_question_for_a_kept_answer_is_passed_on() {
         let mut forged = Forged::udp(addresses[0].parse().expect("ip"), addresses[1].parse().expect("ip"));
         forged.ports = (40_000, port);
         forged.payload.clone_from(&plain);
-        assert_eq!(lab.filter.reply(&forged.frame()).expect("a run"), None, "{what}");
+        assert_eq!(lab.reply(&forged.frame()), None, "{what}");
     }
     lab.answers.turn(false).expect("off");
     assert!(!is_answered(&mut lab, &plain), "turned off");
@@ -97,7 +101,7 @@ fn one_network_that_repeats_itself_is_left_to_the_edge() {
     let most = loop {
         for frame in &frames {
             asked += 1;
-            answered += u64::from(lab.filter.reply(frame).expect("a run").is_some());
+            answered += u64::from(lab.reply(frame).is_some());
         }
         let seconds = (Moment::now().monotonic_ns - begun.monotonic_ns) / 1_000_000_000 + 2;
         let processors = std::thread::available_parallelism().map_or(1, usize::from) as u64;
@@ -135,11 +139,60 @@ fn garbage_is_answered_as_the_edge_would_or_not_at_all() {
             let at = dice.below(42.min(frame.len()));
             frame[at] ^= 1 << dice.below(8);
         }
-        let Some(sent) = lab.filter.reply(&frame).expect("a run") else { continue };
+        let Some(sent) = lab.reply(&frame) else { continue };
         answered += 1;
         let at = if frame[12] == 8 { 42 } else { 62 };
         let wanted = lab.edge_says(&frame[at..]).expect("the edge answers this from its cache too");
         assert_eq!(sent[at..], wanted, "{frame:02x?}");
     }
     assert!((rounds / 20..rounds).contains(&answered), "both are met: {answered}");
+}
+
+/// The zone of the lab, with one name, to be held by the kernel.
+fn held(zones: &Zones) -> Rule {
+    let zone = zones.known(&name::parse("example.org").expect("a name"), 100).expect("known");
+    let names = Names {
+        front: 0,
+        asked_at: (V4[1].parse::<IpAddr>().expect("an address"), lab::PORT).into(),
+        suffix: zone.apex,
+        known: Arc::new(KnownNames { seed: zone.seed, names: zone.names }),
+        said: Said::NoSuchName,
+        is_signed: false,
+        answers_per_s: 1e9,
+    };
+    Rule {
+        measure: "names".to_owned(),
+        words: String::new(),
+        kind: Kind::Names(names),
+        expires: Moment::now().wall.plus_ns(600 * SECOND_NS),
+        share: WHOLE_SHARE,
+        enforce: true,
+    }
+}
+
+#[test]
+fn made_up_names_are_denied_as_the_edge_denies_them_without_records() {
+    let Some(mut lab) = Lab::new() else { return };
+    let mut builder = Builder::new(&name::parse("example.org").expect("a name"), 7, 100);
+    builder.add(&name::parse("a.b.example.org").expect("a name"), 1).expect("room");
+    let zones = Zones::new([Arc::new(builder.finish(&Soa::default()))]);
+    lab.filter.apply(&[held(&zones)], Moment::now()).expect("a rule");
+    for text in
+        ["example.org", "b.example.org", "a.b.example.org", "made-up.b.example.org", "Made-Up.example.org"]
+    {
+        for edns in [None, Some(0), Some(0x8000)] {
+            let asked = question(text, 28, edns, 0x0110);
+            let query = Query::parse(&asked).expect("a query");
+            let is_absent = matches!(zones.look(&Key::of(query.name), 28), Existence::Absent(_));
+            let mut wanted = Vec::new();
+            let flags = flag::AUTHORITATIVE;
+            write::short(&mut wanted, &asked, &query, code::NO_SUCH_NAME, flags, &write::Opt::default());
+            for addresses in [V4, V6] {
+                let sent = lab.reply(&frame_of(addresses, &[7], &asked));
+                assert_eq!(sent.is_some(), is_absent, "{text}");
+                let [client, server] = addresses.map(|a| a.parse::<IpAddr>().expect("an address"));
+                sent.iter().for_each(|sent| lab::check_frame(sent, server, client, 1, &wanted));
+            }
+        }
+    }
 }

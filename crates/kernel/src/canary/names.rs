@@ -1,0 +1,72 @@
+//! Trying a rule about names: with a name that it is about, and with others that it must leave alone.
+
+use crate::dns::DnsListener;
+use crate::error::KernelError;
+use crate::forge::Forged;
+use crate::model::names::{Judged, read};
+use crate::rule::{Kind, Rule};
+use crate::xdp::{XdpFilter, names_in_order};
+use seawall_model::observation::protocol;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Made-up names that are tried until one is not known.
+const MADE_UP: u8 = 64;
+
+/// Tries one of the rules about names.
+///
+/// # Errors
+/// If it takes a question that it should not take, or the other way round.
+pub(super) fn try_rule(
+    filter: &mut XdpFilter,
+    rules: &[Rule],
+    rule: &Rule,
+    untried: &mut Vec<(String, String)>,
+) -> Result<(), KernelError> {
+    let Kind::Names(names) = &rule.kind else { return Ok(()) };
+    let at = names.asked_at;
+    let listener = DnsListener { address: at.ip(), port: at.port(), front: names.front };
+    let order: Vec<Rule> = names_in_order(rules).into_iter().map(|(rule, _)| rule.clone()).collect();
+    let mut is_met = false;
+    let below = |label: &[u8]| [&[label.len() as u8], label, &names.suffix].concat();
+    let made_up = (0..MADE_UP).map(|n| below(&[b'x', b'q', b'a' + n % 26, b'a' + n / 26]));
+    for name in made_up.chain([names.suffix.to_vec(), b"\x07example\0".to_vec(), b"\0".to_vec()]) {
+        if is_met && name.len() > names.suffix.len() {
+            continue;
+        }
+        let frame = question(at.ip(), at.port(), &name);
+        let should = match read(&frame).map(|question| question.judged_by(&order, &[listener])) {
+            Some(Judged::Taken(index)) => Some(index),
+            _ => None,
+        };
+        let taken = filter.names_canary(&frame)?;
+        is_met |= should.is_some_and(|index| order[index] == *rule);
+        if taken != should {
+            let says = if taken.is_some() {
+                "it takes a question that it is not about"
+            } else {
+                "it misses its question"
+            };
+            let reason = format!("{says}: {}", String::from_utf8_lossy(&name));
+            return Err(KernelError::Canary { measure: rule.measure.clone(), reason });
+        }
+    }
+    if !is_met {
+        untried.push((rule.measure.clone(), "no name was found that it is about".to_owned()));
+    }
+    Ok(())
+}
+
+/// A question for a name in wire form, whose type is A.
+pub(crate) fn question(server: IpAddr, port: u16, name: &[u8]) -> Vec<u8> {
+    let client: IpAddr = match server {
+        IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    };
+    let mut forged = Forged::udp(client, server);
+    forged.protocol = protocol::UDP;
+    forged.ports = (40_000, port);
+    forged.payload = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    forged.payload.extend(name);
+    forged.payload.extend([0, 1, 0, 1]);
+    forged.frame()
+}

@@ -1,0 +1,282 @@
+//! Questions for names that are not known: the program takes, answers and leaves alone as its model
+//! does, byte for byte.
+
+use crate::from_env;
+use crate::random::Dice;
+use seawall_kernel::forge::Forged;
+use seawall_kernel::model::{Model, Outcome};
+use seawall_kernel::{
+    DnsAnswers, DnsListener, Kind, KnownNames, Moment, Names, Rule, Said, WHOLE_SHARE, XdpFilter,
+};
+use seawall_model::hash;
+use seawall_model::time::SECOND_NS;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Rule sets, and frames for each.
+const ROUNDS: u64 = 40;
+const FRAMES: u64 = 400;
+const SERVERS: [&str; 2] = ["192.0.2.53", "2001:db8::53"];
+const PORT: u16 = 53;
+const SUFFIXES: [&str; 4] =
+    ["example.org", "deep.example.org", "org", "a.very.long.name.of.many.labels.example"];
+const LABELS: [&str; 8] = ["www", "mail", "deep", "a", "x1", "made-up", "example", "org"];
+
+fn wire(name: &str) -> Vec<u8> {
+    let labels = name.split('.').filter(|l| !l.is_empty());
+    let mut wire: Vec<u8> = labels.flat_map(|l| [&[l.len() as u8], l.as_bytes()].concat()).collect();
+    wire.push(0);
+    wire
+}
+
+/// A name and its parents up to the suffix, as a set has them.
+fn add(known: &mut KnownNames, suffix: &str, below: &[&str], is_open: bool) {
+    let mut at = suffix.split('.').rev().fold(known.seed, |at, label| hash::child_name(at, label.as_bytes()));
+    for (depth, label) in (1..).zip(below.iter().rev()) {
+        at = hash::child_name(at, label.as_bytes());
+        known.names.push((at, is_open && depth == below.len()));
+    }
+}
+
+fn rules(dice: &mut Dice, now: Moment) -> Vec<Rule> {
+    let count = 1 + dice.below(4);
+    let mut suffixes = SUFFIXES.to_vec();
+    (0..count)
+        .map(|n| {
+            let suffix = suffixes.swap_remove(dice.below(suffixes.len() as u64) as usize);
+            let mut known = KnownNames { seed: dice.word(), names: Vec::new() };
+            for _ in 0..dice.below(6) {
+                let below: Vec<&str> = (0..=dice.below(3)).map(|_| dice.pick(&LABELS)).collect();
+                add(&mut known, suffix, &below, dice.one_in(4));
+            }
+            // So slow that a run of the test sees no packet's worth of time pass.
+            let said = dice.pick(&[Said::NoSuchName, Said::Nothing, Said::Truncated { passed_per_s: 0.001 }]);
+            let names = Names {
+                front: u8::from(dice.one_in(6)),
+                asked_at: (SERVERS[0].parse::<IpAddr>().expect("an address"), PORT).into(),
+                suffix: wire(suffix).into(),
+                known: Arc::new(known),
+                said,
+                is_signed: dice.one_in(3),
+                answers_per_s: if dice.one_in(3) { 0.001 } else { 1e9 },
+            };
+            Rule {
+                measure: format!("n{n}-{}", dice.word()),
+                words: String::new(),
+                kind: Kind::Names(names),
+                expires: now.wall.plus_ns(if dice.one_in(8) { -1 } else { 3_600 * SECOND_NS }),
+                share: dice.pick(&[WHOLE_SHARE, WHOLE_SHARE, 512]),
+                enforce: !dice.one_in(6),
+            }
+        })
+        .collect()
+}
+
+/// A name as it may be asked for: mostly below a suffix, of any length and depth.
+fn name(dice: &mut Dice) -> Vec<u8> {
+    let mut wire = Vec::new();
+    match dice.below(8) {
+        0 => (0..dice.below(128)).for_each(|_| wire.extend([1, b'a'])),
+        1 => (0..dice.below(5)).for_each(|_| {
+            let label = vec![b'l'; 1 + dice.below(63) as usize];
+            wire.extend([&[label.len() as u8], &label[..]].concat());
+        }),
+        _ => {
+            let below: Vec<&str> = (0..dice.below(4)).map(|_| dice.pick(&LABELS)).collect();
+            wire.extend(self::wire(&below.join(".")));
+            wire.pop();
+        }
+    }
+    if !dice.one_in(8) {
+        wire.extend(self::wire(dice.pick(&SUFFIXES)));
+    } else {
+        wire.push(0);
+    }
+    if dice.one_in(3) {
+        wire.iter_mut()
+            .filter(|b| dice.one_in(2) && b.is_ascii_lowercase())
+            .for_each(|b| b.make_ascii_uppercase());
+    }
+    wire
+}
+
+fn message(dice: &mut Dice) -> Vec<u8> {
+    let mut message =
+        vec![dice.word() as u8, dice.word() as u8, dice.pick(&[0, 0, 0, 1, 1, 1, 1, 0x80, 0x28]), 0x10];
+    let has_opt = dice.one_in(2);
+    message.extend([0, 1, 0, 0, 0, 0, 0, u8::from(has_opt)]);
+    message.extend(name(dice));
+    message.extend([0, dice.pick(&[1, 1, 1, 1, 28, 28, 255, 252, 0]), 0, 1]);
+    if has_opt {
+        let options: Vec<u8> = match dice.below(8) {
+            0 => [&[0, 10, 0, 8][..], &[7; 8]].concat(),
+            1 => [&[0, 12, 0, 40][..], &[0; 40]].concat(),
+            2 => [0, 3, 0, 0].repeat(dice.below(10) as usize),
+            _ => Vec::new(),
+        };
+        message.extend([0, 0, 41, 0x10, 0, 0, 0, dice.pick(&[0, 0x80]), 0]);
+        message.extend((options.len() as u16).to_be_bytes());
+        message.extend(options);
+    }
+    match dice.below(12) {
+        0 => message.truncate(dice.below(message.len() as u64 + 1) as usize),
+        1 => message.extend([0; 3]),
+        2 => {
+            let at = dice.below(message.len() as u64) as usize;
+            message[at] = dice.word() as u8;
+        }
+        // A pointer in the question.
+        3 => message[12] = 0xC0,
+        _ => {}
+    }
+    message
+}
+
+fn frame(dice: &mut Dice) -> Vec<u8> {
+    let is_v4 = dice.one_in(2);
+    let source: IpAddr = match is_v4 {
+        true => [198, dice.pick(&[18, 20, 22, 18]), dice.below(3) as u8, dice.below(9) as u8].into(),
+        false => [0x2001, 0xdb8, dice.below(3) as u16, 0, 0, 0, 0, 9].into(),
+    };
+    let mut forged = Forged::udp(source, SERVERS[usize::from(!is_v4)].parse().expect("an address"));
+    forged.tags = vec![7; dice.pick(&[0, 0, 0, 1, 1, 2])];
+    forged.ports = (1_024 + dice.below(4) as u16, if dice.one_in(20) { 5_353 } else { PORT });
+    forged.payload = message(dice);
+    let mut frame = forged.frame();
+    match dice.below(10) {
+        0 => frame.truncate(14 + dice.below(frame.len() as u64 - 14) as usize),
+        1 => {
+            let bit = dice.below(frame.len() as u64 * 8) as usize;
+            frame[bit / 8] ^= 1 << (bit % 8);
+        }
+        2 => frame.resize(frame.len() + 9, 0),
+        _ => {}
+    }
+    frame
+}
+
+pub fn listeners() -> Vec<DnsListener> {
+    let listener =
+        |address: &str| DnsListener { address: address.parse().expect("an address"), port: PORT, front: 0 };
+    SERVERS.map(listener).to_vec()
+}
+
+/// The filter and its tables, listening.
+fn loaded() -> Option<(XdpFilter, DnsAnswers)> {
+    drop(crate::loaded()?);
+    let mut filter = XdpFilter::load_with_dns(64, [7; 2]).expect("the kernel takes it");
+    let mut answers = filter.take_dns().expect("tables");
+    answers.listen(&listeners()).expect("listeners");
+    Some((filter, answers))
+}
+
+#[test]
+fn questions_are_taken_and_answered_as_by_the_model() {
+    let Some((mut filter, _answers)) = loaded() else { return };
+    let (rounds, frames) = (from_env("SEAWALL_ROUNDS", ROUNDS), from_env("SEAWALL_FRAMES", FRAMES));
+    let (mut answered, mut dropped) = (0_u64, 0_u64);
+    for round in 0..rounds {
+        let mut dice = Dice::new(round ^ 0xD15);
+        let now = Moment::now();
+        let mut rules = rules(&mut dice, now);
+        rules.extend(crate::random::rules(&mut dice, now.wall.plus_ns(3_600 * SECOND_NS), false));
+        let protected = ["198.20.1.0/24".parse().expect("a prefix")];
+        filter.protect(&protected).expect("protected prefixes");
+        filter.apply(&rules, now).expect("rules");
+        let mut model = Model::new(rules, protected.to_vec());
+        model.listeners = listeners();
+        for number in 0..frames {
+            let frame = frame(&mut dice);
+            if frame.len() < 14 {
+                continue;
+            }
+            let outcome = filter.outcome(&frame).expect("a run");
+            let wanted = model.outcome(&frame, now.wall);
+            assert_eq!(outcome, wanted, "round {round}, frame {number}: {frame:02x?}\n{:#?}", model.rules);
+            match outcome {
+                Outcome::Reply(sent) => {
+                    answered += 1;
+                    assert!(sent.len() <= frame.len(), "no longer than what came in");
+                }
+                Outcome::Drop => dropped += 1,
+                Outcome::Pass => {}
+            }
+        }
+    }
+    eprintln!("{} frames, {answered} answered, {dropped} dropped, all as the model says", rounds * frames);
+    assert!(answered * 100 > rounds * frames && dropped * 100 > rounds * frames, "all outcomes are met");
+}
+
+/// The rule for a zone of so many names, `n0` and on, and their parent.
+fn zone(names: u32, now: Moment) -> Rule {
+    let mut known = KnownNames { seed: 7, names: Vec::new() };
+    for n in 0..names {
+        add(&mut known, "example.org", &[&format!("n{n}")], false);
+    }
+    let names = Names {
+        front: 0,
+        asked_at: (SERVERS[0].parse::<IpAddr>().expect("an address"), PORT).into(),
+        suffix: wire("example.org").into(),
+        known: Arc::new(known),
+        said: Said::NoSuchName,
+        is_signed: false,
+        answers_per_s: 1e9,
+    };
+    Rule {
+        measure: "names".to_owned(),
+        words: String::new(),
+        kind: Kind::Names(names),
+        expires: now.wall.plus_ns(3_600 * SECOND_NS),
+        share: WHOLE_SHARE,
+        enforce: true,
+    }
+}
+
+fn asked(name: &str) -> Vec<u8> {
+    let mut forged = Forged::udp([198, 51, 100, 7].into(), SERVERS[0].parse().expect("an address"));
+    forged.ports = (40_000, PORT);
+    forged.payload = [&[0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &wire(name), &[0, 1, 0, 1]].concat();
+    forged.frame()
+}
+
+#[test]
+fn no_name_of_a_zone_is_taken_however_full_the_set_is() {
+    let Some((mut filter, _answers)) = loaded() else { return };
+    let (now, room) = (Moment::now(), filter.names_room() as u32);
+    for count in [3_000, room] {
+        filter.apply(&[zone(count, now)], now).expect("rules");
+        let mut outcome = |name: String| filter.outcome(&asked(&name)).expect("a run");
+        for n in (0..count).step_by((count / 3_000) as usize) {
+            assert_eq!(outcome(format!("n{n}.example.org")), Outcome::Pass, "{n} of {count}");
+        }
+        let made_up = (0..1_000).map(|n| outcome(format!("m{n}.example.org")));
+        let taken = made_up.filter(|o| matches!(o, Outcome::Reply(_))).count();
+        assert!(taken > 950, "{taken} of 1000 with {count} names");
+    }
+    assert!(filter.apply(&[zone(room + 1, now)], now).is_err(), "too many");
+    assert_eq!(
+        filter.outcome(&asked("n1.example.org")).expect("a run"),
+        Outcome::Pass,
+        "the former rules stay"
+    );
+}
+
+#[test]
+fn rules_about_names_end_and_only_observe_where_they_are_told_to() {
+    let Some((mut filter, _answers)) = loaded() else { return };
+    let now = Moment::now();
+    let is_taken = |filter: &mut XdpFilter, rule: &Rule| {
+        filter.apply(std::slice::from_ref(rule), now).expect("a rule");
+        filter.outcome(&asked("made-up.example.org")).expect("a run") != Outcome::Pass
+    };
+    let rule = zone(9, now);
+    assert!(is_taken(&mut filter, &rule));
+    let would_drop = filter.totals(false).expect("totals").would_drop;
+    assert!(!is_taken(&mut filter, &Rule { enforce: false, ..rule.clone() }));
+    assert_eq!(filter.totals(false).expect("totals").would_drop, would_drop + 1);
+    assert!(!is_taken(&mut filter, &Rule { expires: now.wall, ..rule.clone() }));
+    assert!(is_taken(&mut filter, &rule));
+    assert!(filter.audit().expect("an audit").is_empty(), "what is in force is what was written");
+    filter.apply(&[], now).expect("nothing");
+    assert_eq!(filter.outcome(&asked("made-up.example.org")).expect("a run"), Outcome::Pass);
+}

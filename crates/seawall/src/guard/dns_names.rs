@@ -1,0 +1,205 @@
+//! Made-up names held back by the kernel: while somebody floods a front of name servers with names of a
+//! zone that the front knows, the kernel filter says what the front would say of those that do not
+//! exist.
+//!
+//! Only a zone that is known whole is handed over, and a changed one at once: a name that exists always
+//! comes to the front, whether anybody has asked for it before or not. What the kernel answered is
+//! counted by sample as if the front had, so that the flood is seen to last as long as it does. At
+//! first a quarter of the flows is answered; all are once the interface has shown that it sends what
+//! XDP answers.
+
+use super::dns::DnsControl;
+use super::local;
+use super::packets::Packets;
+use seawall_dns_edge::message::{flag, name};
+use seawall_dns_edge::sense::{Seen, SeenAnswer};
+use seawall_kernel::{Kind, KnownNames, Moment, NameSample, Names, Rule, Said, WHOLE_SHARE};
+use seawall_model::Timestamp;
+use seawall_model::policy::{Mode, Policy};
+use seawall_model::time::SECOND_NS;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+/// Answers a second to one network (a /24, or a /48).
+const ANSWERS_PER_S: f64 = 2_000.0;
+/// A rule holds for so long, and is renewed after so long.
+const HOLD_NS: i64 = 60 * SECOND_NS;
+const RENEW_NS: u64 = 20 * SECOND_NS as u64;
+/// Samples that are read at once.
+const MOST_SAMPLES: usize = 20_000;
+/// The share at first, and the answers after which the interface has shown that it sends them: more
+/// than fit into the queue of a virtual interface whose other end takes nothing.
+const TRIAL_SHARE: u16 = WHOLE_SHARE / 4;
+const TRIAL_ANSWERS: u64 = 400;
+
+/// What is held back, for all fronts.
+#[derive(Default)]
+pub struct HeldNames {
+    held: Vec<Held>,
+    renewed_ns: u64,
+    answered: u64,
+    /// The interface's counter of frames that were not sent.
+    drops: Option<u64>,
+    is_proven: bool,
+    /// Nothing is handed over any more, by the interface's fault.
+    is_over: bool,
+    /// What was said last, so that it is said once.
+    told: Option<String>,
+}
+
+/// One zone that was handed over.
+#[derive(Clone, Debug, PartialEq)]
+struct Held {
+    front: usize,
+    /// The flooded one, in wire form.
+    zone: Box<[u8]>,
+    generation: u64,
+    enforce: bool,
+    share: u16,
+}
+
+impl HeldNames {
+    /// Called every tick, with the fronts always in the same order. Returns what the operator should
+    /// know.
+    pub fn tick(&mut self, fronts: &[DnsControl], packets: &mut Packets, now: Moment) -> Option<String> {
+        self.account(fronts, packets, now);
+        if self.loses(packets) {
+            self.is_over = true;
+            self.held.clear();
+            // If this fails as well, what is there ends with its time.
+            let _ = packets.hold_names(Vec::new(), &Policy::default());
+            return Some(
+                "made-up names are left to the front: the interface does not send what XDP answers"
+                    .to_owned(),
+            );
+        }
+        let share = if self.is_proven { WHOLE_SHARE } else { TRIAL_SHARE };
+        let wanted: Vec<Held> =
+            (0..).zip(fronts).filter_map(|(at, front)| wanted(at, front, share)).collect();
+        let is_due = !wanted.is_empty() && now.monotonic_ns >= self.renewed_ns + RENEW_NS;
+        if self.is_over || (wanted == self.held && !is_due) {
+            return None;
+        }
+        self.renewed_ns = now.monotonic_ns;
+        self.hand_over(wanted, fronts, packets, now)
+    }
+
+    /// Puts rules in force for what is wanted, as far as they can be.
+    fn hand_over(
+        &mut self,
+        wanted: Vec<Held>,
+        fronts: &[DnsControl],
+        packets: &mut Packets,
+        now: Moment,
+    ) -> Option<String> {
+        let room = packets.names_room();
+        let mut rules = Vec::new();
+        let mut said = Vec::new();
+        for held in &wanted {
+            let text = name::text(&held.zone);
+            match rule(held, &fronts[held.front], room, now.wall) {
+                Some(rule) => {
+                    said.push(format!("the kernel answers for made-up names of {text}"));
+                    rules.push(rule);
+                }
+                None => said.push(format!(
+                    "made-up names of {text} are left to the front: its zone is not known, has more than {room} names, \
+                     or a wildcard that answers for all"
+                )),
+            }
+        }
+        let policy = fronts.first().map_or_else(Policy::default, |front| front.policy().clone());
+        match packets.hold_names(rules, &policy) {
+            Ok(()) => self.held = wanted,
+            Err(why) => said = vec![format!("made-up names are left to the front: {why}")],
+        }
+        let said = (!said.is_empty()).then(|| said.join("; "));
+        let is_new = said != self.told;
+        self.told.clone_from(&said);
+        said.filter(|_| is_new)
+    }
+
+    /// Counts what the kernel took since the last call as if the fronts had.
+    fn account(&mut self, fronts: &[DnsControl], packets: &mut Packets, now: Moment) {
+        for _ in 0..MOST_SAMPLES {
+            let Some(sample) = packets.next_name_sample() else { break };
+            let Some(front) = fronts.get(usize::from(sample.front)) else { continue };
+            front.edge().saw_held(&seen(&sample, now));
+        }
+    }
+
+    /// Whether the interface dropped about as much as the kernel answered.
+    fn loses(&mut self, packets: &Packets) -> bool {
+        if self.held.is_empty() {
+            self.drops = None;
+            return false;
+        }
+        let answered = packets.names_answered();
+        let answers = answered.saturating_sub(std::mem::replace(&mut self.answered, answered));
+        let drops = local::send_drops(packets.interface());
+        let lost = self.drops.zip(drops).map_or(0, |(before, after)| after.saturating_sub(before));
+        let was_counted = std::mem::replace(&mut self.drops, drops).is_some();
+        self.is_proven |= answered >= TRIAL_ANSWERS;
+        was_counted && answers >= 4 && lost * 2 >= answers
+    }
+}
+
+/// What a front wants to hand over.
+fn wanted(at: usize, front: &DnsControl, share: u16) -> Option<Held> {
+    let zone = name::parse(front.flooded_zone()?)?;
+    Some(Held {
+        front: at,
+        zone,
+        generation: front.edge().zones_generation(),
+        enforce: front.policy().mode == Mode::Enforce,
+        share,
+    })
+}
+
+/// The rule for a zone, if it is known to its front.
+fn rule(held: &Held, front: &DnsControl, room: usize, now: Timestamp) -> Option<Rule> {
+    let zone = front.edge().known_zone(&held.zone, room)?;
+    let asked_at = front.edge().addresses().first().map(|address| asked_at(*address))?;
+    let text = name::text(&zone.apex);
+    Some(Rule {
+        measure: format!("names-{}", held.front),
+        words: format!("no such name below {text}, asked at front {}", held.front),
+        kind: Kind::Names(Names {
+            front: u8::try_from(held.front).ok()?,
+            asked_at,
+            suffix: zone.apex,
+            known: Arc::new(KnownNames { seed: zone.seed, names: zone.names }),
+            said: Said::NoSuchName,
+            is_signed: zone.is_signed,
+            answers_per_s: ANSWERS_PER_S,
+        }),
+        expires: now.plus_ns(HOLD_NS),
+        share: held.share,
+        enforce: held.enforce,
+    })
+}
+
+/// An address that a listener answers at.
+fn asked_at(listener: SocketAddr) -> SocketAddr {
+    let is_local = |ip: &IpAddr| ip.is_ipv4() || listener.is_ipv6();
+    let any = match listener.ip() {
+        ip if !ip.is_unspecified() => return SocketAddr::new(ip.to_canonical(), listener.port()),
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(local::addresses().into_iter().find(is_local).unwrap_or(any), listener.port())
+}
+
+fn seen(sample: &NameSample, now: Moment) -> Seen<'_> {
+    let age_ns = now.monotonic_ns.saturating_sub(sample.monotonic_ns);
+    Seen {
+        time: now.wall.plus_ns(-i64::try_from(age_ns).unwrap_or(0)),
+        client: sample.client,
+        times: sample.one_in,
+        query_bytes: sample.query_bytes,
+        name: &sample.name,
+        kind: sample.kind,
+        recursion_desired: sample.asked_flags & flag::RECURSION_DESIRED != 0,
+        answer: sample.answer_bytes.map(|bytes| SeenAnswer { bytes, flags: sample.flags, records: 0 }),
+    }
+}
