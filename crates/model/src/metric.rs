@@ -142,7 +142,7 @@ metrics! {
     GuesserCount Who Count "guesser-count" "clients that only try to log in";
     SeekerCount Who Count "seeker-count" "clients that ask for ever other things that are not there";
     ProberCount Who Count "prober-count" "clients that probe for what is not there";
-    WalkerCount Who Count "walker-count" "clients that walk items in order";
+    WalkerCount Who Count "walker-count" "clients that take item after item of a range of numbers";
     OwnLoadShare Who Share "own-load-share" "requests that declared tools send from private addresses";
     // HTTP: what
     EventShare What Share "event-share" "requests of declared services that only write, and whose writing is taken";
@@ -196,7 +196,7 @@ metrics! {
     ProberShare What Share "prober-share" "requests of clients that probe for what is not there";
     GuesserShare What Share "guesser-share" "requests of clients that only try to log in";
     InvalidVersionShare What Share "invalid-version-share" "requests with an HTTP version that does not exist";
-    SequentialWalkShare What Share "sequential-walk-share" "clients that walk items in order";
+    SequentialWalkShare What Share "sequential-walk-share" "clients that take item after item of a range of numbers";
     InvalidRequestShare What Share "invalid-request-share" "requests that are no valid HTTP";
     ClientErrorShare What Share "client-error-share" "answers 4xx";
     MovedShare What Share "moved-share" "answers that send the client elsewhere (301, 302, 303, 307, 308)";

@@ -10,7 +10,12 @@ pub(crate) struct Mixture {
     pub(crate) normal: f64,
     /// Share of the disturbed sample that is normal traffic; 0 where no normal sample tells what
     /// to take away.
-    pub(crate) normal_share: f64,
+    normal_share: f64,
+    /// Share of the disturbed sample that all of the normal sample would be: more than the above where what
+    /// cannot be the attack was taken out of the one and not of the other.
+    normal_weight: f64,
+    /// Upper end of the share of the normal sample that can be as the attack is.
+    possible_high: f64,
 }
 
 /// Mostly normal samples leave too little attack to measure; the correction divides by what is
@@ -20,11 +25,29 @@ const MAX_NORMAL_SHARE: f64 = 0.95;
 impl Mixture {
     pub(crate) fn new(unwanted: usize, normal: usize, normal_share: f64) -> Self {
         let known = if normal == 0 || !normal_share.is_finite() { 0.0 } else { normal_share };
+        let normal_share = known.clamp(0.0, MAX_NORMAL_SHARE);
         Self {
             unwanted: unwanted as f64,
             normal: normal as f64,
-            normal_share: known.clamp(0.0, MAX_NORMAL_SHARE),
+            normal_share,
+            normal_weight: normal_share,
+            possible_high: 1.0,
         }
+    }
+
+    /// The same where so many of the disturbed sample are left, and so many of the normal one would be.
+    pub(crate) fn left(self, unwanted: usize, normal: usize) -> Self {
+        let unwanted = unwanted as f64;
+        let normal_weight = self.normal_weight * self.unwanted / unwanted.max(1.0);
+        let normal_share = (normal_weight * normal as f64 / self.normal.max(1.0)).min(MAX_NORMAL_SHARE);
+        let (_, possible_high) = wilson_interval(normal as f64, self.normal);
+        Self { unwanted, normal_share, normal_weight, possible_high, ..self }
+    }
+
+    /// Share of the disturbed sample that normal traffic may have of what at most such a share of it is: not
+    /// more than all of it that was not taken out.
+    pub(crate) fn by_chance(&self, share_high: f64) -> f64 {
+        (self.normal_weight * share_high.min(self.possible_high)).min(1.0)
     }
 
     pub(crate) fn has_normal(&self) -> bool {
@@ -57,7 +80,7 @@ impl Mixture {
     }
 
     fn corrected(&self, disturbed: f64, normal: f64) -> f64 {
-        ((disturbed - self.normal_share * normal) / (1.0 - self.normal_share)).clamp(0.0, 1.0)
+        ((disturbed - self.normal_weight * normal) / (1.0 - self.normal_share)).clamp(0.0, 1.0)
     }
 }
 
@@ -79,6 +102,17 @@ mod tests {
         assert_eq!(half.attack(100, 900), 0.0);
         let e = half.attack_estimate(400, 0);
         assert!(e.low < 0.8 && e.share > 0.79 && e.high > 0.8);
+    }
+
+    /// Broke: of two kinds of reflected answers, half each, one was told to be all of the attack, since packets that
+    /// were taken out as nobody's attack had been counted as what was left of normal traffic.
+    #[test]
+    fn what_was_taken_out_of_a_sample_is_no_part_of_what_is_left() {
+        let left = Mixture::new(1_000, 1_000, 0.5).left(500, 0);
+        assert!((left.attack(250, 0) - 0.5).abs() < 1e-9);
+        let half_left = Mixture::new(1_000, 1_000, 0.5).left(750, 500);
+        assert!((half_left.attack(500, 0) - 1.0).abs() < 1e-9);
+        assert!((half_left.attack(750, 500) - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::prior::prior_share;
 use crate::sample::Sample;
 use crate::unwanted::{Wanted, servers};
 use seawall_model::math::{sqrt, wilson_interval};
+use seawall_model::observation::Fragment;
 use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
 use seawall_model::{Cause, Prefix};
 use std::collections::BTreeMap;
@@ -102,14 +103,16 @@ const COMMON: f64 = 0.99;
 /// The signatures of the unwanted traffic, best first. Empty: nothing narrow sets it apart.
 #[must_use]
 pub fn mine(contrast: &Contrast<'_>, limits: &Limits) -> Vec<Signature> {
-    let wanted = Wanted::of(contrast.unwanted.first(limits.max_records), contrast.cause);
-    let unwanted = wanted.sample();
+    let all = contrast.unwanted.first(limits.max_records);
     let normal = contrast.normal.first(limits.max_records);
-    let normal = if normal.layer() == unwanted.layer() { normal } else { normal.first(0) };
+    let normal = if normal.layer() == all.layer() { normal } else { normal.first(0) };
+    let wanted = Wanted::of(all, normal, contrast.cause);
+    let unwanted = wanted.sample();
     if unwanted.len() < MIN_HITS as usize {
         return Vec::new();
     }
-    let mixture = Mixture::new(unwanted.len(), normal.len(), contrast.normal_share);
+    let mixture =
+        Mixture::new(all.len(), normal.len(), contrast.normal_share).left(unwanted.len(), wanted.normal_left);
     let pool = candidates(Source {
         unwanted,
         normal,
@@ -190,8 +193,8 @@ impl Search<'_> {
                 break;
             }
             found.push(self.signature(&best, added, unwanted));
-            let left = self.mixture.attack(rest.unwanted.count(), rest.normal.count());
-            if left <= 1.0 - self.limits.target_cover {
+            let covered: f64 = found.iter().map(|s: &Signature| s.attack.share).sum();
+            if covered >= self.limits.target_cover {
                 break;
             }
         }
@@ -284,26 +287,37 @@ impl Search<'_> {
         let (_, normal_high) = wilson_interval(f64::from(normal_hits), self.mixture.normal);
         let clients_high = self.clients.estimate(&c.normal).map_or(0.0, |e| e.high);
         let by_clients = self.clients.busiest(self.senders.hit(&c.unwanted), clients_high);
-        let by_chance = self.mixture.normal_share * normal_high.max(by_clients);
+        let by_chance = self.mixture.by_chance(normal_high.max(by_clients));
         let spread = sqrt(by_chance * (1.0 - by_chance) / self.mixture.unwanted);
         let observed = f64::from(hits) / self.mixture.unwanted;
         let exceeds_chance = observed >= by_chance + CHANCE_SPREADS * spread;
         exceeds_chance && self.mixture.attack(hits, normal_hits) >= self.limits.min_attack_share
     }
 
-    /// Whether a signature of requests that no cache can answer leaves alone those that one can: the path
-    /// alone is that of a page which people ask for too.
-    fn names_what_busts(&self, c: &Conjunction) -> bool {
-        self.cause != Cause::CacheBusting
-            || c.members.iter().any(|m| match &self.pool[*m].test {
+    /// Whether it says what the cause is named for. A signature of requests that no cache can answer leaves
+    /// alone those that one can: the path alone is that of a page which people ask for too. One of what is
+    /// reflected names the service that reflects it: a protocol, a length or a port of the victim's is that
+    /// of the next call as well, and of two services each has a rule of its own.
+    fn names_the_cause(&self, c: &Conjunction) -> bool {
+        let telling: fn(&Test) -> bool = match self.cause {
+            Cause::CacheBusting => |test| match test {
                 Test::QueryShape(shape) => !shape.is_empty(),
                 Test::Path(_) | Test::Method(_) | Test::HttpVersion(_) | Test::Host(_) => false,
                 _ => true,
-            })
+            },
+            Cause::Amplification => |test| match test {
+                Test::SourcePort { low, high } => low == high,
+                Test::Fragment(fragment) => *fragment != Fragment::Whole,
+                Test::PayloadPrefix(_) => true,
+                _ => false,
+            },
+            _ => return true,
+        };
+        c.members.iter().any(|m| telling(&self.pool[*m].test))
     }
 
     fn is_narrow(&self, c: &Conjunction) -> bool {
-        if !self.names_what_busts(c) {
+        if !self.names_the_cause(c) {
             return false;
         }
         let prior = self.prior_of(&c.members);

@@ -18,29 +18,36 @@ const VICTIM_SENDERS: usize = 4;
 const ASKERS: usize = 4;
 
 /// The disturbed sample without what cannot be the attack.
-pub(crate) enum Wanted<'a> {
-    Borrowed(Sample<'a>),
-    Packets(Vec<PacketRecord>),
+pub(crate) struct Wanted<'a> {
+    all: Sample<'a>,
+    /// The packets that are left; `None`: all.
+    kept: Option<Vec<PacketRecord>>,
+    /// How many of the normal sample would be left.
+    pub(crate) normal_left: usize,
 }
 
 impl<'a> Wanted<'a> {
-    pub(crate) fn of(sample: Sample<'a>, cause: Cause) -> Self {
-        let Sample::Packets(packets) = sample else { return Self::Borrowed(sample) };
-        let possible = || packets.iter().filter(|p| can_belong(p, cause));
-        let victims = victims(possible());
+    pub(crate) fn of(all: Sample<'a>, normal: Sample<'_>, cause: Cause) -> Self {
+        let Sample::Packets(packets) = all else {
+            return Self { all, kept: None, normal_left: normal.len() };
+        };
+        let victims = victims(packets.iter().filter(|p| can_belong(p, cause)));
         let asked = asked(packets);
-        let kept: Vec<PacketRecord> = possible()
-            .filter(|p| !victims.contains(&p.source) && !asked.contains(&end(p.source, p.source_port, p)))
-            .cloned()
-            .collect();
-        if kept.len() == packets.len() { Self::Borrowed(sample) } else { Self::Packets(kept) }
+        let belongs = |p: &&PacketRecord| {
+            can_belong(p, cause)
+                && !victims.contains(&p.source)
+                && !asked.contains(&end(p.source, p.source_port, p))
+        };
+        let kept: Vec<PacketRecord> = packets.iter().filter(belongs).cloned().collect();
+        let normal_left = match normal {
+            Sample::Packets(normal) => normal.iter().filter(belongs).count(),
+            other => other.len(),
+        };
+        Self { all, kept: (kept.len() < packets.len()).then_some(kept), normal_left }
     }
 
     pub(crate) fn sample(&self) -> Sample<'_> {
-        match self {
-            Self::Borrowed(sample) => *sample,
-            Self::Packets(packets) => Sample::Packets(packets),
-        }
+        self.kept.as_ref().map_or(self.all, |kept| Sample::Packets(kept))
     }
 }
 
@@ -145,7 +152,7 @@ mod tests {
     }
 
     fn left(packets: &[PacketRecord], cause: Cause) -> Vec<IpAddr> {
-        let wanted = Wanted::of(Sample::Packets(packets), cause);
+        let wanted = Wanted::of(Sample::Packets(packets), Sample::Packets(&[]), cause);
         let Sample::Packets(kept) = wanted.sample() else { return Vec::new() };
         kept.iter().map(|p| p.source).collect()
     }

@@ -243,6 +243,41 @@ fn reflected_ntp_is_told_by_port_and_length() {
     }
 }
 
+/// An answer of an open SNMP agent to a forged bulk request.
+fn bulk_answer(random: &mut Random) -> PacketRecord {
+    let mut p = population::monlist(random);
+    p.source_port = 161;
+    p.length_bytes = 300 + random.below(1_100) as u32;
+    p.payload_prefix = ([0x30, 0x82, 5, 0x3A, 2, 1, 1, 4, 6, 0x70, 0x75, 0x62, 0x6C, 0x69, 0x63, 0xA2], 16);
+    p
+}
+
+/// Broke: of two services that reflect at once one had no rule, and the other was told to be all of it; and
+/// then both had one rule together, by their protocol alone, which the next call would have met too.
+#[test]
+fn two_services_that_reflect_at_once_have_a_rule_each() {
+    let mut random = Random::new(11);
+    let during: Vec<_> = (0..RECORDS)
+        .map(|i| match i % 4 {
+            0 => population::monlist(&mut random),
+            1 => bulk_answer(&mut random),
+            _ => population::session_packet(&mut random),
+        })
+        .collect();
+    let normal: Vec<_> = (0..RECORDS).map(|_| population::session_packet(&mut random)).collect();
+    for (normal, normal_share) in [(normal.as_slice(), 0.5), (&[], 0.0)] {
+        let c =
+            contrast(Sample::Packets(&during), Sample::Packets(normal), normal_share, Cause::Amplification);
+        let found = mine(&c, &Limits::default());
+        assert_eq!(found.len(), 2, "{found:#?}");
+        for port in [123, 161] {
+            let names = |s: &&Signature| s.tests.contains(&Test::SourcePort { low: port, high: port });
+            let share = found.iter().find(names).map_or(0.0, |s| s.attack.share);
+            assert!((share - 0.5).abs() < 0.03, "{port} {found:#?}");
+        }
+    }
+}
+
 #[test]
 fn few_heavy_sources_of_requests_are_named() {
     let mut random = Random::new(8);

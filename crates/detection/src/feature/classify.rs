@@ -158,12 +158,6 @@ pub fn ends_in_random(path: &[u8]) -> bool {
     std::str::from_utf8(last).is_ok_and(text::is_random_word)
 }
 
-/// Whether a query names the campaign by which its reader came (an advertisement, a letter).
-#[must_use]
-pub fn is_campaign(query: &[u8]) -> bool {
-    query.split(|&b| b == b'&').take(8).any(text::is_tracking)
-}
-
 /// Whether a path is one that programs fetch from time to time to learn what is new.
 #[must_use]
 pub fn is_feed(path: &[u8]) -> bool {

@@ -37,8 +37,11 @@ fn is_service_error(r: &Request<'_>) -> bool {
     (500..600).contains(&r.status) && r.status != 505 && !refused
 }
 
+/// Whether the client is to blame. Who asks what there is of a thing, before it is stored, is answered that
+/// there is none.
 fn is_client_error(r: &Request<'_>) -> bool {
-    (400..600).contains(&r.status) && !is_service_error(r)
+    let is_answered = r.method == Method::Propfind && r.status == 404;
+    (400..600).contains(&r.status) && !is_service_error(r) && !is_answered
 }
 
 /// A request takes this long to be found wrong only if its end was waited for.

@@ -5,6 +5,7 @@ pub mod classify;
 mod codec;
 pub mod dns;
 pub mod http;
+mod link;
 pub mod net;
 pub mod service;
 

@@ -335,11 +335,7 @@ impl NetWindow {
             return;
         }
         self.volumes.udp_one_way.add(weight, bytes);
-        if let Some(index) = service::index_of(p.source_port)
-            && !service::is_stream(p.source_port, p.payload)
-            && !service::is_question(p.source_port, p.payload)
-            && !service::is_no_answer(p.source_port, p.payload)
-        {
+        if let Some(index) = service::answering(p.source_port, p.payload) {
             if self.reflected.is_empty() {
                 self.reflected = vec![Volume::default(); service::SERVICES.len()];
             }

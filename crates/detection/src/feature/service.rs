@@ -19,8 +19,8 @@ macro_rules! services {
 services! {
     17 "qotd" 19 "chargen" 53 "dns" 69 "tftp" 111 "portmap" 123 "ntp" 137 "netbios" 161 "snmp" 177 "xdmcp"
     389 "cldap" 427 "slp" 443 "quic" 500 "ike" 520 "rip" 623 "ipmi" 1194 "openvpn" 1434 "mssql" 1604 "citrix" 1701 "l2tp"
-    1900 "ssdp" 2362 "digiman" 3283 "ard" 3389 "rdp" 3478 "stun" 3702 "wsd" 4500 "ike" 5060 "sip" 5093 "sentinel"
-    5351 "nat-pmp" 5353 "mdns" 5683 "coap" 6881 "bittorrent" 7001 "afs" 8088 "mitel" 10001 "ubiquiti"
+    1900 "ssdp" 2362 "digiman" 3283 "ard" 3389 "rdp" 3391 "dtls" 3478 "stun" 3702 "wsd" 4433 "dtls" 4500 "ike" 5060 "sip" 5093 "sentinel"
+    5351 "nat-pmp" 5353 "mdns" 5683 "coap" 5684 "dtls" 6881 "bittorrent" 7001 "afs" 8088 "mitel" 10001 "ubiquiti"
     10074 "tp240" 11211 "memcached" 17185 "vxworks" 20811 "vse" 26000 "quake" 27015 "source-engine"
     27960 "quake" 30120 "fivem" 30718 "lantronix" 32410 "plex" 32414 "plex" 33848 "jenkins" 37020 "sadp"
     37810 "dhdiscover" 41794 "crestron" 47808 "bacnet"
@@ -34,6 +34,28 @@ pub const QUIC_PORT: u16 = 443;
 #[must_use]
 pub fn index_of(port: u16) -> Option<usize> {
     SERVICES.binary_search_by_key(&port, |s| s.port).ok()
+}
+
+/// Index of the service that a datagram from a port is an answer of, if one is known to amplify: at the port of
+/// QUIC, DTLS answers as well.
+#[inline]
+#[must_use]
+pub fn answering(port: u16, payload: &[u8]) -> Option<usize> {
+    let port = if port == QUIC_PORT && begins_dtls(payload) { DTLS_PORT } else { port };
+    let answers =
+        |_: &usize| !is_stream(port, payload) && !is_question(port, payload) && !is_no_answer(port, payload);
+    index_of(port).filter(answers)
+}
+
+/// A UDP port of DTLS, which has several and none of its own.
+const DTLS_PORT: u16 = 4433;
+
+/// Whether a datagram is what a DTLS server answers a stranger with, before anything is encrypted: a record of
+/// the handshake in the first epoch that asks for a cookie, or says hello (RFC 6347 sections 4.1 and 4.3.2).
+fn begins_dtls(payload: &[u8]) -> bool {
+    const KIND: usize = 13;
+    let is_first = matches!(payload, [22, 0xfe, 0xfd | 0xff, 0, 0, ..]);
+    is_first && payload.get(KIND).is_none_or(|kind| matches!(kind, 2 | 3 | 11 | 14))
 }
 
 /// Whether a port is a service's: system ports (RFC 6335) and services known to amplify.
@@ -80,6 +102,7 @@ pub fn is_stream(port: u16, payload: &[u8]) -> bool {
         // RFC 7983: first bytes of DTLS, channels of TURN, and RTP; those of STUN are 0 to 3.
         (3478, [head, ..]) => *head >= 20,
         (443, bytes) => !begins_quic(bytes),
+        (3391 | 4433 | 5684, bytes) => !begins_dtls(bytes),
         // Servers of these games answer to strangers under a header of ones.
         (27015 | 27960 | 30120, [a, 255, 255, 255, ..]) => *a < 254,
         (27015 | 27960 | 30120, bytes) => bytes.len() >= 4,
@@ -268,6 +291,12 @@ mod tests {
         assert!(!is_stream(443, &[0xc3, 0, 0, 0, 1, 8]), "QUIC begins");
         assert!(is_stream(443, &[0x43, 0, 0, 0, 1, 8]), "QUIC goes on");
         assert!(is_stream(443, &[0xc3, 7, 7, 7, 7, 8]), "filler");
+        let asks_for_cookie = [22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 3];
+        let goes_on = [23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 47, 3];
+        let name = |port, payload: &[u8]| answering(port, payload).map(|at| SERVICES[at].name);
+        // Broke: what DTLS servers reflect was a flood of nobody's, and no rule named them.
+        assert_eq!((name(443, &asks_for_cookie), name(3391, &asks_for_cookie)), (Some("dtls"), Some("dtls")));
+        assert_eq!((name(443, &goes_on), name(4433, &goes_on)), (None, None));
         assert!(is_small_answer(53, &[7, 7, 0x81, 0x80], 107));
         assert!(!is_small_answer(53, &[7, 7, 0x81, 0x80], 3_000));
         assert!(!is_small_answer(53, &[7, 7, 0x01, 0x00], 70));

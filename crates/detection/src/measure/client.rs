@@ -128,7 +128,38 @@ pub(super) fn gets_in(p: &ClientProfile) -> bool {
     let goes_on =
         behind + 1 >= p.logins && behind > 0 && (p.client_errors + p.server_errors) * 10 <= p.no_assets();
     let is_always = |answered: u32| answered * 10 >= p.logins * 9;
-    p.logins > 0 && !p.hostile_tool && (is_always(p.tokens) || (is_always(p.let_in) && goes_on))
+    let gets_in = is_always(p.tokens) || (is_always(p.let_in) && goes_on) || waits_for_token(p);
+    p.logins > 0 && !p.hostile_tool && gets_in
+}
+
+/// Asks at rest whether it has been let in yet, and is in the end: a device without a keyboard, whose owner
+/// enters its code elsewhere.
+fn waits_for_token(p: &ClientProfile) -> bool {
+    p.tokens > 0 && asks_at_rest(p)
+}
+
+/// Asks for tokens alone, as seldom as it is told to, and is told that it was too early, not that it was refused
+/// (RFC 8628 sections 3.4 and 3.5).
+fn asks_at_rest(p: &ClientProfile) -> bool {
+    const ASKS_PER_S: f64 = 0.35;
+    let at_rest = f64::from(p.logins.saturating_sub(1)) <= ASKS_PER_S * p.last.since_s(p.first);
+    p.logins > 0
+        && p.unauthorised == 0
+        && p.logins >= p.no_assets()
+        && p.client_errors + p.tokens >= p.logins
+        && at_rest
+}
+
+/// What tells clients that wait for a token: some may still wait beside those who got theirs, where it is not
+/// only some who do.
+pub(super) fn waiting<'a>(
+    profiles: impl Iterator<Item = &'a ClientProfile>,
+) -> impl Fn(&ClientProfile) -> bool {
+    let (let_in, all) = profiles
+        .filter(|p| asks_at_rest(p))
+        .fold((0, 0), |(let_in, all), p| (let_in + u32::from(waits_for_token(p)), all + 1));
+    let may_wait = let_in * 2 >= all;
+    move |p| waits_for_token(p) || (may_wait && asks_at_rest(p))
 }
 
 /// Logs in, under no name of a program of somebody's own, and never goes on.
@@ -161,17 +192,28 @@ pub(super) fn browses(p: &ClientProfile) -> bool {
 }
 
 /// Follows a link that was sent out, and looks at little more: a reader of a letter, or what looks at the
-/// links of letters before they are read.
+/// links of letters before they are read. A link may carry its reader's own key: then its reader loads what
+/// its page is made of, or all that it brings is the picture which tells that a letter was opened.
 pub(super) fn is_invited(p: &ClientProfile) -> bool {
     const LOOKS_AT: u32 = 8;
     let asked = p.no_assets();
-    p.invited > 0
+    let by_key = p.keyed > 0 && (browses(p) || has_little(p));
+    let links = if by_key { p.invited.max(p.keyed) } else { p.invited };
+    links > 0
         && asked <= LOOKS_AT
-        && p.invited * 3 >= asked
+        && links * 3 >= asked
         && (p.client_errors + p.server_errors) * 2 <= p.requests
         && p.writes == 0
         && p.probes == 0
 }
+
+/// Was answered with hardly more than a head each time: nothing is there to be shown, or to be busied with.
+fn has_little(p: &ClientProfile) -> bool {
+    p.response_bytes > 0 && p.response_bytes <= LITTLE_BYTES * u64::from(p.requests)
+}
+
+/// An answer of so few bytes is a mark and no content; some logs count its head too.
+pub(super) const LITTLE_BYTES: u64 = 600;
 
 /// Many visitors behind one address (an office, a carrier, a proxy in front that hides them):
 /// several user agents that each come back, on many pages, with assets where the site has any.

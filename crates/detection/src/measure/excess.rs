@@ -266,12 +266,17 @@ impl Sides<'_> {
     }
 
     /// How much of the excess is page after page, each about as often as the others, all there and none
-    /// made up: a site that is read as a whole. Floods repeat few pages, people have favourites.
+    /// made up: a site that is read as a whole. Floods repeat few pages, people have favourites; packages and
+    /// lists of them are there to be fetched by programs.
     fn copy_excess(&self) -> Option<f64> {
         let asked = asked(self.now).count();
-        let keys = self.keys(|r| {
-            if r.has_random_text || r.status >= 400 || r.kind == PathKind::Api { 0 } else { r.url }
-        });
+        let is_none = |r: &Sampled| {
+            r.has_random_text
+                || r.status >= 400
+                || r.kind == PathKind::Api
+                || classify::is_feed(r.path.as_bytes())
+        };
+        let keys = self.keys(|r| if is_none(r) { 0 } else { r.url });
         let copied = share(&keys, |k| k.value != 0 && k.now <= COPIED_TIMES);
         copied.filter(|_| asked >= COPIED_LEAST)
     }
@@ -374,7 +379,7 @@ fn is_batch<'a>(requests: impl Iterator<Item = &'a Sampled>) -> bool {
     // What is stored under the hash of what it says (backups, registries) has names that look drawn at random,
     // and whoever stores asks first whether it is there.
     let stores = writes * 3 >= requests.len();
-    let asks_first = |r: &Sampled| stores && r.method == Method::Head;
+    let asks_first = |r: &Sampled| stores && matches!(r.method, Method::Head | Method::Propfind);
     let is_drawn = |r: &Sampled| r.has_random_text && !(stores && r.method != Method::Get);
     // What is new is written to the list as a whole, and worked on under a path of its own.
     let made = count(&|r| r.method == Method::Post);

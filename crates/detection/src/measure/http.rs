@@ -143,7 +143,9 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
     push_share(out, Metric::SequentialWalkShare, requests_of(&client::walks), requests);
     push_share(out, Metric::ProbePathShare, profiles().map(|p| f64::from(p.probes)).sum(), requests);
     push_share(out, Metric::ProberShare, requests_of(&client::is_prober), requests);
-    let logins: f64 = profiles().map(|p| f64::from(p.logins)).sum();
+    let waits = client::waiting(profiles());
+    let logins: f64 = profiles().filter(|p| !waits(p)).map(|p| f64::from(p.logins)).sum();
+    let is_guesser = |p: &ClientProfile| client::is_guesser(p) && !waits(p);
     push_share(out, Metric::LoginAttemptShare, logins, requests);
     push(out, Metric::LoginAttemptRate, logins * scale / seconds, requests);
     // Of many people behind one address some mistype, and all get in.
@@ -151,13 +153,13 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
     let failed: f64 = refused.map(|p| f64::from(p.logins.min(p.unauthorised))).sum();
     push(out, Metric::FailedLogins, failed * scale, requests);
     push(out, Metric::LoginFailureRate, failed * scale / seconds, requests);
-    push_share(out, Metric::GuesserShare, requests_of(&client::is_guesser), requests);
+    push_share(out, Metric::GuesserShare, requests_of(&is_guesser), requests);
     let count_of = |wanted: &dyn Fn(&ClientProfile) -> bool| profiles().filter(|p| wanted(p)).count() as f64;
-    let guessers = count_of(&client::is_guesser) * http.clients.count() / known.max(1.0);
+    let guessers = count_of(&is_guesser) * http.clients.count() / known.max(1.0);
     push(out, Metric::GuesserCount, guessers, known);
     push(out, Metric::ProberCount, count_of(&client::is_prober), known);
     push(out, Metric::WalkerCount, count_of(&client::walks), known);
-    push(out, Metric::GuesserRequests, requests_of(&client::is_guesser), known);
+    push(out, Metric::GuesserRequests, requests_of(&is_guesser), known);
     let probing = requests_of(&client::is_prober);
     // Where nobody probes, that few requests do says nothing against a scan of another kind.
     if probing > 0.0 {

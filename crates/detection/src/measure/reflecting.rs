@@ -105,8 +105,10 @@ pub(super) fn measure(
     push_share(out, Metric::ReflectingShare, count, all);
     for run in reflecting.chunk_by(|a, b| a.0 == b.0) {
         let share = run.iter().map(|(_, e)| e.count()).sum::<usize>() as f64 / count;
-        if share >= NAMED_SHARE {
-            structure.vectors.push((Cause::Amplification, run[0].0.to_owned()));
+        let vector = (Cause::Amplification, run[0].0.to_owned());
+        // Where questions were missed, its answers were named before.
+        if share >= NAMED_SHARE && !structure.vectors.contains(&vector) {
+            structure.vectors.push(vector);
         }
     }
     structure.vectors.push((Cause::Amplification, "reflector".to_owned()));

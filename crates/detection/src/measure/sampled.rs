@@ -1,6 +1,7 @@
 //! Sampled requests with what measures ask of each. Most of a look at a window is reading texts, so that
 //! each is read once, and those of a reference once for all looks.
 
+use super::client::LITTLE_BYTES;
 use crate::feature::classify::{self, AgentKind, PathKind};
 use crate::feature::http::HttpWindow;
 use seawall_model::record::RequestRecord;
@@ -88,9 +89,15 @@ impl Sampled {
         self.kind != PathKind::Asset
     }
 
-    /// Files are fetched along with pages, but not by the thousand each under a random query of its own.
+    /// Files are fetched along with pages, but not by the thousand each under a random query of its own. What
+    /// has hardly a byte is there to be counted, as the picture is that tells that a letter was opened.
     pub fn is_past_the_cache(&self) -> bool {
-        self.kind == PathKind::Asset && self.has_random_query
+        let is_mark = match self.status {
+            200 => (1..=LITTLE_BYTES).contains(&self.response_bytes),
+            204 => true,
+            _ => false,
+        };
+        self.kind == PathKind::Asset && self.has_random_query && !is_mark
     }
 
     /// What a program that is neither browser nor crawler is known by. An application by its name, whatever

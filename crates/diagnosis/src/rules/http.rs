@@ -74,7 +74,7 @@ pub const TABLE: &[CauseRules] = causes! {
         LoginAttemptShare Above(0.2, 0.6), -3.0 "they try to log in";
         GuesserShare Above(0.3, 0.8), -3.0 "its clients do nothing but log in, and are refused";
         ProberShare Above(0.3, 0.7), -4.0 "they look for holes";
-        SequentialWalkShare Above(0.3, 0.7), -4.0 "they walk through the items in order";
+        SequentialWalkShare Above(0.3, 0.7), -4.0 "they take item after item of a range of numbers";
         TopReferrerShare Exceeds(0.2, 0.6), -1.5 "people come from one place that linked here";
         DistinctQueryShare Above(0.6, 0.9), -3.0 "random queries make it a flood past the cache";
         PagelessScriptShare Exceeds(0.3, 0.7), 2.0 "they call as the scripts of pages do, which they never loaded";
@@ -127,7 +127,7 @@ pub const TABLE: &[CauseRules] = causes! {
         PeakRequestsPerClient Above(6.0, 40.0), 2.0 "no person asks for so many pages in one second";
         MachineClientShare Above(0.2, 0.8), 2.0 "its clients fetch pages and nothing that pages are made of";
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
-        SequentialWalkShare Above(0.3, 0.8), -4.0 "they walk through the items in order";
+        SequentialWalkShare Above(0.3, 0.8), -4.0 "they take item after item of a range of numbers";
         ReopenedShare Above(0.4, 0.8), -6.0 "visitors open again what they had open, a few each";
         PastTheCacheShare Exceeds(0.2, 0.6), 2.5 "files are asked for under ever other queries, past every cache";
         CacheHitShare Lacks(0.1, 0.5), 2.0 "the cache stopped helping";
@@ -188,7 +188,7 @@ pub const TABLE: &[CauseRules] = causes! {
         LostLoginRate Above(0.5, 3.0), -3.0 "they log in and do not go on";
         LoginAttemptShare Above(0.08, 0.25), -4.0 "they try to log in";
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
-        SequentialWalkShare Above(0.3, 0.8), -2.0 "they walk through the items in order";
+        SequentialWalkShare Above(0.3, 0.8), -2.0 "they take item after item of a range of numbers";
         OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
         CopierShare Above(0.3, 0.8), -2.0 "its clients read page after page, each once";
         LoopShare Above(0.15, 0.4), -5.0 "what used to be answered sends its clients elsewhere, so they ask again";
@@ -267,7 +267,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BareBrowserShare Exceeds(0.2, 0.6), 1.0 "its browsers fetch nothing that pages are made of, and come from nowhere";
         AssetlessClientShare Exceeds(0.15, 0.5), 1.0 "clients that used to fetch assets are outnumbered by ones that do not";
         LoopShare Above(0.15, 0.4), -5.0 "what used to be answered sends its clients elsewhere, so they ask again";
-        WalkerRequests Above(20.0, 150.0), 3.5 "a client takes item after item, in order";
+        WalkerRequests Above(20.0, 150.0), 3.5 "a client takes item after item of a range of numbers";
         WalkerCount Above(0.0, 1.0), 1.5 "some clients do nothing else";
         SequentialWalkShare Above(0.05, 0.5), 2.0 "much of the traffic is such walks";
         MachineClientShare Above(0.2, 0.8), 1.5 "its clients fetch pages and nothing that pages are made of";

@@ -40,6 +40,7 @@ pub const TABLE: &[CauseRules] = causes! {
         UnansweredUdpRate Above(15.0, 80.0), 1.0 "more than stray packets make";
         UnansweredUdpRate Rises(3.0, 20.0), 2.0 "there was far less of it before";
         UnansweredUdpShare Above(0.3, 0.8), 2.5 "nobody answers them";
+        UnansweredUdpShare Below(0.2, 0.05), -2.0 "nearly all UDP belongs to conversations, which begin unanswered";
         UdpNewShare Above(0.15, 0.6), 2.0 "they belong to no stream: each is the first between its ports";
         UniformPayloadShare Above(0.5, 0.95), 4.0 "they all carry the same, as tools fill their packets";
         UdpNewShare Below(0.08, 0.008), -8.5 "long streams look like a capture of one direction";

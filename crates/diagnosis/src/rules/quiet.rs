@@ -25,7 +25,7 @@ pub const TABLE: &[CauseRules] = causes! {
         WayExcess Above(0.5, 0.9), -2.5 "answers take longer on their way than before";
         CostPathRise Above(2.0, 6.0), -1.5 "the costliest path is asked for far more often";
         GuesserRequests Above(8.0, 40.0), -2.5 "log-in after log-in by clients that do nothing else";
-        WalkerRequests Above(25.0, 150.0), -2.0 "a client takes item after item, in order";
+        WalkerRequests Above(25.0, 150.0), -2.0 "a client takes item after item of a range of numbers";
         ServerErrorShare Below(0.05, 0.0), 0.5 "the service answers";
         HandshakeCompletion Above(0.7, 0.95), 1.0 "connections complete";
         HalfOpenRate Above(10.0, 200.0), -2.5 "connections are opened and left";

@@ -66,7 +66,10 @@ pub fn cause(cause: Cause, vectors: &[String]) -> String {
 pub fn vector(name: &str) -> String {
     match name {
         "dns" | "ntp" | "snmp" | "ssdp" | "cldap" | "ike" | "coap" | "mdns" | "rip" | "tftp" | "sip"
-        | "stun" => name.to_ascii_uppercase(),
+        | "stun" | "dtls" | "quic" | "rdp" | "slp" | "ipmi" | "xdmcp" | "l2tp" | "qotd" => {
+            name.to_ascii_uppercase()
+        }
+        "openvpn" => "OpenVPN".into(),
         "bacnet" => "BACnet".into(),
         "wsd" => "WS-Discovery".into(),
         "dhdiscover" => "DHDiscover".into(),

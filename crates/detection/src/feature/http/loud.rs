@@ -102,6 +102,7 @@ impl ClientProfile {
             &mut self.referrers,
             &mut self.switched,
             &mut self.invited,
+            &mut self.keyed,
             &mut self.numbered,
         ] {
             *count = (f64::from(*count) * by).round() as u32;

@@ -2,7 +2,7 @@
 
 use super::{SWITCHED, is_client_error, is_moved, is_service_error};
 use crate::feature::classify::{self, AgentKind, PathKind};
-use crate::feature::{bit_of, bits_as_count};
+use crate::feature::{bit_of, bits_as_count, link};
 use crate::sketch::Profile;
 use seawall_model::observation::{Method, Request};
 use seawall_model::time::SECOND_NS;
@@ -52,6 +52,8 @@ pub struct ClientProfile {
     /// Requests by links that were sent out: under a campaign's name, or by a name that nobody could guess
     /// and that leads elsewhere.
     pub invited: u32,
+    /// Requests for what is no file that show a key which nobody could guess.
+    pub keyed: u32,
     pub response_bytes: u64,
     /// Bitmaps of hashed paths and queries, for linear counting.
     pub paths: u64,
@@ -105,9 +107,10 @@ impl ClientProfile {
         self.referrers += u32::from(!r.referrer.is_empty());
         self.paths |= bit_of(hashes.path);
         self.queries |= if r.query.is_some() { bit_of(hashes.query) } else { 0 };
-        self.invited += u32::from(r.query.is_some_and(classify::is_campaign));
+        self.invited += u32::from(r.query.is_some_and(link::is_campaign));
         if kind != PathKind::Asset {
             self.asked_paths |= bit_of(hashes.path);
+            self.keyed += u32::from(link::shows_key(r.path, r.query));
             self.feeds += u32::from(classify::is_feed(r.path));
             self.archives += u32::from(classify::is_archive(r.path));
             let asked = hash::combine(hashes.path, hashes.query);
@@ -279,6 +282,7 @@ impl Profile for ClientProfile {
         self.referrers += other.referrers;
         self.switched += other.switched;
         self.invited += other.invited;
+        self.keyed += other.keyed;
         self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
         self.paths |= other.paths;
         self.queries |= other.queries;

@@ -254,6 +254,31 @@ fn the_assets_of_many_behind_one_address_are_fetched_along() {
     assert!(is_node(&profile, 180.0));
 }
 
+/// Broke: television sets that waited until their owners had entered a code guessed passwords.
+#[test]
+fn a_device_that_waits_for_its_code_guesses_nothing() {
+    let asks = |every_s: u32, refused: u16, last: u16| {
+        let mut window = Window::default();
+        for n in 0..20 {
+            let request = Request {
+                method: Method::Post,
+                path: b"/oauth/token",
+                user_agent: b"ShopTV/3.1 (Tizen 7.0)",
+                status: if n == 19 { last } else { refused },
+                ..Request::new(Timestamp::from_seconds(i64::from(n * every_s)), IpAddr::from(ONE[0]))
+            };
+            window.observe(&Observation::Request(request), u64::from(n));
+        }
+        window.http.expect("requests").profiles.sorted()[0].1.clone()
+    };
+    let (let_in, still) = (asks(5, 400, 200), asks(5, 400, 400));
+    assert!(!is_guesser(&let_in) && is_guesser(&still));
+    assert!(is_guesser(&asks(5, 401, 200)), "it is refused");
+    assert!(is_guesser(&asks(1, 400, 200)), "it does not wait");
+    assert!(waiting([&let_in, &let_in, &still].into_iter())(&still), "others were let in");
+    assert!(!waiting([&let_in, &still, &still].into_iter())(&still), "hardly anybody is let in");
+}
+
 #[test]
 fn codes_that_are_tried_in_vain_are_guesses() {
     let asked: Vec<_> = (0..20).map(|n| (format!("/gift/check?code=GC{}", 7_919 * n), 404)).collect();
@@ -277,6 +302,25 @@ fn links_that_were_sent_out_are_followed_and_names_that_are_made_up_are_not() {
     let letter = urls(1, |_| "/sale?utm_source=mail&u=f0aed98f7064089c".into());
     assert!(is_invited(&profiles(browser, &ONE, &letter)[0]));
     assert!(!is_invited(&profiles(browser, &ONE, &urls(60, |_| "/?utm_source=mail".into()))[0]));
+}
+
+/// Broke: on a small site a mailing was a flood past the cache, and signed links were scraped.
+#[test]
+fn who_follows_a_link_of_his_own_is_a_reader_if_he_loads_its_page_or_only_a_mark() {
+    let browser = "Mozilla/5.0 (Windows NT 10.0) Edg/120.0.0.0";
+    let key = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0NzExIn0.s4mpleS1gnatureQ7HcGrsxua6H46HGqnDEzG";
+    let link = format!("/confirm?token={key}");
+    let mut page = urls(1, |_| link.clone());
+    let alone = profiles(browser, &ONE, &page);
+    assert!(!is_invited(&alone[0]), "a flood sends random queries too, and loads nothing");
+    page.extend(urls(4, |n| format!("/s/{n}.css")));
+    assert!(is_invited(&profiles(browser, &ONE, &page)[0]));
+    let mark = ClientProfile { response_bytes: 43, ..alone[0].clone() };
+    assert!(is_invited(&mark) && !is_invited(&ClientProfile { response_bytes: 9_000, ..mark.clone() }));
+    let many = ClientProfile { requests: 90, pages: 90, keyed: 90, ..mark };
+    assert!(!is_invited(&many), "nobody has so many letters");
+    let slug = profiles(browser, &ONE, &urls(1, |_| "/a-history-of-lighthouses-in-portugal".into()));
+    assert_eq!(slug[0].keyed, 0);
 }
 
 #[test]
