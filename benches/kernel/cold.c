@@ -20,8 +20,8 @@ INLINE int draw(struct xdp_md *context, u32 address)
 
 INLINE int judge_drawn(struct xdp_md *context, u32 address)
 {
-	u32 one_in = 0;
-	return draw(context, address) ? judge_frame(context, &one_in) : XDP_DROP;
+	struct judged judged = {};
+	return draw(context, address) ? judge_frame(context, &judged, 0) : XDP_DROP;
 }
 
 SECTION("xdp")

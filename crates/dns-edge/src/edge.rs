@@ -222,11 +222,26 @@ impl Edge {
         self.common.zones.generation()
     }
 
+    /// Whether the zone that a name is in is known.
+    #[must_use]
+    pub fn knows_zone_of(&self, name: &[u8]) -> bool {
+        let zones = self.common.zones.get();
+        crate::message::name::ancestors(name).any(|ancestor| zones.of(ancestor).is_some())
+    }
+
     /// What whoever answers in our place has to know of the zone that a name is in, if that zone is
     /// known and has no more than `most` names.
     #[must_use]
     pub fn known_zone(&self, name: &[u8], most: usize) -> Option<KnownZone> {
         self.common.zones.get().known(name, most)
+    }
+
+    /// The names that have answered, if there are no more than `most`: the hash of the root, the names'
+    /// ([`crate::message::name::hash`]), and how many of the lower 24 bits of these count.
+    #[must_use]
+    pub fn learnt_names(&self, most: usize) -> Option<(u64, Vec<u64>, u32)> {
+        let (names, bits) = self.common.learnt.names(most)?;
+        Some((self.common.seed, names, bits))
     }
 
     /// Whether somebody has us send answers to others just now: nobody may answer in our place.

@@ -2,11 +2,13 @@
 //! filter on one frame over and over, and with a source drawn for each (`benches/kernel/cold.c`).
 
 use seawall_kernel::forge::Forged;
-use seawall_kernel::{Act, Conjunction, Kind, Moment, Rule, WHOLE_SHARE, XdpFilter};
-use seawall_model::Prefix;
+use seawall_kernel::{Act, Conjunction, DnsListener, Kind, KnownNames, Moment, Names, Rule, Said};
+use seawall_kernel::{WHOLE_SHARE, XdpFilter};
 use seawall_model::time::SECOND_NS;
+use seawall_model::{Prefix, hash};
 use std::error::Error;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// Blocked addresses, and prefixes of 24 bits beside them.
 const ADDRESSES: u32 = 900_000;
@@ -47,7 +49,56 @@ fn main() -> Result<(), Box<dyn Error>> {
     measure(&mut filter, "full, hot: dropped, by signature", "seawall", &attack(), 0)?;
     measure(&mut filter, "full, cold: random sources", "cold_any", &stranger, drawing)?;
     measure(&mut filter, "full, cold: blocked sources", "cold_blocked", &stranger, drawing)?;
+    drop(filter);
+    names(&stranger)
+}
+
+/// What rules about names cost: a zone of 100,000 names, whose made-up ones are dropped, because a
+/// frame that is answered is no question the next time.
+fn names(stranger: &[u8]) -> Result<(), Box<dyn Error>> {
+    let mut filter = XdpFilter::load_with_dns(64, [7; 2])?;
+    let mut answers = filter.take_dns().ok_or("no tables of answers")?;
+    let server = Ipv4Addr::new(192, 0, 2, 1).into();
+    answers.listen(&[DnsListener { address: server, port: 53, front: 0 }])?;
+    answers.turn(true)?;
+    let question = |name: &str| {
+        let mut forged = Forged::udp(Ipv4Addr::new(203, 0, 113, 9).into(), server);
+        forged.ports.1 = 53;
+        forged.payload = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        forged.payload.extend(wire(name));
+        forged.payload.extend([0, 1, 0, 1]);
+        forged.frame()
+    };
+    let program = "seawall_dns";
+    let (made_up, real) = (question("a1b2c3d4e5.example.org"), question("host77.example.org"));
+    measure(&mut filter, "with DNS: no question, passes", program, stranger, 0)?;
+    measure(&mut filter, "with DNS: a question, passes", program, &made_up, 0)?;
+    let now = Moment::now();
+    filter.apply(&[rule("names".to_owned(), Kind::Names(zone(server)), now)], now)?;
+    measure(&mut filter, "names held: no question, passes", program, stranger, 0)?;
+    measure(&mut filter, "names held: a real one, passes", program, &real, 0)?;
+    measure(&mut filter, "names held: a made-up one, dropped", program, &made_up, 0)?;
     Ok(())
+}
+
+fn wire(name: &str) -> Vec<u8> {
+    let mut wire: Vec<u8> = name.split('.').flat_map(|l| [&[l.len() as u8], l.as_bytes()].concat()).collect();
+    wire.push(0);
+    wire
+}
+
+fn zone(server: IpAddr) -> Names {
+    let apex = hash::child_name(hash::child_name(7, b"org"), b"example");
+    let name = |n: u32| (hash::child_name(apex, format!("host{n}").as_bytes()), false);
+    Names {
+        front: 0,
+        asked_at: (server, 53).into(),
+        suffix: wire("example.org").into(),
+        known: Arc::new(KnownNames { seed: 7, names: (0..MANY).map(name).collect(), lower_bits: 24 }),
+        said: Said::Nothing,
+        is_signed: false,
+        answers_per_s: 1e9,
+    }
 }
 
 /// How long it takes until 100,000 blocks are in force in place of as many others.

@@ -78,6 +78,8 @@ pub struct KnownNames {
     /// Each with whether anything may exist below it. Of a whole zone every name and every parent of
     /// one is here.
     pub names: Vec<(u64, bool)>,
+    /// How many of a hash's lower 24 bits count; the upper 40 always do.
+    pub lower_bits: u32,
 }
 
 /// The hash of a name in wire form and lower case.
@@ -111,8 +113,10 @@ impl NameTable {
     }
 
     /// A table for so many names. A full bucket says nothing, so that none of them is ever missing.
-    pub(crate) fn with_room_for(names: usize) -> Self {
-        let buckets = names.div_ceil(LOAD).next_power_of_two().max(CHUNK_BUCKETS);
+    /// `lower_bits`: what picks a bucket.
+    pub(crate) fn with_room_for(names: usize, lower_bits: u32) -> Self {
+        let most = 1 << lower_bits.min(TAG_SHIFT);
+        let buckets = names.div_ceil(LOAD).next_power_of_two().max(CHUNK_BUCKETS).min(most);
         Self { words: vec![[0; WORDS]; buckets] }
     }
 
@@ -135,9 +139,10 @@ impl NameTable {
 
     pub(crate) fn chunks(&self) -> impl Iterator<Item = TableChunk> {
         self.words.chunks(CHUNK_BUCKETS).map(|buckets| {
-            let mut w = Writer::<{ size_of::<TableChunk>() }>::new();
-            buckets.as_flattened().iter().for_each(|word| w.u64(*word));
-            w.done()
+            let mut chunk = [0; size_of::<TableChunk>()];
+            let (places, _) = chunk.as_chunks_mut::<8>();
+            places.iter_mut().zip(buckets.as_flattened()).for_each(|(to, word)| *to = word.to_ne_bytes());
+            chunk
         })
     }
 }

@@ -70,6 +70,20 @@ impl Learnt {
         }
     }
 
+    /// Every name that has answered, by as many of its hash's bits as are kept: the upper 40 and the
+    /// lower ones, how many of which the second says. `None`: there are more than `most`.
+    #[must_use]
+    pub fn names(&self, most: usize) -> Option<(Vec<u64>, u32)> {
+        let bits = self.sets.len().ilog2().min(TAG_SHIFT);
+        let mut names = Vec::new();
+        for (number, set) in (0_u64..).zip(&self.sets) {
+            let tags = set.iter().map(|place| place.load(Ordering::Relaxed) >> TAG_SHIFT);
+            names
+                .extend(tags.filter(|tag| *tag > 0).map(|tag| tag << TAG_SHIFT | number & ((1 << bits) - 1)));
+        }
+        (names.len() <= most).then_some((names, bits))
+    }
+
     #[inline]
     fn place(&self, hash: u64) -> (&[AtomicU64; WAYS], u64) {
         let tag = (hash >> TAG_SHIFT).max(1);
@@ -90,6 +104,17 @@ mod tests {
         assert!(learnt.knows(mix(1)) && !learnt.knows(mix(2)));
         learnt.forget(mix(1));
         assert!(!learnt.knows(mix(1)));
+    }
+
+    #[test]
+    fn names_are_told_by_what_is_kept_of_their_hashes() {
+        let learnt = Learnt::new(1 << 12);
+        (0..100).for_each(|n| learnt.learn(mix(n), 5));
+        let (names, bits) = learnt.names(100).expect("few enough");
+        let kept = |hash: u64| hash & !((1 << TAG_SHIFT) - (1 << bits));
+        assert_eq!(bits, 9);
+        assert!((0..100).all(|n| names.contains(&kept(mix(n)))), "each");
+        assert_eq!((names.len(), learnt.names(99)), (100, None));
     }
 
     #[test]

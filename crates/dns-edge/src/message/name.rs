@@ -52,7 +52,7 @@ impl Key {
     #[inline]
     #[must_use]
     pub fn hash(&self, seed: u64) -> u64 {
-        hash::combine(seed, hash::bytes(self.as_bytes()))
+        hash(seed, self.as_bytes())
     }
 
     /// The name and all its parents, the root last.

@@ -93,7 +93,8 @@ impl XdpFilter {
         if count > self.names_room() {
             return Err(KernelError::Full { what: "names that are known", limit: self.names_room() });
         }
-        let mut table = NameTable::with_room_for(count);
+        let lower_bits = all.iter().map(|(_, names)| names.known.lower_bits).min().unwrap_or(0);
+        let mut table = NameTable::with_room_for(count, lower_bits);
         for (rule, names) in &all {
             table.add(&names.known);
             let expires_ns = now.monotonic_at(rule.expires);

@@ -44,7 +44,7 @@ fn rules(dice: &mut Dice, now: Moment) -> Vec<Rule> {
     (0..count)
         .map(|n| {
             let suffix = suffixes.swap_remove(dice.below(suffixes.len() as u64) as usize);
-            let mut known = KnownNames { seed: dice.word(), names: Vec::new() };
+            let mut known = KnownNames { seed: dice.word(), names: Vec::new(), lower_bits: 24 };
             for _ in 0..dice.below(6) {
                 let below: Vec<&str> = (0..=dice.below(3)).map(|_| dice.pick(&LABELS)).collect();
                 add(&mut known, suffix, &below, dice.one_in(4));
@@ -209,7 +209,7 @@ fn questions_are_taken_and_answered_as_by_the_model() {
 
 /// The rule for a zone of so many names, `n0` and on, and their parent.
 fn zone(names: u32, now: Moment) -> Rule {
-    let mut known = KnownNames { seed: 7, names: Vec::new() };
+    let mut known = KnownNames { seed: 7, names: Vec::new(), lower_bits: 24 };
     for n in 0..names {
         add(&mut known, "example.org", &[&format!("n{n}")], false);
     }

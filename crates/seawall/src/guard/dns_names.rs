@@ -1,16 +1,19 @@
-//! Made-up names held back by the kernel: while somebody floods a front of name servers with names of a
-//! zone that the front knows, the kernel filter says what the front would say of those that do not
-//! exist.
+//! Made-up names held back by the kernel: while somebody floods a front of name servers with them, the
+//! kernel filter says what the front would say.
 //!
-//! Only a zone that is known whole is handed over, and a changed one at once: a name that exists always
-//! comes to the front, whether anybody has asked for it before or not. What the kernel answered is
-//! counted by sample as if the front had, so that the flood is seen to last as long as it does. At
-//! first a quarter of the flows is answered; all are once the interface has shown that it sends what
-//! XDP answers.
+//! Of a zone that the front knows, names that do not exist are denied; a changed zone is handed over
+//! at once. Of any other, who asks for a name that has not answered before is told to come over TCP,
+//! beyond twice as many as the front finds room for: it still chooses. That begins where the front
+//! holds questions back itself, and the names that have answered are handed over anew each second.
+//!
+//! What the kernel answered is counted by sample as if the front had, so that the flood is seen to last
+//! as long as it does. At first a quarter of the flows is answered; all are once the interface has
+//! shown that it sends what XDP answers.
 
 use super::dns::DnsControl;
 use super::local;
 use super::packets::Packets;
+use seawall_dns_edge::Counter;
 use seawall_dns_edge::message::{flag, name};
 use seawall_dns_edge::sense::{Seen, SeenAnswer};
 use seawall_kernel::{Kind, KnownNames, Moment, NameSample, Names, Rule, Said, WHOLE_SHARE};
@@ -31,11 +34,19 @@ const MOST_SAMPLES: usize = 20_000;
 /// than fit into the queue of a virtual interface whose other end takes nothing.
 const TRIAL_SHARE: u16 = WHOLE_SHARE / 4;
 const TRIAL_ANSWERS: u64 = 400;
+/// Questions a second that a front holds back itself before the kernel does so for it.
+const HELD_BACK_PER_S: u64 = 500;
+/// Unknown names pass at so many times the rate that the front finds room for, and at this at least.
+const PASSED: u64 = 2;
+const PASSED_LEAST_PER_S: u64 = 100;
+const PACE_NS: u64 = SECOND_NS as u64;
 
 /// What is held back, for all fronts.
 #[derive(Default)]
 pub struct HeldNames {
     held: Vec<Held>,
+    /// By front.
+    paces: Vec<Pace>,
     renewed_ns: u64,
     answered: u64,
     /// The interface's counter of frames that were not sent.
@@ -53,9 +64,47 @@ struct Held {
     front: usize,
     /// The flooded one, in wire form.
     zone: Box<[u8]>,
-    generation: u64,
+    by: By,
     enforce: bool,
     share: u16,
+}
+
+/// What names are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum By {
+    /// By the zone, and which set of zones is known.
+    Zone { generation: u64 },
+    /// By whether they have answered before, as far as was known at that time.
+    Answers { passed_per_s: u64, at_ns: u64 },
+}
+
+/// What became of unknown names at a front, by its counters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    at_ns: u64,
+    unknown: u64,
+    held_back: u64,
+    unknown_per_s: u64,
+    held_back_per_s: u64,
+}
+
+impl Pace {
+    fn look(&mut self, front: &DnsControl, now_ns: u64) {
+        let took_ns = now_ns.saturating_sub(self.at_ns);
+        if took_ns < PACE_NS {
+            return;
+        }
+        let [unknown, held_back] =
+            [Counter::unknown, Counter::unknown_held_back].map(|counter| front.edge().count(counter));
+        let per_s = |more: u64| (u128::from(more) * u128::from(PACE_NS) / u128::from(took_ns)) as u64;
+        *self = Self {
+            at_ns: now_ns,
+            unknown,
+            held_back,
+            unknown_per_s: per_s(unknown - self.unknown),
+            held_back_per_s: per_s(held_back - self.held_back),
+        };
+    }
 }
 
 impl HeldNames {
@@ -74,8 +123,10 @@ impl HeldNames {
             );
         }
         let share = if self.is_proven { WHOLE_SHARE } else { TRIAL_SHARE };
-        let wanted: Vec<Held> =
-            (0..).zip(fronts).filter_map(|(at, front)| wanted(at, front, share)).collect();
+        self.paces.resize(fronts.len(), Pace::default());
+        self.paces.iter_mut().zip(fronts).for_each(|(pace, front)| pace.look(front, now.monotonic_ns));
+        let wanted = fronts.iter().enumerate().filter_map(|(at, front)| self.wanted(at, front, share));
+        let wanted: Vec<Held> = wanted.collect();
         let is_due = !wanted.is_empty() && now.monotonic_ns >= self.renewed_ns + RENEW_NS;
         if self.is_over || (wanted == self.held && !is_due) {
             return None;
@@ -103,8 +154,8 @@ impl HeldNames {
                     rules.push(rule);
                 }
                 None => said.push(format!(
-                    "made-up names of {text} are left to the front: its zone is not known, has more than {room} names, \
-                     or a wildcard that answers for all"
+                    "made-up names of {text} are left to the front: more than {room} names are known, or a wildcard \
+                     answers for all"
                 )),
             }
         }
@@ -117,6 +168,23 @@ impl HeldNames {
         let is_new = said != self.told;
         self.told.clone_from(&said);
         said.filter(|_| is_new)
+    }
+
+    /// What a front wants to hand over.
+    fn wanted(&self, at: usize, front: &DnsControl, share: u16) -> Option<Held> {
+        let zone = name::parse(front.flooded_zone()?)?;
+        let before = self.held.iter().find(|h| h.front == at && matches!(h.by, By::Answers { .. }));
+        let by = if front.edge().knows_zone_of(&zone) {
+            By::Zone { generation: front.edge().zones_generation() }
+        } else {
+            let pace = self.paces[at];
+            if before.is_none() && pace.held_back_per_s < HELD_BACK_PER_S {
+                return None;
+            }
+            let passed_per_s = (PASSED * pace.unknown_per_s).max(PASSED_LEAST_PER_S);
+            By::Answers { passed_per_s, at_ns: pace.at_ns }
+        };
+        Some(Held { front: at, zone, by, enforce: front.policy().mode == Mode::Enforce, share })
     }
 
     /// Counts what the kernel took since the last call as if the fronts had.
@@ -144,33 +212,34 @@ impl HeldNames {
     }
 }
 
-/// What a front wants to hand over.
-fn wanted(at: usize, front: &DnsControl, share: u16) -> Option<Held> {
-    let zone = name::parse(front.flooded_zone()?)?;
-    Some(Held {
-        front: at,
-        zone,
-        generation: front.edge().zones_generation(),
-        enforce: front.policy().mode == Mode::Enforce,
-        share,
-    })
-}
-
-/// The rule for a zone, if it is known to its front.
+/// The rule for what is handed over, if its front knows enough.
 fn rule(held: &Held, front: &DnsControl, room: usize, now: Timestamp) -> Option<Rule> {
-    let zone = front.edge().known_zone(&held.zone, room)?;
-    let asked_at = front.edge().addresses().first().map(|address| asked_at(*address))?;
-    let text = name::text(&zone.apex);
+    let edge = front.edge();
+    let asked_at = edge.addresses().first().map(|address| asked_at(*address))?;
+    let (suffix, known, said, is_signed) = match held.by {
+        By::Zone { .. } => {
+            let zone = edge.known_zone(&held.zone, room)?;
+            let known = KnownNames { seed: zone.seed, names: zone.names, lower_bits: 24 };
+            (zone.apex, known, Said::NoSuchName, zone.is_signed)
+        }
+        By::Answers { passed_per_s, .. } => {
+            let (seed, names, lower_bits) = edge.learnt_names(room)?;
+            let names = names.into_iter().map(|hash| (hash, false)).collect();
+            let said = Said::Truncated { passed_per_s: passed_per_s as f64 };
+            (held.zone.clone(), KnownNames { seed, names, lower_bits }, said, false)
+        }
+    };
+    let what = if said == Said::NoSuchName { "no such name" } else { "names that have not answered" };
     Some(Rule {
         measure: format!("names-{}", held.front),
-        words: format!("no such name below {text}, asked at front {}", held.front),
+        words: format!("{what} below {}, asked at front {}", name::text(&suffix), held.front),
         kind: Kind::Names(Names {
             front: u8::try_from(held.front).ok()?,
             asked_at,
-            suffix: zone.apex,
-            known: Arc::new(KnownNames { seed: zone.seed, names: zone.names }),
-            said: Said::NoSuchName,
-            is_signed: zone.is_signed,
+            suffix,
+            known: Arc::new(known),
+            said,
+            is_signed,
             answers_per_s: ANSWERS_PER_S,
         }),
         expires: now.plus_ns(HOLD_NS),

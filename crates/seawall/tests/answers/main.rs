@@ -155,7 +155,7 @@ fn held(zones: &Zones) -> Rule {
         front: 0,
         asked_at: (V4[1].parse::<IpAddr>().expect("an address"), lab::PORT).into(),
         suffix: zone.apex,
-        known: Arc::new(KnownNames { seed: zone.seed, names: zone.names }),
+        known: Arc::new(KnownNames { seed: zone.seed, names: zone.names, lower_bits: 24 }),
         said: Said::NoSuchName,
         is_signed: false,
         answers_per_s: 1e9,
