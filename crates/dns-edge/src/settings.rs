@@ -66,7 +66,7 @@ seawall_model::limits! {
     /// Bytes of answers that are kept, over all threads.
     cache_bytes: 128 << 20, 1 << 16, 1 << 40;
     /// Answers that the kernel filter gives by itself, where there is one: at most; 0: none.
-    kernel_answers: 4_096, 0, 65_536;
+    kernel_answers: 16_384, 0, 65_536;
     /// How long an answer is kept after its time, for when no back end answers (RFC 8767).
     stale_s: 86_400, 0, 604_800;
     /// How long "no such name" is remembered, at most (RFC 2308 section 5: up to three hours).

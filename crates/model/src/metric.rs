@@ -162,6 +162,7 @@ metrics! {
     FailingScriptShare What Share "failing-script-share" "requests of open pages whose calls mostly fail";
     SubscriberShare What Share "subscriber-share" "requests of declared programs that fetch a feed or a calendar";
     CopyExcess What Share "copy-excess" "additional requests for pages that are each read about once";
+    SearchedExcess What Share "searched-excess" "additional searches: requests of a form that is filled in otherwise each time";
     OrderedShare What Share "ordered-share" "requests that take items in the order of their numbers, whoever sends them";
     LoopShare What Share "loop-share" "usual requests that used to succeed and now are sent elsewhere";
     PastTheCacheShare What Share "past-the-cache-share" "files asked for under a random query of their own";

@@ -89,7 +89,9 @@ impl Sides<'_> {
         let requests = self.keys(|r| hash::combine(r.class, query(r)));
         let most = requests.iter().max_by(|a, b| a.excess.total_cmp(&b.excess)).map(|k| k.value);
         add(Metric::RepeatedExcess, share(&requests, |k| Some(k.value) == most));
-        add(Metric::CopyExcess, self.copy_excess());
+        let searches = self.searches();
+        add(Metric::CopyExcess, self.copy_excess(&searches));
+        add(Metric::SearchedExcess, share(&self.keys(form), |k| searches.binary_search(&k.value).is_ok()));
         let kinds = self.keys(|r| r.class);
         add(Metric::FamiliarExcess, share(&kinds, |k| k.before >= USUAL));
         out
@@ -267,18 +269,40 @@ impl Sides<'_> {
 
     /// How much of the excess is page after page, each about as often as the others, all there and none
     /// made up: a site that is read as a whole. Floods repeat few pages, people have favourites; packages and
-    /// lists of them are there to be fetched by programs.
-    fn copy_excess(&self) -> Option<f64> {
+    /// lists of them are there to be fetched by programs. What is found by one search after another is no page.
+    fn copy_excess(&self, searches: &[u64]) -> Option<f64> {
         let asked = asked(self.now).count();
+        let is_found = |r: &Sampled| r.own_query.is_some() && searches.binary_search(&form(r)).is_ok();
         let is_none = |r: &Sampled| {
             r.has_random_text
                 || r.status >= 400
                 || r.kind == PathKind::Api
                 || classify::is_feed(r.path.as_bytes())
+                || is_found(r)
         };
         let keys = self.keys(|r| if is_none(r) { 0 } else { r.url });
         let copied = share(&keys, |k| k.value != 0 && k.now <= COPIED_TIMES);
         copied.filter(|_| asked >= COPIED_LEAST)
+    }
+
+    /// Forms that people search by, sorted: filled in otherwise each time, before or now with words. Where much
+    /// of a site was of one form, those are its pages, by their numbers or names.
+    fn searches(&self) -> Vec<u64> {
+        let of_query = |r: &Sampled| Some((form(r), r.own_query?));
+        let mut usual: Vec<(u64, u64)> = asked(self.before).filter_map(of_query).collect();
+        usual.sort_unstable();
+        let most = SEARCHED_MOST * asked(self.before).count() as f64;
+        let is_page = |form: u64| {
+            let from = usual.partition_point(|u| u.0 < form);
+            usual[from..].iter().take_while(|u| u.0 == form).count() as f64 > most
+        };
+        let worded = asked(self.now).filter(|r| is_worded(r)).filter_map(of_query);
+        let mut searches = filled_otherwise(worded.collect());
+        searches.extend(filled_otherwise(usual.clone()));
+        searches.retain(|form| !is_page(*form));
+        searches.sort_unstable();
+        searches.dedup();
+        searches
     }
 
     /// Of the kinds of requests that used to be otherwise, weighed by how usual they were: how much
@@ -360,6 +384,13 @@ const BATCH_LEAST: usize = 8;
 const BATCH_CLIENTS_MOST: usize = 12;
 /// A page that is sampled more often is a favourite.
 const COPIED_TIMES: f64 = 3.0;
+/// A form is a search if it was seen so often, so much of that with another query each time, and no more of
+/// what used to be asked for was of it.
+const SEARCHED_LEAST: usize = 4;
+const SEARCHED_DISTINCT: f64 = 0.7;
+const SEARCHED_MOST: f64 = 0.3;
+/// A word that is searched for has so many letters at least.
+const WORD_LETTERS: usize = 3;
 /// Fewer sampled requests repeat nothing yet.
 const COPIED_LEAST: usize = 200;
 
@@ -458,6 +489,34 @@ pub(super) fn crawlers(records: &[Sampled]) -> Vec<u64> {
         .filter(|networks| networks.len() <= CRAWLER_NETWORKS_MOST)
         .map(|networks| networks[0].0)
         .collect()
+}
+
+/// What is asked, but for what was filled in: the path, and the names of the query's parameters.
+fn form(r: &Sampled) -> u64 {
+    let names =
+        r.query.iter().flat_map(|q| q.split('&')).map(|p| p.split_once('=').map_or(p, |(name, _)| name));
+    names.fold(hash::bytes(r.path.as_bytes()), |of, name| hash::combine(of, hash::bytes(name.as_bytes())))
+}
+
+/// Forms that are hardly ever filled in the same way twice.
+fn filled_otherwise(mut filled: Vec<(u64, u64)>) -> Vec<u64> {
+    filled.sort_unstable();
+    let differs = |run: &&[(u64, u64)]| {
+        let distinct = run.chunk_by(PartialEq::eq).count();
+        run.len() >= SEARCHED_LEAST && distinct as f64 >= SEARCHED_DISTINCT * run.len() as f64
+    };
+    filled.chunk_by(|a, b| a.0 == b.0).filter(differs).map(|run| run[0].0).collect()
+}
+
+/// Whether words stand in the query, and nothing that is drawn at random.
+fn is_worded(r: &Sampled) -> bool {
+    let is_words = |value: &str| {
+        let value = value.replace("%20", "+");
+        value.len() >= WORD_LETTERS
+            && value.split(['+', '-', '_']).all(|w| !w.is_empty() && w.chars().all(char::is_alphabetic))
+    };
+    let pairs = || r.query.iter().flat_map(|q| q.split('&')).filter_map(|pair| pair.split_once('='));
+    !r.has_random_query && pairs().any(|(_, value)| is_words(value))
 }
 
 fn query(r: &Sampled) -> u64 {

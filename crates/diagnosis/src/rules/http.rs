@@ -124,6 +124,7 @@ pub const TABLE: &[CauseRules] = causes! {
         RandomTextShare Above(0.3, 0.8), 2.5 "paths or queries are drawn at random";
         RandomTextShare Exceeds(0.2, 0.6), 1.0 "random text was rare before";
         RandomTextShare Below(0.2, 0.05), -1.5 "nothing in them is drawn at random";
+        SearchedExcess Above(0.5, 0.85), -3.0 "they search, and searches always differed";
         PeakRequestsPerClient Above(6.0, 40.0), 2.0 "no person asks for so many pages in one second";
         MachineClientShare Above(0.2, 0.8), 2.0 "its clients fetch pages and nothing that pages are made of";
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";

@@ -243,6 +243,31 @@ fn a_catalogue_that_is_read_is_told_from_pages_that_are_hit() {
     assert!(copied(20).is_some_and(|s| s < 0.1));
 }
 
+/// Broke: a flood of searches for ever other words was one past the cache, or read the whole site.
+#[test]
+fn searches_are_told_from_pages_by_name_and_from_stamps_past_a_cache() {
+    let words =
+        ["harbour", "lamp", "garden", "winter", "silver", "paper", "copper", "island", "letter", "river"];
+    let asks = |path: &str, query: &dyn Fn(usize) -> String| -> Vec<RequestRecord> {
+        let one = |n| RequestRecord { query: Some(query(n)), ..record("Mozilla/5.0", path, 200) };
+        (0..300).map(one).collect()
+    };
+    let titles = |n: usize| format!("q={}+{}+{}", words[n % 10], words[n / 10 % 10], words[n / 100]);
+    let stamps = |n: usize| format!("_={}", 1_700_000_000 + n * 7_919);
+    let after = |asked: &[RequestRecord]| [people(), asked.to_vec()].concat();
+    let of = |now: &[RequestRecord], before: &[RequestRecord], metric| {
+        measured(now, before, 10.0, metric).expect("more is asked")
+    };
+    let searched = after(&asks("/find", &titles));
+    assert!(of(&searched, &people(), Metric::SearchedExcess) > 0.9);
+    assert!(of(&searched, &people(), Metric::CopyExcess) < 0.1);
+    let past_a_cache = after(&asks("/find", &stamps));
+    assert!(of(&past_a_cache, &people(), Metric::SearchedExcess) < 0.1);
+    // Where pages have always been named so, they are pages.
+    let wiki = after(&asks("/index.php", &titles)[..100]);
+    assert!(of(&[wiki.clone(), asks("/index.php", &titles)].concat(), &wiki, Metric::CopyExcess) > 0.5);
+}
+
 #[test]
 fn pages_that_send_elsewhere_are_a_loop_and_a_moved_flood_is_none() {
     let looping: Vec<RequestRecord> =
