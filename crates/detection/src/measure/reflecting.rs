@@ -3,7 +3,9 @@
 //! Who asks for itself varies its questions (numbers of requests, keys, marks), waits for answers, or lives in
 //! a private network. A forger sends one question as fast as it can, in the name of each victim, and our
 //! answers are many times as large (Rossow, NDSS 2014). DNS has measures of its own. Where only what goes out
-//! was captured, nobody is seen to ask: then only services count that do nothing but answer questions.
+//! was captured, nobody is seen to ask: then only services count that do nothing but answer questions. What
+//! comes unasked to a host that talks with others, from one that talks with nobody, is no answer of ours:
+//! it is sent to us.
 
 use super::{Structure, Value, push, push_share, spread};
 use crate::feature::net::NetWindow;
@@ -12,7 +14,7 @@ use seawall_model::metric::Metric;
 use seawall_model::observation::{Fragment, protocol};
 use seawall_model::record::PacketRecord;
 use seawall_model::{Cause, Prefix, address, hash};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// Fewer questions or answers in the sample say nothing of a network.
@@ -117,6 +119,8 @@ pub(super) fn measure(
 /// UDP between public networks and services that amplify, by network and service.
 fn exchanges(records: &[PacketRecord]) -> BTreeMap<(Prefix, usize), Exchange> {
     let mut all: BTreeMap<(Prefix, usize), Exchange> = BTreeMap::new();
+    let talkers = talkers(records);
+    let is_sent_to_us = |r: &PacketRecord| talkers.contains(&r.destination) && !talkers.contains(&r.source);
     let is_whole = |r: &&PacketRecord| r.protocol == protocol::UDP && r.fragment != Fragment::Later;
     for r in records.iter().filter(is_whole) {
         let outside = |a: IpAddr| address::is_public(a).then(|| Prefix::network_of(a));
@@ -133,12 +137,17 @@ fn exchanges(records: &[PacketRecord]) -> BTreeMap<(Prefix, usize), Exchange> {
                 let exchange = all.entry((network, service)).or_default();
                 exchange.answers += 1;
                 exchange.answer_bytes += u64::from(r.length_bytes);
-                exchange.one_way |= !r.two_way;
+                exchange.one_way |= !r.two_way && !is_sent_to_us(r);
             }
             _ => {}
         }
     }
     all
+}
+
+/// Hosts that take part in conversations.
+fn talkers(records: &[PacketRecord]) -> BTreeSet<IpAddr> {
+    records.iter().filter(|r| r.two_way).flat_map(|r| [r.source, r.destination]).collect()
 }
 
 /// The service at a port, but for DNS, and for QUIC, which answers with less than it was sent thrice (RFC 9000
@@ -206,6 +215,31 @@ mod tests {
         }
         window.seal(1.0);
         findings(&window, None, None).observed(Metric::ReflectingRate)
+    }
+
+    /// Answers that nobody is seen to ask for, from a server to us, beside a conversation of ours.
+    fn unasked(is_captured_whole: bool) -> Option<f64> {
+        const US: [u8; 4] = [1, 1, 1, 1];
+        let mut window = Window::default();
+        for n in 0..40_u16 {
+            let answers = datagram([8, 8, 8, 8], US, (123, 2_000 + n), &[0xd7, 0, 3, 0x2a], 468);
+            let answers = Packet { flow: FlowState::OneWay, ..answers };
+            let spoken = datagram([9, 9, 9, 9], US, (5_000, 443), b"spoken", 90);
+            let spoken = Packet { flow: FlowState::Answering, ..spoken };
+            window.observe(&Observation::Packet(answers), hash::mix(2 * u64::from(n)));
+            if is_captured_whole {
+                window.observe(&Observation::Packet(spoken), hash::mix(2 * u64::from(n) + 1));
+            }
+        }
+        window.seal(1.0);
+        findings(&window, None, None).observed(Metric::ReflectingRate)
+    }
+
+    /// Broke: the slow begin of a flood from one time server was called reflection by us.
+    #[test]
+    fn what_one_server_sends_unasked_to_a_host_that_talks_with_others_is_no_answer_of_ours() {
+        assert_eq!(unasked(true), None);
+        assert!(unasked(false).is_some(), "only what goes out was captured, as far as can be told");
     }
 
     #[test]
