@@ -227,14 +227,34 @@ pub(super) fn is_shared(p: &ClientProfile) -> bool {
     // At a door all ask for the same few pages: they follow its links, and are let in.
     let let_in = p.logins >= 3 && p.unauthorised * 3 <= p.logins && enters(p);
     let at_a_door = let_in && p.referrers * 2 >= p.requests && agents * 2.0 <= f64::from(p.requests);
-    agents >= 3.5 && served && p.probes * 10 < p.requests && (browses || comes_back || at_a_door)
+    agents >= 3.5
+        && served
+        && p.probes * 10 < p.requests
+        && (browses || comes_back || at_a_door || are_at_rest(p, agents))
 }
 
-/// Asks for more in a second than so many people would: a program is behind the address as well. How many
-/// people there are is known up to a number only.
+/// Each comes back from a page of ours every few seconds and asks for the same few things, as a class does that
+/// votes or plays along. Who changes names to hide does so to send more than that.
+fn are_at_rest(p: &ClientProfile, agents: f64) -> bool {
+    const EACH_PER_S: f64 = 0.25;
+    const STAY_LEAST_S: f64 = 20.0;
+    const QUESTIONS: f64 = 30.0;
+    let stay_s = p.last.since_s(p.first);
+    let requests = f64::from(p.requests);
+    stay_s >= STAY_LEAST_S
+        && agents < AGENTS_TOLD_APART
+        && agents * 3.0 <= requests
+        && requests <= EACH_PER_S * agents * stay_s
+        && p.referrers * 10 >= p.requests * 9
+        && bits_as_count(p.queries) < QUESTIONS
+}
+
+/// How many people there are is known up to this number only.
+const AGENTS_TOLD_APART: f64 = 120.0;
+
+/// Asks for more in a second than so many people would: a program is behind the address as well.
 fn is_hurried(p: &ClientProfile, agents: f64) -> bool {
     const PAGES_PER_S: f64 = 2.0;
-    const AGENTS_TOLD_APART: f64 = 120.0;
     agents < AGENTS_TOLD_APART && f64::from(p.peak_per_s) > PAGES_PER_S * agents
 }
 
@@ -268,7 +288,10 @@ pub(super) fn is_disguised(p: &ClientProfile) -> bool {
 /// Repeats one request, each time under another user agent.
 pub(super) fn is_one_under_many_names(p: &ClientProfile) -> bool {
     let agents = distinct_agents(p);
-    agents >= 7.5 && agents * 2.0 >= f64::from(p.requests.min(64)) && distinct_paths(p) < 2.5
+    agents >= 7.5
+        && agents * 2.0 >= f64::from(p.requests.min(64))
+        && distinct_paths(p) < 2.5
+        && !are_at_rest(p, agents)
 }
 
 /// Reads page after page, each about once, and nothing that pages are made of.

@@ -464,9 +464,10 @@ fn is_accepted(r: &Sampled) -> bool {
     r.status < 400 || r.agent.kind != AgentKind::Tool
 }
 
-/// Whether an answer is not what was asked for: an error, or a way to somewhere else.
+/// Whether an answer is not what was asked for: an error, or a way to somewhere else. Who has sent a form is
+/// shown the way on where that went well.
 fn fails(r: &Sampled) -> bool {
-    r.status >= 400 || is_moved(r.status)
+    r.status >= 400 || (is_moved(r.status) && r.method != Method::Post)
 }
 
 /// The share of the whole excess that falls on some keys; `None` where nothing rose clearly.

@@ -189,6 +189,7 @@ pub const TABLE: &[CauseRules] = causes! {
         LostLoginRate Above(0.5, 3.0), -3.0 "they log in and do not go on";
         LoginAttemptShare Above(0.08, 0.25), -4.0 "they try to log in";
         ReturningShare Above(0.35, 0.75), -3.0 "most of it comes from clients that were here before";
+        GuesserShare Above(0.1, 0.3), -6.0 "its clients try one thing after another and are refused";
         SequentialWalkShare Above(0.3, 0.8), -2.0 "they take item after item of a range of numbers";
         OwnProgramExcess Above(0.4, 0.9), -3.0 "a program that always came here sends what came on top";
         CopierShare Above(0.3, 0.8), -2.0 "its clients read page after page, each once";

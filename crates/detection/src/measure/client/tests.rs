@@ -254,6 +254,34 @@ fn the_assets_of_many_behind_one_address_are_fetched_along() {
     assert!(is_node(&profile, 180.0));
 }
 
+/// Broke: a class that voted was one program under many names, since all had loaded their pages before.
+#[test]
+fn a_class_that_votes_is_no_program_under_many_names() {
+    let votes = |pupils: u64, every_ms: u64, queries: u64, is_from_page: bool| {
+        let mut window = Window::default();
+        for n in 0..1_200_u64 {
+            let (name, query) =
+                (format!("Mozilla/5.0 (X11) Firefox/{}", n % pupils), format!("n={}", n % queries));
+            let request = Request {
+                method: Method::Post,
+                path: b"/poll/vote",
+                query: Some(query.as_bytes()),
+                status: 200,
+                user_agent: name.as_bytes(),
+                referrer: if is_from_page { b"https://theatre.example/poll" } else { b"" },
+                ..Request::new(Timestamp((n * every_ms * 1_000_000) as i64), IpAddr::from(ONE[0]))
+            };
+            window.observe(&Observation::Request(request), n);
+        }
+        let profile = window.http.expect("requests").profiles.sorted()[0].1.clone();
+        is_one_under_many_names(&profile) || is_disguised(&profile)
+    };
+    assert!(!votes(60, 100, 4, true));
+    assert!(votes(60, 10, 4, true), "faster than so many click");
+    assert!(votes(60, 100, 1_200, true), "each time another question");
+    assert!(votes(60, 100, 4, false), "from nowhere");
+}
+
 /// Broke: television sets that waited until their owners had entered a code guessed passwords.
 #[test]
 fn a_device_that_waits_for_its_code_guesses_nothing() {

@@ -289,6 +289,21 @@ fn failing_scanners_break_nothing_that_worked() {
     assert!(measured(&broken, &people(), 1.0, Metric::BrokenShare).is_some_and(|s| s > 0.2));
 }
 
+/// Broke: forms that fail since a disk was full used to be answered with the way on, which counted as failing.
+#[test]
+fn a_form_that_showed_the_way_on_was_accepted() {
+    let sent = |status: u16| -> Vec<RequestRecord> {
+        let form = record("Mozilla/5.0", "/submit", status);
+        people()
+            .into_iter()
+            .chain((0..60).map(|_| RequestRecord { method: Method::Post, ..form.clone() }))
+            .collect()
+    };
+    let broken = |now: u16, before: u16| measured(&sent(now), &sent(before), 1.0, Metric::BrokenShare);
+    assert!(broken(500, 302).is_some_and(|s| s > 0.3));
+    assert!(broken(302, 302).is_some_and(|s| s < 0.01));
+}
+
 /// Broke: a backup to a store that names things by their hash was called a flood past the cache.
 #[test]
 fn storing_under_hashes_is_a_batch_and_asking_for_made_up_names_is_none() {

@@ -235,3 +235,33 @@ fn clients_that_browse_and_monitors_that_look_are_no_flood() {
     assert_ne!(risen(0.98, 0.0), Cause::HttpFlood);
     assert_ne!(risen(0.1, 0.98), Cause::HttpFlood);
 }
+
+/// Broke: cards that were tried at a check-out, which takes its time, were called an attack on a costly page.
+#[test]
+fn what_is_tried_and_refused_is_guessed_however_long_it_takes() {
+    let tried = |guessers: f64| {
+        verdict(&[
+            (Metric::RequestCount, 2_000.0, Some(600.0)),
+            (Metric::PageRate, 3.8, Some(0.6)),
+            (Metric::CostPathRise, 800.0, Some(1.0)),
+            (Metric::CostConcentration, 0.97, Some(0.06)),
+            (Metric::CostPathWeight, 17.0, None),
+            (Metric::TopPathShare, 0.75, Some(0.08)),
+            (Metric::DurationP95, 7.2e5, Some(9e4)),
+            (Metric::ServiceTimeRatio, 1.0, None),
+            (Metric::AssetlessClientShare, 0.2, Some(0.0)),
+            (Metric::PeakRequestsPerClient, 1.0, Some(1.0)),
+            (Metric::LoginAttemptShare, 0.0, Some(0.0)),
+            (Metric::BatchExcess, 0.0, None),
+            (Metric::BatchShare, 0.0, None),
+            (Metric::WorkerShare, 0.0, None),
+            (Metric::TypingShare, 0.0, None),
+            (Metric::RequestTimeoutShare, 0.0, None),
+            (Metric::GuesserShare, guessers, Some(0.0)),
+            (Metric::GuesserCount, 40.0 * guessers, Some(0.0)),
+            (Metric::GuesserRequests, 2_000.0 * guessers, Some(0.0)),
+        ])
+    };
+    assert_eq!(tried(0.0), Cause::ExpensiveEndpoint);
+    assert_eq!(tried(0.6), Cause::CredentialAbuse);
+}
