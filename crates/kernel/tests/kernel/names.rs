@@ -6,7 +6,7 @@ use crate::random::Dice;
 use seawall_kernel::forge::Forged;
 use seawall_kernel::model::{Model, Outcome};
 use seawall_kernel::{
-    DnsAnswers, DnsListener, Kind, KnownNames, Moment, Names, Rule, Said, WHOLE_SHARE, XdpFilter,
+    DnsAnswers, DnsListener, Kind, KnownNames, Moment, Names, Rule, Said, WHOLE_SHARE, XdpFilter, running,
 };
 use seawall_model::hash;
 use seawall_model::time::SECOND_NS;
@@ -224,7 +224,7 @@ fn zone(names: u32, now: Moment) -> Rule {
     };
     Rule {
         measure: "names".to_owned(),
-        words: String::new(),
+        words: "no such name below example.org".to_owned(),
         kind: Kind::Names(names),
         expires: now.wall.plus_ns(3_600 * SECOND_NS),
         share: WHOLE_SHARE,
@@ -276,6 +276,11 @@ fn rules_about_names_end_and_only_observe_where_they_are_told_to() {
     assert_eq!(filter.totals(false).expect("totals").would_drop, would_drop + 1);
     assert!(!is_taken(&mut filter, &Rule { expires: now.wall, ..rule.clone() }));
     assert!(is_taken(&mut filter, &rule));
+    let shown: Vec<_> = running().expect("the status").into_iter().flat_map(|filter| filter.names).collect();
+    assert!(
+        shown.iter().any(|s| s.words == rule.words && s.enforce && s.counts.dropped_packets >= 1),
+        "{shown:?}"
+    );
     assert!(filter.audit().expect("an audit").is_empty(), "what is in force is what was written");
     filter.apply(&[], now).expect("nothing");
     assert_eq!(filter.outcome(&asked("made-up.example.org")).expect("a run"), Outcome::Pass);
