@@ -227,26 +227,35 @@ pub(super) fn is_shared(p: &ClientProfile) -> bool {
     // At a door all ask for the same few pages: they follow its links, and are let in.
     let let_in = p.logins >= 3 && p.unauthorised * 3 <= p.logins && enters(p);
     let at_a_door = let_in && p.referrers * 2 >= p.requests && agents * 2.0 <= f64::from(p.requests);
-    agents >= 3.5
-        && served
-        && p.probes * 10 < p.requests
-        && (browses || comes_back || at_a_door || are_at_rest(p, agents))
+    agents >= 3.5 && served && p.probes * 10 < p.requests && (browses || comes_back || at_a_door)
 }
 
-/// Each comes back from a page of ours every few seconds and asks for the same few things, as a class does that
-/// votes or plays along. Who changes names to hide does so to send more than that.
-fn are_at_rest(p: &ClientProfile, agents: f64) -> bool {
+/// Each of many behind one address comes back from a page of ours every few seconds, asks for the same few things
+/// and is served, as a class does that votes or plays along. One who changes names to hide does so to send more
+/// than that, and those who do it slowly are many, as classes are not.
+fn is_class(p: &ClientProfile) -> bool {
     const EACH_PER_S: f64 = 0.25;
     const STAY_LEAST_S: f64 = 20.0;
     const QUESTIONS: f64 = 30.0;
+    let agents = distinct_agents(p);
     let stay_s = p.last.since_s(p.first);
     let requests = f64::from(p.requests);
     stay_s >= STAY_LEAST_S
-        && agents < AGENTS_TOLD_APART
+        && (3.5..AGENTS_TOLD_APART).contains(&agents)
         && agents * 3.0 <= requests
         && requests <= EACH_PER_S * agents * stay_s
+        && (p.client_errors + p.server_errors) * 10 <= p.requests
         && p.referrers * 10 >= p.requests * 9
         && bits_as_count(p.queries) < QUESTIONS
+}
+
+/// What tells classes, of which there are few at a time.
+pub(super) fn classes<'a>(
+    profiles: impl Iterator<Item = &'a ClientProfile>,
+) -> impl Fn(&ClientProfile) -> bool {
+    const CLASSES_MOST: usize = 3;
+    let are_few = profiles.filter(|p| is_class(p)).count() <= CLASSES_MOST;
+    move |p| are_few && is_class(p)
 }
 
 /// How many people there are is known up to this number only.
@@ -288,10 +297,7 @@ pub(super) fn is_disguised(p: &ClientProfile) -> bool {
 /// Repeats one request, each time under another user agent.
 pub(super) fn is_one_under_many_names(p: &ClientProfile) -> bool {
     let agents = distinct_agents(p);
-    agents >= 7.5
-        && agents * 2.0 >= f64::from(p.requests.min(64))
-        && distinct_paths(p) < 2.5
-        && !are_at_rest(p, agents)
+    agents >= 7.5 && agents * 2.0 >= f64::from(p.requests.min(64)) && distinct_paths(p) < 2.5
 }
 
 /// Reads page after page, each about once, and nothing that pages are made of.

@@ -122,8 +122,11 @@ fn clients(http: &HttpWindow, sorted: &[&(u64, ClientProfile)], seconds: f64, ou
     let common = client::common_names(profiles());
     paging(sorted, &common, asked, out);
     push_share(out, Metric::MachineClientShare, requests_of(&|p| client::is_machine(p, seconds)), requests);
-    push_share(out, Metric::UserAgentRotation, requests_of(&client::is_disguised), requests);
-    push(out, Metric::DisguisedRequests, requests_of(&client::is_one_under_many_names) * scale, known);
+    let is_class = client::classes(profiles());
+    let disguised = requests_of(&|p| client::is_disguised(p) && !is_class(p));
+    push_share(out, Metric::UserAgentRotation, disguised, requests);
+    let renamed = requests_of(&|p| client::is_one_under_many_names(p) && !is_class(p));
+    push(out, Metric::DisguisedRequests, renamed * scale, known);
     push_share(out, Metric::HiddenClientShare, requests_of(&client::is_shared), requests);
     push_share(out, Metric::WorkerShare, requests_of(&client::is_worker), requests);
     let asked_of = |wanted: &dyn Fn(&ClientProfile) -> bool| -> f64 {

@@ -273,13 +273,15 @@ fn a_class_that_votes_is_no_program_under_many_names() {
             };
             window.observe(&Observation::Request(request), n);
         }
-        let profile = window.http.expect("requests").profiles.sorted()[0].1.clone();
-        is_one_under_many_names(&profile) || is_disguised(&profile)
+        window.http.expect("requests").profiles.sorted()[0].1.clone()
     };
-    assert!(!votes(60, 100, 4, true));
-    assert!(votes(60, 10, 4, true), "faster than so many click");
-    assert!(votes(60, 100, 1_200, true), "each time another question");
-    assert!(votes(60, 100, 4, false), "from nowhere");
+    let is_class = |p: &ClientProfile, of: usize| classes(std::iter::repeat_n(p, of))(p);
+    let class = votes(60, 100, 4, true);
+    assert!(is_disguised(&class) && is_class(&class, 1));
+    assert!(!is_class(&class, 40), "so many classes are none");
+    assert!(!is_class(&votes(60, 10, 4, true), 1), "faster than so many click");
+    assert!(!is_class(&votes(60, 100, 1_200, true), 1), "each time another question");
+    assert!(!is_class(&votes(60, 100, 4, false), 1), "from nowhere");
 }
 
 /// Broke: television sets that waited until their owners had entered a code guessed passwords.
