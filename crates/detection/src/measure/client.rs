@@ -139,7 +139,7 @@ fn waits_for_token(p: &ClientProfile) -> bool {
 }
 
 /// Asks for tokens alone, as seldom as it is told to, and is told that it was too early, not that it was refused
-/// (RFC 8628 sections 3.4 and 3.5).
+/// (RFC 8628 sections 3.4 and 3.5), and never again once it was let in: who goes on tries what is others'.
 fn asks_at_rest(p: &ClientProfile) -> bool {
     const ASKS_PER_S: f64 = 0.35;
     let at_rest = f64::from(p.logins.saturating_sub(1)) <= ASKS_PER_S * p.last.since_s(p.first);
@@ -147,6 +147,7 @@ fn asks_at_rest(p: &ClientProfile) -> bool {
         && p.unauthorised == 0
         && p.logins >= p.no_assets()
         && p.client_errors + p.tokens >= p.logins
+        && p.granted.is_none_or(|granted| p.denied < Some(granted))
         && at_rest
 }
 

@@ -24,7 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 /// Answers a second to one network (a /24, or a /48).
-const ANSWERS_PER_S: f64 = 2_000.0;
+const ANSWERS_PER_S: f64 = 20_000.0;
 /// A rule holds for so long, and is renewed after so long.
 const HOLD_NS: i64 = 60 * SECOND_NS;
 const RENEW_NS: u64 = 20 * SECOND_NS as u64;
@@ -125,8 +125,10 @@ impl HeldNames {
         let share = if self.is_proven { WHOLE_SHARE } else { TRIAL_SHARE };
         self.paces.resize(fronts.len(), Pace::default());
         self.paces.iter_mut().zip(fronts).for_each(|(pace, front)| pace.look(front, now.monotonic_ns));
-        let wanted = fronts.iter().enumerate().filter_map(|(at, front)| self.wanted(at, front, share));
-        let wanted: Vec<Held> = wanted.collect();
+        // While somebody has a front send answers to others, nobody answers in its place.
+        let is_strict = fronts.iter().any(|front| front.edge().is_strict());
+        let wanted = fronts.iter().enumerate().filter(|_| !is_strict);
+        let wanted: Vec<Held> = wanted.filter_map(|(at, front)| self.wanted(at, front, share)).collect();
         let is_due = !wanted.is_empty() && now.monotonic_ns >= self.renewed_ns + RENEW_NS;
         if self.is_over || (wanted == self.held && !is_due) {
             return None;
@@ -135,7 +137,8 @@ impl HeldNames {
         self.hand_over(wanted, fronts, packets, now)
     }
 
-    /// Puts rules in force for what is wanted, as far as they can be.
+    /// Puts rules in force for what is wanted, as far as they can be: one that cannot be leaves its questions to
+    /// its front, and the others as they are.
     fn hand_over(
         &mut self,
         wanted: Vec<Held>,
@@ -143,27 +146,32 @@ impl HeldNames {
         packets: &mut Packets,
         now: Moment,
     ) -> Option<String> {
-        let room = packets.names_room();
-        let mut rules = Vec::new();
-        let mut said = Vec::new();
+        let policy = fronts.first().map_or_else(Policy::default, |front| front.policy().clone());
+        let mut room = packets.names_room();
+        let (mut in_force, mut said) = (Vec::new(), Vec::new());
         for held in &wanted {
             let text = name::text(&held.zone);
-            match rule(held, &fronts[held.front], room, now.wall) {
-                Some(rule) => {
-                    said.push(format!("the kernel answers for made-up names of {text}"));
-                    rules.push(rule);
+            let left = |why: &str| format!("made-up names of {text} are left to the front: {why}");
+            let Some((rule, names)) = rule(held, &fronts[held.front], room, now.wall) else {
+                let why = format!("more than {room} names are known, or a wildcard answers for all");
+                said.push(left(&why));
+                continue;
+            };
+            let with = [&in_force[..], &[rule]].concat();
+            match packets.hold_names(with.clone(), &policy) {
+                Ok(()) => {
+                    let answers = if held.enforce { "answers" } else { "would answer" };
+                    said.push(format!("the kernel {answers} for made-up names of {text}"));
+                    (in_force, room) = (with, room - names);
                 }
-                None => said.push(format!(
-                    "made-up names of {text} are left to the front: more than {room} names are known, or a wildcard \
-                     answers for all"
-                )),
+                Err(why) => said.push(left(&why)),
             }
         }
-        let policy = fronts.first().map_or_else(Policy::default, |front| front.policy().clone());
-        match packets.hold_names(rules, &policy) {
-            Ok(()) => self.held = wanted,
-            Err(why) => said = vec![format!("made-up names are left to the front: {why}")],
+        if in_force.is_empty() {
+            // What was there before would deny names that are known by now. If this fails, it ends with its time.
+            let _ = packets.hold_names(Vec::new(), &policy);
         }
+        self.held = wanted;
         let said = (!said.is_empty()).then(|| said.join("; "));
         let is_new = said != self.told;
         self.told.clone_from(&said);
@@ -184,7 +192,9 @@ impl HeldNames {
             let passed_per_s = (PASSED * pace.unknown_per_s).max(PASSED_LEAST_PER_S);
             By::Answers { passed_per_s, at_ns: pace.at_ns }
         };
-        Some(Held { front: at, zone, by, enforce: front.policy().mode == Mode::Enforce, share })
+        let enforce = front.policy().mode == Mode::Enforce;
+        let share = if enforce { share } else { WHOLE_SHARE };
+        Some(Held { front: at, zone, by, enforce, share })
     }
 
     /// Counts what the kernel took since the last call as if the fronts had.
@@ -212,8 +222,9 @@ impl HeldNames {
     }
 }
 
-/// The rule for what is handed over, if its front knows enough.
-fn rule(held: &Held, front: &DnsControl, room: usize, now: Timestamp) -> Option<Rule> {
+/// The rule for what is handed over, and how many names it knows of, if its front knows enough, and no more than
+/// there is `room` for.
+fn rule(held: &Held, front: &DnsControl, room: usize, now: Timestamp) -> Option<(Rule, usize)> {
     let edge = front.edge();
     let asked_at = edge.addresses().first().map(|address| asked_at(*address))?;
     let (suffix, known, said, is_signed) = match held.by {
@@ -230,7 +241,8 @@ fn rule(held: &Held, front: &DnsControl, room: usize, now: Timestamp) -> Option<
         }
     };
     let what = if said == Said::NoSuchName { "no such name" } else { "names that have not answered" };
-    Some(Rule {
+    let count = known.names.len();
+    let rule = Rule {
         measure: format!("names-{}", held.front),
         words: format!("{what} below {}, asked at front {}", name::text(&suffix), held.front),
         kind: Kind::Names(Names {
@@ -245,7 +257,8 @@ fn rule(held: &Held, front: &DnsControl, room: usize, now: Timestamp) -> Option<
         expires: now.plus_ns(HOLD_NS),
         share: held.share,
         enforce: held.enforce,
-    })
+    };
+    Some((rule, count))
 }
 
 /// An address that a listener answers at.

@@ -45,6 +45,9 @@ pub struct ClientProfile {
     /// Log-ins that granted a token, and all that were answered as those are that get in.
     pub tokens: u32,
     pub let_in: u32,
+    /// When a token was granted for the first time, and a log-in refused for the last.
+    pub granted: Option<Timestamp>,
+    pub denied: Option<Timestamp>,
     pub probes: u32,
     pub referrers: u32,
     /// Requests that became a connection of their own kind.
@@ -147,6 +150,11 @@ impl ClientProfile {
         self.logins = self.logins.saturating_sub(u32::from(in_vain));
         let is_token = is_token_granted(r);
         self.tokens += u32::from(is_token);
+        if is_token {
+            self.granted = earlier(self.granted, Some(r.time));
+        } else if is_client_error(r) {
+            self.denied = self.denied.max(Some(r.time));
+        }
         self.let_in += u32::from(is_token || is_let_in(r));
     }
 
@@ -232,6 +240,11 @@ fn is_let_in(r: &Request<'_>) -> bool {
     (200..300).contains(&r.status) && classify::path_kind(r.path) == PathKind::Api
 }
 
+/// The earlier of two moments that may not have been.
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
+
 /// The value of the first parameter that is a number (`page=17&per_page=100`).
 fn numbered_parameter(query: &[u8]) -> Option<u64> {
     query.split(|&b| b == b'&').find_map(|pair| {
@@ -277,6 +290,8 @@ impl Profile for ClientProfile {
         self.logins += other.logins;
         self.doors += other.doors;
         self.tokens += other.tokens;
+        self.granted = earlier(self.granted, other.granted);
+        self.denied = self.denied.max(other.denied);
         self.let_in += other.let_in;
         self.probes += other.probes;
         self.referrers += other.referrers;

@@ -287,26 +287,35 @@ fn a_class_that_votes_is_no_program_under_many_names() {
 /// Broke: television sets that waited until their owners had entered a code guessed passwords.
 #[test]
 fn a_device_that_waits_for_its_code_guesses_nothing() {
-    let asks = |every_s: u32, refused: u16, last: u16| {
-        let mut window = Window::default();
-        for n in 0..20 {
-            let request = Request {
-                method: Method::Post,
-                path: b"/oauth/token",
-                user_agent: b"ShopTV/3.1 (Tizen 7.0)",
-                status: if n == 19 { last } else { refused },
-                ..Request::new(Timestamp::from_seconds(i64::from(n * every_s)), IpAddr::from(ONE[0]))
-            };
-            window.observe(&Observation::Request(request), u64::from(n));
-        }
-        window.http.expect("requests").profiles.sorted()[0].1.clone()
-    };
+    let asks = |every_s: u32, refused: u16, last: u16| asks_for_tokens(every_s, refused, last, 19);
     let (let_in, still) = (asks(5, 400, 200), asks(5, 400, 400));
     assert!(!is_guesser(&let_in) && is_guesser(&still));
     assert!(is_guesser(&asks(5, 401, 200)), "it is refused");
     assert!(is_guesser(&asks(1, 400, 200)), "it does not wait");
     assert!(waiting([&let_in, &let_in, &still].into_iter())(&still), "others were let in");
     assert!(!waiting([&let_in, &still, &still].into_iter())(&still), "hardly anybody is let in");
+}
+
+/// Broke: who had logged in once might guess the passwords of all others, and be called a visitor.
+#[test]
+fn who_was_let_in_and_goes_on_trying_guesses() {
+    assert!(is_guesser(&asks_for_tokens(5, 400, 200, 0)));
+}
+
+/// One client that asks for tokens twenty times, and is answered otherwise at one of them.
+fn asks_for_tokens(every_s: u32, refused: u16, otherwise: u16, at: u32) -> ClientProfile {
+    let mut window = Window::default();
+    for n in 0..20 {
+        let request = Request {
+            method: Method::Post,
+            path: b"/oauth/token",
+            user_agent: b"ShopTV/3.1 (Tizen 7.0)",
+            status: if n == at { otherwise } else { refused },
+            ..Request::new(Timestamp::from_seconds(i64::from(n * every_s)), IpAddr::from(ONE[0]))
+        };
+        window.observe(&Observation::Request(request), u64::from(n));
+    }
+    window.http.expect("requests").profiles.sorted()[0].1.clone()
 }
 
 #[test]
