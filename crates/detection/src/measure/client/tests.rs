@@ -329,6 +329,24 @@ fn codes_that_are_tried_in_vain_are_guesses() {
     assert!(!tries_codes(&profiles("Mozilla/5.0 (X11) Firefox/120.0", &ONE, &loops)[0]));
 }
 
+/// Broke: calls of an interface under ever other keys, by thousands of addresses, were letters that were read.
+#[test]
+fn a_picture_tells_that_a_letter_was_opened_and_a_call_does_not() {
+    let asks = |path: &'static [u8]| {
+        let mut window = Window::default();
+        let request = Request {
+            path,
+            query: Some(b"u=f0aed98f7064089c21"),
+            status: 200,
+            response_bytes: 180,
+            ..Request::new(Timestamp::from_seconds(1), IpAddr::from(ONE[0]))
+        };
+        window.observe(&Observation::Request(request), 1);
+        window.http.expect("requests").profiles.sorted()[0].1.clone()
+    };
+    assert!(is_invited(&asks(b"/open")) && !is_invited(&asks(b"/api/check")));
+}
+
 #[test]
 fn links_that_were_sent_out_are_followed_and_names_that_are_made_up_are_not() {
     let browser = "Mozilla/5.0 (Windows NT 10.0) Edg/120.0.0.0";
