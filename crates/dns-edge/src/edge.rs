@@ -237,7 +237,7 @@ impl Edge {
     }
 
     /// The names that have answered, if there are no more than `most`: the hash of the root, the names'
-    /// ([`crate::message::name::hash`]), and how many of the lower 24 bits of these count.
+    /// ([`hash::dns_name`]), and how many of the lower 24 bits of these count.
     #[must_use]
     pub fn learnt_names(&self, most: usize) -> Option<(u64, Vec<u64>, u32)> {
         let (names, bits) = self.common.learnt.names(most)?;

@@ -82,11 +82,6 @@ pub struct KnownNames {
     pub lower_bits: u32,
 }
 
-/// The hash of a name in wire form and lower case.
-pub(crate) fn name_hash(seed: u64, name: &[u8]) -> u64 {
-    labels(name).iter().rev().fold(seed, |parent, label| hash::child_name(parent, label))
-}
-
 /// The labels of a name in wire form, without the root's.
 pub(crate) fn labels(name: &[u8]) -> Vec<&[u8]> {
     let mut rest = name;
@@ -162,7 +157,7 @@ pub(crate) fn encode_names(rule: &Rule, names: &Names, expires_ns: u64, slot: Sl
     let mut w = Writer::<{ size_of::<NamesBytes>() }>::new();
     w.put(&limit(RateKey::Network, names.answers_per_s));
     w.put(&passes);
-    w.u64(name_hash(names.known.seed, &names.suffix));
+    w.u64(hash::dns_name(names.known.seed, &names.suffix));
     w.put(&suffix);
     w.put(&names.said.flags().to_be_bytes());
     let is_zone = u8::from(names.said.is_of_zone());

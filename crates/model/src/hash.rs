@@ -98,6 +98,29 @@ pub fn child_name(parent: u64, label: &[u8]) -> u64 {
     state ^ state >> 32
 }
 
+/// The hash of a well-formed DNS name in wire form and lower case, from the root down
+/// ([`child_name`]).
+#[inline]
+#[must_use]
+pub fn dns_name(seed: u64, name: &[u8]) -> u64 {
+    /// Labels of a name, at most (RFC 1035: 255 bytes).
+    const LABELS: usize = 127;
+    let mut starts = [0_u8; LABELS];
+    let (mut count, mut at) = (0, 0);
+    while count < LABELS
+        && let Some(&length) = name.get(at)
+        && length > 0
+    {
+        starts[count] = at as u8;
+        count += 1;
+        at += usize::from(length) + 1;
+    }
+    starts[..count].iter().rev().fold(seed, |parent, start| {
+        let label = &name[usize::from(*start)..];
+        child_name(parent, &label[1..(usize::from(label[0]) + 1).min(label.len())])
+    })
+}
+
 /// Hashes the first `count` bytes (at most 16) of a little-endian word, as [`bytes`] does. Bytes
 /// that were gathered one by one are hashed from a register: read back from memory in wider words,
 /// they would have to wait until all of them are written.
@@ -163,6 +186,17 @@ pub fn address(ip: std::net::IpAddr) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_names_hash_is_made_from_the_root_down_and_of_any_bytes() {
+        let by_steps = [&b"org"[..], b"example", b"www"].into_iter().fold(7, child_name);
+        assert_eq!(dns_name(7, b"\x03www\x07example\x03org\0"), by_steps);
+        assert_eq!((dns_name(7, b"\0"), dns_name(7, b"")), (7, 7));
+        let deepest = [1, b'a'].repeat(127);
+        assert_eq!(dns_name(7, &deepest), (0..127).fold(7, |parent, _| child_name(parent, b"a")));
+        let any = (0..=255).zip((0..=600).cycle().step_by(7)).map(|(byte, length)| vec![byte; length]);
+        assert_eq!(any.map(|name| dns_name(7, &name)).fold(0, |count, _| count + 1), 256, "none panics");
+    }
 
     #[test]
     fn short_inputs_do_not_collide() {

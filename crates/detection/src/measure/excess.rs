@@ -296,9 +296,10 @@ impl Sides<'_> {
             let from = usual.partition_point(|u| u.0 < form);
             usual[from..].iter().take_while(|u| u.0 == form).count() as f64 > most
         };
-        let worded = asked(self.now).filter(|r| is_worded(r)).filter_map(of_query);
-        let mut searches = filled_otherwise(worded.collect());
-        searches.extend(filled_otherwise(usual.clone()));
+        let mut worded: Vec<(u64, u64)> =
+            asked(self.now).filter(|r| is_worded(r)).filter_map(of_query).collect();
+        worded.sort_unstable();
+        let mut searches = [filled_otherwise(&worded), filled_otherwise(&usual)].concat();
         searches.retain(|form| !is_page(*form));
         searches.sort_unstable();
         searches.dedup();
@@ -499,9 +500,8 @@ fn form(r: &Sampled) -> u64 {
     names.fold(hash::bytes(r.path.as_bytes()), |of, name| hash::combine(of, hash::bytes(name.as_bytes())))
 }
 
-/// Forms that are hardly ever filled in the same way twice.
-fn filled_otherwise(mut filled: Vec<(u64, u64)>) -> Vec<u64> {
-    filled.sort_unstable();
+/// Forms that are hardly ever filled in the same way twice. `filled`: sorted.
+fn filled_otherwise(filled: &[(u64, u64)]) -> Vec<u64> {
     let differs = |run: &&[(u64, u64)]| {
         let distinct = run.chunk_by(PartialEq::eq).count();
         run.len() >= SEARCHED_LEAST && distinct as f64 >= SEARCHED_DISTINCT * run.len() as f64

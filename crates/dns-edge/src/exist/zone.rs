@@ -114,7 +114,7 @@ impl Zone {
     }
 }
 
-/// A zone by the hashes of its names, which go from the root down ([`name::hash`]).
+/// A zone by the hashes of its names, which go from the root down ([`hash::dns_name`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownZone {
     pub apex: Box<[u8]>,
@@ -174,7 +174,7 @@ impl Zones {
         for (_, other) in &self.zones {
             if *other.apex != *zone.apex && name::is_within(&other.apex, &zone.apex) {
                 let below = ancestors(&other.apex).take_while(|a| **a != *zone.apex);
-                names.extend(below.map(|a| (name::hash(seed, a), *a == *other.apex)));
+                names.extend(below.map(|a| (hash::dns_name(seed, a), *a == *other.apex)));
             }
         }
         let is_open = names.iter().any(|(hash, is_open)| *hash == zone.apex_hash && *is_open);
@@ -216,7 +216,7 @@ impl Builder {
     pub fn new(apex: &[u8], seed: u64, most_names: usize) -> Self {
         let mut new = Self { apex: apex.into(), names: Names::default(), seed, signatures: 0, most_names };
         // The SOA record, which is not counted when it comes.
-        new.names.change(name::hash(seed, apex), |held| held.records += 1);
+        new.names.change(hash::dns_name(seed, apex), |held| held.records += 1);
         new
     }
 
@@ -249,7 +249,7 @@ impl Builder {
             return Ok(());
         }
         let is_cut = self.is_cut(owner, kind);
-        let held = self.names.get(name::hash(self.seed, owner));
+        let held = self.names.get(hash::dns_name(self.seed, owner));
         let is_there = held.records > u32::from(owner == &*self.apex)
             && held.cuts >= u16::from(is_cut)
             && held.renamed >= u16::from(kind == kind::DNAME)
@@ -277,7 +277,7 @@ impl Builder {
             refresh_s: soa.refresh_s,
             expire_s: soa.expire_s,
             signatures: self.signatures,
-            apex_hash: name::hash(self.seed, &self.apex),
+            apex_hash: hash::dns_name(self.seed, &self.apex),
             apex: self.apex,
             names: self.names,
             seed: self.seed,
@@ -290,7 +290,7 @@ impl Builder {
 
     fn at_and_above(&mut self, owner: &[u8], change: impl Fn(&mut Held, bool)) {
         for (depth, ancestor) in ancestors(owner).enumerate() {
-            let hash = name::hash(self.seed, ancestor);
+            let hash = hash::dns_name(self.seed, ancestor);
             self.names.change(hash, |held| change(held, depth == 0));
             if ancestor == &*self.apex {
                 break;
@@ -479,7 +479,7 @@ mod tests {
             let wire = name::parse(text).expect("a name");
             let below: Vec<&[u8]> = ancestors(&wire).take_while(|a| **a != *known.apex).collect();
             for name in below.iter().rev() {
-                let hash = name::hash(known.seed, name);
+                let hash = hash::dns_name(known.seed, name);
                 match known.names.iter().find(|(other, _)| *other == hash) {
                     None => return true,
                     Some((_, true)) => return false,

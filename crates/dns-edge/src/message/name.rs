@@ -52,7 +52,7 @@ impl Key {
     #[inline]
     #[must_use]
     pub fn hash(&self, seed: u64) -> u64 {
-        hash(seed, self.as_bytes())
+        hash::dns_name(seed, self.as_bytes())
     }
 
     /// The name and all its parents, the root last.
@@ -72,19 +72,6 @@ pub fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
         };
         Some(this)
     })
-}
-
-/// The hash of a well-formed name in lower case: those of its parents are steps on the way, from the
-/// root down. The kernel filter computes the same.
-#[must_use]
-pub fn hash(seed: u64, name: &[u8]) -> u64 {
-    let mut labels: [&[u8]; LABELS] = [&[]; LABELS];
-    let mut count = 0;
-    for (to, from) in labels.iter_mut().zip(ancestors(name)) {
-        *to = label(from);
-        count += usize::from(!to.is_empty());
-    }
-    labels[..count].iter().rev().fold(seed, |parent, label| hash::child_name(parent, label))
 }
 
 /// The first label of a well-formed name; empty for the root.

@@ -239,7 +239,7 @@ fn is_below(name: &[u8], suffix: &[u8]) -> bool {
 fn lacks(names: &Names, name: &[u8]) -> bool {
     let (all, suffix) = (labels(name), labels(&names.suffix));
     let below = &all[..all.len() - suffix.len()];
-    let mut hash = crate::names::name_hash(names.known.seed, &names.suffix);
+    let mut hash = hash::dns_name(names.known.seed, &names.suffix);
     for (depth, label) in (1..).zip(below.iter().rev()) {
         if depth > NAMES_DEPTH {
             return false;
