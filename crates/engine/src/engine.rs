@@ -38,11 +38,7 @@ const COLD_START_S: f64 = 45.0;
 const FALSE_START_S: f64 = 900.0;
 /// Changes that are kept.
 const CHANGES_KEPT: usize = 1_000;
-/// A second under way counts as no shorter than this, in seconds.
-const GLANCE_LEAST_S: f64 = 0.05;
-/// In a second that is not over, so many series that are so far above the usual, in spreads, are a rise.
-const TOGETHER: usize = 2;
-const HIGH_TOGETHER: f64 = 8.0;
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
@@ -209,25 +205,6 @@ impl Engine {
         conclude::present(self)
     }
 
-    /// Whether a second that is not over, of which this has been seen, or the second that ends now is
-    /// unlike before already: an [`Input::Glance`] would open a disturbance.
-    #[must_use]
-    pub fn is_rising(&self, part: &Window, last_second: &[f64]) -> bool {
-        self.episode.is_none() && !self.risen(part, last_second).is_empty()
-    }
-
-    /// Whether a second that is not over, of which this has been seen, says already that the present
-    /// disturbance has begun again.
-    #[must_use]
-    pub fn is_loud_again(&self, part: &Window) -> bool {
-        let Some(episode) = &self.episode else { return false };
-        let mut counts = self.detectors.iter().zip(SERIES).filter(|(_, s)| s.scale() == Scale::Count);
-        counts.any(|(detector, series)| {
-            let has_moved = episode.moved.iter().any(|(watched, _)| *watched == Watched::Rate(series));
-            has_moved && series.value(part).is_some_and(|value| detector.is_high(value))
-        })
-    }
-
     /// How long the present disturbance has been quiet again, in seconds; `None` while nothing is
     /// going on. It is over only after some more of them.
     #[must_use]
@@ -364,61 +341,6 @@ impl Engine {
         {
             self.add_quiet(&oldest);
         }
-    }
-
-    /// Series of which the part of a second, or the last second, is more than a whole one may hold.
-    /// Counts only grow, so that the whole second will say the same. What one series says alone takes
-    /// more than what several say.
-    fn risen(&self, part: &Window, last_second: &[f64]) -> Vec<(Watched, Option<Timestamp>)> {
-        let (mut risen, mut high) = (Vec::new(), Vec::new());
-        for (at, (detector, series)) in self.detectors.iter().zip(SERIES).enumerate() {
-            if series.scale() != Scale::Count {
-                continue;
-            }
-            let so_far = series.value(part).unwrap_or(0.0);
-            let height = detector.height(so_far.max(last_second.get(at).copied().unwrap_or(0.0)));
-            let found = (Watched::Rate(series), detector.up_since());
-            if detector.would_rise(so_far) || height > Cusum::LEAP {
-                risen.push(found);
-            } else if height > HIGH_TOGETHER {
-                high.push(found);
-            }
-        }
-        if risen.len() + high.len() >= TOGETHER {
-            risen.append(&mut high);
-        }
-        risen
-    }
-
-    /// Looks at the second under way. It is filed and watched when it is over, as if nobody had
-    /// looked; only an episode may begin, or get a name, sooner.
-    fn glance(&mut self, now: Timestamp, last_second: &[f64], effects: &mut Vec<Effect>) {
-        let Some((second, mut part)) = self.second.clone() else { return };
-        let mut episode = match self.episode.take() {
-            Some(episode) => episode,
-            None => {
-                let risen = self.risen(&part, last_second).into_iter();
-                let risen: Vec<_> =
-                    risen.map(|(watched, since)| (watched, since.unwrap_or(second))).collect();
-                if risen.is_empty() {
-                    return;
-                }
-                Box::new(self.begin_episode(second, risen, effects))
-            }
-        };
-        part.seal(now.since_s(second).clamp(GLANCE_LEAST_S, 1.0));
-        let mut so_far = episode.during.clone();
-        so_far.merge(&part);
-        let diagnosis = diagnose(&self.findings_of(&episode, &so_far), &self.policy);
-        if diagnosis.verdict.class.is_named() {
-            if episode.diagnosis.as_ref().is_none_or(|d| d.verdict.cause != diagnosis.verdict.cause) {
-                episode.named = Some(now);
-                effects.push(Effect::Diagnosed(Box::new(diagnosis.clone())));
-            }
-            episode.diagnosis = Some(diagnosis);
-            episode.glance = Some(so_far);
-        }
-        self.episode = Some(episode);
     }
 
     /// An episode with the quiet seconds that belong to it after all.
@@ -680,5 +602,6 @@ fn lead(episode: &Episode) -> Option<f64> {
 }
 
 mod calm;
+mod glance;
 #[cfg(test)]
 mod tests;
