@@ -351,14 +351,11 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Episode {
         let onset = shifted.iter().map(|(_, since)| *since).min().unwrap_or(second);
+        let ring = std::mem::take(&mut self.ring);
+        let (quiet, since): (Vec<_>, Vec<_>) = ring.into_iter().partition(|(time, _)| *time < onset);
+        quiet.iter().for_each(|(_, past)| self.add_quiet(past));
         let mut episode = Episode::open(onset, shifted, Ebbs::beside(self.reference()));
-        for (time, past) in std::mem::take(&mut self.ring) {
-            if time < onset {
-                self.add_quiet(&past);
-            } else {
-                episode.add(time, past, false);
-            }
-        }
+        since.into_iter().for_each(|(time, past)| episode.add(time, past, false));
         effects.push(Effect::Opened { onset });
         episode
     }

@@ -503,10 +503,14 @@ impl Episode {
     /// made of those who ask again and who come back.
     pub(crate) fn over_at(&self, verdict: &Verdict, calm_followed: bool) -> Option<Timestamp> {
         match (verdict.class, verdict.cause) {
-            (Class::Attack, _) if calm_followed && self.last_loud > self.onset => {
+            (Class::Attack, cause) => {
+                let ebbed = self.ebbs.over(cause).filter(|over| *over > self.onset);
                 let loud = self.last_loud.min(self.last_active).plus_ns(SECOND_NS);
-                let ebbed = self.ebbs.over(verdict.cause).filter(|over| *over > self.onset);
-                Some(ebbed.map_or(loud, |over| over.min(loud)))
+                if calm_followed && self.last_loud > self.onset {
+                    return Some(ebbed.map_or(loud, |over| over.min(loud)));
+                }
+                // Where something else has not come back, it was over if nothing of it came for so long.
+                ebbed.filter(|over| self.last_second.since_s(*over) >= SPARSE_CALM_S as f64)
             }
             (Class::Abuse, cause) if calm_followed => {
                 let end = self.last_active.plus_ns(SECOND_NS);

@@ -337,6 +337,7 @@ metrics! {
     RandomPayloadShare What Share "random-payload-share" "unanswered UDP packets that begin with random bytes";
     ConversationFragmentShare What Share "conversation-fragment-share" "datagrams in fragments that belong to conversations";
     UniformPayloadShare What Share "uniform-payload-share" "unanswered UDP packets with one and the same payload";
+    UnreflectedUdpRate Rate PerSecond "unreflected-udp-rate" "UDP packets a second that nobody answers or asked for, and that are no answers of services that amplify";
     UnansweredUdpBytes What Bytes "unanswered-udp-bytes" "mean length of UDP packets that nobody answers or asked for";
     // DNS
     DnsQueryRate Rate PerSecond "dns-query-rate" "DNS queries per second";

@@ -53,7 +53,7 @@ pub(super) fn is_scanner(p: &ClientProfile) -> bool {
 /// Asks for what is not there, or only scanners know: many different paths, mostly failing.
 pub(super) fn is_prober(p: &ClientProfile) -> bool {
     let different = bits_as_count(p.paths).min(f64::from(p.requests));
-    let failing = f64::from(p.client_errors) / f64::from(p.requests.max(1));
+    let failing = f64::from(in_vain(p)) / f64::from(p.requests.max(1));
     if is_guesser(p) {
         return false;
     }
@@ -64,8 +64,14 @@ pub(super) fn is_prober(p: &ClientProfile) -> bool {
             && failing > 0.7
             && different >= 8.0
             // Names that are made up find nothing: they are sent to be answered, not to learn.
-            && p.made_up * 2 < p.client_errors
+            && p.made_up * 2 < in_vain(p)
             && different >= 0.5 * f64::from(p.requests).min(64.0))
+}
+
+/// Requests of a client that came to nothing. Who stores things asks first whether they are there, and is told
+/// that they are not; nobody else is told so by the dozen, whatever the method.
+fn in_vain(p: &ClientProfile) -> u32 {
+    if p.writes == 0 { p.client_errors.max(p.not_found) } else { p.client_errors }
 }
 
 /// Tries to log in again and again.
@@ -224,12 +230,22 @@ pub(super) fn is_shared(p: &ClientProfile) -> bool {
     let agents = distinct_agents(p);
     let pages = distinct_paths(p);
     let served = p.client_errors * 4 < p.requests;
-    let browses = p.assets * 2 >= p.pages.max(1);
+    let browses = p.assets * 2 >= p.pages.max(1) && !is_after_one_file(p);
     let comes_back = agents * 3.0 <= f64::from(p.requests) && pages >= 8.0 && !is_hurried(p, agents);
     // At a door all ask for the same few pages: they follow its links, and are let in.
     let let_in = p.logins >= 3 && p.unauthorised * 3 <= p.logins && enters(p);
     let at_a_door = let_in && p.referrers * 2 >= p.requests && agents * 2.0 <= f64::from(p.requests);
     agents >= 3.5 && served && p.probes * 10 < p.requests && (browses || comes_back || at_a_door)
+}
+
+/// Asks for one file under ever other queries, and for no page that it could be a part of.
+fn is_after_one_file(p: &ClientProfile) -> bool {
+    let requests = f64::from(p.requests);
+    p.requests >= 3
+        && p.assets == p.requests
+        && p.referrers == 0
+        && bits_as_count(p.paths) < 1.5
+        && bits_as_count(p.queries) >= 0.7 * requests.min(48.0)
 }
 
 /// Each of many behind one address comes back from a page of ours every few seconds, asks for the same few things
@@ -293,7 +309,8 @@ pub(super) fn is_node(p: &ClientProfile, seconds: f64) -> bool {
 pub(super) fn is_disguised(p: &ClientProfile) -> bool {
     let agents = distinct_agents(p);
     let own = f64::from(p.no_assets());
-    agents >= 2.5 && !is_shared(p) && p.assets * 4 < p.requests && (agents >= 5.0 || agents * 2.0 >= own)
+    let brings_no_parts = p.assets * 4 < p.requests || is_after_one_file(p);
+    agents >= 2.5 && !is_shared(p) && brings_no_parts && (agents >= 5.0 || agents * 2.0 >= own)
 }
 
 /// Repeats one request, each time under another user agent.

@@ -158,6 +158,7 @@ fn protocols(
     push(out, Metric::OddProtocolRate, v.odd_protocol.packets as f64 / seconds, n);
     push_share(out, Metric::UnansweredUdpShare, unanswered, n);
     push(out, Metric::UnansweredUdpRate, busiest(net, unanswered, seconds), n);
+    push(out, Metric::UnreflectedUdpRate, busiest(net, (unanswered - reflected(net)).max(0.0), seconds), n);
     push(out, Metric::UnansweredUdpBitRate, bytes * 8.0 / seconds, n);
     push_share(out, Metric::UnansweredUdpBytes, bytes, unanswered);
     push(out, Metric::DhcpClientCount, net.dhcp_clients.count(), n);
@@ -171,6 +172,19 @@ fn busiest(net: &NetWindow, packets: f64, seconds: f64) -> f64 {
     let part = if one_way > 0.0 { (packets / one_way).min(1.0) } else { 0.0 };
     let mean = packets / seconds;
     if part > 0.5 { mean.max(part * net.peak_one_way_per_s.min(packets)) } else { mean }
+}
+
+/// Packets of unasked answers of services known to amplify, with the fragments that follow them.
+fn reflected(net: &NetWindow) -> f64 {
+    let mut sum = Volume::default();
+    net.reflectors().iter().for_each(|(_, volume)| sum.merge(volume));
+    (sum.packets + fragments_of(net, sum).packets) as f64
+}
+
+/// Fragments that follow answers: only where there are answers that they can belong to.
+fn fragments_of(net: &NetWindow, answers: Volume) -> Volume {
+    let fragments = net.volumes.later_fragments;
+    if fragments.bytes > 20 * answers.bytes { Volume::default() } else { fragments }
 }
 
 /// Unasked answers of services known to amplify, with the fragments that follow them.
@@ -196,11 +210,7 @@ fn reflection(
     if named.is_empty() {
         return;
     }
-    // Fragments belong to the answers only where there are answers that they can belong to.
-    let mut fragments = net.volumes.later_fragments;
-    if fragments.bytes > 20 * sum.bytes {
-        fragments = Volume::default();
-    }
+    let fragments = fragments_of(net, sum);
     let n = sum.packets as f64;
     push(out, Metric::ReflectedRate, busiest(net, n, seconds), n);
     push(out, Metric::ReflectedCount, n, n);
@@ -610,6 +620,25 @@ mod tests {
         };
         assert_eq!(measured(&flood(443), Metric::UnansweredUdpShare), Some(1.0));
         assert_eq!(measured(&flood(123), Metric::UnansweredUdpShare), Some(0.0));
+    }
+
+    /// Broke: beside answers of time and directory servers a flood was told that consisted of these answers.
+    #[test]
+    fn unasked_answers_are_no_other_flood() {
+        let rate = |source_port: u16, payload: &[u8]| {
+            let packets: Vec<_> = (0..400_u16)
+                .map(|n| Packet {
+                    protocol: protocol::UDP,
+                    payload,
+                    payload_bytes: 440,
+                    length_bytes: 468,
+                    ..packet(i64::from(n), (n % 200) as u8, 1, (source_port, 2_000 + n), 0, FlowState::New)
+                })
+                .collect();
+            measured(&packets, Metric::UnreflectedUdpRate)
+        };
+        assert_eq!(rate(123, &[0xd7, 0, 3, 0x2a]), Some(0.0));
+        assert!(rate(40_123, &[1; 20]).is_some_and(|rate| rate > 300.0));
     }
 
     /// Datagrams from one port to one host.

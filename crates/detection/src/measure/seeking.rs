@@ -10,6 +10,7 @@ use super::sampled::Sampled;
 use super::{Value, push};
 use crate::feature::classify::{AgentKind, PathKind};
 use seawall_model::metric::Metric;
+use seawall_model::observation::Method;
 use std::collections::BTreeSet;
 
 /// Fewer sampled requests say nothing of what a client looks for.
@@ -50,7 +51,9 @@ fn seeks(run: &&[&Sampled]) -> bool {
 }
 
 fn is_missing(r: &Sampled) -> bool {
-    matches!(r.status, 400 | 403 | 404 | 405 | 410) && r.kind != PathKind::Api
+    // By its method a folder is asked for as by a program, wherever it is.
+    let is_call = r.kind == PathKind::Api && r.method != Method::Propfind;
+    matches!(r.status, 400 | 403 | 404 | 405 | 410) && !is_call
 }
 
 #[cfg(test)]

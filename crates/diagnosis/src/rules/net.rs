@@ -34,7 +34,7 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     UdpFlood prior -2.0
         needs [UnansweredUdpShare Above(0.1, 0.4), OddProtocolShare Above(0.1, 0.4), DhcpRequestRate Above(10.0, 50.0), UnansweredUdpRate Rises(5.0, 20.0)]
-        needs [UnansweredUdpRate Above(30.0, 150.0), OddProtocolRate Above(15.0, 80.0), DhcpRequestRate Above(10.0, 50.0)]
+        needs [UnreflectedUdpRate Above(30.0, 150.0), OddProtocolRate Above(15.0, 80.0), DhcpRequestRate Above(10.0, 50.0)]
     {
         UnansweredUdpRate Above(50.0, 1000.0), 3.0 "many packets a second that nobody asked for";
         UnansweredUdpRate Above(15.0, 80.0), 1.0 "more than stray packets make";
@@ -315,6 +315,7 @@ mod tests {
                 (FanOutShare, 0.98),
                 (DestinationPortEntropy, 0.99),
                 (UnansweredUdpRate, 850.0),
+                (UnreflectedUdpRate, 850.0),
                 (UnansweredUdpShare, 0.8),
                 (UdpNewShare, 1.0),
                 (UnansweredUdpBytes, 46.0),
@@ -371,6 +372,7 @@ mod tests {
             (OddProtocolRate, 4_000.0),
             (OddProtocolShare, 0.8),
             (UnansweredUdpRate, 0.0),
+            (UnreflectedUdpRate, 0.0),
             (UnansweredUdpShare, 0.0),
             (IcmpRate, 800.0),
             (IcmpShare, 0.2),
@@ -504,6 +506,7 @@ mod tests {
     fn one_direction_of_long_streams_is_no_flood() {
         let udp = [
             (UnansweredUdpRate, 200.0),
+            (UnreflectedUdpRate, 200.0),
             (UnansweredUdpShare, 0.95),
             (UdpNewShare, 0.0005),
             (SourceCount, 2.0),

@@ -169,6 +169,36 @@ fn a_flood_is_not_lost_to_the_calm_that_follows() {
     assert_eq!(cause(&mut named.clone()).map(|c| c.class()), Some(Class::Attack));
 }
 
+/// Broke: a flood that had stopped twenty minutes before the end of a log was told as going on, because a part of
+/// the site that it had broken went on failing.
+#[test]
+fn a_flood_that_has_stopped_does_not_go_on_for_what_it_has_broken() {
+    let failing = |second: i64| {
+        let mut window = pages(second, 18 + (second * 7 % 5) as u32);
+        for n in 0..6_u8 {
+            let (time, client) = (Timestamp::from_seconds(second), IpAddr::from([192, 0, 2, n]));
+            let request = Request { path: b"/search", status: 503, ..Request::new(time, client) };
+            window.observe(&Observation::Request(request), u64::from(n));
+        }
+        window
+    };
+    let end = |until: i64| {
+        let mut engine = after_calm();
+        for second in 30..90 {
+            let mut window = pages(second, 400);
+            window.merge(&failing(second));
+            feed(&mut engine, second, window);
+        }
+        (90..until).for_each(|second| _ = feed(&mut engine, second, failing(second)));
+        match engine.step(Timestamp::from_seconds(until), Input::Finish).pop() {
+            Some(Effect::Concluded(c)) => (c.diagnosis.verdict.class, c.diagnosis.verdict.end),
+            _ => (Class::Undecided, None),
+        }
+    };
+    assert_eq!(end(300), (Class::Attack, Some(Timestamp::from_seconds(90))));
+    assert_eq!(end(120), (Class::Attack, None), "too early to say");
+}
+
 /// Broke: after a thousand changes a guard took no more, though it answered that it had.
 #[test]
 fn the_last_change_is_kept_however_many_came_before() {

@@ -429,3 +429,50 @@ fn packages_that_are_not_there_are_asked_for_by_trade() {
     assert!(is_worker(&profiles("Apache-Maven/3.9.6", &ONE, &asked)[0]));
     assert!(!is_worker(&profiles("python-requests/2.31", &ONE, &asked)[0]));
 }
+
+/// Broke: a search for folders by PROPFIND was undecided, where the same by GET was a scan.
+#[test]
+fn a_scan_is_one_whatever_its_method() {
+    let asks = |method: Method, stores: bool| {
+        let mut window = Window::default();
+        for n in 0..60_u64 {
+            let word =
+                |n: u64| ["oak", "linen", "vase", "hook", "rope", "tin", "rake", "hose"][n as usize % 8];
+            let path = format!("/{}{}{n}/", word(n), word(n / 8));
+            let mut request = Request::new(Timestamp::from_seconds(n as i64), IpAddr::from(ONE[0]));
+            (request.path, request.status, request.method) = (path.as_bytes(), 404, method);
+            if stores && n % 2 == 1 {
+                (request.status, request.method) = (201, Method::Put);
+            }
+            window.observe(&Observation::Request(request), n);
+        }
+        let http = window.http.expect("requests");
+        http.profiles.sorted().into_iter().all(|(_, p)| is_prober(p))
+    };
+    for method in [Method::Get, Method::Head, Method::Post, Method::Propfind, Method::Other] {
+        assert!(asks(method, false), "{method:?}");
+    }
+    assert!(!asks(Method::Propfind, true), "it asks what there is before it stores");
+}
+
+/// Broke: addresses that each fetched one picture under ever other keys and names were called visitors who share
+/// an address, and a flood of them a mailing that is read.
+#[test]
+fn who_is_after_one_file_under_many_names_is_no_office() {
+    let profile = |paths: &[&str]| {
+        let mut window = Window::default();
+        for n in 0..8_u64 {
+            let agent = format!("Mozilla/5.0 (X11; Linux x86_64; rv:12{n}.0) Gecko/20100101 Firefox/12{n}.0");
+            let query = format!("u=0147da9d5107{}35479c4{n}", n * 7);
+            let mut request = Request::new(Timestamp::from_seconds(n as i64 * 60), IpAddr::from(ONE[0]));
+            request.path = paths[n as usize % paths.len()].as_bytes();
+            (request.query, request.user_agent, request.status) =
+                (Some(query.as_bytes()), agent.as_bytes(), 200);
+            window.observe(&Observation::Request(request), n);
+        }
+        window.http.expect("requests").profiles.sorted()[0].1.clone()
+    };
+    let (one, office) = (profile(&["/o.gif"]), profile(&["/logo.png", "/style.css", "/app.js"]));
+    assert!(!is_shared(&one) && is_disguised(&one));
+    assert!(is_shared(&office) && !is_disguised(&office));
+}
