@@ -69,9 +69,9 @@ pub(super) fn is_prober(p: &ClientProfile) -> bool {
 }
 
 /// Requests of a client that came to nothing. Who stores things asks first whether they are there, and is told
-/// that they are not; nobody else is told so by the dozen, whatever the method.
+/// that they are not: that is an answer, but not where it is nearly all that there is.
 fn in_vain(p: &ClientProfile) -> u32 {
-    if p.writes == 0 { p.client_errors.max(p.not_found) } else { p.client_errors }
+    p.client_errors.max(p.not_found)
 }
 
 /// Tries to log in again and again.

@@ -105,8 +105,7 @@ impl ClientProfile {
             PathKind::Asset => self.assets += 1,
             PathKind::Api => self.api += 1,
         }
-        let reads = matches!(r.method, Method::Get | Method::Head | Method::Options | Method::Propfind);
-        self.writes += u32::from(!reads);
+        self.writes += u32::from(!matches!(r.method, Method::Get | Method::Head | Method::Options));
         self.logins += u32::from(is_login(r));
         self.referrers += u32::from(!r.referrer.is_empty());
         self.paths |= bit_of(hashes.path);
