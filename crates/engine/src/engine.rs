@@ -257,7 +257,7 @@ impl Engine {
             self.parts.add(second, &window);
         }
         self.pass_silence(second, effects);
-        let shifted = self.watch(second, &window);
+        let shifted = self.shifted(second, &window);
         match self.episode.take() {
             Some(episode) => self.continue_episode(episode, second, window, shifted, effects),
             None if !shifted.is_empty() => self.open_episode(second, window, shifted, effects),
@@ -427,11 +427,16 @@ impl Engine {
             self.close_episode(over, effects);
         }
         if adopted {
-            self.detectors.iter_mut().for_each(Cusum::relearn);
-            self.share_detectors.iter_mut().for_each(ShareCusum::relearn);
-            self.coarse.relearn();
-            self.kind_times.relearn();
+            self.forget_usual();
         }
+    }
+
+    /// What comes now is the new normal.
+    fn forget_usual(&mut self) {
+        self.detectors.iter_mut().for_each(Cusum::relearn);
+        self.share_detectors.iter_mut().for_each(ShareCusum::relearn);
+        self.coarse.relearn();
+        self.kind_times.relearn();
     }
 
     /// It was nothing: the detectors learn from it, or they would call it again and again.
@@ -600,5 +605,6 @@ fn lead(episode: &Episode) -> Option<f64> {
 
 mod calm;
 mod glance;
+mod start;
 #[cfg(test)]
 mod tests;

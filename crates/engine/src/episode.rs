@@ -71,6 +71,8 @@ pub(crate) enum Watched {
     Share(ShareSeries),
     /// The times of kinds of requests.
     KindTimes,
+    /// Names that nobody has, asked for since before anything was known.
+    MadeUpNames,
 }
 
 /// An open episode.

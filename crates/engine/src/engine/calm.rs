@@ -29,6 +29,7 @@ impl Engine {
             }
             Watched::Sum(series) => self.coarse.is_calm(series),
             Watched::KindTimes => window.http.as_ref().is_none_or(|http| self.kind_times.is_calm(http)),
+            Watched::MadeUpNames => !self.asks_for_made_up_names(window),
             Watched::Share(series) => {
                 self.share(series, window).is_none_or(|(d, (hits, trials))| d.is_calm(hits, trials))
             }
