@@ -159,10 +159,10 @@ impl Edge {
         self.common.hot.want(is_wanted);
     }
 
-    /// Questions that were asked often since the last call.
+    /// So many of the questions that were asked often, the oldest first.
     #[must_use]
-    pub fn take_hot(&self) -> Vec<HotQuestion> {
-        self.common.hot.take()
+    pub fn take_hot(&self, most: usize) -> Vec<HotQuestion> {
+        self.common.hot.take(most)
     }
 
     /// What the cache answers now, for whoever answers in our place; `None` if it has nothing
@@ -227,6 +227,12 @@ impl Edge {
     pub fn knows_zone_of(&self, name: &[u8]) -> bool {
         let zones = self.common.zones.get();
         crate::message::name::ancestors(name).any(|ancestor| zones.of(ancestor).is_some())
+    }
+
+    /// The known zones below a name, but not the one of that name itself.
+    #[must_use]
+    pub fn known_zones_below(&self, name: &[u8]) -> Vec<Box<[u8]>> {
+        self.common.zones.get().below(name)
     }
 
     /// What whoever answers in our place has to know of the zone that a name is in, if that zone is

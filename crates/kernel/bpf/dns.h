@@ -569,6 +569,23 @@ INLINE u32 dns_length(const struct dns_answer *answer, const struct dns_work *wo
 	return 0;
 }
 
+/* Reads the headers of a frame, and its message of so many bytes at most to `to`. Returns one more than the
+ * number of the front that listens there; 0: none does, or it is no message that is looked at. */
+INLINE u32 dns_hear(struct xdp_md *context, struct dns_work *work, void *to, u32 most)
+{
+	u32 zero = 0;
+	const struct dns_settings *settings = map_lookup(&dns_settings, &zero);
+	if (!settings)
+		return 0;
+	u32 udp_at = dns_turn(context, settings, work);
+	u32 message_bytes = work->asking.message_bytes, frame_bytes = context->data_end - context->data;
+	if (!udp_at || message_bytes < DNS_LEAST || message_bytes > most || udp_at + 8 + message_bytes > frame_bytes)
+		return 0;
+	work->asking.frame_bytes = frame_bytes;
+	const u32 *front = map_lookup(&dns_listeners, &work->listener);
+	return front && !load_bytes(context, udp_at + 8, to, message_bytes) ? *front + 1 : 0;
+}
+
 /* Reads the frame's question. Returns one more than the half of a place where its answer may lie;
  * 0: nowhere. */
 STAGE u32 dns_find(struct xdp_md *context)
@@ -578,17 +595,10 @@ STAGE u32 dns_find(struct xdp_md *context)
 	struct dns_work *work = map_lookup(&dns_work, &zero);
 	if (!settings || !work)
 		return 0;
-	struct dns_asking *asking = &work->asking;
-	u32 udp_at = dns_turn(context, settings, work);
-	u32 message_bytes = asking->message_bytes, frame_bytes = context->data_end - context->data;
-	if (!udp_at || message_bytes < DNS_LEAST || message_bytes > DNS_MOST ||
-	    udp_at + 8 + message_bytes > frame_bytes)
+	u32 front = dns_hear(context, work, work->header, DNS_MOST);
+	if (!front || !dns_read(work, &work->asking))
 		return 0;
-	asking->frame_bytes = frame_bytes;
-	const u32 *front = map_lookup(&dns_listeners, &work->listener);
-	if (!front || load_bytes(context, udp_at + 8, work->header, message_bytes) || !dns_read(work, asking))
-		return 0;
-	u64 hash = dns_question(work, asking, settings->keys, *front);
+	u64 hash = dns_question(work, &work->asking, settings->keys, front - 1);
 	const u32 *half = map_lookup(&dns_index, &hash);
 	return half ? *half + 1 : 0;
 }

@@ -79,7 +79,8 @@ INLINE int judge_frame(struct xdp_md *context, struct judged *judged, int holds_
 			matched(context, masks, &facts, &decision);
 	}
 	count(sums, parsed, &decision, by_block);
-	if (judged->one_in)
+	/* A frame that may ask for a name is sampled when it is known what becomes of it. */
+	if (judged->one_in && !judged->may_ask)
 		give_sample(sums, (const void *)(u64)context->data, (const void *)(u64)context->data_end,
 			    decision.wire_bytes, judged->one_in, decision.verdict, DIRECTION_IN);
 	if (unlikely(masks && masks->cookies && facts.options_at && decision.verdict == XDP_PASS))
@@ -99,17 +100,23 @@ int seawall_dns(struct xdp_md *context)
 {
 	struct judged judged = {};
 	int verdict = judge_frame(context, &judged, 1);
-	if (verdict == XDP_PASS)
-		verdict = dns_answer(context, judged.one_in);
-	if (unlikely(judged.may_ask && verdict == XDP_PASS))
+	u32 zero = 0;
+	struct asked *asked = judged.may_ask ? map_lookup(&names_asked, &zero) : 0;
+	if (unlikely(asked != 0)) {
+		asked->one_in = judged.one_in;
 		tail_call(context, &stages, STAGE_NAMES);
-	return verdict;
+	}
+	return verdict == XDP_PASS ? dns_answer(context, judged.one_in) : verdict;
 }
 
 SECTION("xdp")
 int seawall_names(struct xdp_md *context)
 {
-	return hold_names(context);
+	u32 zero = 0;
+	const struct asked *asked = map_lookup(&names_asked, &zero);
+	u32 one_in = asked ? asked->one_in : 0;
+	int verdict = hold_names(context, one_in);
+	return verdict == XDP_PASS ? dns_answer(context, one_in) : verdict;
 }
 
 /* Returns the number of the rule of the generation being prepared that takes the frame, or 0. */

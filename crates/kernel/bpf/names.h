@@ -1,5 +1,5 @@
 /* Questions for names that are not known, while somebody floods name servers with made-up ones: what
- * the DNS edge would say of them is said here, or they are dropped.
+ * the DNS edge would say of them is said here.
  *
  * A rule is about the names below a suffix, which is compared in full. Its set of known names is one
  * of hashes: a name that is in it always passes, and one that only shares a hash passes as well. Of a
@@ -8,11 +8,16 @@
  * not in the set lies below one without the mark. Of names that have answered before, the set has
  * those alone; so many of the others pass in a second, and the edge decides about them.
  *
- * Hashes go from the root down, a label at a time, so that the hashes of all parents are steps on the
- * way. A bucket of the set is one line of the processor's cache. A name that found its bucket full is
+ * A name's hash is that of its first label under the hash of its parent as the key (SipHash-1-3), so
+ * that the hashes of all parents are steps on the way, and that of the root is a secret without which
+ * nobody finds two names that collide. A bucket of the set is one line of the processor's cache. A name that found its bucket full is
  * not in the set, which is why nothing is concluded from a full bucket.
  *
- * No answer is longer than its question, and one network gets so many in a second at most. Left to
+ * Parents are looked up to a depth; a name whose parents all exist so far passes. One that is only known
+ * by having answered is not looked up beyond it, and counts as not known: its asker comes over TCP.
+ *
+ * No answer is longer than its question, and one network gets so many in a second at most. A share is one
+ * of questions: a flood of one flow is neither spared for ever nor taken whole at once. Left to
  * the edge are questions with a cookie, which may prove the asker, and whatever is no plain one. While
  * there are rules about names, signature rules do not apply to questions for names that are known. */
 #pragma once
@@ -22,8 +27,8 @@
 
 /* Rules of one generation, the longest suffix first. */
 #define NAMES_RULES 16
-/* Labels below a suffix that are looked at; names with more pass. */
-#define NAMES_DEPTH 16
+/* Labels below a suffix that are looked at: more than an IPv6 address has digits (RFC 3596). */
+#define NAMES_DEPTH 40
 #define NAME_MOST 255
 #define NAME_LABELS 127
 /* Bytes of a message behind its header that are looked at; longer ones pass. */
@@ -45,7 +50,7 @@ struct names_rule {
 	/* Of the suffix. */
 	u64 hash;
 	u64 suffix[32];
-	/* Of the answer, in network order; 0: none is given. */
+	/* Of the answer, in network order; 0: none is given, all names pass. */
 	u16 flags;
 	u8 front;
 	u8 suffix_bytes;
@@ -89,6 +94,11 @@ struct asked {
 	/* Where labels begin, one bit each, and where the label before begins. */
 	u64 starts[4];
 	u8 before[256];
+	/* Of the name, or of its first parent that does not exist. */
+	u64 hash;
+	/* What the frame stands for as a sample, or 0. */
+	u32 one_in;
+	u32 reserved;
 };
 
 struct {
@@ -205,27 +215,19 @@ INLINE int names_read(struct asked *asked, struct dns_asking *asking)
 STAGE u32 names_hear(struct xdp_md *context)
 {
 	u32 zero = 0;
-	const struct dns_settings *settings = map_lookup(&dns_settings, &zero);
 	struct dns_work *work = map_lookup(&dns_work, &zero);
 	struct asked *asked = map_lookup(&names_asked, &zero);
-	if (!settings || !work || !asked)
+	if (!work || !asked)
 		return 0;
-	struct dns_asking *asking = &work->asking;
-	u32 udp_at = dns_turn(context, settings, work);
-	u32 message_bytes = asking->message_bytes, frame_bytes = context->data_end - context->data;
-	if (!udp_at || message_bytes < DNS_LEAST || message_bytes > DNS_HEADER + ASKED_MOST ||
-	    udp_at + 8 + message_bytes > frame_bytes)
-		return 0;
-	asking->frame_bytes = frame_bytes;
-	const u32 *front = map_lookup(&dns_listeners, &work->listener);
-	if (!front || load_bytes(context, udp_at + 8, asked->header, message_bytes) || !names_read(asked, asking))
+	u32 front = dns_hear(context, work, asked->header, DNS_HEADER + ASKED_MOST);
+	if (!front || !names_read(asked, &work->asking))
 		return 0;
 	for (int i = 0; i < 32; i++) {
-		if (8 * i >= asking->name_bytes)
+		if (8 * i >= work->asking.name_bytes)
 			break;
 		*(u64 *)(asked->folded + 8 * i) = lower_case(*(const u64 *)(asked->rest + 8 * i));
 	}
-	return *front + 1;
+	return front;
 }
 
 /* Whether the name is the rule's suffix or below it. */
@@ -268,19 +270,58 @@ STAGE u32 names_rule_of(u32 front, u32 bank)
 	return 0;
 }
 
-/* The hash of a name by its parent's and its first label. */
-INLINE u64 child_hash(u64 hash, const struct asked *asked, u32 label_at, u32 bytes)
+struct sip {
+	u64 a, b, c, d;
+};
+
+INLINE u64 turned(u64 word, u32 bits)
 {
-	hash ^= bytes;
+	return word << bits | word >> (64 - bits);
+}
+
+INLINE void sip_round(struct sip *sip)
+{
+	sip->a += sip->b;
+	sip->c += sip->d;
+	sip->b = turned(sip->b, 13) ^ sip->a;
+	sip->d = turned(sip->d, 16) ^ sip->c;
+	sip->a = turned(sip->a, 32);
+	sip->c += sip->b;
+	sip->a += sip->d;
+	sip->b = turned(sip->b, 17) ^ sip->c;
+	sip->d = turned(sip->d, 21) ^ sip->a;
+	sip->c = turned(sip->c, 32);
+}
+
+/* Makes the hash of the name whose first label ends at `end` from its parent's, which is the key, and that
+ * label: SipHash-1-3. Returns where the label begins. */
+STAGE u32 names_child(u32 end)
+{
+	u32 zero = 0;
+	struct asked *asked = map_lookup(&names_asked, &zero);
+	if (!asked)
+		return 0;
+	u64 parent = asked->hash;
+	u32 from = asked->before[end & 255], label_at = from + 1, bytes = (end - label_at) & 63;
+	struct sip sip = { parent ^ 0x736F6D6570736575ULL, parent ^ 0x646F72616E646F6DULL,
+			   parent ^ 0x6C7967656E657261ULL, parent ^ 0x7465646279746573ULL };
 	for (int i = 0; i < 8; i++) {
 		s64 left = (s64)bytes - 8 * i;
-		if (left <= 0)
+		u64 word = first_bytes(folded_word(asked, label_at + 8 * i), left);
+		if (left < 8)
+			word |= (u64)bytes << 56;
+		sip.d ^= word;
+		sip_round(&sip);
+		sip.a ^= word;
+		if (left < 8)
 			break;
-		hash = (hash ^ first_bytes(folded_word(asked, label_at + 8 * i), left)) * 0x9E3779B97F4A7C15ULL;
-		hash ^= hash >> 29;
 	}
-	hash *= 0xD6E8FEB86659FD93ULL;
-	return hash ^ hash >> 32;
+	sip.c ^= 0xFF;
+	sip_round(&sip);
+	sip_round(&sip);
+	sip_round(&sip);
+	asked->hash = sip.a ^ sip.b ^ sip.c ^ sip.d;
+	return from;
 }
 
 enum { NAME_ABSENT = 0, NAME_IS_HERE = 1, NAME_MAY_BE = 2 };
@@ -309,23 +350,21 @@ STAGE int names_lacks(u32 index)
 	u32 zero = 0, bank = index / NAMES_RULES & (BANKS - 1);
 	const struct names_rule *rule = map_lookup(&names_rules, &index);
 	const struct masks *masks = map_lookup(&rule_masks, &bank);
-	const struct asked *asked = map_lookup(&names_asked, &zero);
+	struct asked *asked = map_lookup(&names_asked, &zero);
 	const struct dns_work *work = map_lookup(&dns_work, &zero);
-	if (!rule || !masks || !asked || !work || (rule->is_signed && work->asking.dnssec_ok))
+	if (!rule || !masks || !asked || !work || !rule->flags || (rule->is_signed && work->asking.dnssec_ok))
 		return 0;
 	u32 at = (work->asking.name_bytes - rule->suffix_bytes) & 255;
-	u64 hash = rule->hash;
+	asked->hash = rule->hash;
 	for (int i = 0; i < NAMES_DEPTH && at; i++) {
-		u32 from = asked->before[at];
-		hash = child_hash(hash, asked, from + 1, (at - from - 1) & 63);
-		at = from;
+		at = names_child(at);
 		if (at && !rule->is_zone)
 			continue;
-		u32 known = names_seek(bank, masks->names_mask, hash);
+		u32 known = names_seek(bank, masks->names_mask, asked->hash);
 		if (known != NAME_IS_HERE)
 			return known == NAME_ABSENT;
 	}
-	return 0;
+	return at && !rule->is_zone;
 }
 
 /* No rule is about the frame, and one is, but it lets the name pass. */
@@ -456,15 +495,24 @@ STAGE u32 names_answer(struct xdp_md *context, u16 flags)
 	return verdict == XDP_TX ? bytes : 0;
 }
 
-/* What becomes of a question that the rule at `index` is about. */
-INLINE int names_take(struct xdp_md *context, u32 index)
+/* Whether the question is of the share that is taken. Nobody who asks can foretell it, and asked again under
+ * another number it is another one. */
+INLINE int is_of_share(const struct asked *asked, u32 share)
+{
+	u64 number = *(const u16 *)asked->header * 0x9E3779B97F4A7C15ULL;
+	return share >= WHOLE_SHARE || (asked->hash ^ number) * 0xD6E8FEB86659FD93ULL >> 54 < share;
+}
+
+/* What becomes of a question that the rule at `index` is about; `one_in`: what it stands for as a sample. */
+INLINE int names_take(struct xdp_md *context, u32 index, u32 one_in)
 {
 	u32 zero = 0;
 	const struct names_rule *rule = map_lookup(&names_rules, &index);
 	const struct control *state = map_lookup(&control, &zero);
 	const struct dns_work *work = map_lookup(&dns_work, &zero);
+	const struct asked *asked = map_lookup(&names_asked, &zero);
 	struct totals *sums = map_lookup(&totals, &zero);
-	if (!rule || !state || !work || !sums)
+	if (!rule || !state || !work || !asked || !sums)
 		return XDP_PASS;
 	struct facts facts = {};
 	struct decision decision = { .now_ns = now_ns(state), .wire_bytes = work->asking.frame_bytes };
@@ -477,13 +525,19 @@ INLINE int names_take(struct xdp_md *context, u32 index)
 	}
 	if (rule->passes.interval_ns && !is_over_limit(&rule->passes, &facts))
 		return XDP_PASS;
-	if (!deny(&facts, &decision, rule->answers.counter, rule->answers.share, rule->answers.enforce, 1)) {
+	int is_ours = is_of_share(asked, rule->answers.share);
+	if (!deny(&facts, &decision, rule->answers.counter, WHOLE_SHARE, rule->answers.enforce, is_ours)) {
 		sums->would_drop += decision.would_drop;
 		return XDP_PASS;
 	}
 	u32 bytes = 0;
-	if (rule->flags && !is_over_limit(&rule->answers, &facts))
+	if (!is_over_limit(&rule->answers, &facts)) {
+		/* Before the answer is in its place. */
+		frame_sample(context, one_in, XDP_PASS);
 		bytes = names_answer(context, rule->flags);
+	} else {
+		frame_sample(context, one_in, XDP_DROP);
+	}
 	if (bytes) {
 		sums->names_answered++;
 	} else {
@@ -516,14 +570,21 @@ INLINE int names_signature(struct xdp_md *context, const struct control *state)
 	return decision.verdict;
 }
 
-INLINE int hold_names(struct xdp_md *context)
+/* What becomes of a frame that may ask for a name. It has not been sampled yet. */
+INLINE int hold_names(struct xdp_md *context, u32 one_in)
 {
 	u32 zero = 0;
 	const struct control *state = map_lookup(&control, &zero);
 	if (!state)
 		return XDP_PASS;
 	u32 found = names_find(context, state->active & (BANKS - 1));
-	if (found == NO_RULE)
-		return names_signature(context, state);
-	return found == NAME_PASSES ? XDP_PASS : names_take(context, found);
+	int verdict = XDP_PASS;
+	if (found < NO_RULE)
+		verdict = names_take(context, found, one_in);
+	else if (found == NO_RULE)
+		verdict = names_signature(context, state);
+	/* What a rule about names took was sampled then. */
+	if (found >= NO_RULE || verdict == XDP_PASS)
+		frame_sample(context, one_in, verdict);
+	return verdict;
 }

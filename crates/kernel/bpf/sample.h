@@ -84,3 +84,15 @@ INLINE void give_sample(struct totals *totals, const void *data, const void *end
 	totals->samples++;
 	ring_submit(sample, RING_NO_WAKEUP);
 }
+
+/* Gives a sample of a frame on its way in, if it is one. */
+STAGE int frame_sample(struct xdp_md *context, u32 one_in, u32 verdict)
+{
+	u32 zero = 0;
+	struct totals *sums = map_lookup(&totals, &zero);
+	if (!sums || !one_in)
+		return 0;
+	const void *data = (const void *)(u64)context->data, *end = (const void *)(u64)context->data_end;
+	give_sample(sums, data, end, end - data, one_in, verdict, DIRECTION_IN);
+	return 0;
+}

@@ -59,7 +59,8 @@ fn try_one(
         return Ok(());
     }
     let says = if holds { "it holds for a packet that it is not about" } else { "it misses its packet" };
-    Err(KernelError::Canary { measure: rule.measure.clone(), reason: format!("{says}: {packet:?}") })
+    let rule = format!("measure {}", rule.measure);
+    Err(KernelError::Canary { rule, reason: format!("{says}: {packet:?}") })
 }
 
 /// A packet for which all tests hold.

@@ -12,8 +12,8 @@ pub enum KernelError {
     Attach { interface: String, reason: String },
     /// A table of the program cannot be read or written.
     Table { table: &'static str, reason: String },
-    /// A rule does not do what its plan says.
-    Canary { measure: String, reason: String },
+    /// A rule does not do what it says.
+    Canary { rule: String, reason: String },
     /// More than there is room for.
     Full { what: &'static str, limit: usize },
     /// The program `nft` is missing, or refuses.
@@ -30,8 +30,8 @@ impl fmt::Display for KernelError {
                 write!(f, "cannot attach the filter to {interface}: {reason}")
             }
             Self::Table { table, reason } => write!(f, "the filter's table {table}: {reason}"),
-            Self::Canary { measure, reason } => {
-                write!(f, "measure {measure} stays off: its rule does not do what the plan says: {reason}")
+            Self::Canary { rule, reason } => {
+                write!(f, "{rule} stays off: the kernel does not do what it says: {reason}")
             }
             Self::Full { what, limit } => write!(f, "the filter has room for {limit} {what} at most"),
             Self::Nft(reason) => write!(f, "nftables: {reason}"),

@@ -302,14 +302,18 @@ impl Model {
         match judged {
             None | Some((names::Judged::ByNone, _)) => is_dropped(self.is_dropped(false, &facts, now)),
             Some((names::Judged::Passed, _)) => Outcome::Pass,
-            Some((names::Judged::Taken(index), question)) => self.take(index, &question, &facts, now),
+            Some((names::Judged::Taken { rule, part }, question)) => {
+                self.take(rule, part, &question, &facts, now)
+            }
         }
     }
 
-    /// What becomes of a question that a rule about names takes.
+    /// What becomes of a question that a rule about names takes; `part`: which one of the parts of a share
+    /// it is of.
     fn take(
         &mut self,
         index: usize,
+        part: u64,
         question: &names::Question<'_>,
         facts: &Facts<'_>,
         now: Timestamp,
@@ -325,11 +329,8 @@ impl Model {
                 return Outcome::Pass;
             }
         }
-        if !is_enforced(rule, facts) {
+        if !rule.enforce || part >= u64::from(rule.share) {
             return Outcome::Pass;
-        }
-        if held.said == Said::Nothing {
-            return Outcome::Drop;
         }
         let place = self.buckets.entry((index, bucket(RateKey::Network, facts))).or_insert(0);
         if is_over_limit(place, rate(held.answers_per_s, held.answers_per_s), now.0 as u64) {

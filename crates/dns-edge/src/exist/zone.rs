@@ -182,6 +182,13 @@ impl Zones {
         (!is_open).then(|| KnownZone { apex, seed, names, is_signed: zone.is_signed() })
     }
 
+    /// The apexes of the zones below a name.
+    #[must_use]
+    pub fn below(&self, name: &[u8]) -> Vec<Box<[u8]>> {
+        let apexes = self.zones.iter().map(|(_, zone)| &zone.apex);
+        apexes.filter(|apex| ***apex != *name && name::is_within(apex, name)).cloned().collect()
+    }
+
     /// The zone with this apex.
     #[must_use]
     pub fn of(&self, apex: &[u8]) -> Option<&Zone> {
@@ -506,6 +513,9 @@ mod tests {
         assert!(all.known(&known.apex, 3).is_none(), "too many names");
         let wild = zones(&[("*.example.org", 1)]);
         assert!(wild.known(&known.apex, 100).is_none(), "anything may exist");
+        let below = |text: &str| all.below(&name::parse(text).expect("a name"));
+        assert_eq!(below("org"), [known.apex.clone()]);
+        assert!(below("example.org").is_empty() && below("www.example.org").is_empty());
     }
 
     #[test]

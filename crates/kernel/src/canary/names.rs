@@ -4,6 +4,7 @@ use crate::dns::DnsListener;
 use crate::error::KernelError;
 use crate::forge::Forged;
 use crate::model::names::{Judged, read};
+use crate::names::{Said, labels};
 use crate::rule::{Kind, Rule};
 use crate::xdp::{XdpFilter, names_in_order};
 use seawall_model::observation::protocol;
@@ -23,6 +24,9 @@ pub(super) fn try_rule(
     untried: &mut Vec<(String, String)>,
 ) -> Result<(), KernelError> {
     let Kind::Names(names) = &rule.kind else { return Ok(()) };
+    if names.said == Said::Nothing {
+        return Ok(());
+    }
     let at = names.asked_at;
     let listener = DnsListener { address: at.ip(), port: at.port(), front: names.front };
     let order: Vec<Rule> = names_in_order(rules).into_iter().map(|(rule, _)| rule.clone()).collect();
@@ -35,7 +39,7 @@ pub(super) fn try_rule(
         }
         let frame = question(at.ip(), at.port(), &name);
         let should = match read(&frame).map(|question| question.judged_by(&order, &[listener])) {
-            Some(Judged::Taken(index)) => Some(index),
+            Some(Judged::Taken { rule, .. }) => Some(rule),
             _ => None,
         };
         let taken = filter.names_canary(&frame)?;
@@ -49,18 +53,21 @@ pub(super) fn try_rule(
             return Err(failed(rule, "it takes a question that it is not about", &name));
         }
     }
-    if let Some(name) = missed.filter(|_| !is_met) {
-        return Err(failed(rule, "it misses its question", &name));
-    }
-    if !is_met {
-        untried.push((rule.measure.clone(), "no name was found that it is about".to_owned()));
+    match missed.filter(|_| !is_met) {
+        Some(name) if !filter.name_table(rules)?.has_full_bucket() => {
+            return Err(failed(rule, "it misses its question", &name));
+        }
+        _ if is_met => {}
+        _ => untried.push((rule.measure.clone(), "no name was found that it is about".to_owned())),
     }
     Ok(())
 }
 
 fn failed(rule: &Rule, says: &str, name: &[u8]) -> KernelError {
-    let reason = format!("{says}: {}", String::from_utf8_lossy(name));
-    KernelError::Canary { measure: rule.measure.clone(), reason }
+    let name: Vec<_> = labels(name).into_iter().map(String::from_utf8_lossy).collect();
+    // Its measure is of no plan that anybody knows.
+    let rule = format!("the rule \"{}\"", rule.words);
+    KernelError::Canary { rule, reason: format!("{says}: {}", name.join(".")) }
 }
 
 /// A question for a name in wire form, whose type is A.

@@ -24,8 +24,8 @@ pub enum Judged {
     ByNone,
     /// One is, and lets the name pass.
     Passed,
-    /// The one with this index takes it.
-    Taken(usize),
+    /// The one with this index takes it. The question is of this one of [`crate::rule::WHOLE_SHARE`] parts.
+    Taken { rule: usize, part: u64 },
 }
 
 /// A plain question over UDP.
@@ -175,15 +175,25 @@ impl Question<'_> {
         };
         let all = rules.iter().enumerate().filter_map(about);
         let longest = all.reduce(|longest, other| if other.1 > longest.1 { other } else { longest });
-        match longest.map(|(index, _)| (index, &rules[index].kind)) {
-            Some((index, Kind::Names(names))) if !self.passes(names) => Judged::Taken(index),
-            Some(_) => Judged::Passed,
-            None => Judged::ByNone,
+        match longest.map(|(rule, _)| (rule, &rules[rule].kind)) {
+            Some((rule, Kind::Names(names))) => match self.lacked_by(names) {
+                Some(hash) => Judged::Taken { rule, part: self.part(hash) },
+                None => Judged::Passed,
+            },
+            _ => Judged::ByNone,
         }
     }
 
-    fn passes(&self, names: &Names) -> bool {
-        (names.is_signed && self.dnssec_ok) || !lacks(names, &self.name)
+    /// The hash by which a rule takes the name, if it does.
+    fn lacked_by(&self, names: &Names) -> Option<u64> {
+        let passes = names.said == Said::Nothing || (names.is_signed && self.dnssec_ok);
+        if passes { None } else { lacks(names, &self.name) }
+    }
+
+    /// Which part of all questions it is of.
+    fn part(&self, hash: u64) -> u64 {
+        let number = u64::from(self.id.swap_bytes()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (hash ^ number).wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 54
     }
 
     /// The frame that answers it, and says this.
@@ -234,27 +244,27 @@ fn is_below(name: &[u8], suffix: &[u8]) -> bool {
     labels(name).ends_with(&labels(suffix))
 }
 
-/// Whether a name below the suffix is none that is known. A full bucket is no business of the model:
-/// sets of tests have none.
-fn lacks(names: &Names, name: &[u8]) -> bool {
+/// The hash of a name below the suffix, or of its first parent, that is not known. A full bucket is no
+/// business of the model: sets of tests have none.
+fn lacks(names: &Names, name: &[u8]) -> Option<u64> {
     let (all, suffix) = (labels(name), labels(&names.suffix));
     let below = &all[..all.len() - suffix.len()];
     let mut hash = hash::dns_name(names.known.seed, &names.suffix);
     for (depth, label) in (1..).zip(below.iter().rev()) {
         if depth > NAMES_DEPTH {
-            return false;
+            return (!names.said.is_of_zone()).then_some(hash);
         }
         hash = hash::child_name(hash, label);
         let is_last = depth == below.len();
         if is_last || names.said.is_of_zone() {
             match find(&names.known, hash) {
-                None => return true,
-                Some(is_open) if is_last || is_open => return false,
+                None => return Some(hash),
+                Some(is_open) if is_last || is_open => return None,
                 Some(_) => {}
             }
         }
     }
-    false
+    None
 }
 
 /// Whether a hash is known, and if so whether anything may exist below.

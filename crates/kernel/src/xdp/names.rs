@@ -74,6 +74,24 @@ impl XdpFilter {
         Ok((self.run(CANARY, frame, 1)?.0 as usize).checked_sub(1))
     }
 
+    /// The set of all names that the rules know.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub(crate) fn name_table(&self, rules: &[Rule]) -> Result<NameTable, KernelError> {
+        let all = in_order(rules);
+        let known = || all.iter().map(|(_, names)| &names.known);
+        let count = known().map(|known| known.names.len()).sum();
+        if count > self.names_room() {
+            return Err(KernelError::Full { what: "names that are known", limit: self.names_room() });
+        }
+        let lower_bits = known().filter(|k| !k.names.is_empty()).map(|k| k.lower_bits).min().unwrap_or(24);
+        let chunks = self.held.as_ref().map_or(0, |held| held.chunks);
+        let mut table = NameTable::with_room_for(count, lower_bits, chunks);
+        known().for_each(|known| table.add(known));
+        Ok(table)
+    }
+
     /// Puts rules about names into a bank's image. Returns how many there are, and the mask of the
     /// set.
     pub(super) fn fill_names(
@@ -89,14 +107,8 @@ impl XdpFilter {
         if all.len() > NAMES_LIMIT {
             return Err(KernelError::Full { what: "rules about names", limit: NAMES_LIMIT });
         }
-        let count = all.iter().map(|(_, names)| names.known.names.len()).sum();
-        if count > self.names_room() {
-            return Err(KernelError::Full { what: "names that are known", limit: self.names_room() });
-        }
-        let lower_bits = all.iter().map(|(_, names)| names.known.lower_bits).min().unwrap_or(0);
-        let mut table = NameTable::with_room_for(count, lower_bits);
+        let table = self.name_table(rules)?;
         for (rule, names) in &all {
-            table.add(&names.known);
             let expires_ns = now.monotonic_at(rule.expires);
             image.names.push(encode_names(rule, names, expires_ns, self.slots.of(rule)));
         }

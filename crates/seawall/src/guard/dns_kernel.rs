@@ -21,8 +21,8 @@ use std::net::SocketAddr;
 const SAMPLES_PER_S: u64 = 2_000;
 /// Samples that are read at once.
 const MOST_SAMPLES: usize = 20_000;
-/// Answers that are given to the kernel at once.
-const MOST_NEW: usize = 1_000;
+/// Answers that are given to the kernel at once; more wait for the next tick.
+const MOST_NEW: usize = 4_000;
 /// Before the driver has shown that it sends answers, so few questions are answered.
 const TRIAL_PLACES: usize = 16;
 /// Answers after which it has: more than fit into the queue of a virtual interface whose other end
@@ -116,7 +116,7 @@ impl KernelAnswers {
         }
         self.renew(fronts, now)?;
         for (number, edge) in fronts.iter().enumerate() {
-            for question in edge.take_hot().into_iter().take(MOST_NEW) {
+            for question in edge.take_hot(MOST_NEW) {
                 self.place(number, edge, question, now)?;
             }
         }

@@ -62,11 +62,30 @@ pub struct HeldNames {
 #[derive(Clone, Debug, PartialEq)]
 struct Held {
     front: usize,
-    /// The flooded one, in wire form.
+    /// In wire form.
     zone: Box<[u8]>,
     by: By,
     enforce: bool,
     share: u16,
+}
+
+impl Held {
+    fn is_by_answers(&self) -> bool {
+        matches!(self.by, By::Answers { .. })
+    }
+
+    /// The rule for it. Of a front each zone has its own, with its own limits and counters.
+    fn rule(&self, words: &str, names: Names, now: Timestamp) -> Rule {
+        let zone = name::text(&names.suffix);
+        Rule {
+            measure: format!("names-{}-{zone}", self.front),
+            words: format!("{words} below {zone}, asked at front {}", self.front),
+            kind: Kind::Names(names),
+            expires: now.plus_ns(HOLD_NS),
+            share: self.share,
+            enforce: self.enforce,
+        }
+    }
 }
 
 /// What names are told apart by.
@@ -128,7 +147,7 @@ impl HeldNames {
         // While somebody has a front send answers to others, nobody answers in its place.
         let is_strict = fronts.iter().any(|front| front.edge().is_strict());
         let wanted = fronts.iter().enumerate().filter(|_| !is_strict);
-        let wanted: Vec<Held> = wanted.filter_map(|(at, front)| self.wanted(at, front, share)).collect();
+        let wanted: Vec<Held> = wanted.flat_map(|(at, front)| self.wanted(at, front, share)).collect();
         let is_due = !wanted.is_empty() && now.monotonic_ns >= self.renewed_ns + RENEW_NS;
         if self.is_over || (wanted == self.held && !is_due) {
             return None;
@@ -137,8 +156,7 @@ impl HeldNames {
         self.hand_over(wanted, fronts, packets, now)
     }
 
-    /// Puts rules in force for what is wanted, as far as they can be: one that cannot be leaves its questions to
-    /// its front, and the others as they are.
+    /// Puts rules in force for what is wanted, as far as they can be.
     fn hand_over(
         &mut self,
         wanted: Vec<Held>,
@@ -146,27 +164,16 @@ impl HeldNames {
         packets: &mut Packets,
         now: Moment,
     ) -> Option<String> {
-        let policy = fronts.first().map_or_else(Policy::default, |front| front.policy().clone());
+        let policy = protecting_all(fronts.iter().map(DnsControl::policy));
         let mut room = packets.names_room();
-        let (mut in_force, mut said) = (Vec::new(), Vec::new());
-        for held in &wanted {
-            let text = name::text(&held.zone);
-            let left = |why: &str| format!("made-up names of {text} are left to the front: {why}");
-            let Some((rule, names)) = rule(held, &fronts[held.front], room, now.wall) else {
-                let why = format!("more than {room} names are known, or a wildcard answers for all");
-                said.push(left(&why));
-                continue;
-            };
-            let with = [&in_force[..], &[rule]].concat();
-            match packets.hold_names(with.clone(), &policy) {
-                Ok(()) => {
-                    let answers = if held.enforce { "answers" } else { "would answer" };
-                    said.push(format!("the kernel {answers} for made-up names of {text}"));
-                    (in_force, room) = (with, room - names);
-                }
-                Err(why) => said.push(left(&why)),
-            }
-        }
+        let mut make = |held: &Held| {
+            let (rule, names) = rule(held, &fronts[held.front], room, now.wall)?;
+            room -= names;
+            Ok(rule)
+        };
+        let made = wanted.iter().map(|held| (held.clone(), make(held))).collect();
+        let mut put = |rules: &[Rule]| packets.hold_names(rules.to_vec(), &policy);
+        let (in_force, said) = put_in_force(made, now.wall, &mut put);
         if in_force.is_empty() {
             // What was there before would deny names that are known by now. If this fails, it ends with its time.
             let _ = packets.hold_names(Vec::new(), &policy);
@@ -178,23 +185,27 @@ impl HeldNames {
         said.filter(|_| is_new)
     }
 
-    /// What a front wants to hand over.
-    fn wanted(&self, at: usize, front: &DnsControl, share: u16) -> Option<Held> {
-        let zone = name::parse(front.flooded_zone()?)?;
-        let before = self.held.iter().find(|h| h.front == at && matches!(h.by, By::Answers { .. }));
-        let by = if front.edge().knows_zone_of(&zone) {
-            By::Zone { generation: front.edge().zones_generation() }
-        } else {
-            let pace = self.paces[at];
-            if before.is_none() && pace.held_back_per_s < HELD_BACK_PER_S {
-                return None;
-            }
-            let passed_per_s = (PASSED * pace.unknown_per_s).max(PASSED_LEAST_PER_S);
-            By::Answers { passed_per_s, at_ns: pace.at_ns }
-        };
+    /// What a front wants to hand over: the zone that is flooded, behind the known ones below it, whose
+    /// names are theirs alone.
+    fn wanted(&self, at: usize, front: &DnsControl, share: u16) -> Vec<Held> {
+        let Some(zone) = front.flooded_zone().and_then(name::parse) else { return Vec::new() };
+        let edge = front.edge();
         let enforce = front.policy().mode == Mode::Enforce;
         let share = if enforce { share } else { WHOLE_SHARE };
-        Some(Held { front: at, zone, by, enforce, share })
+        let held = |zone: Box<[u8]>, by| Held { front: at, zone, by, enforce, share };
+        let known = By::Zone { generation: edge.zones_generation() };
+        let below = edge.known_zones_below(&zone).into_iter().map(|zone| held(zone, known));
+        let by = if edge.knows_zone_of(&zone) { Some(known) } else { self.by_answers(at) };
+        below.collect::<Vec<_>>().into_iter().chain(by.map(|by| held(zone, by))).collect()
+    }
+
+    /// How names of a zone that is not known are told apart, once the front has begun to hold them back.
+    fn by_answers(&self, at: usize) -> Option<By> {
+        let pace = self.paces[at];
+        let is_on = self.held.iter().any(|h| h.front == at && h.is_by_answers());
+        let passed_per_s = (PASSED * pace.unknown_per_s).max(PASSED_LEAST_PER_S);
+        let is_wanted = is_on || pace.held_back_per_s >= HELD_BACK_PER_S;
+        is_wanted.then_some(By::Answers { passed_per_s, at_ns: pace.at_ns })
     }
 
     /// Counts what the kernel took since the last call as if the fronts had.
@@ -222,43 +233,103 @@ impl HeldNames {
     }
 }
 
-/// The rule for what is handed over, and how many names it knows of, if its front knows enough, and no more than
-/// there is `room` for.
-fn rule(held: &Held, front: &DnsControl, room: usize, now: Timestamp) -> Option<(Rule, usize)> {
+/// The policy with everybody whom one of them protects: the kernel knows one list.
+fn protecting_all<'p>(policies: impl Iterator<Item = &'p Policy>) -> Policy {
+    let protected = policies.flat_map(|policy| &policy.protected_clients).copied();
+    Policy { protected_clients: protected.collect(), ..Policy::default() }
+}
+
+/// Puts rules in force: all at once, or each that can be. One that cannot be leaves its questions to its
+/// front, and the others as they are: of a known zone below another one that goes on, all names pass.
+/// Returns what is in force, and what there is to say.
+fn put_in_force(
+    wanted: Vec<(Held, Result<Rule, String>)>,
+    now: Timestamp,
+    put: &mut dyn FnMut(&[Rule]) -> Result<(), String>,
+) -> (Vec<Rule>, Vec<String>) {
+    let in_kernel = |held: &Held| {
+        let answers = if held.enforce { "answers" } else { "would answer" };
+        format!("the kernel {answers} for made-up names of {}", name::text(&held.zone))
+    };
+    if let Ok(all) = wanted.iter().map(|(_, rule)| rule.clone()).collect::<Result<Vec<_>, _>>()
+        && put(&all).is_ok()
+    {
+        return (all, wanted.iter().map(|(held, _)| in_kernel(held)).collect());
+    }
+    let (mut in_force, mut said) = (Vec::new(), Vec::new());
+    // Fronts of which a zone could neither be handed over nor left alone.
+    let mut is_closed = Vec::new();
+    for (held, rule) in wanted {
+        let rule = rule.and_then(|rule| match held.is_by_answers() && is_closed.contains(&held.front) {
+            true => Err("of a zone below it, names that exist would be held back".to_owned()),
+            false => Ok(rule),
+        });
+        let mut add = |rule: Rule| -> Result<(), String> {
+            let with = [&in_force[..], &[rule]].concat();
+            put(&with)?;
+            in_force = with;
+            Ok(())
+        };
+        match rule.and_then(&mut add) {
+            Ok(()) => said.push(in_kernel(&held)),
+            Err(why) => {
+                said.push(format!(
+                    "made-up names of {} are left to the front: {why}",
+                    name::text(&held.zone)
+                ));
+                if !held.is_by_answers() && add(left_alone(&held, now)).is_err() {
+                    is_closed.push(held.front);
+                }
+            }
+        }
+    }
+    if in_force.iter().all(|rule| matches!(&rule.kind, Kind::Names(names) if names.said == Said::Nothing)) {
+        in_force.clear();
+    }
+    (in_force, said)
+}
+
+/// The rule by which all names of a zone pass.
+fn left_alone(held: &Held, now: Timestamp) -> Rule {
+    let names = Names {
+        front: held.front as u8,
+        asked_at: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        suffix: held.zone.clone(),
+        known: Arc::default(),
+        said: Said::Nothing,
+        is_signed: false,
+        answers_per_s: ANSWERS_PER_S,
+    };
+    held.rule("nothing", names, now)
+}
+
+/// The rule for what is handed over, and how many names it knows of, if there is `room` for so many.
+///
+/// # Errors
+/// Why there is none.
+fn rule(held: &Held, front: &DnsControl, room: usize, now: Timestamp) -> Result<(Rule, usize), String> {
     let edge = front.edge();
-    let asked_at = edge.addresses().first().map(|address| asked_at(*address))?;
+    let asked_at = edge.addresses().first().map(|address| asked_at(*address)).ok_or("it does not listen")?;
+    let many = || format!("more than {room} names are known");
     let (suffix, known, said, is_signed) = match held.by {
         By::Zone { .. } => {
-            let zone = edge.known_zone(&held.zone, room)?;
+            let zone = edge.known_zone(&held.zone, room);
+            let zone = zone.ok_or_else(|| format!("{}, or a wildcard answers for all", many()))?;
             let known = KnownNames { seed: zone.seed, names: zone.names, lower_bits: 24 };
             (zone.apex, known, Said::NoSuchName, zone.is_signed)
         }
         By::Answers { passed_per_s, .. } => {
-            let (seed, names, lower_bits) = edge.learnt_names(room)?;
+            let (seed, names, lower_bits) = edge.learnt_names(room).ok_or_else(many)?;
             let names = names.into_iter().map(|hash| (hash, false)).collect();
             let said = Said::Truncated { passed_per_s: passed_per_s as f64 };
             (held.zone.clone(), KnownNames { seed, names, lower_bits }, said, false)
         }
     };
-    let what = if said == Said::NoSuchName { "no such name" } else { "names that have not answered" };
-    let count = known.names.len();
-    let rule = Rule {
-        measure: format!("names-{}", held.front),
-        words: format!("{what} below {}, asked at front {}", name::text(&suffix), held.front),
-        kind: Kind::Names(Names {
-            front: u8::try_from(held.front).ok()?,
-            asked_at,
-            suffix,
-            known: Arc::new(known),
-            said,
-            is_signed,
-            answers_per_s: ANSWERS_PER_S,
-        }),
-        expires: now.plus_ns(HOLD_NS),
-        share: held.share,
-        enforce: held.enforce,
-    };
-    Some((rule, count))
+    let words = if said == Said::NoSuchName { "no such name" } else { "names that have not answered" };
+    let (count, known) = (known.names.len(), Arc::new(known));
+    let front = u8::try_from(held.front).map_err(|_| "there are too many fronts")?;
+    let names = Names { front, asked_at, suffix, known, said, is_signed, answers_per_s: ANSWERS_PER_S };
+    Ok((held.rule(words, names, now), count))
 }
 
 /// An address that a listener answers at.
@@ -283,5 +354,116 @@ fn seen(sample: &NameSample, now: Moment) -> Seen<'_> {
         kind: sample.kind,
         recursion_desired: sample.asked_flags & flag::RECURSION_DESIRED != 0,
         answer: sample.answer_bytes.map(|bytes| SeenAnswer { bytes, flags: sample.flags, records: 0 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_700_000_000 * SECOND_NS);
+
+    fn held(front: usize, zone: &str, is_known: bool) -> Held {
+        let by =
+            if is_known { By::Zone { generation: 1 } } else { By::Answers { passed_per_s: 100, at_ns: 7 } };
+        let zone = name::parse(zone).expect("a name");
+        Held { front, zone, by, enforce: true, share: WHOLE_SHARE }
+    }
+
+    /// What is wanted, with a rule for each.
+    fn wanted(all: &[(usize, &str, bool)]) -> Vec<(Held, Result<Rule, String>)> {
+        let rule = |held: &Held| {
+            let said =
+                if held.is_by_answers() { Said::Truncated { passed_per_s: 1.0 } } else { Said::NoSuchName };
+            let Kind::Names(names) = left_alone(held, NOW).kind else { unreachable!("it is about names") };
+            held.rule("no such name", Names { said, ..names }, NOW)
+        };
+        all.iter()
+            .map(|(front, zone, is_known)| held(*front, zone, *is_known))
+            .map(|h| (h.clone(), Ok(rule(&h))))
+            .collect()
+    }
+
+    /// What is in force with a kernel that takes what `is_taken` says of each rule: the measures and what is
+    /// said of their names.
+    fn in_force(
+        wanted: Vec<(Held, Result<Rule, String>)>,
+        is_taken: &dyn Fn(&Rule, &Names) -> bool,
+    ) -> (Vec<(String, Said)>, String) {
+        fn names(rule: &Rule) -> &Names {
+            let Kind::Names(names) = &rule.kind else { unreachable!("it is about names") };
+            names
+        }
+        let mut put = |rules: &[Rule]| match rules.iter().all(|rule| is_taken(rule, names(rule))) {
+            true => Ok(()),
+            false => Err("the kernel refuses".to_owned()),
+        };
+        let (rules, said) = put_in_force(wanted, NOW, &mut put);
+        (rules.iter().map(|rule| (rule.measure.clone(), names(rule).said)).collect(), said.join("; "))
+    }
+
+    /// Broke: of a known zone below the one that the verdict names, names that exist were told to come
+    /// over TCP.
+    #[test]
+    fn a_known_zone_below_has_its_own_rule_or_is_left_alone() {
+        let truncated = Said::Truncated { passed_per_s: 1.0 };
+        let all = || wanted(&[(0, "dyn.example.org", true), (0, "example.org", false)]);
+        let (below, above) = ("names-0-dyn.example.org".to_owned(), "names-0-example.org".to_owned());
+        let (rules, said) = in_force(all(), &|_, _| true);
+        assert_eq!(rules, [(below.clone(), Said::NoSuchName), (above.clone(), truncated)]);
+        assert!(said.contains("answers for made-up names of dyn.example.org"), "{said}");
+        let (rules, said) = in_force(all(), &|_, names| names.said != Said::NoSuchName);
+        assert_eq!(rules, [(below, Said::Nothing), (above, truncated)]);
+        assert!(
+            said.contains("names of dyn.example.org are left to the front: the kernel refuses"),
+            "{said}"
+        );
+        let (rules, said) = in_force(all(), &|rule, _| !rule.words.contains("dyn"));
+        assert_eq!(rules, []);
+        assert!(said.ends_with("of a zone below it, names that exist would be held back"), "{said}");
+    }
+
+    /// A hand-over that fails: its front goes on alone, and nothing of it stays in force.
+    #[test]
+    fn a_rule_that_cannot_be_put_in_force_is_withdrawn_and_stops_no_other() {
+        let all = || wanted(&[(0, "example.org", true), (1, "example.net", true)]);
+        let (rules, said) = in_force(all(), &|_, names| names.front != 0 || names.said == Said::Nothing);
+        let passing = ("names-0-example.org".to_owned(), Said::Nothing);
+        assert_eq!(rules, [passing, ("names-1-example.net".to_owned(), Said::NoSuchName)]);
+        assert!(said.starts_with("made-up names of example.org are left to the front"), "{said}");
+        assert_eq!(in_force(all(), &|_, _| false).0, [], "what was there before is withdrawn");
+        let mut too_large = all();
+        too_large.truncate(1);
+        too_large[0].1 = Err("more than 9 names are known".to_owned());
+        let (rules, said) = in_force(too_large, &|_, _| true);
+        assert_eq!(rules, []);
+        assert!(said.ends_with("more than 9 names are known"), "{said}");
+    }
+
+    #[test]
+    fn two_fronts_have_rules_and_counters_of_their_own() {
+        let (rules, _) =
+            in_force(wanted(&[(0, "example.org", true), (1, "example.org", false)]), &|_, _| true);
+        let measures: Vec<_> = rules.into_iter().map(|(measure, _)| measure).collect();
+        assert_eq!(measures, ["names-0-example.org", "names-1-example.org"]);
+    }
+
+    #[test]
+    fn in_observe_mode_it_says_what_would_be() {
+        let mut observed = wanted(&[(0, "example.org", true)]);
+        observed[0].0.enforce = false;
+        let (_, said) = in_force(observed, &|_, _| true);
+        assert_eq!(said, "the kernel would answer for made-up names of example.org");
+    }
+
+    /// Broke: only the first front's protected clients were told to the kernel.
+    #[test]
+    fn who_is_protected_at_any_front_is_protected() {
+        let policy = |prefix: &str| Policy {
+            protected_clients: vec![prefix.parse().expect("a prefix")],
+            ..Policy::default()
+        };
+        let both = [policy("192.0.2.0/24"), policy("2001:db8::/48")];
+        assert_eq!(protecting_all(both.iter()).protected_clients.len(), 2);
     }
 }

@@ -98,7 +98,7 @@ impl Lab {
         for _ in 0..3 {
             assert!(self.edge_says(asked).is_some(), "it is kept");
         }
-        let hot = self.common.hot.take().pop().expect("asked three times, it is hot");
+        let hot = self.common.hot.take(1).pop().expect("asked three times, it is hot");
         let good = hot::answer(&self.common.cache, &hot, AT_US).expect("an answer");
         assert!(good.good_for_us > 0);
         let question = DnsQuestion { front: 0, name: &hot.name, kind: hot.asked.qtype, bits: hot.asked.bits };
