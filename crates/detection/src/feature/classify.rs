@@ -468,7 +468,7 @@ const MONITOR_WORDS: [&[u8]; 34] = [
     b"cronitor",
     b"speedcurve",
 ];
-const SERVICE_WORDS: [&[u8]; 25] = [
+const SERVICE_WORDS: [&[u8]; 31] = [
     b"apt-http",
     b"pip/",
     b"docker/",
@@ -487,6 +487,12 @@ const SERVICE_WORDS: [&[u8]; 25] = [
     b"terraform",
     b"nuget",
     b"hook",
+    b"event api",
+    b"notification service",
+    b"paypal ipn",
+    b"twilioproxy",
+    b"mailgun",
+    b"sparkpost",
     b"imageproxy",
     b"cloudfront",
     b"fastly",
@@ -670,6 +676,7 @@ mod tests {
         assert_eq!(agent_kind(b"Apache-HttpClient/4.5.14 (Java/17.0.9)"), AgentKind::Tool);
         assert_eq!(agent_kind(b"Mozilla/5.0 (X11) HeadlessChrome/120.0"), AgentKind::Tool);
         assert_eq!(agent_kind(b"kube-probe/1.29"), AgentKind::Service);
+        assert_eq!(agent_kind(b"SendGrid Event API"), AgentKind::Service);
         let monitor = b"Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)";
         assert_eq!(agent_kind(monitor), AgentKind::Service);
         assert_eq!(agent_kind(b"ApacheBench/2.3"), AgentKind::LoadTool);

@@ -12,8 +12,9 @@ use std::net::IpAddr;
 
 /// A connection that carried at most this much from the client is short.
 const SHORT_CONNECTION_BYTES: u64 = 400;
-/// Whoever is sent more than a refusal was served, whatever was seen of what he said.
-const SHORT_ANSWER_BYTES: u64 = 1_500;
+/// Whoever is sent more than a refusal was served, whatever was seen of what he said. A ticket of a directory's
+/// is larger than the pages by which servers refuse.
+const SHORT_ANSWER_BYTES: u64 = 1_000;
 /// A log-in attempt's connection carries at most this much either way: guessers try some passwords
 /// on one connection, whoever is let in reads and writes more.
 const LOGIN_CONNECTION_BYTES: u64 = 12_000;

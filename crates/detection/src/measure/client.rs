@@ -32,7 +32,7 @@ pub(super) fn walks(p: &ClientProfile) -> bool {
         && !is_shared(p)
         && !is_transfer(p)
         && !fetches_parts(p)
-        && !p.is(AgentKind::Crawler)
+        && !is_declared(p)
         && !p.is(AgentKind::Service)
         && p.feeds * 2 < p.requests
         && p.writes * 5 < p.requests
@@ -323,7 +323,7 @@ pub(super) fn is_one_under_many_names(p: &ClientProfile) -> bool {
 pub(super) fn is_copier(p: &ClientProfile) -> bool {
     let asked = p.asked();
     let different = distinct_paths(p);
-    !p.is(AgentKind::Crawler)
+    !is_declared(p)
         && !p.is(AgentKind::Service)
         && p.feeds * 2 < p.requests
         && !is_shared(p)
@@ -459,7 +459,12 @@ pub(super) fn keeps_its_question(p: &ClientProfile) -> bool {
 /// A crawler by its word, at a pace that crawlers keep.
 pub(super) fn is_crawler(p: &ClientProfile) -> bool {
     const CRAWLER_PER_S: f32 = 40.0;
-    p.is(AgentKind::Crawler) && p.peak_per_s <= CRAWLER_PER_S
+    is_declared(p) && p.peak_per_s <= CRAWLER_PER_S
+}
+
+/// Says that it is a crawler, or, in a log without names, asks for the rules that crawlers keep.
+fn is_declared(p: &ClientProfile) -> bool {
+    p.is(AgentKind::Crawler) || (p.is(AgentKind::Absent) && p.rules > 0)
 }
 
 /// A page in a browser whose script calls an interface, asks for news, or fetches the parts of what it

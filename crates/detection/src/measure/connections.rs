@@ -43,7 +43,9 @@ pub(super) fn connections(net: &NetWindow, records: &[PacketRecord], seconds: f6
     push(out, Metric::ConnectionRate, opened / seconds, opened);
     push(out, Metric::ConnectionsPerHost, opened / seconds * to_the_busiest(records), opened);
     push(out, Metric::ConnectionCount, opened, opened);
-    push_share(out, Metric::ShortConnectionShare, net.short_connections as f64, count(Closed));
+    // What is held without a word carries as little as what ended without one.
+    let little = net.short_connections as f64 + count(Idle);
+    push_share(out, Metric::ShortConnectionShare, little, count(Closed) + count(Idle));
     push_share(out, Metric::ResetShare, count(Reset), count(Established));
     push_share(out, Metric::EmptyConnectionShare, net.empty_connections as f64, count(Closed));
     push(out, Metric::AdminLoginRate, net.admin_logins as f64 / seconds, opened);
@@ -205,7 +207,7 @@ mod tests {
     use super::*;
     use crate::Window;
     use seawall_model::Timestamp;
-    use seawall_model::observation::{FlowState, Fragment, Observation, Packet, tcp_flags};
+    use seawall_model::observation::{Connection, FlowState, Fragment, Observation, Packet, tcp_flags};
 
     /// Broke: a monitor that looked at many services by opening a connection was called a flood of connections.
     #[test]
@@ -219,6 +221,63 @@ mod tests {
         let openings = |hosts: u8| (0..120).map(|n| opening(n % hosts)).collect::<Vec<_>>();
         assert!(to_the_busiest(&openings(12)) < 0.1);
         assert_eq!((to_the_busiest(&openings(1)), to_the_busiest(&[])), (1.0, 1.0));
+    }
+
+    /// Broke: a morning on which everybody's machine fetched tickets from its directory was a flood of connections.
+    #[test]
+    fn who_is_served_in_few_bytes_has_no_short_connection() {
+        let short = |server_bytes: u64| {
+            let mut window = Window::default();
+            let connection = Connection {
+                time: Timestamp(0),
+                event: ConnectionEvent::Closed,
+                client: [10, 4, 4, 9].into(),
+                server: [10, 4, 0, 2].into(),
+                client_port: 50_000,
+                server_port: 88,
+                client_bytes: 228,
+                server_bytes,
+                duration_us: 9_000,
+                requests: 0,
+                ja4: 0,
+            };
+            window.observe(&Observation::Connection(connection), 1);
+            window.net.is_some_and(|net| net.short_connections == 1)
+        };
+        assert!(!short(1_412), "a ticket");
+        assert!(short(480), "a page by which a web server refuses");
+    }
+
+    /// Broke: beside visitors whose connections carried pages, hundreds that were held without a word seemed to
+    /// carry requests.
+    #[test]
+    fn what_is_held_without_a_word_carries_little() {
+        let mut window = Window::default();
+        for n in 0..40_u16 {
+            let (event, server_bytes) =
+                if n % 4 == 0 { (ConnectionEvent::Closed, 30_000) } else { (ConnectionEvent::Idle, 0) };
+            let (time, client, server) = (Timestamp(0), [45, 60, 1, 2].into(), [203, 0, 113, 10].into());
+            let (client_port, server_port, client_bytes) = (2_000 + n, 80, 0);
+            let (duration_us, requests, ja4) = (5_000_000, 0, 0);
+            let connection = Connection {
+                time,
+                event,
+                client,
+                server,
+                client_port,
+                server_port,
+                client_bytes,
+                server_bytes,
+                duration_us,
+                requests,
+                ja4,
+            };
+            window.observe(&Observation::Connection(connection), u64::from(n));
+        }
+        let (net, mut out) = (window.net.expect("connections"), Vec::new());
+        connections(&net, &[], 1.0, &mut out);
+        let share = out.iter().find(|v| v.metric == Metric::ShortConnectionShare).map(|v| v.value);
+        assert_eq!(share, Some(0.75));
     }
 
     /// Broke: streams that were opened and given up at once inside TLS were normal traffic where hardly any

@@ -274,7 +274,8 @@ impl Sides<'_> {
         let asked = asked(self.now).count();
         let is_found = |r: &Sampled| r.own_query.is_some() && searches.binary_search(&form(r)).is_ok();
         let is_none = |r: &Sampled| {
-            r.has_random_text
+            !matches!(r.method, Method::Get | Method::Head)
+                || r.has_random_text
                 || r.status >= 400
                 || r.kind == PathKind::Api
                 || classify::is_feed(r.path.as_bytes())

@@ -41,6 +41,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsQueriesPerClient Rises(2.0, 8.0), 1.0 "each asks far more often than before";
         DnsQueryRate Rises(2.0, 8.0), 2.0 "far more queries than before";
         DnsUnansweredShare Above(0.2, 0.7), 2.0 "the servers stop answering";
+        DnsUnansweredShare Below(0.05, 0.01), -1.0 "each is answered";
         DnsDistinctNameShare Below(0.3, 0.05), 1.5 "the same names again and again";
         DnsTopClientShare Above(0.3, 0.8), 1.0 "one client sends most";
         DnsClientCount Above(100.0, 3000.0), 1.5 "many clients at once";
@@ -178,16 +179,16 @@ mod tests {
     use seawall_model::policy::Policy;
 
     fn verdict(values: &[(Metric, f64)]) -> Cause {
+        let unexpected: Vec<_> = values.iter().map(|(metric, observed)| (*metric, *observed, None)).collect();
+        verdict_beside(&unexpected)
+    }
+
+    /// The verdict on metrics, each observed and, where one is given, expected.
+    fn verdict_beside(values: &[(Metric, f64, Option<f64>)]) -> Cause {
         let mut findings = Findings { duration_s: 60.0, ..Findings::default() };
-        for (metric, observed) in values {
-            findings.insert(Finding {
-                metric: *metric,
-                observed: *observed,
-                expected: None,
-                surprise: 0.0,
-                support: 1_000.0,
-                onset: None,
-            });
+        for (metric, observed, expected) in values.iter().copied() {
+            let (surprise, support, onset) = (0.0, 1_000.0, None);
+            findings.insert(Finding { metric, observed, expected, surprise, support, onset });
         }
         diagnose(&findings, &Policy::default()).verdict.cause
     }
@@ -218,6 +219,27 @@ mod tests {
         let told =
             [(DnsQueryCount, 400.0), (DnsQueryRate, 20.0), (ZoneTroubleEvents, 60.0), (DnsBrokenShare, 0.3)];
         assert_eq!(verdict(&told), Cause::Misconfiguration);
+    }
+
+    /// Broke: a morning on which all machines of an office looked for their directory was a flood of queries.
+    #[test]
+    fn a_few_more_queries_that_are_all_answered_are_no_flood() {
+        let seen = verdict_beside(&[
+            (DnsQueryCount, 530.0, Some(19.0)),
+            (DnsQueryRate, 13.0, Some(1.0)),
+            (DnsUnansweredShare, 0.0, Some(0.0)),
+            (DnsFailureShare, 0.0, Some(0.0)),
+            (DnsDistinctNameShare, 0.002, Some(0.05)),
+            (DnsQueriesPerClient, 1.4, Some(1.0)),
+            (DnsClientCount, 380.0, Some(19.0)),
+            (DnsNewClientShare, 0.97, None),
+            (DnsTopTypeShare, 1.0, Some(1.0)),
+            (TwoWayShare, 0.93, Some(0.92)),
+            (PacketRate, 902.0, Some(67.0)),
+            (ConnectionRate, 58.0, Some(4.3)),
+            (HandshakeCompletion, 1.0, Some(1.0)),
+        ]);
+        assert!(!seen.class().is_hostile());
     }
 
     #[test]

@@ -165,7 +165,7 @@ pub const TABLE: &[CauseRules] = causes! {
         BackscatterRate Above(15.0, 60.0), -5.0 "few servers answer ever other addresses, so it is they who are asked";
     }
     ConnectionFlood prior -2.0
-        needs [ConnectionCount Above(40.0, 200.0)]
+        needs [ConnectionCount Above(40.0, 200.0), IdleConnections Above(40.0, 200.0)]
         needs [ConnectionsPerHost Above(2.0, 15.0), ConnectionRate Above(60.0, 300.0), IdlePerClient Above(8.0, 50.0)]
         needs [ShortConnectionShare Above(0.3, 0.7), IdleConnections Above(10.0, 60.0), ConnectionsPerClient Above(60.0, 600.0)]
     {
@@ -188,10 +188,11 @@ pub const TABLE: &[CauseRules] = causes! {
         PortFanOut Above(15.0, 60.0), -3.0 "they go to port after port, as scans do";
     }
     TlsFlood prior -2.0
-        needs [TlsHelloRate Above(3.0, 20.0)]
+        needs [TlsHelloRate Above(2.0, 8.0)]
         needs [TlsAbandonedShare Above(0.25, 0.6)]
     {
-        TlsHelloRate Above(4.0, 60.0), 3.0 "many handshakes a second";
+        TlsHelloRate Above(2.0, 40.0), 3.0 "many handshakes a second";
+        TlsHelloRate Below(8.0, 3.0), -1.0 "checks of balancers and monitors are as many";
         TlsHelloRate Rises(3.0, 15.0), 2.0 "there were far fewer before";
         TlsAbandonedShare Above(0.4, 0.9), 4.0 "no request follows the handshake";
         TlsAbandonedShare Exceeds(0.2, 0.6), 1.0 "requests used to follow the handshake";
@@ -394,6 +395,41 @@ mod tests {
             (HandshakeCompletion, 0.97),
         ];
         assert_eq!(verdict(&seen), Cause::ConnectionFlood);
+    }
+
+    /// Broke: connections that were opened in a moment and held without a word got no name when they were given
+    /// up, since by then none was opened any more.
+    #[test]
+    fn held_connections_are_a_flood_also_when_none_is_opened_any_more() {
+        let seen = |idle: f64| {
+            verdict(&[
+                (ConnectionCount, 4.0),
+                (IdleConnections, idle),
+                (IdlePerClient, idle / 6.0),
+                (TwoWayShare, 0.96),
+                (HandshakeCompletion, 1.0),
+                (AssetsPerPage, 4.0),
+            ])
+        };
+        assert_eq!((seen(360.0), seen(18.0)), (Cause::ConnectionFlood, Cause::Normal));
+    }
+
+    /// Broke: seven handshakes a second from everywhere, none of which was gone on with, had no name.
+    #[test]
+    fn few_handshakes_that_nobody_goes_on_with_are_a_flood_if_they_are_no_checks() {
+        let seen = |per_s: f64, sources: f64| {
+            verdict(&[
+                (TlsHelloRate, per_s),
+                (TlsAbandonedShare, 0.998),
+                (SourceCount, sources),
+                (ConnectionsPerClient, 3.0),
+                (TwoWayShare, 0.85),
+                (HandshakeCompletion, 1.0),
+                (PacketRate, 68.0),
+                (UnansweredUdpRate, 0.0),
+            ])
+        };
+        assert_eq!((seen(9.0, 440.0), seen(3.0, 5.0)), (Cause::TlsFlood, Cause::Normal));
     }
 
     #[test]

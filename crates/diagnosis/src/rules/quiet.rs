@@ -90,7 +90,7 @@ pub const TABLE: &[CauseRules] = causes! {
         ConnectionRate Rises(3.0, 10.0), -1.0 "far more connections than before";
         StrayTcpRate Above(60.0, 1000.0), -1.0 "packets of connections that do not exist";
         ConnectionRate Above(60.0, 500.0), -1.0 "connections are opened at a high rate";
-        TlsAbandonedShare Above(0.4, 0.9), -1.0 "handshakes are abandoned";
+        TlsAbandonedShare Above(0.4, 0.9), -2.5 "handshakes are abandoned";
         CertificateRefusedShare Above(0.3, 0.7), -3.0 "clients refuse our certificate";
         RetransmissionShare Above(0.08, 0.25), -3.0 "much has to be sent again";
         RetransmissionShare Exceeds(0.03, 0.1), -2.5 "hardly anything had to be sent again before";

@@ -57,6 +57,8 @@ pub struct ClientProfile {
     pub invited: u32,
     /// Requests for what is no file that show a key which nobody could guess.
     pub keyed: u32,
+    /// Requests for the rules that a site has for programs which read it (RFC 9309).
+    pub rules: u32,
     pub response_bytes: u64,
     /// Bitmaps of hashed paths and queries, for linear counting.
     pub paths: u64,
@@ -114,6 +116,7 @@ impl ClientProfile {
         if kind != PathKind::Asset {
             self.asked_paths |= bit_of(hashes.path);
             self.keyed += u32::from(link::shows_key(r.path, r.query));
+            self.rules += u32::from(r.path == b"/robots.txt");
             self.feeds += u32::from(classify::is_feed(r.path));
             self.archives += u32::from(classify::is_archive(r.path));
             let asked = hash::combine(hashes.path, hashes.query);
@@ -297,6 +300,7 @@ impl Profile for ClientProfile {
         self.referrers += other.referrers;
         self.switched += other.switched;
         self.invited += other.invited;
+        self.rules += other.rules;
         self.keyed += other.keyed;
         self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
         self.paths |= other.paths;

@@ -476,3 +476,18 @@ fn who_is_after_one_file_under_many_names_is_no_office() {
     assert!(!is_shared(&one) && is_disguised(&one));
     assert!(is_shared(&office) && !is_disguised(&office));
 }
+
+/// Broke: crawlers in a log without user agents scraped the site.
+#[test]
+fn who_reads_the_rules_for_crawlers_is_one_where_a_log_has_no_names() {
+    let reads = |agent: &str, first: &str| {
+        let mut asked = urls(60, |n| format!("/item/{}", 1_300 + n));
+        asked[0].0 = first.to_owned();
+        let profile = &profiles(agent, &ONE, &asked)[0];
+        (walks(profile), is_copier(profile))
+    };
+    assert_eq!(reads("", "/item/1299"), (true, true));
+    assert_eq!(reads("", "/robots.txt"), (false, false));
+    let browser = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+    assert_eq!(reads(browser, "/robots.txt"), (true, true), "it says that it is somebody else");
+}

@@ -241,6 +241,10 @@ fn a_catalogue_that_is_read_is_told_from_pages_that_are_hit() {
     let copied = |pages| measured(&reads(pages), &people(), 10.0, Metric::CopyExcess);
     assert!(copied(400).is_some_and(|s| s > 0.9));
     assert!(copied(20).is_some_and(|s| s < 0.1));
+    // Broke: telephones that stored their pictures, each under a name of its own, seemed to read a whole site.
+    let stored: Vec<RequestRecord> =
+        reads(400).into_iter().map(|r| RequestRecord { method: Method::Put, ..r }).collect();
+    assert!(measured(&stored, &people(), 10.0, Metric::CopyExcess).is_some_and(|s| s < 0.1));
 }
 
 /// Broke: a flood of searches for ever other words was one past the cache, or read the whole site.
