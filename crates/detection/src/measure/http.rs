@@ -420,7 +420,12 @@ pub(super) fn compare(
     let mut add = |metric, observed: f64, expected, support| {
         findings.insert(Finding { metric, observed, expected, surprise: 0.0, support, onset });
     };
-    let weight = |class| unit_cost(class, before_records).or_else(|| unit_cost(class, now_records));
+    let weight = |class| {
+        unit_cost(class, before_records).or_else(|| {
+            let at_first = unqueued_cost(class, now_records, before_records).unwrap_or_default();
+            unit_cost(class, now_records).map(|weight| weight.max(at_first))
+        })
+    };
     if let Some(weight) = costliest(now_records).and_then(weight) {
         add(Metric::CostPathWeight, weight, None, clients);
     }
@@ -586,16 +591,29 @@ pub(super) fn costliest(records: &[Sampled]) -> Option<u64> {
         .map(|m| m.1)
 }
 
+/// So many answers that are quicker may be luck.
+const QUICKEST: usize = 2;
+
 /// Mean time of a kind of request over the mean time of the others; `None` where not both exist. What is
 /// fetched along takes no work, and beside it any page would be dear.
 fn unit_cost(class: u64, records: &[Sampled]) -> Option<f64> {
-    let mean = |wanted: bool| {
-        let of_side = |r: &&Sampled| (r.class == class) == wanted && (wanted || r.is_asked());
-        let times = records.iter().filter(of_side).filter_map(times::work_us);
-        let (sum, count) = times.fold((0.0, 0.0), |(s, n), us| (s + us as f64, n + 1.0));
-        (count > 0.0).then(|| (sum + 1_000.0) / count)
-    };
-    Some(mean(true)? / mean(false)?)
+    Some(mean_us(records, |r| r.class == class)? / mean_us(records, |r| r.class != class && r.is_asked())?)
+}
+
+/// The same of a kind that nobody asked for before: once a service is full everything takes long, so that only
+/// its quickest answers say what it costs, beside what others took before.
+fn unqueued_cost(class: u64, now: &[Sampled], before: &[Sampled]) -> Option<f64> {
+    let answered = now.iter().filter(|r| r.class == class && r.status < 500);
+    let mut quickest: Vec<u64> = answered.filter_map(times::work_us).collect();
+    quickest.sort_unstable();
+    Some(*quickest.get(QUICKEST)? as f64 / mean_us(before, |r| r.is_asked())?)
+}
+
+/// Mean time of some requests; a millisecond shared among them is added, since very short times are not known well.
+fn mean_us(records: &[Sampled], of: impl Fn(&Sampled) -> bool) -> Option<f64> {
+    let times = records.iter().filter(|r| of(r)).filter_map(times::work_us);
+    let (sum, count) = times.fold((0.0, 0.0), |(s, n), us| (s + us as f64, n + 1.0));
+    (count > 0.0).then(|| (sum + 1_000.0) / count)
 }
 
 #[cfg(test)]

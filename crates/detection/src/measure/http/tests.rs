@@ -44,6 +44,26 @@ fn whoever_waits_for_many_dear_answers_at_once_is_told_from_many_who_wait_for_on
     assert!(seen(&exports(400), None, Metric::CostPathHold).is_some_and(|held| held < 1.0));
 }
 
+/// Broke: a flood of a dear path that nobody had asked for before was a flood of any path once the service was
+/// full, since by then everything took as long.
+#[test]
+fn a_path_is_dear_by_its_first_answers_once_everything_waits() {
+    let page = |n: usize| format!("/page/{}", n % 7);
+    let calm: Vec<Asked<'_>> =
+        (0..100).map(|n| ([10, 4, 0, (n % 50) as u8], n as f64, page(n), BROWSER, 20, 200)).collect();
+    let flood_of = |first_ms: u64| -> Vec<Asked<'_>> {
+        let one = |n: usize| {
+            let path = if n.is_multiple_of(4) { page(n) } else { "/pdf".to_owned() };
+            let ms = if n < 8 { first_ms } else { 9_000 };
+            ([10, 5, 0, (n % 200) as u8], 200.0 + n as f64 / 20.0, path, BROWSER, ms, 200)
+        };
+        (0..300).map(one).collect()
+    };
+    let weight = |first_ms| seen(&flood_of(first_ms), Some(&calm), Metric::CostPathWeight);
+    assert!(weight(300).is_some_and(|weight| weight > 8.0), "{:?}", weight(300));
+    assert!(weight(20).is_some_and(|weight| weight < 1.5), "{:?}", weight(20));
+}
+
 #[test]
 fn answers_that_were_waited_for_are_no_want_of_servers() {
     let failing = |status: u16, ending: Ending| {
