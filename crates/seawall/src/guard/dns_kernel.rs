@@ -23,8 +23,11 @@ const SAMPLES_PER_S: u64 = 2_000;
 const MOST_SAMPLES: usize = 20_000;
 /// Answers that are given to the kernel at once; more wait for the next tick.
 const MOST_NEW: usize = 4_000;
-/// Before the driver has shown that it sends answers, so few questions are answered.
+/// Before the driver has shown that it sends answers, so few questions are answered: at first, and twice as
+/// many after each tick that brought fewer answers than these. Many names that are each asked for a few
+/// times a second are a trial as well, and what is lost in it is bounded all the same.
 const TRIAL_PLACES: usize = 16;
+const TRIAL_LEAST: u64 = 40;
 /// Answers after which it has: more than fit into the queue of a virtual interface whose other end
 /// takes nothing.
 const TRIAL_ANSWERS: u64 = 400;
@@ -47,6 +50,8 @@ pub struct KernelAnswers {
     drops: Option<u64>,
     looked_ns: u64,
     is_proven: bool,
+    /// Questions that are answered until then.
+    trial: usize,
     /// The driver loses what the kernel answers, or a table failed.
     is_over: bool,
     limit: usize,
@@ -86,6 +91,7 @@ impl KernelAnswers {
             drops: local::send_drops(interface),
             looked_ns: 0,
             is_proven: false,
+            trial: TRIAL_PLACES,
             is_over: false,
             limit,
             names: HeldNames::default(),
@@ -114,6 +120,7 @@ impl KernelAnswers {
             let why = format!("{} does not send what XDP answers", self.interface);
             return Ok(Some(self.end(fronts, &why)));
         }
+        self.trial = trial_after(self.trial, self.placed.len(), answers);
         self.renew(fronts, now)?;
         for (number, edge) in fronts.iter().enumerate() {
             for question in edge.take_hot(MOST_NEW) {
@@ -213,8 +220,8 @@ impl KernelAnswers {
         question: HotQuestion,
         now: Moment,
     ) -> Result<(), KernelError> {
-        let room = if self.is_proven { self.limit } else { TRIAL_PLACES };
-        if self.placed.len() < room {
+        let room = if self.is_proven { self.limit } else { self.trial };
+        if self.placed.len() < room.min(self.limit) {
             self.write(front, edge, question, now)?;
         }
         Ok(())
@@ -255,6 +262,11 @@ impl KernelAnswers {
     }
 }
 
+/// How many questions are answered in a trial, after a tick with so many answers to those that were.
+fn trial_after(trial: usize, placed: usize, answers: u64) -> usize {
+    if placed >= trial && answers < TRIAL_LEAST { trial.saturating_mul(2) } else { trial }
+}
+
 /// Where the fronts listen over UDP; instead of any address, each that this machine has.
 fn listeners(fronts: &[&Edge]) -> Vec<DnsListener> {
     let mut all = Vec::new();
@@ -269,4 +281,28 @@ fn listeners(fronts: &[&Edge]) -> Vec<DnsListener> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broke: where many names were each asked for a few times a second, the trial took four seconds.
+    #[test]
+    fn a_trial_of_many_names_is_over_soon_and_loses_little_where_answers_are_lost() {
+        for asked_per_tick in [0.1, 0.6, 5.0, 50.0] {
+            let (mut trial, mut answered, mut ticks, mut most) = (TRIAL_PLACES, 0, 0, 0);
+            while answered < TRIAL_ANSWERS {
+                let answers = (trial as f64 * asked_per_tick) as u64;
+                (answered, ticks, most) = (answered + answers, ticks + 1, most.max(answers));
+                trial = trial_after(trial, trial, answers);
+            }
+            let at_first = (TRIAL_PLACES as f64 * asked_per_tick) as u64;
+            assert!(
+                ticks <= 15 && most <= at_first.max(2 * TRIAL_LEAST),
+                "{asked_per_tick}: {ticks}, {most}"
+            );
+        }
+        assert_eq!(trial_after(16, 3, 1), 16, "nobody asks");
+    }
 }
