@@ -226,9 +226,7 @@ impl ShareSeries {
                 ((c.cache_known - c.cache_hits) as f64, c.cache_known as f64)
             }),
             Self::Assetless => http(|h| h.counters.requests - h.counters.assets),
-            Self::DnsFailures => {
-                second.dns.as_ref().map(|d| ((d.nonexistent + d.server_failure) as f64, d.responses as f64))
-            }
+            Self::DnsFailures => second.dns.as_ref().map(|d| d.failures()),
             Self::Repeated => second
                 .net
                 .as_ref()

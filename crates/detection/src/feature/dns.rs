@@ -152,6 +152,14 @@ impl DnsWindow {
         self.peak_queries_per_s = self.peak_queries_per_s.max(other.peak_queries_per_s);
     }
 
+    /// Answers that say that a name does not exist, or nothing because the servers failed, and all that say
+    /// something: one that is cut short has its asker come over TCP, whether the name exists or not.
+    #[must_use]
+    pub fn failures(&self) -> (f64, f64) {
+        let failures = self.nonexistent + self.server_failure;
+        (failures as f64, self.responses.saturating_sub(self.truncated).max(failures) as f64)
+    }
+
     /// The sampled queries.
     #[must_use]
     pub fn query_records(&self) -> Vec<DnsRecord> {

@@ -22,8 +22,8 @@ pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, struc
     push(out, Metric::DnsQueryRate, asked / seconds, asked);
     push(out, Metric::DnsQueryCount, asked, asked);
     push(out, Metric::DnsClientCount, dns.clients.count(), asked);
-    let failures = dns.nonexistent + dns.server_failure;
-    push_share(out, Metric::DnsFailureShare, failures as f64, dns.responses as f64);
+    let (failures, answers) = dns.failures();
+    push_share(out, Metric::DnsFailureShare, failures, answers);
     // A capture of one direction may hold the answers only.
     let (amplifying, of) =
         if dns.queries > 0 { (dns.amplifying, dns.queries) } else { (dns.amplifying_answers, dns.responses) };

@@ -70,11 +70,15 @@ mod tests {
     use super::*;
     use crate::{Effect, Input};
     use seawall_model::hash;
+    use seawall_model::metric::Metric;
     use seawall_model::observation::{Dns, Observation};
     use seawall_model::policy::Policy;
     use std::net::IpAddr;
 
     const BEGIN_S: i64 = 1_700_000_000;
+
+    /// As a code: the asker is told to come over TCP.
+    const TRUNCATED: u8 = 16;
 
     /// A question and, where there is a code, its answer.
     fn ask(window: &mut Window, second: i64, n: u64, name: &str, code: Option<u8>) {
@@ -100,8 +104,9 @@ mod tests {
             malformed: false,
         };
         window.observe(&Observation::Dns(asked), bits);
-        if let Some(response_code) = code {
-            let answer = Dns { is_response: true, response_code, response_us: Some(300), ..asked };
+        if let Some(code) = code {
+            let (response_code, truncated) = (code % TRUNCATED, code == TRUNCATED);
+            let answer = Dns { is_response: true, response_code, truncated, response_us: Some(300), ..asked };
             window.observe(&Observation::Dns(answer), bits ^ 1);
         }
     }
@@ -152,6 +157,27 @@ mod tests {
             assert!(closed.is_some_and(|at| at <= 42), "{closed:?}");
             assert!((43..150).all(|second| feed(&mut engine, second, real(second)).is_empty()), "then calm");
         }
+    }
+
+    /// Broke: what a front cut short, because it had no room for names that nobody knew, counted as answers
+    /// for names that exist, so that it took eight seconds to name the flood.
+    #[test]
+    fn answers_that_are_cut_short_do_not_say_that_a_name_exists() {
+        let mut engine = Engine::new(Policy::default(), None);
+        let named = (0..30).find(|second| {
+            let mut window = random(*second, 400, Some(3));
+            for n in 10_000..15_000 {
+                let name = format!("{:013x}.example.org", hash::mix(hash::combine(n, *second as u64)) >> 12);
+                ask(&mut window, *second, n, &name, Some(TRUNCATED));
+            }
+            let _ = feed(&mut engine, *second, window);
+            engine.diagnosis().is_some_and(|d| d.verdict.cause == Cause::DnsRandomSubdomain)
+        });
+        let failed = engine.findings().and_then(|f| f.observed(Metric::DnsFailureShare));
+        assert!(
+            named.is_some_and(|at| at <= 3) && failed.is_some_and(|share| share > 0.8),
+            "{named:?} {failed:?}"
+        );
     }
 
     #[test]
