@@ -18,7 +18,7 @@ use crate::http1::write::{self, OwnAnswer};
 use crate::http1::{Field, Refusal};
 use crate::sense::{Outcome, SLOW_MS};
 use crate::settings::ms;
-use crate::stored;
+use crate::stored::{self, Aim};
 use crate::thread::{Sensing, Thread};
 use seawall_model::observation::{ConnectionEvent, Ending, HttpVersion, Method};
 use std::cell::Cell;
@@ -122,8 +122,12 @@ impl<'a> Job<'a> {
     pub async fn enter(&self, body: Option<BodyWait<'_>>) -> Entry<'a> {
         let thread = self.thread;
         let now = thread.clock.timestamp(self.began);
-        let variant =
-            || stored::variant(self.origin.site, self.bytes, self.fields).filter(|_| self.has_no_body());
+        let aim = Aim {
+            site: self.origin.site,
+            secure: self.is_told_secure(),
+            host: self.head.host.of(self.bytes),
+        };
+        let variant = || stored::variant(&aim, self.bytes, self.fields).filter(|_| self.has_no_body());
         let asked =
             Asked { site: self.origin.site, began: self.began, request: &self.request, variant: &variant };
         let entry = pin!(thread.acting.enter(thread, &asked, now, &self.seen, body)).await;
@@ -142,10 +146,15 @@ impl<'a> Job<'a> {
             chain: self.chain,
             peer: self.origin.peer,
             is_trusted: is_behind_proxy(self.thread, self.origin),
-            secure: self.chain.secure.unwrap_or(self.origin.secure),
+            secure: self.is_told_secure(),
             host: self.head.host.of(self.bytes),
         };
         write::request(out, self.bytes, self.head, self.fields, &told);
+    }
+
+    /// Whether the upstream is told that it came over TLS.
+    fn is_told_secure(&self) -> bool {
+        self.chain.secure.unwrap_or(self.origin.secure)
     }
 
     /// What it asks of a connection to an upstream.

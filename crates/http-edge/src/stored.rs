@@ -2,8 +2,8 @@
 //! [`MicroCache`].
 //!
 //! Nothing is taken but while a plan asks for it. Two visitors are given the same answer only if
-//! they asked with the same words in everything that sites choose their answers by, also where the
-//! site does not say so (`Vary`).
+//! they asked with the same words in every field but those that no site chooses its answers by, also
+//! where the site does not say so (`Vary`).
 
 use crate::act::cache::{Key, Stored, Storing};
 use crate::act::{MicroCache, Page};
@@ -24,29 +24,78 @@ pub fn cache(settings: &Settings) -> MicroCache {
     MicroCache::new(ALL_BYTES / settings.threads.max(1))
 }
 
-/// By what the answer to a request may differ beside its address: the site, and what its client
-/// takes. `None`: a part of something is asked for, or something that is not to be answered so.
+/// Fields that no site chooses its answers by, or that each request or visitor has of its own: addresses and
+/// marks that proxies add. The cookie is judged by [`Key`], the host is in the variant as a whole.
+const LIKE_FOR_ALL: [&str; 31] = [
+    "accept-charset",
+    "cache-control",
+    "cdn-loop",
+    "cf-connecting-ip",
+    "cf-ray",
+    "connection",
+    "cookie",
+    "dnt",
+    "host",
+    "if-modified-since",
+    "if-none-match",
+    "keep-alive",
+    "pragma",
+    "priority",
+    "referer",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-fetch-user",
+    "sec-gpc",
+    "te",
+    "traceparent",
+    "tracestate",
+    "true-client-ip",
+    "upgrade-insecure-requests",
+    "via",
+    "x-forwarded-for",
+    "x-real-ip",
+];
+
+/// Where the upstream is told that a request went: it may write that into its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Aim<'a> {
+    pub site: usize,
+    pub secure: bool,
+    /// With its port.
+    pub host: &'a [u8],
+}
+
+/// By what the answer to a request may differ beside its path: where it went, what its client takes, and
+/// every field that may be a key or a wish of one visitor's. `None`: a part of something is asked for, or
+/// something that is not to be answered so.
 #[must_use]
-pub fn variant(site: usize, bytes: &[u8], fields: &[Field]) -> Option<Vec<u8>> {
-    let mut variant = format!("{site}").into_bytes();
-    for name in ["accept-encoding", "accept-language", "accept", "user-agent"] {
+pub fn variant(aim: &Aim<'_>, bytes: &[u8], fields: &[Field]) -> Option<Vec<u8>> {
+    let mut variant = format!("{} {}\n", aim.site, u8::from(aim.secure)).into_bytes();
+    variant.extend_from_slice(aim.host);
+    for field in fields {
+        let (name, value) = (field.name(bytes), field.value(bytes));
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        if field.kind == Kind::Upgrade || is("range") || is("if-range") {
+            return None;
+        }
+        if LIKE_FOR_ALL.iter().any(|like| is(like)) {
+            continue;
+        }
         variant.push(b'\n');
-        for field in fields.iter().filter(|f| f.name(bytes).eq_ignore_ascii_case(name.as_bytes())) {
-            let value = field.value(bytes);
-            match name {
-                // Sites make other pages for telephones, and the rest of it makes no difference.
-                "user-agent" => variant.push(b'0' + u8::from(value.windows(6).any(|w| w == b"Mobile"))),
-                _ => variant.extend_from_slice(value),
-            }
+        variant.extend(name.iter().map(u8::to_ascii_lowercase));
+        variant.push(b':');
+        if is("user-agent") {
+            // Sites make other pages for telephones, and the rest of it makes no difference.
+            variant.push(b'0' + u8::from(value.windows(6).any(|w| w == b"Mobile")));
+        } else {
+            variant.extend_from_slice(value);
         }
     }
-    let is_plain = !fields.iter().any(|f| {
-        let name = f.name(bytes);
-        f.kind == Kind::Upgrade
-            || name.eq_ignore_ascii_case(b"range")
-            || name.eq_ignore_ascii_case(b"if-range")
-    });
-    is_plain.then_some(variant)
+    Some(variant)
 }
 
 /// An answer that is being taken.
@@ -188,6 +237,7 @@ mod tests {
     use std::net::IpAddr;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+    const AIM: Aim<'static> = Aim { site: 0, secure: true, host: b"a" };
     const LIMITS: HeadLimits = HeadLimits { head_bytes: 8_192, target_bytes: 1_024, fields: 50 };
 
     fn asked(fields: &str) -> (Vec<u8>, Vec<Field>) {
@@ -199,7 +249,7 @@ mod tests {
 
     fn variant_of(fields: &str) -> Option<Vec<u8>> {
         let (text, fields) = asked(fields);
-        variant(0, &text, &fields)
+        variant(&AIM, &text, &fields)
     }
 
     fn request() -> Request<'static> {
@@ -270,7 +320,8 @@ mod tests {
     #[test]
     fn visitors_who_take_other_things_are_given_other_answers() {
         let plain = variant_of("Accept-Encoding: gzip\r\nAccept-Language: de\r\n");
-        assert_eq!(plain, variant_of("Accept-Encoding: gzip\r\nAccept-Language: de\r\nX-Other: 1\r\n"));
+        let of_a_browser = "Accept-Encoding: gzip\r\nSec-Fetch-Mode: navigate\r\nAccept-Language: de\r\nCookie: a=1\r\nDNT: 1\r\n";
+        assert_eq!(plain, variant_of(of_a_browser));
         for other in [
             "Accept-Encoding: br\r\nAccept-Language: de\r\n",
             "Accept-Encoding: gzip\r\nAccept-Language: fr\r\n",
@@ -279,5 +330,28 @@ mod tests {
             assert!(variant_of(other).is_some_and(|v| Some(v) != plain), "{other}");
         }
         assert_eq!(variant_of("Range: bytes=0-1\r\n"), None);
+    }
+
+    /// Broke: a page that an interface makes by a key in a field of its own was given to others.
+    #[test]
+    fn what_may_be_a_key_of_one_visitor_is_not_shared_with_another() {
+        let fields = ["X-Api-Key", "X-Auth-Token", "HX-Request", "RSC", "Origin", "X-HTTP-Method-Override"];
+        for field in fields {
+            let [one, other] = ["one", "other"].map(|value| variant_of(&format!("{field}: {value}\r\n")));
+            assert!(one.is_some() && one != other && one != variant_of(""), "{field}");
+        }
+    }
+
+    /// Broke: what was asked for without TLS, or by another port, was answered to those who asked otherwise: a
+    /// redirect to where they had come from, or links that lead astray.
+    #[test]
+    fn where_a_request_went_tells_answers_apart() {
+        let (text, fields) = asked("X-Forwarded-Proto: http\r\n");
+        let of = |aim: Aim<'_>| variant(&aim, &text, &fields);
+        for other in [Aim { secure: false, ..AIM }, Aim { host: b"a:6666", ..AIM }, Aim { site: 1, ..AIM }] {
+            assert_ne!(of(AIM), of(other), "{other:?}");
+        }
+        assert_ne!(of(AIM), variant_of("X-Forwarded-Proto: https\r\n"));
+        assert_ne!(variant_of("X-Forwarded-Host: b\r\n"), variant_of(""));
     }
 }

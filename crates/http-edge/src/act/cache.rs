@@ -9,7 +9,7 @@
 //!
 //! What may be stored follows RFC 9111, on the careful side: `GET` alone, nothing private, nothing
 //! that sets a cookie, nothing that varies by more than its encoding. An answer that says nothing
-//! of caching is stored only while a plan asks for it, and only for visitors without cookies.
+//! of caching is stored only while a plan asks for it, only for visitors without cookies, and no redirection.
 
 use crate::Request;
 use bytes::Bytes;
@@ -292,8 +292,9 @@ fn storable(storing: &Storing<'_>, key: &Key) -> Option<Terms> {
         Some(0) => None,
         Some(fresh_s) => Some(terms(fresh_s)).filter(|_| is_public || key.is_anonymous),
         // What says when it expires says more than a plan does, and in a way that clocks spoil.
-        None if storing.plan_s > 0 && key.is_anonymous && !storing.expires => Some(terms(storing.plan_s)),
-        None => None,
+        // A redirection may be made for one way of asking only.
+        None if storing.status == 301 || storing.expires => None,
+        None => (storing.plan_s > 0 && key.is_anonymous).then(|| terms(storing.plan_s)),
     }
 }
 
@@ -383,6 +384,7 @@ mod tests {
             Storing { status: 500, ..PLAN },
             Storing { plan_s: 0, ..PLAN },
             Storing { expires: true, ..PLAN },
+            Storing { status: 301, ..PLAN },
         ] {
             assert!(!store(&mut MicroCache::new(1 << 20), &get("/"), &storing, NOW), "{storing:?}");
         }
