@@ -68,9 +68,9 @@ pub fn run(
     if let Some(predecessor) = &mut given.predecessor {
         predecessor.take_over()?;
     }
-    let begun = clock::now();
     let Found { known, just_ended, told: found } =
-        known(given.predecessor.as_ref(), guard.state_folder.as_deref(), begun);
+        known(given.predecessor.as_ref(), guard.state_folder.as_deref(), clock::now());
+    let begun = clock::now();
     let (kept, rest) = parted(known, begun)?;
     let going_on = rest.as_ref().and_then(|(_, control)| control.incident());
     let state = guard.state();
@@ -202,6 +202,9 @@ impl Session<'_> {
             }
             ticks = ticks.wrapping_add(1);
             if ticks.is_multiple_of(TICKS_PER_S) {
+                if let Some(told) = clock::set_back() {
+                    self.live.tell(&Told::Noted(told), now)?;
+                }
                 self.edge.renew_secret(|| secret().ok(), now);
                 guard::show(&self.admin, &self.control, &self.edge, &self.dns);
                 self.live.line(&self.control, &self.edge, &self.dns, now);
@@ -443,6 +446,7 @@ fn known(predecessor: Option<&Predecessor>, folder: Option<&Path>, now: Timestam
     };
     match Knowledge::read(&path) {
         Ok(Some(known)) if is_handed_over => {
+            clock::go_on_from(known.saved);
             let name = known.control.incident().map(|name| format!("going on with incident {name}"));
             Found { known: Some(known), told: name.into_iter().collect(), just_ended: None }
         }
