@@ -137,7 +137,7 @@ pub struct Asking {
 pub async fn with_upstream<'t, T>(
     thread: &'t Thread,
     asking: Asking,
-    server: &Cell<&'t str>,
+    (server, progress): (&Cell<&'t str>, &Progress),
     mut attempt: impl AsyncFnMut(Opened) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let pool = &thread.pools[asking.site];
@@ -151,7 +151,9 @@ pub async fn with_upstream<'t, T>(
         let result = pin!(attempt(opened)).await;
         drop(load);
         tried += 1;
-        // A kept connection may end as we use it: that says nothing of the server.
+        if let Err(fault) = &result {
+            judge(thread, pool, (at, reused), *fault, progress);
+        }
         let again = matches!(result, Err(Fault::Closed)) && asking.repeatable && tried < 3;
         if !again || !thread.may_retry(pool) {
             return result;
@@ -161,7 +163,16 @@ pub async fn with_upstream<'t, T>(
     }
 }
 
-/// Connects to one of the servers that are up; tries another where one is dead.
+/// What a failure says of the server. A kept connection may end as it is used, and what a client does is
+/// not the server's; an answer that has begun is one.
+fn judge(thread: &Thread, pool: &Pool, (at, reused): (usize, bool), fault: Fault, progress: &Progress) {
+    let is_its_own = fault == Fault::TimedOut || (fault == Fault::Closed && !reused);
+    if is_its_own && progress.first_byte.get().is_none() {
+        thread.changed(pool.unanswered(at), &pool.servers[at].name);
+    }
+}
+
+/// Connects to one of the servers that take connections; tries another where one is dead.
 async fn open(
     thread: &Thread,
     pool: &Pool,
@@ -194,10 +205,8 @@ async fn connect(thread: &Thread, pool: &Pool, at: usize, upgrade: bool) -> Resu
     let fault = match tokio::time::timeout(limit, connect).await {
         Ok(Ok(connected)) => {
             server.health.note(None);
+            server.health.connected();
             thread.counters.add(Counter::upstream_connections, 1);
-            if server.health.succeeded() {
-                thread.backend(BackendEventKind::ServerUp, &server.name);
-            }
             return Ok(pool.begin(at, connected));
         }
         Ok(Err(trouble)) => {
@@ -207,9 +216,7 @@ async fn connect(thread: &Thread, pool: &Pool, at: usize, upgrade: bool) -> Resu
         Err(_) => Fault::ConnectTimedOut,
     };
     thread.backend(BackendEventKind::ConnectFailed, &server.name);
-    if server.health.failed() {
-        thread.backend(BackendEventKind::ServerDown, &server.name);
-    }
+    thread.changed(server.health.connect_failed(), &server.name);
     Err(fault)
 }
 

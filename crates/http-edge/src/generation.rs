@@ -3,13 +3,12 @@
 
 use crate::accept;
 use crate::crew::Crew;
+use crate::health::{Health, Looked};
 use crate::link::{Connected, Link, Way};
 use crate::listeners::Share;
 use crate::settings::{Settings, Site, Upstream, ms};
 use crate::thread::{Common, Shared, Thread};
-use crate::upstream::Health;
 use crate::upstream2;
-use seawall_model::observation::BackendEventKind;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -20,6 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
+use tokio::time::{Instant, timeout_at};
 
 /// How often a thread hands over what it saw.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -191,8 +191,8 @@ async fn run(
             .map_or(Stage::Retire, |changed| changed.map_or(Stage::Stop, |s| *s));
     }
     if next == Stage::Drain {
-        let end = tokio::time::Instant::now() + ms(thread.settings.limits.drain_ms);
-        while thread.shared.active.load(Ordering::Relaxed) > 0 && tokio::time::Instant::now() < end {
+        let end = Instant::now() + ms(thread.settings.limits.drain_ms);
+        while thread.shared.active.load(Ordering::Relaxed) > 0 && Instant::now() < end {
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -236,7 +236,7 @@ struct Check {
 impl Check {
     fn new(site: &Site, upstream: &Upstream, health: Arc<Health>) -> Self {
         let request = site.health_path.as_ref().map(|path| {
-            let host = upstream.address;
+            let host = upstream.authority();
             format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: seawall-health\r\nConnection: close\r\n\r\n")
                 .into_bytes()
         });
@@ -246,22 +246,26 @@ impl Check {
     async fn run(self, thread: Rc<Thread>) {
         loop {
             tokio::time::sleep(HEALTH_EVERY).await;
-            let looked = tokio::time::timeout(HEALTH_EVERY, self.look()).await;
-            let is_good = matches!(looked, Ok(Ok(true)));
-            if is_good && self.health.succeeded() {
-                thread.backend(BackendEventKind::ServerUp, &self.name);
-            } else if !is_good && self.health.failed() {
-                thread.backend(BackendEventKind::ServerDown, &self.name);
-            }
+            let found = self.look(Instant::now() + HEALTH_EVERY).await;
+            thread.changed(self.health.looked(found), &self.name);
         }
     }
 
-    /// Whether the upstream takes a connection and, if it is asked, answers with 2xx or 3xx.
-    async fn look(&self) -> io::Result<bool> {
-        let connected = self.way.connect(false).await;
+    async fn look(&self, until: Instant) -> Looked {
+        let Ok(connected) = timeout_at(until, self.way.connect(false)).await else {
+            return Looked::Unreachable;
+        };
         self.health.note(connected.as_ref().err());
-        let Ok(connected) = connected else { return Ok(false) };
-        let Some(request) = &self.request else { return Ok(true) };
+        let Ok(connected) = connected else { return Looked::Unreachable };
+        let Some(request) = &self.request else { return Looked::Reachable };
+        match timeout_at(until, self.ask(connected, request)).await {
+            Ok(Ok(true)) => Looked::Good,
+            _ => Looked::Bad,
+        }
+    }
+
+    /// Whether the upstream answers with 2xx or 3xx.
+    async fn ask(&self, connected: Connected, request: &[u8]) -> io::Result<bool> {
         let mut stream = match connected {
             Connected::Link(link) => link,
             Connected::Http2(sender) => Link::Http2(upstream2::exchange(sender, self.way.is_secure())),

@@ -22,6 +22,7 @@ pub mod files;
 mod forwarded;
 mod gate;
 mod generation;
+mod health;
 mod held_back;
 pub mod http1;
 pub mod http2;

@@ -250,7 +250,8 @@ impl Connection {
         job.write_head(&mut out);
         let asking = job.asking();
         let attempt = async |opened| pin!(self.attempt(job, opened, &out, pass)).await;
-        let result = pin!(exchange::with_upstream(job.thread, asking, server, attempt)).await;
+        let result =
+            pin!(exchange::with_upstream(job.thread, asking, (server, &job.progress), attempt)).await;
         job.thread.stock.keep(out);
         result
     }
@@ -279,6 +280,7 @@ impl Connection {
         let mut sink = ToClient::new(Half(&client), job, limits);
         let count_slow = || job.count_slow();
         let on_head = |fields: &[Field], head: &[u8]| {
+            thread.answered(job.origin.site, at);
             pass.answer_begins(fields, head, thread.clock.timestamp(job.began));
         };
         let download = job.download(&count_slow, &on_head);

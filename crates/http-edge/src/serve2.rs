@@ -321,7 +321,8 @@ async fn carry<'t>(
     let mut out = job.thread.stock.vector();
     job.write_head(&mut out);
     let attempt = async |opened| pin!(attempt(job, opened, &out, turn, fields, alarm, pass)).await;
-    let result = pin!(exchange::with_upstream(job.thread, job.asking(), server, attempt)).await;
+    let result =
+        pin!(exchange::with_upstream(job.thread, job.asking(), (server, &job.progress), attempt)).await;
     job.thread.stock.keep(out);
     result
 }
@@ -352,6 +353,7 @@ async fn attempt(
     let mut sink = ToStream { turn, pace: Pace::new(limits), left: None };
     let count_slow = || job.count_slow();
     let on_head = |fields: &[Field], head: &[u8]| {
+        thread.answered(job.origin.site, at);
         pass.answer_begins(fields, head, thread.clock.timestamp(job.began));
     };
     let download = job.download(&count_slow, &on_head);

@@ -67,6 +67,14 @@ impl Upstream {
         let host = self.name.rsplit_once(':').map_or(&*self.name, |(host, _)| host);
         host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
     }
+
+    /// What it is called in a request's `Host`: its name, without the port where that is the scheme's
+    /// own, as programs that ask for pages write it.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        let own = if self.speaks == Speaks::Tls { ":443" } else { ":80" };
+        self.name.strip_suffix(own).unwrap_or(&self.name)
+    }
 }
 
 /// Form of an access log.
@@ -142,6 +150,19 @@ pub fn ms(milliseconds: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Broke: a health check gave the address as the host, which sites by name do not answer.
+    #[test]
+    fn an_upstream_is_asked_by_its_name() {
+        let called = |name: &str, speaks| {
+            let address = SocketAddr::from(([192, 0, 2, 1], 80));
+            Upstream { name: name.to_owned(), address, speaks }.authority().to_owned()
+        };
+        assert_eq!(called("shop.internal:3000", Speaks::Http1), "shop.internal:3000");
+        assert_eq!(called("shop.internal:80", Speaks::Http1), "shop.internal");
+        assert_eq!(called("shop.internal:443", Speaks::Tls), "shop.internal");
+        assert_eq!(called("[::1]:80", Speaks::Http2), "[::1]");
+    }
 
     #[test]
     fn every_default_is_within_its_range_and_found_by_name() {

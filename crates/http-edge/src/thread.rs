@@ -99,7 +99,7 @@ pub struct Common {
     pub settings: Arc<Settings>,
     pub gate: Arc<Gate>,
     pub refused: Arc<Refused>,
-    pub health: Vec<Vec<Arc<crate::upstream::Health>>>,
+    pub health: Vec<Vec<Arc<crate::health::Health>>>,
     pub draining: Arc<AtomicBool>,
     pub acting: Arc<Acting>,
     pub sites: Vec<Arc<SiteActing>>,
@@ -167,6 +167,19 @@ impl Thread {
     pub fn backend(&self, kind: BackendEventKind, server: &str) {
         let now = self.clock.timestamp(Instant::now());
         self.sense.borrow_mut().backend(now, kind, server);
+    }
+
+    /// A server is up or down from now on.
+    pub fn changed(&self, change: Option<BackendEventKind>, server: &str) {
+        if let Some(kind) = change {
+            self.backend(kind, server);
+        }
+    }
+
+    /// A server of a site has begun to answer a request.
+    pub fn answered(&self, site: usize, at: usize) {
+        let pool = &self.pools[site];
+        self.changed(pool.answered(at), &pool.servers[at].name);
     }
 
     pub fn connection(&self, event: ConnectionEvent, client: IpAddr, server: IpAddr) {

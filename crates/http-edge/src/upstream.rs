@@ -4,60 +4,16 @@
 //! The less loaded of two random servers takes the request (Mitzenmacher, "The Power of Two
 //! Choices in Randomized Load Balancing", 2001): close to the best choice without looking at all.
 
-use crate::link::{Connected, Link, Trouble, Way};
+use crate::health::Health;
+use crate::link::{Connected, Link, Way};
 use crate::settings::{Site, Upstream};
 use crate::upstream2::{self, Sender};
+use seawall_model::observation::BackendEventKind;
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Failures in a row after which a server is down, until a health check finds it up.
-const FAILURES_DOWN: u32 = 3;
+use std::sync::Arc;
 
 /// Shared connections that are kept to one server by one thread; more end with their exchange.
 const MOST_SHARED: usize = 8;
-
-/// What all threads know of one server.
-#[derive(Debug, Default)]
-pub struct Health {
-    failures: AtomicU32,
-    /// Why it could not be spoken to when that was tried last, as a clause.
-    trouble: Mutex<Option<String>>,
-}
-
-impl Health {
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) < FAILURES_DOWN
-    }
-
-    /// Returns whether this took the server down.
-    pub fn failed(&self) -> bool {
-        self.failures.fetch_add(1, Ordering::Relaxed).wrapping_add(1) == FAILURES_DOWN
-    }
-
-    /// Returns whether this brought the server up again.
-    pub fn succeeded(&self) -> bool {
-        // Mostly it is 0: reading does not fight over the cache line.
-        self.failures.load(Ordering::Relaxed) != 0
-            && self.failures.swap(0, Ordering::Relaxed) >= FAILURES_DOWN
-    }
-
-    /// Why it cannot be spoken to, where that is known.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Notes what has come of connecting.
-    pub fn note(&self, trouble: Option<&Trouble>) {
-        let why = match trouble {
-            Some(Trouble::Unfit(why)) => Some(why.clone()),
-            Some(Trouble::Refused) | None => None,
-        };
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = why;
-    }
-}
 
 /// One thread's view of a site's servers.
 #[derive(Debug)]
@@ -68,6 +24,8 @@ pub struct Pool {
     budget: Cell<u64>,
     budget_percent: u64,
     idle_most: usize,
+    /// Answers of all servers so far.
+    answers: Cell<u64>,
 }
 
 #[derive(Debug)]
@@ -76,6 +34,8 @@ pub struct Server {
     pub way: Way,
     pub health: Arc<Health>,
     active: Cell<u32>,
+    /// Answers of the pool when this server failed to give one the last time.
+    answers_at_failure: Cell<u64>,
     /// Most exchanges at once of late: in the present span, and in the one before.
     peaks: Cell<(u32, u32)>,
     idle: RefCell<Vec<Link>>,
@@ -114,6 +74,7 @@ impl Pool {
             way: Way::new(site, u),
             health: Arc::clone(h),
             active: Cell::new(0),
+            answers_at_failure: Cell::new(0),
             peaks: Cell::default(),
             idle: RefCell::default(),
             shared: RefCell::default(),
@@ -125,28 +86,50 @@ impl Pool {
             budget: Cell::new(1_000),
             budget_percent: limits.retry_budget_percent,
             idle_most: usize::try_from(limits.upstream_idle_connections).unwrap_or(usize::MAX),
+            answers: Cell::new(0),
         }
     }
 
-    /// The server for the next request, if one is up; not `except`, if there is another.
+    /// The server for the next request: one that is up, else one that takes connections, because a page
+    /// that may come is better than none. Not `except`, if there is another.
     #[must_use]
     pub fn choose(&self, except: Option<usize>) -> Option<usize> {
-        let n = self.servers.len();
-        let fits = |at: &usize| self.servers[*at].health.is_up() && Some(*at) != except;
-        if n == 1 {
-            return self.servers[0].health.is_up().then_some(0);
+        let is_up = |at: usize| self.servers[at].health.is_up();
+        let is_reachable = |at: usize| self.servers[at].health.is_reachable();
+        if self.servers.len() == 1 {
+            return is_reachable(0).then_some(0);
         }
-        let up = (0..n).filter(fits).count();
-        if up == 0 {
-            return except.filter(|at| self.servers[*at].health.is_up());
-        }
-        let pick = |nth: usize| (0..n).filter(fits).nth(nth);
-        let (first, second) = (pick(self.draw(up)), pick(self.draw(up)));
+        let is_other = |at: usize| Some(at) != except;
+        self.pick(|at| is_other(at) && is_up(at))
+            .or_else(|| except.filter(|at| is_up(*at)))
+            .or_else(|| self.pick(|at| is_other(at) && is_reachable(at)))
+            .or_else(|| except.filter(|at| is_reachable(*at)))
+    }
+
+    /// The less loaded of two random servers that fit.
+    fn pick(&self, fits: impl Fn(usize) -> bool) -> Option<usize> {
+        let all = || (0..self.servers.len()).filter(|at| fits(*at));
+        let n = all().count();
+        let draw = || all().nth(self.draw(n));
+        let (first, second) = (draw()?, draw()?);
         let load = |at: usize| self.servers[at].active.get();
-        match (first, second) {
-            (Some(a), Some(b)) => Some(if load(b) < load(a) { b } else { a }),
-            (a, b) => a.or(b),
-        }
+        Some(if load(second) < load(first) { second } else { first })
+    }
+
+    /// A server has answered a request. Returns what this changed.
+    pub fn answered(&self, at: usize) -> Option<BackendEventKind> {
+        self.answers.set(self.answers.get().wrapping_add(1));
+        self.servers[at].health.answered()
+    }
+
+    /// A server that was asked over a new connection, or for too long, has not answered. That counts
+    /// against it only where others did better since it last failed: where none answers, it is not the
+    /// server, and nothing is won without it. Returns what this changed.
+    pub fn unanswered(&self, at: usize) -> Option<BackendEventKind> {
+        let server = &self.servers[at];
+        let before = server.answers_at_failure.replace(self.answers.get());
+        // Its own answer would have cleared its failures.
+        if before == self.answers.get() { None } else { server.health.unanswered() }
     }
 
     /// Notes a request, which earns a part of a retry.
@@ -238,6 +221,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Looked;
 
     fn pool(n: usize) -> Pool {
         limited(n, &Default::default())
@@ -275,18 +259,40 @@ mod tests {
     fn a_server_that_is_down_is_not_chosen_until_it_is_up() {
         let pool = pool(2);
         let health = Arc::clone(&pool.servers[0].health);
-        assert!(!health.failed() && !health.failed() && health.failed());
+        assert_eq!((0..3).filter_map(|_| health.connect_failed()).count(), 1);
         assert!((0..100).all(|_| pool.choose(None) == Some(1)));
         assert_eq!(pool.choose(Some(1)), Some(1), "the only one is tried again");
-        assert!(health.succeeded());
+        assert!(health.looked(Looked::Reachable).is_some());
         assert!((0..100).any(|_| pool.choose(None) == Some(0)));
     }
 
     #[test]
     fn with_no_server_up_there_is_none_to_choose() {
         let pool = pool(1);
-        assert_eq!((0..3).filter(|_| pool.servers[0].health.failed()).count(), 1);
+        assert_eq!((0..3).filter_map(|_| pool.servers[0].health.connect_failed()).count(), 1);
         assert_eq!(pool.choose(None), None);
+    }
+
+    /// Broke: a check that failed everywhere, or a service behind all servers that did not answer, left
+    /// nobody to ask.
+    #[test]
+    fn servers_that_take_connections_are_asked_where_none_is_up() {
+        let pool = pool(2);
+        for _ in 0..3 {
+            pool.servers[0].health.looked(Looked::Bad);
+            pool.servers[1].health.connect_failed();
+        }
+        assert!(pool.servers.iter().all(|server| !server.health.is_up()));
+        assert!((0..100).all(|_| pool.choose(None) == Some(0) && pool.choose(Some(0)) == Some(0)));
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_left_out_where_another_does_and_only_there() {
+        let pool = pool(2);
+        assert!((0..100).all(|_| pool.unanswered(0).is_none() && pool.unanswered(1).is_none()));
+        let told: Vec<_> = (0..10).filter_map(|_| pool.answered(1).or_else(|| pool.unanswered(0))).collect();
+        assert_eq!(told, [BackendEventKind::ServerDown]);
+        assert!((0..100).all(|_| pool.choose(None) == Some(1)));
     }
 
     #[test]

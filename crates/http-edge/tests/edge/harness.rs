@@ -21,19 +21,32 @@ pub struct Origin {
     pub address: SocketAddr,
     /// Heads and bodies of requests as they came.
     seen: Arc<Mutex<Vec<String>>>,
+    /// `/up` is answered with an error.
+    is_sick: Arc<AtomicBool>,
 }
 
 impl Origin {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let origin = Self { address: listener.local_addr().expect("an address"), seen: Arc::default() };
-        let seen = Arc::clone(&origin.seen);
+        let origin = Self {
+            address: listener.local_addr().expect("an address"),
+            seen: Arc::default(),
+            is_sick: Arc::default(),
+        };
+        let serving = origin.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let seen = Arc::clone(&seen);
-                std::thread::spawn(move || serve(stream, &seen));
+                let origin = serving.clone();
+                std::thread::spawn(move || serve(stream, &origin));
             }
         });
+        origin
+    }
+
+    /// One whose page for health checks is an error, while others are as they should be.
+    pub fn sick() -> Self {
+        let origin = Self::start();
+        origin.is_sick.store(true, Ordering::Relaxed);
         origin
     }
 
@@ -48,7 +61,8 @@ impl Origin {
 }
 
 /// Serves one connection. Errors end it: the client went away.
-fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) -> Option<()> {
+fn serve(stream: TcpStream, origin: &Origin) -> Option<()> {
+    let seen = &origin.seen;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut stream = stream;
     loop {
@@ -70,7 +84,8 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>) -> Option<()> {
         }
         let body = read_body(&head, &mut reader, &mut stream)?;
         seen.lock().ok()?.push(format!("{head}{}", String::from_utf8_lossy(&body)));
-        answer(&path, &body, &mut stream, &mut reader)?;
+        let is_error = path == "/up" && origin.is_sick.load(Ordering::Relaxed);
+        answer(if is_error { "/error" } else { &path }, &body, &mut stream, &mut reader)?;
     }
 }
 
@@ -146,6 +161,7 @@ fn answer(path: &str, body: &[u8], stream: &mut TcpStream, reader: &mut BufReade
         }
         "/sick-after-once" => stream
             .write_all(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=1\r\nContent-Length: 4\r\n\r\nwell"),
+        "/error" => stream.write_all(&with_length("503 Service Unavailable", b"no")),
         "/drop" => return None,
         "/cut" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").ok()?;

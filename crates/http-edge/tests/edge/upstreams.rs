@@ -1,9 +1,9 @@
 //! Several upstreams: health, retries, and what clients see of trouble behind us.
 
 use crate::harness::{Origin, counted, eventually, get, settings, start, talk};
-use seawall_http_edge::Counter;
+use seawall_http_edge::{Counter, Edge};
 use socket2::{Domain, Socket, Type};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 /// An address where nobody listens, nor can for as long as the socket is there.
 fn nobody() -> (Socket, SocketAddr) {
@@ -11,6 +11,29 @@ fn nobody() -> (Socket, SocketAddr) {
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
     let address = socket.local_addr().expect("an address").as_socket().expect("IPv4");
     (socket, address)
+}
+
+/// A port that is open, and behind it nobody: each connection is closed at once, or never answered.
+fn hollow(is_closing: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming().flatten() {
+            if !is_closing {
+                open.push(stream);
+            }
+        }
+    });
+    address
+}
+
+fn servers_up(edge: &Edge) -> usize {
+    edge.upstreams().into_iter().filter(|(.., up)| *up).count()
+}
+
+fn post(edge: &Edge) -> String {
+    talk(edge, b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
 }
 
 #[test]
@@ -22,7 +45,7 @@ fn requests_go_around_an_upstream_that_is_gone() {
         assert!(get(&edge, &path).ends_with(&path));
     }
     assert_eq!(origin.seen().len(), 30);
-    eventually("its death is known", || edge.upstreams().into_iter().filter(|(.., up)| *up).count() == 1);
+    eventually("its death is known", || servers_up(&edge) == 1);
 }
 
 /// How they share it depends on how fast each answers; none is left out.
@@ -46,6 +69,68 @@ fn without_any_upstream_clients_are_told_when_to_come_back() {
     let answer = get(&edge, "/a");
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: "), "{answer}");
     assert!(edge.count(Counter::no_upstream) >= 1);
+}
+
+/// Broke: only failures to connect counted, so that half of what cannot be repeated was lost for as long
+/// as the port was open.
+#[test]
+fn an_upstream_that_takes_connections_and_answers_nothing_is_left_out() {
+    for is_closing in [true, false] {
+        let origin = Origin::start();
+        let mut settings = settings(&[hollow(is_closing), origin.address]);
+        settings.limits.upstream_timeout_ms = 200;
+        let edge = start(settings);
+        eventually("it is left out", || {
+            post(&edge);
+            servers_up(&edge) == 1
+        });
+        let well = (0..20).filter(|_| post(&edge).starts_with("HTTP/1.1 200 ")).count();
+        // One may meet the trial that it gets after a while.
+        assert!(well >= 19, "closing {is_closing}: {well} of 20");
+    }
+}
+
+/// Broke: what fails everywhere was taken for a server's own failure.
+#[test]
+fn an_upstream_that_is_alone_is_asked_whether_it_answers_or_not() {
+    let edge = start(settings(&[hollow(true)]));
+    assert!((0..20).all(|_| post(&edge).starts_with("HTTP/1.1 502 ")));
+    assert_eq!(servers_up(&edge), 1);
+}
+
+/// Broke: each connection that a request got cleared the failures of the check.
+#[test]
+fn an_upstream_whose_check_fails_is_left_out_also_while_requests_reach_it() {
+    let origins = [Origin::sick(), Origin::start()];
+    let mut settings = settings(&[origins[0].address, origins[1].address]);
+    settings.sites[0].health_path = Some("/up".to_owned());
+    // Each request needs a connection.
+    settings.limits.upstream_idle_connections = 0;
+    let edge = start(settings);
+    eventually("it is left out", || {
+        assert!(get(&edge, "/a").ends_with("/a"));
+        servers_up(&edge) == 1
+    });
+    origins[0].take_seen();
+    assert!((0..20).all(|_| get(&edge, "/a").ends_with("/a")));
+    assert!(origins[0].seen().iter().all(|head| head.starts_with("GET /up ")), "{:?}", origins[0].seen());
+}
+
+/// Broke: a slow page for health checks took the whole site down while all others were answered. And the
+/// page was asked for by the server's address, which sites by name do not answer.
+#[test]
+fn a_check_that_fails_everywhere_leaves_nobody_without_a_page() {
+    let origins = [Origin::sick(), Origin::sick()];
+    for n in 1..=2 {
+        let addresses: Vec<SocketAddr> = origins.iter().take(n).map(|o| o.address).collect();
+        let mut settings = settings(&addresses);
+        settings.sites[0].health_path = Some("/up".to_owned());
+        let edge = start(settings);
+        eventually("all checks fail", || servers_up(&edge) == 0);
+        assert!((0..20).all(|_| get(&edge, "/a").ends_with("/a")), "of {n}");
+    }
+    let checks = origins[0].seen().concat();
+    assert!(checks.contains("GET /up HTTP/1.1\r\nHost: web0\r\n"), "{checks}");
 }
 
 #[test]
