@@ -411,7 +411,7 @@ const CRAWLER: &[Rung] = &[
 ];
 
 const UNDECIDED: &[Rung] = &[
-    rung(Step::ServeStale, Over::All, When::Always),
+    rung(Step::ServeStale, Over::All, When::Short),
     rung(Step::Investigate("what is missing for a verdict"), Over::All, When::Always),
     rung(Step::Limit(RateKey::Source), Over::All, When::Reserve("waits for a verdict")),
     rung(Step::Block, Over::Signatures, When::Never("nothing is blocked on ambiguity")),

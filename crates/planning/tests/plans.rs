@@ -264,6 +264,18 @@ fn doubt_leaves_only_what_can_be_undone() {
     assert!(!names(&plan).contains(&"rate-limit"));
 }
 
+/// Broke: on a site that answered as always, a rise that nobody could name was answered from the cache.
+#[test]
+fn what_has_no_name_changes_nothing_on_a_site_that_answers_as_always() {
+    let mut case = Case::new(Cause::HttpFlood);
+    case.diagnosis.verdict.confidence = 0.4;
+    case.observe(Metric::ServerErrorShare, 0.0);
+    for (times_slower, serves_stale) in [(1.1, false), (6.0, true)] {
+        case.observe(Metric::ServiceTimeRatio, times_slower);
+        assert_eq!(names(&plan_for(&case)).contains(&"serve-stale"), serves_stale, "{times_slower}");
+    }
+}
+
 /// Broke: a flood in a sale, of which it was sure that it was one and not of which kind, was answered from the
 /// cache and by nothing else.
 #[test]
