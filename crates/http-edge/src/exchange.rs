@@ -117,6 +117,8 @@ pub struct Opened {
     pub link: Link,
     /// Was used before, so that it may have ended unnoticed.
     pub reused: bool,
+    /// How long it had been kept with nothing under way, if it was.
+    pub idle: Option<Duration>,
 }
 
 /// What is asked of an upstream's connection.
@@ -144,8 +146,8 @@ pub async fn with_upstream<'t, T>(
     pool.earn();
     let (mut except, mut fresh, mut tried) = (None, false, 0);
     loop {
-        let opened = pin!(open(thread, pool, except, (fresh, asking.upgrade))).await?;
-        let (at, reused) = (opened.at, opened.reused);
+        let opened = pin!(open(thread, pool, except, (fresh, asking))).await?;
+        let Opened { at, reused, idle, .. } = opened;
         server.set(&pool.servers[at].name);
         let load = Load::of(&pool.servers[at]);
         let result = pin!(attempt(opened)).await;
@@ -153,6 +155,9 @@ pub async fn with_upstream<'t, T>(
         tried += 1;
         if let Err(fault) = &result {
             judge(thread, pool, (at, reused), *fault, progress);
+            if let (Fault::Closed, Some(idle)) = (fault, idle) {
+                pool.servers[at].ended_after(idle);
+            }
         }
         let again = matches!(result, Err(Fault::Closed)) && asking.repeatable && tried < 3;
         if !again || !thread.may_retry(pool) {
@@ -177,7 +182,7 @@ async fn open(
     thread: &Thread,
     pool: &Pool,
     mut except: Option<usize>,
-    (fresh, upgrade): (bool, bool),
+    (fresh, asking): (bool, Asking),
 ) -> Result<Opened, Fault> {
     let mut fault = Fault::NoUpstream;
     for attempt in 0..3 {
@@ -185,11 +190,11 @@ async fn open(
             break;
         }
         let Some(at) = pool.choose(except) else { break };
-        if !fresh && let Some(link) = pool.reuse(at, upgrade) {
-            return Ok(Opened { at, link, reused: true });
+        if !fresh && let Some((link, idle)) = pool.reuse(at, asking) {
+            return Ok(Opened { at, link, reused: true, idle });
         }
-        match connect(thread, pool, at, upgrade).await {
-            Ok(link) => return Ok(Opened { at, link, reused: false }),
+        match connect(thread, pool, at, asking.upgrade).await {
+            Ok(link) => return Ok(Opened { at, link, reused: false, idle: None }),
             Err(failed) => fault = failed,
         }
         except = Some(at);

@@ -12,7 +12,6 @@ use crate::counters::Counter;
 use crate::exchange::{self, Asking, Download, Fault, Progress};
 use crate::forwarded::{Chain, LINES, Told, TrustedField};
 use crate::held_back::{self, BodyWait};
-use crate::http1::body::Framing;
 use crate::http1::head::{RequestHead, Span};
 use crate::http1::write::{self, OwnAnswer};
 use crate::http1::{Field, Refusal};
@@ -183,7 +182,7 @@ impl<'a> Job<'a> {
     }
 
     fn has_no_body(&self) -> bool {
-        self.head.framing == Framing::None
+        self.head.framing.is_empty()
     }
 
     /// Counts the request as one that waits.

@@ -376,7 +376,7 @@ impl Connection {
     }
 
     async fn answer_own(&mut self, answer: &OwnAnswer<'_>, job: &Job<'_>) -> Next {
-        let clean = job.keep_alive && job.head.framing == Framing::None;
+        let clean = job.keep_alive && job.head.framing.is_empty();
         let reply = Reply { framing: Framing::None, keep_alive: clean, is_old: job.is_old };
         let with_body = job.head.method != Method::Head;
         match self.send_own(answer, reply, with_body).await {

@@ -497,7 +497,7 @@ impl Sink for ToStream<'_> {
     }
 
     async fn head(&mut self, buffer: &[u8], head: &ResponseHead, fields: &[Field]) -> Result<(), Fault> {
-        let is_end = matches!(head.framing, Framing::None | Framing::Length(0));
+        let is_end = head.framing.is_empty();
         self.left = match head.framing {
             Framing::Length(length) => Some(length),
             _ => is_end.then_some(0),

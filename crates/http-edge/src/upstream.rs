@@ -4,6 +4,7 @@
 //! The less loaded of two random servers takes the request (Mitzenmacher, "The Power of Two
 //! Choices in Randomized Load Balancing", 2001): close to the best choice without looking at all.
 
+use crate::exchange::Asking;
 use crate::health::Health;
 use crate::link::{Connected, Link, Way};
 use crate::settings::{Site, Upstream};
@@ -11,6 +12,13 @@ use crate::upstream2::{self, Sender};
 use seawall_model::observation::BackendEventKind;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a connection may have been idle that is given a request which cannot be sent again. Servers
+/// close idle connections after a time of their own, many after five seconds and some after two; a request
+/// that is under way then is lost, though nothing has been done about it.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// Shared connections that are kept to one server by one thread; more end with their exchange.
 const MOST_SHARED: usize = 8;
@@ -38,9 +46,26 @@ pub struct Server {
     answers_at_failure: Cell<u64>,
     /// Most exchanges at once of late: in the present span, and in the one before.
     peaks: Cell<(u32, u32)>,
-    idle: RefCell<Vec<Link>>,
+    idle: RefCell<Vec<Idle>>,
+    /// [`TRUSTED_IDLE`], or less where the server closes sooner.
+    trusted_idle: Cell<Duration>,
     /// Connections of HTTP/2, each of which carries many exchanges.
     shared: RefCell<Vec<Sender>>,
+}
+
+/// A connection that is kept.
+#[derive(Debug)]
+struct Idle {
+    link: Link,
+    since: Instant,
+}
+
+impl Server {
+    /// A connection had ended that had been idle for so long. That was when it was found out, and the
+    /// server may have closed it long before: only half of that time is trusted from now on.
+    pub fn ended_after(&self, idle: Duration) {
+        self.trusted_idle.set(self.trusted_idle.get().min(idle / 2));
+    }
 }
 
 /// Counts an exchange as the server's load until it is dropped.
@@ -77,6 +102,7 @@ impl Pool {
             answers_at_failure: Cell::new(0),
             peaks: Cell::default(),
             idle: RefCell::default(),
+            trusted_idle: Cell::new(TRUSTED_IDLE),
             shared: RefCell::default(),
         };
         Self {
@@ -143,10 +169,11 @@ impl Pool {
         spent.inspect(|left| self.budget.set(*left)).is_some() && self.budget_percent > 0
     }
 
-    /// A kept connection that is still open and silent, or a place on one that is shared.
-    pub fn reuse(&self, at: usize, for_upgrade: bool) -> Option<Link> {
+    /// A kept connection that is still open and silent, with how long it was idle, or a place on one that
+    /// is shared. For a request that cannot be sent again, only one that is not likely to close now.
+    pub fn reuse(&self, at: usize, asking: Asking) -> Option<(Link, Option<Duration>)> {
         let server = &self.servers[at];
-        if server.way.may_share() && !for_upgrade {
+        if server.way.may_share() && !asking.upgrade {
             let mut shared = server.shared.borrow_mut();
             shared.retain_mut(upstream2::is_open);
             let most: usize =
@@ -154,13 +181,20 @@ impl Pool {
             // The least used of several is not known; one after the other comes to the same.
             if !shared.is_empty() && (server.active.get() as usize) < most {
                 let sender = shared[self.draw(shared.len())].clone();
-                return Some(Link::Http2(upstream2::exchange(sender, server.way.is_secure())));
+                return Some((Link::Http2(upstream2::exchange(sender, server.way.is_secure())), None));
             }
         }
         let mut idle = server.idle.borrow_mut();
-        while let Some(link) = idle.pop() {
-            if link.is_silent() {
-                return Some(link);
+        // The last one was kept last.
+        while let Some(kept) = idle.pop() {
+            let age = kept.since.elapsed();
+            if !kept.link.is_silent() {
+                server.ended_after(age);
+            } else if asking.repeatable || age < server.trusted_idle.get() {
+                return Some((kept.link, Some(age)));
+            } else {
+                idle.push(kept);
+                break;
             }
         }
         None
@@ -188,16 +222,19 @@ impl Pool {
         let mut idle = server.idle.borrow_mut();
         let is_one_of_many = matches!(link, Link::Http2(_));
         if !is_one_of_many && idle.len() < self.idle_room(server) {
-            idle.push(link);
+            idle.push(Idle { link, since: Instant::now() });
         }
     }
 
     /// Begins a new span of time in which exchanges at once are counted, and closes connections
-    /// that were kept for the one before the last.
+    /// that were kept for the one before the last. A server that closed connections early may have been
+    /// started anew: it is trusted more again by and by.
     pub fn begin_span(&self) {
         for server in &self.servers {
             let (present, _) = server.peaks.get();
             server.peaks.set((server.active.get(), present));
+            let trusted = server.trusted_idle.get() * 2;
+            server.trusted_idle.set(trusted.clamp(Duration::from_millis(1), TRUSTED_IDLE));
             let mut idle = server.idle.borrow_mut();
             let beyond = idle.len().saturating_sub(self.idle_room(server));
             idle.drain(..beyond);
@@ -310,6 +347,31 @@ mod tests {
         assert_eq!(pool.idle_room(server), 51);
         pool.begin_span();
         assert_eq!(pool.idle_room(server), 4);
+    }
+
+    /// Broke: what cannot be sent again was lost on connections that the upstream was closing.
+    #[test]
+    fn what_cannot_be_repeated_is_sent_over_connections_that_were_in_use_just_now() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = listener.local_addr().expect("an address");
+            let (near, far) = tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
+            let (near, _far) = (near.expect("a connection"), far.expect("its other end"));
+            let pool = &pool(1);
+            pool.keep(0, Link::Plain(near));
+            let is_given = async |idle_ms, repeatable| {
+                tokio::time::advance(Duration::from_millis(idle_ms)).await;
+                let given = pool.reuse(0, Asking { site: 0, repeatable, upgrade: false });
+                given.map(|(link, _)| pool.keep(0, link)).is_some()
+            };
+            assert!(is_given(900, false).await && !is_given(1_100, false).await && is_given(0, true).await);
+            // The upstream closes sooner.
+            pool.servers[0].ended_after(Duration::from_millis(400));
+            assert!(!is_given(250, false).await && is_given(0, true).await && is_given(150, false).await);
+            (0..3).for_each(|_| pool.begin_span());
+            assert!(is_given(900, false).await);
+        });
     }
 
     #[test]

@@ -95,7 +95,7 @@ async fn serve(sender: Sender, is_secure: bool, pipe: DuplexStream) -> Option<()
     let head = read_head(&mut from, &mut text, &mut fields).await?;
     let request = as_request(&head, &text, &fields, is_secure)?;
     text.drain(..head.bytes);
-    let is_end = matches!(head.framing, Framing::None | Framing::Length(0));
+    let is_end = head.framing.is_empty();
     let mut sender = sender.ready().await.ok()?;
     let (response, body) = sender.send_request(request, is_end).ok()?;
     let mut download = pin!(download(response, head.method, &mut to));
@@ -167,7 +167,7 @@ async fn upload(
     framing: Framing,
     mut out: SendStream<Bytes>,
 ) {
-    if !matches!(framing, Framing::None | Framing::Length(0)) {
+    if !framing.is_empty() {
         // Where the stream is closed for it, there is an answer already, or none will come: the other
         // direction says which.
         if carry(&mut from, &mut text, framing, &mut out).await.is_none() {

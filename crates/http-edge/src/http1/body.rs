@@ -24,6 +24,14 @@ pub enum Framing {
     ToEnd,
 }
 
+impl Framing {
+    /// Whether it is known beforehand that there is no byte of it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        matches!(self, Self::None | Self::Length(0))
+    }
+}
+
 /// What comes next in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {

@@ -63,6 +63,7 @@ impl Origin {
 /// Serves one connection. Errors end it: the client went away.
 fn serve(stream: TcpStream, origin: &Origin) -> Option<()> {
     let seen = &origin.seen;
+    let mut is_used = false;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut stream = stream;
     loop {
@@ -84,6 +85,10 @@ fn serve(stream: TcpStream, origin: &Origin) -> Option<()> {
         }
         let body = read_body(&head, &mut reader, &mut stream)?;
         seen.lock().ok()?.push(format!("{head}{}", String::from_utf8_lossy(&body)));
+        if path == "/only-first" && is_used {
+            return None;
+        }
+        is_used = true;
         let is_error = path == "/up" && origin.is_sick.load(Ordering::Relaxed);
         answer(if is_error { "/error" } else { &path }, &body, &mut stream, &mut reader)?;
     }

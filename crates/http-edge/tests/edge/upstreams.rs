@@ -144,6 +144,23 @@ fn a_request_that_does_something_is_never_sent_twice() {
     counted(&edge, Counter::retries, 0);
 }
 
+/// Broke: a length of 0 was taken for a body, so that these were answered with 502 where the upstream had
+/// closed the connection that was kept.
+#[test]
+fn requests_that_say_that_they_have_no_body_are_repeated() {
+    let origin = Origin::start();
+    let edge = start(settings(&[origin.address]));
+    get(&edge, "/a");
+    for method in ["GET", "PUT", "DELETE"] {
+        let text = format!(
+            "{method} /only-first HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        let answer = talk(&edge, text.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{method}: {answer}");
+    }
+    counted(&edge, Counter::retries, 3);
+}
+
 #[test]
 fn retries_end_with_their_budget() {
     let origin = Origin::start();
