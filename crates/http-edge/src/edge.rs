@@ -188,7 +188,8 @@ impl Edge {
         self.present.load().upstreams()
     }
 
-    /// Upstreams that cannot be spoken to: the site, the name, and why, as a clause.
+    /// Upstreams that cannot be spoken to, or have sent what is not passed on: the site, the name, and
+    /// why, as a clause.
     #[must_use]
     pub fn troubles(&self) -> Vec<(usize, String, String)> {
         self.present.load().troubles()

@@ -12,6 +12,7 @@ use crate::settings::{Limits, ms};
 use crate::stored::Taking;
 use crate::stream;
 use crate::thread::Thread;
+use crate::unfit;
 use crate::upstream::{Load, Pool};
 use seawall_model::observation::{BackendEventKind, Ending, Method};
 use std::cell::{Cell, RefCell};
@@ -95,6 +96,10 @@ pub struct Progress {
     pub asked: Cell<Option<Instant>>,
     /// Whether the request has been counted as one that waits.
     pub counted: Cell<bool>,
+    /// Whether we have asked the client for its body, which it waited for (`Expect: 100-continue`).
+    pub continued: Cell<bool>,
+    /// Why the answer is not passed on, where that is its form.
+    pub unfit: Cell<Option<&'static str>>,
 }
 
 /// Takes an answer for a client.
@@ -171,6 +176,9 @@ pub async fn with_upstream<'t, T>(
 /// What a failure says of the server. A kept connection may end as it is used, and what a client does is
 /// not the server's; an answer that has begun is one.
 fn judge(thread: &Thread, pool: &Pool, (at, reused): (usize, bool), fault: Fault, progress: &Progress) {
+    if let Some(reason) = progress.unfit.take() {
+        pool.servers[at].health.sent_unfit(reason);
+    }
     let is_its_own = fault == Fault::TimedOut || (fault == Fault::Closed && !reused);
     if is_its_own && progress.first_byte.get().is_none() {
         thread.changed(pool.unanswered(at), &pool.servers[at].name);
@@ -271,13 +279,16 @@ impl Download<'_> {
             let head = pin!(self.read_head(upstream, buffer, fields, alarm)).await?;
             if head.status == 101 && !self.may_switch {
                 // Nobody asked for it, and what came after it would be seen by nobody (RFC 9110, 7.8).
-                return Err(Fault::Broken);
+                return Err(self.unfit(Refusal::with(502, unfit::SWITCH)));
             }
             if head.status >= 200 || head.status == 101 {
                 break head;
             }
-            sink.interim(buffer.filled(), &head, fields).await?;
-            sink.flush(alarm).await?;
+            // Asked once, the client is not asked again.
+            if head.status != 100 || !self.progress.continued.get() {
+                sink.interim(buffer.filled(), &head, fields).await?;
+                sink.flush(alarm).await?;
+            }
             buffer.consume(head.bytes);
         };
         self.progress.status.set(head.status);
@@ -309,19 +320,19 @@ impl Download<'_> {
         fields: &mut Vec<Field>,
         alarm: &mut Alarm,
     ) -> Result<ResponseHead, Fault> {
-        let limits = crate::http1::HeadLimits { head_bytes: 65_536, target_bytes: 65_536, fields: 1_000 };
+        let limits = unfit::LIMITS;
         let mut scanner = Scanner::default();
         loop {
             match scanner.find_end(buffer.filled(), &limits) {
-                Err(_) => return Err(Fault::Broken),
+                Err(refusal) => return Err(self.unfit(refusal)),
                 Ok(Some(end)) => {
                     return head::response(buffer.filled(), end, self.method, &limits, fields)
-                        .map_err(|_| Fault::Broken);
+                        .map_err(|refusal| self.unfit(refusal));
                 }
                 Ok(None) => {}
             }
             let began = !buffer.is_empty();
-            let n = self.wait(stream::fill(upstream, buffer, limits.head_bytes), alarm).await?;
+            let n = self.wait(stream::fill(upstream, buffer, limits.head_bytes + 1), alarm).await?;
             match n {
                 Ok(n) if n > 0 => {}
                 _ if began => return Err(Fault::Broken),
@@ -331,6 +342,12 @@ impl Download<'_> {
                 self.progress.first_byte.set(Some(Instant::now()));
             }
         }
+    }
+
+    /// The answer is not passed on, or not whole.
+    fn unfit(&self, refusal: Refusal) -> Fault {
+        self.progress.unfit.set(Some(refusal.reason));
+        Fault::Broken
     }
 
     /// Waits for an upstream that owes an answer; counts the request while it waits for long. One
@@ -378,7 +395,7 @@ impl Download<'_> {
             let _ = poll_once(pin!(stream::fill(upstream, buffer, limit))).await;
         }
         loop {
-            match body.step(buffer.filled()).map_err(|_| Fault::Broken)? {
+            match body.step(buffer.filled()).map_err(|refusal| self.unfit(refusal))? {
                 Step::Data { start, end } => {
                     let sent = &self.progress.response_bytes;
                     sent.set(sent.get() + (end - start) as u64);

@@ -113,13 +113,14 @@ impl Generation {
         all.collect()
     }
 
-    /// Upstreams that cannot be spoken to: the site, the name, and why.
+    /// Upstreams that cannot be spoken to, or have sent what is not passed on: the site, the name, and
+    /// why.
     #[must_use]
     pub fn troubles(&self) -> Vec<(usize, String, String)> {
         let sites = self.settings.sites.iter().zip(&self.health).enumerate();
         let all = sites.flat_map(|(at, (site, health))| {
             let both = site.upstreams.iter().zip(health);
-            both.filter_map(move |(u, h)| Some((at, u.name.clone(), h.trouble()?)))
+            both.flat_map(move |(u, h)| h.troubles().into_iter().map(move |why| (at, u.name.clone(), why)))
         });
         all.collect()
     }

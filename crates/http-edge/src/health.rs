@@ -5,6 +5,7 @@
 //! Requests take a server out; only its check brings it back, or an answer that came after all.
 
 use crate::link::Trouble;
+use crate::unfit;
 use seawall_model::observation::BackendEventKind;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -67,6 +68,8 @@ pub struct Health {
     rest: AtomicU32,
     /// Why it could not be spoken to when that was tried last, as a clause.
     trouble: Mutex<Option<String>>,
+    /// Why answers of it were not passed on, each reason once.
+    unfit: Mutex<Vec<&'static str>>,
 }
 
 impl Health {
@@ -145,10 +148,20 @@ impl Health {
         (was_out && self.is_up()).then_some(BackendEventKind::ServerUp)
     }
 
-    /// Why it cannot be spoken to, where that is known.
+    /// Why it cannot be spoken to, where that is known, and why answers of it were not passed on.
     #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn troubles(&self) -> Vec<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.into_iter().chain(unfit.iter().map(|reason| unfit::in_words(reason))).collect()
+    }
+
+    /// An answer was not passed on because of its form.
+    pub fn sent_unfit(&self, reason: &'static str) {
+        let mut all = self.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&reason) {
+            all.push(reason);
+        }
     }
 
     /// Notes what has come of connecting.

@@ -35,6 +35,7 @@ pub fn wanted_bytes(head: &RequestHead, is_crowd: bool) -> usize {
 
 /// A client that is waited for, and for how long.
 pub struct Patience<'a> {
+    job: &'a Job<'a>,
     pace: Pace,
     alarm: Alarm,
     waiting: Waiting<'a>,
@@ -42,12 +43,20 @@ pub struct Patience<'a> {
 
 impl<'a> Patience<'a> {
     #[must_use]
-    pub fn new(job: &Job<'a>, limits: &Limits) -> Self {
+    pub fn new(job: &'a Job<'a>, limits: &Limits) -> Self {
         Self {
+            job,
             pace: Pace::new(limits),
             alarm: Alarm::new(Instant::now() + ms(limits.rate_grace_ms)),
             waiting: Waiting::new(job.thread, job.origin, ConnectionEvent::SlowRequest),
         }
+    }
+
+    /// Whether the client waits to be asked for its body, which only who holds it back can do: the
+    /// upstream knows of no request yet. True once.
+    #[must_use]
+    pub fn is_to_ask(&self) -> bool {
+        self.job.head.expects_continue && !self.job.progress.continued.replace(true)
     }
 
     /// Waits for what the client does next; `bytes` says how much of that it was.
@@ -91,6 +100,10 @@ pub async fn in_input(
         }
         if input.filled().len() >= wanted {
             return Ok(());
+        }
+        if patience.is_to_ask() {
+            let ask = stream::write_two(stream, b"HTTP/1.1 100 Continue\r\n\r\n", b"");
+            patience.wait(ask, |_| 0).await?.map_err(|_| Fault::ClientGone)?;
         }
         let read = stream::fill(stream, input, BUFFER_BYTES);
         match patience.wait(read, |read| read.as_ref().map_or(0, |n| *n)).await? {

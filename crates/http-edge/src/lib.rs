@@ -44,6 +44,7 @@ mod stored;
 mod stream;
 mod thread;
 pub mod tls;
+mod unfit;
 mod upstream;
 mod upstream2;
 pub mod upstream_tls;

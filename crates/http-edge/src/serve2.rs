@@ -291,7 +291,7 @@ async fn one_request(thread: &Thread, origin: &Origin, turn: Turn<'_>, stock: &R
 }
 
 /// Waits for the body of a request, where it must be there before the request goes on.
-fn body_wait<'w>(job: &Job<'w>, turn: Turn<'w>) -> Option<BodyWait<'w>> {
+fn body_wait<'w>(job: &'w Job<'w>, turn: Turn<'w>) -> Option<BodyWait<'w>> {
     let wanted = job.wanted_body_bytes();
     let mut patience = (wanted > 0).then(|| Patience::new(job, &job.thread.settings.limits))?;
     Some(Box::pin(async move {
@@ -302,6 +302,9 @@ fn body_wait<'w>(job: &Job<'w>, turn: Turn<'w>) -> Option<BodyWait<'w>> {
                 upload => Poll::Ready(upload),
             });
             let moved = || turn.connection.borrow().body_bytes(turn.at) - before;
+            if patience.is_to_ask() {
+                turn.answer(false, |out| hpack::encode_status(out, 100))?;
+            }
             match patience.wait(more, |_| moved()).await? {
                 Upload::Gone => return Err(Fault::ClientGone),
                 Upload::Data => {}

@@ -431,12 +431,11 @@ pub fn response(
     if !(100..600).contains(&status) || !well_ended || !clean {
         return Err(Refusal::with(502, "status-line"));
     }
-    let ours = |_| Refusal::with(502, "upstream-field");
+    let ours = |refusal| Refusal { status: 502, ..refusal };
     read_fields(buffer, line_end + 2, end - 2, limits, fields).map_err(ours)?;
     let mut about = Connection::default();
     for field in fields.iter() {
-        framing_field(&mut about, field.kind, field.value(buffer))
-            .map_err(|r| Refusal { status: 502, ..r })?;
+        framing_field(&mut about, field.kind, field.value(buffer)).map_err(ours)?;
     }
     strip_nominated(fields, buffer, &about).map_err(ours)?;
     let mut keep_alive = if is_new { !about.close } else { about.keep_alive };

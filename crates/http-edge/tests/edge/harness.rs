@@ -173,6 +173,16 @@ fn answer(path: &str, body: &[u8], stream: &mut TcpStream, reader: &mut BufReade
             return None;
         }
         "/split" => stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+        "/large-head" => {
+            let field = format!("X-Large: {}\r\n", "x".repeat(70_000));
+            stream.write_all(format!("HTTP/1.1 200 OK\r\n{field}Content-Length: 0\r\n\r\n").as_bytes())
+        }
+        "/many-fields" => {
+            let fields = "X-Many: x\r\n".repeat(1_001);
+            stream.write_all(format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n").as_bytes())
+        }
+        "/bare-lf" => stream.write_all(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+        "/spaced" => stream.write_all(b"HTTP/1.1 200 OK\r\nX-Foo : a\r\nContent-Length: 0\r\n\r\n"),
         "/chat" => {
             stream
                 .write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhi")

@@ -294,6 +294,33 @@ fn a_body_that_is_held_back_reaches_nobody_before_it_is_whole() {
 }
 
 #[test]
+fn a_body_that_is_held_back_is_asked_for_once() {
+    let (edge, _origin, authority) = encrypted(|l| l.rate_grace_ms = 600_000);
+    let mut client = Client::new(&edge, &authority);
+    let mut post = |path: &str, more: &[u8], data: &[u8]| {
+        let own = client.stream_number();
+        let mut block = get_block(path);
+        block[0] = 0x83;
+        block.extend_from_slice(&[0x0F, 0x0D, 1, b'4']);
+        block.extend_from_slice(more);
+        client.send(&frame(HEADERS, END_HEADERS, own, &block));
+        client.send(&frame(DATA, 0, own, data));
+        own
+    };
+    (0..60).for_each(|_| _ = post("/held", b"", b"ab"));
+    eventually("they are a crowd", || edge.take_window().net.is_some_and(|net| net.slow_held >= 60));
+    // `expect` is 35 of the static table.
+    let own = post("/echo", b"\x0F\x14\x0C100-continue", b"");
+    let mut answers = std::iter::from_fn(|| client.read()).filter(|(_, _, stream, _)| *stream == own);
+    assert_eq!(answers.next(), Some((HEADERS, END_HEADERS, own, b"\x08\x03100".to_vec())));
+    drop(answers);
+    client.send(&frame(DATA, END_STREAM, own, b"abcd"));
+    let mut answers = std::iter::from_fn(|| client.read()).filter(|(_, _, stream, _)| *stream == own);
+    let (kind, _, _, head) = answers.next().expect("an answer");
+    assert_eq!((kind, head[0]), (HEADERS, 0x88), "status 200, and not another 100");
+}
+
+#[test]
 fn streams_at_once_are_limited() {
     let (edge, origin, authority) = encrypted(|l| l.http2_streams = 5);
     let mut client = Client::new(&edge, &authority);

@@ -201,6 +201,28 @@ fn bodies_that_are_held_back_take_no_places_and_reach_nobody() {
     assert!(read_until(&mut held[7], "/held").starts_with("HTTP/1.1 200 "));
 }
 
+/// Broke: while slow clients are a crowd, a client that waits to be asked for its body was not, and was cut
+/// after five seconds.
+#[test]
+fn a_client_that_waits_to_be_asked_for_its_body_is_asked_once_also_in_a_crowd_of_slow_ones() {
+    let (edge, origin) = limited(|l| l.rate_grace_ms = 600_000);
+    let mut held = Vec::new();
+    for n in 0..60_u8 {
+        let mut stream = connect_from(&edge, [127, 2, 0, n + 1]);
+        stream.write_all(b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nn=").expect("sent");
+        held.push(stream);
+    }
+    eventually("they are a crowd", || edge.take_window().net.is_some_and(|net| net.slow_held >= 60));
+    let mut client = connect(&edge);
+    let head = "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    client.write_all(head.as_bytes()).expect("sent");
+    assert_eq!(read_until(&mut client, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(origin.seen().len(), 0);
+    client.write_all(b"hello").expect("sent");
+    let answer = read_until(&mut client, "hello");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "the upstream's own is not passed on: {answer}");
+}
+
 #[test]
 fn a_port_that_another_edge_has_is_not_shared() {
     let (edge, _origin) = limited(|_| {});

@@ -161,6 +161,29 @@ fn requests_that_say_that_they_have_no_body_are_repeated() {
     counted(&edge, Counter::retries, 3);
 }
 
+/// Broke: nothing told why pages that the upstream gave were answered with 502.
+#[test]
+fn why_an_answer_is_not_passed_on_is_told_once_for_each_reason() {
+    let origin = Origin::start();
+    let edge = start(settings(&[origin.address]));
+    let reasons = [
+        ("/large-head", "larger than 65,536 bytes"),
+        ("/many-fields", "more than 1,000 fields"),
+        ("/bare-lf", "LF or CR alone"),
+        ("/spaced", "between the name of a field and its colon"),
+        ("/split", "more than one Content-Length"),
+    ];
+    for (at, (path, word)) in reasons.into_iter().enumerate() {
+        for _ in 0..2 {
+            assert!(get(&edge, path).starts_with("HTTP/1.1 502 "), "{path}");
+        }
+        let troubles = edge.troubles();
+        assert_eq!(troubles.len(), at + 1, "{troubles:?}");
+        assert!(troubles[at].1 == "web0" && troubles[at].2.contains(word), "{troubles:?}");
+    }
+    assert_eq!(servers_up(&edge), 1);
+}
+
 #[test]
 fn retries_end_with_their_budget() {
     let origin = Origin::start();
