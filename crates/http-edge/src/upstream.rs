@@ -20,6 +20,10 @@ use tokio::time::Instant;
 /// that is under way then is lost, though nothing has been done about it.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
+/// Spans after which a server is trusted as before that has closed a connection at once. Each trial of a
+/// longer time may cost a request, and less trust costs no more than connections.
+const SPANS_TO_TRUST: u32 = 100;
+
 /// Shared connections that are kept to one server by one thread; more end with their exchange.
 const MOST_SHARED: usize = 8;
 
@@ -233,8 +237,8 @@ impl Pool {
         for server in &self.servers {
             let (present, _) = server.peaks.get();
             server.peaks.set((server.active.get(), present));
-            let trusted = server.trusted_idle.get() * 2;
-            server.trusted_idle.set(trusted.clamp(Duration::from_millis(1), TRUSTED_IDLE));
+            let trusted = server.trusted_idle.get() + TRUSTED_IDLE / SPANS_TO_TRUST;
+            server.trusted_idle.set(trusted.min(TRUSTED_IDLE));
             let mut idle = server.idle.borrow_mut();
             let beyond = idle.len().saturating_sub(self.idle_room(server));
             idle.drain(..beyond);
@@ -369,7 +373,7 @@ mod tests {
             // The upstream closes sooner.
             pool.servers[0].ended_after(Duration::from_millis(400));
             assert!(!is_given(250, false).await && is_given(0, true).await && is_given(150, false).await);
-            (0..3).for_each(|_| pool.begin_span());
+            (0..SPANS_TO_TRUST).for_each(|_| pool.begin_span());
             assert!(is_given(900, false).await);
         });
     }
