@@ -104,7 +104,8 @@ pub fn run(
     let logs = (!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs, servers);
     let before = cut_off.into_iter().chain(just_ended).collect();
-    let mut control = Control::new(hands, policy, store).after(before, begun).with_checks(checks(&guard)?);
+    let control = Control::new(hands, policy, store).after(before, begun).with_checks(checks(&guard)?);
+    let mut control = control.with_protected(begun);
     if let Some((engine, kept)) = rest {
         control.recall(engine, kept, clock::now());
     }

@@ -236,6 +236,7 @@ impl Control {
             self.policy.protected_clients.push(prefix);
             self.protected.push(prefix);
         }
+        self.keep_protected();
         self.write_down(format!("{prefix} is protected"), now);
         self.enforce_again(now);
     }
@@ -251,6 +252,7 @@ impl Control {
         ensure!(is_ordered, "{prefix} was not protected by an order; see GET /v1/protected");
         self.protected.retain(|p| *p != prefix);
         self.policy.protected_clients.retain(|p| *p != prefix);
+        self.keep_protected();
         self.write_down(format!("{prefix} is no longer protected"), now);
         self.enforce_again(now);
         Ok(())
@@ -273,7 +275,11 @@ impl Control {
 
     /// Goes on under another policy; whoever was protected meanwhile stays so.
     pub fn set_policy(&mut self, mut policy: Policy, now: Timestamp) {
+        let ordered = self.protected.len();
         self.protected.retain(|prefix| !policy.protected_clients.contains(prefix));
+        if self.protected.len() < ordered {
+            self.keep_protected();
+        }
         policy.protected_clients.extend(&self.protected);
         let effects = self.step(now, Input::Policy(Box::new(policy.clone())));
         self.follow(effects);

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lock                         held by the program that works with the folder
+//! protected                    clients that are protected by order, one to a line
 //! flight/000017.swr            inputs of the engine, in segments; the oldest are removed
 //! incidents/2026-11-21T150312/ report.json, done.json (by whose hand) and users.txt, kept up to date
 //!                              recording.swr, postmortem.md and postmortem.html when it has ended
@@ -12,17 +13,19 @@
 //! oldest are removed when all take more room than there is for them.
 
 use super::incident::Told;
+use crate::config;
 use crate::pipeline::TriageError;
 use crate::pipeline::recording::{Recorder, Writer};
 use crate::report;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use rustix::fs::OFlags;
 use seawall_engine::{Effect, Engine, Input};
+use seawall_http_edge::files;
 use seawall_incident::status::{Notice, notice};
 use seawall_incident::{Entry, Event, Ledger};
-use seawall_model::Timestamp;
 use seawall_model::policy::Policy;
 use seawall_model::report::TriageReport;
+use seawall_model::{Prefix, Timestamp};
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
@@ -49,6 +52,10 @@ const LARGEST_REPORT_BYTES: u64 = 64 << 20;
 const POSTMORTEM: &str = "postmortem.md";
 /// What was done about an incident, and by whom.
 const DONE: &str = "done.json";
+/// Clients that are protected by order.
+const PROTECTED: &str = "protected";
+/// A list of them that is longer was not written by a guard.
+const LARGEST_PROTECTED_BYTES: u64 = 1 << 20;
 
 /// Where a guard keeps things, and how much of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +141,34 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Clients that an earlier guard was ordered to protect; `None` where it never was.
+    ///
+    /// # Errors
+    /// If the list cannot be read, or makes no sense.
+    pub fn protected(&self) -> anyhow::Result<Option<Vec<Prefix>>> {
+        let path = self.folder.join(PROTECTED);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = files::read(&path, LARGEST_PROTECTED_BYTES);
+        let text = bytes.and_then(|b| String::from_utf8(b).map_err(io::Error::other));
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        let prefixes = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| config::protected(line.trim()).map_err(|why| anyhow!("{}: {why}", path.display())));
+        prefixes.collect::<anyhow::Result<_>>().map(Some)
+    }
+
+    /// Writes down who is protected by order.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep_protected(&self, prefixes: &[Prefix]) -> anyhow::Result<()> {
+        let lines: String = prefixes.iter().map(|prefix| format!("{prefix}\n")).collect();
+        write_whole(&self.folder.join(PROTECTED), lines.as_bytes())
     }
 
     /// The policy of recordings that begin from now on.

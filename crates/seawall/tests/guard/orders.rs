@@ -201,6 +201,31 @@ fn a_client_that_is_protected_by_order_can_be_given_up() {
     assert!(said(&["protect", "192.0.2.9/24"]).contains("write 192.0.2.0/24 or 192.0.2.9/32"));
 }
 
+/// Broke: whoever was protected by order was so until the program ended, killed or not.
+#[test]
+fn who_is_protected_by_order_stays_so_over_a_restart() {
+    let folder = Folder::new("protected-kept");
+    let state = folder.path().join("state");
+    let state = state.to_str().expect("a plain path");
+    let upstream = format!("http://{}", site());
+    let start = || Guard::start(&folder, &upstream, &["--state", state]);
+    let guard = start();
+    for prefix in ["192.0.2.7", "2001:db8::/32"] {
+        assert!(guard.order(&["protect", prefix]).status.success());
+    }
+    guard.kill();
+    let guard = start();
+    guard.wait_for("protected by order, as before: 192.0.2.7/32, 2001:db8::/32");
+    assert!(guard.ask("GET", "/v1/protected", "").contains(r#"["192.0.2.7/32","2001:db8::/32"]"#));
+    assert!(guard.order(&["protect", "--end", "192.0.2.7"]).status.success(), "it is an order still");
+    guard.signal("TERM");
+    assert_eq!(guard.wait(), Some(0));
+    let guard = start();
+    eventually("what is left is protected", || {
+        guard.ask("GET", "/v1/protected", "").contains(r#"["2001:db8::/32"]"#).then_some(())
+    });
+}
+
 /// Broke: each order waited for the next tick, so that three thousand changes took five minutes to tell.
 #[test]
 fn orders_are_carried_out_as_they_come() {

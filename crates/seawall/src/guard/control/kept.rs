@@ -3,7 +3,7 @@
 use super::{Control, REST_AFTER_S};
 use crate::guard::incident::{Incident, Told};
 use crate::guard::knowledge::Knowledge;
-use crate::guard::store;
+use crate::guard::store::{self, Store};
 use seawall_engine::Engine;
 use seawall_engine::goodput::Goodput;
 use seawall_model::policy::Mode;
@@ -59,6 +59,8 @@ impl Control {
     /// Goes on with what another program knew, under the present policy; what it had in force is in
     /// force at once.
     pub fn recall(&mut self, engine: Engine, kept: Kept, now: Timestamp) {
+        let mut policy = self.policy.clone();
+        policy.protected_clients.retain(|prefix| !self.protected.contains(prefix));
         self.engine = engine;
         self.record_normal(now);
         self.goodput = kept.goodput;
@@ -67,7 +69,9 @@ impl Control {
         self.vetoed = kept.vetoed;
         self.suspended = kept.suspended;
         self.incident = kept.incident;
-        self.protected = kept.protected;
+        if !self.is_protection_kept() {
+            self.protected = kept.protected;
+        }
         self.hands.trouble(self.incident.as_ref().map(|incident| incident.onset));
         if let Some(incident) =
             self.incident.as_mut().filter(|i| i.stage.plan().is_some_and(|p| p.expires <= now))
@@ -75,10 +79,43 @@ impl Control {
             incident.stage.withdraw();
         }
         // Puts the plan into force.
-        self.set_policy(self.policy.clone(), now);
+        self.set_policy(policy, now);
         if let Some(plan) = self.plan() {
             let observe = self.policy.mode == Mode::Observe;
             self.told.push(Told::Engaged { plan: plan.clone(), observe, replaced: Vec::new() });
+        }
+    }
+
+    /// Protects whom an earlier guard of the same state folder was ordered to protect, however long
+    /// ago: the operator who counts on it may not notice a restart.
+    #[must_use]
+    pub fn with_protected(mut self, now: Timestamp) -> Self {
+        match self.store.as_ref().map(Store::protected) {
+            Some(Ok(Some(protected))) if !protected.is_empty() => {
+                let list = protected.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                self.told.push(Told::Noted(format!("protected by order, as before: {list}")));
+                self.protected = protected;
+                self.set_policy(self.policy.clone(), now);
+            }
+            Some(Err(error)) => {
+                self.told
+                    .push(Told::Failed(format!("{error:#}; who was protected by order is so no longer")));
+            }
+            _ => {}
+        }
+        self
+    }
+
+    /// Whether the state folder says who is protected by order. Nothing is newer than what it says.
+    fn is_protection_kept(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| matches!(store.protected(), Ok(Some(_))))
+    }
+
+    /// Writes down who is protected by order, for whichever guard comes next.
+    pub(super) fn keep_protected(&mut self) {
+        let outcome = self.store.as_ref().map(|store| store.keep_protected(&self.protected));
+        if let Some(Err(error)) = outcome {
+            self.told.push(Told::Failed(format!("{error:#}; who is protected by order is so until the end")));
         }
     }
 
