@@ -97,7 +97,8 @@ fn escaped(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// Text within a JSON string (RFC 8259 section 7); bytes that are not UTF-8 are replaced.
+/// Text within a JSON string (RFC 8259 section 7); bytes that are not UTF-8 are replaced, and what would
+/// act on the terminal of whoever follows the log is escaped.
 fn json_text(out: &mut Vec<u8>, text: &[u8]) {
     for character in String::from_utf8_lossy(text).chars() {
         match character {
@@ -105,12 +106,20 @@ fn json_text(out: &mut Vec<u8>, text: &[u8]) {
                 out.push(b'\\');
                 out.push(character as u8);
             }
-            c if c < ' ' => {
+            c if acts_on_terminals(c) => {
+                // None of them is beyond the basic plane: four digits are enough.
                 let _ = write!(out, "\\u{:04x}", c as u32);
             }
             c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
+}
+
+/// Controls (C0, DEL, C1), breaks of lines and paragraphs, and what turns the direction of text
+/// (Unicode's Bidi_Control).
+fn acts_on_terminals(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `10/Oct/2000:13:55:36 +0000`.
@@ -170,6 +179,21 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("\"upstream_us\":1200}\n"), "{text}");
+    }
+
+    /// Broke: C1 controls and marks of direction came raw into the log, and to the terminal of whoever
+    /// followed it.
+    #[test]
+    fn what_acts_on_a_terminal_is_escaped_in_json() {
+        let acting =
+            "\u{7f}\u{80}\u{9b}\u{9f}\u{61c}\u{200e}\u{200f}\u{2028}\u{202a}\u{202e}\u{2066}\u{2069}";
+        let mut out = Vec::new();
+        json_text(&mut out, format!("é{acting}€\u{a0}").as_bytes());
+        let text = String::from_utf8(out).expect("text");
+        assert_eq!(
+            text,
+            "é\\u007f\\u0080\\u009b\\u009f\\u061c\\u200e\\u200f\\u2028\\u202a\\u202e\\u2066\\u2069€\u{a0}"
+        );
     }
 
     #[test]

@@ -107,6 +107,6 @@ seawall_model::counters! {
     known_looking
     /// such requests that a measure refused or put off
     known_looking_refused
-    /// lines of the access log dropped because they were not written in time
+    /// lines of the access log that are lost because they could not be written, or not in time
     access_log_dropped
 }

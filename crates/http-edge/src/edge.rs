@@ -3,6 +3,7 @@
 
 use crate::act::CompileErrors;
 use crate::acting::Acting;
+use crate::clock::WallClock;
 use crate::counters::{Counter, Counters};
 use crate::gate::Gate;
 use crate::generation::Generation;
@@ -36,6 +37,7 @@ struct Lasting {
     gate: Arc<Gate>,
     refused: Arc<Refused>,
     acting: Arc<Acting>,
+    wall: Arc<WallClock>,
     seed: u64,
     secret: [u8; 32],
 }
@@ -87,6 +89,7 @@ impl Edge {
             gate: Arc::new(Gate::new(limits.connections_per_source, limits.connections, seed)),
             refused: Arc::default(),
             acting: Arc::new(Acting::new(policy, seed, now, kept)),
+            wall: Arc::new(WallClock::anchored(now)),
             seed,
             secret,
         };
@@ -161,6 +164,17 @@ impl Edge {
             all.extend(shared.take_log());
         }
         all
+    }
+
+    /// Counts lines of the access log that were fetched and could not be written.
+    pub fn lose_log_lines(&self, lines: u64) {
+        self.past().counted.add(Counter::access_log_dropped, lines);
+    }
+
+    /// Lets the access log tell what the wall clock shows, also after somebody has set it; `read` reads
+    /// it. To be called some times a second.
+    pub fn follow_wall_clock(&self, read: impl FnOnce() -> Timestamp) {
+        self.lasting.wall.follow(read);
     }
 
     /// A counter over all threads.
@@ -324,6 +338,7 @@ impl Lasting {
             sites,
             seed: self.seed,
             start: now,
+            wall: Arc::clone(&self.wall),
         };
         Generation::start(common, addresses, shares)
     }

@@ -6,7 +6,7 @@ use crate::access_log;
 use crate::act;
 use crate::acting::{Acting, SiteActing};
 use crate::buffer::Stock;
-use crate::clock::Clock;
+use crate::clock::{Clock, WallClock};
 use crate::counters::{Counter, Counters};
 use crate::gate::Gate;
 use crate::nonsense::Refused;
@@ -53,6 +53,7 @@ impl Shared {
 pub struct Thread {
     pub settings: Arc<Settings>,
     pub clock: Clock,
+    wall: Arc<WallClock>,
     pub gate: Arc<Gate>,
     pub refused: Arc<Refused>,
     pub stock: Stock,
@@ -106,6 +107,7 @@ pub struct Common {
     pub seed: u64,
     /// Wall time at the start.
     pub start: seawall_model::Timestamp,
+    pub wall: Arc<WallClock>,
 }
 
 impl Thread {
@@ -122,6 +124,7 @@ impl Thread {
         Self {
             settings: Arc::clone(settings),
             clock: Clock::anchored(common.start),
+            wall: Arc::clone(&common.wall),
             gate: Arc::clone(&common.gate),
             refused: Arc::clone(&common.refused),
             stock: Stock::default(),
@@ -225,7 +228,8 @@ impl Thread {
         if let Some(format) = self.settings.access_log {
             let mut log = self.log.borrow_mut();
             if log.len() < LOG_BYTES {
-                access_log::line(&mut log, format, request, outcome);
+                let time = self.wall.shown(&self.clock, outcome.time);
+                access_log::line(&mut log, format, request, &Outcome { time, ..*outcome });
             } else {
                 self.counters.add(Counter::access_log_dropped, 1);
             }

@@ -236,6 +236,22 @@ fn the_access_log_has_a_line_for_each_request() {
     assert!(line.ends_with("] \"GET /x?y=z HTTP/1.1\" 200 6 \"-\" \"-\"\n"), "{line}");
 }
 
+/// Broke: after the wall clock was set, the log told the old time until the next reload.
+#[test]
+fn the_access_log_follows_a_wall_clock_that_is_set() {
+    let origin = Origin::start();
+    let mut settings = settings(&[origin.address]);
+    settings.access_log = Some(seawall_http_edge::LogFormat::Combined);
+    let edge = start(settings);
+    // Once more where the machine was too busy to read a clock.
+    crate::harness::eventually("a line of the new time", || {
+        edge.follow_wall_clock(|| seawall_model::Timestamp::from_seconds(1_800_000_000));
+        get(&edge, "/x");
+        let log = String::from_utf8(edge.take_log()).expect("text");
+        log.lines().any(|line| line.contains("[15/Jan/2027:08:00:"))
+    });
+}
+
 #[test]
 fn a_drain_lets_a_request_under_way_end() {
     let (edge, origin) = plain();

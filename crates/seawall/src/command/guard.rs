@@ -130,6 +130,7 @@ pub fn run(
         signals,
         saving: None,
         is_unsaved: false,
+        is_upgrade_told: false,
     };
     if session.work()? == End::Asked {
         // Somebody else's socket by now, or gone: either is fine.
@@ -169,6 +170,8 @@ struct Session<'a> {
     saving: Option<JoinHandle<anyhow::Result<()>>>,
     /// That could not be done last, and was told.
     is_unsaved: bool,
+    /// That SIGUSR2 upgrades nothing was told.
+    is_upgrade_told: bool,
 }
 
 impl Session<'_> {
@@ -197,10 +200,9 @@ impl Session<'_> {
             for told in self.dns.iter_mut().flat_map(|d| d.tick(now)) {
                 self.live.tell(&told, now)?;
             }
+            self.edge.follow_wall_clock(clock::now);
             self.write_log()?;
-            if self.signals.reload.swap(false, Ordering::Relaxed) {
-                self.reload_by_signal(now)?;
-            }
+            self.obey_signals(now)?;
             ticks = ticks.wrapping_add(1);
             if ticks.is_multiple_of(TICKS_PER_S) {
                 if let Some(told) = clock::set_back() {
@@ -315,6 +317,28 @@ impl Session<'_> {
         self.write_log()
     }
 
+    fn obey_signals(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let Signals { reload, reopen, upgrade, .. } = &self.signals;
+        let [reload, reopen, upgrade] = [reload, reopen, upgrade].map(|s| s.swap(false, Ordering::Relaxed));
+        if reopen && let Err(error) = self.reopen_log() {
+            self.live.tell(&Told::Failed(format!("the access log stays open as it was: {error:#}")), now)?;
+        }
+        if upgrade && !std::mem::replace(&mut self.is_upgrade_told, true) {
+            let text = "SIGUSR2 does nothing here: `seawall upgrade` lets the program that is installed now \
+                        take over";
+            self.live.tell(&Told::Noted(text.to_owned()), now)?;
+        }
+        if reload { self.reload_by_signal(now) } else { Ok(()) }
+    }
+
+    /// It may have been moved away, to be packed.
+    fn reopen_log(&mut self) -> anyhow::Result<()> {
+        if let Some(path) = &self.guard.access_log {
+            self.log = Some(AccessLog::open_again(path, self.log.as_ref())?);
+        }
+        Ok(())
+    }
+
     fn reload_by_signal(&mut self, now: Timestamp) -> anyhow::Result<()> {
         tell_service_manager("RELOADING=1");
         let Self { args, guard, edge, control, dns, log, .. } = self;
@@ -331,7 +355,10 @@ impl Session<'_> {
 
     fn write_log(&mut self) -> anyhow::Result<()> {
         let lines = self.edge.take_log();
-        match self.log.as_mut().and_then(|log| log.append(&lines)) {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        let appended = log.append(&lines);
+        self.edge.lose_log_lines(appended.lost_lines);
+        match appended.told {
             Some(told) => Ok(self.live.tell(&told, clock::now())?),
             None => Ok(()),
         }
@@ -352,7 +379,8 @@ fn reload_all(
     let (mut guard, policy) = resolve(args)?;
     let settings = settings(&guard, policy.mode)?;
     // It may have been moved away, to be packed.
-    let reopened = guard.access_log.as_deref().map(AccessLog::open).transpose()?;
+    let open = |path| AccessLog::open_again(path, log.as_ref());
+    let reopened = guard.access_log.as_deref().map(open).transpose()?;
     let (fronts, kept) = guard_dns::changed(&present.dns, &guard.dns, &policy)?;
     for certificates in dns.iter().filter_map(DnsControl::certificates) {
         certificates.reload()?;

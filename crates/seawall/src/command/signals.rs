@@ -7,6 +7,10 @@ use std::sync::atomic::AtomicBool;
 pub struct Signals {
     pub stop: Arc<AtomicBool>,
     pub reload: Arc<AtomicBool>,
+    /// The access log was moved away: SIGUSR1, as recipes of logrotate for other servers send it.
+    pub reopen: Arc<AtomicBool>,
+    /// SIGUSR2, by which other servers take a new program.
+    pub upgrade: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -15,14 +19,22 @@ impl Signals {
     /// # Errors
     /// If the system does not let us.
     pub fn catch() -> anyhow::Result<Self> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let (stop, reload) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+        let signals = Self {
+            stop: Arc::default(),
+            reload: Arc::default(),
+            reopen: Arc::default(),
+            upgrade: Arc::default(),
+        };
         for signal in [SIGINT, SIGTERM] {
             // The second one ends the program at once.
-            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
-            signal_hook::flag::register(signal, Arc::clone(&stop))?;
+            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&signals.stop))?;
+            signal_hook::flag::register(signal, Arc::clone(&signals.stop))?;
         }
-        signal_hook::flag::register(SIGHUP, Arc::clone(&reload))?;
-        Ok(Self { stop, reload })
+        let others = [(SIGHUP, &signals.reload), (SIGUSR1, &signals.reopen), (SIGUSR2, &signals.upgrade)];
+        for (signal, flag) in others {
+            signal_hook::flag::register(signal, Arc::clone(flag))?;
+        }
+        Ok(signals)
     }
 }

@@ -214,6 +214,43 @@ fn an_upgrade_in_the_middle_of_an_incident_goes_on_with_it() {
     assert_eq!(guard.wait(), Some(0), "the first one ended well");
 }
 
+/// Broke: SIGUSR1, which recipes of logrotate send, and SIGUSR2 killed the guard.
+#[test]
+fn signals_of_log_rotation_and_upgrades_kill_nobody() {
+    let folder = Folder::new("signals");
+    let (path, listen) = (folder.path().join("seawall.toml"), free());
+    let (log, moved) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
+    write(&path, &format!("[guard]\naccess-log = \"{}\"", log.display()), &[listen], site());
+    let guard = Guard::with(&folder, &["--config", path.to_str().expect("plain")]);
+    let lines = |path: &Path| std::fs::read_to_string(path).unwrap_or_default().lines().count();
+    assert_eq!(ask(listen, &mut None, false), Ok(()));
+    eventually("a line", || (lines(&log) == 1).then_some(()));
+    std::fs::rename(&log, &moved).expect("moved");
+    guard.signal("USR1");
+    eventually("the log is opened anew", || log.exists().then_some(()));
+    assert_eq!(ask(listen, &mut None, false), Ok(()));
+    eventually("a line there", || (lines(&log) == 1).then_some(()));
+    assert_eq!(lines(&moved), 1);
+    guard.signal("USR2");
+    guard.wait_for("`seawall upgrade` lets the program");
+    guard.signal("TERM");
+    assert_eq!(guard.wait(), Some(0));
+}
+
+/// Broke: lines that a full disk lost were counted nowhere.
+#[test]
+fn lines_that_a_full_disk_loses_are_counted() {
+    let folder = Folder::new("full-log");
+    let (path, listen) = (folder.path().join("seawall.toml"), free());
+    write(&path, "[guard]\naccess-log = \"/dev/full\"", &[listen], site());
+    let guard = Guard::with(&folder, &["--config", path.to_str().expect("plain")]);
+    for _ in 0..3 {
+        assert_eq!(ask(listen, &mut None, false), Ok(()));
+    }
+    eventually("three are lost", || (guard.metric("seawall_access_log_dropped_total") == 3).then_some(()));
+    guard.wait_for("cannot write the access log");
+}
+
 #[test]
 fn sockets_of_a_service_manager_are_used() {
     let folder = Folder::new("activation");
