@@ -48,6 +48,7 @@ mod unfit;
 mod upstream;
 mod upstream2;
 pub mod upstream_tls;
+pub mod validity;
 mod waiting;
 
 pub use counters::Counter;

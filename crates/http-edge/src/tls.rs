@@ -1,6 +1,7 @@
 //! TLS: certificates by server name, reloaded without dropping a connection.
 
 use crate::files;
+use crate::validity::Validity;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -139,7 +140,7 @@ fn read_all(files: &[CertificateFiles]) -> Result<Loaded, CertificateError> {
     let mut first = None;
     for pair in files {
         let key = Arc::new(read(pair)?);
-        for name in names(&key) {
+        for name in key.cert.first().map(|der| names(der)).unwrap_or_default() {
             by_name.entry(name).or_insert_with(|| Arc::clone(&key));
         }
         first.get_or_insert(key);
@@ -174,15 +175,30 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     CertificateDer::pem_slice_iter(&pem_text(path)?).collect()
 }
 
+/// What a server's own certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// The hosts that it is for.
+    pub names: Vec<String>,
+    pub validity: Validity,
+}
+
+/// The first certificate of a file, which is the server's own; `None` where there is none to be read.
+#[must_use]
+pub fn own_certificate(chain: &Path) -> Option<OwnCertificate> {
+    let all = certificates(chain).ok()?;
+    let der = all.first()?;
+    Some(OwnCertificate { names: names(der), validity: Validity::of(der)? })
+}
+
 fn pem_text(path: &Path) -> Result<Vec<u8>, pem::Error> {
     files::read(path, LARGEST_FILE_BYTES).map_err(pem::Error::Io)
 }
 
 /// The DNS names of a certificate (RFC 5280 section 4.2.1.6), in lower case: the entries of
 /// `dNSName` (context tag 2) in its subjectAltName extension (OID 2.5.29.17).
-fn names(key: &CertifiedKey) -> Vec<String> {
+fn names(der: &[u8]) -> Vec<String> {
     const OID: [u8; 5] = [0x06, 0x03, 0x55, 0x1D, 0x11];
-    let Some(der) = key.cert.first().map(|c| c.as_ref()) else { return Vec::new() };
     let Some(at) = der.windows(OID.len()).position(|w| w == OID) else { return Vec::new() };
     let mut rest = &der[at + OID.len()..];
     // An optional `critical` flag comes before the value.
@@ -202,7 +218,7 @@ fn names(key: &CertifiedKey) -> Vec<String> {
 }
 
 /// Tag, content and rest of a DER element with a length of up to two bytes.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(crate) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (length, rest) = match rest {
         [n @ 0..=0x7F, rest @ ..] => (usize::from(*n), rest),

@@ -14,6 +14,7 @@ use crate::guard::checks::Checks;
 use crate::guard::control::{self, Control};
 use crate::guard::dns::DnsControl;
 use crate::guard::dns_kernel::KernelAnswers;
+use crate::guard::expiry::Expiries;
 use crate::guard::handover::{Given, Predecessor, Successor};
 use crate::guard::hands::Hands;
 use crate::guard::incident::Told;
@@ -23,7 +24,7 @@ use crate::guard::logs::Logs;
 use crate::guard::packets::Packets;
 use crate::guard::servers::{Command, HaProxy, Nginx, Server, Servers};
 use crate::guard::store::{self, Opened, Store};
-use crate::guard::{self, admin, clock, events};
+use crate::guard::{self, admin, clock, descriptors, events};
 use crate::pipeline;
 use crate::report::text;
 use crate::reroute::watch::Watch;
@@ -38,9 +39,9 @@ use seawall_model::policy::Mode;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -53,8 +54,6 @@ const SAVE_EVERY_S: u32 = 60;
 const SAVE_INCIDENT_EVERY_S: u32 = 5;
 /// Time for an order to be answered before the program ends.
 const ANSWERING: Duration = Duration::from_millis(500);
-/// Descriptors that are not for connections: upstream connections need as many again.
-const SPARE_DESCRIPTORS: u64 = 256;
 
 pub fn run(
     args: &GuardArgs,
@@ -74,10 +73,8 @@ pub fn run(
     let (kept, rest) = parted(known, begun)?;
     let going_on = rest.as_ref().and_then(|(_, control)| control.incident());
     let state = guard.state();
-    let Opened { store, cut_off, no_room } = match &state {
-        Some(state) => Store::open_if_room(state, &policy, going_on)?,
-        None => Opened::default(),
-    };
+    let open = |state| Store::open_if_room(state, &policy, going_on);
+    let Opened { store, cut_off, no_room } = state.as_ref().map(open).transpose()?.unwrap_or_default();
     let dns = guard_dns::start(&guard.dns, guard.threads, &policy, state.as_ref(), &kept.secret)?;
     // Whoever is served from now on is served to the end, whatever is asked for in between.
     let signals = Signals::catch()?;
@@ -87,7 +84,7 @@ pub fn run(
         .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
     let log = guard.access_log.as_deref().map(AccessLog::open).transpose()?;
     let mut live = Live { console: *console, json: args.json, out, err, stir: None };
-    let format = args.log_format.as_deref().map(pipeline::given_format).transpose()?;
+    let logs = follow(args, &guard)?;
     // Requests are counted once, where most is known of them.
     let sees_requests = guard.sites.is_empty() && guard.logs.is_empty();
     let mut packets =
@@ -101,7 +98,6 @@ pub fn run(
     });
     carriers.extend(answers.is_some().then(|| guard_dns::ANSWERED_IN_KERNEL.to_owned()));
     greet(&mut live, &edge, &dns, &socket, policy.mode, &cut_off, &carriers)?;
-    let logs = (!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now()));
     let hands = Hands::new(Arc::clone(&edge), packets, logs, servers);
     let before = cut_off.into_iter().chain(just_ended).collect();
     let control = Control::new(hands, policy, store).after(before, begun).with_checks(checks(&guard)?);
@@ -109,7 +105,8 @@ pub fn run(
     if let Some((engine, kept)) = rest {
         control.recall(engine, kept, clock::now());
     }
-    for told in found.into_iter().map(Told::Noted).chain(no_room.map(Told::Failed)) {
+    let room = (!guard.sites.is_empty()).then(|| descriptors::told(guard.limits.connections));
+    for told in found.into_iter().chain(room).map(Told::Noted).chain(no_room.map(Told::Failed)) {
         live.tell(&told, begun)?;
     }
     guard::show(&admin, &control, &edge, &dns);
@@ -130,7 +127,7 @@ pub fn run(
         signals,
         saving: None,
         is_unsaved: false,
-        is_upgrade_told: false,
+        expiries: Expiries::default(),
     };
     if session.work()? == End::Asked {
         // Somebody else's socket by now, or gone: either is fine.
@@ -170,8 +167,8 @@ struct Session<'a> {
     saving: Option<JoinHandle<anyhow::Result<()>>>,
     /// That could not be done last, and was told.
     is_unsaved: bool,
-    /// That SIGUSR2 upgrades nothing was told.
-    is_upgrade_told: bool,
+    /// When its certificates end.
+    expiries: Expiries,
 }
 
 impl Session<'_> {
@@ -179,6 +176,7 @@ impl Session<'_> {
     fn work(&mut self) -> anyhow::Result<End> {
         let (mut ticks, mut is_open) = (0_u32, self.control.has_incident());
         let mut successor = None;
+        self.read_expiries();
         while !self.signals.stop.load(Ordering::Relaxed) && successor.is_none() {
             successor = self.obey_until_tick();
             let now = clock::now();
@@ -211,6 +209,7 @@ impl Session<'_> {
                 self.edge.renew_secret(|| secret().ok(), now);
                 guard::show(&self.admin, &self.control, &self.edge, &self.dns);
                 self.live.line(&self.control, &self.edge, &self.dns, now);
+                self.tell_expiries(now)?;
             }
             let was_open = std::mem::replace(&mut is_open, self.control.has_incident());
             let every_s = if was_open || is_open { SAVE_INCIDENT_EVERY_S } else { SAVE_EVERY_S };
@@ -283,10 +282,12 @@ impl Session<'_> {
     fn obey(&mut self, order: (Order, Reply), now: Timestamp) -> Option<u32> {
         let mut successor = None;
         let Self { args, guard, program, edge, admin, control, dns, log, .. } = self;
+        let is_reload = order.0 == Order::Reload;
         let has_more = !dns.is_empty() || guard.interface.is_some() || !guard.logs.is_empty();
         let program = |order: &Order, control: &mut Control, dns: &mut [DnsControl]| match order {
             Order::Reload => {
-                let notes = reload_all(args, guard, edge, control, dns, log, now)?;
+                let mut notes = reload_all(args, guard, edge, control, dns, log, now)?;
+                notes.extend(Expiries::of(guard).news(now));
                 Ok(serde_json::json!({ "notes": notes }))
             }
             _ => {
@@ -297,6 +298,9 @@ impl Session<'_> {
             }
         };
         guard::obey(admin, order, control, edge, dns, now, program);
+        if is_reload {
+            self.read_expiries();
+        }
         successor
     }
 
@@ -323,12 +327,25 @@ impl Session<'_> {
         if reopen && let Err(error) = self.reopen_log() {
             self.live.tell(&Told::Failed(format!("the access log stays open as it was: {error:#}")), now)?;
         }
-        if upgrade && !std::mem::replace(&mut self.is_upgrade_told, true) {
+        if upgrade {
             let text = "SIGUSR2 does nothing here: `seawall upgrade` lets the program that is installed now \
                         take over";
             self.live.tell(&Told::Noted(text.to_owned()), now)?;
         }
         if reload { self.reload_by_signal(now) } else { Ok(()) }
+    }
+
+    /// Looks at the certificates again; the next second tells of those that end.
+    fn read_expiries(&mut self) {
+        self.expiries = Expiries::of(&self.guard);
+        *self.admin.metrics.lock().unwrap_or_else(PoisonError::into_inner) = self.expiries.metrics();
+    }
+
+    fn tell_expiries(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        for told in self.expiries.news(now) {
+            self.live.tell(&Told::Failed(told), now)?;
+        }
+        Ok(())
     }
 
     /// It may have been moved away, to be packed.
@@ -350,6 +367,7 @@ impl Session<'_> {
         for told in told {
             self.live.tell(&told, now)?;
         }
+        self.read_expiries();
         Ok(())
     }
 
@@ -446,6 +464,12 @@ fn hand_over(
     begun
 }
 
+/// Follows the logs of servers that are already there, from their present end.
+fn follow(args: &GuardArgs, guard: &GuardConfig) -> anyhow::Result<Option<Logs>> {
+    let format = args.log_format.as_deref().map(pipeline::given_format).transpose()?;
+    Ok((!guard.logs.is_empty()).then(|| Logs::follow(&guard.logs, format.as_ref(), clock::now())))
+}
+
 /// What an earlier guard left for us.
 #[derive(Default)]
 struct Found {
@@ -508,9 +532,8 @@ fn until_tick(now: Timestamp) -> Duration {
 
 fn settings(guard: &GuardConfig, mode: Mode) -> anyhow::Result<Settings> {
     let mut limits = guard.limits;
-    if let Some(descriptors) = descriptors() {
-        limits.connections = limits.connections.min(descriptors.saturating_sub(SPARE_DESCRIPTORS) / 2).max(1);
-    }
+    descriptors::raise()?;
+    limits.connections = limits.connections.min(descriptors::connections());
     let threads =
         guard.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let format = guard.access_log_format.unwrap_or(LogFormat::Combined);
@@ -573,13 +596,6 @@ fn site(site: &SiteConfig) -> anyhow::Result<Site> {
         upstream_trust: site.trust()?,
         rate_limits: site.rate_limits.clone(),
     })
-}
-
-/// How many descriptors this process may open, where the system says so.
-fn descriptors() -> Option<u64> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find(|l| l.starts_with("Max open files"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
 }
 
 /// A secret that nobody has seen.

@@ -82,6 +82,8 @@ impl Order {
 #[derive(Debug)]
 pub struct Admin {
     pub shown: Arc<Mutex<Shown>>,
+    /// Metrics of what the edge does not count, in the text format.
+    pub metrics: Arc<Mutex<String>>,
     /// Orders, each with where to say what came of it.
     pub orders: Receiver<(Order, Reply)>,
 }
@@ -91,6 +93,7 @@ pub type Reply = SyncSender<Result<String, String>>;
 
 struct Server {
     shown: Arc<Mutex<Shown>>,
+    metrics: Arc<Mutex<String>>,
     orders: SyncSender<(Order, Reply)>,
     edge: Arc<Edge>,
 }
@@ -126,7 +129,9 @@ pub fn listen(path: &Path, edge: Arc<Edge>, takes_over: bool) -> io::Result<Admi
     std::fs::rename(&beside, path)?;
     let (sender, orders) = sync_channel(COMMANDS);
     let shown = Arc::<Mutex<Shown>>::default();
-    let server = Arc::new(Server { shown: Arc::clone(&shown), orders: sender, edge });
+    let metrics = Arc::<Mutex<String>>::default();
+    let server =
+        Arc::new(Server { shown: Arc::clone(&shown), metrics: Arc::clone(&metrics), orders: sender, edge });
     std::thread::Builder::new().name("admin".into()).spawn(move || {
         let silent = Arc::<Silent>::default();
         for (number, stream) in (0_u64..).zip(listener.incoming().flatten()) {
@@ -141,7 +146,7 @@ pub fn listen(path: &Path, edge: Arc<Edge>, takes_over: bool) -> io::Result<Admi
             });
         }
     })?;
-    Ok(Admin { shown, orders })
+    Ok(Admin { shown, metrics, orders })
 }
 
 /// Asks a running guard. Returns status and body.
@@ -208,7 +213,7 @@ impl Server {
             (Method::Get, "/metrics") => Answer {
                 status: "200 OK",
                 content_type: "text/plain; version=0.0.4; charset=utf-8",
-                body: metrics(&self.edge),
+                body: metrics(&self.edge) + &self.metrics.lock().unwrap_or_else(PoisonError::into_inner),
             },
             (Method::Post, "/v1/undo") => self.order(Order::Undo),
             (Method::Delete, "/v1/undo") => self.order(Order::EndUndo),

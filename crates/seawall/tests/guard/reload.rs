@@ -3,7 +3,7 @@
 use super::guard::{Folder, Guard, PATIENCE, eventually};
 use super::orders::{attacked_at, hammer, site};
 use socket2::SockRef;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -248,7 +248,30 @@ fn lines_that_a_full_disk_loses_are_counted() {
         assert_eq!(ask(listen, &mut None, false), Ok(()));
     }
     eventually("three are lost", || (guard.metric("seawall_access_log_dropped_total") == 3).then_some(()));
-    guard.wait_for("cannot write the access log");
+}
+
+/// Broke: with hardly any descriptors a guard started, and refused its visitors in silence.
+#[test]
+fn a_guard_takes_what_descriptors_there_are_and_does_not_start_with_too_few() {
+    let folder = Folder::new("descriptors");
+    let started = |limit: &str| {
+        let script = format!("{limit}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("bash");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_seawall"), "guard", "--http"]);
+        command.arg(format!("127.0.0.1:0=http://{}", site()));
+        command.arg("--admin-socket").arg(folder.path().join("admin.sock"));
+        command
+    };
+    let few = started("ulimit -n 300").output().expect("bash");
+    let told = String::from_utf8_lossy(&few.stderr);
+    assert!(!few.status.success() && told.contains("only 300 files may be open"), "{told}");
+    let raised = started("ulimit -Sn 64; ulimit -Hn 1024").stdout(Stdio::piped()).spawn().expect("bash");
+    let mut raised = seawall_ports::Running::from(raised);
+    let lines = BufReader::new(raised.stdout.take().expect("its output")).lines();
+    let room = lines.map_while(Result::ok).find(|line| line.contains("room for"));
+    raised.kill().expect("killed");
+    raised.wait().expect("ended");
+    assert!(room.is_some_and(|line| line.contains("room for 384 connections at once and not for 16384")));
 }
 
 #[test]
