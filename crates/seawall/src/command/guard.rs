@@ -198,7 +198,7 @@ impl Session<'_> {
             for told in self.dns.iter_mut().flat_map(|d| d.tick(now)) {
                 self.live.tell(&told, now)?;
             }
-            self.edge.follow_wall_clock(clock::now);
+            self.edge.follow_wall_clock(clock::wall);
             self.write_log()?;
             self.obey_signals(now)?;
             ticks = ticks.wrapping_add(1);

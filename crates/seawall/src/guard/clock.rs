@@ -20,6 +20,12 @@ pub fn now() -> Timestamp {
     Timestamp(STEADY.at(running_ns(), wall_ns()))
 }
 
+/// What the system's clock shows, also when it was set back: for lines that people compare with others'.
+#[must_use]
+pub fn wall() -> Timestamp {
+    Timestamp(wall_ns())
+}
+
 /// Another program's clock stood there when this one took over: ours is not behind it.
 pub fn go_on_from(then: Timestamp) {
     STEADY.at(running_ns(), then.0);
@@ -73,7 +79,7 @@ fn judged(ahead_ns: i64, is_told: &AtomicBool) -> Option<String> {
     is_news.then(|| {
         let ahead_s = ahead_ns / 1_000_000_000;
         format!(
-            "the system's clock was set back by {ahead_s} s: times told here stay ahead of it until the next start"
+            "the system's clock was set back by {ahead_s} s: what the guard tells stays ahead of it until the next start"
         )
     })
 }
