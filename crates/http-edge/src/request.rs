@@ -64,8 +64,11 @@ impl Request<'_> {
     /// of everybody who passed it a kind of client that was never seen before.
     #[must_use]
     pub fn has_cookies(&self) -> bool {
+        // Servers that take a blank or a comma for the end of a cookie would find another behind it.
+        let is_of_token = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        let is_ours = |pair: &[u8]| pair.strip_prefix(b"seawall=").is_some_and(|v| v.iter().all(is_of_token));
         let mut pairs = self.cookie.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-        pairs.any(|pair| !pair.is_empty() && !pair.starts_with(b"seawall="))
+        pairs.any(|pair| !pair.is_empty() && !is_ours(pair))
     }
 
     /// Who the client is by its habits, whatever its address: header order and user agent, and
@@ -95,6 +98,7 @@ mod tests {
         };
         assert!(!with("") && !with("seawall=BACo") && !with(" seawall=BACo; "));
         assert!(with("seawall=BACo; session=1") && with("lang=de"));
+        assert!(with("seawall=BACo session=1") && with("seawall=BACo,session=1"));
         use seawall_wire::packet::http1::after_header;
         assert_eq!(after_header(after_header(7, b"Cookie"), b"Accept"), after_header(7, b"accept"));
     }

@@ -76,10 +76,13 @@ pub struct Aim<'a> {
 pub fn variant(aim: &Aim<'_>, bytes: &[u8], fields: &[Field]) -> Option<Vec<u8>> {
     let mut variant = format!("{} {}\n", aim.site, u8::from(aim.secure)).into_bytes();
     variant.extend_from_slice(aim.host);
+    let mut has_cookie = false;
     for field in fields {
         let (name, value) = (field.name(bytes), field.value(bytes));
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        if field.kind == Kind::Upgrade || is("range") || is("if-range") {
+        // Of several fields with cookies the first is judged, and sites read them all.
+        let is_another_cookie = field.kind == Kind::Cookie && std::mem::replace(&mut has_cookie, true);
+        if field.kind == Kind::Upgrade || is("range") || is("if-range") || is_another_cookie {
             return None;
         }
         if LIKE_FOR_ALL.iter().any(|like| is(like)) {
@@ -340,6 +343,16 @@ mod tests {
             let [one, other] = ["one", "other"].map(|value| variant_of(&format!("{field}: {value}\r\n")));
             assert!(one.is_some() && one != other && one != variant_of(""), "{field}");
         }
+    }
+
+    /// Broke: behind a first field without cookies, a second one with a session made a page that was one
+    /// visitor's, and was given to all.
+    #[test]
+    fn cookies_in_a_second_field_are_not_overlooked() {
+        for first in ["", "seawall=BACo"] {
+            assert_eq!(variant_of(&format!("Cookie: {first}\r\nCookie: session=1\r\n")), None, "{first}");
+        }
+        assert!(variant_of("Cookie: seawall=BACo\r\n").is_some());
     }
 
     /// Broke: what was asked for without TLS, or by another port, was answered to those who asked otherwise: a
