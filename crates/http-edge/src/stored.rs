@@ -70,8 +70,8 @@ pub struct Aim<'a> {
 }
 
 /// By what the answer to a request may differ beside its path: where it went, what its client takes, and
-/// every field that may be a key or a wish of one visitor's. `None`: a part of something is asked for, or
-/// something that is not to be answered so.
+/// every field that may be a key or a wish of one visitor's. What does not reach the upstream makes no
+/// difference there. `None`: a part of something is asked for, or something that is not to be answered so.
 #[must_use]
 pub fn variant(aim: &Aim<'_>, bytes: &[u8], fields: &[Field]) -> Option<Vec<u8>> {
     let mut variant = format!("{} {}\n", aim.site, u8::from(aim.secure)).into_bytes();
@@ -84,6 +84,9 @@ pub fn variant(aim: &Aim<'_>, bytes: &[u8], fields: &[Field]) -> Option<Vec<u8>>
         let is_another_cookie = field.kind == Kind::Cookie && std::mem::replace(&mut has_cookie, true);
         if field.kind == Kind::Upgrade || is("range") || is("if-range") || is_another_cookie {
             return None;
+        }
+        if field.kind == Kind::HopByHop {
+            continue;
         }
         if LIKE_FOR_ALL.iter().any(|like| is(like)) {
             continue;
@@ -353,6 +356,18 @@ mod tests {
             assert_eq!(variant_of(&format!("Cookie: {first}\r\nCookie: session=1\r\n")), None, "{first}");
         }
         assert!(variant_of("Cookie: seawall=BACo\r\n").is_some());
+    }
+
+    /// Broke: a field that its sender had named as his hop's was no field to the site, and its answer was
+    /// stored for all who send that field.
+    #[test]
+    fn what_the_site_does_not_get_tells_no_answers_apart() {
+        for field in ["RSC: 1", "Origin: https://a", "X-Requested-With: XMLHttpRequest"] {
+            let (name, _) = field.split_once(':').expect("a field");
+            let nominated = variant_of(&format!("{field}\r\nConnection: {name}\r\n"));
+            assert_eq!(nominated, variant_of(""), "{field}");
+            assert_ne!(nominated, variant_of(&format!("{field}\r\n")), "{field}");
+        }
     }
 
     /// Broke: what was asked for without TLS, or by another port, was answered to those who asked otherwise: a
