@@ -116,6 +116,7 @@ pub fn request(
     let start = if buffer.starts_with(b"\r\n") { 2 } else { 0 };
     let line_end = start + memchr::memchr(b'\r', &buffer[start..end]).unwrap_or(end - start);
     let mut head = request_line(buffer, Span { start, end: line_end }, limits)?;
+    judge_line_end(buffer, line_end)?;
     head.bytes = end;
     read_fields(buffer, line_end + 2, end - 2, limits, fields)?;
     let mut about = Connection::default();
@@ -206,9 +207,7 @@ fn read_fields(
     fields.clear();
     while at < end {
         let line_end = at + memchr::memchr(b'\r', &buffer[at..end]).ok_or(Refusal::bad("bare-cr"))?;
-        if buffer.get(line_end + 1) != Some(&b'\n') {
-            return Err(Refusal::bad("bare-cr"));
-        }
+        judge_line_end(buffer, line_end)?;
         if fields.len() == limits.fields {
             return Err(Refusal::with(431, "fields"));
         }
@@ -216,6 +215,11 @@ fn read_fields(
         at = line_end + 2;
     }
     Ok(())
+}
+
+/// Whether the CR that ends a line has its LF.
+fn judge_line_end(buffer: &[u8], line_end: usize) -> Result<(), Refusal> {
+    if buffer.get(line_end + 1) == Some(&b'\n') { Ok(()) } else { Err(Refusal::bad("bare-cr")) }
 }
 
 fn take_field(
@@ -432,6 +436,7 @@ pub fn response(
         return Err(Refusal::with(502, "status-line"));
     }
     let ours = |refusal| Refusal { status: 502, ..refusal };
+    judge_line_end(buffer, line_end).map_err(ours)?;
     read_fields(buffer, line_end + 2, end - 2, limits, fields).map_err(ours)?;
     let mut about = Connection::default();
     for field in fields.iter() {

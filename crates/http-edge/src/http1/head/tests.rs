@@ -94,6 +94,18 @@ fn requests_that_servers_read_differently_are_refused() {
     }
 }
 
+/// Broke: a CR alone ended the first line, the byte after it was swallowed, and the rest of the line was a
+/// field that nobody before us had seen.
+#[test]
+fn the_first_line_ends_in_cr_lf_too() {
+    for rest in ["X: y\r\nHost: a", "\rHost: a", "XHost: a", " Transfer-Encoding: chunked\r\nHost: a"] {
+        let text = format!("GET / HTTP/1.1\r{rest}\r\n\r\n");
+        assert_eq!(reason(text.as_bytes()), "bare-cr", "{text:?}");
+    }
+    let split = b"HTTP/1.1 200 OK\rXSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(answer(split, Method::Get), Err(Refusal::with(502, "bare-cr")));
+}
+
 #[test]
 fn what_every_server_reads_alike_is_taken() {
     let table: &[&[u8]] = &[
