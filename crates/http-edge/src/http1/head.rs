@@ -143,7 +143,8 @@ struct Connection {
     codings: usize,
     chunked: bool,
     hosts: usize,
-    upgrade_field: Option<Span>,
+    names_protocol: bool,
+    names_h2c: bool,
     expect: bool,
 }
 
@@ -242,7 +243,10 @@ fn take_field(
         }
         Kind::Expect => about.expect = true,
         Kind::Te => head.takes_trailers |= field::words(value).any(|w| w.eq_ignore_ascii_case(b"trailers")),
-        Kind::Upgrade => about.upgrade_field = Some(span),
+        Kind::Upgrade => {
+            about.names_protocol = true;
+            about.names_h2c |= field::words(value).any(|w| w.eq_ignore_ascii_case(b"h2c"));
+        }
         Kind::UserAgent => first(&mut head.user_agent),
         Kind::Referrer => first(&mut head.referrer),
         Kind::Cookie => first(&mut head.cookie),
@@ -311,9 +315,8 @@ fn settle_request(head: &mut RequestHead, about: &Connection, buffer: &[u8]) -> 
     }
     head.keep_alive = if is_old { about.keep_alive && !about.close } else { !about.close };
     head.expects_continue = about.expect && !is_old && head.framing != Framing::None;
-    head.upgrade = about.upgrade
-        && !is_old
-        && about.upgrade_field.is_some_and(|u| !u.of(buffer).eq_ignore_ascii_case(b"h2c"));
+    // Of HTTP/2 in a tunnel nothing would be seen: not if it is one protocol of several either.
+    head.upgrade = about.upgrade && !is_old && about.names_protocol && !about.names_h2c;
     if about.hosts > 1 || (about.hosts == 0 && !is_old) {
         return Err(Refusal::bad("host"));
     }

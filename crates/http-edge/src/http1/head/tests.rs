@@ -160,6 +160,21 @@ fn fields_named_by_connection_stay_on_their_hop() {
     assert_eq!((kind(b"X-Hop"), kind(b"X-Far")), (Some(Kind::HopByHop), Some(Kind::Other)));
 }
 
+/// Broke: of several protocols only the last field, as a whole, was looked at.
+#[test]
+fn http2_without_tls_is_never_asked_of_an_upstream() {
+    let asks = |upgrade: &str| {
+        let text = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n{upgrade}\r\n\r\n");
+        read(text.as_bytes()).expect("a request").0.upgrade
+    };
+    assert!(asks("Upgrade: websocket"));
+    for upgrade in
+        ["Upgrade: H2C", "Upgrade: h2c, x", "Upgrade: x, h2c", "Upgrade: h2c\r\nUpgrade: websocket"]
+    {
+        assert!(!asks(upgrade), "{upgrade}");
+    }
+}
+
 fn answer(bytes: &[u8], method: Method) -> Result<ResponseHead, Refusal> {
     let end = Scanner::default().find_end(bytes, &LIMITS)?.ok_or(Refusal::bad("incomplete"))?;
     response(bytes, end, method, &LIMITS, &mut Vec::new())
