@@ -5,6 +5,9 @@ use super::field::{self, Field, Kind};
 use super::{HeadLimits, Refusal};
 use seawall_model::observation::{HttpVersion, Method};
 
+/// Fields that a head may name as its own hop's; no client names more than one or two.
+const NOMINATED: usize = 32;
+
 /// Places in the buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -137,8 +140,8 @@ struct Connection {
     close: bool,
     keep_alive: bool,
     upgrade: bool,
-    /// A `Connection` field names fields other than the usual ones.
-    nominates: bool,
+    /// Words of `Connection` fields other than the usual ones: names of fields.
+    nominated: usize,
     length: Option<u64>,
     codings: usize,
     chunked: bool,
@@ -280,7 +283,7 @@ fn framing_field(about: &mut Connection, kind: Kind, value: &[u8]) -> Result<(),
                     w if w.eq_ignore_ascii_case(b"close") => about.close = true,
                     w if w.eq_ignore_ascii_case(b"keep-alive") => about.keep_alive = true,
                     w if w.eq_ignore_ascii_case(b"upgrade") => about.upgrade = true,
-                    _ => about.nominates = true,
+                    _ => about.nominated += 1,
                 }
             }
         }
@@ -373,8 +376,12 @@ pub fn is_host(value: &[u8]) -> bool {
 
 /// Marks fields that a `Connection` field names as its own hop's.
 fn strip_nominated(fields: &mut [Field], buffer: &[u8], about: &Connection) -> Result<(), Refusal> {
-    if !about.nominates {
+    if about.nominated == 0 {
         return Ok(());
+    }
+    // Each of them is looked for among all fields.
+    if about.nominated > NOMINATED {
+        return Err(Refusal::bad("connection-names"));
     }
     for at in 0..fields.len() {
         if fields[at].kind != Kind::Connection {

@@ -160,6 +160,18 @@ fn fields_named_by_connection_stay_on_their_hop() {
     assert_eq!((kind(b"X-Hop"), kind(b"X-Far")), (Some(Kind::HopByHop), Some(Kind::Other)));
 }
 
+/// Broke: a head of 16 KiB named eight thousand fields, each of which was looked for among all that there
+/// were, and cost as much as fifty others.
+#[test]
+fn a_head_does_not_name_fields_without_end() {
+    let naming = |words: &str| format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {words}\r\n\r\n");
+    assert_eq!(reason(naming(&"a,".repeat(NOMINATED)).as_bytes()), "taken");
+    for words in ["a,".repeat(NOMINATED + 1), "a\r\nConnection: b,".repeat(NOMINATED)] {
+        assert_eq!(reason(naming(&words).as_bytes()), "connection-names");
+    }
+    assert_eq!(reason(naming(&"close,".repeat(100)).as_bytes()), "taken");
+}
+
 /// Broke: of several protocols only the last field, as a whole, was looked at.
 #[test]
 fn http2_without_tls_is_never_asked_of_an_upstream() {
