@@ -228,7 +228,8 @@ impl Acting {
             sites: Mutex::default(),
             kept_sites: kept.sites,
             seed,
-            nonces: AtomicU64::new(0),
+            // The seed outlives the program, and so do the tokens: none of their numbers is given twice.
+            nonces: AtomicU64::new(now.0 as u64),
             in_trouble: AtomicBool::new(false),
         }
     }
@@ -453,6 +454,12 @@ impl Acting {
         self.rules.load().is_protected(client)
     }
 
+    /// A number for a token. Whoever holds the token can read it, and must learn nothing of the seed by it: from
+    /// what [`hash::combine`] makes of two numbers, one of which is known, the other can be reckoned.
+    fn nonce(&self) -> u64 {
+        hash::child_name(self.seed, &self.nonces.fetch_add(1, Ordering::Relaxed).to_le_bytes())
+    }
+
     /// A pass for work makes the next one dearer.
     fn note_sale(&self, page: &Page, now: Timestamp) {
         if let Some(pass) = page.set_cookie.as_ref().filter(|_| page.status == page::PASSED) {
@@ -524,7 +531,7 @@ impl Acting {
                 (Counter::rule_refused, Page::refusal(status, retry_after_s))
             }
             Verdict::Challenge => {
-                let nonce = hash::combine(self.seed, self.nonces.fetch_add(1, Ordering::Relaxed));
+                let nonce = self.nonce();
                 let level = self.price.level(now);
                 let gate = self.gate.load();
                 let puzzle = gate.pose(request, level, nonce, now);
@@ -580,8 +587,7 @@ impl Acting {
     /// There is no room: a browser is asked to come back, which floods do not.
     fn come_back(&self, shedder: &Shedder, request: &Request<'_>, now: Timestamp) -> Page {
         if is_navigation(request) {
-            let number = hash::combine(!self.seed, self.nonces.fetch_add(1, Ordering::Relaxed));
-            return page::waiting(request, &self.gate.load().ticket(request, number, now), 0);
+            return page::waiting(request, &self.gate.load().ticket(request, self.nonce(), now), 0);
         }
         Page::refusal(503, shedder.retry_after_s(hash::address(request.client)))
     }
@@ -603,4 +609,40 @@ pub fn page_fields<'p>(page: &'p Page, retry_after: &'p str) -> Vec<(&'p str, &'
     fields.extend(page.set_cookie.as_deref().map(|value| ("Set-Cookie", value)));
     fields.extend(page.location.as_deref().map(|value| ("Location", value)));
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: u64 = 0x0123_4567_89AB_CDEF;
+
+    fn started(second: i64) -> Acting {
+        let now = Timestamp::from_seconds(second);
+        Acting::new(&Policy::default(), SEED, now, Kept::new([1; 32], [2; 32], now))
+    }
+
+    /// Broke: the number that stands on each token was folded from the seed and a count, and whoever was given
+    /// one could reckon the seed: what clients must not choose by it was theirs to choose.
+    #[test]
+    fn the_number_on_a_token_is_not_folded_from_the_seed() {
+        let acting = started(1_700_000_000);
+        let count = acting.nonces.load(Ordering::Relaxed);
+        let number = acting.nonce();
+        for seed in [SEED, !SEED] {
+            assert!([0, 1, count].iter().all(|count| hash::combine(seed, *count) != number));
+        }
+    }
+
+    /// Broke: numbers began anew with each start, and a visitor shared a pass, and its pace, with whoever had
+    /// been given the same number before.
+    #[test]
+    fn numbers_are_not_given_again_after_a_restart() {
+        let numbers = |second| {
+            let acting = started(second);
+            (0..200).map(|_| acting.nonce()).collect::<Vec<_>>()
+        };
+        let before = numbers(1_700_000_000);
+        assert!(numbers(1_700_000_001).iter().all(|number| !before.contains(number)));
+    }
 }
