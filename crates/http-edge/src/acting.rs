@@ -371,7 +371,7 @@ impl Acting {
                 if matches!(verdict, Verdict::Refuse { .. } | Verdict::CloseSilently) {
                     self.memory.refused(&sighting, now);
                 }
-                if let Some(entry) = self.hold(thread, room, &rules, verdict, request, now) {
+                if let Some(entry) = self.hold(thread, (room, standing), &rules, verdict, request, now) {
                     return entry;
                 }
             }
@@ -516,7 +516,7 @@ impl Acting {
     fn hold<'a>(
         &self,
         thread: &Thread,
-        room: &WaitingRoom,
+        (room, standing): (&WaitingRoom, Standing),
         rules: &RuleTable,
         verdict: Verdict,
         request: &Request<'_>,
@@ -544,7 +544,7 @@ impl Acting {
                 let shown = act::gate::cookie_value(request.cookie);
                 let number = shown.and_then(|ticket| gate.place(request, ticket, now).ok());
                 let number = room.arrive(number);
-                let ahead = match room.show(number, admitted_per_s, now) {
+                let ahead = match room.show(number, admitted_per_s, standing == Standing::Suspect, now) {
                     Place::Come => return None,
                     Place::Ahead(ahead) => ahead,
                 };

@@ -3,7 +3,8 @@
 //! A place is a number on a signed ticket. The line has a front; whoever shows a ticket at or
 //! before it is admitted while the rate allows. Not everybody who took a place comes back for it:
 //! where admissions are left unused, the front moves faster, so that the absent (and floods, which
-//! never come back) hold up nobody.
+//! never come back) hold up nobody. A ticket can be shown again: whoever does so faster than people
+//! read is given what others leave.
 
 use seawall_model::Timestamp;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -56,14 +57,16 @@ impl WaitingRoom {
         given.unwrap_or_else(|| self.next.fetch_add(1, Relaxed))
     }
 
-    /// A client shows its ticket.
-    pub fn show(&self, number: u64, admitted_per_s: f64, now: Timestamp) -> Place {
+    /// A client shows its ticket. `is_suspect`: it was let in too often, or takes pages as no person does.
+    pub fn show(&self, number: u64, admitted_per_s: f64, is_suspect: bool, now: Timestamp) -> Place {
         self.tick(admitted_per_s, now);
         let front = self.front.load(Relaxed);
         if number > front {
             return Place::Ahead(number - front);
         }
-        let taken = self.credit.fetch_update(Relaxed, Relaxed, |c| c.checked_sub(WHOLE));
+        let left_to_others = if is_suspect { most_credit(admitted_per_s) / 2 } else { 0 };
+        let take = |c: u64| c.checked_sub(WHOLE).filter(|left| *left >= left_to_others);
+        let taken = self.credit.fetch_update(Relaxed, Relaxed, take);
         if taken.is_ok() { Place::Come } else { Place::Ahead(1) }
     }
 
@@ -80,7 +83,7 @@ impl WaitingRoom {
             return;
         }
         let earned = (admitted_per_s.clamp(0.0, 1e6) * age_ns as f64 / 1e9 * WHOLE as f64) as u64;
-        let most = ((admitted_per_s * WHOLE as f64) as u64).max(WHOLE);
+        let most = most_credit(admitted_per_s);
         let unused = self.credit.load(Relaxed);
         let is_unused = unused * 2 >= most;
         let haste = self.haste.load(Relaxed);
@@ -92,6 +95,11 @@ impl WaitingRoom {
         let last = self.next.load(Relaxed) - 1;
         let _ = self.front.fetch_update(Relaxed, Relaxed, |f| Some((f + step).min(last).max(f)));
     }
+}
+
+/// Admissions that may be left unused, in thousandths: those of a second, two at least.
+fn most_credit(admitted_per_s: f64) -> u64 {
+    ((admitted_per_s * WHOLE as f64) as u64).max(2 * WHOLE)
 }
 
 #[cfg(test)]
@@ -115,7 +123,7 @@ mod tests {
             // Each tenth of the line asks in its own tenth of the second.
             waiting.retain(|n| {
                 let is_due = n % 10 == tick as u64 % 10;
-                let come = is_due && room.show(*n, per_s, now) == Place::Come;
+                let come = is_due && room.show(*n, per_s, false, now) == Place::Come;
                 if come {
                     admitted.push((*n, tick / 10));
                 }
@@ -155,13 +163,35 @@ mod tests {
         assert_eq!((room.arrive(Some(1)), room.arrive(Some(3))), (1, 3), "the third had not been given");
     }
 
+    /// Broke: one client that showed one ticket a thousand times a second took every admission that there was.
+    #[test]
+    fn one_ticket_that_is_shown_again_and_again_takes_what_others_leave() {
+        for per_s in [1.0, 5.0] {
+            let room = WaitingRoom::new(START);
+            let greedy = room.arrive(None);
+            let mut people: Vec<u64> = (0..(8.0 * per_s) as u64).map(|_| room.arrive(None)).collect();
+            for tick in 0..150 {
+                let now = at(tick * 100);
+                for _ in 0..50 {
+                    let _ = room.show(greedy, per_s, true, now);
+                }
+                people.retain(|n| {
+                    n % 10 != tick as u64 % 10 || room.show(*n, per_s, false, now) != Place::Come
+                });
+            }
+            assert!(people.is_empty(), "{people:?} at {per_s} a second");
+            let mut shown = (150..200).map(|tick| room.show(greedy, per_s, true, at(tick * 100)));
+            assert!(shown.any(|place| place == Place::Come), "nobody else is there");
+        }
+    }
+
     #[test]
     fn a_place_ahead_is_told() {
         let room = WaitingRoom::new(START);
         for _ in 0..10 {
             room.arrive(None);
         }
-        assert_eq!(room.show(7, 1.0, at(0)), Place::Ahead(7));
+        assert_eq!(room.show(7, 1.0, false, at(0)), Place::Ahead(7));
         assert_eq!(room.length(), 10);
     }
 }
