@@ -76,20 +76,40 @@ impl Place {
                 Some(Self { thread: Rc::clone(thread), peer, counts: false })
             }
             Err(full) => {
-                if full == Full::Source {
-                    thread.turned_away();
-                }
-                thread.counters.add(
-                    match full {
-                        Full::Source => Counter::connections_per_source_refused,
-                        Full::Total => Counter::connections_refused,
-                    },
-                    1,
-                );
+                refused(thread, full);
                 None
             }
         }
     }
+
+    /// A balancer's connection turns out to be this client's: it counts for the client from now on. False: the
+    /// client has too many.
+    fn belongs_to(&mut self, client: IpAddr) -> bool {
+        let thread = &self.thread;
+        if client::is_trusted(&thread.settings.trusted_proxies, client) {
+            return true;
+        }
+        match thread.gate.count(client) {
+            Ok(()) => (self.peer, self.counts) = (client, true),
+            Err(_) if thread.acting.is_protected(client) => {}
+            Err(full) => {
+                refused(thread, full);
+                return false;
+            }
+        }
+        true
+    }
+}
+
+fn refused(thread: &Thread, full: Full) {
+    if full == Full::Source {
+        thread.turned_away();
+    }
+    let counter = match full {
+        Full::Source => Counter::connections_per_source_refused,
+        Full::Total => Counter::connections_refused,
+    };
+    thread.counters.add(counter, 1);
 }
 
 impl Drop for Place {
@@ -101,15 +121,17 @@ impl Drop for Place {
 
 /// Serves a connection to its end.
 pub async fn connection(accepted: Accepted) {
-    let Accepted { place, origin, tcp } = accepted;
-    pin!(serve(&place.thread, origin, tcp)).await;
+    let Accepted { mut place, origin, tcp } = accepted;
+    pin!(serve(&mut place, origin, tcp)).await;
 }
 
-async fn serve(thread: &Rc<Thread>, mut origin: Origin, mut tcp: TcpStream) {
+async fn serve(place: &mut Place, mut origin: Origin, mut tcp: TcpStream) {
+    let thread = &Rc::clone(&place.thread);
     let site = &thread.settings.sites[origin.site];
     let mut input = Buffer::default();
     if site.proxy_protocol {
         match proxied(thread, &origin, &mut tcp, &mut input).await {
+            Some(client) if !place.belongs_to(client) => return,
             Some(client) => origin.peer = client,
             None => return thread.counters.add(Counter::proxy_header_refused, 1),
         }

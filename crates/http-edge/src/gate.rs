@@ -67,12 +67,24 @@ impl Gate {
             self.total.fetch_sub(1, Ordering::Relaxed);
             return Err(Full::Total);
         }
-        if !counts {
-            return Ok(());
+        if counts && let Err(full) = self.count(source) {
+            self.total.fetch_sub(1, Ordering::Relaxed);
+            return Err(full);
         }
-        let before = self.slots(source).map(|slot| slot.fetch_add(1, Ordering::Relaxed));
+        Ok(())
+    }
+
+    /// Counts a connection as one of its source's that was let in before it was known whose it is.
+    ///
+    /// # Errors
+    /// If the source has too many; then it is not counted.
+    pub fn count(&self, source: IpAddr) -> Result<(), Full> {
+        let slots = self.slots(source);
+        let before = slots.map(|slot| slot.fetch_add(1, Ordering::Relaxed));
         if before[0].min(before[1]) >= self.per_source.load(Ordering::Relaxed) {
-            self.leave(source, true);
+            for slot in slots {
+                slot.fetch_sub(1, Ordering::Relaxed);
+            }
             return Err(Full::Source);
         }
         Ok(())

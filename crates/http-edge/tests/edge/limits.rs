@@ -123,6 +123,30 @@ fn a_source_has_so_many_connections_and_others_have_theirs() {
     assert!(get(&edge, "/c").ends_with("/c"));
 }
 
+/// Broke: behind a balancer that speaks the PROXY protocol, one client could have all connections.
+#[test]
+fn a_source_behind_a_balancer_has_so_many_connections_too() {
+    let origin = Origin::start();
+    let mut settings = settings(&[origin.address]);
+    settings.limits.connections_per_source = 3;
+    settings.sites[0].proxy_protocol = true;
+    settings.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a prefix")];
+    let edge = start(settings);
+    let of = |client: &str| {
+        let mut stream = connect(&edge);
+        write!(stream, "PROXY TCP4 {client} 127.0.0.1 4000 80\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        stream
+    };
+    let mut held: Vec<TcpStream> = (0..3).map(|_| of("192.0.2.1")).collect();
+    held.iter_mut().for_each(|client| assert!(read_until(client, "/b").starts_with("HTTP/1.1 200 ")));
+    assert!(is_closed(&mut of("192.0.2.1")));
+    counted(&edge, Counter::connections_per_source_refused, 1);
+    assert!(read_until(&mut of("192.0.2.2"), "/b").starts_with("HTTP/1.1 200 "));
+    held.pop();
+    eventually("two are left", || edge.open_connections() == 2);
+    assert!(read_until(&mut of("192.0.2.1"), "/b").starts_with("HTTP/1.1 200 "));
+}
+
 #[test]
 fn connections_in_all_are_limited() {
     let (edge, _origin) = limited(|l| l.connections = 2);
