@@ -6,10 +6,10 @@ use crate::acting::{Entry, Pass, page_fields};
 use crate::alarm::{Alarm, Pace, TooLate};
 use crate::buffer::Buffer;
 use crate::counters::Counter;
-use crate::exchange::{self, End, Fault, Opened, Progress, Sink};
+use crate::exchange::{self, End, Fault, Opened, Sink};
 use crate::held_back::{BodyWait, Patience};
 use crate::http1::body::{Framing, welcome_trailers};
-use crate::http1::head::{self, RequestHead, ResponseHead};
+use crate::http1::head::{self, ResponseHead};
 use crate::http1::write::{self, OwnAnswer};
 use crate::http1::{Field, Kind};
 use crate::http2::{Code, Connection, Upload, hpack};
@@ -362,7 +362,7 @@ async fn attempt(
     let download = job.download(&count_slow, &on_head);
     let end = {
         let run = pin!(download.run(&mut from_upstream, &mut buffer, fields, &mut sink, alarm));
-        let upload = pin!(upload(job, turn, &mut to_upstream));
+        let upload = pin!(upload(job, turn, &mut to_upstream, pass));
         exchange::alongside(run, upload).await
     };
     match end? {
@@ -379,10 +379,15 @@ async fn attempt(
 }
 
 /// Carries a request's body, then watches whether the client still wants its answer.
-async fn upload<W: AsyncWrite + Unpin>(job: &Job<'_>, turn: Turn<'_>, upstream: &mut W) -> Fault {
+async fn upload<W: AsyncWrite + Unpin>(
+    job: &Job<'_>,
+    turn: Turn<'_>,
+    upstream: &mut W,
+    pass: &Pass<'_>,
+) -> Fault {
     let mut asked = job.began;
     if job.head.framing != Framing::None {
-        let carried = carry_body(&job.thread.settings.limits, &job.progress, job.head, turn, upstream);
+        let carried = carry_body(job, turn, upstream, pass);
         // Apart, because few requests have a body, and each would be as large.
         if let Err(fault) = Box::pin(carried).await {
             return fault;
@@ -394,23 +399,30 @@ async fn upload<W: AsyncWrite + Unpin>(job: &Job<'_>, turn: Turn<'_>, upstream: 
 }
 
 async fn carry_body<W: AsyncWrite + Unpin>(
-    limits: &Limits,
-    progress: &Progress,
-    head: &RequestHead,
+    job: &Job<'_>,
     turn: Turn<'_>,
     upstream: &mut W,
+    pass: &Pass<'_>,
 ) -> Result<(), Fault> {
+    let (limits, progress) = (&job.thread.settings.limits, &job.progress);
     let mut pace = Pace::new(limits);
     let mut alarm = Alarm::new(Instant::now() + ms(limits.rate_grace_ms));
-    let chunked = head.framing == Framing::Chunked;
+    let chunked = job.head.framing == Framing::Chunked;
     let (mut out, mut data) = (Vec::new(), Vec::new());
     loop {
         let began = Instant::now();
-        let body = poll_fn(|_| match turn.connection.borrow_mut().take_body(turn.at, &mut data) {
+        let deadline = pace.deadline(began);
+        let mut body = poll_fn(|_| match turn.connection.borrow_mut().take_body(turn.at, &mut data) {
             Upload::Wait => Poll::Pending,
             upload => Poll::Ready(upload),
         });
-        match alarm.guard(pace.deadline(began), body).await {
+        let mut came = alarm.guard(pace.slow_at(began).min(deadline), &mut body).await;
+        if came.is_err() {
+            // The upstream waits as well: no reason to keep others from it.
+            pass.leave_room();
+            came = alarm.guard(deadline, body).await;
+        }
+        match came {
             Ok(Upload::Data) => {}
             Ok(Upload::Gone) => return Err(Fault::ClientGone),
             Ok(_) => break,
