@@ -21,6 +21,8 @@ const MESSAGE_BYTES: usize = 4_096;
 const OUT_BYTES: usize = 256 << 10;
 /// A connection that is silent for less does not make room for another.
 const SETTLED_MS: u64 = 500;
+/// Pieces taken from a connection before others have their turn.
+const TURN: usize = 16;
 /// Counters of connections by source.
 const SOURCES: usize = 1 << 12;
 
@@ -38,6 +40,8 @@ struct Client {
     is_reading: bool,
     /// It is told when more can be sent.
     is_writing: bool,
+    /// What it holds was not all taken, and no event tells of that.
+    holds_more: bool,
 }
 
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub struct Clients {
     places: Vec<(u32, Option<Client>)>,
     free: Vec<u32>,
     sources: Box<[u16]>,
+    /// Connections to be read again without an event.
+    again: Vec<u64>,
     limits: Limits,
     seed: u64,
 }
@@ -52,7 +58,8 @@ pub struct Clients {
 impl Clients {
     #[must_use]
     pub fn new(limits: Limits, seed: u64) -> Self {
-        Self { places: Vec::new(), free: Vec::new(), sources: vec![0; SOURCES].into(), limits, seed }
+        let sources = vec![0; SOURCES].into();
+        Self { places: Vec::new(), free: Vec::new(), sources, again: Vec::new(), limits, seed }
     }
 
     /// Takes a new connection, if there is room for it.
@@ -91,12 +98,26 @@ impl Clients {
             active_ms: now_ms,
             is_reading: true,
             is_writing: false,
+            holds_more: false,
         });
         self.sources[source] = self.sources[source].saturating_add(1);
         counters.add(Counter::connections, 1);
     }
 
-    /// Reads what a client has sent; `take` gets its address and each whole message.
+    /// Connections to be read again, although no event will tell.
+    #[must_use]
+    pub fn take_again(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.again)
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub fn has_again(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    /// Reads what a client has sent, up to as much as it may have waiting, or a turn; `take` gets its address
+    /// and each whole message.
     pub fn read(
         &mut self,
         connection: u64,
@@ -107,24 +128,39 @@ impl Clients {
         let pipelined = self.limits.pipelined as u32;
         let Some(client) = self.get(connection) else { return };
         let mut chunk = [0; MESSAGE_BYTES];
-        loop {
+        client.holds_more = client.link.holds_input();
+        for _ in 0..TURN {
             match client.link.read(&mut chunk) {
                 Ok(0) => return self.close(connection),
                 Ok(n) => client.incoming.extend_from_slice(&chunk[..n]),
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => break,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    client.holds_more = false;
+                    break;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => break,
                 Err(_) => return self.close(connection),
             }
             if !client.take_messages(now_ms, &mut take) {
                 return self.close(connection);
             }
-            if !client.link.holds_input() {
+            if !client.holds_more || client.has_enough(pipelined) {
                 break;
             }
         }
-        let has_enough = client.waiting >= pipelined || client.out.len() > OUT_BYTES / 2;
+        let has_enough = client.has_enough(pipelined);
+        let is_again = client.holds_more && !has_enough;
         if has_enough || client.link.wants_write() {
             client.is_reading &= !has_enough;
             self.want(connection, epoll);
+        }
+        if is_again {
+            self.read_again(connection);
+        }
+    }
+
+    fn read_again(&mut self, connection: u64) {
+        if !self.again.contains(&connection) {
+            self.again.push(connection);
         }
     }
 
@@ -173,7 +209,11 @@ impl Clients {
         let is_reading = client.is_reading || client.waiting < pipelined;
         if is_reading != client.is_reading || client.link.wants_write() || client.is_writing {
             client.is_reading = is_reading;
+            let is_again = is_reading && client.holds_more;
             self.want(connection, epoll);
+            if is_again {
+                self.read_again(connection);
+            }
         }
     }
 
@@ -249,6 +289,11 @@ impl Clients {
 }
 
 impl Client {
+    /// Whether no more is taken of it for now.
+    fn has_enough(&self, pipelined: u32) -> bool {
+        self.waiting >= pipelined || self.out.len() > OUT_BYTES / 2
+    }
+
     /// Hands over each whole message; false if what came is none.
     fn take_messages(&mut self, now_ms: u64, take: &mut impl FnMut(SocketAddr, &[u8])) -> bool {
         let mut at = 0;
@@ -272,4 +317,79 @@ impl Client {
 
 fn number(at: u32, generation: u32) -> u64 {
     u64::from(generation) << 32 | u64::from(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::Timespec;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    const MESSAGES: usize = 4_000;
+    /// A message of nothing but a header, and its length.
+    const MESSAGE: [u8; 14] = [0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    /// What the two sides of a TLS connection on this machine work by.
+    fn configs() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let certificate = made.cert.der().clone();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).expect("a certificate");
+        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS 1.2 and 1.3")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .expect("a key that fits");
+        (Arc::new(client), Arc::new(server))
+    }
+
+    /// Broke: of a client over TLS all was taken that came, as long as it came, before anybody else had a turn
+    /// and before anything was sent: one that sent fast enough had the thread, and its memory, for itself.
+    #[test]
+    fn a_client_over_tls_that_never_stops_has_its_turn_and_no_more() {
+        let (theirs, ours) = configs();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let stream = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let sends = std::thread::spawn(move || {
+            let host = "localhost".try_into().expect("a name");
+            let client = ClientConnection::new(theirs, host).expect("a connection");
+            let mut stream = StreamOwned::new(client, stream);
+            stream.write_all(&MESSAGE.repeat(MESSAGES)).expect("sent");
+            stream
+        });
+        let (stream, address) = listener.accept().expect("a client");
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
+        let limits = Limits { pipelined: 8, ..Limits::default() };
+        let mut clients = Clients::new(limits, 7);
+        clients.accept(Link::new(stream, Some(&ours)).expect("a link"), address, 0, &epoll, &Counters::default());
+        let (connection, mut taken) = (number(0, 0), 0);
+        let most = MESSAGE_BYTES / MESSAGE.len() + 1 + limits.pipelined as usize;
+        while taken < MESSAGES {
+            let mut events: Vec<epoll::Event> = Vec::with_capacity(8);
+            let again = clients.take_again();
+            let timeout = Timespec { tv_sec: if again.is_empty() { 60 } else { 0 }, tv_nsec: 0 };
+            epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)).expect("waits");
+            assert!(!events.is_empty() || !again.is_empty(), "{taken} of {MESSAGES}, and nothing tells of more");
+            clients.write(connection, &epoll);
+            let mut turn = 0;
+            clients.read(connection, 0, &epoll, |_, _| turn += 1);
+            assert!(turn <= most, "{turn} at once");
+            (0..turn).for_each(|_| clients.send(connection, &MESSAGE[2..], 0, &epoll));
+            taken += turn;
+        }
+        assert_eq!(taken, MESSAGES);
+        drop(sends.join().expect("all is sent"));
+    }
 }

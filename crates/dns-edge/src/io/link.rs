@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// Bytes that TLS holds back before it is sent; more waits with the connection.
 const HELD_BYTES: usize = 64 << 10;
 
+/// Pieces of what TLS sends that are looked through for something to take, before others have their turn.
+const ROUNDS: usize = 16;
+
 /// A connection of a client, which never blocks.
 #[derive(Debug)]
 pub struct Link {
@@ -50,10 +53,11 @@ impl Link {
     /// was read from the socket and not taken wakes nobody again.
     ///
     /// # Errors
-    /// If nothing is there (`WouldBlock`), the connection failed, or what came is not TLS.
+    /// If nothing is there (`WouldBlock`) or only what is nothing to take so far (`Interrupted`), the connection
+    /// failed, or what came is not TLS.
     pub fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.stream.read(into) };
-        loop {
+        for _ in 0..ROUNDS {
             match tls.reader().read(into) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 done => return done,
@@ -67,6 +71,7 @@ impl Link {
             flush(tls, &mut self.stream)?;
             processed.map_err(io::Error::other)?;
         }
+        Err(ErrorKind::Interrupted.into())
     }
 
     /// Whether [`Link::read`] may have more that nothing will wake for.

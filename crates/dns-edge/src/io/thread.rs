@@ -183,6 +183,9 @@ impl Thread {
                     self.ready(token, event.flags);
                 }
             }
+            for connection in self.clients.take_again() {
+                self.read_client(connection);
+            }
             self.core.expire(&mut self.out);
             self.flush();
             self.chores();
@@ -206,6 +209,9 @@ impl Thread {
     }
 
     fn timeout(&mut self) -> Timespec {
+        if self.clients.has_again() {
+            return Timespec { tv_sec: 0, tv_nsec: 0 };
+        }
         let due_us = self.core.next_due_us().map_or(self.next_tick_us, |due| due.min(self.next_tick_us));
         let wait_us = due_us.saturating_sub(self.core.now().us);
         Timespec { tv_sec: (wait_us / 1_000_000) as i64, tv_nsec: (wait_us % 1_000_000) as i64 * 1_000 }
