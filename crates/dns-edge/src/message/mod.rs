@@ -61,6 +61,38 @@ pub mod kind {
     pub const IXFR: u16 = 251;
     pub const AXFR: u16 = 252;
     pub const ANY: u16 = 255;
+
+    /// Whether programs ask for this type. Nobody asks for one of the others but to have questions that no cache
+    /// has an answer to: any name that exists has sixty thousand of them.
+    #[must_use]
+    pub fn is_usual(qtype: u16) -> bool {
+        // In order: A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, RP, AFSDB, AAAA, LOC, SRV, NAPTR, KX, CERT, DNAME, APL, DS,
+        // SSHFP, IPSECKEY, RRSIG, NSEC, DNSKEY, DHCID, NSEC3, NSEC3PARAM, TLSA, SMIMEA, HIP, CDS, CDNSKEY,
+        // OPENPGPKEY, CSYNC, ZONEMD, SVCB, HTTPS, SPF, EUI48, EUI64, URI, CAA, DLV.
+        matches!(
+            qtype,
+            1 | 2
+                | 5
+                | 6
+                | 12
+                | 13
+                | 15..=18
+                | 28
+                | 29
+                | 33
+                | 35..=37
+                | 39
+                | 42..=53
+                | 55
+                | 59..=65
+                | 99
+                | 108
+                | 109
+                | 256
+                | 257
+                | 32_769
+        )
+    }
 }
 
 /// The internet's class, and those by which an update takes away (RFC 2136 section 1.3).
