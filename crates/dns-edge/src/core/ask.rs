@@ -4,7 +4,8 @@
 //! 2. not for us (operation, class, transfer, signature): refused
 //! 3. known to the cache: served
 //! 4. provably absent, by a zone or by what signed answers have proven: said so
-//! 5. existing, by the zone or because it answered before: passed on
+//! 5. existing, by the zone or because it answered before: passed on, unless no cache can stand before the
+//!    servers for such a question, which is then as good as unknown
 //! 6. unknown, and the pool has room: passed on
 //! 7. unknown and proven: a token of its source opens the reserve
 //! 8. unknown and unproven: told to show a cookie or to come over TCP, as far as bytes that came
@@ -175,24 +176,33 @@ impl Core {
         if !self.pools[pool].has_up() && self.serve_cached(ask, false, out) {
             return;
         }
-        match reason {
-            Reason::Existing => self.add(Counter::existing, 1),
-            Reason::Learnt => self.add(Counter::learnt, 1),
-            Reason::Unknown if self.find_room(ask, pool) => self.add(Counter::unknown, 1),
-            Reason::Unknown => {
-                self.add(Counter::unknown_held_back, 1);
-                return self.hold_back(ask, out);
+        let needs_room = reason == Reason::Unknown || evades_cache(&ask.query);
+        if needs_room && !self.find_room(ask, pool) {
+            // Who names a network is told what all others are: better than nothing, and what a server says that
+            // knows of no networks.
+            if reason != Reason::Unknown && self.serve_kept(ask, true, out) {
+                return;
             }
+            self.add(Counter::unknown_held_back, 1);
+            return self.hold_back(ask, out);
         }
-        self.pass_on(ask, pool, reason, out);
+        let counter = match reason {
+            Reason::Existing => Counter::existing,
+            Reason::Learnt => Counter::learnt,
+            Reason::Unknown => Counter::unknown,
+        };
+        self.add(counter, 1);
+        self.pass_on(ask, pool, (reason, needs_room), out);
     }
 
     /// Serves from the cache, if the answer is there; a stale one only if it must not be fresh.
     pub(super) fn serve_cached(&mut self, ask: &Ask<'_>, fresh: bool, out: &mut Outbox) -> bool {
         // An answer may be for the named network only, so that it is not kept for others.
-        if ask.query.edns.is_some_and(|e| e.has_client_subnet) {
-            return false;
-        }
+        !ask.query.edns.is_some_and(|e| e.has_client_subnet) && self.serve_kept(ask, fresh, out)
+    }
+
+    /// The same, whichever network is named.
+    fn serve_kept(&mut self, ask: &Ask<'_>, fresh: bool, out: &mut Outbox) -> bool {
         let now_s = self.now.second();
         let start = out.bytes.len();
         let mut cache = self.cache.of(ask.hash);
@@ -322,8 +332,13 @@ impl Core {
         self.say_short(ask, out);
     }
 
-    fn pass_on(&mut self, ask: &Ask<'_>, pool: usize, reason: Reason, out: &mut Outbox) {
-        let has_room = reason == Reason::Unknown;
+    fn pass_on(
+        &mut self,
+        ask: &Ask<'_>,
+        pool: usize,
+        (reason, has_room): (Reason, bool),
+        out: &mut Outbox,
+    ) {
         let member = self.pools[pool].choose(self.now.ms(), None);
         let Some((at, member)) = self.flights.begin().zip(member) else {
             if has_room {
@@ -344,7 +359,7 @@ impl Core {
         flight.pool = pool as u16;
         flight.question_end = ask.query.question_end();
         flight.has_room = has_room;
-        flight.is_known = !has_room;
+        flight.is_known = reason != Reason::Unknown;
         flight.waiters.push(waiter(ask, self.now.us));
         write::forwarded(&mut flight.query, ask.message, &ask.query, 0);
         let generation = flight.generation;
@@ -518,4 +533,10 @@ impl Core {
 
 fn waiter(ask: &Ask<'_>, asked_us: u64) -> Waiter {
     Waiter { asker: *ask.asker, message: ask.message.into(), asked_us }
+}
+
+/// Whether anybody can make questions of this kind to which no cache has an answer, of a name that exists: for
+/// ever other types, or for ever other networks.
+fn evades_cache(query: &Query<'_>) -> bool {
+    !kind::is_usual(query.qtype) || query.edns.is_some_and(|e| e.has_client_subnet)
 }

@@ -133,6 +133,31 @@ fn a_datagram_too_small_for_the_answer_sends_the_client_to_tcp() {
     assert_eq!(sent[0].answers(), 30);
 }
 
+/// Broke: a question for a type that nobody asks for, or one that names a network, was passed on for each name
+/// that exists as often as anybody asked: no cache had an answer to it, and nothing held it back.
+#[test]
+fn questions_that_no_cache_has_an_answer_to_are_held_back_also_for_names_that_exist() {
+    let subnet = |i: u16| [&b"\0\x08\0\x07\0\x01\x18\0"[..], &i.to_be_bytes(), &[0]].concat();
+    let types = |i| query_of("www.example.org", 1_000 + i, b"");
+    let networks = |i| query("www.example.org", &subnet(i));
+    let floods: [(&str, &dyn Fn(u16) -> Vec<u8>); 2] = [("types", &types), ("networks", &networks)];
+    for (what, flood) in floods {
+        for zone in [Some(vec![("www.example.org", 1)]), None] {
+            let limits = Limits { unknown_most: 4, unknown_least: 4, ..Limits::default() };
+            let mut bench = Setup { limits, zone, ..Setup::default() }.bench();
+            assert_eq!(bench.served(&udp(1), &query("www.example.org", b""), 0).len(), 1);
+            let passed: usize = (0..100).map(|i| bench.ask(&udp(9), &flood(i)).1.len()).sum();
+            assert!((1..=4).contains(&passed), "{passed} for {what}");
+            let usual = bench.ask(&udp(2), &query_of("www.example.org", 28, b"")).1;
+            assert_eq!(usual.len(), 1, "beside {what}");
+            if what == "networks" {
+                let (sent, _) = bench.ask(&udp(3), &flood(100));
+                assert_eq!(sent[0].answers(), 1, "what all are told");
+            }
+        }
+    }
+}
+
 /// A server that answers `per_s` questions a second in order; names that begin with `w` exist.
 struct Server {
     queue: VecDeque<(u64, Vec<u8>)>,
