@@ -231,14 +231,26 @@ impl Sender {
             }
             // The first that is left cannot be sent; those after it may be. One that was joined
             // is tried again in parts.
-            if self.headers[sent].msg_hdr.msg_iovlen > 1 {
-                self.can_join = false;
-            } else {
-                failed += 1;
-                at += 1;
-            }
+            let is_full = io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock;
+            let parts = self.headers[sent].msg_hdr.msg_iovlen;
+            let lost = if parts > 1 { self.send_apart(socket, &batch[at..at + parts]) } else { 1 };
+            // Where none of the parts can be sent either, it is for where they go. That is their askers' choice,
+            // who may give a port that nothing can be sent to.
+            self.can_join &= parts == 1 || is_full || lost == parts;
+            failed += lost;
+            at += parts;
         }
         failed
+    }
+
+    /// Sends each on its own; returns how many the system did not take.
+    fn send_apart(&mut self, socket: &UdpSocket, datagrams: &[Datagram<'_>]) -> usize {
+        let mut lost = 0;
+        for datagram in datagrams {
+            let messages = self.fill(std::slice::from_ref(datagram));
+            lost += messages - self.send_filled(socket, messages);
+        }
+        lost
     }
 
     /// Prepares messages for all datagrams; returns how many.
@@ -536,6 +548,20 @@ mod tests {
     fn an_answer_comes_from_the_address_that_was_asked() {
         both_ways("0.0.0.0:0");
         both_ways("[::]:0");
+    }
+
+    /// Broke: two questions from port 0, to which nothing can be sent, had all answers sent one by one from then
+    /// on.
+    #[test]
+    fn datagrams_that_cannot_be_sent_keep_no_others_from_being_joined() {
+        let server = socket::listener("127.0.0.1:0".parse().expect("an address")).expect("binds");
+        let client = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        let nowhere = Datagram { to: Some(([127, 0, 0, 1], 0).into()), from: None, bytes: b"nobody" };
+        let somewhere = Datagram { to: client.local_addr().ok(), from: None, bytes: b"answer" };
+        let mut sender = Sender::default();
+        let failed = sender.send(&server, [nowhere, somewhere, nowhere, somewhere].into_iter());
+        assert_eq!((failed, sender.can_join), (2, true));
+        assert!(wait_for(&client, false, 2).iter().all(|got| got.bytes == b"answer"));
     }
 
     #[test]
