@@ -266,12 +266,7 @@ impl Connection {
         let thread = job.thread;
         let limits = &thread.settings.limits;
         let Opened { at, link: mut upstream, .. } = opened;
-        let deadline = Instant::now() + ms(limits.upstream_timeout_ms);
-        match self.alarm.guard(deadline, stream::write_two(&mut upstream, out, b"")).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(Fault::Closed),
-            Err(TooLate) => return Err(Fault::TimedOut),
-        }
+        exchange::hand_on(&mut upstream, (out, b""), limits, &mut self.alarm).await?;
         let mut buffer = Buffer::default();
         thread.stock.lend(&mut buffer);
         let client = RefCell::new(&mut self.stream);
@@ -527,13 +522,7 @@ impl<C: AsyncRead + Unpin> Upload<'_, C> {
                     if self.chunked {
                         write::chunk_size(&mut out, data.len());
                     }
-                    let deadline = Instant::now() + ms(self.limits.upstream_timeout_ms);
-                    let write = stream::write_two(upstream, &out, data);
-                    match alarm.guard(deadline, write).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(_)) => return Err(Fault::Closed),
-                        Err(TooLate) => return Err(Fault::TimedOut),
-                    }
+                    exchange::hand_on(upstream, (&out, data), self.limits, &mut alarm).await?;
                     out.clear();
                     if self.chunked {
                         out.extend_from_slice(b"\r\n");
@@ -544,7 +533,7 @@ impl<C: AsyncRead + Unpin> Upload<'_, C> {
                     if self.chunked {
                         out.extend_from_slice(b"0\r\n");
                         write::trailers(&mut out, &self.input.filled()[trailers..consumed]);
-                        stream::write_two(upstream, &out, b"").await.map_err(|_| Fault::Closed)?;
+                        exchange::hand_on(upstream, (&out, b""), self.limits, &mut alarm).await?;
                     }
                     self.input.consume(consumed);
                     return Ok(());

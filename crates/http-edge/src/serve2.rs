@@ -16,7 +16,7 @@ use crate::http2::{Code, Connection, Upload, hpack};
 use crate::job::{self, Job, Origin};
 use crate::multiplex::{self, Multiplex};
 use crate::settings::{Limits, ms};
-use crate::stream::{self, Half};
+use crate::stream::Half;
 use crate::thread::Thread;
 use seawall_model::observation::{ConnectionEvent, HttpVersion, Method};
 use std::cell::{Cell, RefCell};
@@ -342,13 +342,8 @@ async fn attempt(
     let thread = job.thread;
     let limits = &thread.settings.limits;
     let Opened { at, link: mut upstream, .. } = opened;
-    let deadline = Instant::now() + ms(limits.upstream_timeout_ms);
-    let alarm = alarm.get_or_insert_with(|| Alarm::new(deadline));
-    match alarm.guard(deadline, stream::write_two(&mut upstream, out, b"")).await {
-        Ok(Ok(())) => {}
-        Ok(Err(_)) => return Err(Fault::Closed),
-        Err(TooLate) => return Err(Fault::TimedOut),
-    }
+    let alarm = alarm.get_or_insert_with(|| Alarm::new(Instant::now() + ms(limits.upstream_timeout_ms)));
+    exchange::hand_on(&mut upstream, (out, b""), limits, alarm).await?;
     let mut buffer = Buffer::default();
     thread.stock.lend(&mut buffer);
     let upstream = RefCell::new(upstream);
@@ -433,12 +428,7 @@ async fn carry_body<W: AsyncWrite + Unpin>(
         if chunked {
             write::chunk_size(&mut out, data.len());
         }
-        let deadline = Instant::now() + ms(limits.upstream_timeout_ms);
-        match alarm.guard(deadline, stream::write_two(upstream, &out, &data)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(Fault::Closed),
-            Err(TooLate) => return Err(Fault::TimedOut),
-        }
+        exchange::hand_on(upstream, (&out, &data), limits, &mut alarm).await?;
         out.clear();
         if chunked {
             out.extend_from_slice(b"\r\n");
@@ -449,7 +439,7 @@ async fn carry_body<W: AsyncWrite + Unpin>(
         out.extend_from_slice(b"0\r\n");
         let section = [turn.connection.borrow().trailers(turn.at), b"\r\n"].concat();
         write::trailers(&mut out, &section);
-        stream::write_two(upstream, &out, b"").await.map_err(|_| Fault::Closed)?;
+        exchange::hand_on(upstream, (&out, b""), limits, &mut alarm).await?;
     }
     Ok(())
 }
