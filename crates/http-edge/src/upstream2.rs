@@ -39,6 +39,10 @@ const FIRST_STREAMS: usize = 1;
 /// Requests have been held to their limits before.
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 1 << 20, target_bytes: 1 << 20, fields: 2_000 };
 
+/// What is answered to a request that HTTP/2 has no words for, such as one with a strange host. An end without an
+/// answer would be the upstream's failure, and any client could make it fail.
+const NO_WORDS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+
 /// Begins a connection, whose frames are a task of this thread's until it ends.
 ///
 /// # Errors
@@ -93,7 +97,9 @@ async fn serve(sender: Sender, is_secure: bool, pipe: DuplexStream) -> Option<()
     let (mut from, mut to) = tokio::io::split(pipe);
     let (mut text, mut fields) = (Vec::new(), Vec::new());
     let head = read_head(&mut from, &mut text, &mut fields).await?;
-    let request = as_request(&head, &text, &fields, is_secure)?;
+    let Some(request) = as_request(&head, &text, &fields, is_secure) else {
+        return to.write_all(NO_WORDS).await.ok();
+    };
     text.drain(..head.bytes);
     let is_end = head.framing.is_empty();
     let mut sender = sender.ready().await.ok()?;

@@ -75,6 +75,21 @@ fn an_upstream_is_spoken_to_over_tls() {
     assert_eq!(edge.troubles(), []);
 }
 
+/// Broke: a request that could not be said in HTTP/2 ended without an answer, which was a failure of each upstream
+/// that it was tried at.
+#[test]
+fn what_cannot_be_said_in_http2_is_no_failure_of_the_upstream() {
+    let (inner, origin, _authority, files) = encrypted();
+    let edge = before(inner.addresses()[0], Speaks::Tls, trust(&files.chain, "shop.example"));
+    for host in ["a%b", "a:1:2", "[["] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = talk(&edge, request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{host}: {answer}");
+    }
+    assert_eq!((edge.count(Counter::retries), edge.count(Counter::upstream_broken)), (0, 0));
+    assert!(origin.seen().is_empty() && get(&edge, "/a").ends_with("/a"));
+}
+
 #[test]
 fn connections_become_another_protocol_also_where_http2_is_spoken() {
     let (inner, _origin, _authority, files) = encrypted();
