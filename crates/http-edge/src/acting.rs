@@ -508,7 +508,8 @@ impl Acting {
                 Found::Fetch | Found::Wait => break,
             }
         }
-        seen.taking.replace(Some(Taking::new(key, stale_s.min(FRESH_S))));
+        let body = thread.cache.borrow().growing();
+        seen.taking.replace(Some(Taking::new(key, stale_s.min(FRESH_S), body)));
         None
     }
 

@@ -5,7 +5,7 @@
 //! they asked with the same words in every field but those that no site chooses its answers by, also
 //! where the site does not say so (`Vary`).
 
-use crate::act::cache::{Key, Stored, Storing};
+use crate::act::cache::{Growing, Key, Stored, Storing};
 use crate::act::{MicroCache, Page};
 use crate::http1::{Field, Kind, ResponseHead};
 use crate::settings::Settings;
@@ -112,7 +112,7 @@ pub struct Taking {
     plan_s: u32,
     said: Said,
     fields: Vec<u8>,
-    body: Vec<u8>,
+    body: Growing,
     state: State,
 }
 
@@ -136,8 +136,8 @@ struct Said {
 
 impl Taking {
     #[must_use]
-    pub fn new(key: Key, plan_s: u32) -> Self {
-        Self { key, plan_s, said: Said::default(), fields: Vec::new(), body: Vec::new(), state: State::Begun }
+    pub fn new(key: Key, plan_s: u32, body: Growing) -> Self {
+        Self { key, plan_s, said: Said::default(), fields: Vec::new(), body, state: State::Begun }
     }
 
     /// The head of the answer, as the upstream sent it.
@@ -173,13 +173,10 @@ impl Taking {
 
     /// A piece of its body.
     pub fn data(&mut self, piece: &[u8]) {
-        if self.state != State::Begun {
-            return;
+        let is_small = self.body.bytes().len() + piece.len() <= BODY_BYTES;
+        if self.state == State::Begun && !(is_small && self.body.take(piece)) {
+            self.refuse();
         }
-        if self.body.len() + piece.len() > BODY_BYTES {
-            return self.refuse();
-        }
-        self.body.extend_from_slice(piece);
     }
 
     /// All of it has come.
@@ -197,7 +194,7 @@ impl Taking {
         let stored = Stored {
             status: self.said.status,
             fields: Bytes::copy_from_slice(&self.fields),
-            body: Bytes::copy_from_slice(&self.body),
+            body: Bytes::copy_from_slice(self.body.bytes()),
         };
         cache.store(&self.key, &self.storing(), stored, now);
     }
@@ -215,7 +212,7 @@ impl Taking {
 
     fn refuse(&mut self) {
         self.state = State::Refused;
-        self.body = Vec::new();
+        self.body.clear();
         self.fields = Vec::new();
     }
 }
@@ -267,7 +264,7 @@ mod tests {
         let key = Key::of(&request(), b"0").expect("a key");
         let mut cache = MicroCache::new(32 << 20);
         assert!(matches!(cache.find(&key, 60, NOW), Found::Fetch));
-        let mut taking = Taking::new(key.clone(), 5);
+        let mut taking = Taking::new(key.clone(), 5, cache.growing());
         let mut fields = Vec::new();
         let text = answer.as_bytes();
         let head = head::response(text, text.len(), Method::Get, &LIMITS, &mut fields).expect("an answer");
@@ -314,7 +311,7 @@ mod tests {
     fn an_answer_that_was_cut_short_is_not_taken() {
         let key = Key::of(&request(), b"0").expect("a key");
         let mut cache = MicroCache::new(1 << 20);
-        let mut taking = Taking::new(key.clone(), 5);
+        let mut taking = Taking::new(key.clone(), 5, cache.growing());
         let (text, mut fields) = (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", Vec::new());
         let head = head::response(text, text.len(), Method::Get, &LIMITS, &mut fields).expect("an answer");
         taking.head(text, &head, &fields);

@@ -15,12 +15,16 @@ use crate::Request;
 use bytes::Bytes;
 use seawall_model::observation::Method;
 use seawall_model::{Timestamp, hash};
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Longest key (host, path and query) that is stored.
 const MOST_KEY_BYTES: usize = 2_048;
 /// Share of the whole that one answer may take.
 const LARGEST_SHARE: usize = 16;
+/// An answer of this size is taken whatever is being taken beside it.
+const SMALL_BYTES: usize = 64 << 10;
 /// Bytes that an answer costs beside its own.
 const OVERHEAD_BYTES: usize = 256;
 /// Nanoseconds after which a fetch counts as lost, and another asker is told to fetch.
@@ -98,6 +102,48 @@ pub struct MicroCache {
     most_bytes: usize,
     /// The last key that the hand passed.
     hand: u64,
+    /// Bytes of answers that are being taken.
+    taking: Rc<Cell<usize>>,
+}
+
+/// The bytes of an answer that is being taken. Its client decides how long that lasts: all of them together may
+/// be as large as the cache, but for small ones.
+#[derive(Debug)]
+pub struct Growing {
+    bytes: Vec<u8>,
+    all: Rc<Cell<usize>>,
+    most_bytes: usize,
+}
+
+impl Growing {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes a piece, if there is room for it.
+    #[must_use]
+    pub fn take(&mut self, piece: &[u8]) -> bool {
+        let (own, all) = (self.bytes.len() + piece.len(), self.all.get() + piece.len());
+        let has_room = own <= self.most_bytes / LARGEST_SHARE && (own <= SMALL_BYTES || all <= self.most_bytes);
+        if has_room {
+            self.bytes.extend_from_slice(piece);
+            self.all.set(all);
+        }
+        has_room
+    }
+
+    /// Gives up what was taken.
+    pub fn clear(&mut self) {
+        self.all.set(self.all.get().saturating_sub(self.bytes.len()));
+        self.bytes = Vec::new();
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 impl Key {
@@ -130,7 +176,14 @@ impl MicroCache {
     /// A cache that holds `most_bytes` at most, keys and overhead included.
     #[must_use]
     pub fn new(most_bytes: usize) -> Self {
-        Self { entries: BTreeMap::new(), fetches: BTreeMap::new(), bytes: 0, most_bytes, hand: 0 }
+        let taking = Rc::default();
+        Self { entries: BTreeMap::new(), fetches: BTreeMap::new(), bytes: 0, most_bytes, hand: 0, taking }
+    }
+
+    /// For the bytes of an answer that may be stored.
+    #[must_use]
+    pub fn growing(&self) -> Growing {
+        Growing { bytes: Vec::new(), all: Rc::clone(&self.taking), most_bytes: self.most_bytes }
     }
 
     /// Looks for an answer. `stale_s`: seconds beyond freshness for which a plan allows to serve.
@@ -200,7 +253,7 @@ impl MicroCache {
     /// Forgets everything, where there is anything.
     pub fn clear(&mut self) {
         if !self.entries.is_empty() || !self.fetches.is_empty() {
-            *self = Self::new(self.most_bytes);
+            *self = Self { taking: Rc::clone(&self.taking), ..Self::new(self.most_bytes) };
         }
     }
 
@@ -434,6 +487,26 @@ mod tests {
         let request = get("/large");
         let key = Key::of(&request, b"").unwrap();
         assert!(!cache.store(&key, &PLAN, answer(1 << 17), NOW));
+    }
+
+    /// Broke: what was being taken for clients that were slow to read had no bound: a megabyte for each stream.
+    #[test]
+    fn large_answers_that_are_being_taken_are_bounded_together() {
+        let mut cache = MicroCache::new(4 << 20);
+        store(&mut cache, &get("/a"), &PLAN, NOW);
+        let piece = [b'x'; 16 << 10];
+        let mut all: Vec<Growing> = (0..400).map(|_| cache.growing()).collect();
+        for _ in 0..16 {
+            all.iter_mut().for_each(|growing| _ = growing.take(&piece));
+        }
+        let taken: usize = all.iter().map(|growing| growing.bytes().len()).sum();
+        assert!(taken <= 400 * SMALL_BYTES + (4 << 20), "{taken}");
+        let mut late = cache.growing();
+        assert!((0..4).all(|_| late.take(&piece)) && !late.take(&piece), "small ones are taken");
+        cache.clear();
+        drop((all, late));
+        let mut alone = cache.growing();
+        assert!((0..16).all(|_| alone.take(&piece)) && !alone.take(&piece), "as large as may be stored");
     }
 
     #[test]
