@@ -5,7 +5,7 @@
 //! logs in, or how much one account may ask for.
 
 use crate::Request;
-use crate::act::gate::cookie;
+use crate::act::gate::cookies;
 use crate::act::limit::{Conformance, Limits, Rate};
 use crate::act::{network_key, source_key};
 use seawall_model::{Timestamp, hash};
@@ -60,17 +60,23 @@ impl RateLimit {
         words.len() >= self.path.len() && begins()
     }
 
-    fn key_of(&self, request: &Request<'_>) -> u64 {
-        match &self.key {
-            Key::Source => source_key(request.client),
-            Key::Network => network_key(request.client),
-            Key::Session(name) => match cookie(request.cookie, name) {
-                Some(value) => hash::bytes(value),
-                None => source_key(request.client),
-            },
-            Key::Fingerprint => request.fingerprint(),
-            Key::Total => 0,
-        }
+    /// What a request is counted by. Of several cookies of one name some servers take the first and some the last:
+    /// it counts for both.
+    fn keys_of(&self, request: &Request<'_>) -> impl Iterator<Item = u64> {
+        let (first, last) = match &self.key {
+            Key::Source => (source_key(request.client), None),
+            Key::Network => (network_key(request.client), None),
+            Key::Session(name) => {
+                let mut values = cookies(request.cookie, name).map(hash::bytes);
+                match (values.next(), values.last()) {
+                    (Some(first), last) => (first, last.filter(|last| *last != first)),
+                    (None, _) => (source_key(request.client), None),
+                }
+            }
+            Key::Fingerprint => (request.fingerprint(), None),
+            Key::Total => (0, None),
+        };
+        std::iter::once(first).chain(last)
     }
 }
 
@@ -93,13 +99,14 @@ pub fn exceeded(
     let needs_path = all.iter().any(|limit| !limit.path.is_empty());
     let decoded = if needs_path { decoded(request.path) } else { Vec::new() };
     let words = plain_words(&decoded);
+    let charge = |own, rate| match table.charge(own, rate, now, 0) {
+        Conformance::Exceeds { wait_ns } => Some(wait_ns),
+        _ => None,
+    };
     let wait_ns =
         all.iter().enumerate().filter(|(_, limit)| limit.is_for(&words)).find_map(|(number, limit)| {
-            let own = hash::combine(hash::combine(site as u64, number as u64), limit.key_of(request));
-            match table.charge(own, limit.rate, now, 0) {
-                Conformance::Exceeds { wait_ns } => Some(wait_ns),
-                _ => None,
-            }
+            let place = hash::combine(site as u64, number as u64);
+            limit.keys_of(request).find_map(|key| charge(hash::combine(place, key), limit.rate))
         })?;
     Some(wait_ns.div_ceil(1_000_000_000).clamp(1, 3_600) as u32)
 }
@@ -167,6 +174,17 @@ mod tests {
         assert_eq!(passed(&session, others.iter().map(|c| request([192, 0, 2, 1], "/api", c))), 3);
         let none = (0..9).map(|_| request([192, 0, 2, 1], "/api", "xsid=1"));
         assert_eq!(passed(&session, none), 2, "by its address");
+    }
+
+    /// Broke: behind a cookie of the same name that was another each time, one session was never the same.
+    #[test]
+    fn a_session_is_limited_whichever_of_several_cookies_the_site_takes() {
+        let session = [limit(Key::Session("sid".into()), "")];
+        for order in ["sid={}; sid=7f3", "sid=7f3; a=b; sid={}", "sid={}; sid=x; sid=7f3"] {
+            let shown: Vec<String> = (0..20).map(|n| order.replace("{}", &n.to_string())).collect();
+            let asked = shown.iter().map(|cookie| request([192, 0, 2, 1], "/api", cookie));
+            assert_eq!(passed(&session, asked), 2, "{order}");
+        }
     }
 
     #[test]

@@ -151,8 +151,13 @@ pub fn cookie_value(field: &[u8]) -> Option<&[u8]> {
 /// The value of a cookie in a `Cookie` field (RFC 6265 section 4.2.1).
 #[must_use]
 pub fn cookie<'a>(field: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let mut pairs = field.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-    pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+    cookies(field, name).next()
+}
+
+/// The values of all cookies of a name in a `Cookie` field.
+pub fn cookies<'a>(field: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let pairs = field.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    pairs.filter_map(move |pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Finds the numbers that solve a puzzle, as the page's script does. For tests and measurements.
