@@ -195,6 +195,8 @@ impl Connection {
             Ok(head) => head,
             Err(refusal) => return self.refuse(refusal, true).await,
         };
+        // A host is the same in either case (RFC 9110 section 4.2.3), for rules and for what is stored.
+        head.host.lower_case(&mut self.head);
         let thread = Rc::clone(&self.thread);
         thread.shared.active.fetch_add(1, Ordering::Relaxed);
         let next = pin!(self.exchange(&head, served)).await;

@@ -254,6 +254,7 @@ async fn one_request(thread: &Thread, origin: &Origin, turn: Turn<'_>, stock: &R
     };
     match request.and_then(|()| head::request(bytes, bytes.len(), &limits, fields)) {
         Ok(head) => {
+            head.host.lower_case(bytes);
             let job = Job::new(thread, origin, &head, bytes, fields, HttpVersion::Http2);
             let server = Cell::new("");
             let (fault, pass) = match job.enter(body_wait(&job, turn)).await {

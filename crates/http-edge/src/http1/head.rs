@@ -20,6 +20,11 @@ impl Span {
     pub fn of<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
         &buffer[self.start..self.end]
     }
+
+    /// Makes its letters small ones.
+    pub fn lower_case(&self, buffer: &mut [u8]) {
+        buffer[self.start..self.end].make_ascii_lowercase();
+    }
 }
 
 /// Looks for the end of a head as bytes come in, each byte once.

@@ -64,6 +64,19 @@ fn a_crowds_pages_are_made_once_and_only_while_a_plan_asks_for_it() {
     assert_eq!(asked(&origin, "/page"), 5);
 }
 
+/// Broke: in other letters a host was another one: what is stored was not found, and rules that name it did not hold.
+#[test]
+fn a_host_is_the_same_in_either_case() {
+    let (edge, origin) = plain();
+    serve_stored(&edge);
+    let ask = |host| {
+        talk(&edge, format!("GET /page HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
+    };
+    assert!(!ask("shop.example").contains("\r\nAge: "));
+    assert!(ask("Shop.EXAMPLE").contains("\r\nAge: "));
+    assert_eq!(asked(&origin, "/page"), 1);
+}
+
 #[test]
 fn nobody_is_given_what_was_made_for_another() {
     let (edge, origin) = plain();
