@@ -371,7 +371,7 @@ impl Acting {
                 if matches!(verdict, Verdict::Refuse { .. } | Verdict::CloseSilently) {
                     self.memory.refused(&sighting, now);
                 }
-                if let Some(entry) = self.hold(thread, (room, standing), &rules, verdict, request, now) {
+                if let Some(entry) = self.hold(thread, (room, standing), &rules, verdict, asked, now) {
                     return entry;
                 }
             }
@@ -520,9 +520,10 @@ impl Acting {
         (room, standing): (&WaitingRoom, Standing),
         rules: &RuleTable,
         verdict: Verdict,
-        request: &Request<'_>,
+        asked: &Asked<'_>,
         now: Timestamp,
     ) -> Option<Entry<'a>> {
+        let request = asked.request;
         let (counter, page) = match verdict {
             Verdict::CloseSilently => {
                 thread.counters.add(Counter::rule_closed, 1);
@@ -543,13 +544,13 @@ impl Acting {
                 let admitted_per_s = rules.site().admitted_per_s?;
                 let gate = self.gate.load();
                 let shown = act::gate::cookie_value(request.cookie);
-                let number = shown.and_then(|ticket| gate.place(request, ticket, now).ok());
-                let number = room.arrive(number);
+                let shown = shown.and_then(|ticket| gate.place(request, ticket, now).ok());
+                let number = room.arrive(shown.map(|number| place_of(asked.site, number)));
                 let ahead = match room.show(number, admitted_per_s, standing == Standing::Suspect, now) {
                     Place::Come => return None,
                     Place::Ahead(ahead) => ahead,
                 };
-                let ticket = gate.ticket(request, number, now);
+                let ticket = gate.ticket(request, on_ticket(asked.site, number), now);
                 (Counter::rule_waiting, page::waiting(request, &ticket, ahead))
             }
             Verdict::Pass | Verdict::Delay { .. } => return None,
@@ -594,6 +595,16 @@ impl Acting {
     }
 }
 
+/// A place in the line of a site, as its ticket says it: each site has a line of its own.
+fn on_ticket(site: usize, place: u64) -> u64 {
+    (site as u64) << 48 | place
+}
+
+/// The place that a ticket says; one that was never given where the ticket is another site's.
+fn place_of(site: usize, number: u64) -> u64 {
+    number.wrapping_sub(on_ticket(site, 0))
+}
+
 /// The fields of a page, as they are sent.
 #[must_use]
 pub fn page_fields<'p>(page: &'p Page, retry_after: &'p str) -> Vec<(&'p str, &'p str)> {
@@ -632,6 +643,20 @@ mod tests {
         let number = acting.nonce();
         for seed in [SEED, !SEED] {
             assert!([0, 1, count].iter().all(|count| hash::combine(seed, *count) != number));
+        }
+    }
+
+    /// Broke: a ticket for the short line of one site was a place at the front of another's long one, and two
+    /// visitors with the same place at two sites were one.
+    #[test]
+    fn a_ticket_is_for_the_line_of_its_site() {
+        let room = WaitingRoom::new(Timestamp::from_seconds(1_700_000_000));
+        (0..9).for_each(|_| _ = room.arrive(None));
+        for (site, other) in [(0, 1), (1, 0), (3, 1)] {
+            let own = on_ticket(site, 3);
+            assert_eq!(room.arrive(Some(place_of(site, own))), 3);
+            assert!(room.arrive(Some(place_of(site, on_ticket(other, 3)))) > 9);
+            assert_ne!(own, on_ticket(other, 3));
         }
     }
 
