@@ -633,7 +633,7 @@ fn greet(
     carriers: &[String],
 ) -> anyhow::Result<()> {
     if live.json {
-        writeln!(live.out, "{}", events::listening(edge, dns, socket, mode, clock::now()))?;
+        writeln!(live.out, "{}", events::text(&events::listening(edge, dns, socket, mode, clock::now())))?;
         live.out.flush()?;
         return Ok(());
     }

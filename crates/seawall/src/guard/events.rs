@@ -13,6 +13,7 @@ use seawall_model::policy::Mode;
 use seawall_model::report::TriageReport;
 use seawall_model::{Cause, Timestamp};
 use serde_json::{Value, json};
+use std::fmt::Write;
 use std::path::Path;
 
 /// The schema's name and version.
@@ -94,6 +95,27 @@ fn line(event: &str, now: Timestamp, mut rest: Value) -> Value {
     rest
 }
 
+/// An event as one line. What acts on the terminal of whoever looks at it is escaped: clients choose what they call
+/// themselves.
+#[must_use]
+pub fn text(event: &Value) -> String {
+    // Controls, breaks of lines and paragraphs, and what turns the direction of text: all in four digits.
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut text = String::new();
+    for c in event.to_string().chars() {
+        if acts(c) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
 /// The causes that it is not, each with the number that says so.
 fn refuted(report: &TriageReport) -> Vec<Value> {
     let mut findings = Findings { changes: report.changes.clone(), ..Findings::default() };
@@ -133,6 +155,15 @@ mod tests {
         assert_eq!(line["event"], "withdrawn");
         assert_eq!(line["why"], "undone by hand");
         assert!(line["at"].is_string() || line["at"].is_number());
+    }
+
+    /// Broke: what a client called itself came raw to the terminal of whoever looked at the events.
+    #[test]
+    fn what_acts_on_a_terminal_is_escaped() {
+        let said = "agent \u{9b}2J\u{7f}\u{202e}\n\"€";
+        let shown = text(&line("noted", Timestamp::from_seconds(7), json!({ "what": said })));
+        assert!(shown.contains("agent \\u009b2J\\u007f\\u202e\\n\\\"€"), "{shown}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON")["what"], said);
     }
 
     #[test]

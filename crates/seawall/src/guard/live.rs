@@ -62,7 +62,7 @@ impl Live<'_> {
             let _ = write!(self.err, "\r\x1b[K");
         }
         if self.json {
-            writeln!(self.out, "{}", events::told(told, now))?;
+            writeln!(self.out, "{}", events::text(&events::told(told, now)))?;
             return self.out.flush();
         }
         let at = time(now);
