@@ -332,13 +332,7 @@ impl Core {
         self.say_short(ask, out);
     }
 
-    fn pass_on(
-        &mut self,
-        ask: &Ask<'_>,
-        pool: usize,
-        (reason, has_room): (Reason, bool),
-        out: &mut Outbox,
-    ) {
+    fn pass_on(&mut self, ask: &Ask<'_>, pool: usize, (reason, has_room): (Reason, bool), out: &mut Outbox) {
         let member = self.pools[pool].choose(self.now.ms(), None);
         let Some((at, member)) = self.flights.begin().zip(member) else {
             if has_room {

@@ -373,7 +373,13 @@ mod tests {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
         let limits = Limits { pipelined: 8, ..Limits::default() };
         let mut clients = Clients::new(limits, 7);
-        clients.accept(Link::new(stream, Some(&ours)).expect("a link"), address, 0, &epoll, &Counters::default());
+        clients.accept(
+            Link::new(stream, Some(&ours)).expect("a link"),
+            address,
+            0,
+            &epoll,
+            &Counters::default(),
+        );
         let (connection, mut taken) = (number(0, 0), 0);
         let most = MESSAGE_BYTES / MESSAGE.len() + 1 + limits.pipelined as usize;
         while taken < MESSAGES {
@@ -381,7 +387,10 @@ mod tests {
             let again = clients.take_again();
             let timeout = Timespec { tv_sec: if again.is_empty() { 60 } else { 0 }, tv_nsec: 0 };
             epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)).expect("waits");
-            assert!(!events.is_empty() || !again.is_empty(), "{taken} of {MESSAGES}, and nothing tells of more");
+            assert!(
+                !events.is_empty() || !again.is_empty(),
+                "{taken} of {MESSAGES}, and nothing tells of more"
+            );
             clients.write(connection, &epoll);
             let mut turn = 0;
             clients.read(connection, 0, &epoll, |_, _| turn += 1);

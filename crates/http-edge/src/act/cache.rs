@@ -125,7 +125,8 @@ impl Growing {
     #[must_use]
     pub fn take(&mut self, piece: &[u8]) -> bool {
         let (own, all) = (self.bytes.len() + piece.len(), self.all.get() + piece.len());
-        let has_room = own <= self.most_bytes / LARGEST_SHARE && (own <= SMALL_BYTES || all <= self.most_bytes);
+        let has_room =
+            own <= self.most_bytes / LARGEST_SHARE && (own <= SMALL_BYTES || all <= self.most_bytes);
         if has_room {
             self.bytes.extend_from_slice(piece);
             self.all.set(all);

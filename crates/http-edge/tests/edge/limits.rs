@@ -134,7 +134,8 @@ fn a_source_behind_a_balancer_has_so_many_connections_too() {
     let edge = start(settings);
     let of = |client: &str| {
         let mut stream = connect(&edge);
-        write!(stream, "PROXY TCP4 {client} 127.0.0.1 4000 80\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        write!(stream, "PROXY TCP4 {client} 127.0.0.1 4000 80\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n")
+            .expect("sent");
         stream
     };
     let mut held: Vec<TcpStream> = (0..3).map(|_| of("192.0.2.1")).collect();
