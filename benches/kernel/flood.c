@@ -2,11 +2,12 @@
  *
  *   flood INTERFACE VICTIM-MAC VECTOR SEED PACKETS-PER-SECOND MILLISECONDS
  *
- * The seed chooses the hidden trait that the packets of one flood share (a TTL, a length, the first
- * bytes of the payload, or the layout of TCP options, by its remainder of four); all else that an
- * attacker chooses freely is drawn anew for each packet. A 6 in a vector's name makes it IPv6. Prints the time of the first packet and
- * how many were sent. It sends nothing outside of a namespace that has no other way out than a veth
- * pair: it refuses interfaces of another kind. */
+ * The seed chooses the hidden trait that the packets of one flood share: a TTL, a length, the first
+ * bytes of the payload, or, of TCP, the layout of options, by its remainder of four. All else that an
+ * attacker chooses freely is drawn anew for each packet. A 6 in a vector's name makes it IPv6. Prints
+ * the time of the first packet and how many were sent. `blocked` and `anyone` are small datagrams that
+ * cost little to make: from the addresses that `cost` blocks, and from any. It sends nothing outside of
+ * a namespace that has no other way out than a veth pair: it refuses interfaces of another kind. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -51,6 +52,19 @@ static uint64_t draw(struct plan *p)
 static int is(const struct plan *p, const char *name)
 {
 	return !strncmp(p->vector, name, strlen(name));
+}
+
+/* What is about its senders alone. */
+static int is_small(const struct plan *p)
+{
+	return is(p, "blocked") || is(p, "anyone");
+}
+
+/* Layouts of TCP options are a trait of TCP alone. */
+static int trait_of(const struct plan *p, uint64_t seed)
+{
+	int is_tcp = is(p, "syn") || is(p, "ack");
+	return seed % 4 == TRAIT_OPTIONS && !is_tcp ? seed / 4 % TRAIT_OPTIONS : seed % 4;
 }
 
 static uint32_t sum(const void *data, size_t bytes, uint32_t start)
@@ -104,6 +118,10 @@ static void address(struct plan *p, uint8_t *at, int is_v6, int is_source)
 		a = 0xCB007100 | (n % 4 + 1);
 	else if (is_source && is(p, "reflect"))
 		a = 0x2D000000 + (uint32_t)(n % 3000) * 5003;
+	else if (is_source && is(p, "blocked"))
+		a = (uint32_t)(n % 900000) * 2654435761U;
+	else if (is_source && is(p, "anyone"))
+		a = n;
 	else if (is_source && (is(p, "syn-spoofed") || is(p, "syn4-plain")))
 		a = 0x0B000000 + (uint32_t)(n % 0xB0000000);
 	else if (is_source)
@@ -175,7 +193,7 @@ static size_t summed(const struct plan *p, uint8_t *t, size_t bytes, uint32_t ps
 static size_t transport(struct plan *p, uint8_t *t, uint8_t *protocol, uint32_t pseudo)
 {
 	uint64_t n = draw(p);
-	size_t length = p->trait == TRAIT_LENGTH ? p->length : 18 + n % 900;
+	size_t length = is_small(p) ? 18 : p->trait == TRAIT_LENGTH ? p->length : 18 + n % 900;
 	*protocol = 17;
 	if (is(p, "syn") || is(p, "ack")) {
 		*protocol = 6;
@@ -287,7 +305,7 @@ int main(int argc, char **argv)
 	length_ms = length_ms > MOST_MS ? MOST_MS : length_ms;
 	p.vector = argv[3];
 	p.state = seed * 0x9E3779B97F4A7C15ULL | 1;
-	p.trait = seed % 4;
+	p.trait = trait_of(&p, seed);
 	for (int i = 0; i < 8; i++)
 		draw(&p);
 	p.ttl = 40 + draw(&p) % 200;

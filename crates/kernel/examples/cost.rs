@@ -1,5 +1,7 @@
 //! What one packet costs in the program, without the network around it: `cost OBJECT` runs the
 //! filter on one frame over and over, and with a source drawn for each (`benches/kernel/cold.c`).
+//! `cost on INTERFACE` holds the same filter on an interface until its input ends, and says what it saw:
+//! for `benches/kernel/place`.
 
 use seawall_kernel::forge::Forged;
 use seawall_kernel::{Act, Conjunction, DnsListener, Kind, KnownNames, Moment, Names, Rule, Said};
@@ -7,41 +9,76 @@ use seawall_kernel::{WHOLE_SHARE, XdpFilter};
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Prefix, hash};
 use std::error::Error;
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Blocked addresses, and prefixes of 24 bits beside them.
 const ADDRESSES: u32 = 900_000;
 const NETWORKS: u32 = 100_000;
 /// Blocks of one plan after the other.
 const MANY: u32 = 100_000;
+/// As many as the guard has each processor take a second.
+const SAMPLES_PER_S: u64 = 20_000;
 const RUNS: u32 = 1_000_000;
 const REPEATS: usize = 7;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let object = std::fs::read(std::env::args().nth(1).ok_or("usage: cost OBJECT")?)?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["on", interface] => hold(interface),
+        [object] => cost(&std::fs::read(object)?),
+        _ => Err("usage: cost OBJECT, or cost on INTERFACE".into()),
+    }
+}
+
+/// The full filter on an interface; samples are taken as the guard takes them.
+fn hold(interface: &str) -> Result<(), Box<dyn Error>> {
+    let mut filter = XdpFilter::load()?;
+    fill(&mut filter, Moment::now())?;
+    println!("{:?}", filter.attach(interface)?);
+    let input = std::thread::spawn(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    while !input.is_finished() {
+        while filter.next_sample().is_some() {}
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let totals = filter.totals(false)?;
+    println!("packets {} dropped {}", totals.packets, totals.dropped_by_block + totals.dropped_by_rule);
+    Ok(())
+}
+
+/// Blocked addresses are spread like this, so that a number gives one.
+fn spread(number: u32) -> Ipv4Addr {
+    number.wrapping_mul(2_654_435_761).into()
+}
+
+/// Puts in force as much as there may be.
+fn fill(filter: &mut XdpFilter, now: Moment) -> Result<(), Box<dyn Error>> {
+    filter.protect(&["198.51.100.0/24".parse::<Prefix>()?, "192.0.2.53".parse()?])?;
+    filter.apply(&rules(now), now)?;
+    Ok(filter.sample(SAMPLES_PER_S)?)
+}
+
+fn cost(object: &[u8]) -> Result<(), Box<dyn Error>> {
     let programs =
         ["seawall", "seawall_canary", "draw_any", "cold_any", "cold_blocked", "plain_pass", "plain_drop"];
-    let mut filter = XdpFilter::load_object(&object, &programs)?;
-    let spread = |n: u32| Ipv4Addr::from(n.wrapping_mul(2_654_435_761));
+    let mut filter = XdpFilter::load_object(object, &programs)?;
     let frame = |source: Ipv4Addr| {
         let mut forged = Forged::udp(source.into(), Ipv4Addr::new(192, 0, 2, 1).into());
         forged.payload = vec![7; 32];
         forged.frame()
     };
-    replace(&mut filter, &spread)?;
+    replace(&mut filter)?;
     let stranger = frame(Ipv4Addr::new(203, 0, 113, 9));
     println!("{:<44} {:>8} {:>8} {:>8}", "ns a packet (median, least, most)", "", "", "");
     let bare = measure(&mut filter, "plain, passes", "plain_pass", &stranger, 0)?;
     measure(&mut filter, "plain, drops", "plain_drop", &stranger, 0)?;
     measure(&mut filter, "filter, empty: passes", "seawall", &stranger, 0)?;
     let now = Moment::now();
-    filter.protect(&["198.51.100.0/24".parse::<Prefix>()?, "192.0.2.53".parse()?])?;
-    let started = Moment::now().monotonic_ns;
-    filter.apply(&rules(now, &spread), now)?;
-    let took_ms = (Moment::now().monotonic_ns - started) / 1_000_000;
+    fill(&mut filter, now)?;
+    let took_ms = (Moment::now().monotonic_ns - now.monotonic_ns) / 1_000_000;
     println!("applied {} blocks and 64 signatures in {took_ms} ms", ADDRESSES + NETWORKS);
-    filter.sample(10_000)?;
     let drawing = measure(&mut filter, "drawing a source alone", "draw_any", &stranger, 0)?;
     let drawing = drawing.saturating_sub(bare);
     measure(&mut filter, "full, hot: passes", "seawall", &stranger, 0)?;
@@ -104,7 +141,7 @@ fn zone(server: IpAddr) -> Names {
 }
 
 /// How long it takes until 100,000 blocks are in force in place of as many others.
-fn replace(filter: &mut XdpFilter, spread: &dyn Fn(u32) -> Ipv4Addr) -> Result<(), Box<dyn Error>> {
+fn replace(filter: &mut XdpFilter) -> Result<(), Box<dyn Error>> {
     let mut times = Vec::new();
     for turn in 0..REPEATS as u32 {
         let now = Moment::now();
@@ -150,7 +187,7 @@ fn attack() -> Vec<u8> {
 
 /// A million blocked prefixes of mixed lengths, and 64 signatures of UDP alike but for their
 /// values.
-fn rules(now: Moment, spread: &dyn Fn(u32) -> Ipv4Addr) -> Vec<Rule> {
+fn rules(now: Moment) -> Vec<Rule> {
     let addresses = (0..ADDRESSES).map(|n| Prefix::host(spread(n).into()));
     let networks = (0..NETWORKS).filter_map(|n| Prefix::new(spread(n + (1 << 24)).into(), 24));
     let mut all = vec![rule("blocks".to_owned(), Kind::Block(addresses.chain(networks).collect()), now)];
