@@ -10,7 +10,7 @@ use crate::generation::Generation;
 use crate::kept::Kept;
 use crate::listeners::Listeners;
 use crate::nonsense::{Nonsense, Refused};
-use crate::settings::Settings;
+use crate::settings::{Settings, Upstream};
 use crate::thread::{Common, Shared};
 use arc_swap::ArcSwap;
 use seawall_detection::Window;
@@ -325,7 +325,11 @@ impl Lasting {
         let threads = settings.threads.max(1);
         let shares = listeners.deal(&settings.sites, threads)?;
         let addresses = listeners.addresses(&settings.sites);
-        let known = |u| before.and_then(|b| b.health_of(u)).unwrap_or_default();
+        let known = |upstream: &Upstream| {
+            let health = before.and_then(|b| b.health_of(upstream)).unwrap_or_default();
+            health.place.set(&upstream.addresses);
+            health
+        };
         let health = settings.sites.iter().map(|s| s.upstreams.iter().map(known).collect()).collect();
         let sites = self.acting.sites(&settings.sites, now);
         let common = Common {

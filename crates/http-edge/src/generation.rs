@@ -17,9 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::lookup_host;
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How often a thread hands over what it saw.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -27,6 +28,8 @@ pub const TICK: Duration = Duration::from_millis(100);
 const TICKS_OF_SPAN: u32 = 100;
 /// How often an upstream is looked at, and how long it may take.
 const HEALTH_EVERY: Duration = Duration::from_secs(1);
+/// Checks from one look-up of its name to the next. While it cannot be reached, each is one.
+const CHECKS_TO_A_LOOKUP: u32 = 10;
 /// How often a thread that is to end looks whether it may.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -129,7 +132,7 @@ impl Generation {
     #[must_use]
     pub fn health_of(&self, upstream: &Upstream) -> Option<Arc<Health>> {
         let mut all = self.settings.sites.iter().flat_map(|s| &s.upstreams).zip(self.health.iter().flatten());
-        all.find(|(u, _)| *u == upstream).map(|(_, health)| Arc::clone(health))
+        all.find(|(u, _)| u.is(upstream)).map(|(_, health)| Arc::clone(health))
     }
 
     fn to(&self, stage: Stage) {
@@ -150,6 +153,9 @@ impl Generation {
         let work = move || {
             let local = tokio::task::LocalSet::new();
             runtime.block_on(local.run_until(run(common, shared, number, share, stage)));
+            drop(local);
+            // A name that is being looked up is not waited for.
+            runtime.shutdown_background();
         };
         let handle = std::thread::Builder::new().name(format!("edge-{number}")).spawn(work)?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
@@ -187,7 +193,7 @@ async fn run(
     let mut next = stage.wait_for(is_over).await.map_or(Stage::Stop, |s| *s);
     accepting.iter().chain(&checks).for_each(Task::abort);
     while next == Stage::Retire && thread.has_connections() {
-        next = tokio::time::timeout(LOOK, stage.wait_for(|s| *s > Stage::Retire))
+        next = timeout(LOOK, stage.wait_for(|s| *s > Stage::Retire))
             .await
             .map_or(Stage::Retire, |changed| changed.map_or(Stage::Stop, |s| *s));
     }
@@ -241,14 +247,24 @@ impl Check {
             format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: seawall-health\r\nConnection: close\r\n\r\n")
                 .into_bytes()
         });
-        Self { way: Way::new(site, upstream), name: upstream.name.clone(), request, health }
+        Self { way: Way::new(site, upstream, &health.place), name: upstream.name.clone(), request, health }
     }
 
     async fn run(self, thread: Rc<Thread>) {
-        loop {
+        for turn in 1_u32.. {
             tokio::time::sleep(HEALTH_EVERY).await;
+            if turn.is_multiple_of(CHECKS_TO_A_LOOKUP) || !self.health.is_reachable() {
+                self.look_up().await;
+            }
             let found = self.look(Instant::now() + HEALTH_EVERY).await;
             thread.changed(self.health.looked(found), &self.name);
+        }
+    }
+
+    /// Asks where its name leads. Who is not told goes on as before.
+    async fn look_up(&self) {
+        if let Ok(Ok(found)) = timeout(HEALTH_EVERY, lookup_host(&*self.name)).await {
+            self.health.place.set(&found.collect::<Vec<_>>());
         }
     }
 

@@ -1,14 +1,15 @@
-//! Whether a server takes requests, as all threads know it. Three things are counted apart, because
+//! Where a server is, and whether it takes requests, as all threads know it. Three things are counted apart, because
 //! none says anything of the others: whether it can be connected to, whether it answers, and whether
 //! the page is good that its check asks for.
 //!
 //! Requests take a server out; only its check brings it back, or an answer that came after all.
 
 use crate::link::Trouble;
+use crate::place::Place;
 use crate::unfit;
 use seawall_model::observation::BackendEventKind;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Failures of a kind in a row after which a server is left out.
 const FAILURES_DOWN: u32 = 3;
@@ -61,6 +62,7 @@ impl Failures {
 /// What all threads know of one server.
 #[derive(Debug, Default)]
 pub struct Health {
+    pub place: Arc<Place>,
     connects: Failures,
     answers: Failures,
     checks: Failures,

@@ -33,6 +33,7 @@ mod link;
 mod listeners;
 mod multiplex;
 mod nonsense;
+mod place;
 mod proxy_protocol;
 pub mod rate_limits;
 pub mod request;

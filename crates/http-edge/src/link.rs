@@ -2,14 +2,15 @@
 //! many on a connection of HTTP/2. Whatever it is, what is written to it and read from it is the
 //! text of HTTP/1.
 
+use crate::place::Place;
 use crate::settings::{Site, Speaks, Upstream};
 use crate::stream::stream_of;
 use crate::upstream_tls::{self, Trust};
 use crate::upstream2::{self, Sender};
 use rustls::pki_types::ServerName;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
@@ -43,7 +44,7 @@ pub enum Trouble {
 /// How a server is reached.
 #[derive(Clone, Debug)]
 pub struct Way {
-    pub address: SocketAddr,
+    place: Arc<Place>,
     speaks: Speaks,
     /// Whom its certificate is for, and who may have signed it.
     trusted: Option<(Trust, ServerName<'static>)>,
@@ -51,13 +52,13 @@ pub struct Way {
 
 impl Way {
     #[must_use]
-    pub fn new(site: &Site, upstream: &Upstream) -> Self {
+    pub fn new(site: &Site, upstream: &Upstream, place: &Arc<Place>) -> Self {
         let named = || upstream_tls::server_name(upstream.host());
         let trusted = site.upstream_trust.clone().and_then(|trust| {
             let name = trust.name().cloned().or_else(named)?;
             Some((trust, name))
         });
-        Self { address: upstream.address, speaks: upstream.speaks, trusted }
+        Self { place: Arc::clone(place), speaks: upstream.speaks, trusted }
     }
 
     /// Whether what goes over it is encrypted.
@@ -78,7 +79,7 @@ impl Way {
     /// # Errors
     /// If the server cannot be reached, or not be spoken to.
     pub async fn connect(&self, for_upgrade: bool) -> Result<Connected, Trouble> {
-        let tcp = TcpStream::connect(self.address).await.map_err(|_| Trouble::Refused)?;
+        let tcp = self.place.connect().await.map_err(|_| Trouble::Refused)?;
         // Only latency is lost where it fails.
         let _ = tcp.set_nodelay(true);
         match self.speaks {

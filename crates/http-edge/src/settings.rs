@@ -44,7 +44,8 @@ pub struct Site {
 pub struct Upstream {
     /// As the operator calls it: host and port.
     pub name: String,
-    pub address: SocketAddr,
+    /// Those of its name when the settings were made; it is looked up again while they are in force.
+    pub addresses: Vec<SocketAddr>,
     pub speaks: Speaks,
 }
 
@@ -61,6 +62,12 @@ pub enum Speaks {
 }
 
 impl Upstream {
+    /// Whether both are one server, wherever its name leads.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        (&self.name, self.speaks) == (&other.name, other.speaks)
+    }
+
     /// Its name without the port.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -155,8 +162,8 @@ mod tests {
     #[test]
     fn an_upstream_is_asked_by_its_name() {
         let called = |name: &str, speaks| {
-            let address = SocketAddr::from(([192, 0, 2, 1], 80));
-            Upstream { name: name.to_owned(), address, speaks }.authority().to_owned()
+            let addresses = vec![SocketAddr::from(([192, 0, 2, 1], 80))];
+            Upstream { name: name.to_owned(), addresses, speaks }.authority().to_owned()
         };
         assert_eq!(called("shop.internal:3000", Speaks::Http1), "shop.internal:3000");
         assert_eq!(called("shop.internal:80", Speaks::Http1), "shop.internal");

@@ -100,7 +100,7 @@ impl Pool {
     pub fn new(site: &Site, health: &[Arc<Health>], limits: &crate::settings::Limits, seed: u64) -> Self {
         let server = |(u, h): (&Upstream, &Arc<Health>)| Server {
             name: u.name.clone(),
-            way: Way::new(site, u),
+            way: Way::new(site, u, &h.place),
             health: Arc::clone(h),
             active: Cell::new(0),
             answers_at_failure: Cell::new(0),
@@ -270,7 +270,8 @@ mod tests {
 
     fn limited(n: usize, limits: &crate::settings::Limits) -> Pool {
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-        let upstream = |i: usize| Upstream { name: i.to_string(), address, speaks: Default::default() };
+        let upstream =
+            |i: usize| Upstream { name: i.to_string(), addresses: vec![address], speaks: Default::default() };
         let site = Site {
             listen: address,
             upstreams: (0..n).map(upstream).collect(),

@@ -35,8 +35,6 @@ pub struct Policy {
     pub measure_lifetime_s: u32,
     /// Whether an upstream blackhole of a victim may be proposed (it gives up the victim).
     pub allow_blackhole: bool,
-    /// Days that addresses are kept in recordings and reports.
-    pub address_retention_days: u32,
 }
 
 impl Default for Policy {
@@ -51,7 +49,6 @@ impl Default for Policy {
             max_address_rules: 10_000,
             measure_lifetime_s: 600,
             allow_blackhole: false,
-            address_retention_days: 30,
         }
     }
 }

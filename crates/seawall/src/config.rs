@@ -197,7 +197,7 @@ fn examined(source: &str, is_looked_for: bool) -> Result<Config, Mistakes> {
 /// Sets one value, or says what it should have been; a list, in a line for each of its mistakes.
 type Setter<T> = fn(&mut T, &DeValue<'_>) -> Result<(), String>;
 
-const POLICY: [(&str, Setter<Policy>); 10] = [
+const POLICY: [(&str, Setter<Policy>); 9] = [
     ("mode", |p, v| set(&mut p.mode, mode(v))),
     ("protected-clients", |p, v| set(&mut p.protected_clients, words(v, protected))),
     ("owned-prefixes", |p, v| set(&mut p.owned_prefixes, prefixes(v))),
@@ -208,9 +208,6 @@ const POLICY: [(&str, Setter<Policy>); 10] = [
     ("measure-lifetime-s", |p, v| set(&mut p.measure_lifetime_s, whole(v, 1, 86_400).map(|n| n as u32))),
     ("allow-blackhole", |p, v| {
         set(&mut p.allow_blackhole, v.as_bool().ok_or_else(|| "true or false is expected".into()))
-    }),
-    ("address-retention-days", |p, v| {
-        set(&mut p.address_retention_days, whole(v, 0, 3_650).map(|n| n as u32))
     }),
 ];
 

@@ -202,7 +202,7 @@ pub fn settings(upstreams: &[SocketAddr]) -> Settings {
     let upstreams = upstreams
         .iter()
         .enumerate()
-        .map(|(i, a)| Upstream { name: format!("web{i}"), address: *a, speaks: Speaks::Http1 })
+        .map(|(i, a)| Upstream { name: format!("web{i}"), addresses: vec![*a], speaks: Speaks::Http1 })
         .collect();
     let site = Site {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),

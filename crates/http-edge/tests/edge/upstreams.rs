@@ -48,6 +48,21 @@ fn requests_go_around_an_upstream_that_is_gone() {
     eventually("its death is known", || servers_up(&edge) == 1);
 }
 
+/// Broke: of a name with several addresses only the first was tried. `localhost` has two, and many servers
+/// listen at one of them.
+#[test]
+fn a_server_is_found_at_any_address_of_its_name() {
+    let (origin, (_held, nobody)) = (Origin::start(), nobody());
+    let mut settings = settings(&[nobody]);
+    settings.sites[0].upstreams[0].addresses.push(origin.address);
+    let edge = start(settings);
+    for i in 0..10 {
+        let path = format!("/{i}");
+        assert!(get(&edge, &path).ends_with(&path));
+    }
+    assert_eq!((origin.seen().len(), servers_up(&edge)), (10, 1));
+}
+
 /// How they share it depends on how fast each answers; none is left out.
 #[test]
 fn all_upstreams_share_the_work() {

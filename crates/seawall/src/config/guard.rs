@@ -257,7 +257,9 @@ fn among(sites: &[Written]) -> Vec<(usize, String)> {
             found.push((site.at, reason));
         }
         for (at, upstream) in &site.upstreams {
-            if sites.iter().filter_map(|own| own.listen).any(|listen| is_at(listen, upstream.address)) {
+            let is_own =
+                |listen: SocketAddr| upstream.addresses.iter().any(|address| is_at(listen, *address));
+            if sites.iter().filter_map(|own| own.listen).any(is_own) {
                 let name = text::clip(&upstream.name, 80);
                 let reason =
                     format!("upstream `{name}` is where this guard listens: requests would go round");
@@ -353,7 +355,7 @@ fn upstreams(value: &DeValue<'_>) -> Result<Vec<Upstream>, String> {
 const SCHEMES: [(&str, Speaks, u16); 3] =
     [("http", Speaks::Http1, 80), ("https", Speaks::Tls, 443), ("h2c", Speaks::Http2, 80)];
 
-/// `http://HOST:PORT`, `https://` or `h2c://`, or without the scheme. A name is looked up once, here.
+/// `http://HOST:PORT`, `https://` or `h2c://`, or without the scheme. A name must lead somewhere.
 fn upstream(word: &str) -> Result<Upstream, String> {
     let shown = text::clip(word, 80);
     let (scheme, rest) = word.split_once("://").unwrap_or(("http", word));
@@ -365,11 +367,14 @@ fn upstream(word: &str) -> Result<Upstream, String> {
         return Err(format!("`{shown}` has a path; an upstream is only {scheme}://HOST:PORT"));
     }
     let with_port = if has_port(host) { host.to_owned() } else { format!("{host}:{port}") };
-    let mut found = with_port
+    let found = with_port
         .to_socket_addrs()
         .map_err(|_| format!("`{shown}` is no upstream that can be found; write {scheme}://HOST:PORT"))?;
-    let address = found.next().ok_or_else(|| format!("`{shown}` has no address"))?;
-    Ok(Upstream { name: with_port, address, speaks })
+    let addresses: Vec<SocketAddr> = found.collect();
+    if addresses.is_empty() {
+        return Err(format!("`{shown}` has no address"));
+    }
+    Ok(Upstream { name: with_port, addresses, speaks })
 }
 
 fn certified_name(word: &str) -> Result<String, String> {
@@ -411,7 +416,7 @@ mod tests {
         let config = parse(source).expect("valid").guard;
         assert_eq!((config.threads, config.limits.header_deadline_ms), (Some(2), 500));
         let site = &config.sites[0];
-        assert_eq!(site.upstreams[0].address.to_string(), "127.0.0.1:3000");
+        assert_eq!(site.upstreams[0].addresses[0].to_string(), "127.0.0.1:3000");
         assert_eq!(site.upstreams[1].name, "127.0.0.1:80");
         assert!(site.proxy_protocol && site.certificates.len() == 1);
     }
