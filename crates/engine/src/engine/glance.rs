@@ -22,11 +22,14 @@ const STIR_TOGETHER: f64 = 4.5;
 const STIR_CONFIDENCE: f64 = 0.9;
 
 impl Engine {
-    /// Whether a second that is not over, of which this has been seen, or the second that ends now is
-    /// unlike before already: an [`Input::Glance`] may open a disturbance.
+    /// Whether a second that is not over, of which this has been seen beside what the engine has been given
+    /// of it, or the second that ends now is unlike before already: an [`Input::Glance`] may open a
+    /// disturbance.
     #[must_use]
     pub fn is_rising(&self, part: &Window, last_second: &[f64]) -> bool {
-        self.episode.is_none() && !self.risen(part, last_second, STIR_TOGETHER).is_empty()
+        let given = self.second.as_ref().map(|(_, given)| given);
+        let parts = [Some(part), given];
+        self.episode.is_none() && !self.risen(&parts, last_second, STIR_TOGETHER).is_empty()
     }
 
     /// Whether a second that is not over, of which this has been seen, says already that the present
@@ -41,16 +44,21 @@ impl Engine {
         })
     }
 
-    /// Series of which the part of a second, or the last second, is more than a whole one may hold.
+    /// Series of which the parts of a second, or the last second, are more than a whole one may hold.
     /// Counts only grow, so that the whole second will say the same. What one series says alone takes
     /// more than what several say, which are `together` spreads above the usual.
-    fn risen(&self, part: &Window, last_second: &[f64], together: f64) -> Vec<(Watched, Option<Timestamp>)> {
+    fn risen(
+        &self,
+        parts: &[Option<&Window>],
+        last_second: &[f64],
+        together: f64,
+    ) -> Vec<(Watched, Option<Timestamp>)> {
         let (mut risen, mut high) = (Vec::new(), Vec::new());
         for (at, (detector, series)) in self.detectors.iter().zip(SERIES).enumerate() {
             if series.scale() != Scale::Count {
                 continue;
             }
-            let so_far = series.value(part).unwrap_or(0.0);
+            let so_far: f64 = parts.iter().flatten().filter_map(|part| series.value(part)).sum();
             let height = detector.height(so_far.max(last_second.get(at).copied().unwrap_or(0.0)));
             let found = (Watched::Rate(series), detector.up_since());
             if detector.would_rise(so_far) || height > Cusum::LEAP {
@@ -71,11 +79,11 @@ impl Engine {
         if self.episode.is_some() {
             return self.name_so_far(now, effects);
         }
-        let risen = self.risen(part, last_second, HIGH_TOGETHER);
+        let risen = self.risen(&[Some(part)], last_second, HIGH_TOGETHER);
         if !risen.is_empty() {
             return self.open_at_once(now, risen, effects);
         }
-        let stirred = self.risen(part, last_second, STIR_TOGETHER);
+        let stirred = self.risen(&[Some(part)], last_second, STIR_TOGETHER);
         if !stirred.is_empty() {
             self.open_if_attack(now, stirred, effects);
         }
