@@ -263,7 +263,7 @@ pub struct ChangeArgs {
 pub enum RerouteCommand {
     /// Show who is delegated to, and which providers are ready
     Status(RerouteArgs),
-    /// Try everything that a switch needs, and change nothing; exit status 2: not ready
+    /// Try everything that a switch needs, and delegate nothing; exit status 2: not ready
     Rehearse(RerouteToArgs),
     /// Rehearse, and if nothing stands against it delegate the zone to the provider
     Switch(RerouteToArgs),

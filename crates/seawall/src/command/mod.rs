@@ -3,12 +3,10 @@
 mod check_config;
 mod drill;
 mod guard;
-mod guard_args;
-mod guard_dns;
-mod guard_orders;
 mod incident;
 mod kernel;
 mod learn;
+mod orders;
 mod progress;
 mod replay;
 mod reroute;
@@ -94,11 +92,11 @@ fn dispatch(
     match command {
         Command::Triage(args) => triage::run(&args, console, out, err),
         Command::Guard(args) => guard::run(&args, console, out, err),
-        Command::Undo(args) => guard_orders::undo(&args, out),
-        Command::Reload(args) => guard_orders::reload(&args, out),
-        Command::Upgrade(args) => guard_orders::upgrade(&args, out),
-        Command::Change(args) => guard_orders::change(&args, out),
-        Command::Protect(args) => guard_orders::protect(&args, out),
+        Command::Undo(args) => orders::undo(&args, out),
+        Command::Reload(args) => orders::reload(&args, out),
+        Command::Upgrade(args) => orders::upgrade(&args, out),
+        Command::Change(args) => orders::change(&args, out),
+        Command::Protect(args) => orders::protect(&args, out),
         Command::Reroute(command) => reroute::run(&command, out),
         Command::Kernel(KernelCommand::Status) => kernel::status(out),
         Command::Learn(args) => learn::run(&args, console, out, err),

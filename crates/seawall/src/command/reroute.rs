@@ -111,7 +111,7 @@ fn announce(
     admin.admin_socket = admin.admin_socket.or_else(|| guard.admin_socket.clone());
     let kind = Some("network".to_owned());
     let told =
-        super::guard_orders::change(&ChangeArgs { text: text.to_owned(), kind, admin }, &mut std::io::sink());
+        super::orders::change(&ChangeArgs { text: text.to_owned(), kind, admin }, &mut std::io::sink());
     match told {
         Ok(_) => writeln!(out, "the guard has it in its incident")?,
         // The switch is made, guard or not.

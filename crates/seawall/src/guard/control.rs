@@ -6,7 +6,7 @@
 
 use super::checks::Checks;
 use super::hands::Hands;
-use super::incident::{CutOff, FIRST_LOOKS_S, Incident, Told};
+use super::incident::{CutOff, FIRST_LOOKS_S, Incident, KEEP_EVERY_S, Told};
 use super::nonsense;
 use super::packets::Packets;
 use super::plans::{holds_nobody, key, keys, live_input};
@@ -39,8 +39,6 @@ const STAGE_S: f64 = 1.5;
 /// tick is looked at, however late it is.
 const GLANCE_EVERY_S: f64 = 0.15;
 const GLANCE_AT_ONCE_S: f64 = 0.05;
-/// The report of an open incident is written this often, for whoever finds it after a crash.
-const KEEP_EVERY_S: i64 = 5;
 /// Whoever gives orders at the admin socket, which only its owner can.
 const OPERATOR: &str = "operator";
 /// Told where an attacker has visited before.
@@ -373,6 +371,12 @@ impl Control {
         self.hands.packets_mut()
     }
 
+    /// Whether measures go to servers that are already there.
+    #[must_use]
+    pub fn has_servers(&self) -> bool {
+        self.hands.has_servers()
+    }
+
     /// What carries rules for packets, and how many packets these have dropped.
     #[must_use]
     pub fn packets(&self) -> Option<(String, u64)> {
@@ -559,16 +563,9 @@ impl Control {
         if now.0 / SECOND_NS % KEEP_EVERY_S == 0 {
             self.told.extend(store.retry());
         }
-        let Some(incident) = &mut self.incident else { return };
-        self.told.extend(incident.notify(store));
-        let is_due = incident.kept.is_none_or(|at| now.since_ns(at) >= KEEP_EVERY_S * SECOND_NS);
-        let Some(report) = incident.report.as_ref().filter(|r| is_due && r.verdict.class != Class::Normal)
-        else {
-            return;
-        };
-        incident.kept = Some(now);
-        let outcome = store.keep(&incident.name, report, incident.done());
-        self.told.extend(store.noted(&outcome));
+        if let Some(incident) = &mut self.incident {
+            self.told.extend(incident.keep(store, now));
+        }
     }
 
     /// What clients that were known before the onset met with since the last second.

@@ -15,6 +15,35 @@ use seawall_model::report::TriageReport;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Timestamp};
 use serde_json::json;
+use std::fmt::Write;
+
+/// What all fronts count, and whether their servers are up, for Prometheus.
+#[must_use]
+pub fn metrics(fronts: &[DnsControl]) -> String {
+    let mut text = String::new();
+    let mut metric = |name: &str, kind: &str, help: &str, values: Vec<(String, u64)>| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# HELP seawall_dns_{name} {help}\n# TYPE seawall_dns_{name} {kind}");
+        for (labels, value) in values {
+            let _ = writeln!(text, "seawall_dns_{name}{{{labels}}} {value}");
+        }
+    };
+    if fronts.is_empty() {
+        return text;
+    }
+    let front = |number: usize| format!("front=\"{number}\"");
+    for counter in Counter::ALL {
+        let values = fronts.iter().enumerate().map(|(n, f)| (front(n), f.edge.count(*counter))).collect();
+        metric(&format!("{}_total", counter.name()), "counter", counter.help().trim(), values);
+    }
+    let up = |(number, of): (usize, &DnsControl)| -> Vec<(String, u64)> {
+        let labels = |name| format!("{},backend=\"{name}\"", front(number));
+        of.edge.backends().map(|(name, is_up)| (labels(name), u64::from(is_up))).collect()
+    };
+    let values = fronts.iter().enumerate().flat_map(up).collect();
+    metric("backend_up", "gauge", "whether the back end is up", values);
+    text
+}
 
 /// One DNS edge with its engine.
 #[derive(Debug)]
@@ -184,6 +213,12 @@ impl DnsControl {
         self.queries_per_s
     }
 
+    /// Its incidents in the state folder, and whether each has ended.
+    #[must_use]
+    pub fn incidents(&self) -> Vec<(String, bool)> {
+        self.store.as_ref().map(Store::incidents).unwrap_or_default()
+    }
+
     /// What the admin socket shows of it.
     #[must_use]
     pub fn shown(&self) -> serde_json::Value {
@@ -240,7 +275,7 @@ impl DnsControl {
             self.told.push(Told::Named(report));
         }
         if let Some(store) = &mut self.store {
-            self.told.extend(incident.notify(store));
+            self.told.extend(incident.keep(store, now));
         }
     }
 

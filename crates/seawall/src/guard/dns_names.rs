@@ -7,7 +7,7 @@
 //! holds questions back itself, and the names that have answered are handed over anew each second.
 //!
 //! What the kernel answered is counted by sample as if the front had, so that the flood is seen to last
-//! as long as it does. At first a quarter of the flows is answered; all are once the interface has
+//! as long as it does. At first a quarter of the questions is answered; all are once the interface has
 //! shown that it sends what XDP answers.
 
 use super::dns::DnsControl;

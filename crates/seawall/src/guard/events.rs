@@ -19,9 +19,17 @@ use std::path::Path;
 /// The schema's name and version.
 pub const SCHEMA: &str = "seawall.guard-event/1";
 
-/// The first line: what is guarded, where, and where orders are taken.
+/// The first line: what is guarded, where, where orders are taken, and who carries measures out beside
+/// the edges.
 #[must_use]
-pub fn listening(edge: &Edge, dns: &[DnsControl], socket: &Path, mode: Mode, now: Timestamp) -> Value {
+pub fn listening(
+    edge: &Edge,
+    dns: &[DnsControl],
+    socket: &Path,
+    mode: Mode,
+    carriers: &[String],
+    now: Timestamp,
+) -> Value {
     let sites: Vec<Value> = edge
         .addresses()
         .iter()
@@ -38,7 +46,8 @@ pub fn listening(edge: &Edge, dns: &[DnsControl], socket: &Path, mode: Mode, now
             json!({ "addresses": control.edge().addresses(), "backends": backends })
         })
         .collect();
-    let rest = json!({ "sites": sites, "dns": servers, "admin_socket": socket, "mode": mode });
+    let rest =
+        json!({ "sites": sites, "dns": servers, "admin_socket": socket, "mode": mode, "by": carriers });
     line("listening", now, rest)
 }
 

@@ -249,6 +249,11 @@ impl Hands {
         self.packets.as_ref().is_some_and(Packets::is_dropping)
     }
 
+    /// Whether measures go to servers that are already there.
+    pub fn has_servers(&self) -> bool {
+        self.servers.is_some()
+    }
+
     /// What carries rules for packets, and how many packets these have dropped; `None` where nothing
     /// does.
     #[must_use]

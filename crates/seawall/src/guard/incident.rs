@@ -8,6 +8,7 @@ use seawall_incident::{Actor, Event, Ledger, Stage};
 use seawall_model::diagnosis::Verdict;
 use seawall_model::plan::{Outcome, Plan};
 use seawall_model::report::TriageReport;
+use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Class, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ pub(super) const FIRST_LOOKS_S: f64 = 1.5;
 const LULL_S: f64 = 4.0;
 /// What begins so soon after the program may have been there before it.
 const FROM_THE_START_S: f64 = 30.0;
+/// An open incident's report is written so often, in seconds.
+pub(super) const KEEP_EVERY_S: i64 = 5;
 /// Lines of what was done that an incident keeps: a month of measures that come and go.
 const MOST_LINES: usize = 2_000;
 
@@ -232,11 +235,6 @@ impl Incident {
         self.note(now, Actor::Seawall, Event::Note { text });
     }
 
-    /// What was done about it so far.
-    pub(super) fn done(&self) -> &Ledger {
-        &self.done
-    }
-
     /// Takes a report; true if the trouble has a new name by it, or an attack beside it is news.
     pub(super) fn describe(&mut self, report: Box<TriageReport>, now: Timestamp) -> bool {
         let verdict = &report.verdict;
@@ -287,7 +285,7 @@ impl Incident {
 
     /// Writes what the users are told, if that is news: first that there is trouble, then of which
     /// kind. A stir that is nothing is kept from them.
-    pub(super) fn notify(&mut self, store: &mut Store) -> Vec<Told> {
+    fn notify(&mut self, store: &mut Store) -> Vec<Told> {
         let Some(report) = &self.report else { return Vec::new() };
         let class = report.verdict.class;
         if class == Class::Normal || self.notified == Some(class) {
@@ -301,6 +299,18 @@ impl Incident {
             self.notified = Some(class);
         }
         trouble.into_iter().chain(notified).collect()
+    }
+
+    /// Writes down what it is so far, for the users and for a program that comes after a crash.
+    pub(super) fn keep(&mut self, store: &mut Store, now: Timestamp) -> Vec<Told> {
+        let mut told = self.notify(store);
+        let is_due = self.kept.is_none_or(|at| now.since_ns(at) >= KEEP_EVERY_S * SECOND_NS);
+        if let Some(report) = self.report.as_ref().filter(|r| is_due && r.verdict.class != Class::Normal) {
+            self.kept = Some(now);
+            let outcome = store.keep(&self.name, report, &self.done);
+            told.extend(store.noted(&outcome));
+        }
+        told
     }
 
     /// Whether a verdict is the incident's name, or has been found often enough to become it: our
@@ -375,7 +385,7 @@ mod tests {
         for (second, calm_s) in (8..).zip(calm) {
             incident.note_calm(calm_s, Timestamp::from_seconds(second));
         }
-        let noted: Vec<_> = incident.done().entries().iter().map(|e| (e.time, &e.event)).collect();
+        let noted: Vec<_> = incident.done.entries().iter().map(|e| (e.time, &e.event)).collect();
         assert_eq!(noted, [(Timestamp::from_seconds(17), &Event::Resumed { calm_s: 5.0 })]);
     }
 
@@ -415,8 +425,8 @@ mod tests {
         let notes = |onset: i64, cut_off: &[&str]| {
             let names = cut_off.iter().map(ToString::to_string).collect();
             let (incident, told) = Incident::open_after(at(onset), &CutOff { names, began: at(100) });
-            assert_eq!(told.is_some(), !incident.done().entries().is_empty());
-            incident.done().entries().len()
+            assert_eq!(told.is_some(), !incident.done.entries().is_empty());
+            incident.done.entries().len()
         };
         assert_eq!((notes(105, &["2026-11-22T160000"]), notes(105, &[]), notes(500, &["a"])), (1, 0, 0));
     }
@@ -458,7 +468,7 @@ mod tests {
         assert_eq!(withdrawn, expected);
         assert!(incident.outcomes().is_empty(), "what comes next counts from nothing");
         let read = |event: &Event| if let Event::ReadBack(o) = event { Some(o.clone()) } else { None };
-        let told: Vec<Outcome> = incident.done().entries().iter().filter_map(|e| read(&e.event)).collect();
+        let told: Vec<Outcome> = incident.done.entries().iter().filter_map(|e| read(&e.event)).collect();
         assert_eq!(told, expected);
     }
 
@@ -489,7 +499,7 @@ mod tests {
             incident.describe(Box::new(report.clone()), Timestamp::from_seconds(at));
         }
         let named = |event: &Event| if let Event::Named { cause, .. } = event { Some(*cause) } else { None };
-        let names: Vec<_> = incident.done().entries().iter().map(|e| (e.time.0, named(&e.event))).collect();
+        let names: Vec<_> = incident.done.entries().iter().map(|e| (e.time.0, named(&e.event))).collect();
         let at = |s: i64| Timestamp::from_seconds(s).0;
         assert_eq!(names, [(at(8), Some(Cause::HttpFlood)), (at(30), Some(Cause::CredentialAbuse))]);
     }

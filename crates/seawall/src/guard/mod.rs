@@ -110,11 +110,15 @@ pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
             json!({ "site": site, "name": name, "up": up, "why": why })
         })
         .collect();
-    let incidents: Vec<_> = control
+    let mut incidents: Vec<_> = control
         .incidents()
         .into_iter()
         .map(|(name, ended)| json!({ "name": name, "ended": ended }))
         .collect();
+    for (number, front) in dns.iter().enumerate() {
+        let of_front = |(name, ended)| json!({ "name": name, "ended": ended, "front": number });
+        incidents.extend(front.incidents().into_iter().map(of_front));
+    }
     let protected: Vec<String> = control.policy().protected_clients.iter().map(ToString::to_string).collect();
     let packets =
         control.packets().map(|(carrier, dropped)| json!({ "carrier": carrier, "dropped": dropped }));

@@ -123,16 +123,17 @@ impl Store {
         Ok((store, cut_off))
     }
 
-    /// As [`Store::open`]; a disk that is full leaves the guard without a store, and with the reason.
-    /// Nobody goes without a guard for want of room to write it up.
+    /// As [`Store::open`], where a folder is given; a disk that is full leaves the guard without a store, and
+    /// with the reason. Nobody goes without a guard for want of room to write it up.
     ///
     /// # Errors
     /// As [`Store::open`], for everything else.
     pub fn open_if_room(
-        state: &StateFolder,
+        state: Option<&StateFolder>,
         policy: &Policy,
         going_on: Option<&str>,
     ) -> anyhow::Result<Opened> {
+        let Some(state) = state else { return Ok(Opened::default()) };
         match Self::open(state, policy, going_on) {
             Ok((store, cut_off)) => Ok(Opened { store: Some(store), cut_off, no_room: None }),
             Err(error) if is_full(&error) => {

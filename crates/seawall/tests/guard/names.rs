@@ -129,3 +129,19 @@ fn a_bad_configuration_of_name_servers_changes_nothing_and_what_must_wait_is_tol
         (ask(front, &format!("b{n}.example.org")) == Some(2)).then_some(())
     });
 }
+
+/// Broke: what fronts of name servers count was shown nowhere that metrics are collected from.
+#[test]
+fn fronts_of_name_servers_have_metrics() {
+    let folder = Folder::new("names-metrics");
+    let path = folder.path().join("seawall.toml");
+    let server = name_server(1);
+    write(&path, "127.0.0.1:0", &[server], &format!("limits = {{ {PATIENT} }}"));
+    let guard = Guard::with(&folder, &["--config", path.to_str().expect("plain")]);
+    assert_eq!(ask(guard.address(), "a.example.org"), Some(1));
+    let metric = |name: &str| guard.metric(name);
+    eventually("the question is counted", || {
+        (metric("seawall_dns_queries_total{front=\"0\"}") == 1).then_some(())
+    });
+    assert_eq!(metric(&format!("seawall_dns_backend_up{{front=\"0\",backend=\"{server}\"}}")), 1);
+}

@@ -7,7 +7,7 @@ use crate::guard::clock;
 use crate::guard::dns::DnsControl;
 use crate::guard::dns_kernel::KernelAnswers;
 use crate::guard::packets::Packets;
-use crate::guard::store::{StateFolder, Store};
+use crate::guard::store::{Opened, StateFolder, Store};
 use crate::reroute::watch::Watch;
 use anyhow::Context;
 use seawall_dns_edge::{Edge, Limits, Settings, Tls};
@@ -20,6 +20,16 @@ pub const ANSWERED_IN_KERNEL: &str = "DNS questions that many ask are answered b
 /// Places for answers in the kernel, whatever the fronts may ask for together.
 const MOST_PLACES: u32 = 65_536;
 
+/// Fronts that have started, and what their folders had to say.
+#[derive(Default)]
+pub struct Started {
+    pub fronts: Vec<DnsControl>,
+    /// Incidents that had been cut off.
+    pub cut_off: Vec<String>,
+    /// Why nothing of a front is recorded.
+    pub no_room: Vec<String>,
+}
+
 /// Starts an edge for each front.
 ///
 /// # Errors
@@ -30,9 +40,9 @@ pub fn start(
     policy: &Policy,
     state: Option<&StateFolder>,
     secret: &[u8; 32],
-) -> anyhow::Result<Vec<DnsControl>> {
+) -> anyhow::Result<Started> {
     let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let mut all = Vec::new();
+    let mut started = Started::default();
     for (number, front) in fronts.iter().enumerate() {
         let certificates = match &front.certificates[..] {
             [] => None,
@@ -42,11 +52,12 @@ pub fn start(
         let settings = Settings { tls, threads, ..settings(front, policy)? };
         let edge = Edge::start(settings, clock::now(), secret)?;
         let own = state.map(|s| StateFolder { path: s.path.join(format!("dns-{number}")), ..*s });
-        let opened = own.map(|own| Store::open_if_room(&own, policy, None)).transpose()?;
-        let store = opened.and_then(|o| o.store);
-        all.push(DnsControl::new(edge, policy.clone(), store, certificates));
+        let Opened { store, cut_off, no_room } = Store::open_if_room(own.as_ref(), policy, None)?;
+        started.fronts.push(DnsControl::new(edge, policy.clone(), store, certificates));
+        started.cut_off.extend(cut_off);
+        started.no_room.extend(no_room);
     }
-    Ok(all)
+    Ok(started)
 }
 
 /// What an edge works by, without TLS and with one thread.
