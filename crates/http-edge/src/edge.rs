@@ -327,7 +327,7 @@ impl Lasting {
         let addresses = listeners.addresses(&settings.sites);
         let known = |upstream: &Upstream| {
             let health = before.and_then(|b| b.health_of(upstream)).unwrap_or_default();
-            health.place.set(&upstream.addresses);
+            health.addresses.set(&upstream.addresses);
             health
         };
         let health = settings.sites.iter().map(|s| s.upstreams.iter().map(known).collect()).collect();

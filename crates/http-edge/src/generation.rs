@@ -247,7 +247,12 @@ impl Check {
             format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: seawall-health\r\nConnection: close\r\n\r\n")
                 .into_bytes()
         });
-        Self { way: Way::new(site, upstream, &health.place), name: upstream.name.clone(), request, health }
+        Self {
+            way: Way::new(site, upstream, &health.addresses),
+            name: upstream.name.clone(),
+            request,
+            health,
+        }
     }
 
     async fn run(self, thread: Rc<Thread>) {
@@ -264,7 +269,7 @@ impl Check {
     /// Asks where its name leads. Who is not told goes on as before.
     async fn look_up(&self) {
         if let Ok(Ok(found)) = timeout(HEALTH_EVERY, lookup_host(&*self.name)).await {
-            self.health.place.set(&found.collect::<Vec<_>>());
+            self.health.addresses.set(&found.collect::<Vec<_>>());
         }
     }
 

@@ -1,11 +1,11 @@
-//! Where a server is, and whether it takes requests, as all threads know it. Three things are counted apart, because
-//! none says anything of the others: whether it can be connected to, whether it answers, and whether
-//! the page is good that its check asks for.
+//! Where a server is, and whether it takes requests, as all threads know it. Three things are counted
+//! apart, because none says anything of the others: whether it can be connected to, whether it answers,
+//! and whether the page is good that its check asks for.
 //!
 //! Requests take a server out; only its check brings it back, or an answer that came after all.
 
+use crate::addresses::Addresses;
 use crate::link::Trouble;
-use crate::place::Place;
 use crate::unfit;
 use seawall_model::observation::BackendEventKind;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -62,7 +62,7 @@ impl Failures {
 /// What all threads know of one server.
 #[derive(Debug, Default)]
 pub struct Health {
-    pub place: Arc<Place>,
+    pub addresses: Arc<Addresses>,
     connects: Failures,
     answers: Failures,
     checks: Failures,

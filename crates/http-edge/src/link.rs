@@ -2,7 +2,7 @@
 //! many on a connection of HTTP/2. Whatever it is, what is written to it and read from it is the
 //! text of HTTP/1.
 
-use crate::place::Place;
+use crate::addresses::Addresses;
 use crate::settings::{Site, Speaks, Upstream};
 use crate::stream::stream_of;
 use crate::upstream_tls::{self, Trust};
@@ -44,7 +44,7 @@ pub enum Trouble {
 /// How a server is reached.
 #[derive(Clone, Debug)]
 pub struct Way {
-    place: Arc<Place>,
+    addresses: Arc<Addresses>,
     speaks: Speaks,
     /// Whom its certificate is for, and who may have signed it.
     trusted: Option<(Trust, ServerName<'static>)>,
@@ -52,13 +52,13 @@ pub struct Way {
 
 impl Way {
     #[must_use]
-    pub fn new(site: &Site, upstream: &Upstream, place: &Arc<Place>) -> Self {
+    pub fn new(site: &Site, upstream: &Upstream, addresses: &Arc<Addresses>) -> Self {
         let named = || upstream_tls::server_name(upstream.host());
         let trusted = site.upstream_trust.clone().and_then(|trust| {
             let name = trust.name().cloned().or_else(named)?;
             Some((trust, name))
         });
-        Self { place: Arc::clone(place), speaks: upstream.speaks, trusted }
+        Self { addresses: Arc::clone(addresses), speaks: upstream.speaks, trusted }
     }
 
     /// Whether what goes over it is encrypted.
@@ -79,7 +79,7 @@ impl Way {
     /// # Errors
     /// If the server cannot be reached, or not be spoken to.
     pub async fn connect(&self, for_upgrade: bool) -> Result<Connected, Trouble> {
-        let tcp = self.place.connect().await.map_err(|_| Trouble::Refused)?;
+        let tcp = self.addresses.connect().await.map_err(|_| Trouble::Refused)?;
         // Only latency is lost where it fails.
         let _ = tcp.set_nodelay(true);
         match self.speaks {

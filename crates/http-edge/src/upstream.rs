@@ -100,7 +100,7 @@ impl Pool {
     pub fn new(site: &Site, health: &[Arc<Health>], limits: &crate::settings::Limits, seed: u64) -> Self {
         let server = |(u, h): (&Upstream, &Arc<Health>)| Server {
             name: u.name.clone(),
-            way: Way::new(site, u, &h.place),
+            way: Way::new(site, u, &h.addresses),
             health: Arc::clone(h),
             active: Cell::new(0),
             answers_at_failure: Cell::new(0),

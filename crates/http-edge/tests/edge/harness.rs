@@ -1,13 +1,18 @@
 //! An upstream that does what its path says, an edge before it, and raw clients.
 
 use seawall_http_edge::{Counter, Edge, Limits, Settings, Site, Speaks, Upstream};
-use seawall_model::Timestamp;
-use seawall_model::policy::Policy;
+use seawall_model::plan::{Action, Measure, Plan, Scope};
+use seawall_model::policy::{Mode, Policy};
+use seawall_model::signature::ShareEstimate;
+use seawall_model::{Cause, Timestamp};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+/// When edges are started.
+pub const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
 /// Longest that a test waits for anything: a machine may be busy, and who passes does not wait so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -225,8 +230,29 @@ pub fn settings(upstreams: &[SocketAddr]) -> Settings {
 }
 
 pub fn start(settings: Settings) -> Edge {
-    Edge::start(settings, &Policy::default(), Timestamp::from_seconds(1_700_000_000), &[7; 32])
-        .expect("an edge")
+    Edge::start(settings, &Policy::default(), NOW, &[7; 32]).expect("an edge")
+}
+
+/// Puts a plan of one measure for everything in force.
+pub fn enforce(edge: &Edge, cause: Cause, action: Action) {
+    let none = ShareEstimate { share: 0.0, low: 0.0, high: 0.0 };
+    let expires = NOW.plus_ns(600_000_000_000);
+    let measure = Measure {
+        id: "m1".into(),
+        action,
+        scope: Scope::All,
+        target: None,
+        predicted_effect: none,
+        predicted_harm: Some(none),
+        expires,
+        initial_share: 1.0,
+    };
+    let plan = Plan { generation: 1, parent: None, cause, created: NOW, expires, measures: vec![measure] };
+    edge.enforce(&plan, &enforcing(), NOW).expect("a plan for an edge");
+}
+
+pub fn enforcing() -> Policy {
+    Policy { mode: Mode::Enforce, ..Policy::default() }
 }
 
 /// An edge with other limits before an upstream.

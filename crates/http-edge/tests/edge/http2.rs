@@ -1,13 +1,11 @@
 //! HTTP/2 by frames written by hand: what a browser sends, and each flood that the protocol
 //! allows for.
 
-use crate::harness::{Origin, counted, eventually};
+use crate::harness::{Origin, counted, enforce, eventually};
 use crate::tls::{Authority, Encrypted, encrypted, handshake};
 use seawall_http_edge::{Counter, Edge, Limits};
-use seawall_model::plan::{Action, Measure, Plan, Scope};
-use seawall_model::policy::{Mode, Policy};
-use seawall_model::signature::ShareEstimate;
-use seawall_model::{Cause, Timestamp};
+use seawall_model::Cause;
+use seawall_model::plan::Action;
 use std::io::{Read, Write};
 
 pub const DATA: u8 = 0;
@@ -297,39 +295,12 @@ fn a_body_that_is_held_back_reaches_nobody_before_it_is_whole() {
     eventually("it is passed on whole", || origin.seen().iter().any(|head| head.contains("/held")));
 }
 
-/// Lets the upstream work on so many requests at once.
-fn let_at_once(edge: &Edge, max_concurrency: u32) {
-    let (now, none) =
-        (Timestamp::from_seconds(1_700_000_000), ShareEstimate { share: 0.0, low: 0.0, high: 0.0 });
-    let expires = now.plus_ns(600_000_000_000);
-    let measure = Measure {
-        id: "m1".into(),
-        action: Action::Shed { max_concurrency },
-        scope: Scope::All,
-        target: None,
-        predicted_effect: none,
-        predicted_harm: Some(none),
-        expires,
-        initial_share: 1.0,
-    };
-    let plan = Plan {
-        generation: 1,
-        parent: None,
-        cause: Cause::HttpFlood,
-        created: now,
-        expires,
-        measures: vec![measure],
-    };
-    let policy = Policy { mode: Mode::Enforce, ..Policy::default() };
-    edge.enforce(&plan, &policy, now).expect("a plan for an edge");
-}
-
 /// Broke: over HTTP/2 a client that sent long bodies a byte at a time kept a place at the upstream for each of
 /// them: a few connections took all places that there were.
 #[test]
 fn bodies_that_come_slowly_take_no_places() {
     let (edge, _origin, authority) = encrypted(|l| l.rate_grace_ms = 600_000);
-    let_at_once(&edge, 6);
+    enforce(&edge, Cause::HttpFlood, Action::Shed { max_concurrency: 6 });
     let mut slow = Client::new(&edge, &authority);
     for _ in 0..6 {
         let own = slow.stream_number();

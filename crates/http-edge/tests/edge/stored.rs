@@ -1,41 +1,13 @@
 //! Answers served from the cache: only while a plan asks for it, only to those who may share them.
 
-use crate::harness::{Origin, counted, eventually, get, plain, settings, start, talk};
+use crate::harness::{Origin, counted, enforce, enforcing, eventually, get, plain, settings, start, talk};
 use seawall_http_edge::{Counter, Edge};
-use seawall_model::plan::{Action, Measure, Plan, Scope};
-use seawall_model::policy::{Mode, Policy};
-use seawall_model::signature::ShareEstimate;
-use seawall_model::{Cause, Timestamp};
-
-const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
-
-fn enforcing() -> Policy {
-    Policy { mode: Mode::Enforce, ..Policy::default() }
-}
+use seawall_model::Cause;
+use seawall_model::plan::Action;
 
 /// Puts a plan in force that serves from the cache, as against a crowd.
 fn serve_stored(edge: &Edge) {
-    let none = ShareEstimate { share: 0.0, low: 0.0, high: 0.0 };
-    let expires = NOW.plus_ns(600_000_000_000);
-    let measure = Measure {
-        id: "m1".into(),
-        action: Action::ServeStale { seconds: 60 },
-        scope: Scope::All,
-        target: None,
-        predicted_effect: none,
-        predicted_harm: Some(none),
-        expires,
-        initial_share: 1.0,
-    };
-    let plan = Plan {
-        generation: 1,
-        parent: None,
-        cause: Cause::FlashCrowd,
-        created: NOW,
-        expires,
-        measures: vec![measure],
-    };
-    edge.enforce(&plan, &enforcing(), NOW).expect("a plan for an edge");
+    enforce(edge, Cause::FlashCrowd, Action::ServeStale { seconds: 60 });
 }
 
 fn asked(origin: &Origin, path: &str) -> usize {

@@ -2,6 +2,7 @@
 //! answers while the data plane is saturated, and while another client of it is silent.
 
 use super::clock;
+use super::prometheus::{self, Metric, label};
 use crate::config;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
@@ -14,7 +15,6 @@ use seawall_model::observation::Method;
 use seawall_model::{Prefix, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -403,31 +403,18 @@ fn error(status: &'static str, reason: &str) -> Answer {
 /// All counters and gauges in the text format of Prometheus.
 fn metrics(edge: &Edge) -> String {
     let mut out = String::new();
-    let mut metric = |name: &str, kind: &str, help: &str, value: u64| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "# HELP seawall_{name} {help}\n# TYPE seawall_{name} {kind}\nseawall_{name} {value}"
-        );
-    };
+    let mut one =
+        |metric: Metric<'_>, value: u64| prometheus::add(&mut out, metric, [(String::new(), value)]);
     for counter in Counter::ALL {
-        metric(&format!("{}_total", counter.name()), "counter", counter.help().trim(), edge.count(*counter));
+        let name = format!("{}_total", counter.name());
+        one((&name, "counter", counter.help().trim()), edge.count(*counter));
     }
-    metric("connections_open", "gauge", "connections open now", u64::from(edge.open_connections()));
-    metric("requests_active", "gauge", "requests under way", u64::from(edge.active()));
-    let up = |out: &mut String| {
-        out.push_str(
-            "# HELP seawall_upstream_up whether the upstream is up\n# TYPE seawall_upstream_up gauge\n",
-        );
-        for (site, name, is_up) in edge.upstreams() {
-            let _ = writeln!(
-                out,
-                "seawall_upstream_up{{site=\"{site}\",upstream=\"{name}\"}} {}",
-                u8::from(is_up)
-            );
-        }
-    };
-    up(&mut out);
+    one(("connections_open", "gauge", "connections open now"), u64::from(edge.open_connections()));
+    one(("requests_active", "gauge", "requests under way"), u64::from(edge.active()));
+    let up = edge.upstreams().into_iter().map(|(site, name, is_up)| {
+        (format!("{{site=\"{site}\",upstream=\"{}\"}}", label(&name)), u8::from(is_up))
+    });
+    prometheus::add(&mut out, ("upstream_up", "gauge", "whether the upstream is up"), up);
     out
 }
 

@@ -3,6 +3,7 @@
 
 use super::incident::{Incident, Told};
 use super::plans::live_input;
+use super::prometheus::{self, label};
 use super::store::{self, Store};
 use crate::pipeline;
 use seawall_detection::Window;
@@ -15,33 +16,27 @@ use seawall_model::report::TriageReport;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Timestamp};
 use serde_json::json;
-use std::fmt::Write;
 
 /// What all fronts count, and whether their servers are up, for Prometheus.
 #[must_use]
 pub fn metrics(fronts: &[DnsControl]) -> String {
     let mut text = String::new();
-    let mut metric = |name: &str, kind: &str, help: &str, values: Vec<(String, u64)>| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "# HELP seawall_dns_{name} {help}\n# TYPE seawall_dns_{name} {kind}");
-        for (labels, value) in values {
-            let _ = writeln!(text, "seawall_dns_{name}{{{labels}}} {value}");
-        }
-    };
     if fronts.is_empty() {
         return text;
     }
-    let front = |number: usize| format!("front=\"{number}\"");
     for counter in Counter::ALL {
-        let values = fronts.iter().enumerate().map(|(n, f)| (front(n), f.edge.count(*counter))).collect();
-        metric(&format!("{}_total", counter.name()), "counter", counter.help().trim(), values);
+        let name = format!("dns_{}_total", counter.name());
+        let count =
+            |(number, of): (usize, &DnsControl)| (format!("{{front=\"{number}\"}}"), of.edge.count(*counter));
+        let metric = (&*name, "counter", counter.help().trim());
+        prometheus::add(&mut text, metric, fronts.iter().enumerate().map(count));
     }
-    let up = |(number, of): (usize, &DnsControl)| -> Vec<(String, u64)> {
-        let labels = |name| format!("{},backend=\"{name}\"", front(number));
-        of.edge.backends().map(|(name, is_up)| (labels(name), u64::from(is_up))).collect()
+    let up = |(number, of): (usize, &DnsControl)| -> Vec<(String, u8)> {
+        let labels = |name| format!("{{front=\"{number}\",backend=\"{}\"}}", label(name));
+        of.edge.backends().map(|(name, is_up)| (labels(name), u8::from(is_up))).collect()
     };
-    let values = fronts.iter().enumerate().flat_map(up).collect();
-    metric("backend_up", "gauge", "whether the back end is up", values);
+    let values = fronts.iter().enumerate().flat_map(up);
+    prometheus::add(&mut text, ("dns_backend_up", "gauge", "whether the back end is up"), values);
     text
 }
 

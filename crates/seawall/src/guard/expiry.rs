@@ -1,11 +1,11 @@
 //! When certificates end: told beforehand, because visitors tell of it only afterwards.
 
+use super::prometheus::{self, label};
 use crate::config::GuardConfig;
 use crate::report::text;
 use seawall_http_edge::tls::{self, OwnCertificate};
 use seawall_http_edge::validity::Validity;
 use seawall_model::Timestamp;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Days before its end from which a certificate is told of. Who renews by machine does so earlier.
@@ -57,15 +57,14 @@ impl Expiries {
     /// When each ends, for Prometheus.
     #[must_use]
     pub fn metrics(&self) -> String {
-        let name = "seawall_certificate_expires_timestamp_seconds";
         let mut text = String::new();
-        for (at, Expiry { file, names, validity, .. }) in self.0.iter().enumerate() {
-            if at == 0 {
-                text += &format!("# HELP {name} when a certificate ends\n# TYPE {name} gauge\n");
-            }
+        let ends = |Expiry { file, names, validity, .. }: &Expiry| {
             let [file, names] = [&file.to_string_lossy(), names.as_str()].map(label);
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{name}{{file=\"{file}\",names=\"{names}\"}} {}", validity.ends.seconds());
+            (format!("{{file=\"{file}\",names=\"{names}\"}}"), validity.ends.seconds())
+        };
+        if !self.0.is_empty() {
+            let metric = ("certificate_expires_timestamp_seconds", "gauge", "when a certificate ends");
+            prometheus::add(&mut text, metric, self.0.iter().map(ends));
         }
         text
     }
@@ -103,11 +102,6 @@ impl Expiry {
             Stage::Good => None,
         }
     }
-}
-
-/// As the text format of Prometheus quotes.
-fn label(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[cfg(test)]

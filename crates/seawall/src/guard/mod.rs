@@ -31,6 +31,7 @@ mod openings;
 pub mod packets;
 mod plans;
 mod postgres;
+mod prometheus;
 mod senders;
 pub mod servers;
 pub mod store;

@@ -9,7 +9,7 @@ use crate::config::GuardConfig;
 use crate::guard::access_log::AccessLog;
 use crate::guard::admin::{Order, Reply};
 use crate::guard::control::Control;
-use crate::guard::dns::{DnsControl, metrics};
+use crate::guard::dns::{self, DnsControl};
 use crate::guard::dns_kernel::KernelAnswers;
 use crate::guard::expiry::Expiries;
 use crate::guard::handover::Successor;
@@ -248,7 +248,7 @@ impl Session<'_> {
 
     /// What is shown beside the counters of sites.
     fn renew_metrics(&self) {
-        let shown = self.expiries.metrics() + &metrics(&self.dns);
+        let shown = self.expiries.metrics() + &dns::metrics(&self.dns);
         *self.admin.metrics.lock().unwrap_or_else(PoisonError::into_inner) = shown;
     }
 

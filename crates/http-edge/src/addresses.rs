@@ -19,25 +19,25 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The addresses of one server, as all threads know them.
 #[derive(Debug, Default)]
-pub struct Place {
-    addresses: ArcSwap<Vec<SocketAddr>>,
+pub struct Addresses {
+    all: ArcSwap<Vec<SocketAddr>>,
     /// Number of the one that took the last connection.
     good: AtomicUsize,
 }
 
-impl Place {
+impl Addresses {
     /// Takes these addresses in place of the former ones, unless they are the same in another order: who
     /// answers for a name often turns them.
     pub fn set(&self, found: &[SocketAddr]) {
         let next = &found[..found.len().min(MOST_ADDRESSES)];
-        let present = self.addresses.load();
+        let present = self.all.load();
         let is_same = present.len() == next.len() && next.iter().all(|address| present.contains(address));
         if next.is_empty() || is_same {
             return;
         }
         let good = present.get(self.good.load(Ordering::Relaxed));
         let kept = next.iter().position(|address| Some(address) == good);
-        self.addresses.store(Arc::new(next.to_vec()));
+        self.all.store(Arc::new(next.to_vec()));
         self.good.store(kept.unwrap_or(0), Ordering::Relaxed);
     }
 
@@ -46,7 +46,7 @@ impl Place {
     /// # Errors
     /// That of the last address that was tried.
     pub async fn connect(&self) -> io::Result<TcpStream> {
-        let addresses = self.addresses.load_full();
+        let addresses = self.all.load_full();
         let (count, good) = (addresses.len().max(1), self.good.load(Ordering::Relaxed));
         let nth = |step: usize| (good + step) % count;
         for at in (0..count - 1).map(nth) {
@@ -78,19 +78,19 @@ mod tests {
 
     #[test]
     fn the_address_that_took_a_connection_stays_first_as_long_as_the_name_has_it() {
-        let place = Place::default();
-        place.set(&[address(1), address(2)]);
-        place.good.store(1, Ordering::Relaxed);
-        place.set(&[address(2), address(1)]);
+        let known = Addresses::default();
+        known.set(&[address(1), address(2)]);
+        known.good.store(1, Ordering::Relaxed);
+        known.set(&[address(2), address(1)]);
         assert_eq!(
-            (place.addresses.load().to_vec(), place.good.load(Ordering::Relaxed)),
+            (known.all.load().to_vec(), known.good.load(Ordering::Relaxed)),
             (vec![address(1), address(2)], 1)
         );
-        place.set(&[address(3), address(4), address(2)]);
-        assert_eq!(place.good.load(Ordering::Relaxed), 2);
-        place.set(&[address(5), address(6)]);
-        assert_eq!(place.good.load(Ordering::Relaxed), 0);
-        place.set(&[]);
-        assert_eq!(place.addresses.load().len(), 2, "a name that is gone is where it was");
+        known.set(&[address(3), address(4), address(2)]);
+        assert_eq!(known.good.load(Ordering::Relaxed), 2);
+        known.set(&[address(5), address(6)]);
+        assert_eq!(known.good.load(Ordering::Relaxed), 0);
+        known.set(&[]);
+        assert_eq!(known.all.load().len(), 2, "a name that is gone is where it was");
     }
 }
