@@ -212,6 +212,7 @@ metrics! {
     DurationP95 Capacity Microseconds "duration-p95" "95th percentile of time to answer";
     ServiceTimeRatio Capacity Ratio "service-time-ratio" "time to answer per kind of request against normal";
     AssetTimeRatio Capacity Ratio "asset-time-ratio" "time to answer requests for assets against normal";
+    LossStallShare Capacity Share "loss-stall-share" "requests for assets that come late by the wait for a lost packet, and hardly any by less";
     WayExcess Capacity Share "way-excess" "added time that passes between servers and clients, not in the service";
     CostConcentration Capacity Share "cost-concentration" "one path's share of all time spent";
     CostPathWeight Capacity Ratio "cost-path-weight" "time that a request for the costliest path takes, against others";

@@ -28,6 +28,15 @@ const OF_WAY_LEAST: f64 = 20.0;
 /// The way is judged where a request takes so many times as long, and so much longer in the mean.
 const SLOWER: f64 = 1.5;
 const SLOWER_BY_US: f64 = 30_000.0;
+/// Who lost a packet waits at least so much longer (RFC 6298; Linux sends again after 200 ms), and who lost none at
+/// most so much.
+const SENT_AGAIN_US: u64 = 190_000;
+const AS_EVER_US: u64 = 30_000;
+/// Requests that say whether packets are lost, and how many of them come late in between or as ever, for each that
+/// comes late and for all: what is slow for want of room is late by anything.
+const OF_LOSS_LEAST: usize = 15;
+const BETWEEN_MOST: f64 = 0.2;
+const AS_EVER_LEAST: f64 = 0.1;
 /// Who waits so long in a queue waits for it.
 const QUEUED_US: f64 = 100_000.0;
 
@@ -102,6 +111,9 @@ pub(super) fn compare(
     {
         add(Metric::AssetTimeRatio, assets.ratio(), Some(1.0), assets.support);
     }
+    if let Some((share, usual, support)) = loss_stalls(&of(now, is_asset), &of(before, is_asset)) {
+        add(Metric::LossStallShare, share, Some(usual), support);
+    }
     let Some((now, before)) = both_times(now, before) else { return };
     if let Some((share, support)) = way_excess(&now, &before) {
         add(Metric::WayExcess, share, None, support);
@@ -109,6 +121,24 @@ pub(super) fn compare(
     if let Some((share, support)) = slow_way_share(&now, &before) {
         add(Metric::SlowWayShare, share, None, support);
     }
+}
+
+/// Requests that were late by at least the wait for a lost packet, now and before, where such are: the others come
+/// as ever, and hardly any in between.
+fn loss_stalls(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64, f64)> {
+    let times = |of: &[&Sampled]| of.iter().filter_map(|r| taken_us(r)).collect::<Vec<u64>>();
+    let (now, mut before) = (times(now), times(before));
+    if now.len().min(before.len()) < OF_LOSS_LEAST {
+        return None;
+    }
+    before.sort_unstable();
+    let usual_us = *before.get(before.len() * 9 / 10)?;
+    let part = |of: &[u64], least_us: u64| {
+        of.iter().filter(|us| **us >= usual_us + least_us).count() as f64 / of.len() as f64
+    };
+    let (late, later) = (part(&now, AS_EVER_US), part(&now, SENT_AGAIN_US));
+    let is_loss = late - later <= BETWEEN_MOST * later && 1.0 - late >= AS_EVER_LEAST;
+    is_loss.then(|| (later, part(&before, SENT_AGAIN_US), now.len() as f64))
 }
 
 /// Clients whose answers take longer on their way than those of nearly all clients did before: where that is
@@ -257,6 +287,21 @@ mod tests {
         let few: Vec<Sampled> =
             slow.into_iter().take(20).chain(requests(30_000, 20_000).into_iter().skip(20)).collect();
         assert!(share(&few).is_some_and(|s| s < 0.4));
+    }
+
+    /// Broke: where packets were lost between the proxy and its servers, one answer in two came as fast as ever, and
+    /// all was called normal, or a slow service.
+    #[test]
+    fn answers_that_are_late_by_the_wait_for_a_packet_lost_it() {
+        let stalls = |late: &dyn Fn(u64) -> u64| {
+            let at = |ms: u64| requests(2_000 + 1_000 * ms, 1_000).into_iter().next();
+            let now: Vec<Sampled> = (0..40).filter_map(|n| at(if n % 5 < 2 { late(n) } else { 0 })).collect();
+            let before = requests(2_000, 1_000);
+            loss_stalls(&now.iter().collect::<Vec<_>>(), &before.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(stalls(&|n| if n % 2 == 0 { 200 } else { 600 }), Some((0.4, 0.0, 40.0)));
+        assert_eq!(stalls(&|_| 0), Some((0.0, 0.0, 40.0)));
+        assert_eq!(stalls(&|n| 15 * n), None, "late by anything, as where there is no room");
     }
 
     fn way_of(now: &[Sampled]) -> Option<f64> {

@@ -365,6 +365,7 @@ pub const TABLE: &[CauseRules] = causes! {
         GatewayErrorShare Exceeds(0.05, 0.4), 1.0 "the proxy gives up waiting";
         UpstreamFailureEvents Above(2.0, 20.0), 1.5 "the server's own log says that its supplier fails";
         AssetTimeRatio Above(1.6, 4.0), -4.0 "what needs no work is slow too, so the way is slow and not the service";
+        LossStallShare Exceeds(0.08, 0.25), -4.0 "what needs no work is late by the wait for a lost packet, or not at all";
         WayExcess Above(0.5, 0.9), -5.0 "what takes longer is the way, and not the service";
         AssetAbortShare Exceeds(0.04, 0.2), -3.0 "clients give up on what needs no work too";
         MissingClients Above(3.0, 8.0), -2.0 "clients are missing that never got here";
@@ -403,7 +404,7 @@ pub const TABLE: &[CauseRules] = causes! {
         CostPathRise Above(5.0, 30.0), -3.0 "the costliest path is asked for far more often, and the servers fail under it";
     }
     NetworkFault prior -3.0
-        needs [GoneNetworkShare Above(0.1, 0.25), HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.02, 0.06), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0), WayExcess Above(0.5, 0.8)]
+        needs [GoneNetworkShare Above(0.1, 0.25), HandshakeTime Rises(2.0, 5.0), MissingClients Above(2.5, 5.0), ResetShare Exceeds(0.1, 0.4), ResetShare AboveUnexpected(0.15, 0.4), OpeningsRepeatedShare Above(0.15, 0.5), RetransmissionShare Exceeds(0.02, 0.06), RetransmissionShare AboveUnexpected(0.1, 0.3), LossyClientShare Above(0.05, 0.2), ClientAbortShare Exceeds(0.05, 0.2), AssetAbortShare Exceeds(0.05, 0.2), AssetTimeRatio Above(1.6, 4.0), LossStallShare Exceeds(0.08, 0.25), WayExcess Above(0.5, 0.8)]
     {
         WayExcess Above(0.5, 0.9), 4.0 "what takes longer is the way, and not the service";
         SlowWayShare Above(0.75, 0.95), 3.0 "it is slow for nearly everybody, whoever they are";
@@ -436,6 +437,7 @@ pub const TABLE: &[CauseRules] = causes! {
         LingererShare Above(0.6, 0.95), -4.0 "those who were here go on, and only no others come, as where a log ends";
         AssetAbortShare Exceeds(0.04, 0.2), 3.5 "clients give up on what needs no work too";
         AssetTimeRatio Above(1.6, 4.0), 4.0 "what needs no work is slow too, so the way is slow and not the service";
+        LossStallShare Exceeds(0.08, 0.25), 4.0 "answers come as ever, or late by the wait for a lost packet";
         CacheHitShare Lacks(0.15, 0.4), -5.0 "the cache has lost what it held, and fetches it anew";
         ServiceTimeRatio Below(1.4, 1.0), 1.0 "what arrives is answered as fast as ever";
         ServerErrorShare Exceeds(0.05, 0.3), -2.0 "the service itself fails";

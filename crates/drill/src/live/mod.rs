@@ -37,6 +37,7 @@ mod siege;
 mod site;
 mod stage;
 mod tabletop;
+mod way;
 mod worker;
 mod world;
 

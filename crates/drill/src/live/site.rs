@@ -5,6 +5,7 @@ use super::address::Door;
 use super::catalogue::{Catalogue, Found, Pace, Query};
 use super::lab::{Database, Ground, Server, haproxy, nginx};
 use super::message::read_message;
+use super::way::Way;
 use super::worker::Worker;
 use super::world::{Trap, World};
 use std::io;
@@ -40,6 +41,7 @@ struct Trouble {
 struct State {
     catalogue: Catalogue,
     trouble: Trouble,
+    way: Way,
     pace: Arc<Pace>,
 }
 
@@ -66,7 +68,7 @@ impl Site {
         let catalogue = Catalogue::open(folder, seed, world.workers, &pace).map_err(io::Error::other)?;
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
         let door = Door::new(listener.local_addr()?).map_err(io::Error::other)?;
-        let (state, serving) = serving(catalogue, pace, listener)?;
+        let (state, serving) = serving(catalogue, pace, listener, Way::on_loopback())?;
         Ok(Self { door, state, fronts: Vec::new(), _serving: serving, _database: None })
     }
 
@@ -78,7 +80,7 @@ impl Site {
         let catalogue = Catalogue::in_postgres(&database, seed, world.workers, &pace)?;
         let space = ground.server(0)?;
         let listener = space.within(|| std::net::TcpListener::bind(APPLICATION))?;
-        let (state, serving) = serving(catalogue, pace, listener)?;
+        let (state, serving) = serving(catalogue, pace, listener, Way::in_lab(space))?;
         let door = ground.server_door(0, 80)?;
         let front = door.address().to_string();
         let fronts = if world.is_balanced {
@@ -103,7 +105,7 @@ impl Site {
     }
 
     /// Makes a wrong theory true. `alone`: it is all that is wrong.
-    pub(crate) fn suffer(&self, trap: Trap, alone: bool) {
+    pub(crate) fn suffer(&self, trap: Trap, alone: bool) -> io::Result<()> {
         let trouble = &self.state.trouble;
         match trap {
             Trap::Misconfiguration => trouble.refuses_forms.store(true, Relaxed),
@@ -114,23 +116,26 @@ impl Site {
             }
             // The people see to that.
             Trap::Demand => {}
+            Trap::Network => self.state.way.lose()?,
         }
+        Ok(())
     }
 
     /// All is well again, and what waits in line has been forgotten, as after a restart of the
     /// application.
-    pub(crate) fn recover(&self) {
+    pub(crate) fn recover(&self) -> io::Result<()> {
         self.state.pace.restarts.fetch_add(1, Relaxed);
         let trouble = &self.state.trouble;
         trouble.refuses_forms.store(false, Relaxed);
         trouble.failing_percent.store(0, Relaxed);
         trouble.lost_percent.store(0, Relaxed);
         self.state.pace.slowness.store(0, Relaxed);
+        self.state.way.mend()
     }
 
     /// Servers before it are restarted too: what they hold, half-open connections among it, is gone.
     pub(crate) fn restart(&mut self) -> io::Result<()> {
-        self.recover();
+        self.recover()?;
         self.fronts.iter_mut().try_for_each(Server::restart)
     }
 
@@ -152,8 +157,9 @@ fn serving(
     catalogue: Catalogue,
     pace: Arc<Pace>,
     listener: std::net::TcpListener,
+    way: Way,
 ) -> io::Result<(Arc<State>, Worker)> {
-    let state = Arc::new(State { catalogue, trouble: Trouble::default(), pace });
+    let state = Arc::new(State { catalogue, trouble: Trouble::default(), way, pace });
     listener.set_nonblocking(true)?;
     let shared = Arc::clone(&state);
     let serving = Worker::start("site", move |stop| serve_all(listener, shared, stop))?;
@@ -206,6 +212,7 @@ async fn serve(mut stream: TcpStream, state: &State) -> Option<()> {
             answer.body.len(),
             answer.body
         );
+        state.way.carry(text.len(), number).await;
         write.write_all(text.as_bytes()).await.ok()?;
     }
 }

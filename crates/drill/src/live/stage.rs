@@ -229,7 +229,7 @@ impl<'a> Scene<'a> {
         let end = Instant::now();
         let (not_taken, machine, lab) = (guard.not_taken()?, watch.finish(), self.lab_share(&guard)?);
         drop(attack);
-        self.site.recover();
+        self.site.recover()?;
         people.crowd.set(1.0);
         self.play.stage(Stage::After);
         self.play.wait_for_release(&guard).await?;
@@ -269,7 +269,7 @@ impl<'a> Scene<'a> {
         let onset = scene.play.begin();
         scene.play.stage(Stage::Trap);
         let watch = Watch::start(guard.id(), scene.ground.is_some());
-        scene.site.suffer(trap, true);
+        scene.site.suffer(trap, true)?;
         guard.tell(trap)?;
         if trap == Trap::Demand {
             people.crowd.set(CROWD);
@@ -354,17 +354,17 @@ impl<'a> Scene<'a> {
         for trap in self.world.announced {
             guard.tell(*trap)?;
         }
-        self.suffer(people);
-        Ok(())
+        self.suffer(people)
     }
 
-    fn suffer(&self, people: &People) {
+    fn suffer(&self, people: &People) -> io::Result<()> {
         for trap in self.world.traps {
-            self.site.suffer(*trap, false);
+            self.site.suffer(*trap, false)?;
             if *trap == Trap::Demand {
                 people.crowd.set(CROWD_BESIDE);
             }
         }
+        Ok(())
     }
 
     /// The same attack, straight on the site.
@@ -397,7 +397,7 @@ impl<'a> Scene<'a> {
         self.play.wait(ALONE_S, None).await?;
         let onset = Instant::now();
         let attack = self.attack(door, per_s)?;
-        self.suffer(&people);
+        self.suffer(&people)?;
         self.play.wait(seconds, None).await?;
         let end = Instant::now();
         drop(attack);

@@ -61,11 +61,19 @@ pub enum Trap {
     SlowDatabase,
     /// A sale, and people come.
     Demand,
+    /// The network between the guard and the site is set up anew, and loses packets.
+    Network,
 }
 
 impl Trap {
-    pub const ALL: [Self; 5] =
-        [Self::Misconfiguration, Self::Release, Self::Balancer, Self::SlowDatabase, Self::Demand];
+    pub const ALL: [Self; 6] = [
+        Self::Misconfiguration,
+        Self::Release,
+        Self::Balancer,
+        Self::SlowDatabase,
+        Self::Demand,
+        Self::Network,
+    ];
 
     /// Its name on the command line and in reports.
     #[must_use]
@@ -76,6 +84,7 @@ impl Trap {
             Self::Balancer => "balancer",
             Self::SlowDatabase => "slow-database",
             Self::Demand => "demand",
+            Self::Network => "network",
         }
     }
 
@@ -88,6 +97,7 @@ impl Trap {
             Self::Balancer => &[Cause::LoadBalancerFault],
             Self::SlowDatabase => &[Cause::SlowBackend],
             Self::Demand => &[Cause::FlashCrowd],
+            Self::Network => &[Cause::NetworkFault],
         }
     }
 
@@ -101,6 +111,7 @@ impl Trap {
             // Nobody announces that a database becomes slow.
             Self::SlowDatabase => None,
             Self::Demand => Some(("campaign", "campaign: sale begins")),
+            Self::Network => Some(("network", "network settings of the servers changed")),
         }
     }
 }
@@ -195,7 +206,7 @@ pub const WORLDS: [World; 5] = [
         },
         traps: &[Trap::Demand],
         announced: &[Trap::Misconfiguration, Trap::Demand],
-        alone: &[Trap::Demand],
+        alone: &[Trap::Demand, Trap::Network],
         is_balanced: false,
         forged: &[],
     },

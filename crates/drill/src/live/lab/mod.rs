@@ -12,9 +12,9 @@ mod postgres;
 mod server;
 
 pub(super) use forged::Forged;
-pub(super) use ground::{Ground, STREET};
+pub(super) use ground::{Ground, STREET, Space};
 pub(super) use postgres::{Client, Database, literal};
-pub(super) use server::{Server, Zone, haproxy, knot, narrow, nginx, nsd};
+pub(super) use server::{Server, Zone, filter, haproxy, knot, narrow, nginx, nsd};
 
 use super::world::World;
 use std::ffi::OsString;
@@ -41,10 +41,11 @@ const SETTLED: u8 = 0xFF;
 /// A program that a lab needs, and the Debian package that it comes with.
 type Needed = (&'static str, &'static str);
 
-const ALWAYS: [Needed; 3] = [("ip", "iproute2"), ("unshare", "util-linux"), ("nsenter", "util-linux")];
+const ALWAYS: [Needed; 4] =
+    [("ip", "iproute2"), ("unshare", "util-linux"), ("nsenter", "util-linux"), ("nft", "nftables")];
 const OF_SITES: [Needed; 3] = [("nginx", "nginx"), ("initdb", "postgresql"), ("postgres", "postgresql")];
 const OF_BALANCED: [Needed; 1] = [("haproxy", "haproxy")];
-const OF_NAMES: [Needed; 3] = [("nsd", "nsd"), ("knotd", "knot"), ("nft", "nftables")];
+const OF_NAMES: [Needed; 2] = [("nsd", "nsd"), ("knotd", "knot")];
 
 /// What keeps a lab for these worlds from being built here, in a line that says what to do; `None`
 /// where nothing does.

@@ -200,6 +200,11 @@ pub(in crate::live) fn narrow(space: &Space, questions_per_s: u64) -> io::Result
         "table inet line {{\n chain arriving {{\n  type filter hook input priority 0;\n  udp dport 53 limit rate over \
          {questions_per_s}/second burst {burst} packets drop\n }}\n}}\n"
     );
+    filter(space, &rules)
+}
+
+/// Puts rules of the packet filter in force in a namespace.
+pub(in crate::live) fn filter(space: &Space, rules: &str) -> io::Result<()> {
     let mut child =
         space.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
