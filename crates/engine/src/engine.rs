@@ -257,6 +257,9 @@ impl Engine {
             self.parts.add(second, &window);
         }
         self.pass_silence(second, effects);
+        if observations(&window) > 0.0 && self.has_seen_nothing() {
+            self.detectors.iter_mut().for_each(Cusum::begin);
+        }
         let shifted = self.shifted(second, &window);
         match self.episode.take() {
             Some(episode) => self.continue_episode(episode, second, window, shifted, effects),
@@ -291,6 +294,12 @@ impl Engine {
         let seen = self.ring.iter().map(|(_, w)| observations(w)).sum::<f64>() + observations(&self.quiet);
         let nothing_yet = self.baseline.is_none() && self.episode.is_none() && self.concluded.is_empty();
         nothing_yet && seen < REFERENCE_MIN_OBSERVATIONS && second.since_s(*last) >= FALSE_START_S
+    }
+
+    /// Whether nothing at all has come since the start, which was some seconds ago.
+    fn has_seen_nothing(&self) -> bool {
+        let nothing_yet = self.episode.is_none() && self.concluded.is_empty() && self.quiet.seconds() == 0.0;
+        nothing_yet && self.ring.iter().all(|(_, past)| observations(past) == 0.0)
     }
 
     /// A false start teaches nothing, and neither does the silence after it.

@@ -161,6 +161,14 @@ impl Cusum {
         self.settle();
     }
 
+    /// The first thing at all is seen now: a few seconds of silence between the start and then taught
+    /// nothing, but that the service was not there yet.
+    pub fn begin(&mut self) {
+        if self.seen < self.warm_up() {
+            self.relearn();
+        }
+    }
+
     /// When the present rise began.
     #[must_use]
     pub fn up_since(&self) -> Option<Timestamp> {
@@ -324,6 +332,24 @@ mod tests {
         }
         let called = (20..).zip(crowd).find(|(s, v)| cusum.step(at(*s), f64::from(*v), true) == Shift::Up);
         assert!(called.is_some(), "not within {} s", crowd.len());
+    }
+
+    /// Broke: two seconds before the first visitor were taken for a spread, in which three times as much as ever
+    /// was nothing special for the first minute.
+    #[test]
+    fn silence_before_the_first_visitor_is_no_spread() {
+        let after = |silent_s: i64, visited_s: i64| {
+            let mut cusum = Cusum::new(Scale::Count);
+            (0..silent_s).for_each(|s| drop(cusum.step(at(s), 0.0, true)));
+            cusum.begin();
+            (0..visited_s).for_each(|s| drop(cusum.step(at(silent_s + s), noisy(s, 12.0), true)));
+            cusum
+        };
+        assert_eq!(after(2, 13).height(80.0), after(0, 13).height(80.0));
+        assert!(
+            after(20, 0).would_rise(80.0) && !after(2, 0).would_rise(80.0),
+            "silence that lasts is known"
+        );
     }
 
     /// Broke: silent connections and HTTP/2 abuse that began six seconds after the guard did were
