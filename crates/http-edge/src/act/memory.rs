@@ -18,6 +18,10 @@
 //! Keys are hashes of address (or /64) and user agent, so that no address is kept; a session
 //! cookie that the site itself has set, or a token of ours, tells people behind one address
 //! apart.
+//!
+//! A user agent and a token are the client's to choose or to collect, so the place in the table is
+//! chosen by the network first (see [`Memory::placed`]): whoever shows ever others of them drives out
+//! its neighbours at most.
 
 use crate::Request;
 use seawall_detection::feature::classify::{PathKind, path_kind};
@@ -80,6 +84,11 @@ pub struct Sighting {
 
 /// Entries of one bucket: one cache line.
 const WAYS: usize = 4;
+/// Buckets that the clients of one network share (a /24 or a /48), and those of them for one address.
+const NETWORK_BUCKETS: u64 = 1_024;
+const ADDRESS_BUCKETS: u64 = 128;
+/// How clients are placed; what was kept of other places is of no use here.
+const PLACING: u64 = 1 << 32;
 /// Seconds before the onset from which a client must have been known.
 const SETTLED_S: u32 = 5;
 /// Seconds between calm requests of a client that needs no parts, such as a program's.
@@ -106,6 +115,8 @@ const KEPT_WORDS: usize = 1_500_000;
 /// Cookies of one request that are looked up.
 const COOKIES: usize = 8;
 const SECOND: u64 = 1_000_000_000;
+/// The low half of a word.
+const LOW: u64 = 0xFFFF_FFFF;
 
 #[derive(Debug)]
 #[repr(align(64))]
@@ -152,7 +163,7 @@ impl Memory {
     pub fn kept(&self) -> Vec<u64> {
         let counts = [&self.pages, &self.parts, &self.linked].map(|n| n.load(Relaxed));
         let mut words =
-            vec![self.buckets.len() as u64, self.start.0 as u64, u64::from(self.onset_s.load(Relaxed))];
+            vec![self.size_and_placing(), self.start.0 as u64, u64::from(self.onset_s.load(Relaxed))];
         words.extend(counts);
         for (at, bucket) in self.buckets.iter().enumerate() {
             for (head, body) in &bucket.0 {
@@ -168,16 +179,16 @@ impl Memory {
         words
     }
 
-    /// A memory that goes on with what another kept; with nothing, where that was of another size.
+    /// A memory that goes on with what another kept; with nothing, where that was of another size or had
+    /// other places.
     /// `seed` must be the same.
     #[must_use]
     pub fn recalled(bytes: usize, kept_days: u32, seed: u64, start: Timestamp, kept: &[u64]) -> Self {
         let mut memory = Self::new(bytes, kept_days, seed, start);
-        let Some(([buckets, start, onset_s, pages, parts, linked], entries)) = kept.split_first_chunk()
-        else {
+        let Some(([size, start, onset_s, pages, parts, linked], entries)) = kept.split_first_chunk() else {
             return memory;
         };
-        if *buckets != memory.buckets.len() as u64 {
+        if *size != memory.size_and_placing() {
             return memory;
         }
         memory.start = Timestamp(*start as i64);
@@ -222,7 +233,7 @@ impl Memory {
         let key = match clearance {
             Clearance::None => own,
             Clearance::Ticket(number) | Clearance::SatOut(number) | Clearance::Worked(number) => {
-                hash::combine(self.seed, number)
+                self.placed(request.client, number, hash::combine(self.seed, number))
             }
         };
         let mut sighting = self.judge(key, request, clearance, kind, now_s, onset_s);
@@ -369,7 +380,7 @@ impl Memory {
     }
 
     fn cookie_key(&self, pair: &[u8]) -> u64 {
-        hash::combine(self.seed ^ 0x5E55_1011, hash::bytes(pair))
+        hash::mix(hash::combine(self.seed ^ 0x5E55_1011, hash::bytes(pair)))
     }
 
     fn client_key(&self, request: &Request<'_>) -> u64 {
@@ -377,7 +388,22 @@ impl Memory {
             IpAddr::V6(v6) => Prefix::new(v6.into(), 64).map_or(v6.into(), Prefix::address),
             v4 => v4,
         };
-        hash::combine(self.seed ^ hash::address(address), hash::bytes(request.user_agent))
+        let home = hash::combine(self.seed, hash::address(address));
+        let own = hash::combine(self.seed ^ hash::address(address), hash::bytes(request.user_agent));
+        let within = (home & !(ADDRESS_BUCKETS - 1)) | (own & (ADDRESS_BUCKETS - 1));
+        self.placed(request.client, within, own)
+    }
+
+    /// A key whose bucket is one of its network's, the one that `within` names.
+    fn placed(&self, client: IpAddr, within: u64, own: u64) -> u64 {
+        let network = Prefix::network_of(client.to_canonical()).address();
+        let first = hash::combine(!self.seed, hash::address(network)) & !(NETWORK_BUCKETS - 1);
+        let bucket = (first | (within & (NETWORK_BUCKETS - 1))) & LOW;
+        hash::mix(own) & !LOW | bucket
+    }
+
+    fn size_and_placing(&self) -> u64 {
+        PLACING | self.buckets.len() as u64
     }
 
     /// Seconds since the start, and one: 0 is no time.
@@ -385,9 +411,9 @@ impl Memory {
         ((now.since_ns(self.start).max(0) as u64 / SECOND) as u32).saturating_add(1)
     }
 
+    /// The bucket that the low half of a key names, and the high half, which tells its clients apart there.
     fn bucket(&self, key: u64) -> (&Bucket, u64) {
-        let place = hash::mix(key);
-        (&self.buckets[place as usize & (self.buckets.len() - 1)], (place >> 32).max(1) << 32)
+        (&self.buckets[key as usize & (self.buckets.len() - 1)], (key >> 32).max(1) << 32)
     }
 
     /// When the client was first seen, and its entry.

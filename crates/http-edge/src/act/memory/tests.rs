@@ -282,3 +282,58 @@ fn who_looks_at_pages_in_trouble_is_seen_to_until_he_only_asks() {
     }
     assert!(!is_looking(110.0));
 }
+
+/// A visit in calm times that makes its client known.
+fn settle(memory: &Memory, (client, agent): (IpAddr, &str), clearance: Clearance, now: f64) {
+    for request in [page(0), part(0), part(0)] {
+        let request = Request { client, user_agent: agent.as_bytes(), ..request };
+        let sighting = memory.sight(&request, clearance, at(now));
+        memory.admit(&sighting, at(now));
+        memory.answered(&sighting, at(now));
+    }
+}
+
+/// How many of these are known in the trouble that follows.
+fn still_known(memory: &Memory, clients: &[(IpAddr, String)]) -> usize {
+    memory.trouble(at(100.0));
+    let is_known = |client: IpAddr, agent: &str| {
+        let request = Request { client, user_agent: agent.as_bytes(), ..page(0) };
+        memory.sight(&request, Clearance::None, at(101.0)).standing == Standing::Known
+    };
+    let known = clients.iter().filter(|(client, agent)| is_known(*client, agent)).count();
+    memory.calm();
+    known
+}
+
+/// Broke: the bucket was chosen by address and user agent together, and one address with ever other user
+/// agents, or ever other tickets, took the place of everybody whom the table knew.
+#[test]
+fn one_address_with_ever_other_agents_or_tokens_drives_out_its_neighbours_at_most() {
+    let memory = with_visitors();
+    let people: Vec<_> = (0..2_000)
+        .map(|n: u32| (IpAddr::from((0x1400_0000 + n * 997).to_be_bytes()), "b".to_owned()))
+        .collect();
+    people.iter().for_each(|(client, agent)| settle(&memory, (*client, agent), Clearance::None, 60.0));
+    let before = still_known(&memory, &people);
+    assert!(before > 1_950, "{before} of 2000 found room");
+    let greedy = ["198.51.100.7", "2001:db8::1"].map(|address| address.parse::<IpAddr>().unwrap());
+    for n in 0..100_000 {
+        settle(&memory, (greedy[n % 2], &format!("agent {n}")), Clearance::None, 70.0);
+        settle(&memory, (greedy[n % 2], "one"), Clearance::Ticket(n as u64), 70.0);
+    }
+    let after = still_known(&memory, &people);
+    // Two networks of 1,024 buckets among 16,384.
+    assert!(after * 100 > before * 85, "{after} of {before}");
+}
+
+/// Those behind one address, and those of one network, have room enough.
+#[test]
+fn an_office_behind_one_address_and_a_network_of_homes_find_room() {
+    let memory = with_visitors();
+    let office = (0..200).map(|n| ([203, 0, 113, 9].into(), format!("office browser {n}")));
+    let homes = (0..800).map(|n: u32| ([203, 0, 112, n as u8].into(), format!("home browser {}", n / 256)));
+    let clients: Vec<(IpAddr, String)> = office.chain(homes).collect();
+    clients.iter().for_each(|(client, agent)| settle(&memory, (*client, agent), Clearance::None, 60.0));
+    let (office, homes) = (still_known(&memory, &clients[..200]), still_known(&memory, &clients[200..]));
+    assert!(office >= 190 && homes >= 780, "{office} of 200 and {homes} of 800");
+}
