@@ -1,6 +1,8 @@
 //! What is done to a request before it goes to an upstream: the plan's rules, the waiting room and
 //! the shedder, asked in their order. One for all threads; nothing in it is locked.
 
+mod own;
+
 use crate::Request;
 use crate::act::cache::{Found, Key};
 use crate::act::{
@@ -120,8 +122,14 @@ pub enum Entry<'a> {
     Go(Pass<'a>),
     /// Its body did not come.
     Failed(Fault),
-    /// It is answered by us: a rule says so, or it asked for a page of ours.
+    /// It is answered by us: a rule says so.
     Answer(Box<Page>),
+    /// It asked for a page of ours. `is_part`: as a browser does that was given a page of ours, in place of
+    /// what it had asked for, and that has been counted.
+    Own {
+        page: Box<Page>,
+        is_part: bool,
+    },
     /// It is answered from the cache.
     Stored(Box<Page>),
     /// There is no room for it, or it is beyond a limit of the operator's, whatever the plan says; it is
@@ -353,9 +361,9 @@ impl Acting {
         if standing >= Standing::Known && sighting.kind == PathKind::Asset {
             thread.counters.add(Counter::known_parts, 1);
         }
-        if let Some(page) = page::own(&self.gate.load(), request, now) {
-            self.note_sale(&page, now);
-            return Entry::Answer(Box::new(page));
+        if let Some(own) = page::own(&self.gate.load(), request, now) {
+            seen.is_repeat.set(false);
+            return self.own_page(thread, asked, own, (&rules, &sighting), now);
         }
         if !is_protected && let Some(retry_after_s) = self.beyond_limits(thread, asked, now) {
             return Entry::Full(Box::new(Page::refusal(429, retry_after_s)));

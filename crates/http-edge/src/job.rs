@@ -4,7 +4,6 @@
 use crate::Request;
 use crate::act::Page;
 use crate::act::Standing;
-use crate::act::page::OWN_PREFIX;
 use crate::acting::{Asked, Entry, Pass, Seen};
 use crate::buffer::BUFFER_BYTES;
 use crate::client;
@@ -72,8 +71,10 @@ pub struct Job<'a> {
     denied: Cell<bool>,
     /// It was a measure that did so, and not want of room.
     by_rule: Cell<bool>,
-    /// It was answered from the cache.
-    is_stored: Cell<bool>,
+    /// It was answered in place of the site: from the cache, or with a page of ours.
+    in_place: Cell<bool>,
+    /// It belongs to a page of ours, for a request that has been counted.
+    is_part: Cell<bool>,
 }
 
 impl<'a> Job<'a> {
@@ -105,7 +106,8 @@ impl<'a> Job<'a> {
             seen: Seen::default(),
             denied: Cell::new(false),
             by_rule: Cell::new(false),
-            is_stored: Cell::new(false),
+            in_place: Cell::new(false),
+            is_part: Cell::new(false),
         }
     }
 
@@ -130,9 +132,9 @@ impl<'a> Job<'a> {
         let asked =
             Asked { site: self.origin.site, began: self.began, request: &self.request, variant: &variant };
         let entry = pin!(thread.acting.enter(thread, &asked, now, &self.seen, body)).await;
-        self.is_stored.set(matches!(entry, Entry::Stored(_)));
-        let is_denied = !matches!(entry, Entry::Go(_) | Entry::Stored(_) | Entry::Failed(_))
-            && !self.request.path.starts_with(OWN_PREFIX);
+        self.in_place.set(matches!(entry, Entry::Stored(_) | Entry::Own { .. }));
+        self.is_part.set(matches!(entry, Entry::Own { is_part: true, .. }));
+        let is_denied = matches!(entry, Entry::Answer(_) | Entry::Full(_) | Entry::Close);
         self.denied.set(is_denied);
         self.by_rule.set(is_denied && !matches!(entry, Entry::Full(_)));
         entry
@@ -251,11 +253,11 @@ impl<'a> Job<'a> {
             ending,
             malformed: ending == Ending::ClientInvalid,
         };
-        let sensing = if self.request.path.starts_with(OWN_PREFIX) {
+        let sensing = if self.is_part.get() {
             Sensing::Apart
         } else if progress.counted.get() || self.seen.is_repeat.get() {
             Sensing::Answer
-        } else if self.is_stored.get() {
+        } else if self.in_place.get() {
             Sensing::Asked
         } else {
             Sensing::Whole

@@ -230,7 +230,7 @@ impl Connection {
                 };
                 (next, result.err(), Some(pass))
             }
-            Entry::Answer(page) | Entry::Stored(page) | Entry::Full(page) => {
+            Entry::Answer(page) | Entry::Own { page, .. } | Entry::Stored(page) | Entry::Full(page) => {
                 (self.answer_page(&page, &job).await, None, None)
             }
             Entry::Failed(fault) => (self.answer_fault(fault, &job).await, Some(fault), None),

@@ -266,7 +266,7 @@ async fn one_request(thread: &Thread, origin: &Origin, turn: Turn<'_>, stock: &R
                     }
                     (result.err(), Some(pass))
                 }
-                Entry::Answer(page) | Entry::Stored(page) | Entry::Full(page) => {
+                Entry::Answer(page) | Entry::Own { page, .. } | Entry::Stored(page) | Entry::Full(page) => {
                     answer_page(&page, &job, turn, alarm).await;
                     (None, None)
                 }

@@ -79,7 +79,7 @@ pub enum Sensing {
     Asked,
     /// How it was answered: that it was asked for has been counted.
     Answer,
-    /// Nothing: it was for a page of our own, or for nothing.
+    /// Nothing: it belongs to a page of our own, or was for nothing.
     Apart,
 }
 

@@ -13,7 +13,7 @@ use super::token::TokenText;
 use crate::Request;
 use crate::http1::write;
 use bytes::Bytes;
-use seawall_model::Timestamp;
+use seawall_model::{Timestamp, hash};
 use std::fmt::Write;
 
 /// All addresses of our own begin so; none of them reaches the upstream.
@@ -123,54 +123,80 @@ pub fn waiting(request: &Request<'_>, ticket: &TokenText, ahead: u64) -> Page {
     html(body, ASK_AGAIN_S)
 }
 
+/// What brings a request for an address of our own about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brought {
+    /// A page of ours that its client was given: the hash of the token on it, which the request shows.
+    ByPage(u64),
+    /// A page of ours, or none: browsers keep the script, which therefore shows no token.
+    ByScript,
+    /// No page of ours.
+    ByNothing,
+}
+
 /// Answers a request for an address of our own; `None` where it is not one.
 #[must_use]
-pub fn own(gate: &Gate, request: &Request<'_>, now: Timestamp) -> Option<Page> {
+pub fn own(gate: &Gate, request: &Request<'_>, now: Timestamp) -> Option<(Page, Brought)> {
     let name = request.path.strip_prefix(OWN_PREFIX)?;
     let query = request.query.unwrap_or(b"");
     Some(match name {
         b"work.js" => {
-            file("text/javascript; charset=utf-8", "public, max-age=3600", include_str!("page/work.js"))
+            let script = include_str!("page/work.js");
+            (file("text/javascript; charset=utf-8", "public, max-age=3600", script), Brought::ByScript)
         }
         b"look.css" => look(gate, request, query, now),
         b"pass" => pass(gate, request, query, now),
         b"wait" => wait(gate, request, query, now),
-        _ => Page::bare(404),
+        _ => (Page::bare(404), Brought::ByNothing),
     })
 }
 
-/// The style sheet. With a good ticket it gives the ticket as a cookie; without, only the style.
-fn look(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> Page {
-    let mut page = file("text/css; charset=utf-8", "no-store", include_str!("page/look.css"));
-    let ticket = parameter(query, b"ticket").unwrap_or(b"");
-    if gate.place(request, ticket, now).is_ok() {
-        page.set_cookie = Some(cookie(&String::from_utf8_lossy(ticket), request));
-    }
-    page
+fn by_page(token: &[u8], is_good: bool) -> Brought {
+    if is_good { Brought::ByPage(hash::bytes(token)) } else { Brought::ByNothing }
 }
 
-fn pass(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> Page {
+/// The style sheet. With a good ticket it gives the ticket as a cookie; without, only the style.
+fn look(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> (Page, Brought) {
+    let mut page = file("text/css; charset=utf-8", "no-store", include_str!("page/look.css"));
+    let ticket = parameter(query, b"ticket").unwrap_or(b"");
+    let is_good = gate.place(request, ticket, now).is_ok();
+    if is_good {
+        page.set_cookie = Some(cookie(&String::from_utf8_lossy(ticket), request));
+    }
+    (page, by_page(ticket, is_good))
+}
+
+fn pass(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> (Page, Brought) {
     let puzzle = parameter(query, b"puzzle").unwrap_or(b"");
     let solution = parameter(query, b"solution").unwrap_or(b"");
-    match gate.redeem(request, puzzle, solution, now) {
+    let redeemed = gate.redeem(request, puzzle, solution, now);
+    let brought = by_page(puzzle, !matches!(redeemed, Err(NotPassed::Token(_))));
+    let page = match redeemed {
         Ok(pass) => Page { set_cookie: Some(cookie(pass.as_str(), request)), ..Page::bare(PASSED) },
         Err(_) => Page::bare(403),
-    }
+    };
+    (page, brought)
 }
 
 /// Leads back to where the visitor wanted to go, with a pass for who sat out a challenge and with
 /// the ticket for who waits in line.
-fn wait(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> Page {
-    let Some(back) = parameter(query, b"to").and_then(unescaped) else { return Page::bare(400) };
+fn wait(gate: &Gate, request: &Request<'_>, query: &[u8], now: Timestamp) -> (Page, Brought) {
+    let Some(back) = parameter(query, b"to").and_then(unescaped) else {
+        return (Page::bare(400), Brought::ByNothing);
+    };
     let text = parameter(query, b"ticket").unwrap_or(b"");
-    let earned = match gate.sit_out(request, text, now) {
-        Ok(pass) => Some(pass.as_str().to_owned()),
+    let (earned, is_good) = match gate.sit_out(request, text, now) {
+        Ok(pass) => (Some(pass.as_str().to_owned()), true),
         // Too early, expired, or of another kind: whoever holds a ticket keeps it, and all others
         // are led back without, and challenged anew.
-        Err(NotPassed::TooEarly) => None,
-        Err(_) => gate.place(request, text, now).ok().map(|_| String::from_utf8_lossy(text).into_owned()),
+        Err(NotPassed::TooEarly) => (None, true),
+        Err(_) => {
+            let is_ticket = gate.place(request, text, now).is_ok();
+            (is_ticket.then(|| String::from_utf8_lossy(text).into_owned()), is_ticket)
+        }
     };
-    Page { set_cookie: earned.map(|text| cookie(&text, request)), location: Some(back), ..Page::bare(303) }
+    let set_cookie = earned.map(|text| cookie(&text, request));
+    (Page { set_cookie, location: Some(back), ..Page::bare(303) }, by_page(text, is_good))
 }
 
 fn head(words: &words::Words, ticket: &TokenText) -> String {
@@ -302,7 +328,7 @@ mod tests {
     fn get(path_and_query: &str, now: Timestamp) -> Page {
         let (path, query) = path_and_query.split_once('?').unwrap();
         let request = Request { path: path.as_bytes(), query: Some(query.as_bytes()), ..visitor() };
-        own(&gate(), &request, now).unwrap()
+        own(&gate(), &request, now).unwrap().0
     }
 
     fn clearance(page: &Page, now: Timestamp) -> Clearance {
@@ -399,7 +425,7 @@ mod tests {
         let query = format!("ticket={}", ticket.as_str());
         let request =
             Request { secure: true, path: b"/.seawall/look.css", query: Some(query.as_bytes()), ..visitor };
-        let set = own(&gate, &request, START).unwrap().set_cookie.unwrap();
+        let set = own(&gate, &request, START).unwrap().0.set_cookie.unwrap();
         assert!(set.starts_with(&format!("{COOKIE}=")));
         for part in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/", "Max-Age=1800"] {
             assert!(set.contains(part), "{set}");
@@ -410,7 +436,7 @@ mod tests {
     fn only_addresses_of_our_own_are_answered() {
         assert_eq!(own(&gate(), &visitor(), START), None);
         let unknown = Request { path: b"/.seawall/x", ..visitor() };
-        assert_eq!(own(&gate(), &unknown, START).unwrap().status, 404);
+        assert_eq!(own(&gate(), &unknown, START).unwrap().0.status, 404);
     }
 
     #[test]

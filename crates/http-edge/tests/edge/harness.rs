@@ -235,19 +235,25 @@ pub fn start(settings: Settings) -> Edge {
 
 /// Puts a plan of one measure for everything in force.
 pub fn enforce(edge: &Edge, cause: Cause, action: Action) {
+    enforce_for(edge, cause, [(Scope::All, action)]);
+}
+
+/// Puts a plan in force.
+pub fn enforce_for(edge: &Edge, cause: Cause, measures: impl IntoIterator<Item = (Scope, Action)>) {
     let none = ShareEstimate { share: 0.0, low: 0.0, high: 0.0 };
     let expires = NOW.plus_ns(600_000_000_000);
-    let measure = Measure {
-        id: "m1".into(),
+    let measure = |(number, (scope, action))| Measure {
+        id: format!("m{number}"),
         action,
-        scope: Scope::All,
+        scope,
         target: None,
         predicted_effect: none,
         predicted_harm: Some(none),
         expires,
         initial_share: 1.0,
     };
-    let plan = Plan { generation: 1, parent: None, cause, created: NOW, expires, measures: vec![measure] };
+    let measures = measures.into_iter().enumerate().map(measure).collect();
+    let plan = Plan { generation: 1, parent: None, cause, created: NOW, expires, measures };
     edge.enforce(&plan, &enforcing(), NOW).expect("a plan for an edge");
 }
 
