@@ -145,7 +145,7 @@ pub struct Pass<'a> {
     memory: &'a Memory,
     sighting: Sighting,
     part: u8,
-    cap: Option<(Arc<RuleTable>, RuleIndex)>,
+    cap: Cell<Option<(Arc<RuleTable>, RuleIndex)>>,
     /// When it was let through.
     begun: Instant,
     /// What it has at the upstream.
@@ -164,10 +164,18 @@ enum Holds {
 }
 
 impl Pass<'_> {
-    /// The request was answered. How long that took counts from when all of it had been sent, if it
-    /// had been before, else from when it was let through: what its client was waited for is not the
-    /// upstream's.
+    /// The request is over.
     pub fn done(self, answered: Instant, asked: Option<Instant>, failed: bool, now: Timestamp) {
+        self.answered(answered, asked, failed, now);
+        if !failed {
+            self.memory.answered(&self.sighting, now);
+        }
+    }
+
+    /// The upstream has done its work, and gets its place back. How long that took counts from when all of
+    /// the request had been sent, if it had been before, else from when it was let through: what its client
+    /// was waited for is not the upstream's.
+    pub fn answered(&self, answered: Instant, asked: Option<Instant>, failed: bool, now: Timestamp) {
         let begun = asked.filter(|asked| *asked <= answered).map_or(self.begun, |a| a.max(self.begun));
         let latency = answered.saturating_duration_since(begun);
         let latency_ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
@@ -176,9 +184,7 @@ impl Pass<'_> {
             Holds::Place => self.shedder.done(&Answer { part: self.part, latency_ns, failed }, now),
             Holds::Aside => self.shedder.back(self.part, (!failed).then_some(latency_ns)),
         }
-        if !failed {
-            self.memory.answered(&self.sighting, now);
-        }
+        self.leave_cap();
     }
 
     /// What follows is no work of the upstream's, however long it lasts: gives the place back.
@@ -187,6 +193,12 @@ impl Pass<'_> {
             Holds::Nothing => {}
             Holds::Place => self.shedder.abandoned(self.part),
             Holds::Aside => self.shedder.back(self.part, None),
+        }
+    }
+
+    fn leave_cap(&self) {
+        if let Some((rules, cap)) = self.cap.take() {
+            rules.leave(cap);
         }
     }
 
@@ -215,9 +227,7 @@ fn is_event_stream(field: &Field, head: &[u8]) -> bool {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         self.leave_room();
-        if let Some((rules, cap)) = &self.cap {
-            rules.leave(*cap);
-        }
+        self.leave_cap();
     }
 }
 
@@ -409,7 +419,7 @@ impl Acting {
             memory: &self.memory,
             part: part_of(self.seed, request, sighting.kind),
             sighting,
-            cap,
+            cap: Cell::new(cap),
             begun,
             holds: Cell::default(),
         };

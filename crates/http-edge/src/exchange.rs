@@ -254,6 +254,8 @@ pub struct Download<'a> {
     pub count_slow: &'a dyn Fn(),
     /// Told of the answer's fields, in the buffer that they were read from.
     pub on_head: &'a dyn Fn(&[Field], &[u8]),
+    /// Told that the whole answer has been read, where the client takes it more slowly.
+    pub on_read: &'a dyn Fn(),
     /// Takes the answer for the cache, where it is wanted there.
     pub taking: &'a RefCell<Option<Taking>>,
     /// There is a stored answer to give in place of an error.
@@ -402,11 +404,13 @@ impl Download<'_> {
                     if let Some(taking) = &mut *self.taking.borrow_mut() {
                         taking.data(&buffer.filled()[start..end]);
                     }
-                    pin!(sink.data(&buffer.filled()[start..end], alarm)).await?;
+                    let (data, rest) = (&buffer.filled()[start..end], &buffer.filled()[end..]);
+                    self.taken(pin!(sink.data(data, alarm)), || body.ends_in(rest)).await?;
                     buffer.consume(end);
                 }
                 Step::End { trailers, consumed } => {
-                    pin!(sink.end(&buffer.filled()[trailers..consumed], alarm)).await?;
+                    let trailers = &buffer.filled()[trailers..consumed];
+                    self.taken(pin!(sink.end(trailers, alarm)), || true).await?;
                     buffer.consume(consumed);
                     return Ok(());
                 }
@@ -414,7 +418,7 @@ impl Download<'_> {
                     buffer.consume(consumed);
                     let n = pin!(self.read_more(upstream, buffer, sink, alarm)).await?;
                     if n == 0 && body.ends_with_connection() {
-                        return sink.end(b"", alarm).await;
+                        return self.taken(pin!(sink.end(b"", alarm)), || true).await;
                     }
                     if n == 0 {
                         return Err(Fault::Broken);
@@ -422,6 +426,18 @@ impl Download<'_> {
                 }
             }
         }
+    }
+
+    /// Hands a part of the answer to the client. Only where it has to be waited for is it looked whether the
+    /// upstream has done its work.
+    async fn taken<T>(&self, mut handing: Pin<&mut impl Future<Output = T>>, is_all: impl Fn() -> bool) -> T {
+        if let Some(output) = poll_once(handing.as_mut()).await {
+            return output;
+        }
+        if is_all() {
+            (self.on_read)();
+        }
+        handing.await
     }
 
     /// Reads what is there; only where nothing is, what was taken goes out first.
@@ -531,6 +547,79 @@ mod tests {
             let handed = hand_on(&mut near, (b"0\r\n", b"\r\n"), &limits, &mut alarm).await;
             assert_eq!(handed, Err(Fault::TimedOut));
             assert_eq!(began.elapsed(), ms(limits.upstream_timeout_ms));
+        });
+    }
+
+    /// A client that takes no byte.
+    struct Stuck;
+
+    impl Sink for Stuck {
+        async fn interim(&mut self, _: &[u8], _: &ResponseHead, _: &[Field]) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        async fn head(&mut self, _: &[u8], _: &ResponseHead, _: &[Field]) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        async fn data(&mut self, _: &[u8], _: &mut Alarm) -> Result<(), Fault> {
+            std::future::pending().await
+        }
+
+        async fn flush(&mut self, _: &mut Alarm) -> Result<(), Fault> {
+            std::future::pending().await
+        }
+
+        async fn end(&mut self, _: &[u8], _: &mut Alarm) -> Result<(), Fault> {
+            std::future::pending().await
+        }
+    }
+
+    /// How often it is told that an answer has been read, of which so much has come and nothing is taken.
+    async fn times_read(answer: &str) -> u32 {
+        let (mut near, mut far) = tokio::io::duplex(BUFFER_BYTES);
+        stream::write_two(&mut far, answer.as_bytes(), b"").await.expect("written");
+        let (limits, stock, taking) = (Limits::default(), Stock::default(), RefCell::default());
+        let (progress, times) = (Progress::default(), Cell::new(0));
+        let download = Download {
+            method: Method::Get,
+            limits: &limits,
+            stock: &stock,
+            progress: &progress,
+            slow_at: Instant::now() + ms(SLOW_MS),
+            count_slow: &|| {},
+            on_head: &|_, _| {},
+            on_read: &|| times.set(times.get() + 1),
+            taking: &taking,
+            has_instead: false,
+            may_switch: false,
+        };
+        let (mut buffer, mut alarm) = (Buffer::default(), Alarm::new(Instant::now() + ms(1)));
+        stock.lend(&mut buffer);
+        let (mut fields, mut stuck) = (Vec::new(), Stuck);
+        let run = download.run(&mut near, &mut buffer, &mut fields, &mut stuck, &mut alarm);
+        assert!(tokio::time::timeout(ms(1), run).await.is_err(), "it is taken");
+        times.get()
+    }
+
+    /// Broke: a client that read slowly kept its place at the upstream until it had taken the last byte, long
+    /// after the upstream had sent it.
+    #[test]
+    fn an_answer_that_has_been_read_holds_no_place_however_slowly_it_is_taken() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+            for (answer, is_whole) in [
+                ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_owned(), true),
+                ("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello".to_owned(), false),
+                ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), true),
+                (format!("{chunked}1\r\n!\r\n0\r\n\r\n"), true),
+                (format!("{chunked}0\r\nX-Sum: 1\r\n\r\n"), true),
+                (format!("{chunked}0\r\n"), false),
+                (chunked.to_owned(), false),
+            ] {
+                assert_eq!(times_read(&answer).await, u32::from(is_whole), "{answer}");
+            }
         });
     }
 }

@@ -199,6 +199,7 @@ impl<'a> Job<'a> {
         &'d self,
         count_slow: &'d dyn Fn(),
         on_head: &'d dyn Fn(&[Field], &[u8]),
+        on_read: &'d dyn Fn(),
     ) -> Download<'d> {
         Download {
             method: self.head.method,
@@ -208,10 +209,21 @@ impl<'a> Job<'a> {
             slow_at: self.began + ms(SLOW_MS),
             count_slow,
             on_head,
+            on_read,
             taking: &self.seen.taking,
             has_instead: self.seen.has_instead(),
             may_switch: self.head.upgrade,
         }
+    }
+
+    /// The upstream has answered in full, though the client has not taken all of it: others may have its
+    /// place.
+    pub fn read(&self, pass: &Pass<'_>) {
+        let over = Instant::now();
+        let progress = &self.progress;
+        let first_byte = progress.first_byte.get().unwrap_or(over);
+        let failed = progress.status.get() >= 500;
+        pass.answered(first_byte, progress.asked.get(), failed, self.thread.clock.timestamp(over));
     }
 
     /// The request is over: counts and logs it.

@@ -280,7 +280,8 @@ impl Connection {
             thread.answered(job.origin.site, at);
             pass.answer_begins(fields, head, thread.clock.timestamp(job.began));
         };
-        let download = job.download(&count_slow, &on_head);
+        let on_read = || job.read(pass);
+        let download = job.download(&count_slow, &on_head, &on_read);
         let mut upload = Upload {
             client: Half(&client),
             input: &mut self.input,

@@ -355,7 +355,8 @@ async fn attempt(
         thread.answered(job.origin.site, at);
         pass.answer_begins(fields, head, thread.clock.timestamp(job.began));
     };
-    let download = job.download(&count_slow, &on_head);
+    let on_read = || job.read(pass);
+    let download = job.download(&count_slow, &on_head, &on_read);
     let end = {
         let run = pin!(download.run(&mut from_upstream, &mut buffer, fields, &mut sink, alarm));
         let upload = pin!(upload(job, turn, &mut to_upstream, pass));

@@ -87,6 +87,18 @@ impl Body {
         self.state == State::ToEnd
     }
 
+    /// Whether the rest of the body is in the buffer, to its end.
+    #[must_use]
+    pub fn ends_in(mut self, mut buffer: &[u8]) -> bool {
+        loop {
+            match self.step(buffer) {
+                Ok(Step::Data { end, .. }) => buffer = &buffer[end..],
+                Ok(Step::End { .. }) => return true,
+                Ok(Step::More { .. }) | Err(_) => return false,
+            }
+        }
+    }
+
     /// Takes what is in the buffer, up to one piece of data.
     ///
     /// # Errors

@@ -315,6 +315,24 @@ fn bodies_that_come_slowly_take_no_places() {
     eventually("and they go on", || edge.active() == 6);
 }
 
+/// Broke: a client that took no byte of its answers kept a place at the upstream for each of them, though the
+/// upstream had long sent them.
+#[test]
+fn answers_that_nobody_takes_hold_no_places() {
+    let (edge, origin, authority) = encrypted(|l| l.rate_grace_ms = 600_000);
+    enforce(&edge, Cause::HttpFlood, Action::Shed { max_concurrency: 6 });
+    // SETTINGS_INITIAL_WINDOW_SIZE is 4.
+    let mut slow = Client::with_settings(&edge, &authority, &[0, 4, 0, 0, 0, 0]);
+    for _ in 0..6 {
+        let own = slow.stream_number();
+        slow.send(&frame(HEADERS, END_STREAM | END_HEADERS, own, &get_block("/slow")));
+    }
+    eventually("they have been answered", || origin.seen().len() == 6);
+    let mut person = Client::new(&edge, &authority);
+    eventually("a person is served", || person.get("/person").as_deref() == Some("/person"));
+    assert_eq!(edge.active(), 6);
+}
+
 #[test]
 fn a_body_that_is_held_back_is_asked_for_once() {
     let (edge, _origin, authority) = encrypted(|l| l.rate_grace_ms = 600_000);
