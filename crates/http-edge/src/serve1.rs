@@ -191,7 +191,12 @@ impl Connection {
         self.head.extend_from_slice(&self.input.filled()[..end]);
         self.input.consume(end);
         let limits = self.thread.settings.limits;
-        let head = match head::request(&self.head, end, &limits.head(), &mut self.fields) {
+        let mut head = head::request(&self.head, end, &limits.head(), &mut self.fields);
+        if head.is_ok_and(|head| head.has_more_cookies) {
+            head::join_cookies(&mut self.head, &self.fields);
+            head = head::request(&self.head, self.head.len(), &limits.head(), &mut self.fields);
+        }
+        let head = match head {
             Ok(head) => head,
             Err(refusal) => return self.refuse(refusal, true).await,
         };

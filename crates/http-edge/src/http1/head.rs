@@ -104,6 +104,8 @@ pub struct RequestHead {
     pub user_agent: Span,
     pub referrer: Span,
     pub cookie: Span,
+    /// There is more than one `Cookie` field, and this is the first.
+    pub has_more_cookies: bool,
     pub accept: Span,
     pub accept_language: Span,
     pub authorization: Span,
@@ -137,6 +139,26 @@ pub fn request(
     settle_request(&mut head, &about, buffer)?;
     strip_nominated(fields, buffer, &about)?;
     Ok(head)
+}
+
+/// Makes one `Cookie` field of several, in their order. No browser sends several (RFC 6265 section 5.4), and
+/// servers join them: so we see the cookies that they see.
+pub fn join_cookies(buffer: &mut Vec<u8>, fields: &[Field]) {
+    let mut cookies = fields.iter().filter(|field| field.kind == Kind::Cookie);
+    let Some(first) = cookies.next() else { return };
+    let mut joined = buffer[..first.value_end as usize].to_vec();
+    for (at, field) in cookies.clone().enumerate() {
+        let is_first = at == 0 && first.value(buffer).is_empty();
+        joined.extend_from_slice(if is_first { b" " } else { b"; " });
+        joined.extend_from_slice(field.value(buffer));
+    }
+    let mut from = first.value_end;
+    for field in cookies {
+        joined.extend_from_slice(&buffer[from as usize..field.start as usize]);
+        from = field.end;
+    }
+    joined.extend_from_slice(&buffer[from as usize..]);
+    *buffer = joined;
 }
 
 /// What fields say of the connection and the body, gathered over the whole head.
@@ -199,6 +221,7 @@ fn request_line(buffer: &[u8], line: Span, limits: &HeadLimits) -> Result<Reques
         user_agent: Span::default(),
         referrer: Span::default(),
         cookie: Span::default(),
+        has_more_cookies: false,
         accept: Span::default(),
         accept_language: Span::default(),
         authorization: Span::default(),
@@ -257,7 +280,10 @@ fn take_field(
         }
         Kind::UserAgent => first(&mut head.user_agent),
         Kind::Referrer => first(&mut head.referrer),
-        Kind::Cookie => first(&mut head.cookie),
+        Kind::Cookie => {
+            head.has_more_cookies |= head.cookie.end != 0;
+            first(&mut head.cookie);
+        }
         Kind::Accept => first(&mut head.accept),
         Kind::AcceptLanguage => first(&mut head.accept_language),
         Kind::Authorization => first(&mut head.authorization),

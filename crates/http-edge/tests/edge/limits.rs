@@ -280,3 +280,25 @@ fn a_rate_limit_of_the_site_refuses_what_is_beyond_it() {
     counted(&edge, Counter::rate_limits, 1);
     assert_eq!(edge.count(Counter::rule_refused), 0);
 }
+
+/// Broke: of several `Cookie` fields only the first was looked at, and a session in the second was limited by
+/// nothing but its address.
+#[test]
+fn a_session_in_a_further_cookie_field_is_limited() {
+    let origin = Origin::start();
+    let mut settings = settings(&[origin.address]);
+    let rate = Rate::new(0.001, 2.0).expect("a rate");
+    settings.sites[0].rate_limits =
+        vec![RateLimit { key: Key::Session("sid".into()), rate, path: Vec::new() }];
+    let edge = start(settings);
+    let ask = |n: u8| {
+        let mut client = connect_from(&edge, [127, 0, 0, n]);
+        let cookies = format!("Cookie: sid={n}\r\nX: y\r\ncookie: sid=one; theme=dark");
+        write!(client, "GET / HTTP/1.1\r\nHost: a\r\n{cookies}\r\nConnection: close\r\n\r\n").expect("sent");
+        read_to_end(&mut client).split(' ').nth(1).map(str::to_owned)
+    };
+    assert_eq!([2, 3, 4].map(ask), ["200", "200", "429"].map(|status| Some(status.to_owned())));
+    let seen = origin.seen();
+    assert!(seen.iter().all(|head| head.contains("Cookie: sid=") && !head.contains("cookie: ")), "{seen:?}");
+    assert!(seen[0].contains("Cookie: sid=2; sid=one; theme=dark\r\n"), "{seen:?}");
+}

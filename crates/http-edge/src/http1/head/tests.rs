@@ -229,3 +229,27 @@ fn a_response_that_could_be_split_is_refused() {
         assert_eq!(answer(text.as_bytes(), Method::Get).map_err(|r| r.status), Err(502), "{text}");
     }
 }
+
+#[test]
+fn several_cookie_fields_become_one_in_their_order() {
+    for (text, joined) in [
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nX: y\r\ncookie:b=2; c=3 \r\nCOOKIE: \r\nZ: z\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1; b=2; c=3; \r\nX: y\r\nZ: z\r\n\r\n",
+        ),
+        (
+            "GET / HTTP/1.1\r\nCookie:\r\nCookie: b=2\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nCookie: b=2\r\nHost: a\r\n\r\n",
+        ),
+    ] {
+        let (head, fields) = read(text.as_bytes()).expect("a request");
+        assert!(head.has_more_cookies);
+        let mut buffer = text.as_bytes().to_vec();
+        join_cookies(&mut buffer, &fields);
+        assert_eq!(String::from_utf8_lossy(&buffer), joined);
+        assert!(!read(&buffer).expect("a request").0.has_more_cookies);
+    }
+    assert!(
+        !read(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\n\r\n").expect("a request").0.has_more_cookies
+    );
+}
