@@ -64,6 +64,7 @@ impl Core {
         }
         let Ok(query) = Query::parse(message) else {
             self.add(Counter::malformed, 1);
+            out.no_answer(asker);
             return self.sense.malformed(self.now.wall, asker, message.len());
         };
         let key = Key::of(query.name);
@@ -166,7 +167,7 @@ impl Core {
         if ask.query.qtype == kind::ANY {
             return self.say_any(ask, out);
         }
-        if self.join(ask) {
+        if self.join(ask, out) {
             return;
         }
         let Some(pool) = self.pool_of(&ask.key) else {
@@ -270,7 +271,7 @@ impl Core {
     }
 
     /// Waits for a question that is already asked.
-    fn join(&mut self, ask: &Ask<'_>) -> bool {
+    fn join(&mut self, ask: &Ask<'_>, out: &mut Outbox) -> bool {
         let Some(at) = self.flights.same(ask.hash, &ask.key, ask.asked) else { return false };
         let most = self.settings.limits.waiters as usize;
         let flight = self.flights.get_mut(at);
@@ -280,8 +281,10 @@ impl Core {
         // The same client asks again because it waits: one answer will do.
         let is_again = |w: &Waiter| w.asker == *ask.asker && w.message[..2] == ask.message[..2];
         if flight.waiters.len() >= most {
-            self.add(Counter::dropped, 1);
-        } else if !flight.waiters.iter().any(is_again) {
+            self.leave_unasked(ask, out);
+        } else if flight.waiters.iter().any(is_again) {
+            out.no_answer(ask.asker);
+        } else {
             flight.waiters.push(waiter(ask, self.now.us));
             self.add(Counter::joined, 1);
         }
@@ -314,12 +317,7 @@ impl Core {
     /// There is no room for an unknown name.
     fn hold_back(&mut self, ask: &Ask<'_>, out: &mut Outbox) {
         if ask.is_proven {
-            // Over TCP an answer is cheap, and silence would keep the connection waiting.
-            if ask.asker.via.is_tcp() {
-                self.add(Counter::failed, 1);
-                return self.say(ask, code::SERVER_FAILURE, out);
-            }
-            return self.add(Counter::dropped, 1);
+            return self.leave_unasked(ask, out);
         }
         let bytes = ask.query.question_end() + write::opt_bytes(&ask.query, &ask.opt());
         if !self.ledger.has_credit(bytes) && !self.ledger.take_grace() {
@@ -332,6 +330,15 @@ impl Core {
         self.say_short(ask, out);
     }
 
+    /// Nobody is asked. Over TCP an answer is cheap, and silence would keep the connection waiting.
+    fn leave_unasked(&mut self, ask: &Ask<'_>, out: &mut Outbox) {
+        if ask.asker.via.is_tcp() {
+            self.add(Counter::failed, 1);
+            return self.say(ask, code::SERVER_FAILURE, out);
+        }
+        self.add(Counter::dropped, 1);
+    }
+
     fn pass_on(&mut self, ask: &Ask<'_>, pool: usize, (reason, has_room): (Reason, bool), out: &mut Outbox) {
         let member = self.pools[pool].choose(self.now.ms(), None);
         let Some((at, member)) = self.flights.begin().zip(member) else {
@@ -340,7 +347,7 @@ impl Core {
             }
             self.add(Counter::outstanding_full, 1);
             if !self.serve_cached(ask, false, out) {
-                self.add(Counter::dropped, 1);
+                self.leave_unasked(ask, out);
             }
             return;
         };

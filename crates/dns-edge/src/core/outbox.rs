@@ -19,6 +19,7 @@ pub struct ToClient {
 #[derive(Clone, Debug)]
 pub struct ToStream {
     pub connection: u64,
+    /// Empty: the question has no answer.
     pub range: Range<u32>,
 }
 
@@ -53,6 +54,20 @@ impl Outbox {
             }
             Via::Tcp { connection, .. } => self.streams.push(ToStream { connection, range }),
         }
+    }
+
+    /// A question of a client has no answer: over TCP its connection must not wait for one.
+    #[inline]
+    pub fn no_answer(&mut self, asker: &Asker) {
+        if asker.via.is_tcp() {
+            self.to_client(asker, self.bytes.len());
+        }
+    }
+
+    /// Whether there is nothing to be sent, or to be told of a connection.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.streams.is_empty()
     }
 
     /// Everything was sent.

@@ -34,7 +34,7 @@ struct Client {
     to: SocketAddr,
     incoming: Vec<u8>,
     out: Vec<u8>,
-    /// Questions that were taken, less answers that were given.
+    /// Questions that were taken, less those that are over.
     waiting: u32,
     active_ms: u64,
     is_reading: bool,
@@ -176,10 +176,13 @@ impl Clients {
         self.limits = limits;
     }
 
-    /// Sends an answer.
+    /// Sends an answer; an empty one says that there will be none.
     pub fn send(&mut self, connection: u64, message: &[u8], now_ms: u64, epoll: &OwnedFd) {
         let Some(client) = self.get(connection) else { return };
         client.waiting = client.waiting.saturating_sub(1);
+        if message.is_empty() {
+            return self.write(connection, epoll);
+        }
         client.active_ms = now_ms;
         let Ok(length) = u16::try_from(message.len()) else { return };
         if client.out.len() + message.len() + 2 > OUT_BYTES {
@@ -400,5 +403,32 @@ mod tests {
         }
         assert_eq!(taken, MESSAGES);
         drop(sends.join().expect("all is sent"));
+    }
+
+    /// Broke: a question without an answer, such as one that is none, kept its place among those that a
+    /// connection waits for: after as many as it may have nothing more was read of it until it was closed as idle.
+    #[test]
+    fn a_connection_is_read_on_after_questions_that_have_no_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut sends = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let (stream, address) = listener.accept().expect("a client");
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
+        let limits = Limits { pipelined: 8, ..Limits::default() };
+        let mut clients = Clients::new(limits, 7);
+        clients.accept(Link::new(stream, None).expect("a link"), address, 0, &epoll, &Counters::default());
+        let connection = number(0, 0);
+        for _ in 0..3 {
+            sends.write_all(&MESSAGE.repeat(8)).expect("sent");
+            let mut taken = 0;
+            while taken < 8 {
+                let mut events: Vec<epoll::Event> = Vec::with_capacity(8);
+                let timeout = Timespec { tv_sec: 60, tv_nsec: 0 };
+                let spare = rustix::buffer::spare_capacity(&mut events);
+                epoll::wait(&epoll, spare, Some(&timeout)).expect("waits");
+                assert!(!events.is_empty(), "nothing more is read");
+                clients.read(connection, 0, &epoll, |_, _| taken += 1);
+            }
+            (0..taken).for_each(|_| clients.send(connection, b"", 0, &epoll));
+        }
     }
 }

@@ -309,7 +309,7 @@ impl Thread {
 
     /// Sends everything that was written. What fails over TCP writes more, over UDP or to clients.
     fn flush(&mut self) {
-        while !self.out.bytes.is_empty() {
+        while !self.out.is_empty() {
             // Back ends first: they work while the rest is sent.
             let failed = self.flush_backends();
             self.flush_clients();

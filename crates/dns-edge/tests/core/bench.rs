@@ -48,6 +48,8 @@ pub struct Bench {
     pub shared: Arc<Shared>,
     pub common: Common,
     pub us: u64,
+    /// Questions over TCP that have no answer.
+    pub unanswered: usize,
     out: Outbox,
 }
 
@@ -105,7 +107,7 @@ impl Setup {
         }
         let shared = Arc::<Shared>::default();
         let core = Core::new(&common, Arc::clone(&shared), 0);
-        let mut bench = Bench { core, shared, common, us: 0, out: Outbox::default() };
+        let mut bench = Bench { core, shared, common, us: 0, unanswered: 0, out: Outbox::default() };
         bench.at_us(1_000);
         bench
     }
@@ -252,7 +254,9 @@ impl Bench {
             to: tcp(s.connection as u32).address,
             bytes: bytes(&s.range),
         };
-        sent.extend(self.out.streams.iter().map(stream));
+        let (none, some): (Vec<_>, Vec<_>) = self.out.streams.iter().partition(|s| s.range.is_empty());
+        sent.extend(some.into_iter().map(stream));
+        self.unanswered += none.len();
         let passed = |b: &seawall_dns_edge::core::outbox::ToBackend| Passed {
             backend: b.backend,
             over_tcp: b.over_tcp,

@@ -18,6 +18,27 @@ fn what_is_no_query_is_dropped() {
     assert_eq!(bench.count(Counter::malformed), 3);
 }
 
+/// Broke: a question over TCP that was dropped kept its place on the connection, and of that nothing more was read
+/// once it had as many as it may.
+#[test]
+fn every_question_over_tcp_is_answered_or_said_to_have_no_answer() {
+    let limits = Limits { waiters: 1, outstanding: 1, ..Limits::default() };
+    let mut bench = Setup { limits, ..Setup::default() }.bench();
+    let good = query("www.example.org", b"");
+    bench.ask(&udp(1), &good[..11]);
+    assert_eq!(bench.unanswered, 0, "over UDP nothing waits");
+    assert!(bench.ask(&tcp(1), &good[..good.len() - 1]).0.is_empty());
+    assert_eq!(bench.unanswered, 1, "no query");
+    let (_, passed) = bench.ask(&tcp(1), &good);
+    assert!(bench.ask(&tcp(2), &good).0[0].code() == 2, "no more may wait for it");
+    assert!(bench.ask(&tcp(2), &query("other.example.org", b"")).0[0].code() == 2, "no more may be asked");
+    assert_eq!((passed.len(), bench.unanswered, bench.count(Counter::dropped)), (1, 1, 0));
+    let mut bench = Setup::default().bench();
+    let (_, passed) = bench.ask(&tcp(1), &good);
+    assert!(bench.ask(&tcp(1), &good).0.is_empty(), "it asks again what it waits for");
+    assert_eq!((bench.unanswered, bench.say(0, &answer(&passed[0].bytes, 0)).0.len()), (1, 1));
+}
+
 #[test]
 fn operations_transfers_and_classes_of_others_are_refused() {
     let mut bench = Setup::default().bench();
