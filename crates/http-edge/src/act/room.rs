@@ -23,10 +23,17 @@ const TICK_NS: i64 = 100_000_000;
 const WHOLE: u64 = 1_000;
 /// Most by which the front outruns the rate.
 const FASTEST: u64 = 64;
+/// Places that no line gives out in a millisecond, over its life.
+const PLACES_PER_MS: u64 = 128;
+/// Places are numbers of so many bits.
+const PLACE_BITS: u32 = 48;
 
 /// One line before one site.
 #[derive(Debug)]
 pub struct WaitingRoom {
+    /// The number of its first place. Tickets outlive the program, so each line begins beyond all numbers
+    /// that an earlier one has given.
+    first: u64,
     /// The number that the next comer is given.
     next: AtomicU64,
     front: AtomicU64,
@@ -40,9 +47,12 @@ pub struct WaitingRoom {
 impl WaitingRoom {
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
+        let began_ms = u64::try_from(now.0 / 1_000_000).unwrap_or(0);
+        let first = (began_ms * PLACES_PER_MS) % (1 << PLACE_BITS) + 1;
         Self {
-            next: AtomicU64::new(1),
-            front: AtomicU64::new(0),
+            first,
+            next: AtomicU64::new(first),
+            front: AtomicU64::new(first - 1),
             credit: AtomicU64::new(WHOLE),
             haste: AtomicU64::new(1),
             ticked: AtomicI64::new(now.0),
@@ -50,10 +60,10 @@ impl WaitingRoom {
     }
 
     /// The place of whoever shows a ticket with this number, else a new one, for its ticket. What was
-    /// not given here is none: tickets are also for those who were put off without a line, and outlive
-    /// the program.
+    /// not given here is none: tickets are also for those who were put off without a line, and of a line
+    /// before a restart nobody knows any more who is left in it.
     pub fn arrive(&self, shown: Option<u64>) -> u64 {
-        let given = shown.filter(|number| *number < self.next.load(Relaxed));
+        let given = shown.filter(|number| (self.first..self.next.load(Relaxed)).contains(number));
         given.unwrap_or_else(|| self.next.fetch_add(1, Relaxed))
     }
 
@@ -159,8 +169,21 @@ mod tests {
     fn a_ticket_that_is_no_place_here_is_given_one() {
         let room = WaitingRoom::new(START);
         let other = 0x9E37_79B9_7F4A_7C15;
-        assert_eq!((room.arrive(None), room.arrive(Some(other))), (1, 2));
-        assert_eq!((room.arrive(Some(1)), room.arrive(Some(3))), (1, 3), "the third had not been given");
+        let first = room.arrive(None);
+        assert_eq!([other, first + 2, 1].map(|shown| room.arrive(Some(shown)) - first), [1, 2, 3]);
+        assert_eq!(room.arrive(Some(first)), first);
+    }
+
+    /// Broke: a ticket for a place in the line before a restart was one in the line after it, before all who
+    /// had come meanwhile.
+    #[test]
+    fn a_ticket_from_before_a_restart_is_no_place_in_the_new_line() {
+        let before = WaitingRoom::new(START);
+        let old: Vec<u64> = (0..20_000).map(|_| before.arrive(None)).collect();
+        let after = WaitingRoom::new(at(1_000));
+        let new: Vec<u64> = (0..20_000).map(|_| after.arrive(None)).collect();
+        assert!(old.iter().all(|number| !new.contains(number)));
+        assert_eq!(after.arrive(Some(old[500])), new[19_999] + 1);
     }
 
     /// Broke: one client that showed one ticket a thousand times a second took every admission that there was.
@@ -188,10 +211,8 @@ mod tests {
     #[test]
     fn a_place_ahead_is_told() {
         let room = WaitingRoom::new(START);
-        for _ in 0..10 {
-            room.arrive(None);
-        }
-        assert_eq!(room.show(7, 1.0, false, at(0)), Place::Ahead(7));
+        let places: Vec<u64> = (0..10).map(|_| room.arrive(None)).collect();
+        assert_eq!(room.show(places[6], 1.0, false, at(0)), Place::Ahead(7));
         assert_eq!(room.length(), 10);
     }
 }
