@@ -14,11 +14,14 @@
 
 use super::clock;
 use anyhow::{Context, bail, ensure};
+use ring::rand::{SecureRandom, SystemRandom};
 use seawall_http_edge::inherited;
 use socket2::SockRef;
+use std::fs::DirBuilder;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -61,8 +64,7 @@ pub struct Predecessor {
 pub struct Successor {
     child: Child,
     meeting: UnixStream,
-    /// Where we leave what we know; it goes with us.
-    known: Place,
+    place: Place,
     is_done: bool,
 }
 
@@ -117,14 +119,14 @@ impl Predecessor {
 
 impl Successor {
     /// Starts the program at `path` with our own arguments, and waits until it finds its
-    /// configuration good. `folder` is for the socket where the two meet.
+    /// configuration good. The place where the two meet is made in `folder`, which others may write to.
     ///
     /// # Errors
     /// If it cannot be started, or finds fault with its configuration.
     pub fn start(path: &Path, folder: &Path, listeners: &[TcpListener]) -> anyhow::Result<Self> {
-        let (place, known) = (Place::new(folder, "sock"), Place::new(folder, "known"));
-        let door = std::os::unix::net::UnixListener::bind(&place.0)
-            .with_context(|| format!("cannot make {}", place.0.display()))?;
+        let place = Place::new(folder)?;
+        let door = std::os::unix::net::UnixListener::bind(place.door())
+            .with_context(|| format!("cannot make {}", place.door().display()))?;
         door.set_nonblocking(true)?;
         for listener in listeners {
             SockRef::from(listener).set_cloexec(false)?;
@@ -135,22 +137,22 @@ impl Successor {
         for name in ACTIVATION {
             command.env_remove(name);
         }
-        command.env(LISTENERS, numbers.join(",")).env(MEETING, &place.0).env(KNOWN, &known.0);
+        command.env(LISTENERS, numbers.join(",")).env(MEETING, place.door()).env(KNOWN, place.known());
         let child = command.spawn().with_context(|| format!("cannot start {}", path.display()))?;
         let mut waiting = Waiting { child: Some(child) };
         let meeting = waiting.meet(&door)?;
         meeting.set_nonblocking(false)?;
         meeting.set_read_timeout(Some(PATIENCE))?;
         let child = waiting.child.take().context("the new program has ended")?;
-        let mut successor = Self { child, meeting, known, is_done: false };
+        let mut successor = Self { child, meeting, place, is_done: false };
         hear(&mut successor.meeting, CHECKED).context("the new program has ended; see what it said")?;
         Ok(successor)
     }
 
     /// Where the new program looks for what we know.
     #[must_use]
-    pub fn known(&self) -> &Path {
-        &self.known.0
+    pub fn known(&self) -> PathBuf {
+        self.place.known()
     }
 
     /// The state folder is free: lets the new program begin, and waits until it serves.
@@ -201,22 +203,36 @@ impl Drop for Waiting {
     }
 }
 
-/// A file that goes with us.
+/// A folder where the two meet, and where we leave what we know. It is made for this alone, and nobody else
+/// can look into it, or know beforehand how it is called. It goes with us.
 #[derive(Debug)]
 struct Place(PathBuf);
 
 impl Place {
-    fn new(folder: &Path, kind: &str) -> Self {
-        let path = folder.join(format!("handover-{}.{kind}", std::process::id()));
-        // Left by an earlier attempt, or not there.
-        let _ = std::fs::remove_file(&path);
-        Self(path)
+    fn new(folder: &Path) -> anyhow::Result<Self> {
+        let mut name = [0; 16];
+        SystemRandom::new().fill(&mut name).ok().context("the system gives no random numbers")?;
+        let path = folder.join(format!("seawall-handover-{:032x}", u128::from_ne_bytes(name)));
+        // Fails where there is something of this name already, be it a link.
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    fn door(&self) -> PathBuf {
+        self.0.join("sock")
+    }
+
+    fn known(&self) -> PathBuf {
+        self.0.join("known")
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -231,4 +247,26 @@ fn hear(meeting: &mut UnixStream, word: u8) -> anyhow::Result<()> {
     meeting.read_exact(&mut heard)?;
     ensure!(heard[0] == word, "it says something else");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// Broke: the files of an upgrade had names that others could know beforehand, in a folder that others can
+    /// write to.
+    #[test]
+    fn what_is_handed_over_is_in_a_folder_of_ours_that_nobody_can_foresee() {
+        let folder = std::env::temp_dir();
+        let places = [Place::new(&folder), Place::new(&folder)].map(|place| place.expect("a folder"));
+        assert_ne!(places[0].0, places[1].0);
+        for place in &places {
+            let mode = std::fs::metadata(&place.0).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
+            std::fs::write(place.known(), "x").expect("it can be written to");
+        }
+        let paths = places.map(|place| place.0.clone());
+        assert!(paths.iter().all(|path| !path.exists()), "they go with us");
+    }
 }

@@ -5,7 +5,7 @@
 //! STATE/known     once a minute, every few seconds of an incident, and at the end; a guard that starts
 //!                 within the hour goes on with what is normal and who is known, and one that starts
 //!                 within the minute with the incident that was cut off as well
-//! handover-….known  at an upgrade: everything
+//! …/known        at an upgrade, in a folder made for it: everything
 //! ```
 //!
 //! The form is this build's own. What another build wrote is left aside, and said so.

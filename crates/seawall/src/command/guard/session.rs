@@ -306,7 +306,7 @@ fn hand_over(
     let listeners = edge.listeners()?;
     let mut successor = Successor::start(program, &std::env::temp_dir(), &listeners)?;
     let known = control.knowledge(edge.kept(), clock::now());
-    known.write(successor.known())?;
+    known.write(&successor.known())?;
     drop(control.give_up_store());
     let begun = successor.go();
     if begun.is_err()
