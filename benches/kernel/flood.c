@@ -3,7 +3,7 @@
  *   flood INTERFACE VICTIM-MAC VECTOR SEED PACKETS-PER-SECOND MILLISECONDS
  *
  * The seed chooses the hidden trait that the packets of one flood share: a TTL, a length, the first
- * bytes of the payload, or, of TCP, the layout of options, by its remainder of four. All else that an
+ * bytes of the payload, where there is one, or, of TCP, the layout of options. All else that an
  * attacker chooses freely is drawn anew for each packet. A 6 in a vector's name makes it IPv6. Prints
  * the time of the first packet and how many were sent. `blocked` and `anyone` are small datagrams that
  * cost little to make: from the addresses that `cost` blocks, and from any. It sends nothing outside of
@@ -60,11 +60,16 @@ static int is_small(const struct plan *p)
 	return is(p, "blocked") || is(p, "anyone");
 }
 
-/* Layouts of TCP options are a trait of TCP alone. */
+/* Layouts of TCP options are a trait of TCP alone, and openings carry no payload. */
 static int trait_of(const struct plan *p, uint64_t seed)
 {
-	int is_tcp = is(p, "syn") || is(p, "ack");
-	return seed % 4 == TRAIT_OPTIONS && !is_tcp ? seed / 4 % TRAIT_OPTIONS : seed % 4;
+	static const int of_openings[] = { TRAIT_TTL, TRAIT_LENGTH, TRAIT_OPTIONS };
+	int trait = seed % 4;
+	if (trait == TRAIT_PREFIX && is(p, "syn"))
+		return of_openings[seed / 4 % 3];
+	if (trait == TRAIT_OPTIONS && !is(p, "syn") && !is(p, "ack"))
+		return seed / 4 % TRAIT_OPTIONS;
+	return trait;
 }
 
 static uint32_t sum(const void *data, size_t bytes, uint32_t start)
