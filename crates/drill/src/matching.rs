@@ -55,7 +55,7 @@ fn packet(test: &Test, p: &Packet<'_>) -> bool {
         Test::TcpOptions(layout) => is_tcp && p.tcp_options == *layout,
         Test::Fragment(fragment) => p.fragment == *fragment,
         Test::IcmpType(kind) => is_icmp && p.icmp_type == *kind,
-        Test::PayloadPrefix(hex) => starts_with_hex(p.payload, hex.as_bytes()),
+        Test::PayloadPrefix(text) => starts_as(p.payload, text.as_bytes()),
         _ => false,
     }
 }
@@ -143,12 +143,14 @@ fn referrer_origin(referrer: &[u8]) -> &[u8] {
     &referrer[..end.map_or(referrer.len(), |at| host + at)]
 }
 
-fn starts_with_hex(payload: &[u8], hex: &[u8]) -> bool {
+/// Byte by byte in hexadecimal digits; `??` for any byte.
+fn starts_as(payload: &[u8], text: &[u8]) -> bool {
     let nibble = |digit: u8| char::from(digit).to_digit(16);
-    hex.len().is_multiple_of(2)
-        && payload.len() * 2 >= hex.len()
-        && hex.chunks_exact(2).zip(payload).all(|(pair, byte)| {
-            matches!((nibble(pair[0]), nibble(pair[1])), (Some(h), Some(l)) if h * 16 + l == u32::from(*byte))
+    text.len().is_multiple_of(2)
+        && payload.len() * 2 >= text.len()
+        && text.chunks_exact(2).zip(payload).all(|(pair, byte)| match (nibble(pair[0]), nibble(pair[1])) {
+            (Some(h), Some(l)) => h * 16 + l == u32::from(*byte),
+            _ => pair == b"??",
         })
 }
 
@@ -173,7 +175,10 @@ mod tests {
         assert_eq!(referrer_origin(b"https://a.example/x"), b"https://a.example");
         assert!(is_under(b"a.example", b"x.a.example"));
         assert!(!is_under(b"a.example", b"xa.example"));
-        assert!(starts_with_hex(&[0xD7, 3], b"d703"));
-        assert!(!starts_with_hex(&[0xD7], b"d703"));
+        assert!(starts_as(&[0xD7, 3], b"d703"));
+        assert!(!starts_as(&[0xD7], b"d703"));
+        assert!(starts_as(&[0xD7, 3], b"??03"));
+        assert!(!starts_as(&[0xD7, 3], b"??04"));
+        assert!(!starts_as(&[0xD7, 3], b"?703"));
     }
 }

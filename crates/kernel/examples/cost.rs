@@ -196,7 +196,7 @@ fn rules(now: Moment) -> Vec<Rule> {
             protocol: Some(17),
             source_port: Some((1_000 + u16::from(n), 1_000 + u16::from(n))),
             ttl: Some((n, n.saturating_add(30))),
-            payload: vec![n, 1, 2, 3],
+            payload: [n, 1, 2, 3].map(Some).to_vec(),
             ..Conjunction::default()
         };
         all.push(rule(format!("signature-{n}"), Kind::Match(conjunction, Act::Drop), now));

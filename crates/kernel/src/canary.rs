@@ -80,7 +80,7 @@ pub(crate) fn fitting(c: &Conjunction) -> Result<Forged, String> {
     packet.tcp_flags = c.tcp_flags.unwrap_or(2);
     packet.tcp_window = c.tcp_window.unwrap_or(1024);
     packet.icmp_type = c.icmp_type.unwrap_or(8);
-    packet.payload.clone_from(&c.payload);
+    packet.payload = c.payload.iter().map(|byte| byte.unwrap_or(0)).collect();
     if let Some(hash) = c.tcp_options {
         let (places, words) = tcp_options::layout(hash).ok_or("its layout of TCP options is a rare one")?;
         packet.tcp_options = options(&places, (words - 5) * 4);
@@ -141,6 +141,9 @@ fn twins(c: &Conjunction, packet: &Forged) -> Vec<Forged> {
     }
     for at in 0..c.payload.len() {
         add(&|t| t.payload[at] ^= 0x20);
+    }
+    if !c.payload.is_empty() {
+        add(&|t| t.payload.truncate(c.payload.len() - 1));
     }
     if let Some((_, high)) = c.length_bytes {
         add(&|t| {

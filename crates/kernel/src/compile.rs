@@ -4,7 +4,7 @@ use crate::rule::{Act, Conjunction, Cookies, Kind, PAYLOAD_LIMIT_BYTES, RULE_LIM
 use seawall_model::Prefix;
 use seawall_model::plan::{Action, Measure, Plan, RateKey, Scope};
 use seawall_model::policy::{Mode, Policy};
-use seawall_model::signature::{Layer, Signature, Test};
+use seawall_model::signature::{Layer, Signature, Test, payload_bytes};
 use std::net::SocketAddr;
 
 /// A measure that the kernel filter cannot take, or must not.
@@ -160,8 +160,10 @@ fn add(all: &mut Conjunction, test: &Test) -> Result<(), String> {
         Test::TcpOptions(hash) => put(&mut all.tcp_options, *hash),
         Test::Fragment(fragment) => put(&mut all.fragment, *fragment),
         Test::IcmpType(kind) => put(&mut all.icmp_type, *kind),
-        Test::PayloadPrefix(hex) if all.payload.is_empty() => {
-            all.payload = bytes(hex)?;
+        Test::PayloadPrefix(text) if all.payload.is_empty() => {
+            let no_payload =
+                || format!("its payload prefix is no hexadecimal text of 1 to {PAYLOAD_LIMIT_BYTES} bytes");
+            all.payload = payload_bytes(text).ok_or_else(no_payload)?;
             Ok(())
         }
         Test::PayloadPrefix(_) => Err("two tests of one attribute".to_owned()),
@@ -170,13 +172,4 @@ fn add(all: &mut Conjunction, test: &Test) -> Result<(), String> {
         }
         other => Err(format!("packets do not show this: {other}")),
     }
-}
-
-fn bytes(hex: &str) -> Result<Vec<u8>, String> {
-    let bad = || format!("its payload prefix is no hexadecimal text of 1 to {PAYLOAD_LIMIT_BYTES} bytes");
-    let is_hex = hex.bytes().all(|b| b.is_ascii_hexdigit());
-    if hex.is_empty() || hex.len() > 2 * PAYLOAD_LIMIT_BYTES || !hex.len().is_multiple_of(2) || !is_hex {
-        return Err(bad());
-    }
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).map_err(|_| bad())).collect()
 }

@@ -203,8 +203,9 @@ pub(crate) fn encode_rule(
     let (source, source_mask) = prefix_words(c.source);
     let (destination, destination_mask) = prefix_words(c.destination);
     let (mut payload, mut payload_mask) = ([0; 16], [0; 16]);
-    payload[..c.payload.len()].copy_from_slice(&c.payload);
-    payload_mask[..c.payload.len()].fill(255);
+    for (at, byte) in c.payload.iter().enumerate() {
+        (payload[at], payload_mask[at]) = byte.map_or((0, 0), |byte| (byte, 255));
+    }
     let (interval_ns, burst_ns, key) = match act {
         Act::Drop => (0, 0, 0),
         Act::Limit { key, per_s, burst } => {
@@ -404,7 +405,7 @@ pub(crate) fn encode_masks(rules: &[&Rule], shape: BlockShape, has_cookies: bool
     halves(&mut w, &conjunctions, |c| c.destination_port.map(|(l, h)| (u32::from(l), u32::from(h))));
     halves(&mut w, &conjunctions, |c| c.length_bytes);
     for value in 0..=255_u8 {
-        w.u64(which(&|c| c.payload.first().is_none_or(|b| *b == value)));
+        w.u64(which(&|c| c.payload.first().is_none_or(|first| first.is_none_or(|b| b == value))));
     }
     for field in [
         shape.v4_lengths,

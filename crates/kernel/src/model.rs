@@ -229,15 +229,16 @@ fn udp<'a>(rest: &'a [u8], facts: &mut Facts<'a>) {
     }
 }
 
+fn equals<T: PartialEq>(wanted: Option<T>, value: Option<T>) -> bool {
+    wanted.is_none() || wanted == value
+}
+
 impl Conjunction {
     /// Whether all tests hold.
     #[must_use]
     pub fn holds(&self, facts: &Facts<'_>) -> bool {
         fn within<T: PartialOrd>(range: Option<(T, T)>, value: Option<T>) -> bool {
             range.is_none_or(|(low, high)| value.is_some_and(|v| low <= v && v <= high))
-        }
-        fn equals<T: PartialEq>(wanted: Option<T>, value: Option<T>) -> bool {
-            wanted.is_none() || wanted == value
         }
         self.source.is_none_or(|p| p.contains(facts.source))
             && self.destination.is_none_or(|p| p.contains(facts.destination))
@@ -251,7 +252,12 @@ impl Conjunction {
             && equals(self.tcp_options, facts.tcp.map(|t| t.options))
             && equals(self.fragment, Some(facts.fragment))
             && equals(self.icmp_type, facts.icmp_type)
-            && facts.payload.starts_with(&self.payload)
+            && self.has_payload(facts.payload)
+    }
+
+    fn has_payload(&self, payload: &[u8]) -> bool {
+        payload.len() >= self.payload.len()
+            && self.payload.iter().zip(payload).all(|(wanted, byte)| equals(*wanted, Some(*byte)))
     }
 }
 

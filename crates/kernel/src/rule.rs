@@ -84,8 +84,9 @@ pub struct Conjunction {
     pub tcp_options: Option<u64>,
     pub fragment: Option<Fragment>,
     pub icmp_type: Option<u8>,
-    /// First bytes of the transport payload, at most [`PAYLOAD_LIMIT_BYTES`]; empty: any.
-    pub payload: Vec<u8>,
+    /// First bytes of the transport payload, at most [`PAYLOAD_LIMIT_BYTES`], which it must have;
+    /// `None`: this one may be any. Empty: any payload.
+    pub payload: Vec<Option<u8>>,
 }
 
 impl Conjunction {

@@ -2,7 +2,7 @@
 
 use crate::address::Prefix;
 use crate::observation::{Fragment, HttpVersion, Method, Presence};
-use crate::record::{DnsRecord, PacketRecord, RequestRecord};
+use crate::record::{DnsRecord, PAYLOAD_PREFIX_BYTES, PacketRecord, RequestRecord};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -39,7 +39,8 @@ pub enum Test {
     TcpOptions(#[serde(with = "hash_text")] u64),
     Fragment(Fragment),
     IcmpType(u8),
-    /// Lower-case hexadecimal bytes at the start of the transport payload.
+    /// Bytes at the start of the transport payload in hexadecimal digits, `??` for one that may be
+    /// any: see [`payload_bytes`].
     PayloadPrefix(String),
     // HTTP
     Method(Method),
@@ -179,6 +180,21 @@ impl fmt::Display for Test {
     }
 }
 
+/// The bytes that a [`Test::PayloadPrefix`] asks for, one to [`PAYLOAD_PREFIX_BYTES`] of them;
+/// `None` where any byte will do. The last is never one of those: a payload must reach as far as the
+/// text does, and not every rule can ask for a length apart. Of other texts `None`.
+#[must_use]
+pub fn payload_bytes(text: &str) -> Option<Vec<Option<u8>>> {
+    let digit = |d: u8| char::from(d).to_digit(16);
+    let byte = |pair: &[u8]| match pair {
+        b"??" => Some(None),
+        [high, low] => Some(Some((digit(*high)? * 16 + digit(*low)?) as u8)),
+        _ => None,
+    };
+    let bytes: Vec<Option<u8>> = text.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
+    (bytes.len() <= PAYLOAD_PREFIX_BYTES && bytes.last()?.is_some()).then_some(bytes)
+}
+
 fn range<T: PartialEq + fmt::Display>(
     f: &mut fmt::Formatter<'_>,
     what: &str,
@@ -239,4 +255,18 @@ pub fn flag_names(flags: u8) -> String {
     let set: Vec<&str> =
         NAMES.iter().enumerate().filter(|(bit, _)| flags & (1 << bit) != 0).map(|(_, name)| *name).collect();
     if set.is_empty() { "none".into() } else { set.join("+") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_asked_for_bytes_and_for_any() {
+        assert_eq!(payload_bytes("d7??03"), Some(vec![Some(0xD7), None, Some(3)]));
+        assert_eq!(payload_bytes(&"0f".repeat(16)), Some(vec![Some(15); 16]));
+        for text in ["", "d", "d7?", "?7", "d7??", "é7", "0x", &"00".repeat(17)] {
+            assert_eq!(payload_bytes(text), None, "{text}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use seawall_model::plan::{Action, Measure, Plan, Scope};
 use seawall_model::policy::Policy;
-use seawall_model::signature::{Layer, ShareEstimate, Signature, Test};
+use seawall_model::signature::{Layer, ShareEstimate, Signature, Test, payload_bytes};
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Prefix, Timestamp};
 use std::fmt;
@@ -25,8 +25,6 @@ pub struct CheckContext<'a> {
 const MAX_SPACE_SHARE: f64 = 1.0 / 4_096.0;
 /// Smallest and largest IP packet (RFC 791 section 3.1; RFC 8200 section 3).
 const PACKET_BYTES: (u32, u32) = (20, 65_575);
-/// Bytes of payload that a test may name.
-const MAX_PAYLOAD_BYTES: usize = 16;
 /// Share to which a denial with unknown harm may apply at first.
 const MAX_BLIND_SHARE: f64 = 0.25;
 /// Longest text of a test or an action.
@@ -407,11 +405,8 @@ fn impossible(test: &Test) -> Option<&'static str> {
         Test::Status(status) => {
             return (!(100..=599).contains(status)).then_some("status that cannot exist");
         }
-        Test::PayloadPrefix(hex) => {
-            let is_hex = hex.bytes().all(|b| b.is_ascii_hexdigit());
-            let is_sized =
-                !hex.is_empty() && hex.len().is_multiple_of(2) && hex.len() / 2 <= MAX_PAYLOAD_BYTES;
-            return (!is_hex || !is_sized).then_some("payload prefix that is no hexadecimal text");
+        Test::PayloadPrefix(text) => {
+            return payload_bytes(text).is_none().then_some("payload prefix that is no hexadecimal text");
         }
         Test::SourceCountry(code) => {
             let is_code = code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());

@@ -103,7 +103,7 @@ fn holds_for_packet(test: &Test, p: &PacketRecord) -> bool {
         Test::TcpOptions(layout) => is_tcp(p) && p.tcp_options == *layout,
         Test::Fragment(fragment) => p.fragment == *fragment,
         Test::IcmpType(kind) => is_icmp(p) && p.icmp_type == *kind,
-        Test::PayloadPrefix(hex) => starts_with_hex(p.payload(), hex),
+        Test::PayloadPrefix(text) => starts_as(p.payload(), text),
         _ => false,
     }
 }
@@ -131,13 +131,15 @@ pub(crate) fn is_icmp(p: &PacketRecord) -> bool {
     p.fragment != Fragment::Later && matches!(p.protocol, protocol::ICMP | protocol::ICMPV6)
 }
 
-fn starts_with_hex(payload: &[u8], hex: &str) -> bool {
-    let digits = hex.as_bytes();
+/// As `seawall_model::signature::payload_bytes` reads the text, without keeping it.
+fn starts_as(payload: &[u8], text: &str) -> bool {
+    let digits = text.as_bytes();
     digits.len().is_multiple_of(2)
         && payload.len() >= digits.len() / 2
         && digits.chunks_exact(2).zip(payload).all(|(pair, byte)| {
             let digit = |d: u8| char::from(d).to_digit(16);
-            digit(pair[0]).zip(digit(pair[1])).is_some_and(|(h, l)| h * 16 + l == u32::from(*byte))
+            pair == b"??"
+                || digit(pair[0]).zip(digit(pair[1])).is_some_and(|(h, l)| h * 16 + l == u32::from(*byte))
         })
 }
 
@@ -155,9 +157,13 @@ mod tests {
 
     #[test]
     fn payload_prefixes_compare_bytes() {
-        assert!(starts_with_hex(&[0xD7, 0x00, 0x03], "d700"));
-        assert!(!starts_with_hex(&[0xD7], "d700"));
-        assert!(!starts_with_hex(&[0xD7, 0x01], "d700"));
-        assert!(!starts_with_hex(&[0xD7, 0x00], "d7é"));
+        assert!(starts_as(&[0xD7, 0x00, 0x03], "d700"));
+        assert!(!starts_as(&[0xD7], "d700"));
+        assert!(!starts_as(&[0xD7, 0x01], "d700"));
+        assert!(!starts_as(&[0xD7, 0x00], "d7é"));
+        assert!(starts_as(&[9, 0x81, 0x80], "??8180"));
+        assert!(!starts_as(&[9, 0x81, 0x81], "??8180"));
+        assert!(!starts_as(&[9, 0x81], "??8180"));
+        assert!(!starts_as(&[0xD7, 0x03], "d7?3"));
     }
 }

@@ -15,7 +15,7 @@ use crate::candidate::{Candidate, Source, candidates};
 use crate::estimate::{Mixture, plain_estimate};
 use crate::example::example;
 use crate::matching::{NetworkLookup, holds};
-use crate::prior::prior_share;
+use crate::prior::{is_everyday_service, prior_share};
 use crate::sample::Sample;
 use crate::unwanted::{Wanted, servers};
 use seawall_model::math::{sqrt, wilson_interval};
@@ -308,7 +308,7 @@ impl Search<'_> {
             Cause::Amplification => |test| match test {
                 Test::SourcePort { low, high } => low == high,
                 Test::Fragment(fragment) => *fragment != Fragment::Whole,
-                Test::PayloadPrefix(_) => true,
+                Test::PayloadPrefix(_) => prior_share(std::iter::once(test)) < 1.0,
                 _ => false,
             },
             _ => return true,
@@ -382,7 +382,23 @@ impl Search<'_> {
                 best = self.with_common(best, i);
             }
         }
-        best
+        self.told_from_answers(best)
+    }
+
+    /// Adds what is in all of it where a service is reflected that this host asks as well, as it does name
+    /// servers: the answers to its own questions come from the same port, and a normal sample need not hold one.
+    fn told_from_answers(&self, best: Conjunction) -> Conjunction {
+        let is_asked_too = |m: &usize| is_everyday_service(&self.pool[*m].test);
+        if self.cause != Cause::Amplification || !best.members.iter().any(is_asked_too) {
+            return best;
+        }
+        let asked_for = |i: &usize| match &self.pool[*i].test {
+            Test::PayloadPrefix(text) => text.as_bytes().chunks(2).filter(|pair| *pair != b"??").count(),
+            _ => 0,
+        };
+        let mut prefixes: Vec<usize> = (0..self.pool.len()).filter(|i| asked_for(i) > 0).collect();
+        prefixes.sort_by_key(|i| std::cmp::Reverse(asked_for(i)));
+        prefixes.into_iter().fold(best, |best, i| self.with_common(best, i))
     }
 
     /// Adds what all matched records have in common and ordinary traffic has not.

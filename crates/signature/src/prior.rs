@@ -17,6 +17,10 @@ const COMMON_UDP_SERVICES: [u16; 4] = [53, 443, 80, 4_500];
 const PASSING_PORTS: f64 = 0.6;
 /// Most that a payload prefix can say: half of all protocols start with a fixed byte.
 const LONGEST_TELLING_PREFIX: usize = 4;
+/// Where messages begin with a number of their own, a header of flags and counts follows that all of
+/// them have, asked for or not (DNS: RFC 1035 section 4.1.1). What tells lies behind it.
+const NUMBERED: &str = "????";
+const NUMBERED_HEADER_BYTES: usize = 12;
 
 /// Estimated share of ordinary traffic that passes all tests, taking them as independent.
 pub(crate) fn prior_share<'t>(tests: impl Iterator<Item = &'t Test> + Clone) -> f64 {
@@ -56,7 +60,7 @@ fn single(test: &Test, is_syn: bool, is_udp: bool) -> f64 {
         Test::Fragment(Fragment::Whole) => 1.0,
         Test::Fragment(_) => 0.005,
         Test::IcmpType(_) => 0.3,
-        Test::PayloadPrefix(hex) => prefix_share(hex.len() / 2),
+        Test::PayloadPrefix(text) => prefix_share(telling_bytes(text)),
         _ => application(test),
     }
     .clamp(0.0, 1.0)
@@ -145,6 +149,17 @@ fn flag_share(flags: u8) -> f64 {
     if EVERYDAY.contains(&(flags & 0x3F)) { 1.0 } else { 0.002 }
 }
 
+/// Bytes of a payload's start that ordinary payloads seldom have there.
+fn telling_bytes(text: &str) -> usize {
+    let header = if text.starts_with(NUMBERED) { 2 * NUMBERED_HEADER_BYTES } else { 0 };
+    text.as_bytes().get(header..).unwrap_or_default().chunks(2).filter(|pair| *pair != b"??").count()
+}
+
+/// Whether the sender's port is one whose answers are everyday traffic.
+pub(crate) fn is_everyday_service(test: &Test) -> bool {
+    matches!(test, Test::SourcePort { low, high } if low == high && COMMON_UDP_SERVICES.contains(low))
+}
+
 fn prefix_share(bytes: usize) -> f64 {
     [1.0, 0.1, 0.03, 0.01, 0.003][bytes.min(LONGEST_TELLING_PREFIX)]
 }
@@ -170,5 +185,13 @@ mod tests {
     fn reflected_answers_are_narrow() {
         let ntp = [Test::Protocol(protocol::UDP), Test::SourcePort { low: 123, high: 123 }];
         assert!(prior_share(ntp.iter()) < 0.001);
+    }
+
+    #[test]
+    fn headers_that_every_answer_has_are_not_narrow() {
+        let share = |text: &str| prior_share(std::iter::once(&Test::PayloadPrefix(text.into())));
+        assert_eq!(share("????81800001"), 1.0);
+        assert_eq!(share("????8180000100000000000007657861"), share("d700032a"));
+        assert_eq!(share("17??03"), share("1703"));
     }
 }

@@ -3,7 +3,7 @@
 //! forged here stands in.
 
 use crate::from_env;
-use crate::random::{Dice, packet};
+use crate::random::{Dice, asked_of, packet};
 use seawall_kernel::model::{Facts, Model, Reading, Verdict, read};
 use seawall_kernel::{Act, Conjunction, Kind, Moment, Rule, WHOLE_SHARE};
 use seawall_model::Prefix;
@@ -69,7 +69,10 @@ fn conjunction_of(facts: &Facts<'_>, dice: &mut Dice) -> Conjunction {
             8 => c.tcp_options = facts.tcp.map(|t| t.options),
             9 => c.fragment = Some(facts.fragment),
             10 => c.icmp_type = facts.icmp_type,
-            _ => c.payload = facts.payload.iter().copied().take(1 + dice.below(16) as usize).collect(),
+            _ => {
+                let first = facts.payload.len().min(1 + dice.below(16) as usize);
+                c.payload = asked_of(&facts.payload[..first], dice);
+            }
         }
     }
     c

@@ -30,7 +30,7 @@ fn test(dice: &mut Dice) -> Test {
         7 => Test::TcpFlags(dice.below(64) as u8),
         8 => Test::TcpOptions(0),
         9 => Test::Fragment(dice.pick(&[Fragment::Whole, Fragment::First])),
-        10 => Test::PayloadPrefix(dice.pick(&["17", "zz", "1700032a", ""]).to_owned()),
+        10 => Test::PayloadPrefix(dice.pick(&["17", "zz", "1700032a", "????032a", ""]).to_owned()),
         _ => Test::SourceNetworkNumber(64_496),
     }
 }

@@ -138,11 +138,17 @@ fn conjunction(dice: &mut Dice) -> Conjunction {
             11 => c.icmp_type = Some(dice.pick(&[0, 3, 8, 128, 135])),
             _ => {
                 let payload = dice.pick(&PAYLOADS);
-                c.payload = payload[..payload.len().min(1 + dice.below(16) as usize)].to_vec();
+                c.payload = asked_of(&payload[..payload.len().min(1 + dice.below(16) as usize)], dice);
             }
         }
     }
     c
+}
+
+/// The bytes of a payload as a rule asks for them: sometimes any will do.
+pub fn asked_of(payload: &[u8], dice: &mut Dice) -> Vec<Option<u8>> {
+    let is_masked = dice.one_in(2);
+    payload.iter().map(|byte| (!is_masked || dice.one_in(2)).then_some(*byte)).collect()
 }
 
 /// The hash that a packet with these options has, kinds by hand: padding counts.

@@ -9,7 +9,7 @@ use super::{Taken, heading, in_words, layer_of, lifetime_s, name, per_mille, pla
 use seawall_model::Prefix;
 use seawall_model::observation::{Fragment, protocol};
 use seawall_model::plan::{Action, Measure, Plan, RateKey, RenderedRule, Scope};
-use seawall_model::signature::{Layer, Test};
+use seawall_model::signature::{Layer, Test, payload_bytes};
 use std::fmt::Write;
 
 pub const PROGRAM: &str = "nftables";
@@ -355,7 +355,7 @@ fn one_match(test: &Test, family: Option<Family>, transport: Option<u8>) -> Resu
         Test::TcpOptions(hash) => tcp_options(*hash)?,
         Test::Fragment(fragment) => fragment_match(*fragment, v6).to_owned(),
         Test::IcmpType(kind) => format!("{} type {kind}", if v6 { "icmpv6" } else { "icmp" }),
-        Test::PayloadPrefix(hex) => payload(hex, transport)?,
+        Test::PayloadPrefix(text) => payload(text, transport)?,
         Test::SourceCountry(_) | Test::SourceNetworkNumber(_) => {
             return Err(
                 "a packet filter knows no country or network number; name its prefixes instead".to_owned()
@@ -381,18 +381,26 @@ fn fragment_match(fragment: Fragment, v6: bool) -> &'static str {
     }
 }
 
-/// Payload bytes: after the eight bytes of a UDP header, or after TCP's header of any length.
-fn payload(hex: &str, transport: Option<u8>) -> Result<String, String> {
-    let is_hex = !hex.is_empty() && hex.len() <= 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
-    if !is_hex || !hex.len().is_multiple_of(2) {
-        return Err("its payload prefix is no hexadecimal text of up to 16 bytes".to_owned());
+/// Payload bytes: after the eight bytes of a UDP header, or after TCP's header of any length. A match
+/// for each run of bytes that are asked for.
+fn payload(text: &str, transport: Option<u8>) -> Result<String, String> {
+    let bytes = payload_bytes(text)
+        .ok_or_else(|| "its payload prefix is no hexadecimal text of up to 16 bytes".to_owned())?;
+    let (base, first_bit) = match transport {
+        Some(protocol::UDP) => ("th", 64),
+        Some(protocol::TCP) => ("ih", 0),
+        _ => return Err("where the payload begins is known for TCP and UDP only".to_owned()),
+    };
+    let mut matches = Vec::new();
+    let mut at = 0;
+    for run in bytes.chunk_by(|a, b| a.is_some() == b.is_some()) {
+        if run[0].is_some() {
+            let digits: String = run.iter().flatten().map(|b| format!("{b:02x}")).collect();
+            matches.push(format!("@{base},{},{} 0x{digits}", first_bit + 8 * at, 8 * run.len()));
+        }
+        at += run.len();
     }
-    let bits = hex.len() * 4;
-    match transport {
-        Some(protocol::UDP) => Ok(format!("@th,64,{bits} 0x{hex}")),
-        Some(protocol::TCP) => Ok(format!("@ih,0,{bits} 0x{hex}")),
-        _ => Err("where the payload begins is known for TCP and UDP only".to_owned()),
-    }
+    Ok(matches.join(" "))
 }
 
 /// The option kinds at their places, behind the 20 bytes of the fixed header.
@@ -404,4 +412,16 @@ fn tcp_options(hash: u64) -> Result<String, String> {
         let _ = write!(text, " @th,{},8 {kind}", 160 + 8 * offset);
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_may_be_any_are_left_between_matches() {
+        assert_eq!(payload("d7??032a", Some(protocol::UDP)).unwrap(), "@th,64,8 0xd7 @th,80,16 0x032a");
+        assert_eq!(payload("????17", Some(protocol::TCP)).unwrap(), "@ih,16,8 0x17");
+        assert!(payload("17??", Some(protocol::TCP)).is_err());
+    }
 }

@@ -4,6 +4,7 @@
 mod dns;
 mod http;
 mod packet;
+mod payload;
 mod range;
 
 use crate::bits::Bits;

@@ -6,10 +6,6 @@ use crate::matching::{has_ports, is_icmp, is_tcp};
 use seawall_model::Prefix;
 use seawall_model::record::PacketRecord;
 use seawall_model::signature::Test;
-use std::fmt::Write;
-
-/// Lengths of payload prefix that are tried, in bytes.
-const PREFIX_LENGTHS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 
 /// Ports below are services' (RFC 6335 section 6).
 const FIRST_PASSING_PORT: u32 = 1_024;
@@ -45,16 +41,7 @@ pub(crate) fn collect(pool: &mut Pool<'_>, unwanted: &[PacketRecord], normal: &[
         |p| Some(u32::from(p.ttl)),
         |low, high| Test::Ttl { low: low as u8, high: high as u8 },
     );
-    for length in PREFIX_LENGTHS {
-        let prefix = |p: &PacketRecord| -> Option<[u8; 16]> {
-            let mut bytes = [0; 16];
-            bytes[..length].copy_from_slice(p.payload().get(..length)?);
-            Some(bytes)
-        };
-        pool.values(keyed(unwanted, prefix), keyed(normal, prefix), |bytes| {
-            Some(Test::PayloadPrefix(hex(&bytes[..length])))
-        });
-    }
+    super::payload::collect(pool, unwanted, normal);
 }
 
 /// Source ports: single ones, and ranges that stay. Programs count the ports that they send from up, so
@@ -85,11 +72,4 @@ pub(crate) fn numbers<R>(
         pool.push(test(low, high));
     }
     pool.values(unwanted, normal, |n| Some(test(*n, *n)));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, b| {
-        let _ = write!(text, "{b:02x}");
-        text
-    })
 }

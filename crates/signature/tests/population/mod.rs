@@ -171,6 +171,19 @@ pub fn monlist(random: &mut Random) -> PacketRecord {
     p
 }
 
+/// An answer of a name server: what a question for this name gets.
+pub fn dns_answer(random: &mut Random, flags: u16, answers: u8, name: &[u8]) -> PacketRecord {
+    let mut p = monlist(random);
+    p.source_port = 53;
+    p.length_bytes = 60 + random.below(1_400) as u32;
+    let [id, id_low] = (random.below(65_536) as u16).to_be_bytes();
+    let [high, low] = flags.to_be_bytes();
+    let mut payload = [id, id_low, high, low, 0, 1, 0, answers, 0, 0, 0, 1, 0, 0, 0, 0];
+    payload[12..].copy_from_slice(&name[..4]);
+    p.payload_prefix = (payload, 16);
+    p
+}
+
 pub fn query(random: &mut Random, name: impl Fn(&mut Random) -> String) -> DnsRecord {
     let name = name(random);
     DnsRecord {
