@@ -10,6 +10,7 @@
  * question is compared in full: two with one hash cannot get each other's answer. */
 #pragma once
 
+#include "question.h"
 #include "sample.h"
 
 #define DNS_NAME 64
@@ -17,7 +18,6 @@
 #define DNS_PORTS 4
 /* Words of a question: its name in lower case, then type, bits, front and the name's length. */
 #define DNS_WORDS 9
-#define DNS_HEADER 12
 #define DNS_OPT 11
 /* The least and the greatest message that is looked at. */
 #define DNS_LEAST 17
@@ -35,7 +35,6 @@
 #define OUT_QUESTION (OUT_DNS + DNS_HEADER)
 
 enum {
-	DNS_RESPONSE_OR_OPCODE = 0xF800,
 	DNS_KEPT = 0x0110, /* RD and CD */
 	DNS_TYPE_OPT = 41,
 };
@@ -214,24 +213,6 @@ INLINE u32 fold_sum(u64 sum)
 INLINE u64 sum_of_word(u64 word)
 {
 	return (word & 0xFFFFFFFF) + (word >> 32);
-}
-
-/* Capital letters of eight bytes to small ones. Lengths of labels are below 64, and so none. */
-INLINE u64 lower_case(u64 word)
-{
-	u64 low = word & 0x7F7F7F7F7F7F7F7FULL;
-	u64 from_a = low + 0x3F3F3F3F3F3F3F3FULL;
-	u64 beyond_z = low + 0x2525252525252525ULL;
-	u64 is_capital = ~word & from_a & ~beyond_z & 0x8080808080808080ULL;
-	return word | is_capital >> 2;
-}
-
-/* The first `bytes` of a word, zeroes behind them. */
-INLINE u64 first_bytes(u64 word, s64 bytes)
-{
-	if (bytes >= 8)
-		return word;
-	return bytes <= 0 ? 0 : word & ((1ULL << (bytes * 8 & 63)) - 1);
 }
 
 /* Whether no host sends from there. */

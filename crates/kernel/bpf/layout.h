@@ -6,6 +6,8 @@
 
 /* Signature rules of one generation: one bit each in a 64-bit mask. */
 #define RULES 64
+/* Words of the names that a signature rule may be about the names below. */
+#define SUFFIX_WORDS 8
 /* Two banks: one in force, one being written. */
 #define BANKS 2
 /* Measures that are counted apart. */
@@ -57,6 +59,9 @@ enum {
 	TEST_PAYLOAD = 1 << 10,
 	TEST_SOURCE = 1 << 11,
 	TEST_DESTINATION = 1 << 12,
+	TEST_QUESTION = 1 << 13,
+	TEST_DNS_TYPE = 1 << 14,
+	TEST_DNS_RECURSION = 1 << 15,
 };
 
 enum { ACTION_DROP = 0, ACTION_LIMIT = 1 };
@@ -101,6 +106,12 @@ struct rule {
 	 * upper ones. */
 	u8 epoch_upper;
 	u16 epoch_lower;
+	/* Of a question: what its name ends with, in wire form and lower case; 0 bytes: any name. */
+	u64 suffix[SUFFIX_WORDS];
+	u16 dns_type;
+	u8 suffix_bytes;
+	u8 recursion_desired;
+	u32 reserved;
 };
 
 /* Which rules a value leaves possible, by attribute: 64 rules are tried in a handful of loads. */
@@ -110,9 +121,10 @@ struct masks {
 	u64 without_tcp;
 	u64 without_icmp;
 	u64 without_payload;
-	/* Rules that look into payload or TCP options. */
+	/* Rules that look into payload, TCP options, or the question of a DNS message. */
 	u64 needs_payload;
 	u64 needs_options;
+	u64 needs_question;
 	u64 family[2];
 	u64 fragment[4];
 	u64 protocol[256];

@@ -29,8 +29,6 @@
 #define NAMES_RULES 16
 /* Labels below a suffix that are looked at: more than an IPv6 address has digits (RFC 3596). */
 #define NAMES_DEPTH 40
-#define NAME_MOST 255
-#define NAME_LABELS 127
 /* Bytes of a message behind its header that are looked at; longer ones pass. */
 #define ASKED_MOST 500
 #define ASKED_MASK 511

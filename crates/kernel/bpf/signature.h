@@ -5,6 +5,7 @@
 #include "block.h"
 #include "bucket.h"
 #include "options.h"
+#include "question.h"
 
 /* What is worked out of a packet only if a rule asks for it. */
 struct details {
@@ -136,11 +137,14 @@ STAGE u64 confirm(struct xdp_md *context, const struct facts *facts, u32 bank, u
 		read_payload(data, end, facts, &details);
 	if (left & masks->needs_options)
 		details.tcp_options = options_hash(data, end, facts);
+	if (left & masks->needs_question && !read_question(take_question(context, facts)))
+		left &= ~masks->needs_question;
 	for (int i = 0; i < RULES && left; i++) {
 		u32 index = lowest_bit(left);
 		const struct rule *rule = rule_at(bank, index);
 		left &= left - 1;
-		if (rule && holds(rule, facts, &details))
+		if (rule && holds(rule, facts, &details) &&
+		    (!(rule->tests & TEST_QUESTION) || asks(bank * RULES + index)))
 			found |= 1ULL << index;
 	}
 	return found;

@@ -3,6 +3,7 @@
 //! program, which shares no code with it.
 
 mod names;
+mod questions;
 
 use crate::error::KernelError;
 use crate::forge::Forged;
@@ -80,7 +81,10 @@ pub(crate) fn fitting(c: &Conjunction) -> Result<Forged, String> {
     packet.tcp_flags = c.tcp_flags.unwrap_or(2);
     packet.tcp_window = c.tcp_window.unwrap_or(1024);
     packet.icmp_type = c.icmp_type.unwrap_or(8);
-    packet.payload = c.payload.iter().map(|byte| byte.unwrap_or(0)).collect();
+    packet.payload = match &c.asks {
+        Some(asks) => questions::fitting(asks),
+        None => c.payload.iter().map(|byte| byte.unwrap_or(0)).collect(),
+    };
     if let Some(hash) = c.tcp_options {
         let (places, words) = tcp_options::layout(hash).ok_or("its layout of TCP options is a rare one")?;
         packet.tcp_options = options(&places, (words - 5) * 4);
@@ -145,6 +149,9 @@ fn twins(c: &Conjunction, packet: &Forged) -> Vec<Forged> {
     if !c.payload.is_empty() {
         add(&|t| t.payload.truncate(c.payload.len() - 1));
     }
+    for payload in c.asks.iter().flat_map(|asks| questions::beside(asks, &packet.payload)) {
+        add(&|t| t.payload.clone_from(&payload));
+    }
     if let Some((_, high)) = c.length_bytes {
         add(&|t| {
             // Where it cannot be longer, it stays what it was.
@@ -203,4 +210,48 @@ fn stretch(packet: &mut Forged, length_bytes: usize) -> Result<(), String> {
     }
     packet.payload.resize(packet.payload.len() + missing, 0);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Moment;
+    use crate::rule::{Act, Asks, WHOLE_SHARE};
+    use seawall_model::time::SECOND_NS;
+
+    #[test]
+    fn a_rule_about_questions_is_tried_with_some_that_it_is_about_and_some_that_it_is_not() {
+        let now = Moment::now();
+        let rules: Vec<Rule> = [
+            Asks { suffix: b"\x04shop\x07example\0".to_vec(), ..Asks::default() },
+            Asks { dns_type: Some(255), ..Asks::default() },
+            Asks { suffix: b"\x03org\0".to_vec(), dns_type: Some(1), recursion_desired: Some(false) },
+        ]
+        .into_iter()
+        .map(|asks| {
+            let conjunction = Conjunction { asks: Some(asks), ..Conjunction::default() };
+            Rule {
+                measure: format!("{conjunction:?}"),
+                words: String::new(),
+                kind: Kind::Match(conjunction, Act::Drop),
+                expires: now.wall.plus_ns(60 * SECOND_NS),
+                share: WHOLE_SHARE,
+                enforce: true,
+            }
+        })
+        .collect();
+        for rule in &rules {
+            let Kind::Match(conjunction, _) = &rule.kind else { continue };
+            let packet = fitting(conjunction).expect("a packet");
+            let holds = |twin: &Forged| match read(&twin.frame()) {
+                Reading::Packet(facts) => conjunction.holds(&facts),
+                _ => false,
+            };
+            let twins = twins(conjunction, &packet);
+            assert!(twins.iter().any(holds) && twins.iter().filter(|twin| !holds(twin)).count() >= 4);
+        }
+        let Ok(mut filter) = XdpFilter::load() else { return eprintln!("skipped: no filter to try them in") };
+        filter.prepare(&rules, now).expect("written");
+        assert_eq!(try_all(&mut filter, &rules).expect("as the model says"), Vec::new());
+    }
 }

@@ -2,7 +2,7 @@
 //! Written and read field by field: no memory is reinterpreted.
 
 use crate::names::NamesBytes;
-use crate::rule::{Act, Conjunction, Cookies, Kind, Rule, rate};
+use crate::rule::{Act, Asks, Conjunction, Cookies, Kind, Rule, SUFFIX_LIMIT_BYTES, rate};
 use crate::slots::Slot;
 use seawall_model::Prefix;
 use seawall_model::observation::Fragment;
@@ -26,11 +26,11 @@ const PORT_WORDS: usize = 1024;
 pub(crate) const NO_END: u32 = u32::MAX;
 
 pub(crate) type ControlBytes = [u8; 48];
-pub(crate) type RuleBytes = [u8; 168];
+pub(crate) type RuleBytes = [u8; 240];
 pub(crate) type BlockBytes = [u8; 24];
 pub(crate) type CountsBytes = [u8; 32];
 pub(crate) type TotalsBytes = [u8; 184];
-pub(crate) type MasksBytes = [u8; 21_144];
+pub(crate) type MasksBytes = [u8; 21_152];
 pub(crate) type TermsBytes = [u8; 16];
 pub(crate) type CookieBytes = [u8; 24 + 8 * PORT_WORDS];
 pub(crate) type CanaryBytes = [u8; 24];
@@ -53,6 +53,9 @@ pub(crate) mod test_bits {
     pub(crate) const PAYLOAD: u32 = 1 << 10;
     pub(crate) const SOURCE: u32 = 1 << 11;
     pub(crate) const DESTINATION: u32 = 1 << 12;
+    pub(crate) const QUESTION: u32 = 1 << 13;
+    pub(crate) const DNS_TYPE: u32 = 1 << 14;
+    pub(crate) const DNS_RECURSION: u32 = 1 << 15;
 }
 
 /// Fields one after the other.
@@ -246,7 +249,18 @@ pub(crate) fn encode_rule(
         (slot.epoch >> 16) as u8,
     ]);
     w.u16(slot.epoch as u16);
+    put_question(&mut w, c.asks.as_ref());
     w.done()
+}
+
+fn put_question<const N: usize>(w: &mut Writer<N>, asks: Option<&Asks>) {
+    let mut suffix = [0; SUFFIX_LIMIT_BYTES];
+    let wanted = asks.map_or(&[][..], |asks| &asks.suffix);
+    suffix[..wanted.len()].copy_from_slice(wanted);
+    w.put(&suffix);
+    w.u16(asks.and_then(|asks| asks.dns_type).unwrap_or(0));
+    w.put(&[wanted.len() as u8, u8::from(asks.is_some_and(|asks| asks.recursion_desired == Some(true)))]);
+    w.u32(0);
 }
 
 /// Which openings are answered with a cookie, and how.
@@ -289,6 +303,9 @@ fn tests(c: &Conjunction) -> u32 {
         (PAYLOAD, !c.payload.is_empty()),
         (SOURCE, c.source.is_some()),
         (DESTINATION, c.destination.is_some()),
+        (QUESTION, c.asks.is_some()),
+        (DNS_TYPE, c.asks.as_ref().is_some_and(|asks| asks.dns_type.is_some())),
+        (DNS_RECURSION, c.asks.as_ref().is_some_and(|asks| asks.recursion_desired.is_some())),
     ]
     .into_iter()
     .filter(|(_, is_set)| *is_set)
@@ -380,9 +397,10 @@ pub(crate) fn encode_masks(rules: &[&Rule], shape: BlockShape, has_cookies: bool
     w.u64(which(&|c| !c.has_ports()));
     w.u64(which(&|c| !c.has_tcp()));
     w.u64(which(&|c| c.icmp_type.is_none()));
-    w.u64(which(&|c| c.payload.is_empty()));
+    w.u64(which(&|c| c.payload.is_empty() && c.asks.is_none()));
     w.u64(which(&|c| !c.payload.is_empty()));
     w.u64(which(&|c| c.tcp_options.is_some()));
+    w.u64(which(&|c| c.asks.is_some()));
     for family in 0..2 {
         w.u64(which(&|c| c.family().is_none_or(|f| f == family)));
     }

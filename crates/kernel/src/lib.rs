@@ -32,7 +32,7 @@ mod tables;
 mod xdp;
 
 pub use clock::Moment;
-pub use compile::{Refusal, compile, concerns_packets, conjunction};
+pub use compile::{Refusal, compile, concerns_packets, conjunction, is_about_questions};
 pub use dns::{
     DNS_NAME_BYTES, DNS_RECORDS_BYTES, DnsAnswer, DnsAnswers, DnsListener, DnsQuestion, DnsSample, DnsTotals,
 };
@@ -41,6 +41,6 @@ pub use filter::{Applied, Carrier, Hits, KernelFilter, Settings};
 pub use interface::number as interface_number;
 pub use layout::{Counts, Totals};
 pub use names::{KnownNames, NAMES_LIMIT, NameSample, Names, Said};
-pub use rule::{Act, Conjunction, Cookies, Kind, RULE_LIMIT, Rule, WHOLE_SHARE, rate};
+pub use rule::{Act, Asks, Conjunction, Cookies, Kind, RULE_LIMIT, Rule, WHOLE_SHARE, rate};
 pub use status::{RuleStatus, Status, running};
 pub use xdp::{Attachment, Deviations, Sample, XdpFilter};

@@ -5,8 +5,8 @@
 pub mod names;
 
 use crate::dns::DnsListener;
-use crate::names::Said;
-use crate::rule::{Act, Conjunction, Kind, Rule, WHOLE_SHARE, rate};
+use crate::names::{Said, labels};
+use crate::rule::{Act, Asks, Conjunction, Kind, Rule, WHOLE_SHARE, rate};
 use seawall_model::observation::{Fragment, protocol};
 use seawall_model::plan::RateKey;
 use seawall_model::{Prefix, Timestamp, hash};
@@ -253,11 +253,49 @@ impl Conjunction {
             && equals(self.fragment, Some(facts.fragment))
             && equals(self.icmp_type, facts.icmp_type)
             && self.has_payload(facts.payload)
+            && self.asks.as_ref().is_none_or(|asks| asks.holds(facts))
     }
 
     fn has_payload(&self, payload: &[u8]) -> bool {
         payload.len() >= self.payload.len()
             && self.payload.iter().zip(payload).all(|(wanted, byte)| equals(*wanted, Some(*byte)))
+    }
+}
+
+impl Asks {
+    /// Whether the packet asks so.
+    fn holds(&self, facts: &Facts<'_>) -> bool {
+        let Some(question) = Asked::of(facts) else { return false };
+        equals(self.dns_type, Some(question.dns_type))
+            && equals(self.recursion_desired, Some(question.recursion_desired))
+            && (self.suffix.is_empty() || labels(&question.name).ends_with(&labels(&self.suffix)))
+    }
+}
+
+/// What a packet asks.
+struct Asked {
+    /// In wire form and lower case.
+    name: Vec<u8>,
+    dns_type: u16,
+    recursion_desired: bool,
+}
+
+impl Asked {
+    fn of(facts: &Facts<'_>) -> Option<Self> {
+        let message = facts.payload;
+        let is_datagram = facts.protocol == protocol::UDP && facts.fragment != Fragment::Later;
+        let flags = be16(message, 2)?;
+        if !is_datagram || flags & 0xF800 != 0 || be16(message, 4)? != 1 {
+            return None;
+        }
+        let rest = message.get(12..)?;
+        let name_bytes = names::name_bytes(rest)?;
+        be16(rest, name_bytes + 2)?;
+        Some(Self {
+            name: rest[..name_bytes].to_ascii_lowercase(),
+            dns_type: be16(rest, name_bytes)?,
+            recursion_desired: flags & 0x0100 != 0,
+        })
     }
 }
 

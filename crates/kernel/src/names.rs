@@ -26,7 +26,7 @@ const IS_OPEN: u64 = 2;
 /// Answers that one network gets at once.
 const BURST_S: f64 = 1.0;
 
-pub(crate) type NamesBytes = [u8; 608];
+pub(crate) type NamesBytes = [u8; 752];
 
 /// Questions for names below a suffix, asked at one front of name servers.
 #[derive(Clone, Debug, PartialEq)]

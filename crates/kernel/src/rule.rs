@@ -12,6 +12,8 @@ pub const WHOLE_SHARE: u16 = 1024;
 pub const RULE_LIMIT: usize = 64;
 /// Bytes at the start of the payload that a rule may name.
 pub const PAYLOAD_LIMIT_BYTES: usize = 16;
+/// Bytes of a name in wire form that a rule may be about the names below.
+pub const SUFFIX_LIMIT_BYTES: usize = 64;
 
 /// One measure in the kernel's terms.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +89,17 @@ pub struct Conjunction {
     /// First bytes of the transport payload, at most [`PAYLOAD_LIMIT_BYTES`], which it must have;
     /// `None`: this one may be any. Empty: any payload.
     pub payload: Vec<Option<u8>>,
+    pub asks: Option<Asks>,
+}
+
+/// A question of DNS over UDP, alone in its message (RFC 1035 section 4.1). `None`: any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// What the name is or ends with, label by label: in wire form and lower case, with the root label, at
+    /// most [`SUFFIX_LIMIT_BYTES`]; empty: any name.
+    pub suffix: Vec<u8>,
+    pub dns_type: Option<u16>,
+    pub recursion_desired: Option<bool>,
 }
 
 impl Conjunction {

@@ -129,7 +129,7 @@ fn message_of(message: &[u8]) -> Option<Question<'_>> {
     })
 }
 
-fn name_bytes(rest: &[u8]) -> Option<usize> {
+pub(super) fn name_bytes(rest: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         match *rest.get(at)? {

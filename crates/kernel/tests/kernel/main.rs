@@ -11,6 +11,7 @@ mod network;
 mod nftables;
 mod peer;
 mod plans;
+mod questions;
 mod random;
 
 use seawall_kernel::XdpFilter;

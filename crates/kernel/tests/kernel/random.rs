@@ -1,7 +1,7 @@
 //! Seeded packets and rules: near each other, so that most rules meet some packets.
 
 use seawall_kernel::forge::Forged;
-use seawall_kernel::{Act, Conjunction, Kind, Rule, WHOLE_SHARE};
+use seawall_kernel::{Act, Asks, Conjunction, Kind, Rule, WHOLE_SHARE};
 use seawall_model::hash;
 use seawall_model::observation::Fragment;
 use seawall_model::plan::RateKey;
@@ -53,6 +53,16 @@ const OPTIONS: [&[u8]; 5] = [
 const PAYLOADS: [&[u8]; 5] =
     [b"", b"\x17\x00\x03\x2a", b"GET / HTTP/1.1\r\nHost: shop", b"\xff\xff\xff\xffTSource", b"\x17\x00"];
 
+const DNS_TYPES: [u8; 3] = [1, 28, 255];
+const LABELS: [&[u8]; 6] = [
+    b"\x03www",
+    b"\x03net",
+    b"\x04shop",
+    b"\x01a",
+    b"\x07example",
+    b"\x3Fa-label-of-sixty-three-letters-is-as-long-as-a-label-may-be-hee",
+];
+
 fn address(dice: &mut Dice, is_v4: bool) -> IpAddr {
     if is_v4 {
         Ipv4Addr::new(198, 18 + dice.below(2) as u8, dice.below(4) as u8, dice.below(8) as u8).into()
@@ -81,7 +91,56 @@ pub fn packet(dice: &mut Dice) -> Forged {
     if dice.one_in(4) {
         forged.payload.resize(dice.below(1_400) as usize, 7);
     }
+    if dice.one_in(4) {
+        (forged.protocol, forged.ports.1) = (17, 53);
+        forged.payload = question(dice);
+    }
     forged
+}
+
+/// A name in wire form, mostly below others.
+fn name(dice: &mut Dice) -> Vec<u8> {
+    let labels = (0..dice.pick(&[0, 1, 2, 3, 3, 4, 9])).flat_map(|_| dice.pick(&LABELS).to_vec());
+    let mut name: Vec<u8> = labels.collect();
+    name.push(0);
+    name
+}
+
+/// A message that asks for a name, sometimes badly.
+fn question(dice: &mut Dice) -> Vec<u8> {
+    let mut message = vec![dice.word() as u8, 7, dice.pick(&[0, 1, 1, 1, 0x81, 0x21]), 0x20];
+    message.extend([0, dice.pick(&[1, 1, 1, 1, 1, 0, 2]), 0, 0, 0, 0, 0, 0]);
+    let mut name = name(dice);
+    for byte in &mut name {
+        if byte.is_ascii_lowercase() && dice.one_in(4) {
+            *byte = byte.to_ascii_uppercase();
+        }
+    }
+    if dice.one_in(16) {
+        let at = dice.below(name.len() as u64) as usize;
+        name[at] = dice.word() as u8;
+    }
+    message.extend(&name);
+    message.extend([0, dice.pick(&DNS_TYPES), 0, 1]);
+    if dice.one_in(8) {
+        message.truncate(dice.below(message.len() as u64) as usize);
+    }
+    message
+}
+
+fn asks(dice: &mut Dice) -> Asks {
+    let mut asks = Asks::default();
+    if !dice.one_in(4) {
+        asks.suffix = name(dice);
+        asks.suffix = if asks.suffix.len() > 64 { Vec::new() } else { asks.suffix };
+    }
+    if dice.one_in(4) {
+        asks.dns_type = Some(u16::from(dice.pick(&DNS_TYPES)));
+    }
+    if dice.one_in(4) {
+        asks.recursion_desired = Some(dice.one_in(2));
+    }
+    asks
 }
 
 /// A frame as it may come: mostly whole, sometimes cut, with bits turned over, or padded.
@@ -123,7 +182,8 @@ fn conjunction(dice: &mut Dice) -> Conjunction {
         Some((a.min(b), a.max(b)))
     }
     for _ in 0..=dice.below(3) {
-        match dice.below(13) {
+        match dice.below(14) {
+            13 => c.asks = Some(asks(dice)),
             0 => c.source = Some(prefix(dice)),
             1 => c.destination = Some(prefix(dice)),
             2 => c.protocol = Some(dice.pick(&PROTOCOLS)),

@@ -8,7 +8,7 @@ use super::servers::{Servers, Wanted};
 use seawall_detection::Window;
 use seawall_engine::goodput::KnownSecond;
 use seawall_http_edge::{Counter, Edge, Nonsense};
-use seawall_kernel::{Carrier, concerns_packets};
+use seawall_kernel::{Carrier, concerns_packets, is_about_questions};
 use seawall_model::change::Change;
 use seawall_model::plan::{Action, Measure, Outcome, Plan, RateKey, Scope};
 use seawall_model::policy::{Mode, Policy};
@@ -284,7 +284,10 @@ impl Hands {
     /// Behind a proxy the sender of a packet is not the client.
     fn kernel_carries(&self, plan: &Plan, measure: &Measure) -> bool {
         let is_behind_proxy = !self.edge.settings().trusted_proxies.is_empty() && is_listed_block(measure);
-        self.packets.is_some() && concerns_packets(plan, measure) && !is_behind_proxy
+        let Some(packets) = &self.packets else { return false };
+        concerns_packets(plan, measure)
+            && !is_behind_proxy
+            && (packets.takes_questions() || !is_about_questions(measure))
     }
 }
 

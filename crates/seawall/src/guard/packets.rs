@@ -36,6 +36,8 @@ pub struct Packets {
     table: Table,
     openings: Openings,
     sees_requests: bool,
+    /// Whether fronts of name servers decide what is asked of them.
+    has_fronts: bool,
     /// What is in force, and under which policy.
     plan: Option<(Plan, Policy)>,
     harm: Harm,
@@ -54,21 +56,21 @@ pub struct Packets {
 impl Packets {
     /// Attaches the filter to an interface. The session of whoever starts this is protected.
     /// `sees_requests`: nobody else tells of the requests that the packets carry. `dns_answers`: places
-    /// for DNS answers from the kernel; `secret`: what nobody outside can know.
+    /// for DNS answers from the kernel, where there are fronts of name servers at all; `secret`: what nobody outside can know.
     ///
     /// # Errors
     /// If neither XDP nor nftables is to be had.
     pub fn start(
         interface: &str,
         sees_requests: bool,
-        dns_answers: u32,
+        dns_answers: Option<u32>,
         secret: [u64; 2],
     ) -> Result<Self, KernelError> {
         let filter = KernelFilter::start(&Settings {
             interface: interface.to_owned(),
             session: session(std::env::var("SSH_CONNECTION").ok().as_deref()).into_iter().collect(),
             samples_per_s: SAMPLES_PER_S,
-            dns_answers,
+            dns_answers: dns_answers.unwrap_or(0),
             secret,
         })?;
         let table = Table::new(&Limits::default(), 1);
@@ -78,6 +80,7 @@ impl Packets {
             table,
             openings: Openings::default(),
             sees_requests,
+            has_fronts: dns_answers.is_some(),
             plan: None,
             harm: Harm::default(),
             samples: 0,
@@ -125,6 +128,12 @@ impl Packets {
     #[must_use]
     pub fn interface(&self) -> &str {
         &self.interface
+    }
+
+    /// Whether it takes measures about what name servers are asked: fronts know better which names exist.
+    #[must_use]
+    pub fn takes_questions(&self) -> bool {
+        !self.has_fronts && matches!(self.carrier(), Carrier::Xdp { .. })
     }
 
     /// What carries the rules.

@@ -94,7 +94,8 @@ pub(super) fn start_packets(
 ) -> anyhow::Result<Packets> {
     let secret = secret()?;
     let word = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| secret[at + i]));
-    Ok(Packets::start(interface, sees_requests, dns::places(fronts), [word(0), word(8)])?)
+    let dns_answers = (!fronts.is_empty()).then(|| dns::places(fronts));
+    Ok(Packets::start(interface, sees_requests, dns_answers, [word(0), word(8)])?)
 }
 
 /// A secret that nobody has seen.
