@@ -22,7 +22,7 @@
 #define V4_PLACES 12
 #define V6_PLACES 3
 #define CHUNK_BUCKETS 64
-#define MOST_STEPS 32
+#define MOST_STEPS 64
 /* Addresses with ports of this host, at which connections are known. */
 #define SERVICES 4096
 

@@ -10,13 +10,15 @@ use seawall_model::time::SECOND_NS;
 use seawall_model::{Prefix, hash};
 use std::error::Error;
 use std::io::Read;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Blocked addresses, and prefixes of 24 bits beside them.
 const ADDRESSES: u32 = 900_000;
 const NETWORKS: u32 = 100_000;
+/// As many as there may be of IPv6, each of 64 bits.
+const NETWORKS_V6: u32 = 1 << 20;
 /// Blocks of one plan after the other.
 const MANY: u32 = 100_000;
 /// As many as the guard has each processor take a second.
@@ -87,7 +89,37 @@ fn cost(object: &[u8]) -> Result<(), Box<dyn Error>> {
     measure(&mut filter, "full, cold: random sources", "cold_any", &stranger, drawing)?;
     measure(&mut filter, "full, cold: blocked sources", "cold_blocked", &stranger, drawing)?;
     drop(filter);
+    v6(object)?;
     names(&stranger)
+}
+
+/// The same with a million blocked networks of IPv6.
+fn v6(object: &[u8]) -> Result<(), Box<dyn Error>> {
+    let programs =
+        ["seawall", "seawall_canary", "plain_pass", "draw_any_v6", "cold_any_v6", "cold_blocked_v6"];
+    let mut filter = XdpFilter::load_object(object, &programs)?;
+    let frame = |source: Ipv6Addr| {
+        let mut forged = Forged::udp(source.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, 1).into());
+        forged.payload = vec![7; 32];
+        forged.frame()
+    };
+    let network = |n: u32| Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(u32::from(spread(n))) << 64);
+    let now = Moment::now();
+    let prefixes = (0..NETWORKS_V6).filter_map(|n| Prefix::new(network(n).into(), 64));
+    let blocks = rule("blocks".to_owned(), Kind::Block(prefixes.collect()), now);
+    filter.apply(&[&[blocks], &signatures(now)[..]].concat(), now)?;
+    let took_ms = (Moment::now().monotonic_ns - now.monotonic_ns) / 1_000_000;
+    println!("applied {NETWORKS_V6} blocks of IPv6 and 64 signatures in {took_ms} ms");
+    filter.sample(SAMPLES_PER_S)?;
+    let stranger = frame(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9));
+    let bare = measure(&mut filter, "IPv6: plain, passes", "plain_pass", &stranger, 0)?;
+    let drawing = measure(&mut filter, "IPv6: drawing a source alone", "draw_any_v6", &stranger, 0)?;
+    let drawing = drawing.saturating_sub(bare);
+    measure(&mut filter, "IPv6: full, hot: passes", "seawall", &stranger, 0)?;
+    measure(&mut filter, "IPv6: full, hot: dropped, blocked", "seawall", &frame(network(77)), 0)?;
+    measure(&mut filter, "IPv6: full, cold: random sources", "cold_any_v6", &stranger, drawing)?;
+    measure(&mut filter, "IPv6: full, cold: blocked sources", "cold_blocked_v6", &stranger, drawing)?;
+    Ok(())
 }
 
 /// What rules about names cost: a zone of 100,000 names, whose made-up ones are dropped, because a
@@ -185,12 +217,17 @@ fn attack() -> Vec<u8> {
     forged.frame()
 }
 
-/// A million blocked prefixes of mixed lengths, and 64 signatures of UDP alike but for their
-/// values.
+/// A million blocked prefixes of mixed lengths, and 64 signatures.
 fn rules(now: Moment) -> Vec<Rule> {
     let addresses = (0..ADDRESSES).map(|n| Prefix::host(spread(n).into()));
     let networks = (0..NETWORKS).filter_map(|n| Prefix::new(spread(n + (1 << 24)).into(), 24));
-    let mut all = vec![rule("blocks".to_owned(), Kind::Block(addresses.chain(networks).collect()), now)];
+    let blocks = rule("blocks".to_owned(), Kind::Block(addresses.chain(networks).collect()), now);
+    [&[blocks], &signatures(now)[..]].concat()
+}
+
+/// Of UDP, alike but for their values.
+fn signatures(now: Moment) -> Vec<Rule> {
+    let mut all = Vec::new();
     for n in 0..64_u8 {
         let conjunction = Conjunction {
             protocol: Some(17),

@@ -10,7 +10,7 @@ use seawall_model::Prefix;
 const BUCKET_BYTES: usize = 64;
 const CHUNK_BUCKETS: usize = 64;
 /// Buckets that a key may be away from its own.
-const MOST_STEPS: usize = 32;
+const MOST_STEPS: usize = 64;
 /// Where a bucket has its counters, behind the addresses.
 const COUNTERS_AT: usize = 48;
 /// Where one of IPv4 has its kinds, of two bits each, and the bit that says it is full.
@@ -39,18 +39,18 @@ impl Family {
         }
     }
 
-    /// Keys that there are to two buckets, on average, when a table is full. Of fuller ones some key
+    /// Keys that there are to a bucket, on average, when a table is full. Of fuller ones some key
     /// would be too far from its bucket.
     fn load(self) -> usize {
         match self {
-            Self::V4 => 16,
-            Self::V6 => 3,
+            Self::V4 => 8,
+            Self::V6 => 2,
         }
     }
 
     /// Keys that so many chunks have room for.
     pub(crate) fn room(self, chunks: u32) -> usize {
-        chunks as usize * CHUNK_BUCKETS * self.load() / 2
+        chunks as usize * CHUNK_BUCKETS * self.load()
     }
 }
 
@@ -108,8 +108,7 @@ impl Table {
         outlasts: impl Fn(u8, u8) -> bool,
     ) -> Option<Self> {
         let most = most_chunks as usize * CHUNK_BUCKETS;
-        let count =
-            (2 * entries.len()).div_ceil(family.load()).next_power_of_two().clamp(CHUNK_BUCKETS, most);
+        let count = entries.len().div_ceil(family.load()).next_power_of_two().clamp(CHUNK_BUCKETS, most);
         let mut table = Self { family, buckets: vec![[0; BUCKET_BYTES]; count] };
         entries.iter().all(|entry| table.add(entry, entry.hash(seed), &outlasts)).then_some(table)
     }

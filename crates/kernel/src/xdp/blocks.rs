@@ -30,9 +30,9 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// For 1,048,576 blocked prefixes of IPv4 and 393,216 of IPv6: 48 MiB.
-    const LARGE: Self = Self { v4_chunks: 2_048, v6_chunks: 4_096, names_chunks: 2_048 };
-    /// A quarter of it.
+    /// For 1,048,576 blocked prefixes of IPv4 and as many of IPv6: 80 MiB.
+    const LARGE: Self = Self { v4_chunks: 2_048, v6_chunks: 8_192, names_chunks: 2_048 };
+    /// For 262,144 and 131,072: 12 MiB.
     const SMALL: Self = Self { v4_chunks: 512, v6_chunks: 1_024, names_chunks: 512 };
     /// Memory of a machine from which on it has the large ones.
     const LARGE_FROM_KIB: u64 = 3_500_000;

@@ -61,16 +61,16 @@ fn a_generation_takes_the_place_of_the_one_before_it() {
 fn many_blocks_are_all_found_and_nobody_else_is_met() {
     let Some(mut filter) = crate::loaded() else { return };
     let now = Moment::now();
-    // As full as tables get: a power of two of buckets with eight keys each, or one and a half of IPv6.
+    // As full as tables get: a power of two of buckets with eight keys each, or two of IPv6.
     let v4 = |n: u32| std::net::Ipv4Addr::from(n.wrapping_mul(2_654_435_761)).to_string();
     let v6 = |n: u32| format!("2001:db8:{:x}:{:x}::{n:x}", n % 7, n >> 4);
-    let all: Vec<String> = (0..16_384).map(v4).chain((0..6_144).map(v6)).collect();
+    let all: Vec<String> = (0..16_384).map(v4).chain((0..8_192).map(v6)).collect();
     let names: Vec<&str> = all.iter().map(String::as_str).collect();
     filter.apply(&[block(&names, now, 60)], now).expect("rules");
     for name in &names {
         assert!(is_dropped(&mut filter, name), "{name}");
     }
-    for name in (16_384..20_000).map(v4).chain((6_144..9_000).map(v6)) {
+    for name in (16_384..20_000).map(v4).chain((8_192..12_000).map(v6)) {
         assert!(!is_dropped(&mut filter, &name), "{name}");
     }
     // The next generation is in the other bank, and shares nothing with this one.
