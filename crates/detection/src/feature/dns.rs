@@ -157,7 +157,14 @@ impl DnsWindow {
     #[must_use]
     pub fn failures(&self) -> (f64, f64) {
         let failures = self.nonexistent + self.server_failure;
-        (failures as f64, self.responses.saturating_sub(self.truncated).max(failures) as f64)
+        let answers = if self.tells_answers() { self.responses } else { self.queries.max(self.responses) };
+        (failures as f64, answers.saturating_sub(self.truncated).max(failures) as f64)
+    }
+
+    /// Whether answers that succeed are told too: logs of some servers hold every question and only what failed.
+    #[must_use]
+    pub fn tells_answers(&self) -> bool {
+        self.queries == 0 || self.broken < self.responses
     }
 
     /// The sampled queries.

@@ -40,7 +40,9 @@ pub(super) fn measure(dns: &DnsWindow, seconds: f64, out: &mut Vec<Value>, struc
     if dns.queries > 0 && dns.responses > 0 {
         push_share(out, Metric::DnsOutboundRatio, dns.response_bytes as f64, dns.query_bytes as f64);
         let missing = dns.queries.saturating_sub(dns.responses);
-        push_share(out, Metric::DnsUnansweredShare, missing as f64, dns.queries as f64);
+        if dns.tells_answers() {
+            push_share(out, Metric::DnsUnansweredShare, missing as f64, dns.queries as f64);
+        }
     }
     let sorted = dns.profiles.sorted();
     let busiest = sorted.iter().map(|(_, p)| p.queries).max().unwrap_or(0);

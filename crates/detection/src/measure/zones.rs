@@ -118,6 +118,24 @@ mod tests {
         assert!(measured(&zone(2_000_000), Metric::DnsBrokenTime).is_some_and(|t| t > 1e6));
     }
 
+    /// Broke: in a log of all questions and of the answers that failed, what succeeded counted as unanswered, and a
+    /// zone that had expired stayed undecided.
+    #[test]
+    fn where_only_failures_are_told_what_succeeds_is_not_unanswered() {
+        let log = |code: u8| -> Vec<_> {
+            let name = b"www.lost.example";
+            let asked = (0..300).map(|n| Dns { is_response: false, ..answer(n, n as u8, name, 0, 0) });
+            asked
+                .chain((0..90).map(|n| answer(n, n as u8, name, if n == 0 { code } else { 2 }, 400)))
+                .collect()
+        };
+        let shares = |code| {
+            [Metric::DnsUnansweredShare, Metric::DnsFailureShare].map(|metric| measured(&log(code), metric))
+        };
+        assert_eq!(shares(2), [None, Some(0.3)], "only failures");
+        assert_eq!(shares(0), [Some(0.7), Some(89.0 / 90.0)], "answers of all kinds");
+    }
+
     #[test]
     fn who_asks_a_name_that_is_gone_over_and_over_is_in_a_loop() {
         let gone: Vec<_> = (0..200).map(|n| answer(n, 7, b"billing.corp.example", 3, 300)).collect();

@@ -14,7 +14,8 @@ use seawall_model::time::SECOND_NS;
 use seawall_model::{Timestamp, dns_type};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// REFUSED, RFC 1035 section 4.1.1.
+/// SERVFAIL and REFUSED, RFC 1035 section 4.1.1.
+const SERVFAIL: u8 = 2;
 const REFUSED: u8 = 5;
 /// For a failure that is told in words without a number here.
 const OTHER_CODE: u8 = 15;
@@ -194,7 +195,8 @@ fn bind(text: &[u8]) -> Option<Question<'_>> {
 /// The response code of what BIND says became of a query.
 fn bind_outcome(said: &[u8]) -> Option<u8> {
     if let Some(failed) = said.strip_prefix(b"query failed (") {
-        return response_code(&failed[..memchr(b')', failed)?]);
+        // Any other reason (`zone not loaded`, `timed out`, `broken trust chain`) goes out as SERVFAIL.
+        return Some(response_code(&failed[..memchr(b')', failed)?]).unwrap_or(SERVFAIL));
     }
     let limited = said.strip_prefix(b"rate limit ")?;
     let mut cursor = Cursor::new(limited);
@@ -420,6 +422,10 @@ mod tests {
             (
                 "Nov 13 10:59:46 ns named[2075772]: client @0x7f ::1#62449 (a.b): zone transfer 'a.b/AXFR/IN' denied",
                 "2022-11-13T10:59:46Z query ::1#62449 a.b 252 5 false false",
+            ),
+            (
+                "19-Oct-2022 05:34:02.425 query-errors: info: client @0x7f 198.51.100.7#3076 (a.b): query failed (zone not loaded) for a.b/IN/A at query.c:5871",
+                "2022-10-19T05:34:02.425Z response 198.51.100.7#3076 a.b 0 2 false false",
             ),
             (
                 "[1667480000] unbound[123:0] info: 198.51.100.7 example.com. A IN",
