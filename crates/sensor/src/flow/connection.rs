@@ -303,7 +303,10 @@ impl Connection {
             sink.observe(&self.event(ConnectionEvent::Closed, time));
         }
         if self.speech.ja4 != 0 && !self.speech.application_data {
-            sink.observe(&self.event(ConnectionEvent::TlsAbandoned, time));
+            let refused = self.speech.is_refused;
+            let event =
+                if refused { ConnectionEvent::CertificateRefused } else { ConnectionEvent::TlsAbandoned };
+            sink.observe(&self.event(event, time));
         }
     }
 

@@ -47,6 +47,8 @@ pub(super) struct Speech {
     pub ja4: u64,
     /// The client has sent application data over TLS.
     pub application_data: bool,
+    /// The client has said that it does not take what the server showed of itself.
+    pub is_refused: bool,
     pub requests: u32,
     /// So many abuses of HTTP/2 were told.
     abuses_told: u64,
@@ -154,10 +156,17 @@ impl Speech {
             (Talk::TlsHello(_), Piece::Bytes(bytes)) if cx.from_client => {
                 news.hello = self.hear_hello(bytes, cx);
             }
-            (Talk::Tls, Piece::Bytes(bytes)) if cx.from_client && holds_application_data(bytes) => {
-                self.application_data = true;
-                self.leave(cx);
-            }
+            (Talk::Tls, Piece::Bytes(bytes)) if cx.from_client => match after_hello(bytes) {
+                AfterHello::Settings => {}
+                AfterHello::Data => {
+                    self.application_data = true;
+                    self.leave(cx);
+                }
+                AfterHello::Refusal => {
+                    self.is_refused = true;
+                    self.leave(cx);
+                }
+            },
             (Talk::Dns(held), piece) => {
                 let stays = hear_dns(held, piece, cx);
                 if !stays {
@@ -326,17 +335,31 @@ fn hear_login(service: &'static str, attempted: &mut bool, bytes: &[u8], cx: &mu
     }
 }
 
-/// Whether a segment holds a record of application data, seen from its beginning.
-fn holds_application_data(segment: &[u8]) -> bool {
+/// What a client says over TLS after its hello.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AfterHello {
+    Settings,
+    Data,
+    Refusal,
+}
+
+/// What a segment after the hello says, seen from its beginning.
+fn after_hello(segment: &[u8]) -> AfterHello {
+    /// An alert as TLS 1.3 encrypts it: level, description, the kind of record, and the tag (RFC 8446, sections
+    /// 5.2 and 6). Whoever goes on sends a longer record first, which ends the handshake.
+    const ENCRYPTED_ALERT_BYTES: u16 = 2 + 1 + 16;
     let mut rest = segment;
     for _ in 0..8 {
-        let [kind, 3, _, high, low, ..] = *rest else { return false };
-        if kind == tls::RECORD_APPLICATION_DATA {
-            return true;
+        let [kind, 3, _, high, low, ..] = *rest else { break };
+        let length = u16::from_be_bytes([high, low]);
+        match (kind, length) {
+            (tls::RECORD_APPLICATION_DATA, ENCRYPTED_ALERT_BYTES) => return AfterHello::Refusal,
+            (tls::RECORD_APPLICATION_DATA, _) => return AfterHello::Data,
+            (tls::RECORD_ALERT, 2) if tls::is_of_certificate(rest.get(6)) => return AfterHello::Refusal,
+            _ => {}
         }
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let Some(next) = rest.get(5 + length..) else { return false };
+        let Some(next) = rest.get(5 + usize::from(length)..) else { break };
         rest = next;
     }
-    false
+    AfterHello::Settings
 }

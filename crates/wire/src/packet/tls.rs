@@ -10,6 +10,7 @@ pub const HELLO_LIMIT_BYTES: usize = 8192;
 pub const JA4_BYTES: usize = 36;
 
 /// Record types (RFC 8446 section 5.1).
+pub const RECORD_ALERT: u8 = 21;
 pub const RECORD_HANDSHAKE: u8 = 22;
 pub const RECORD_APPLICATION_DATA: u8 = 23;
 
@@ -36,6 +37,16 @@ pub struct ClientHello<'a> {
     pub ja4: [u8; JA4_BYTES],
     /// The server name asked for; empty if none.
     pub server_name: &'a [u8],
+}
+
+/// Whether an alert of this description is about the certificate that was shown (RFC 8446 section 6.2).
+#[must_use]
+pub fn is_of_certificate(description: Option<&u8>) -> bool {
+    /// From `bad_certificate` to `certificate_unknown`, and `unknown_ca`.
+    const BAD: u8 = 42;
+    const UNKNOWN: u8 = 46;
+    const UNKNOWN_AUTHORITY: u8 = 48;
+    description.is_some_and(|d| (BAD..=UNKNOWN).contains(d) || *d == UNKNOWN_AUTHORITY)
 }
 
 /// Whether the bytes begin a handshake record of TLS.
