@@ -18,7 +18,8 @@ const SYSTEMS_LEAST: usize = 2;
 const ONE_SYSTEM: f64 = 0.85;
 
 /// Whether stray TCP is what is left of conversations where a capture holds one packet in many: the
-/// busiest service says about as much as it is told, and not by refusing.
+/// busiest service says about as much as it is told, and not by refusing. The hosts of a network that
+/// serve at one port are one service.
 pub(super) fn converses(one_way: &[PacketRecord]) -> bool {
     let is_stray = |r: &&PacketRecord| {
         r.protocol == protocol::TCP
@@ -27,10 +28,11 @@ pub(super) fn converses(one_way: &[PacketRecord]) -> bool {
             && r.tcp_flags & tcp_flags::RST == 0
     };
     let stray = || one_way.iter().filter(is_stray);
-    let mut told: Vec<u64> = stray().map(|r| end(r.destination, r.destination_port)).collect();
+    let mut told: Vec<u64> = stray().map(|r| service(r.destination, r.destination_port)).collect();
     told.sort_unstable();
     let Some(busiest) = told.chunk_by(|a, b| a == b).max_by_key(|run| run.len()) else { return false };
-    let said: Vec<&PacketRecord> = stray().filter(|r| end(r.source, r.source_port) == busiest[0]).collect();
+    let said: Vec<&PacketRecord> =
+        stray().filter(|r| service(r.source, r.source_port) == busiest[0]).collect();
     let carries = said.iter().filter(|r| !r.payload().is_empty()).count();
     (busiest.len() + said.len()) * 2 >= told.len()
         && said.len() >= UNIFORM_LEAST
@@ -86,6 +88,15 @@ fn open_as_browsers(net: &NetWindow, records: &[PacketRecord]) -> bool {
     let hurries = |h: &HostProfile| h.syn > VISIT && f64::from(h.syn) > PER_S * h.last.since_s(h.first);
     let hurried = opening().filter(|(_, h)| hurries(h)).count();
     repeats().count() >= REPEATS_LEAST && near * 2 >= repeats().count() && hurried * 50 <= opening().count()
+}
+
+/// The network of a host (/24, /48), and the port.
+fn service(host: IpAddr, port: u16) -> u64 {
+    let network = match host {
+        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
+        IpAddr::V6(v6) => (u128::from(v6) >> 80) as u64,
+    };
+    hash::combine(network, u64::from(port))
 }
 
 fn end(host: IpAddr, port: u16) -> u64 {
@@ -210,6 +221,27 @@ mod tests {
         assert_eq!(share(&[7, 8, 7], ACK), 0.0, "the filter left more");
         assert_eq!(share(&[7], SYN), 0.0, "one program's");
         assert_eq!(share(&[0], SYN), 0.0, "no system's");
+    }
+
+    /// Broke: one packet in many of what a network of servers delivers was called a flood of stray packets.
+    #[test]
+    fn servers_of_one_network_that_say_as_much_as_they_are_told_converse() {
+        let server = |n: u32| IpAddr::from([203, 0, 113, (n % 20) as u8]);
+        let told = |n: u32| PacketRecord { destination: server(n), ..sampled(n * 7_919, ACK, 40) };
+        let said = |n: u32, flags: u8, bytes: u8| PacketRecord {
+            source: server(n),
+            source_port: 443,
+            destination: IpAddr::from((n * 104_729).to_be_bytes()),
+            destination_port: 40_000,
+            payload_prefix: ([9; PAYLOAD_PREFIX_BYTES], bytes),
+            ..sampled(n, flags, 1_440)
+        };
+        let all = |flags: u8, bytes: u8| -> Vec<PacketRecord> {
+            (0..200).flat_map(|n| [told(n), said(n, flags, bytes)]).collect()
+        };
+        assert!(converses(&all(ACK, 8)));
+        assert!(!converses(&all(ACK | RST, 0)), "they refuse what they do not know");
+        assert!(!converses(&(0..200).map(told).collect::<Vec<_>>()), "nobody answers");
     }
 
     /// Broke: a sampled flood of openings of which the server's answers were captured too was called a reflection.
