@@ -348,6 +348,7 @@ metrics! {
     DnsSuffixShare What Share "dns-suffix-share" "queries under the busiest suffix";
     DnsLabelBytes What Bytes "dns-label-bytes" "mean length of the first labels under the busiest suffix";
     DnsRandomNameShare What Share "dns-random-name-share" "queried names whose first label looks machine-made";
+    DnsFamiliarNameShare What Share "dns-familiar-name-share" "queries for machine-made names under the busiest suffix that are asked for again and again";
     DnsAddressNameShare What Share "dns-address-name-share" "queried names under the busiest suffix that are addresses written backwards";
     DnsAmplifyingNetworks Who Count "dns-amplifying-networks" "networks that ask for texts and keys, as many as if each asked alike";
     DnsAmplifyingShare What Share "dns-amplifying-share" "queries of kinds that make large answers (ANY, TXT, DNSKEY)";

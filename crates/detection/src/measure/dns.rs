@@ -13,6 +13,9 @@ use seawall_model::{Cause, hash};
 /// So many names under one suffix, so long in the mean, may be a tunnel.
 const TUNNEL_NAMES: usize = 15;
 const TUNNEL_LABEL_BYTES: usize = 30;
+/// A name that is drawn at random is repeated a few times for want of an answer; one that is asked for so often
+/// among some hundred questions is known to many.
+const FAMILIAR: usize = 8;
 /// Types of questions that tunnels ask: CNAME, NULL, MX, TXT, and the one for private use that
 /// iodine prefers.
 const DATA_TYPES: [u16; 5] = [5, 10, 15, 16, 65_399];
@@ -131,8 +134,14 @@ fn suffixes(records: &[DnsRecord], out: &mut Vec<Value>, structure: &mut Structu
     push_share(out, Metric::DnsLabelBytes, bytes as f64, n);
     let addresses = busiest.iter().filter(|a| is_address(a.head)).count();
     push_share(out, Metric::DnsAddressNameShare, addresses as f64, n);
-    let random = busiest.iter().filter(|a| !is_reverse(a) && a.head.split('.').any(is_random_word)).count();
+    let is_random = |a: &Asked<'_>| !is_reverse(a) && a.head.split('.').any(is_random_word);
+    let random = busiest.iter().filter(|a| is_random(a)).count();
     push_share(out, Metric::DnsRandomNameShare, random as f64, n);
+    // Sorted, so that equal names stand together.
+    let of_one_name = busiest.chunk_by(|a, b| a.head == b.head);
+    let familiar: usize =
+        of_one_name.filter(|run| run.len() >= FAMILIAR && is_random(&run[0])).map(|run| run.len()).sum();
+    push_share(out, Metric::DnsFamiliarNameShare, familiar as f64, random as f64);
     if n >= 0.5 * total {
         structure.targets.push((Layer::Dns, format!("zone {suffix}")));
     }
@@ -264,6 +273,27 @@ mod tests {
             direct_share(&records.iter().map(Asked::split).collect::<Vec<_>>())
         };
         assert_eq!((share(100, true), share(100, false), share(5, true)), (1.0, 0.0, 0.0));
+    }
+
+    /// Broke: the hosts of a delivery network, which have hashes as names, were an attack with random names.
+    #[test]
+    fn names_that_look_random_and_come_again_and_again_are_familiar() {
+        let familiar = |names: u64| {
+            let record = |n: u64| DnsRecord {
+                time: seawall_model::Timestamp(0),
+                client: std::net::IpAddr::from([192, 0, 2, n as u8]),
+                is_response: false,
+                name: format!("{:014x}.edge.example.org", hash::mix(n % names) >> 8),
+                query_type: 1,
+                response_code: 0,
+                recursion_desired: false,
+                message_bytes: 60,
+            };
+            let mut out = Vec::new();
+            suffixes(&(0..600).map(record).collect::<Vec<_>>(), &mut out, &mut Structure::default());
+            out.iter().find(|v| v.metric == Metric::DnsFamiliarNameShare).map(|v| v.value)
+        };
+        assert_eq!((familiar(40), familiar(600), familiar(200)), (Some(1.0), Some(0.0), Some(0.0)));
     }
 
     #[test]

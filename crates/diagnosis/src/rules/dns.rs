@@ -17,6 +17,7 @@ pub const TABLE: &[CauseRules] = causes! {
     {
         DnsDistinctNameShare Above(0.5, 0.9), 2.5 "hardly a name is asked for twice";
         DnsRandomNameShare Above(0.25, 0.7), 2.5 "the names are drawn at random";
+        DnsFamiliarNameShare Above(0.08, 0.2), -4.0 "machine-made names are asked for again and again, so that they exist";
         DnsSuffixShare Above(0.3, 0.8), 1.5 "all under one zone";
         DnsFailureShare Above(0.2, 0.7), 2.0 "the names do not exist";
         DnsFailureShare Exceeds(0.15, 0.5), 1.0 "far more failures than before";
@@ -240,6 +241,24 @@ mod tests {
             (HandshakeCompletion, 1.0, Some(1.0)),
         ]);
         assert!(!seen.class().is_hostile());
+    }
+
+    #[test]
+    fn hosts_named_by_hashes_that_are_asked_for_all_the_time_are_no_attack() {
+        let asked = |familiar: f64| {
+            verdict(&[
+                (DnsQueryCount, 60_000.0),
+                (DnsQueryRate, 130.0),
+                (DnsDistinctNameShare, 0.6),
+                (DnsSuffixShare, 1.0),
+                (DnsRandomNameShare, 0.9),
+                (DnsFamiliarNameShare, familiar),
+                (DnsAddressNameShare, 0.0),
+                (DnsLabelBytes, 17.0),
+                (DnsServerCount, 0.0),
+            ])
+        };
+        assert_eq!((asked(0.3), asked(0.02)), (Cause::Normal, Cause::DnsRandomSubdomain));
     }
 
     #[test]

@@ -99,6 +99,7 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsUnansweredShare AboveUnexpected(0.1, 0.3), -2.0 "queries stay unanswered";
         DnsRandomNameShare Above(0.4, 0.8), -1.5 "names are drawn at random";
         DnsAmplifyingShare Above(0.4, 0.9), -1.5 "queries ask for the largest answers there are";
+        DnsFamiliarNameShare Above(0.08, 0.2), 1.25 "machine-made names are asked for again and again, so that they exist";
         DnsBrokenShare Above(0.1, 0.35), -2.5 "servers refuse or fail what they are asked for";
         DnsAnswerTime AboveUnexpected(3e5, 8e5), -2.5 "answers take most of a second";
         DnsAnswerTime Rises(4.0, 15.0), -1.5 "answers take longer than before";
