@@ -181,6 +181,10 @@ pub enum ShareSeries {
     AskedRefusals,
     /// Answers that send their clients elsewhere.
     Moved,
+    /// Attempts to connect that are refused.
+    Refused,
+    /// TLS handshakes after which nothing is asked.
+    AbandonedHandshakes,
 }
 
 /// Every watched share, in the order of their detectors.
@@ -200,8 +204,10 @@ pub const SHARES: [ShareSeries; 12] = [
 ];
 
 /// Shares that are looked at when the input has ended: in the night, when visitors go and scanners stay, or one
-/// visitor clicks what sends him elsewhere, they rise while nothing is wrong.
-pub const SHARES_OF_ALL: [ShareSeries; 2] = [ShareSeries::AskedRefusals, ShareSeries::Moved];
+/// visitor clicks what sends him elsewhere, they rise while nothing is wrong; so do attempts that are refused, as of
+/// a scan that passes.
+pub const SHARES_OF_ALL: [ShareSeries; 4] =
+    [ShareSeries::AskedRefusals, ShareSeries::Moved, ShareSeries::Refused, ShareSeries::AbandonedHandshakes];
 
 impl ShareSeries {
     /// Hits and trials of one second; `None` where its kind of input is absent.
@@ -209,6 +215,9 @@ impl ShareSeries {
     pub fn value(self, second: &Window) -> Option<(f64, f64)> {
         let http = |f: fn(&HttpWindow) -> u64| {
             second.http.as_ref().map(|h| (f(h) as f64, h.counters.requests as f64))
+        };
+        let net = |f: fn(&NetWindow) -> (u64, u64)| {
+            second.net.as_ref().map(|n| f(n)).map(|(hits, trials)| (hits as f64, trials as f64))
         };
         match self {
             Self::ServerErrors => http(|h| h.counters.server_error),
@@ -246,6 +255,16 @@ impl ShareSeries {
                 .http
                 .as_ref()
                 .map(|h| (h.counters.asked_client_error as f64, h.counters.asked() as f64)),
+            Self::Refused => net(|n| {
+                let refused = n.event(ConnectionEvent::Refused);
+                let others = [ConnectionEvent::Established, ConnectionEvent::HalfOpenExpired];
+                (refused, refused + others.into_iter().map(|event| n.event(event)).sum::<u64>())
+            }),
+            Self::AbandonedHandshakes => net(|n| {
+                let ends = [ConnectionEvent::TlsAbandoned, ConnectionEvent::CertificateRefused];
+                let abandoned = ends.into_iter().map(|event| n.event(event)).sum();
+                (abandoned, n.event(ConnectionEvent::TlsHello).max(abandoned))
+            }),
             Self::Unanswered => {
                 second.net.as_ref().map(|n| (n.volumes.one_way() as f64, n.volumes.unrefusing() as f64))
             }

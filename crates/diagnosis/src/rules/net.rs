@@ -213,6 +213,22 @@ pub const TABLE: &[CauseRules] = causes! {
         ConnectionsPerClient Above(15.0, 100.0), -3.0 "nobody tries so often";
         TlsHelloRate Above(100.0, 1000.0), -3.0 "visitors are not so many";
     }
+    Misconfiguration prior -2.5
+        needs [RefusedShare Exceeds(0.2, 0.5)]
+        needs [FailedOpenerCount Above(8.0, 30.0)]
+        needs [FanOutShare Below(0.5, 0.2)]
+        needs [DestinationPortEntropy Below(0.6, 0.3)]
+    {
+        RefusedShare Exceeds(0.2, 0.6), 3.0 "connections are refused where they used to be accepted";
+        RefusedShare Above(0.5, 0.9), 2.0 "hardly a visitor gets in";
+        FailedOpenerCount Above(10.0, 60.0), 2.0 "many visitors try, each in vain";
+        DestinationPortEntropy Below(0.3, 0.1), 1.0 "they come to the service that they always came to";
+        PortFanOut Above(15.0, 60.0), -4.0 "one source tries port after port, as scanners do";
+        HostFanOut Above(15.0, 60.0), -4.0 "one source tries host after host, as scanners do";
+        ConnectionsPerClient Above(40.0, 300.0), -3.0 "nobody tries so often";
+        SynRate Above(300.0, 3000.0), -3.0 "visitors are not so many";
+        HalfOpenRate Above(20.0, 200.0), -3.0 "connections are opened and left";
+    }
     Http2Abuse prior -2.0
         needs [Http2AbuseEvents Above(2.0, 20.0)]
         needs [Http2AbuseRate Above(0.5, 5.0)]
@@ -305,6 +321,44 @@ mod tests {
         };
         assert_eq!(seen(0.99, 266.0), Cause::Scan);
         assert_ne!(seen(0.1, 1.0), Cause::Scan, "one port");
+    }
+
+    /// Broke: a service that refused all its visitors after a restart was normal traffic.
+    #[test]
+    fn visitors_who_are_refused_where_they_got_in_before_are_met_by_a_fault() {
+        let seen = |before: f64, spread: f64, fan_out: f64| {
+            verdict_beside([
+                (RefusedShare, 0.97, Some(before)),
+                (FailedOpenerCount, 200.0, Some(0.0)),
+                (FanOutShare, fan_out, Some(0.0)),
+                (DestinationPortEntropy, spread, Some(0.0)),
+                (PortFanOut, fan_out * 200.0, Some(0.0)),
+                (TopSourceShare, 0.03, Some(0.03)),
+                (PacketRate, 60.0, Some(400.0)),
+                (TwoWayShare, 0.95, Some(0.97)),
+            ])
+        };
+        assert_eq!(seen(0.0, 0.01, 0.0), Cause::Misconfiguration);
+        assert_ne!(seen(0.96, 0.01, 0.0), Cause::Misconfiguration, "as ever");
+        assert_ne!(seen(0.0, 0.98, 0.9), Cause::Misconfiguration, "a scan");
+    }
+
+    /// Broke: checks of balancers were a flood of empty connections.
+    #[test]
+    fn a_few_empty_connections_a_second_to_each_host_are_checks() {
+        let seen = |per_host: f64| {
+            verdict(&[
+                (ConnectionCount, 2_300.0),
+                (ConnectionRate, 37.0),
+                (ConnectionsPerHost, per_host),
+                (ConnectionsPerClient, 1_000.0),
+                (EmptyConnectionShare, 0.95),
+                (ShortConnectionShare, 0.95),
+                (TwoWayShare, 0.8),
+                (HandshakeCompletion, 1.0),
+            ])
+        };
+        assert_eq!((seen(3.6), seen(37.0)), (Cause::Normal, Cause::ConnectionFlood));
     }
 
     /// Broke: a flood over all ports of a host was called a scan.

@@ -61,6 +61,7 @@ pub const TABLE: &[CauseRules] = causes! {
         UpstreamFailureEvents Above(10.0, 200.0), -3.0 "the server's own log says that its supplier fails";
         OpeningsRepeatedShare Above(0.1, 0.4), -2.5 "connections are tried again for want of an answer";
         ResetShare Exceeds(0.1, 0.4), -2.0 "connections break";
+        RefusedShare Exceeds(0.2, 0.6), -2.5 "connections are refused that used to be accepted";
         MissingClients Above(3.0, 8.0), -1.5 "clients of all kinds are missing";
         StrayNewRate Above(30.0, 300.0), -2.5 "packet after packet claims a connection that does not exist";
         SilentHostCount Above(25.0, 100.0), -2.0 "host after host is tried where nobody answers";
@@ -98,8 +99,8 @@ pub const TABLE: &[CauseRules] = causes! {
         DnsQueryRate Rises(3.0, 10.0), -1.5 "far more queries than before";
         DnsUnansweredShare AboveUnexpected(0.1, 0.3), -2.0 "queries stay unanswered";
         DnsRandomNameShare Above(0.4, 0.8), -1.5 "names are drawn at random";
-        DnsAmplifyingShare Above(0.4, 0.9), -1.5 "queries ask for the largest answers there are";
         DnsFamiliarNameShare Above(0.08, 0.2), 1.25 "machine-made names are asked for again and again, so that they exist";
+        DnsAmplifyingShare Above(0.4, 0.9), -1.5 "queries ask for the largest answers there are";
         DnsBrokenShare Above(0.1, 0.35), -2.5 "servers refuse or fail what they are asked for";
         DnsAnswerTime AboveUnexpected(3e5, 8e5), -2.5 "answers take most of a second";
         DnsAnswerTime Rises(4.0, 15.0), -1.5 "answers take longer than before";
