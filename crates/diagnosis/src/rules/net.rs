@@ -166,7 +166,7 @@ pub const TABLE: &[CauseRules] = causes! {
     }
     ConnectionFlood prior -2.0
         needs [ConnectionCount Above(40.0, 200.0), IdleConnections Above(40.0, 200.0)]
-        needs [ConnectionsPerHost Above(2.0, 15.0), ConnectionRate Above(60.0, 300.0), IdlePerClient Above(8.0, 50.0)]
+        needs [ConnectionsPerHost Above(4.0, 15.0), ConnectionRate Above(60.0, 300.0), IdlePerClient Above(8.0, 50.0)]
         needs [ShortConnectionShare Above(0.3, 0.7), IdleConnections Above(10.0, 60.0), ConnectionsPerClient Above(60.0, 600.0)]
     {
         ConnectionRate Above(10.0, 200.0), 3.0 "many new connections a second";
