@@ -340,9 +340,9 @@ mod tests {
     fn silence_before_the_first_visitor_is_no_spread() {
         let after = |silent_s: i64, visited_s: i64| {
             let mut cusum = Cusum::new(Scale::Count);
-            (0..silent_s).for_each(|s| drop(cusum.step(at(s), 0.0, true)));
+            (0..silent_s).for_each(|s| _ = cusum.step(at(s), 0.0, true));
             cusum.begin();
-            (0..visited_s).for_each(|s| drop(cusum.step(at(silent_s + s), noisy(s, 12.0), true)));
+            (0..visited_s).for_each(|s| _ = cusum.step(at(silent_s + s), noisy(s, 12.0), true));
             cusum
         };
         assert_eq!(after(2, 13).height(80.0), after(0, 13).height(80.0));
