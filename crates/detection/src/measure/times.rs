@@ -32,11 +32,11 @@ const SLOWER_BY_US: f64 = 30_000.0;
 /// most so much.
 const SENT_AGAIN_US: u64 = 190_000;
 const AS_EVER_US: u64 = 30_000;
-/// Requests that say whether packets are lost, and how many of them come late in between or as ever, for each that
-/// comes late and for all: what is slow for want of room is late by anything.
+/// Requests that say whether packets are lost; the share of them that comes as ever; and how many may be late by other
+/// times, for each that lost one: what is slow for want of room is late by anything, and what is slow by itself always.
 const OF_LOSS_LEAST: usize = 15;
-const BETWEEN_MOST: f64 = 0.2;
 const AS_EVER_LEAST: f64 = 0.1;
+const SLOW_MOST: f64 = 0.2;
 /// Who waits so long in a queue waits for it.
 const QUEUED_US: f64 = 100_000.0;
 
@@ -123,22 +123,34 @@ pub(super) fn compare(
     }
 }
 
-/// Requests that were late by at least the wait for a lost packet, now and before, where such are: the others come
-/// as ever, and hardly any in between.
+/// Requests that were late by at least the wait for a lost packet, now and before, where such are: of whatever part of
+/// the site, others come as ever, and hardly any in between.
 fn loss_stalls(now: &[&Sampled], before: &[&Sampled]) -> Option<(f64, f64, f64)> {
-    let times = |of: &[&Sampled]| of.iter().filter_map(|r| taken_us(r)).collect::<Vec<u64>>();
-    let (now, mut before) = (times(now), times(before));
+    let times = |of: &[&Sampled]| {
+        let mut times: Vec<_> = of.iter().filter_map(|r| Some((part_class(r), taken_us(r)?))).collect();
+        times.sort_unstable();
+        times
+    };
+    let (now, before) = (times(now), times(before));
     if now.len().min(before.len()) < OF_LOSS_LEAST {
         return None;
     }
-    before.sort_unstable();
-    let usual_us = *before.get(before.len() * 9 / 10)?;
-    let part = |of: &[u64], least_us: u64| {
-        of.iter().filter(|us| **us >= usual_us + least_us).count() as f64 / of.len() as f64
+    let mut usual: Vec<u64> = before.iter().map(|(_, us)| *us).collect();
+    usual.sort_unstable();
+    let usual_us = *usual.get(usual.len() * 9 / 10)?;
+    let count = |of: &[(u64, u64)], least_us: u64| {
+        of.iter().filter(|(_, us)| *us >= usual_us + least_us).count() as f64
     };
-    let (late, later) = (part(&now, AS_EVER_US), part(&now, SENT_AGAIN_US));
-    let is_loss = late - later <= BETWEEN_MOST * later && 1.0 - late >= AS_EVER_LEAST;
-    is_loss.then(|| (later, part(&before, SENT_AGAIN_US), now.len() as f64))
+    let (mut lost, mut slow) = (0.0, 0.0);
+    for part in now.chunk_by(|a, b| a.0 == b.0) {
+        let (late, later) = (count(part, AS_EVER_US), count(part, SENT_AGAIN_US));
+        let is_mixed = late <= (1.0 - AS_EVER_LEAST) * part.len() as f64;
+        lost += if is_mixed { later } else { 0.0 };
+        slow += if is_mixed { late - later } else { late };
+    }
+    let share = |count: f64, of: &[(u64, u64)]| count / of.len() as f64;
+    let usual = share(count(&before, SENT_AGAIN_US), &before);
+    (slow <= SLOW_MOST * lost).then(|| (share(lost, &now), usual, now.len() as f64))
 }
 
 /// Clients whose answers take longer on their way than those of nearly all clients did before: where that is
@@ -302,6 +314,13 @@ mod tests {
         assert_eq!(stalls(&|n| if n % 2 == 0 { 200 } else { 600 }), Some((0.4, 0.0, 40.0)));
         assert_eq!(stalls(&|_| 0), Some((0.0, 0.0, 40.0)));
         assert_eq!(stalls(&|n| 15 * n), None, "late by anything, as where there is no room");
+        let all_late: Vec<Sampled> =
+            (0..40).flat_map(|_| requests(402_000, 1_000).into_iter().next()).collect();
+        let before = requests(2_000, 1_000);
+        let of = |now: &[Sampled]| {
+            loss_stalls(&now.iter().collect::<Vec<_>>(), &before.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(of(&all_late), None, "slow by itself");
     }
 
     fn way_of(now: &[Sampled]) -> Option<f64> {
