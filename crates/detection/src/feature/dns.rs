@@ -161,10 +161,12 @@ impl DnsWindow {
         (failures as f64, answers.saturating_sub(self.truncated).max(failures) as f64)
     }
 
-    /// Whether answers that succeed are told too: logs of some servers hold every question and only what failed.
+    /// Whether answers that succeed are told too, or would be: logs of some servers hold every question and only
+    /// what failed, without the time it took.
     #[must_use]
     pub fn tells_answers(&self) -> bool {
-        self.queries == 0 || self.broken < self.responses
+        let only_failures = self.responses > 0 && self.broken == self.responses;
+        self.queries == 0 || !only_failures || self.response_us.count() > 0
     }
 
     /// The sampled queries.

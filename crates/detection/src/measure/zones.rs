@@ -125,15 +125,17 @@ mod tests {
         let log = |code: u8| -> Vec<_> {
             let name = b"www.lost.example";
             let asked = (0..300).map(|n| Dns { is_response: false, ..answer(n, n as u8, name, 0, 0) });
-            asked
-                .chain((0..90).map(|n| answer(n, n as u8, name, if n == 0 { code } else { 2 }, 400)))
-                .collect()
+            let told =
+                |n| Dns { response_us: None, ..answer(n, n as u8, name, if n == 0 { code } else { 2 }, 0) };
+            asked.chain((0..90).map(told)).collect()
         };
         let shares = |code| {
             [Metric::DnsUnansweredShare, Metric::DnsFailureShare].map(|metric| measured(&log(code), metric))
         };
         assert_eq!(shares(2), [None, Some(0.3)], "only failures");
         assert_eq!(shares(0), [Some(0.7), Some(89.0 / 90.0)], "answers of all kinds");
+        let questions: Vec<_> = log(2).into_iter().filter(|dns| !dns.is_response).collect();
+        assert_eq!(measured(&questions, Metric::DnsFailureShare), None, "a capture of one direction");
     }
 
     #[test]
