@@ -44,7 +44,11 @@ fn tcp(frame: &mut Frame<'_>) -> Option<Oddity> {
     }
     if header_bytes > 20 {
         let options = segment.get(20..header_bytes).unwrap_or(&segment[20..]);
-        (packet.tcp_options, frame.window_scale) = read_options(options);
+        let scale;
+        (packet.tcp_options, scale) = read_options(options);
+        // Where the snap length cut the options, the scale may be any.
+        let is_cut = segment.len() < header_bytes;
+        frame.window_scale = scale.or(is_cut.then_some(SCALE_LIMIT));
     }
     packet.payload = segment.get(header_bytes..).unwrap_or_default();
     packet.payload_bytes -= header_bytes as u32;
@@ -64,13 +68,14 @@ fn truncated_tcp(packet: &mut Packet<'_>) -> Option<Oddity> {
     Some(Oddity::TransportTruncated)
 }
 
+/// Shifts of the window above this count as this (RFC 7323 section 2.3).
+const SCALE_LIMIT: u8 = 14;
+
 /// Hash of the kinds of options in order, and the window scale. Stops at an option whose length
 /// is impossible, and after more options than any stack sends.
 #[inline]
 fn read_options(options: &[u8]) -> (u64, Option<u8>) {
     const WINDOW_SCALE: u8 = 3;
-    /// Shifts above this count as this (RFC 7323 section 2.3).
-    const SCALE_LIMIT: u8 = 14;
     /// Kinds that fit the word in which they are gathered; stacks send up to ten.
     const KINDS: usize = 16;
     let mut scale = None;
