@@ -114,10 +114,15 @@ impl Sampled {
 }
 
 fn is_random_query(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        text::is_random_word(name) || text::is_random_word(value)
-    })
+    /// A number of so many digits that stands alone is none that a page would have.
+    const DIGITS: usize = 6;
+    // Who wants to get past caches may ask for a page under ever other numbers.
+    let is_bare_number = query.len() >= DIGITS && query.bytes().all(|b| b.is_ascii_digit());
+    is_bare_number
+        || query.split('&').any(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            text::is_random_word(name) || text::is_random_word(value)
+        })
 }
 
 /// What a user agent says.
@@ -160,4 +165,16 @@ fn letters(agent: &[u8]) -> Vec<u8> {
         !in_version && byte.is_ascii_alphabetic()
     };
     agent.iter().copied().filter(is_of_name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broke: a flood of pages under ever other bare numbers was normal, where it was there from the beginning.
+    #[test]
+    fn a_long_number_alone_is_a_random_query() {
+        assert!(is_random_query("7193421") && is_random_query("q=xkjqvzpw"));
+        assert!(!is_random_query("4711") && !is_random_query("page=7193421") && !is_random_query("2"));
+    }
 }
