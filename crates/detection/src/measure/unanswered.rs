@@ -24,6 +24,8 @@ const USUAL_VALUES: usize = 16;
 const MARKED_BYTES: usize = 8;
 /// From this share on it is filler that comes.
 const MOSTLY_RANDOM: f64 = 0.6;
+/// From this share on one payload is what comes, beside that of others who ask.
+const MOSTLY_THE_SAME: f64 = 0.5;
 /// From this share on nothing but one payload comes.
 const ALL_THE_SAME: f64 = 0.95;
 /// Filler is as large as can be.
@@ -49,7 +51,7 @@ pub(super) fn ignored_questions(net: &NetWindow, one_way: &[PacketRecord], secon
     ignored
 }
 
-/// Whether what goes to services is one packet again and again. Of what is asked, each question has a number
+/// Whether what goes to services is mostly one packet again and again. Of what is asked, each question has a number
 /// or a key of its own; only clocks ask without.
 fn are_one(one_way: &[PacketRecord]) -> bool {
     const TIME_PORT: u16 = 123;
@@ -58,12 +60,14 @@ fn are_one(one_way: &[PacketRecord]) -> bool {
             && service::is_service_port(r.destination_port)
             && !service::is_service_port(r.source_port)
             && r.destination_port != TIME_PORT
+            // What looks for services is sent to all, again and again.
+            && !r.destination.is_multicast()
     };
     let asked: Vec<&PacketRecord> = one_way.iter().filter(asks).collect();
     let are_filled = asked.iter().all(|r| !r.payload().is_empty());
     asked.len() >= UNIFORM_LEAST
         && are_filled
-        && spread(asked.iter().map(|r| hash::bytes(r.payload())).collect()).top >= ALL_THE_SAME
+        && spread(asked.iter().map(|r| hash::bytes(r.payload())).collect()).top >= MOSTLY_THE_SAME
 }
 
 /// Unanswered UDP to one host with one and the same payload, as tools fill their packets. Streams, of which
@@ -158,5 +162,7 @@ mod tests {
         assert!(all(53, &|_| [7, 7]));
         assert!(!all(53, &|n| [n, 7]), "each question has a number of its own");
         assert!(!all(123, &|_| [0x1b, 0]), "clocks ask without one");
+        assert!(all(53, &|n| [if n % 3 == 0 { n } else { 7 }, 7]), "beside those of others");
+        assert!(!all(53, &|n| [if n % 3 == 0 { 7 } else { n }, 7]), "some ask without one");
     }
 }
