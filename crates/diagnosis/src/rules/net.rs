@@ -138,6 +138,7 @@ pub const TABLE: &[CauseRules] = causes! {
         StraySynAckShare Above(0.2, 0.6), -3.5 "they accept connections, so somebody else was asked";
         PortFanOut Above(20.0, 80.0), -5.0 "one source tries port after port, as scanners do";
         StrayAnswerShare Above(0.3, 0.7), -5.0 "web servers and middleboxes answer, so somebody else asked them";
+        TopDestinationNetworkShare Below(0.15, 0.04), -5.0 "they go to hosts of all networks, and a flood goes to somebody";
     }
     TcpReflection prior -2.0
         needs [StrayTcpRate Above(8.0, 40.0)]
@@ -148,6 +149,7 @@ pub const TABLE: &[CauseRules] = causes! {
         StrayAnswerShare Above(0.3, 0.8), 4.0 "web servers and middleboxes answer what we never asked";
         SourceCount Above(5.0, 60.0), 1.5 "many of them answer at once";
         StrayNewShare Below(0.1, 0.02), -3.0 "long one-sided connections look like a capture of one direction";
+        TopDestinationNetworkShare Below(0.15, 0.04), -5.0 "they go to hosts of all networks, as those of a server of ours do";
     }
     TcpReflection prior -2.0
         needs [StrayTcpRate Above(8.0, 40.0)]
@@ -162,6 +164,7 @@ pub const TABLE: &[CauseRules] = causes! {
         SourceCount Above(5.0, 60.0), 1.5 "many servers answer at once";
         TopSourcePortShare Above(0.3, 0.8), 1.0 "they are all one kind of server";
         StrayNewShare Below(0.1, 0.02), -3.0 "long one-sided connections look like a capture of one direction";
+        TopDestinationNetworkShare Below(0.15, 0.04), -5.0 "they go to hosts of all networks, as those of a server of ours do";
         BackscatterRate Above(15.0, 60.0), -5.0 "few servers answer ever other addresses, so it is they who are asked";
     }
     ConnectionFlood prior -2.0
@@ -341,6 +344,22 @@ mod tests {
         assert_eq!(seen(0.0, 0.01, 0.0), Cause::Misconfiguration);
         assert_ne!(seen(0.96, 0.01, 0.0), Cause::Misconfiguration, "as ever");
         assert_ne!(seen(0.0, 0.98, 0.9), Cause::Misconfiguration, "a scan");
+    }
+
+    /// Broke: a server that closed the connections of all its clients at once was flooding somebody.
+    #[test]
+    fn stray_packets_to_hosts_of_all_networks_flood_nobody() {
+        let seen = |to_one_network: f64| {
+            verdict(&[
+                (StrayTcpRate, 690.0),
+                (StrayTcpShare, 1.0),
+                (StrayNewShare, 1.0),
+                (StrayNewRate, 690.0),
+                (TopDestinationNetworkShare, to_one_network),
+                (PacketRate, 900.0),
+            ])
+        };
+        assert_eq!((seen(0.002), seen(0.9)), (Cause::Undecided, Cause::TcpFlagFlood));
     }
 
     /// Broke: checks of balancers were a flood of empty connections.
