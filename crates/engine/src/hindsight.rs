@@ -278,7 +278,7 @@ fn surprise(samples: &[Sample], stretch: Range<usize>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seawall_model::observation::{Observation, Request};
+    use seawall_model::observation::{Connection, ConnectionEvent, Observation, Request};
 
     /// Parts of a course of requests per second.
     fn parts(seconds: i64, requests: impl Fn(i64) -> u64) -> Parts {
@@ -324,6 +324,38 @@ mod tests {
         );
         let (during, quiet) = parts.windows(&stretches[0]);
         assert!(during.seconds() < 80.0 && quiet.seconds() > 100.0);
+    }
+
+    /// Broke: a service that refused its visitors from some time on, who came as often as ever, was normal.
+    #[test]
+    fn as_many_attempts_that_are_refused_from_some_time_on_are_a_stretch() {
+        let mut parts = Parts::default();
+        for s in 0..240 {
+            let mut window = Window::default();
+            let time = Timestamp::from_seconds(s);
+            for n in 0..6 {
+                let event = if s < 150 { ConnectionEvent::Established } else { ConnectionEvent::Refused };
+                let connection = Connection {
+                    time,
+                    event,
+                    client: std::net::IpAddr::from([192, 0, 2, (6 * s + n) as u8]),
+                    server: std::net::IpAddr::from([198, 51, 100, 1]),
+                    client_port: 40_000,
+                    server_port: 443,
+                    client_bytes: 0,
+                    server_bytes: 0,
+                    duration_us: 0,
+                    requests: 0,
+                    ja4: 0,
+                };
+                window.observe(&Observation::Connection(connection), n as u64);
+            }
+            window.seal(1.0);
+            parts.add(time, &window);
+        }
+        let stretches = parts.stretches();
+        let found = stretches.iter().map(|stretch| stretch.parts.start as i64 * parts.part_s);
+        assert!(found.clone().any(|start| (142..=158).contains(&start)), "{:?}", found.collect::<Vec<_>>());
     }
 
     #[test]
