@@ -18,8 +18,9 @@ const WITHIN_MS: u32 = 1_000;
 pub struct CheckConfig {
     pub name: String,
     pub kind: CheckKind,
-    /// As the operator wrote it.
+    /// As the operator wrote it; looked up for each check.
     pub address: String,
+    /// Where it led when the configuration was read.
     pub socket: SocketAddr,
     pub within_ms: u32,
 }
@@ -158,7 +159,7 @@ fn kind(word: &str) -> Result<String, String> {
     is_known.then(|| word.to_owned()).ok_or_else(|| format!("one of {} is expected", KINDS.join(", ")))
 }
 
-/// A name is looked up once, here.
+/// A name must lead somewhere.
 fn address(word: &str) -> Result<(String, SocketAddr), String> {
     let reason = || format!("`{}` is no HOST:PORT that can be found", text::clip(word, 80));
     let found = word.to_socket_addrs().map_err(|_| reason())?.next();

@@ -13,7 +13,7 @@ use seawall_detection::Window;
 use seawall_model::observation::{BackendEvent, BackendEventKind, Observation};
 use seawall_model::{Timestamp, hash};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_secs(1);
 /// After so long what fails is how things are now.
 const NEWS_S: f64 = 600.0;
+/// Addresses of one name that are tried.
+const MOST_ADDRESSES: usize = 8;
 /// Bytes of an answer that are looked at.
 const ANSWER_BYTES: usize = 512;
 
@@ -91,9 +93,10 @@ impl Checks {
         for (at, check) in all.iter().cloned().enumerate() {
             let board = Arc::clone(&checks.board);
             std::thread::Builder::new().name("check".into()).spawn(move || {
+                let mut known = vec![check.socket];
                 while !board.is_over.load(Ordering::Relaxed) {
                     let begun = clock::instant();
-                    let finding = make(&check);
+                    let finding = make(&check, &mut known);
                     board.note(at, &check, finding, clock::now());
                     std::thread::sleep(EVERY.saturating_sub(begun.elapsed()));
                 }
@@ -156,12 +159,16 @@ fn told(check: &CheckConfig, finding: &Finding) -> Option<String> {
     }
 }
 
-/// Makes a check once.
+/// Makes a check once, where its name leads now; where that cannot be told, at the `known` addresses.
 #[must_use]
-pub fn make(check: &CheckConfig) -> Finding {
-    let within = Duration::from_millis(u64::from(check.within_ms));
-    let until = clock::instant() + within;
-    let stream = match TcpStream::connect_timeout(&check.socket, within) {
+pub fn make(check: &CheckConfig, known: &mut Vec<SocketAddr>) -> Finding {
+    if let Ok(mut found) = check.address.to_socket_addrs().map(|all| all.take(MOST_ADDRESSES).peekable())
+        && found.peek().is_some()
+    {
+        *known = found.collect();
+    }
+    let until = clock::instant() + Duration::from_millis(u64::from(check.within_ms));
+    let stream = match connect(known, until) {
         Ok(stream) => stream,
         Err(error) if is_late(&error) => return Finding::Late,
         Err(_) => return Finding::Refused,
@@ -179,6 +186,22 @@ pub fn make(check: &CheckConfig) -> Finding {
         Err(error) if is_late(&error) => Finding::Late,
         Err(error) => Finding::Bad(format!("nothing whole ({error})")),
     }
+}
+
+/// Connects to the first of these addresses that takes a connection; each may take its share of the time.
+fn connect(all: &[SocketAddr], until: Instant) -> io::Result<TcpStream> {
+    let mut connected = Err(ErrorKind::AddrNotAvailable.into());
+    for (address, left) in all.iter().zip((1..=all.len() as u32).rev()) {
+        let within = until.saturating_duration_since(clock::instant()) / left;
+        if within.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        connected = TcpStream::connect_timeout(address, within);
+        if connected.is_ok() {
+            break;
+        }
+    }
+    connected
 }
 
 fn is_late(error: &io::Error) -> bool {
@@ -364,6 +387,23 @@ mod tests {
         assert_eq!(backends.count(BackendEventKind::CheckFailed), 1);
         assert_eq!(backends.events[0].2, "check `orders`: no answer within 200 ms");
         let closed = seawall_ports::free().expect("the loopback has a free port");
-        assert_eq!(make(&CheckConfig { socket: closed, ..check }), Finding::Refused);
+        let elsewhere = CheckConfig { address: closed.to_string(), ..check };
+        assert_eq!(make(&elsewhere, &mut Vec::new()), Finding::Refused);
+    }
+
+    /// Broke: the name of a check was looked up once, and what had moved was looked for where it had been.
+    #[test]
+    fn a_check_is_made_where_its_name_leads_now() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let here = server.local_addr().expect("an address");
+        let closed = seawall_ports::free().expect("the loopback has a free port");
+        let mut known = vec![closed];
+        let check = CheckConfig { address: here.to_string(), within_ms: 60_000, ..orders() };
+        assert_eq!(make(&check, &mut known), Finding::Good);
+        // A name that is gone leads where it did.
+        let gone = CheckConfig { address: "no port".to_owned(), ..check };
+        assert_eq!((make(&gone, &mut known), &known[..]), (Finding::Good, &[here][..]));
+        assert_eq!(make(&gone, &mut vec![closed, here]), Finding::Good, "all its addresses are tried");
+        assert_eq!(make(&gone, &mut vec![closed]), Finding::Refused);
     }
 }
