@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub const TICK: Duration = Duration::from_millis(100);
 /// Ticks for which a thread remembers how many exchanges with an upstream there were at once.
 const TICKS_OF_SPAN: u32 = 100;
-/// How often an upstream is looked at, and how long it may take.
+/// How long an upstream is left alone from one check to the next, and how long its name may be looked up.
 const HEALTH_EVERY: Duration = Duration::from_secs(1);
 /// Checks from one look-up of its name to the next. While it cannot be reached, each is one.
 const CHECKS_TO_A_LOOKUP: u32 = 10;
@@ -224,7 +224,8 @@ fn start_checks(thread: &Rc<Thread>, common: &Common) -> Vec<Task<()>> {
     let mut tasks = Vec::new();
     for (site, health) in common.settings.sites.iter().zip(&common.health) {
         for (upstream, health) in site.upstreams.iter().zip(health) {
-            let check = Check::new(site, upstream, Arc::clone(health));
+            let within = ms(common.settings.limits.health_timeout_ms);
+            let check = Check::new(site, upstream, (Arc::clone(health), within));
             tasks.push(tokio::task::spawn_local(check.run(Rc::clone(thread))));
         }
     }
@@ -238,10 +239,12 @@ struct Check {
     /// What is asked, if anything is.
     request: Option<Vec<u8>>,
     health: Arc<Health>,
+    /// How long one look may take.
+    within: Duration,
 }
 
 impl Check {
-    fn new(site: &Site, upstream: &Upstream, health: Arc<Health>) -> Self {
+    fn new(site: &Site, upstream: &Upstream, (health, within): (Arc<Health>, Duration)) -> Self {
         let request = site.health_path.as_ref().map(|path| {
             let host = upstream.authority();
             format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: seawall-health\r\nConnection: close\r\n\r\n")
@@ -252,6 +255,7 @@ impl Check {
             name: upstream.name.clone(),
             request,
             health,
+            within,
         }
     }
 
@@ -261,7 +265,7 @@ impl Check {
             if turn.is_multiple_of(CHECKS_TO_A_LOOKUP) || !self.health.is_reachable() {
                 self.look_up().await;
             }
-            let found = self.look(Instant::now() + HEALTH_EVERY).await;
+            let found = self.look().await;
             thread.changed(self.health.looked(found), &self.name);
         }
     }
@@ -273,7 +277,8 @@ impl Check {
         }
     }
 
-    async fn look(&self, until: Instant) -> Looked {
+    async fn look(&self) -> Looked {
+        let until = Instant::now() + self.within;
         let Ok(connected) = timeout_at(until, self.way.connect(false)).await else {
             return Looked::Unreachable;
         };
@@ -297,5 +302,49 @@ impl Check {
         let mut start = [0; 12];
         stream.read_exact(&mut start).await?;
         Ok(start.starts_with(b"HTTP/1.") && matches!(start[9], b'2' | b'3'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broke: a page for health checks that takes more than a second, and always has, took its upstream out.
+    #[test]
+    fn a_check_takes_as_long_as_the_limit_says() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = listener.local_addr().expect("an address");
+            let upstream =
+                Upstream { name: address.to_string(), addresses: vec![address], speaks: Default::default() };
+            let site = Site {
+                listen: address,
+                upstreams: vec![upstream.clone()],
+                tls: None,
+                proxy_protocol: false,
+                health_path: Some("/up".to_owned()),
+                upstream_trust: None,
+                rate_limits: Vec::new(),
+            };
+            let health = Arc::<Health>::default();
+            health.addresses.set(&[address]);
+            let check = |within| Check::new(&site, &upstream, (Arc::clone(&health), within));
+            // Its connection waits to be taken, and nobody answers.
+            assert_ne!(check(ms(1)).look().await, Looked::Good);
+            let answers = async {
+                let mut held = Vec::new();
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    // One that gave up does not hear it.
+                    let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+                    held.push(stream);
+                }
+            };
+            let patient = check(Duration::from_secs(86_400));
+            tokio::select! {
+                found = patient.look() => assert_eq!(found, Looked::Good),
+                () = answers => panic!("it takes no connection"),
+            }
+        });
     }
 }

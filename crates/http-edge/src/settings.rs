@@ -140,6 +140,8 @@ seawall_model::limits! {
 impl Limits {
     #[must_use]
     pub fn head(&self) -> HeadLimits {
+    /// For the check of an upstream's health, from connecting to the first line of its answer.
+    health_timeout_ms: 1_000, 10, 60_000;
         HeadLimits {
             head_bytes: self.head_bytes as usize,
             target_bytes: self.target_bytes as usize,
