@@ -371,6 +371,9 @@ impl Acting {
         if standing >= Standing::Known && sighting.kind == PathKind::Asset {
             thread.counters.add(Counter::known_parts, 1);
         }
+        if !is_protected && self.is_misdirected(thread, asked) {
+            return Entry::Full(Box::new(Page::refusal(421, 0)));
+        }
         if let Some(own) = page::own(&self.gate.load(), request, now) {
             seen.is_repeat.set(false);
             return self.own_page(thread, asked, own, (&rules, &sighting), now);

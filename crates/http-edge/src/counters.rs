@@ -81,6 +81,8 @@ seawall_model::counters! {
     client_aborted
     /// requests refused by one of rate-limits
     rate_limits
+    /// requests for a host that is none of the site's names
+    misdirected
     /// requests refused by a rule
     rule_refused
     /// connections closed without an answer by a rule

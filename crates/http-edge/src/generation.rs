@@ -321,6 +321,7 @@ mod tests {
             let site = Site {
                 listen: address,
                 upstreams: vec![upstream.clone()],
+                names: Vec::new(),
                 tls: None,
                 proxy_protocol: false,
                 health_path: Some("/up".to_owned()),

@@ -174,6 +174,7 @@ mod tests {
             health_path: None,
             upstream_trust: None,
             rate_limits: Vec::new(),
+            names: Vec::new(),
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Site {
     pub listen: SocketAddr,
+    /// Hosts that it answers for, in small letters; `*.` stands for all below. None: whatever is asked for.
+    pub names: Vec<String>,
     pub upstreams: Vec<Upstream>,
     pub tls: Option<crate::tls::Certificates>,
     /// Every connection begins with a PROXY protocol header, and comes from a trusted proxy.
@@ -37,6 +39,20 @@ pub struct Site {
     /// Whose word is taken for who the upstreams are that are spoken to over TLS.
     pub upstream_trust: Option<crate::upstream_tls::Trust>,
     pub rate_limits: Vec<RateLimit>,
+}
+
+impl Site {
+    /// Whether it answers for a host, in small letters and without its port.
+    #[must_use]
+    pub fn is_for(&self, host: &[u8]) -> bool {
+        // A name may end in the dot of the root (RFC 3986 section 3.2.2).
+        let host = host.strip_suffix(b".").unwrap_or(host);
+        let is_it = |name: &str| match name.strip_prefix('*') {
+            Some(below) => host.len() > below.len() && host.ends_with(below.as_bytes()),
+            None => name.as_bytes() == host,
+        };
+        self.names.is_empty() || self.names.iter().any(|name| is_it(name))
+    }
 }
 
 /// One server behind the edge.
@@ -124,6 +140,8 @@ seawall_model::limits! {
     http2_continuations: 8, 1, 1_000;
     /// To connect to an upstream.
     connect_timeout_ms: 3_000, 10, 60_000;
+    /// For the check of an upstream's health, from connecting to the first line of its answer.
+    health_timeout_ms: 1_000, 10, 60_000;
     /// From the end of a request to the first byte of its answer, and between pieces of it.
     upstream_timeout_ms: 60_000, 10, 3_600_000;
     /// Silence after which a connection that was upgraded (WebSocket) is closed.
@@ -140,8 +158,6 @@ seawall_model::limits! {
 impl Limits {
     #[must_use]
     pub fn head(&self) -> HeadLimits {
-    /// For the check of an upstream's health, from connecting to the first line of its answer.
-    health_timeout_ms: 1_000, 10, 60_000;
         HeadLimits {
             head_bytes: self.head_bytes as usize,
             target_bytes: self.target_bytes as usize,

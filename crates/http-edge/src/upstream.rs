@@ -280,6 +280,7 @@ mod tests {
             health_path: None,
             upstream_trust: None,
             rate_limits: Vec::new(),
+            names: Vec::new(),
         };
         let health: Vec<_> = (0..n).map(|_| Arc::default()).collect();
         Pool::new(&site, &health, limits, 1)

@@ -11,6 +11,7 @@ use crate::Request;
 use crate::act::limit::{Conformance, Rate};
 use crate::act::page::Brought;
 use crate::act::{Page, RuleTable, Sighting, Standing, Verdict};
+use crate::counters::Counter;
 use crate::thread::Thread;
 use seawall_model::{Timestamp, hash};
 
@@ -47,6 +48,14 @@ impl Acting {
         }
         self.note_sale(&page, now);
         Entry::Own { page: Box::new(page), is_part }
+    }
+
+    /// Whether a request is for a host that its site does not answer for, and is refused for it (RFC 9110
+    /// section 15.5.20).
+    pub(super) fn is_misdirected(&self, thread: &Thread, asked: &Asked<'_>) -> bool {
+        let is_other = !thread.settings.sites[asked.site].is_for(asked.request.host);
+        thread.counters.add(Counter::misdirected, u64::from(is_other));
+        is_other && thread.settings.enforce
     }
 
     fn is_of_page(&self, token: u64, now: Timestamp) -> bool {

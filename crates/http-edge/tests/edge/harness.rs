@@ -217,6 +217,7 @@ pub fn settings(upstreams: &[SocketAddr]) -> Settings {
         health_path: None,
         upstream_trust: None,
         rate_limits: Vec::new(),
+        names: Vec::new(),
     };
     Settings {
         sites: vec![site],

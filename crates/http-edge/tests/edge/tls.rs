@@ -4,7 +4,7 @@ use crate::harness::{Origin, PATIENCE, connect, counted, eventually, read_to_end
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use seawall_http_edge::tls::{CertificateFiles, Certificates};
-use seawall_http_edge::{Counter, Edge, Limits};
+use seawall_http_edge::{Counter, Edge, Limits, Settings};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -70,12 +70,16 @@ pub type Encrypted = StreamOwned<ClientConnection, TcpStream>;
 
 /// An edge with TLS for `shop.example`, before an origin.
 pub fn encrypted(change: impl FnOnce(&mut Limits)) -> (Edge, Origin, Authority) {
+    encrypted_with(|settings| change(&mut settings.limits))
+}
+
+pub fn encrypted_with(change: impl FnOnce(&mut Settings)) -> (Edge, Origin, Authority) {
     let mut authority = Authority::new();
     let files = authority.issue("shop.example");
     let origin = Origin::start();
     let mut settings = settings(&[origin.address]);
     settings.sites[0].tls = Some(Certificates::load(vec![files]).expect("certificates"));
-    change(&mut settings.limits);
+    change(&mut settings);
     (start(settings), origin, authority)
 }
 

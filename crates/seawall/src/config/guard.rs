@@ -70,6 +70,8 @@ impl GuardConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteConfig {
     pub listen: SocketAddr,
+    /// Hosts that it answers for; none: whatever is asked for.
+    pub names: Vec<String>,
     pub upstreams: Vec<Upstream>,
     pub certificates: Vec<CertificateFiles>,
     pub proxy_protocol: bool,
@@ -119,6 +121,7 @@ pub(super) const GUARD: [(&str, Setter<GuardConfig>); 14] = [
 #[derive(Default)]
 struct RawSite {
     listen: Option<SocketAddr>,
+    names: Vec<String>,
     upstreams: Vec<Upstream>,
     certificates: Vec<CertificateFiles>,
     proxy_protocol: bool,
@@ -133,8 +136,9 @@ struct RawSite {
 const NEEDED: [(&str, &str); 2] =
     [("listen", "where does the site listen?"), ("upstreams", "who answers for the site?")];
 
-const SITE: [(&str, Setter<RawSite>); 9] = [
+const SITE: [(&str, Setter<RawSite>); 10] = [
     ("listen", |s, v| set(&mut s.listen, string(v).and_then(listen).map(Some))),
+    ("names", |s, v| set(&mut s.names, names(v))),
     ("upstreams", |s, v| set(&mut s.upstreams, upstreams(v))),
     ("certificates", |s, v| set(&mut s.certificates, certificates(v))),
     ("proxy-protocol", |s, v| {
@@ -185,6 +189,7 @@ pub(super) fn sites(reader: &mut Reader<'_>, list: &DeArray<'_>, guard: &mut Gua
         let Some(listen) = raw.listen else { continue };
         let site = SiteConfig {
             listen,
+            names: raw.names,
             upstreams: raw.upstreams,
             certificates: raw.certificates,
             proxy_protocol: raw.proxy_protocol,
@@ -293,6 +298,7 @@ pub fn site(word: &str) -> Result<SiteConfig, String> {
     let upstreams = there.split(',').map(upstream).collect::<Result<Vec<_>, _>>()?;
     Ok(SiteConfig {
         listen: listen(here)?,
+        names: Vec::new(),
         upstreams,
         certificates: Vec::new(),
         proxy_protocol: false,
@@ -342,6 +348,24 @@ fn trusted_field(value: &DeValue<'_>) -> Result<TrustedField, String> {
 fn listen(word: &str) -> Result<SocketAddr, String> {
     word.parse().map_err(|_| {
         format!("`{}` is no address with a port, such as 0.0.0.0:8080 or [::]:8080", text::clip(word, 60))
+    })
+}
+
+/// Names of hosts, or `*.` before one for all that are below it; without ports, which `Host` may have.
+fn names(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let list = value.as_array().filter(|list| !list.is_empty());
+    let list = list.ok_or("a list such as [\"shop.example\", \"*.shop.example\"] is expected")?;
+    each(list.iter(), |item| {
+        let word = string(item.get_ref())?;
+        let bare = word.strip_prefix("*.").unwrap_or(word);
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        let is_address = bare.strip_prefix('[').and_then(|w| w.strip_suffix(']'));
+        let is_address = is_address.is_some_and(|w| w.parse::<std::net::Ipv6Addr>().is_ok());
+        let is_name = !bare.is_empty() && !bare.starts_with('.') && bare.bytes().all(is_plain);
+        let name = || word.trim_end_matches('.').to_ascii_lowercase();
+        (is_name || is_address).then(name).ok_or_else(|| {
+            format!("`{}` is no name of a host, such as shop.example or *.shop.example", text::clip(word, 80))
+        })
     })
 }
 
@@ -446,6 +470,21 @@ mod tests {
         }
         let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
         parse(example.expect("an example")).expect("valid");
+    }
+
+    #[test]
+    fn the_names_of_a_site_are_hosts_without_ports() {
+        let with = |names: &str| {
+            parse(&format!(
+                "[[site]]\nlisten = \"127.0.0.1:1\"\nupstreams = [\"127.0.0.1:2\"]\nnames = {names}\n"
+            ))
+        };
+        let config =
+            with("[\"Shop.Example.\", \"*.shop.example\", \"[::1]\", \"192.0.2.1\"]").expect("valid");
+        assert_eq!(config.guard.sites[0].names, ["shop.example", "*.shop.example", "[::1]", "192.0.2.1"]);
+        for wrong in ["[]", "\"a\"", "[\"a:80\"]", "[\"*\"]", "[\"a*.b\"]", "[\"\"]", "[\"a b\"]"] {
+            assert!(with(wrong).is_err_and(|Mistakes(all)| all.len() == 1 && all[0].line == 4), "{wrong}");
+        }
     }
 
     #[test]

@@ -49,6 +49,7 @@ fn site(site: &SiteConfig) -> anyhow::Result<Site> {
         health_path: site.health_path.clone(),
         upstream_trust: site.trust()?,
         rate_limits: site.rate_limits.clone(),
+        names: site.names.clone(),
     })
 }
 
