@@ -371,12 +371,8 @@ impl Acting {
         if standing >= Standing::Known && sighting.kind == PathKind::Asset {
             thread.counters.add(Counter::known_parts, 1);
         }
-        if !is_protected && self.is_misdirected(thread, asked) {
-            return Entry::Full(Box::new(Page::refusal(421, 0)));
-        }
-        if let Some(own) = page::own(&self.gate.load(), request, now) {
-            seen.is_repeat.set(false);
-            return self.own_page(thread, asked, own, (&rules, &sighting), now);
+        if let Some(entry) = self.own_answer(thread, asked, (&rules, standing, &sighting), seen, now) {
+            return entry;
         }
         if !is_protected && let Some(retry_after_s) = self.beyond_limits(thread, asked, now) {
             return Entry::Full(Box::new(Page::refusal(429, retry_after_s)));

@@ -45,13 +45,16 @@ impl Site {
     /// Whether it answers for a host, in small letters and without its port.
     #[must_use]
     pub fn is_for(&self, host: &[u8]) -> bool {
+        if self.names.is_empty() {
+            return true;
+        }
         // A name may end in the dot of the root (RFC 3986 section 3.2.2).
         let host = host.strip_suffix(b".").unwrap_or(host);
         let is_it = |name: &str| match name.strip_prefix('*') {
             Some(below) => host.len() > below.len() && host.ends_with(below.as_bytes()),
             None => name.as_bytes() == host,
         };
-        self.names.is_empty() || self.names.iter().any(|name| is_it(name))
+        self.names.iter().any(|name| is_it(name))
     }
 }
 

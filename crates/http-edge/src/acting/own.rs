@@ -6,11 +6,11 @@
 //! asked for; only blocks and limits of the client itself. So whoever is challenged can pass. Whatever
 //! is beyond that is a request like any other that we answer, and counts.
 
-use super::{Acting, Asked, Entry};
+use super::{Acting, Asked, Entry, Seen};
 use crate::Request;
 use crate::act::limit::{Conformance, Rate};
 use crate::act::page::Brought;
-use crate::act::{Page, RuleTable, Sighting, Standing, Verdict};
+use crate::act::{Page, RuleTable, Sighting, Standing, Verdict, page};
 use crate::counters::Counter;
 use crate::thread::Thread;
 use seawall_model::{Timestamp, hash};
@@ -22,8 +22,26 @@ const OF_ONE_PAGE: (f64, f64) = (4.0, 0.01);
 const OWN: u64 = 0x0E8A_11CE;
 
 impl Acting {
+    /// What is answered here whatever the site is: a request for another host, and one for an address of our
+    /// own.
+    pub(super) fn own_answer<'a>(
+        &self,
+        thread: &Thread,
+        asked: &Asked<'_>,
+        (rules, standing, sighting): (&RuleTable, Standing, &Sighting),
+        seen: &Seen,
+        now: Timestamp,
+    ) -> Option<Entry<'a>> {
+        if standing != Standing::Protected && is_misdirected(thread, asked) {
+            return Some(Entry::Full(Box::new(Page::refusal(421, 0))));
+        }
+        let own = page::own(&self.gate.load(), asked.request, now)?;
+        seen.is_repeat.set(false);
+        Some(self.own_page(thread, asked, own, (rules, sighting), now))
+    }
+
     /// Answers a request for an address of our own, unless a measure holds its client back.
-    pub(super) fn own_page<'a>(
+    fn own_page<'a>(
         &self,
         thread: &Thread,
         asked: &Asked<'_>,
@@ -50,16 +68,18 @@ impl Acting {
         Entry::Own { page: Box::new(page), is_part }
     }
 
-    /// Whether a request is for a host that its site does not answer for, and is refused for it (RFC 9110
-    /// section 15.5.20).
-    pub(super) fn is_misdirected(&self, thread: &Thread, asked: &Asked<'_>) -> bool {
-        let is_other = !thread.settings.sites[asked.site].is_for(asked.request.host);
-        thread.counters.add(Counter::misdirected, u64::from(is_other));
-        is_other && thread.settings.enforce
-    }
-
     fn is_of_page(&self, token: u64, now: Timestamp) -> bool {
         let charge = |rate| self.limits.charge(hash::combine(OWN, token), rate, now, 0);
         Rate::new(OF_ONE_PAGE.1, OF_ONE_PAGE.0).is_some_and(|rate| charge(rate) == Conformance::Conforms)
     }
+}
+
+/// Whether a request is for a host that its site does not answer for, and is refused for it (RFC 9110
+/// section 15.5.20).
+fn is_misdirected(thread: &Thread, asked: &Asked<'_>) -> bool {
+    if thread.settings.sites[asked.site].is_for(asked.request.host) {
+        return false;
+    }
+    thread.counters.add(Counter::misdirected, 1);
+    thread.settings.enforce
 }
