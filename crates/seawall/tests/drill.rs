@@ -3,6 +3,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "a drill happens in real time")]
 
+mod contract;
+
 use seawall_drill::live::{self, Options, Stage, What};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,6 +37,8 @@ fn a_short_world_is_played_measured_and_cleaned_up() {
     assert!(card.calm_ms.0 > 0.0, "nobody was answered before");
     assert_eq!(card.refutations.len(), 2);
     assert!(card.answered_without.is_some() && !card.course.is_empty() && card.bars.len() == 10);
+    let printed = seawall::report::drill_json(5, &[card], &[], &[]);
+    contract::assert_valid(&contract::closed("drill.schema.json"), "a short world", &printed);
 
     let stopped = AtomicBool::new(false);
     let options = Options { stop: &stopped, ..options };

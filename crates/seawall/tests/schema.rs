@@ -1,13 +1,18 @@
 //! The JSON form against its schema, in both directions: what is printed is allowed, and what is
 //! printed is described.
 
+mod contract;
 mod fixtures;
 
+use contract::{assert_valid, closed};
+use seawall_drill::live::{
+    Bar, Card, LabShare, Machine, Moment, PeerScore, Refutation, Second, Share, TrapCard, Worse,
+};
 use seawall_model::cause::Cause;
 use seawall_model::report::TriageReport;
 use serde_json::{Value, json};
 
-const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/triage.schema.json");
+const SCHEMA: &str = "triage.schema.json";
 
 #[test]
 fn reports_keep_to_the_schema() {
@@ -19,9 +24,7 @@ fn reports_keep_to_the_schema() {
 
 #[test]
 fn every_printed_property_is_described() {
-    let mut closed = schema();
-    close(&mut closed);
-    let validator = jsonschema::validator_for(&closed).expect("a valid schema");
+    let validator = closed(SCHEMA);
     for (name, report) in fixtures::all() {
         assert_valid(&validator, name, &printed(&report));
     }
@@ -34,9 +37,7 @@ fn reports_of_real_inputs_keep_to_the_schema() {
         println!("skipped: the shared material is not here");
         return;
     }
-    let mut closed = schema();
-    close(&mut closed);
-    let validator = jsonschema::validator_for(&closed).expect("a valid schema");
+    let validator = closed(SCHEMA);
     for name in [
         "pcap-attack/amp-snmp-161.pcapng",
         "http-attack/cs-dos-bypass-cache.log",
@@ -79,6 +80,55 @@ fn the_schema_knows_exactly_the_causes_of_the_model() {
     assert_eq!(schema()["$defs"]["cause"]["enum"], Value::Array(listed));
 }
 
+/// What only some drills have: a lab, programs in Seawall's place, wrong theories alone, and a past.
+#[test]
+fn drills_keep_to_their_schema() {
+    let moment = || Moment { at_s: 0.5, event: "opened".into(), text: "x".into() };
+    let bar = || Bar { name: "noticed".into(), held: true, text: "x".into() };
+    let peer = PeerScore {
+        name: "haproxy".into(),
+        version: "3.0".into(),
+        skipped: None,
+        answered: Share { part: 1, of: 2 },
+        refused: Share::default(),
+        course: vec![Second { at_s: -1, asked: 2, good: 1, refused: 0, wait_ms: Some(0.5) }],
+    };
+    let refutation =
+        Refutation { theory: "x".into(), cause: "http-flood".into(), figures: None, reason: "x".into() };
+    let card = Card {
+        refutations: vec![refutation],
+        story: vec![moment()],
+        peers: vec![peer],
+        lab: Some(LabShare { servers: vec!["nginx".into()], ..LabShare::default() }),
+        bars: vec![bar()],
+        ..Card::default()
+    };
+    let trap = TrapCard {
+        world: "shop".into(),
+        trap: "x".into(),
+        seed: 1,
+        named_s: Some(1.0),
+        names: vec!["http-flood".into()],
+        interfered: 0,
+        story: vec![moment()],
+        machine: Machine::default(),
+        bars: vec![bar()],
+    };
+    let worse = Worse { world: "shop".into(), text: "x".into() };
+    let printed = seawall::report::drill_json(1, &[card], &[trap], &[worse]);
+    let validator = closed("drill.schema.json");
+    assert_valid(&validator, "all that a drill may have", &printed);
+    for (what, place) in [
+        ("another version", "/schema"),
+        ("no share", "/cards/0/answered_after"),
+        ("no bars", "/traps/0/bars"),
+    ] {
+        let mut broken = printed.clone();
+        *broken.pointer_mut(place).expect("there") = json!("x");
+        assert!(!validator.is_valid(&broken), "{what} was accepted");
+    }
+}
+
 #[test]
 fn a_report_survives_its_json() {
     for (name, report) in fixtures::all() {
@@ -89,32 +139,9 @@ fn a_report_survives_its_json() {
 }
 
 fn schema() -> Value {
-    let text = std::fs::read_to_string(SCHEMA).expect("the schema is part of the project");
-    serde_json::from_str(&text).expect("JSON")
+    contract::schema(SCHEMA)
 }
 
 fn printed(report: &TriageReport) -> Value {
     serde_json::from_str(&seawall::report::json(report).expect("plain data")).expect("its own output")
-}
-
-/// Forbids properties that an object's schema does not name.
-fn close(schema: &mut Value) {
-    match schema {
-        Value::Object(map) => {
-            let is_object_schema =
-                map.get("properties").is_some_and(|p| p.is_object() && map.contains_key("required"));
-            map.values_mut().for_each(close);
-            if is_object_schema {
-                map.insert("additionalProperties".into(), json!(false));
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(close),
-        _ => {}
-    }
-}
-
-fn assert_valid(validator: &jsonschema::Validator, name: &str, report: &Value) {
-    let errors: Vec<String> =
-        validator.iter_errors(report).map(|e| format!("{}: {e}", e.instance_path())).collect();
-    assert!(errors.is_empty(), "{name}: {}", errors.join("\n"));
 }

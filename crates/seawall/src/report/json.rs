@@ -2,7 +2,9 @@
 //! are written as `\u` escapes, which mean the same to every reader of JSON.
 
 use super::text;
+use seawall_drill::live::{self, Card, TrapCard, Worse};
 use seawall_model::report::TriageReport;
+use serde_json::Value;
 
 /// The report as indented JSON with a line break at its end.
 ///
@@ -12,6 +14,12 @@ pub fn json(report: &TriageReport) -> serde_json::Result<String> {
     let mut shown = harmless(&serde_json::to_string_pretty(report)?);
     shown.push('\n');
     Ok(shown)
+}
+
+/// What drills have measured: the contract `seawall.drill/2`.
+#[must_use]
+pub fn drill_json(seed: u64, cards: &[Card], traps: &[TrapCard], worse: &[Worse]) -> Value {
+    serde_json::json!({ "schema": live::SCHEMA, "seed": seed, "cards": cards, "traps": traps, "worse": worse })
 }
 
 /// Outside of strings JSON has no hidden characters but the line breaks of its layout.

@@ -17,7 +17,7 @@ pub mod text;
 pub(crate) mod words;
 
 pub use html::{DrillReport, drill_html, postmortem_html};
-pub use json::json;
+pub use json::{drill_json, json};
 pub use markdown::{markdown, postmortem_markdown};
 pub(crate) use story::beside_expected;
 pub use terminal::{drill, drill_history, named, probe, terminal};

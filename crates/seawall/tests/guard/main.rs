@@ -4,7 +4,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests over real sockets wait in real time")]
 
 mod checks;
+#[path = "../contract/mod.rs"]
+mod contract;
 mod guard;
 mod names;
 mod orders;
 mod reload;
+mod state;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 const PATIENT: &str = "backend-timeout-ms = 10000";
 
 /// A name server to which every name has the address 192.0.2.`last`.
-fn name_server(last: u8) -> SocketAddr {
+pub fn name_server(last: u8) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("an address");
     std::thread::spawn(move || {

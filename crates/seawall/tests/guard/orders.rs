@@ -48,7 +48,7 @@ fn ask(stream: &mut BufReader<TcpStream>) -> Option<bool> {
     Some(head.starts_with("http/1.1 200 ") && body == b"ok")
 }
 
-fn attacked(folder: &Folder) -> Guard {
+pub fn attacked(folder: &Folder) -> Guard {
     attacked_at(folder, SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 

@@ -129,8 +129,7 @@ fn rehearse(
     let worse = history.as_mut().map(|h| remember(h, &cards)).transpose()?.unwrap_or_default();
     let shown = if args.repeat > 1 { summed(&worlds, &cards) } else { cards.clone() };
     if args.json {
-        let all = json!({ "schema": live::SCHEMA, "seed": args.seed, "cards": cards, "traps": traps, "worse": worse });
-        writeln!(out, "{all}")?;
+        writeln!(out, "{}", report::drill_json(args.seed, &cards, &traps, &worse))?;
     } else {
         write!(out, "{}", report::drill(&shown, &traps, &worse, args.repeat, console))?;
     }
