@@ -226,18 +226,24 @@ fn text_of<'a>(table: &'a DeTable<'_>, key: &str) -> Option<&'a str> {
     table.get(key)?.get_ref().as_str()
 }
 
-/// An address, with or without a port. A name is looked up once, here.
+/// An address, with or without a port, or a name that leads to one.
 pub(super) fn server(word: &str) -> Result<SocketAddr, String> {
+    let first = addresses(word).first().copied();
+    first.ok_or_else(|| format!("`{}` is no name server that can be found", shown(word)))
+}
+
+/// The addresses that a word leads to; a name is looked up.
+#[must_use]
+pub fn addresses(word: &str) -> Vec<SocketAddr> {
     let bare = word.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = word.parse() {
-        return Ok(address);
+        return vec![address];
     }
     if let Ok(ip) = bare.parse() {
-        return Ok(SocketAddr::new(ip, PORT));
+        return vec![SocketAddr::new(ip, PORT)];
     }
     let found = if word.contains(':') { word.to_socket_addrs() } else { (word, PORT).to_socket_addrs() };
-    let found = found.ok().and_then(|mut all| all.next());
-    found.ok_or_else(|| format!("`{}` is no name server that can be found", shown(word)))
+    found.map(Iterator::collect).unwrap_or_default()
 }
 
 /// A word of the operator's in a message.

@@ -1,6 +1,7 @@
 //! Name servers under guard: the DNS edge holds back by itself what its servers cannot take; the
 //! engine says what is wrong. One engine for each `--dns`.
 
+use super::dns_addresses::LookUps;
 use super::incident::{Incident, Told};
 use super::plans::live_input;
 use super::prometheus::{self, label};
@@ -44,6 +45,7 @@ pub fn metrics(fronts: &[DnsControl]) -> String {
 #[derive(Debug)]
 pub struct DnsControl {
     edge: Edge,
+    look_ups: LookUps,
     engine: Engine,
     policy: Policy,
     store: Option<Store>,
@@ -67,6 +69,7 @@ impl DnsControl {
     pub fn new(edge: Edge, policy: Policy, store: Option<Store>, certificates: Option<Certificates>) -> Self {
         Self {
             edge,
+            look_ups: LookUps::start(),
             engine: Engine::new(policy.clone(), None),
             policy,
             store,
@@ -84,6 +87,9 @@ impl DnsControl {
 
     /// Called every tick. Returns what the operator is told.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Told> {
+        if let Some(settings) = self.look_ups.moved(&self.edge) {
+            self.go_on_by(settings);
+        }
         let window = self.edge.take_window();
         self.last_second.add(now, &window);
         if !window.is_empty() {
@@ -128,12 +134,16 @@ impl DnsControl {
             store.set_policy(policy.clone());
         }
         self.policy = policy.clone();
+        self.go_on_by(settings);
+        let text = "configuration of seawall reloaded".to_owned();
+        self.change(Change { time: now, kind: ChangeKind::Configuration, text });
+    }
+
+    fn go_on_by(&mut self, settings: Settings) {
         self.edge.reload(settings);
         if self.suspended {
             self.edge.enforce(false);
         }
-        let text = "configuration of seawall reloaded".to_owned();
-        self.change(Change { time: now, kind: ChangeKind::Configuration, text });
     }
 
     /// Certificates that are to be read again when the operator says so.

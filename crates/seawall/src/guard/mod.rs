@@ -15,6 +15,7 @@ pub mod clock;
 pub mod control;
 pub mod descriptors;
 pub mod dns;
+mod dns_addresses;
 pub mod dns_kernel;
 pub mod dns_names;
 pub mod events;
