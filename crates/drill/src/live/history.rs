@@ -10,11 +10,11 @@ use super::seen::Share;
 use seawall_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "drills.jsonl";
-/// Largest history that is read.
+/// So much of a history is read, from its end.
 const MOST_BYTES: u64 = 16 << 20;
 /// Drills of a world that a new one is compared with.
 const COMPARED: usize = 10;
@@ -61,7 +61,7 @@ pub struct Worse {
 pub struct History {
     path: PathBuf,
     pub past: Vec<Past>,
-    /// Lines that are none of this version's.
+    /// Lines that are none of this version's, or damaged.
     pub unread: usize,
 }
 
@@ -90,20 +90,24 @@ impl Past {
 }
 
 impl History {
-    /// Reads what a folder holds; nothing there is no history.
+    /// Reads what a folder holds; nothing there is no history. Damage costs the lines that it is in.
     ///
     /// # Errors
     /// If the file is there and cannot be read.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE);
-        let mut text = String::new();
-        match File::open(&path) {
-            Ok(file) => file.take(MOST_BYTES).read_to_string(&mut text).map(drop)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let lines = text.lines().filter(|l| !l.is_empty());
-        let read: Vec<Option<Past>> = lines.map(|l| serde_json::from_str(l).ok()).collect();
+        let bytes = match newest(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                return Err(io::Error::new(
+                    error.kind(),
+                    format!("{} cannot be read: {error}", path.display()),
+                ));
+            }
+        };
+        let lines = bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty());
+        let read: Vec<Option<Past>> = lines.map(|l| serde_json::from_slice(l).ok()).collect();
         let unread = read.iter().filter(|p| p.is_none()).count();
         Ok(Self { path, past: read.into_iter().flatten().collect(), unread })
     }
@@ -114,8 +118,10 @@ impl History {
     /// If the file cannot be written.
     pub fn add(&mut self, past: Past) -> io::Result<()> {
         let line = serde_json::to_string(&past).map_err(io::Error::other)?;
-        let mut file = File::options().create(true).append(true).open(&self.path)?;
-        writeln!(file, "{line}")?;
+        let mut file = File::options().create(true).read(true).append(true).open(&self.path)?;
+        // A line that was cut short, by a full disk or a killed drill, must not take this one with it.
+        let begin = if ends_within_a_line(&mut file)? { "\n" } else { "" };
+        file.write_all(format!("{begin}{line}\n").as_bytes())?;
         self.past.push(past);
         Ok(())
     }
@@ -170,6 +176,26 @@ impl History {
     }
 }
 
+/// The last lines of a file, whole but for the first.
+fn newest(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(MOST_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn ends_within_a_line(file: &mut File) -> io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,5 +245,62 @@ mod tests {
         let read = History::open(&folder).expect("a history");
         std::fs::remove_dir_all(&folder).expect("removed");
         assert_eq!((&read.past, read.unread), (&history.past, 1));
+    }
+
+    /// A folder of its own for a test, gone with it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(of: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("seawall-history-{of}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).expect("a folder");
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_short_takes_neither_the_next_nor_the_one_before_with_it() {
+        let folder = Folder::new("cut");
+        let mut history = History::open(&folder.0).expect("none");
+        history.add(past(Some(1.5), 999)).expect("added");
+        let mut file = File::options().append(true).open(folder.0.join(FILE)).expect("a file");
+        file.write_all(b"{\"at\": 7, \"version\": \"0.1").expect("written");
+        history.add(past(None, 500)).expect("added");
+        let read = History::open(&folder.0).expect("a history");
+        assert_eq!((&read.past, read.unread), (&history.past, 1));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_cost_their_line_and_not_the_history() {
+        let folder = Folder::new("bytes");
+        std::fs::write(folder.0.join(FILE), b"\xFF\xFE\n").expect("written");
+        let mut history = History::open(&folder.0).expect("a history");
+        history.add(past(Some(1.5), 999)).expect("added");
+        let read = History::open(&folder.0).expect("a history");
+        assert_eq!((&read.past, read.unread), (&history.past, 1));
+    }
+
+    #[test]
+    fn of_a_history_that_is_too_long_the_newest_drills_are_read() {
+        let folder = Folder::new("long");
+        let path = folder.0.join(FILE);
+        std::fs::write(&path, vec![b' '; MOST_BYTES as usize]).expect("written");
+        let mut history = History { path, ..History::default() };
+        history.add(past(Some(1.5), 999)).expect("added");
+        assert_eq!(History::open(&folder.0).expect("a history").past, history.past);
+    }
+
+    #[test]
+    fn a_history_that_cannot_be_read_is_named() {
+        let folder = Folder::new("named");
+        std::fs::create_dir_all(folder.0.join(FILE)).expect("a folder");
+        let error = History::open(&folder.0).expect_err("a folder is no history");
+        assert!(error.to_string().contains(FILE), "{error}");
     }
 }

@@ -41,7 +41,15 @@ pub fn run(
         Some(DrillCommand::History(args)) => {
             let history = History::open(&args.folder)
                 .with_context(|| format!("cannot read the history in {}", args.folder.display()))?;
-            ensure!(!history.past.is_empty(), "{} holds no history of drills", args.folder.display());
+            let shown = args.folder.display();
+            ensure!(
+                history.unread == 0 || !history.past.is_empty(),
+                "no line of drills.jsonl in {shown} is of this version and whole"
+            );
+            ensure!(
+                !history.past.is_empty(),
+                "{shown} holds no history of drills: name the folder that `seawall drill --state` was given"
+            );
             write!(out, "{}", report::drill_history(&history, console))?;
             Ok(Status::Quiet)
         }
@@ -61,10 +69,11 @@ fn tabletop(args: &TabletopArgs, out: &mut dyn Write) -> anyhow::Result<Status> 
         bail!("there is no outage `{}`: known are {}", args.world, known.join(", "));
     };
     let debrief = live::tabletop(outage, args.seed, &mut io::stdin().lock(), out)?;
+    // Told first, so that a file that cannot be written takes nothing from people who have talked.
+    write!(out, "{debrief}")?;
     if let Some(path) = &args.output {
         std::fs::write(path, &debrief).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    write!(out, "{debrief}")?;
     Ok(Status::Quiet)
 }
 
@@ -126,7 +135,7 @@ fn rehearse(
     let played = play(args, &worlds, options, &mut view);
     view.end();
     let (cards, traps) = played.map_err(ended)?;
-    let worse = history.as_mut().map(|h| remember(h, &cards)).transpose()?.unwrap_or_default();
+    let (worse, kept) = history.as_mut().map_or((Vec::new(), Ok(())), |h| remember(h, &cards));
     let shown = if args.repeat > 1 { summed(&worlds, &cards) } else { cards.clone() };
     if args.json {
         writeln!(out, "{}", report::drill_json(args.seed, &cards, &traps, &worse))?;
@@ -139,6 +148,8 @@ fn rehearse(
         std::fs::write(path, report::drill_html(&report))
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
+    // Said last, so that a full disk takes no minutes of drills with it.
+    kept?;
     let holds = cards.iter().all(Card::holds) && traps.iter().all(TrapCard::holds) && worse.is_empty();
     Ok(if holds { Status::Quiet } else { Status::Attack })
 }
@@ -185,16 +196,14 @@ fn open_history(folder: &Path) -> anyhow::Result<History> {
         .with_context(|| format!("cannot use the state folder {}", folder.display()))
 }
 
-/// Adds these drills to the history. Returns what is worse than before.
-fn remember(history: &mut History, cards: &[Card]) -> anyhow::Result<Vec<Worse>> {
+/// Adds these drills to the history. Returns what is worse than before, and whether they could be kept.
+fn remember(history: &mut History, cards: &[Card]) -> (Vec<Worse>, anyhow::Result<()>) {
     let at = clock::now();
     let all: Vec<Past> = cards.iter().map(|c| Past::of(c, at, env!("CARGO_PKG_VERSION"))).collect();
     // Drills of one command are not compared with each other.
     let worse = all.iter().flat_map(|p| history.worse(p)).collect();
-    for past in all {
-        history.add(past).context("cannot keep the history")?;
-    }
-    Ok(worse)
+    let kept = all.into_iter().try_for_each(|past| history.add(past));
+    (worse, kept.context("the drills are not in the history: cannot write it"))
 }
 
 /// The worlds of a word of the command line.

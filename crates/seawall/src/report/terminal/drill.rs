@@ -126,8 +126,10 @@ pub fn drill_history(history: &History, console: &Console) -> String {
     row(&mut page, "bars held", worlds.iter().map(held));
     let left_out = history.past.iter().filter(|p| p.is_starved).count();
     if left_out > 0 || history.unread > 0 {
-        let text =
-            format!("left out: {left_out} on a starved machine, {} of another version", history.unread);
+        let text = format!(
+            "left out: {left_out} on a starved machine, {} damaged or of another version",
+            history.unread
+        );
         page.wrapped(2, 2, &[Span::faint(text)]);
     }
     page.finish()
