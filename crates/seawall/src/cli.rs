@@ -3,7 +3,7 @@
 use crate::console::ColorChoice;
 use crate::pipeline::{Addresses, Reading};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use seawall_drill::live::Peer;
+use seawall_drill::live::{MOST_PER_S, Peer};
 use seawall_model::Prefix;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ pub struct ReadingArgs {
     #[arg(long, value_name = "STRING")]
     pub log_format: Option<String>,
     /// Threads to read with, instead of one for each core; the report is the same
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// Proxies to believe when they name the client, beside private addresses and known CDNs
     #[arg(long, value_name = "PREFIX", num_args = 1..)]
@@ -391,6 +391,15 @@ fn peer(word: &str) -> Result<Peer, String> {
     found.ok_or_else(|| format!("known are {}", known.join(", ")))
 }
 
+fn rate(word: &str) -> Result<f64, String> {
+    let rate = word.parse().ok().filter(|r| (1.0..=MOST_PER_S).contains(r));
+    rate.ok_or_else(|| format!("a number from 1 to {MOST_PER_S} is expected"))
+}
+
+fn threads(word: &str) -> Result<NonZeroUsize, String> {
+    word.parse().map_err(|_| "a whole number from 1 on is expected".into())
+}
+
 /// Rehearsals of other kinds
 #[derive(Debug, Subcommand)]
 pub enum DrillCommand {
@@ -416,7 +425,7 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
     /// Requests of the flood a second, 1200 at most
-    #[arg(long, value_name = "N", default_value_t = 150.0)]
+    #[arg(long, value_name = "N", default_value_t = 150.0, value_parser = rate)]
     pub rate: f64,
     /// Draws addresses and times
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -571,5 +580,24 @@ mod tests {
     fn triage_without_a_file_is_refused() {
         assert!(Cli::try_parse_from(["seawall", "triage"]).is_err());
         assert!(Cli::try_parse_from(["seawall", "triage", "--baseline", "c"]).is_err());
+    }
+
+    #[test]
+    fn a_flood_of_a_rate_that_no_probe_has_is_refused_and_not_played_at_another() {
+        let probe = |rate| {
+            let words = ["seawall", "drill", "probe", "--target", "http://127.0.0.1:1/", "--rate", rate];
+            Cli::try_parse_from(words).map(drop).map_err(|e| e.to_string())
+        };
+        assert_eq!(probe("1200"), Ok(()));
+        for rate in ["0", "1201", "nan", "inf", "many"] {
+            let error = probe(rate).expect_err(rate);
+            assert!(error.contains("from 1 to 1200"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_threads_are_refused_in_words_of_their_own() {
+        let error = Cli::try_parse_from(["seawall", "triage", "a", "--threads", "0"]).expect_err("none");
+        assert!(error.to_string().contains("a whole number from 1 on"), "{error}");
     }
 }
