@@ -36,28 +36,53 @@ struct Decision {
 pub fn tabletop(
     outage: &Outage,
     seed: u64,
+    width: usize,
     input: &mut dyn BufRead,
     out: &mut dyn Write,
 ) -> io::Result<String> {
     let injects = injects(outage);
-    writeln!(out, "{}: you keep a service: {}.", outage.world, outage.service)?;
-    writeln!(out, "Answer with the letter, after talking it over. Nothing is looked up for you.\n")?;
+    let say =
+        |out: &mut dyn Write, first: &str, text: &str| out.write_all(lines(first, text, width).as_bytes());
+    say(out, "", &format!("{}: you keep a service: {}.", outage.world, outage.service))?;
+    say(out, "", "Answer with the letter, after talking it over. Nothing is looked up for you.")?;
+    writeln!(out)?;
     let mut rng = Rng::new(seed);
     let mut decisions = Vec::new();
     for inject in &injects {
-        writeln!(out, "[{:>2}:{:02}]  {}", inject.minute / 60, inject.minute % 60, inject.comes_in)?;
-        writeln!(out, "         {}", inject.question)?;
+        let clock = format!("[{:>2}:{:02}]  ", inject.minute / 60, inject.minute % 60);
+        say(out, &clock, &inject.comes_in)?;
+        say(out, "         ", inject.question)?;
         let mut order: Vec<usize> = (0..inject.answers.len()).collect();
         for at in (1..order.len()).rev() {
             order.swap(at, rng.index(at + 1));
         }
         for (letter, answer) in ('a'..).zip(&order) {
-            writeln!(out, "           {letter}) {}", inject.answers[*answer])?;
+            say(out, &format!("           {letter}) "), &inject.answers[*answer])?;
         }
         decisions.push(decide(inject, &order, input, out)?);
         writeln!(out)?;
     }
     Ok(debrief(outage, &injects, &decisions))
+}
+
+/// Words after what begins the first line, broken between them; further lines stand below the first
+/// word.
+fn lines(first: &str, text: &str, width: usize) -> String {
+    let (mut all, mut at) = (first.to_owned(), first.len());
+    for (number, word) in text.split(' ').enumerate() {
+        let columns = word.chars().count();
+        if number > 0 && at + 1 + columns > width {
+            let _ = write!(all, "\n{:1$}", "", first.len());
+            at = first.len();
+        } else if number > 0 {
+            all.push(' ');
+            at += 1;
+        }
+        all.push_str(word);
+        at += columns;
+    }
+    all.push('\n');
+    all
 }
 
 /// Asks until there is a letter, or the input has ended.
@@ -141,7 +166,7 @@ fn naming(minute: u32, cause: Cause) -> Inject {
     answers.extend(others.iter().map(|c| first_sentence(part(*c, PARTS_RECOGNISE).unwrap_or_default())));
     Inject {
         minute,
-        comes_in: format!("Somebody says: \"it is a {}\".", cause.title()),
+        comes_in: format!("Somebody has a name for it: \"{}\".", cause.title()),
         question: "By what would you know it?",
         answers,
         lesson: part(cause, PARTS_RECOGNISE).unwrap_or_default().to_owned(),
@@ -247,7 +272,7 @@ mod tests {
 
     fn played(outage: &Outage, input: &str) -> (String, String) {
         let mut out = Vec::new();
-        let debrief = tabletop(outage, 3, &mut input.as_bytes(), &mut out).expect("played");
+        let debrief = tabletop(outage, 3, 1_000, &mut input.as_bytes(), &mut out).expect("played");
         (String::from_utf8(out).expect("text"), debrief)
     }
 
@@ -283,5 +308,17 @@ mod tests {
     fn a_wrong_decision_is_a_gap_with_its_reason() {
         let (_, debrief) = played(&OUTAGES[0], "a\nb\nc\na\nb\nc\na\n");
         assert!(debrief.contains("  - decided: ") && debrief.contains("  - why: "));
+    }
+
+    #[test]
+    fn no_line_of_a_question_is_wider_than_the_terminal_and_no_word_is_cut() {
+        for outage in &OUTAGES {
+            let mut out = Vec::new();
+            tabletop(outage, 3, 60, &mut &b""[..], &mut out).expect("played");
+            let text = String::from_utf8(out).expect("text");
+            let widest = text.lines().map(|l| l.chars().count()).max();
+            assert!(widest <= Some(60), "{text}");
+        }
+        assert_eq!(lines("a) ", "one two three", 10), "a) one two\n   three\n");
     }
 }

@@ -59,16 +59,16 @@ pub fn run(
             writeln!(out, "{score}")?;
             Ok(Status::Quiet)
         }
-        Some(DrillCommand::Tabletop(args)) => tabletop(args, out),
+        Some(DrillCommand::Tabletop(args)) => tabletop(args, console, out),
     }
 }
 
-fn tabletop(args: &TabletopArgs, out: &mut dyn Write) -> anyhow::Result<Status> {
+fn tabletop(args: &TabletopArgs, console: &Console, out: &mut dyn Write) -> anyhow::Result<Status> {
     let Some(outage) = live::outage(&args.world) else {
         let known: Vec<&str> = live::OUTAGES.iter().map(|o| o.world).collect();
         bail!("there is no outage `{}`: known are {}", args.world, known.join(", "));
     };
-    let debrief = live::tabletop(outage, args.seed, &mut io::stdin().lock(), out)?;
+    let debrief = live::tabletop(outage, args.seed, console.width, &mut io::stdin().lock(), out)?;
     // Told first, so that a file that cannot be written takes nothing from people who have talked.
     write!(out, "{debrief}")?;
     if let Some(path) = &args.output {
