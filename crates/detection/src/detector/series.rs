@@ -217,7 +217,8 @@ impl ShareSeries {
             second.http.as_ref().map(|h| (f(h) as f64, h.counters.requests as f64))
         };
         let net = |f: fn(&NetWindow) -> (u64, u64)| {
-            second.net.as_ref().map(|n| f(n)).map(|(hits, trials)| (hits as f64, trials as f64))
+            let (hits, trials) = f(second.net.as_ref()?);
+            Some((hits as f64, trials as f64))
         };
         match self {
             Self::ServerErrors => http(|h| h.counters.server_error),
@@ -236,17 +237,11 @@ impl ShareSeries {
             }),
             Self::Assetless => http(|h| h.counters.requests - h.counters.assets),
             Self::DnsFailures => second.dns.as_ref().map(|d| d.failures()),
-            Self::Repeated => second
-                .net
-                .as_ref()
-                .map(|n| (n.volumes.repeated.packets as f64, n.volumes.segments.packets as f64)),
-            Self::AskedAgain => second.net.as_ref().map(|n| {
-                (n.volumes.asking_repeated.packets as f64, n.volumes.asking_segments.packets as f64)
-            }),
-            Self::OpenedAgain => second
-                .net
-                .as_ref()
-                .map(|n| (n.volumes.syn_repeated.packets as f64, n.volumes.syn.packets as f64)),
+            Self::Repeated => net(|n| (n.volumes.repeated.packets, n.volumes.segments.packets)),
+            Self::AskedAgain => {
+                net(|n| (n.volumes.asking_repeated.packets, n.volumes.asking_segments.packets))
+            }
+            Self::OpenedAgain => net(|n| (n.volumes.syn_repeated.packets, n.volumes.syn.packets)),
             Self::AskedErrors => second
                 .http
                 .as_ref()
@@ -265,9 +260,7 @@ impl ShareSeries {
                 let abandoned = ends.into_iter().map(|event| n.event(event)).sum();
                 (abandoned, n.event(ConnectionEvent::TlsHello).max(abandoned))
             }),
-            Self::Unanswered => {
-                second.net.as_ref().map(|n| (n.volumes.one_way() as f64, n.volumes.unrefusing() as f64))
-            }
+            Self::Unanswered => net(|n| (n.volumes.one_way(), n.volumes.unrefusing())),
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::net::UNIFORM_LEAST;
 use super::spread;
 use crate::feature::net::{HostProfile, NetWindow};
-use seawall_model::hash;
 use seawall_model::observation::{Fragment, protocol, tcp_flags};
 use seawall_model::record::PacketRecord;
+use seawall_model::{Prefix, hash};
 use std::net::IpAddr;
 
 /// One kind of flags makes up this much of a flood of them.
@@ -92,11 +92,7 @@ fn open_as_browsers(net: &NetWindow, records: &[PacketRecord]) -> bool {
 
 /// The network of a host (/24, /48), and the port.
 fn service(host: IpAddr, port: u16) -> u64 {
-    let network = match host {
-        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
-        IpAddr::V6(v6) => (u128::from(v6) >> 80) as u64,
-    };
-    hash::combine(network, u64::from(port))
+    end(Prefix::network_of(host).address(), port)
 }
 
 fn end(host: IpAddr, port: u16) -> u64 {

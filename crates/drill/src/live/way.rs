@@ -52,14 +52,10 @@ impl Way {
 
     /// None is lost any more.
     pub(super) fn mend(&self) -> io::Result<()> {
+        let has_lost = self.loses.swap(false, Relaxed);
         match &self.space {
-            Some(space) if self.loses.swap(false, Relaxed) => {
-                filter(space, &format!("delete table inet {TABLE}\n"))
-            }
-            _ => {
-                self.loses.store(false, Relaxed);
-                Ok(())
-            }
+            Some(space) if has_lost => filter(space, &format!("delete table inet {TABLE}\n")),
+            _ => Ok(()),
         }
     }
 
