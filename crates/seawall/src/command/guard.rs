@@ -63,7 +63,7 @@ pub fn run(
     let signals = Signals::catch()?;
     let edge = Arc::new(Edge::start_with(settings, &policy, begun, kept, given.listeners)?);
     let socket = guard.admin_socket.clone().unwrap_or_else(default_socket);
-    let admin = admin::listen(&socket, Arc::clone(&edge), given.predecessor.is_some())
+    let listening = admin::listen(&socket, Arc::clone(&edge), given.predecessor.is_some())
         .with_context(|| format!("cannot make the admin socket {}", socket.display()))?;
     let log = guard.access_log.as_deref().map(AccessLog::open).transpose()?;
     let mut live = Live { console: *console, json: args.json, out, err, stir: None };
@@ -89,7 +89,7 @@ pub fn run(
     for told in found.into_iter().chain(room).map(Told::Noted).chain(no_room.map(Told::Failed)) {
         live.tell(&told, begun)?;
     }
-    guard::show(&admin, &control, &edge, &fronts);
+    let admin = listening.serve(guard::shown(&control, &edge, &fronts))?;
     ready(given.predecessor);
     let mut session = Session {
         reroute: dns::keep_ready(&guard)?,

@@ -40,7 +40,7 @@ const DRAINED_BYTES: u64 = 4 << 20;
 pub const NO_TEXT: &str = "the change has no text: say what was changed, such as \"deploy 1.4.2\"";
 
 /// What the control loop shows, as JSON, renewed every second.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Shown {
     pub state: String,
     pub plan: String,
@@ -104,12 +104,19 @@ struct Answer {
     body: String,
 }
 
+/// A socket that clients can come to: they are served once there is something to show.
+#[derive(Debug)]
+pub struct Listening {
+    listener: UnixListener,
+    edge: Arc<Edge>,
+}
+
 /// Listens on a socket that only its owner may use. A socket left by a program that is gone is
 /// replaced; one that answers only by a program that takes over from it.
 ///
 /// # Errors
 /// If another guard listens there, or the socket cannot be made.
-pub fn listen(path: &Path, edge: Arc<Edge>, takes_over: bool) -> io::Result<Admin> {
+pub fn listen(path: &Path, edge: Arc<Edge>, takes_over: bool) -> io::Result<Listening> {
     if !takes_over && UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another guard listens there"));
     }
@@ -127,26 +134,39 @@ pub fn listen(path: &Path, edge: Arc<Edge>, takes_over: bool) -> io::Result<Admi
     let listener = UnixListener::bind(&beside)?;
     std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&beside, path)?;
-    let (sender, orders) = sync_channel(COMMANDS);
-    let shown = Arc::<Mutex<Shown>>::default();
-    let metrics = Arc::<Mutex<String>>::default();
-    let server =
-        Arc::new(Server { shown: Arc::clone(&shown), metrics: Arc::clone(&metrics), orders: sender, edge });
-    std::thread::Builder::new().name("admin".into()).spawn(move || {
-        let silent = Arc::<Silent>::default();
-        for (number, stream) in (0_u64..).zip(listener.incoming().flatten()) {
-            silent.make_room();
-            silent.add(number, &stream);
-            let (server, silent) = (Arc::clone(&server), Arc::clone(&silent));
-            // Where there is no thread for it, a client is sent away. One that goes away harms
-            // nobody but itself.
-            let _ = std::thread::Builder::new().name("admin".into()).spawn(move || {
-                let _ = server.serve(stream, || silent.remove(number));
-                silent.remove(number);
-            });
-        }
-    })?;
-    Ok(Admin { shown, metrics, orders })
+    Ok(Listening { listener, edge })
+}
+
+impl Listening {
+    /// Serves who waits and who comes, with what is shown first.
+    ///
+    /// # Errors
+    /// If there is no thread for it.
+    pub fn serve(self, shown: Shown) -> io::Result<Admin> {
+        let Self { listener, edge } = self;
+        let (sender, orders) = sync_channel(COMMANDS);
+        let shown = Arc::new(Mutex::new(shown));
+        let metrics = Arc::<Mutex<String>>::default();
+        let server =
+            Server { shown: Arc::clone(&shown), metrics: Arc::clone(&metrics), orders: sender, edge };
+        std::thread::Builder::new().name("admin".into()).spawn(move || accept(&listener, server))?;
+        Ok(Admin { shown, metrics, orders })
+    }
+}
+
+fn accept(listener: &UnixListener, server: Server) {
+    let (server, silent) = (Arc::new(server), Arc::<Silent>::default());
+    for (number, stream) in (0_u64..).zip(listener.incoming().flatten()) {
+        silent.make_room();
+        silent.add(number, &stream);
+        let (server, silent) = (Arc::clone(&server), Arc::clone(&silent));
+        // Where there is no thread for it, a client is sent away. One that goes away harms
+        // nobody but itself.
+        let _ = std::thread::Builder::new().name("admin".into()).spawn(move || {
+            let _ = server.serve(stream, || silent.remove(number));
+            silent.remove(number);
+        });
+    }
 }
 
 /// Asks a running guard. Returns status and body.

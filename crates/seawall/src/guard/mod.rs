@@ -102,6 +102,11 @@ fn carry_out(order: &Order, control: &mut Control, dns: &mut [DnsControl], now: 
 
 /// Renews what the admin socket shows.
 pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
+    *admin.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown(control, edge, dns);
+}
+
+/// What the admin socket shows.
+pub fn shown(control: &Control, edge: &Edge, dns: &[DnsControl]) -> Shown {
     let report = control.report();
     let troubles = edge.troubles();
     let upstreams: Vec<_> = edge
@@ -124,7 +129,7 @@ pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
     let protected: Vec<String> = control.policy().protected_clients.iter().map(ToString::to_string).collect();
     let packets =
         control.packets().map(|(carrier, dropped)| json!({ "carrier": carrier, "dropped": dropped }));
-    let shown = Shown {
+    Shown {
         state: json!({
             "schema": "seawall.guard/1",
             "process": std::process::id(),
@@ -149,6 +154,5 @@ pub fn show(admin: &Admin, control: &Control, edge: &Edge, dns: &[DnsControl]) {
         .to_string(),
         incidents: json!({ "incidents": incidents }).to_string(),
         protected: json!({ "protected": protected }).to_string(),
-    };
-    *admin.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+    }
 }

@@ -40,6 +40,21 @@ fn the_state_keeps_to_its_schema() {
 }
 
 #[test]
+fn who_asks_while_the_guard_starts_is_answered_whole() {
+    let folder = Folder::new("state-at-once");
+    let guard = Guard::start(&folder, &format!("http://{}", site()), &[]);
+    for (path, shown) in [
+        ("/v1/state", "upstreams"),
+        ("/v1/plan", "outcomes"),
+        ("/v1/incidents", "incidents"),
+        ("/v1/protected", "protected"),
+    ] {
+        let answer: Value = serde_json::from_str(&guard.ask("GET", path, "")).expect(path);
+        assert!(answer[shown].is_array(), "{path}: {answer}");
+    }
+}
+
+#[test]
 fn the_state_under_attack_keeps_to_its_schema() {
     let folder = Folder::new("state-attacked");
     let guard = attacked(&folder);
