@@ -364,6 +364,15 @@ fn a_report_in_a_form_that_does_not_exist_is_refused_before_the_reading() {
     }
 }
 
+/// Broke: that a report had no place was found when the minutes of drills had been played.
+#[test]
+fn a_drill_whose_report_has_no_place_is_not_played() {
+    let folder = Folder::new("no-place");
+    let said = seawall(&["drill", "library", "--report", &folder.path("none/x.html")]);
+    assert_eq!((said.status, said.out.as_str()), (Status::CouldNotRun, ""));
+    assert!(said.err.contains("folder does not exist") && !said.err.contains("library"), "{}", said.err);
+}
+
 #[test]
 fn a_cut_recording_is_no_all_clear() {
     let folder = Folder::new("cut");

@@ -50,7 +50,8 @@ impl fmt::Display for ReadError {
             Self::NoInputs => f.write_str("no input: name at least one file, or - for standard input"),
             Self::Open { path, source } => write!(f, "{path}: {}", not_opened(source)),
             Self::Directory { path } => {
-                write!(f, "{path}: is a directory: name the files in it, such as {path}/*.log")
+                let folder = path.trim_end_matches('/');
+                write!(f, "{path}: is a directory: name the files in it, such as {folder}/*.log")
             }
             Self::Read { path, layer: "", source } => {
                 write!(f, "{}: cannot be read: {source}", shown(path))

@@ -20,7 +20,7 @@ pub(crate) const AGENTS: [&str; 6] = [
 /// The name of a drill's own site.
 pub(crate) const HOST: &str = "site.example";
 /// Longest that anybody waits for one answer.
-const PATIENCE: Duration = Duration::from_secs(12);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(12);
 /// What a telephone takes to read and start a script, and how many numbers it tries in a millisecond.
 const STARTING: Duration = Duration::from_millis(15);
 const TRIES_PER_MS: u64 = 110;

@@ -6,7 +6,7 @@
 
 use super::address::{Door, Population, Source};
 use super::attack::{self, bounded};
-use super::browser::{Answer, Browser};
+use super::browser::{Answer, Browser, PATIENCE};
 use super::card::{ANSWERED, Card};
 use super::guard::{Front, Guard};
 use super::machine::Watch;
@@ -225,7 +225,10 @@ async fn find(target: &Target, seed: u64) -> io::Result<Found> {
                 let text = format!("{url} answers {status}: name a page that answers 200");
                 return Err(io::Error::other(text));
             }
-            None if read == 0 => return Err(io::Error::other(format!("{url} does not answer"))),
+            None if read == 0 => {
+                let text = format!("{url} gave no whole answer within {} s", PATIENCE.as_secs());
+                return Err(io::Error::other(text));
+            }
             // A page that cannot be read is not asked for by people either.
             _ => {
                 pages.remove(read);

@@ -214,7 +214,7 @@ impl Server {
                 "408 Request Timeout",
                 "the request was not whole within 2 s: its body may be shorter than Content-Length says",
             ),
-            Said::Nonsense => error("400 Bad Request", "this is no request"),
+            Said::Nonsense => error("400 Bad Request", "this is no request of HTTP/1.1, which has a Host"),
         };
         let Answer { status, content_type, body } = answer;
         write!(

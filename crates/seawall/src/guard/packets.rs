@@ -56,7 +56,8 @@ pub struct Packets {
 impl Packets {
     /// Attaches the filter to an interface. The session of whoever starts this is protected.
     /// `sees_requests`: nobody else tells of the requests that the packets carry. `dns_answers`: places
-    /// for DNS answers from the kernel, where there are fronts of name servers at all; `secret`: what nobody outside can know.
+    /// for DNS answers from the kernel, where there are fronts of name servers at all; `secret`: what
+    /// nobody outside can know.
     ///
     /// # Errors
     /// If neither XDP nor nftables is to be had.

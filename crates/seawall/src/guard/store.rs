@@ -17,7 +17,7 @@ use crate::config;
 use crate::pipeline::TriageError;
 use crate::pipeline::recording::{Recorder, Writer};
 use crate::report;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use rustix::fs::OFlags;
 use seawall_engine::{Effect, Engine, Input};
 use seawall_http_edge::files;
@@ -90,6 +90,14 @@ pub struct WriteUp {
     pub done: Ledger,
 }
 
+/// Whom a guard was ordered to protect.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Protected {
+    pub prefixes: Vec<Prefix>,
+    /// Lines that make no sense, and why.
+    pub unread: Vec<String>,
+}
+
 impl Store {
     /// Opens the folder, makes it where it is missing, and writes up incidents that were cut off.
     /// `going_on`: the one that is open still. Also returns what these are called.
@@ -144,23 +152,26 @@ impl Store {
         }
     }
 
-    /// Clients that an earlier guard was ordered to protect; `None` where it never was.
+    /// Whom an earlier guard was ordered to protect; `None` where it never was.
     ///
     /// # Errors
-    /// If the list cannot be read, or makes no sense.
-    pub fn protected(&self) -> anyhow::Result<Option<Vec<Prefix>>> {
+    /// If the list cannot be read.
+    pub fn protected(&self) -> anyhow::Result<Option<Protected>> {
         let path = self.folder.join(PROTECTED);
         if !path.exists() {
             return Ok(None);
         }
         let bytes = files::read(&path, LARGEST_PROTECTED_BYTES);
-        let text = bytes.and_then(|b| String::from_utf8(b).map_err(io::Error::other));
-        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-        let prefixes = text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| config::protected(line.trim()).map_err(|why| anyhow!("{}: {why}", path.display())));
-        prefixes.collect::<anyhow::Result<_>>().map(Some)
+        let bytes = bytes.with_context(|| format!("cannot read {}", path.display()))?;
+        let mut found = Protected::default();
+        for (number, line) in (1..).zip(String::from_utf8_lossy(&bytes).lines()) {
+            match config::protected(line.trim()) {
+                _ if line.trim().is_empty() => {}
+                Ok(prefix) => found.prefixes.push(prefix),
+                Err(why) => found.unread.push(format!("{}, line {number}: {why}", path.display())),
+            }
+        }
+        Ok(Some(found))
     }
 
     /// Writes down who is protected by order.
@@ -602,6 +613,24 @@ mod tests {
         let told = store.retry();
         assert!(matches!(&told[..], [Told::Noted(_), Told::Noted(text)] if text.contains("one")), "{told:?}");
         assert!(is_ended(&folder, "one"));
+        drop(store);
+        fs::remove_dir_all(&folder).expect("it is there");
+    }
+
+    /// Broke: one byte of the list that a disk or an editor had spoilt took its protection from everybody on it.
+    #[test]
+    fn a_spoilt_line_takes_protection_from_nobody_else() {
+        let folder = std::env::temp_dir().join(format!("seawall-protected-{}", std::process::id()));
+        let store = opened(&folder, u64::MAX);
+        assert_eq!(store.protected().expect("readable"), None);
+        fs::write(folder.join(PROTECTED), b"192.0.2.7/32\n192.0.2.\xFF/32\n\n2001:db8::/32\n")
+            .expect("written");
+        let Protected { prefixes, unread } = store.protected().expect("readable").expect("a list");
+        assert_eq!(
+            prefixes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["192.0.2.7/32", "2001:db8::/32"]
+        );
+        assert!(unread.len() == 1 && unread[0].contains("protected, line 2: "), "{unread:?}");
         drop(store);
         fs::remove_dir_all(&folder).expect("it is there");
     }

@@ -112,6 +112,7 @@ fn rehearse(
     err: &mut dyn Write,
 ) -> anyhow::Result<Status> {
     let worlds = chosen(&args.world)?;
+    args.report.as_deref().map(pipeline::try_to_write).transpose()?;
     let program = std::env::current_exe().context("cannot find this program again")?;
     let stop = stop_when_asked()?;
     match (&args.lab_of, args.lab) {

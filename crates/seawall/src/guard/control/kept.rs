@@ -3,7 +3,7 @@
 use super::{Control, REST_AFTER_S};
 use crate::guard::incident::{Incident, Told};
 use crate::guard::knowledge::Knowledge;
-use crate::guard::store::{self, Store};
+use crate::guard::store::{self, Protected, Store};
 use seawall_engine::Engine;
 use seawall_engine::goodput::Goodput;
 use seawall_model::policy::Mode;
@@ -91,11 +91,16 @@ impl Control {
     #[must_use]
     pub fn with_protected(mut self, now: Timestamp) -> Self {
         match self.store.as_ref().map(Store::protected) {
-            Some(Ok(Some(protected))) if !protected.is_empty() => {
-                let list = protected.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                self.told.push(Told::Noted(format!("protected by order, as before: {list}")));
-                self.protected = protected;
-                self.set_policy(self.policy.clone(), now);
+            Some(Ok(Some(Protected { prefixes, unread }))) => {
+                self.told.extend(unread.into_iter().map(|why| {
+                    Told::Failed(format!("{why}; whom this line protected is protected no longer"))
+                }));
+                if !prefixes.is_empty() {
+                    let list = prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    self.told.push(Told::Noted(format!("protected by order, as before: {list}")));
+                    self.protected = prefixes;
+                    self.set_policy(self.policy.clone(), now);
+                }
             }
             Some(Err(error)) => {
                 self.told
