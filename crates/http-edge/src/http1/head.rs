@@ -172,6 +172,8 @@ struct Connection {
     length: Option<u64>,
     codings: usize,
     chunked: bool,
+    /// Chunks are the last of the codings, so that the body has an end.
+    ends_chunked: bool,
     hosts: usize,
     names_protocol: bool,
     names_h2c: bool,
@@ -307,6 +309,8 @@ fn framing_field(about: &mut Connection, kind: Kind, value: &[u8]) -> Result<(),
         Kind::TransferEncoding => {
             about.codings += 1;
             about.chunked = value.eq_ignore_ascii_case(b"chunked");
+            about.ends_chunked =
+                field::words(value).last().is_some_and(|w| w.eq_ignore_ascii_case(b"chunked"));
         }
         Kind::Connection => {
             for word in field::words(value) {
@@ -337,7 +341,7 @@ fn settle_request(head: &mut RequestHead, about: &Connection, buffer: &[u8]) -> 
         if about.length.is_some() {
             return Err(Refusal::bad("length-and-chunks"));
         }
-        if is_old || about.codings > 1 {
+        if is_old || about.codings > 1 || !about.ends_chunked {
             return Err(Refusal::bad("transfer-encoding"));
         }
         if !about.chunked {
