@@ -384,7 +384,8 @@ fn settle_target(head: &mut RequestHead, has_host: bool, buffer: &[u8]) -> Resul
             if rest.get(slash) != Some(&b'/') || !is_host(&rest[..slash]) {
                 return Err(Refusal::bad("target"));
             }
-            if has_host && !rest[..slash].eq_ignore_ascii_case(head.host.of(buffer)) {
+            let default_port: &[u8] = if scheme.len() == b"http://".len() { b"80" } else { b"443" };
+            if has_host && !is_same_host(&rest[..slash], head.host.of(buffer), default_port) {
                 return Err(Refusal::bad("target-and-host"));
             }
             let start = head.target.start + scheme.len();
@@ -397,6 +398,16 @@ fn settle_target(head: &mut RequestHead, has_host: bool, buffer: &[u8]) -> Resul
     head.path = Span { start: head.target.start, end: mark.unwrap_or(head.target.end) };
     head.query = mark.map(|at| Span { start: at + 1, end: head.target.end });
     Ok(())
+}
+
+/// Whether these are the same, where no port, an empty one and the scheme's own are the same (RFC 3986
+/// section 6.2.3).
+fn is_same_host<'a>(one: &'a [u8], other: &'a [u8], default_port: &[u8]) -> bool {
+    let without_default = |host: &'a [u8]| {
+        let name = host.strip_suffix(default_port).unwrap_or(host);
+        name.strip_suffix(b":").unwrap_or(host)
+    };
+    without_default(one).eq_ignore_ascii_case(without_default(other))
 }
 
 /// Whether a value may be a host with or without port (RFC 3986 section 3.2).
