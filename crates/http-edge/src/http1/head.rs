@@ -506,6 +506,8 @@ pub fn response(
         if about.codings > 1 || !about.chunked || about.length.is_some() {
             return Err(Refusal::with(502, "upstream-framing"));
         }
+        // HTTP/1.0 knows no chunks: who sends them may not agree on where they end (RFC 9112 section 6.1).
+        keep_alive &= is_new;
         Framing::Chunked
     } else if let Some(length) = about.length {
         Framing::Length(length)

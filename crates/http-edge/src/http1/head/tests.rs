@@ -114,6 +114,10 @@ fn a_body_without_an_end_is_a_bad_request_and_one_in_another_coding_is_not_imple
     }
 }
 
+/// Broke: a CR alone ended the first line, the byte after it was swallowed, and the rest of the line was a
+/// field that nobody before us had seen.
+#[test]
+fn the_first_line_ends_in_cr_lf_too() {
     for rest in ["X: y\r\nHost: a", "\rHost: a", "XHost: a", " Transfer-Encoding: chunked\r\nHost: a"] {
         let text = format!("GET / HTTP/1.1\r{rest}\r\n\r\n");
         assert_eq!(reason(text.as_bytes()), "bare-cr", "{text:?}");
@@ -129,6 +133,9 @@ fn what_every_server_reads_alike_is_taken() {
         b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET http://A:80/x HTTP/1.1\r\nHost: a:80\r\n\r\n",
+        b"GET http://A:80/x HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET https://a/x HTTP/1.1\r\nHost: A:443\r\n\r\n",
+        b"GET http://a:/x HTTP/1.1\r\nHost: a:80\r\n\r\n",
         b"GET /\xc3\xa9 HTTP/1.1\r\nHost: xn--a.example\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
@@ -229,6 +236,14 @@ fn a_response_is_framed_by_its_fields_its_status_and_the_method() {
         with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Method::Get),
         Ok((200, Framing::Chunked, true))
     );
+}
+
+/// Broke: the connection was used again after chunks of a server that cannot know them.
+#[test]
+fn a_connection_ends_after_chunks_of_http_1_0() {
+    let text = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = answer(text, Method::Get).expect("an answer");
+    assert_eq!((head.framing, head.keep_alive), (Framing::Chunked, false));
 }
 
 #[test]
