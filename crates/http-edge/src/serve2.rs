@@ -550,10 +550,46 @@ impl Sink for ToStream<'_> {
 fn block(out: &mut Vec<u8>, buffer: &[u8], status: u16, fields: &[Field]) {
     hpack::encode_status(out, status);
     for field in fields {
-        let is_hops =
-            matches!(field.kind, Kind::Connection | Kind::HopByHop | Kind::TransferEncoding | Kind::Upgrade);
-        if !is_hops {
+        let is_left_out = match field.kind {
+            Kind::Connection | Kind::HopByHop | Kind::TransferEncoding | Kind::Upgrade => true,
+            // Of a body that cannot be there none has a length (RFC 9110 section 8.6): a browser may take the
+            // answer for malformed.
+            Kind::ContentLength => status < 200 || status == 204,
+            _ => false,
+        };
+        if !is_left_out {
             hpack::encode(out, field.name(buffer), field.value(buffer));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::HeadLimits;
+
+    /// The fields of an answer as an HTTP/2 client gets them.
+    fn passed_on(text: &str) -> Vec<String> {
+        let limits = HeadLimits { head_bytes: 4_096, target_bytes: 1_024, fields: 50 };
+        let (text, mut fields, mut out) = (text.as_bytes(), Vec::new(), Vec::new());
+        let head = head::response(text, text.len(), Method::Get, &limits, &mut fields).expect("an answer");
+        block(&mut out, text, head.status, &fields);
+        let mut all = Vec::new();
+        let mut note = |name: &[u8], value: &[u8]| {
+            all.push(format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value)));
+        };
+        hpack::Decoder::default().block(&out, &mut note).expect("a block");
+        all
+    }
+
+    /// Broke: an answer that can have no body, from a server that gave it a length, was malformed in HTTP/2.
+    #[test]
+    fn an_answer_that_can_have_no_body_has_no_length() {
+        for (status, length) in [("204 No Content", "5"), ("204 No Content", "0"), ("103 Early Hints", "1")] {
+            let fields = passed_on(&format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nA: b\r\n\r\n"));
+            assert_eq!(fields, [format!(":status: {}", &status[..3]), "a: b".to_owned()]);
+        }
+        let of_another = passed_on("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n");
+        assert_eq!(of_another, [":status: 304", "content-length: 5"]);
     }
 }
