@@ -310,6 +310,10 @@ impl Connection {
         if end.is_err() && !sink.wrote {
             // Nothing of the answer has gone out: the client gets a whole one instead.
             job.progress.status.set(0);
+        } else if end == Err(Fault::Broken) {
+            // What has come of it is the client's. Apart, because most answers are whole; whether it still takes
+            // it changes nothing.
+            let _ = Box::pin(sink.flush(&mut self.alarm)).await;
         }
         thread.stock.keep(std::mem::take(&mut sink.out));
         match end? {

@@ -9,6 +9,7 @@ mod desync;
 mod harness;
 mod http2;
 mod limits;
+mod messages;
 mod names;
 mod own_pages;
 mod peers;
