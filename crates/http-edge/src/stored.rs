@@ -5,7 +5,7 @@
 //! they asked with the same words in every field but those that no site chooses its answers by, also
 //! where the site does not say so (`Vary`).
 
-use crate::act::cache::{Growing, Key, Stored, Storing};
+use crate::act::cache::{self, Growing, Key, Stored, Storing};
 use crate::act::{MicroCache, Page};
 use crate::http1::{Field, Kind, ResponseHead};
 use crate::settings::Settings;
@@ -15,9 +15,6 @@ use bytes::Bytes;
 const ALL_BYTES: usize = 32 << 20;
 /// Largest body that is taken.
 const BODY_BYTES: usize = 1 << 20;
-/// Fields that belong to one visitor's answer, or that are said anew.
-const LEFT_OUT: [&[u8]; 2] = [b"age", b"date"];
-
 /// The cache of one thread.
 #[must_use]
 pub fn cache(settings: &Settings) -> MicroCache {
@@ -132,6 +129,7 @@ struct Said {
     vary: Vec<u8>,
     sets_cookie: bool,
     expires: bool,
+    age_s: u32,
 }
 
 impl Taking {
@@ -149,8 +147,11 @@ impl Taking {
                 all.extend_from_slice(b",");
                 all.extend_from_slice(value);
             };
+            // It is said anew.
+            let is_age = name.eq_ignore_ascii_case(b"age");
             match field.kind {
                 Kind::SetCookie => self.said.sets_cookie = true,
+                _ if is_age => self.said.age_s = cache::seconds(value).unwrap_or(u32::MAX),
                 _ if name.eq_ignore_ascii_case(b"cache-control") => list(&mut self.said.cache_control),
                 _ if name.eq_ignore_ascii_case(b"vary") => list(&mut self.said.vary),
                 _ if name.eq_ignore_ascii_case(b"expires") => self.said.expires = true,
@@ -158,9 +159,7 @@ impl Taking {
                 _ if name.eq_ignore_ascii_case(b"pragma") => list(&mut self.said.cache_control),
                 _ => {}
             }
-            let is_passed =
-                field.kind == Kind::Other && !LEFT_OUT.iter().any(|left| name.eq_ignore_ascii_case(left));
-            if is_passed {
+            if field.kind == Kind::Other && !is_age {
                 self.fields.extend_from_slice(&bytes[field.start as usize..field.end as usize]);
             }
         }
@@ -206,6 +205,7 @@ impl Taking {
             vary: &self.said.vary,
             sets_cookie: self.said.sets_cookie,
             expires: self.said.expires,
+            age_s: self.said.age_s,
             plan_s: self.plan_s,
         }
     }
@@ -285,8 +285,26 @@ mod tests {
         let page = after(answer, b"hello").expect("stored");
         let fields: Vec<(&str, &str)> =
             page.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let expected = [("Content-Type", "text/html"), ("Link", "</a>"), ("Link", "</b>"), ("Age", "1")];
+        // Broke: without its `Date` nobody could tell how old it was when it came to us.
+        let expected = [
+            ("Content-Type", "text/html"),
+            ("Link", "</a>"),
+            ("Link", "</b>"),
+            ("Date", "now"),
+            ("Age", "1"),
+        ];
         assert_eq!((page.status, &page.body[..], &fields[..]), (200, &b"hello"[..], &expected[..]));
+    }
+
+    #[test]
+    fn the_age_that_an_answer_came_with_is_counted_on() {
+        let age = |age: &str| {
+            let fields = format!("Cache-Control: max-age=9\r\nAge: {age}\r\nContent-Length: 0");
+            let page = after(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n"), b"")?;
+            page.fields.iter().find(|(name, _)| name == "Age").map(|(_, value)| value.clone())
+        };
+        assert_eq!(age("6").as_deref(), Some("7"));
+        assert_eq!(["9", "x", "-1", "99999999999"].map(age), [const { None }; 4]);
     }
 
     #[test]

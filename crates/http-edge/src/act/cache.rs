@@ -31,6 +31,9 @@ const OVERHEAD_BYTES: usize = 256;
 const FETCH_NS: i64 = 5_000_000_000;
 /// Longest that an answer counts as fresh here, whatever it says: this is no archive.
 const LONGEST_FRESH_S: u32 = 60;
+/// What other caches have kept for longer, and does not say for how long it is good, is not kept here too
+/// (RFC 9111 section 4.2.2).
+const OLDEST_S: u32 = 86_400;
 /// Fetches under way at most; beyond them nothing is stored.
 const MOST_FETCHES: usize = 1_024;
 
@@ -78,6 +81,8 @@ pub struct Storing<'a> {
     /// Seconds that a plan asks for; 0: none does.
     pub plan_s: u32,
 }
+    /// How old it is already, by the caches behind us; the most: nobody can tell.
+    pub age_s: u32,
 
 #[derive(Debug)]
 struct Entry {
@@ -86,6 +91,7 @@ struct Entry {
     since: Timestamp,
     fresh_until: Timestamp,
     /// Visitors with cookies may be served it.
+    /// When it was made.
     is_public: bool,
     /// It is never served stale.
     is_strict: bool,
@@ -231,7 +237,7 @@ impl MicroCache {
         let entry = Entry {
             name: key.name.clone(),
             stored,
-            since: now,
+            since: now.plus_ns(-i64::from(storing.age_s) * 1_000_000_000),
             fresh_until: now.plus_ns(i64::from(fresh_s) * 1_000_000_000),
             is_public,
             is_strict,
@@ -342,17 +348,19 @@ fn storable(storing: &Storing<'_>, key: &Key) -> Option<Terms> {
         is_public |= is_shared || is(b"public");
     }
     let terms = |fresh_s: u32| Terms { fresh_s: fresh_s.min(LONGEST_FRESH_S), is_public, is_strict };
-    match explicit {
+    match explicit.map(|s: u32| s.saturating_sub(storing.age_s)) {
         Some(0) => None,
         Some(fresh_s) => Some(terms(fresh_s)).filter(|_| is_public || key.is_anonymous),
         // What says when it expires says more than a plan does, and in a way that clocks spoil.
         // A redirection may be made for one way of asking only.
-        None if storing.status == 301 || storing.expires => None,
+        None if storing.status == 301 || storing.expires || storing.age_s > OLDEST_S => None,
         None => (storing.plan_s > 0 && key.is_anonymous).then(|| terms(storing.plan_s)),
     }
 }
 
-fn seconds(value: &[u8]) -> Option<u32> {
+/// A number of seconds, as `Cache-Control` and `Age` say it.
+#[must_use]
+pub fn seconds(value: &[u8]) -> Option<u32> {
     std::str::from_utf8(value).ok()?.trim_matches('"').parse().ok()
 }
 
@@ -368,8 +376,15 @@ mod tests {
     use std::net::IpAddr;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
-    const PLAN: Storing<'static> =
-        Storing { status: 200, cache_control: b"", vary: b"", sets_cookie: false, expires: false, plan_s: 5 };
+    const PLAN: Storing<'static> = Storing {
+        status: 200,
+        cache_control: b"",
+        vary: b"",
+        sets_cookie: false,
+        expires: false,
+        age_s: 0,
+        plan_s: 5,
+    };
 
     fn at(s: i64) -> Timestamp {
         NOW.plus_ns(s * 1_000_000_000)
