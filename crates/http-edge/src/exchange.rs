@@ -503,6 +503,12 @@ pub fn is_idempotent(method: Method) -> bool {
     )
 }
 
+/// Whether a request of this method changes nothing (RFC 9110 section 9.2.1).
+#[must_use]
+pub fn is_safe(method: Method) -> bool {
+    matches!(method, Method::Get | Method::Head | Method::Options | Method::Trace | Method::Propfind)
+}
+
 /// Microseconds, for records.
 #[must_use]
 pub fn microseconds(duration: Duration) -> u64 {

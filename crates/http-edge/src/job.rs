@@ -234,6 +234,9 @@ impl<'a> Job<'a> {
         let over = Instant::now();
         let now = self.thread.clock.timestamp(over);
         if let Some(pass) = pass.filter(|_| status != 0) {
+            if (200..400).contains(&status) && !exchange::is_safe(self.head.method) {
+                self.thread.cache.borrow_mut().forget(&self.request);
+            }
             pass.done(progress.first_byte.get().unwrap_or(over), progress.asked.get(), failed, now);
         }
         if let Some(taking) = self.seen.taking.take() {

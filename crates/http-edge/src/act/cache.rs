@@ -37,10 +37,13 @@ const OLDEST_S: u32 = 86_400;
 /// Fetches under way at most; beyond them nothing is stored.
 const MOST_FETCHES: usize = 1_024;
 
+/// Hashes of the address and of the variant: all answers for an address are neighbours.
+type KeyHash = (u64, u64);
+
 /// What a request asks for, and whether its visitor can be told from others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    hash: u64,
+    hash: KeyHash,
     /// Host, path, query and variant: equal hashes are not enough to hand out an answer.
     name: Box<[u8]>,
     is_anonymous: bool,
@@ -78,20 +81,20 @@ pub struct Storing<'a> {
     pub sets_cookie: bool,
     /// There is an `Expires` field.
     pub expires: bool,
+    /// How old it is already, by the caches behind us; the most: nobody can tell.
+    pub age_s: u32,
     /// Seconds that a plan asks for; 0: none does.
     pub plan_s: u32,
 }
-    /// How old it is already, by the caches behind us; the most: nobody can tell.
-    pub age_s: u32,
 
 #[derive(Debug)]
 struct Entry {
     name: Box<[u8]>,
     stored: Stored,
+    /// When it was made.
     since: Timestamp,
     fresh_until: Timestamp,
     /// Visitors with cookies may be served it.
-    /// When it was made.
     is_public: bool,
     /// It is never served stale.
     is_strict: bool,
@@ -102,12 +105,12 @@ struct Entry {
 /// The answers of one thread.
 #[derive(Debug)]
 pub struct MicroCache {
-    entries: BTreeMap<u64, Entry>,
-    fetches: BTreeMap<u64, Timestamp>,
+    entries: BTreeMap<KeyHash, Entry>,
+    fetches: BTreeMap<KeyHash, Timestamp>,
     bytes: usize,
     most_bytes: usize,
     /// The last key that the hand passed.
-    hand: u64,
+    hand: KeyHash,
     /// Bytes of answers that are being taken.
     taking: Rc<Cell<usize>>,
 }
@@ -164,11 +167,18 @@ impl Key {
         if !is_plain || length > MOST_KEY_BYTES {
             return None;
         }
-        let mark: &[u8] = if request.query.is_some() { b"?" } else { b"" };
-        // None of them holds a line's end but the variant, which is the last.
-        let name = [request.host, b"\n", request.path, mark, query, b"\n", variant].concat();
-        Some(Self { hash: hash::bytes(&name), name: name.into(), is_anonymous: !request.has_cookies() })
+        let name = name(request, variant);
+        let (address, variant) = name.split_at(name.len() - variant.len());
+        let hash = (hash::bytes(address), hash::bytes(variant));
+        Some(Self { hash, name: name.into(), is_anonymous: !request.has_cookies() })
     }
+}
+
+/// Host, path, query and variant. None of them holds a line's end but the variant, which is the last.
+fn name(request: &Request<'_>, variant: &[u8]) -> Vec<u8> {
+    let mark: &[u8] = if request.query.is_some() { b"?" } else { b"" };
+    let query = request.query.unwrap_or(b"");
+    [request.host, b"\n", request.path, mark, query, b"\n", variant].concat()
 }
 
 impl Storing<'_> {
@@ -184,7 +194,14 @@ impl MicroCache {
     #[must_use]
     pub fn new(most_bytes: usize) -> Self {
         let taking = Rc::default();
-        Self { entries: BTreeMap::new(), fetches: BTreeMap::new(), bytes: 0, most_bytes, hand: 0, taking }
+        Self {
+            entries: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            bytes: 0,
+            most_bytes,
+            hand: (0, 0),
+            taking,
+        }
     }
 
     /// For the bytes of an answer that may be stored.
@@ -257,6 +274,19 @@ impl MicroCache {
         }
     }
 
+    /// Forgets all answers for what a request has just changed (RFC 9111 section 4.4).
+    pub fn forget(&mut self, request: &Request<'_>) {
+        if self.entries.is_empty() {
+            return;
+        }
+        let address = hash::bytes(&name(request, b""));
+        let of_address =
+            |cache: &Self| Some(*cache.entries.range((address, 0)..=(address, u64::MAX)).next()?.0);
+        while let Some(hash) = of_address(self) {
+            self.remove(hash);
+        }
+    }
+
     /// Forgets everything, where there is anything.
     pub fn clear(&mut self) {
         if !self.entries.is_empty() || !self.fetches.is_empty() {
@@ -285,7 +315,7 @@ impl MicroCache {
         }
     }
 
-    fn remove(&mut self, hash: u64) {
+    fn remove(&mut self, hash: KeyHash) {
         if let Some(old) = self.entries.remove(&hash) {
             self.bytes -= OVERHEAD_BYTES + old.name.len() + old.stored.fields.len() + old.stored.body.len();
         }
@@ -298,10 +328,10 @@ impl MicroCache {
                 .range_mut((std::ops::Bound::Excluded(self.hand), std::ops::Bound::Unbounded))
                 .next();
             let Some((hash, entry)) = next else {
-                if self.hand == 0 {
+                if self.hand == (0, 0) {
                     return;
                 }
-                self.hand = 0;
+                self.hand = (0, 0);
                 continue;
             };
             let hash = *hash;
@@ -551,5 +581,37 @@ mod tests {
         assert!(cache.store(&key(b"gzip"), &PLAN, answer(10), NOW));
         assert!(matches!(cache.find(&key(b"gzip"), 0, NOW), Found::Hit { .. }));
         assert!(matches!(cache.find(&key(b"br"), 0, NOW), Found::Fetch));
+    }
+
+    /// Broke: what other caches had kept for its whole time counted as fresh for all of it once more.
+    #[test]
+    fn an_answer_is_as_old_as_the_caches_behind_us_say() {
+        let mut cache = MicroCache::new(1 << 20);
+        let of = |cache_control, age_s| Storing { cache_control, age_s, ..PLAN };
+        for old in [of(b"max-age=9", 9), of(b"max-age=9, s-maxage=5", 7), of(b"max-age=9", u32::MAX)] {
+            assert!(!store(&mut cache, &get("/"), &old, NOW), "{old:?}");
+        }
+        assert!(store(&mut cache, &get("/"), &of(b"max-age=9", 6), NOW));
+        assert!(matches!(find(&mut cache, &get("/"), 0, at(2)), Found::Hit { age_s: 8, .. }));
+        assert!(matches!(find(&mut cache, &get("/"), 0, at(3)), Found::Fetch));
+        assert!(!store(&mut cache, &get("/"), &of(b"", u32::MAX), NOW), "nobody can tell how old");
+        assert!(store(&mut cache, &get("/"), &of(b"", 300), NOW), "the plan says for how long");
+    }
+
+    /// Broke: who had changed a page was shown it as it had been.
+    #[test]
+    fn what_was_changed_is_forgotten_in_all_its_variants() {
+        let mut cache = MicroCache::new(1 << 20);
+        let key = |path, variant: &[u8]| Key::of(&get(path), variant).unwrap();
+        for (path, variant) in [("/a", "gzip"), ("/a", "br"), ("/b", "gzip"), ("/a/", "gzip")] {
+            assert!(cache.store(&key(path, variant.as_bytes()), &PLAN, answer(10), NOW));
+        }
+        cache.forget(&Request { method: Method::Post, ..get("/a") });
+        let mut is_kept =
+            |path, variant| matches!(cache.find(&key(path, variant), 0, NOW), Found::Hit { .. });
+        assert!(!is_kept("/a", b"gzip") && !is_kept("/a", b"br"));
+        assert!(is_kept("/b", b"gzip") && is_kept("/a/", b"gzip"));
+        ["/b", "/a/"].iter().for_each(|path| cache.forget(&get(path)));
+        assert_eq!(cache.bytes(), 0);
     }
 }

@@ -69,6 +69,25 @@ fn nobody_is_given_what_was_made_for_another() {
     assert!(!post.contains("\r\nAge: "), "{post}");
 }
 
+/// Broke: who had changed a page was shown it as it had been.
+#[test]
+fn a_page_that_a_visitor_has_changed_is_asked_for_anew() {
+    let (edge, origin) = plain();
+    serve_stored(&edge);
+    get(&edge, "/page");
+    let change = |method, path| {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: A\r\nContent-Length: 0\r\nConnection: close");
+        talk(&edge, format!("{head}\r\n\r\n").as_bytes())
+    };
+    for (method, path) in [("OPTIONS", "/page"), ("POST", "/page?x"), ("POST", "/other")] {
+        assert!(change(method, path).starts_with("HTTP/1.1 200"));
+        assert!(get(&edge, "/page").contains("\r\nAge: "), "{method} {path}");
+    }
+    assert!(change("POST", "/page").starts_with("HTTP/1.1 200"));
+    assert!(!get(&edge, "/page").contains("\r\nAge: "));
+    assert_eq!(asked(&origin, "/page"), 2);
+}
+
 #[test]
 fn an_answer_from_before_is_given_while_the_upstream_fails() {
     let origin = Origin::start();
