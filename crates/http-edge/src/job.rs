@@ -131,7 +131,10 @@ impl<'a> Job<'a> {
         let variant = || stored::variant(&aim, self.bytes, self.fields).filter(|_| self.has_no_body());
         let asked =
             Asked { site: self.origin.site, began: self.began, request: &self.request, variant: &variant };
-        let entry = pin!(thread.acting.enter(thread, &asked, now, &self.seen, body)).await;
+        let mut entry = pin!(thread.acting.enter(thread, &asked, now, &self.seen, body)).await;
+        if let Entry::Stored(page) = &mut entry {
+            stored::abridge(page, self.bytes, self.fields);
+        }
         self.in_place.set(matches!(entry, Entry::Stored(_) | Entry::Own { .. }));
         self.is_part.set(matches!(entry, Entry::Own { is_part: true, .. }));
         let is_denied = matches!(entry, Entry::Answer(_) | Entry::Full(_) | Entry::Close);

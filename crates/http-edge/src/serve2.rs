@@ -205,7 +205,9 @@ impl Turn<'_> {
             for (name, value) in answer.fields {
                 hpack::encode(out, name.as_bytes(), value.as_bytes());
             }
-            hpack::encode(out, b"content-length", answer.body.len().to_string().as_bytes());
+            if answer.says_length() {
+                hpack::encode(out, b"content-length", answer.body.len().to_string().as_bytes());
+            }
         });
         let mut sink = ToStream { turn: self, pace: Pace::new(limits), left: Some(body.len() as u64) };
         if head.is_ok() {

@@ -7,7 +7,7 @@
 
 use crate::act::cache::{self, Growing, Key, Stored, Storing};
 use crate::act::{MicroCache, Page};
-use crate::http1::{Field, Kind, ResponseHead};
+use crate::http1::{Field, Kind, ResponseHead, field};
 use crate::settings::Settings;
 use bytes::Bytes;
 
@@ -228,6 +228,42 @@ pub fn page(stored: &Stored, age_s: u32) -> Page {
     Page::stored(stored.status, fields, stored.body.clone())
 }
 
+/// What a `304` says of the answer that its client has already (RFC 9110 section 15.4.5).
+const OF_NOT_MODIFIED: [&str; 8] =
+    ["age", "cache-control", "content-location", "date", "etag", "expires", "last-modified", "vary"];
+
+/// Leaves of a stored answer what is new to a client that has it already, by the conditions that it asked under.
+pub fn abridge(page: &mut Page, bytes: &[u8], fields: &[Field]) {
+    if page.status == 200 && is_known(page, bytes, fields) {
+        page.status = 304;
+        page.body = Bytes::new();
+        page.fields.retain(|(name, _)| OF_NOT_MODIFIED.iter().any(|of| name.eq_ignore_ascii_case(of)));
+    }
+}
+
+/// Whether the client has this very answer (RFC 9111 section 4.3.2).
+fn is_known(page: &Page, bytes: &[u8], fields: &[Field]) -> bool {
+    let said = |wanted: &str| {
+        let mut all = page.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        all.next().map(|(_, value)| value.as_bytes())
+    };
+    let asked = |wanted: &'static [u8]| {
+        let is_it = move |field: &&Field| field.name(bytes).eq_ignore_ascii_case(wanted);
+        fields.iter().filter(is_it).map(|field| field.value(bytes))
+    };
+    // Which is compared weakly (RFC 9110 section 13.1.2).
+    fn opaque(tag: &[u8]) -> &[u8] {
+        tag.strip_prefix(b"W/").unwrap_or(tag)
+    }
+    if asked(b"if-none-match").next().is_none() {
+        // Of dates only the very same one: which of two is later no byte of a page depends on.
+        let since = asked(b"if-modified-since").next();
+        return since.is_some() && since == said("last-modified");
+    }
+    let tag = said("etag").map(opaque);
+    asked(b"if-none-match").flat_map(field::words).any(|known| known == b"*" || Some(opaque(known)) == tag)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,6 +341,41 @@ mod tests {
         };
         assert_eq!(age("6").as_deref(), Some("7"));
         assert_eq!(["9", "x", "-1", "99999999999"].map(age), [const { None }; 4]);
+    }
+
+    /// Broke: browsers that had a page were sent the whole of it again, by the crowd.
+    #[test]
+    fn who_has_an_answer_is_told_so_in_place_of_it() {
+        let answer = "HTTP/1.1 200 OK\r\nETag: W/\"b\"\r\nLast-Modified: Mon\r\nLink: </a>\r\nContent-Length: 1\r\n\r\n";
+        let stored = after(answer, b"x").expect("stored");
+        let asked_with = |fields: &str| {
+            let ((text, fields), mut page) = (asked(fields), stored.clone());
+            abridge(&mut page, &text, &fields);
+            page
+        };
+        for known in [
+            "If-None-Match: *\r\n",
+            "If-None-Match: \"b\"\r\n",
+            "If-None-Match: \"a\"\r\nIf-None-Match: \"c\", W/\"b\"\r\n",
+            "If-Modified-Since: Mon\r\n",
+        ] {
+            let page = asked_with(known);
+            let names: Vec<&str> = page.fields.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!((page.status, page.body.len()), (304, 0), "{known}");
+            assert_eq!(names, ["ETag", "Last-Modified", "Age"], "{known}");
+        }
+        for other in [
+            "",
+            "If-None-Match: b\r\n",
+            "If-None-Match:\r\n",
+            "If-None-Match: \"a\"\r\nIf-Modified-Since: Mon\r\n",
+            "If-Modified-Since: Sun\r\n",
+        ] {
+            assert_eq!(asked_with(other), stored, "{other}");
+        }
+        let without = after("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", b"x").expect("stored");
+        let (text, fields) = asked("If-Modified-Since: Mon\r\nIf-None-Match: \"b\"\r\n");
+        assert!(!is_known(&without, &text, &fields));
     }
 
     #[test]

@@ -109,7 +109,9 @@ pub fn own_answer(out: &mut Vec<u8>, answer: &OwnAnswer<'_>, reply: Reply, with_
     for (name, value) in answer.fields {
         let _ = write!(out, "{name}: {value}\r\n");
     }
-    let _ = write!(out, "Content-Length: {}\r\n", answer.body.len());
+    if answer.says_length() {
+        let _ = write!(out, "Content-Length: {}\r\n", answer.body.len());
+    }
     connection(out, reply);
     out.extend_from_slice(b"\r\n");
     if with_body {
@@ -125,6 +127,14 @@ pub struct OwnAnswer<'a> {
     pub body: &'a [u8],
 }
 
+impl OwnAnswer<'_> {
+    /// Whether its length is that of its body: a `304` would speak of another's (RFC 9110 section 8.6).
+    #[must_use]
+    pub fn says_length(&self) -> bool {
+        self.status != 304
+    }
+}
+
 /// Reason phrases (RFC 9110 section 15) of the answers that the edge makes.
 #[must_use]
 pub fn reason(status: u16) -> &'static str {
@@ -135,6 +145,7 @@ pub fn reason(status: u16) -> &'static str {
         301 => "Moved Permanently",
         302 => "Found",
         303 => "See Other",
+        304 => "Not Modified",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",

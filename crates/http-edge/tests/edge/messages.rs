@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 
 /// An upstream whose connections are served by `serve`, one after the other, once a request's head has come.
-fn upstream(serve: impl Fn(&mut TcpStream, &str) + Send + 'static) -> SocketAddr {
+pub fn upstream(serve: impl Fn(&mut TcpStream, &str) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
@@ -23,7 +23,7 @@ fn upstream(serve: impl Fn(&mut TcpStream, &str) + Send + 'static) -> SocketAddr
     address
 }
 
-fn before(address: SocketAddr) -> Edge {
+pub fn before(address: SocketAddr) -> Edge {
     start(settings(&[address]))
 }
 

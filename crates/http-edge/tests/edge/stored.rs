@@ -1,9 +1,11 @@
 //! Answers served from the cache: only while a plan asks for it, only to those who may share them.
 
 use crate::harness::{Origin, counted, enforce, enforcing, eventually, get, plain, settings, start, talk};
+use crate::messages::{before, upstream};
 use seawall_http_edge::{Counter, Edge};
 use seawall_model::Cause;
 use seawall_model::plan::Action;
+use std::io::Write;
 
 /// Puts a plan in force that serves from the cache, as against a crowd.
 fn serve_stored(edge: &Edge) {
@@ -67,6 +69,21 @@ fn nobody_is_given_what_was_made_for_another() {
     let post =
         talk(&edge, b"POST /mine HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     assert!(!post.contains("\r\nAge: "), "{post}");
+}
+
+/// Broke: browsers that had a page were sent the whole of it again, by the crowd.
+#[test]
+fn who_has_a_stored_page_is_told_so_in_place_of_it() {
+    let edge = before(upstream(|stream, _| {
+        let answer = b"HTTP/1.1 200 OK\r\nETag: \"b\"\r\nContent-Length: 6\r\n\r\ntagged";
+        stream.write_all(answer).expect("sent");
+    }));
+    serve_stored(&edge);
+    get(&edge, "/tagged");
+    let known = get_with(&edge, "/tagged", "If-None-Match: \"a\", \"b\"");
+    assert!(known.starts_with("HTTP/1.1 304 Not Modified\r\nETag: \"b\"\r\nAge: "), "{known}");
+    assert!(known.ends_with("\r\n\r\n") && !known.contains("Content-Length"), "{known}");
+    assert!(get_with(&edge, "/tagged", "If-None-Match: \"a\"").ends_with("tagged"));
 }
 
 /// Broke: who had changed a page was shown it as it had been.
