@@ -62,12 +62,15 @@ impl Core {
     }
 
     /// A back end's TCP connection has ended: what was asked over it has failed. `number`: of a
-    /// connection for one question, else 0.
-    pub fn stream_failed(&mut self, backend: u16, number: u32, out: &mut Outbox) {
+    /// connection for one question, else 0. Where it has answered something, and was closed after so many answers
+    /// or so long, what is left is asked over another (RFC 7766 section 6.2.1); else that was an attempt.
+    pub fn stream_failed(&mut self, (backend, number): (u16, u32), has_answered: bool, out: &mut Outbox) {
         let is_over_it = |leg: &Leg| leg.over_tcp && leg.backend == backend && leg.socket == number;
         for (at, leg) in self.flights.legs_that(is_over_it) {
-            self.land(at, leg, false);
-            self.try_again(at, out);
+            match self.land(at, leg, false).filter(|_| has_answered) {
+                Some(member) => self.depart(at, leg, member, true, out),
+                None => self.try_again(at, out),
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use super::client::Clients;
 use super::clock::Clock;
 use super::link::Link;
 use super::ports::Ports;
-use super::upstream::{Stream, Upstreams};
+use super::upstream::{Gone, Stream, Upstreams};
 use crate::core::outbox::{ToBackend, ToClient};
 use crate::core::reply::From;
 use crate::core::{Asker, Common, Core, Latest, Outbox, Shared, Via};
@@ -236,8 +236,8 @@ impl Thread {
                 let from = From { backend, socket: number, over_tcp: true };
                 let taken =
                     self.upstreams.ready((backend, number), |message| core.answer(from, message, out));
-                if taken.is_err() {
-                    self.core.stream_failed(backend, number, &mut self.out);
+                if let Err(gone) = taken {
+                    self.core.stream_failed((backend, number), gone.has_answered, &mut self.out);
                 }
                 self.flush();
             }
@@ -319,8 +319,8 @@ impl Thread {
                 self.clients.send(message.connection, bytes, now_ms, &self.epoll);
             }
             self.out.clear();
-            for (backend, number) in failed {
-                self.core.stream_failed(backend, number, &mut self.out);
+            for (stream, gone) in failed {
+                self.core.stream_failed(stream, gone.has_answered, &mut self.out);
             }
         }
     }
@@ -340,7 +340,7 @@ impl Thread {
     }
 
     /// Returns the back ends whose TCP connections failed.
-    fn flush_backends(&mut self) -> Vec<Stream> {
+    fn flush_backends(&mut self) -> Vec<(Stream, Gone)> {
         let mut failed = Vec::new();
         let Outbox { bytes, backends, .. } = &self.out;
         if backends.is_empty() {
@@ -357,8 +357,8 @@ impl Thread {
         }
         for message in backends.iter().filter(|b| b.over_tcp) {
             let now_us = self.core.now().us;
-            if self.upstreams.send(message, bytes(message), now_us, &self.epoll).is_err() {
-                failed.push((message.backend, message.stream));
+            if let Err(gone) = self.upstreams.send(message, bytes(message), now_us, &self.epoll) {
+                failed.push(((message.backend, message.stream), gone));
             }
         }
         failed

@@ -21,8 +21,11 @@ const MOST_OWN: usize = 512;
 const OWN_US: u64 = 15_000_000;
 
 /// Why a connection is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone;
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// It has answered something: another connection is likely to, and has not been tried in vain.
+    pub has_answered: bool,
+}
 
 /// A connection: its back end and, if it is for one question, its number, else 0.
 pub type Stream = (u16, u32);
@@ -33,6 +36,7 @@ struct Connection {
     out: Vec<u8>,
     incoming: Vec<u8>,
     opened_us: u64,
+    has_answered: bool,
 }
 
 /// Connections to all back ends.
@@ -56,17 +60,17 @@ impl Upstreams {
         let at = (to.backend, to.stream);
         if !self.connections.contains_key(&at) {
             if to.stream > 0 && self.connections.len() >= MOST_OWN + self.backends.len() {
-                return Err(Gone);
+                return Err(Gone::default());
             }
-            let made = self.connect(at, now_us, epoll).map_err(|_| Gone)?;
+            let made = self.connect(at, now_us, epoll).map_err(|_| Gone::default())?;
             self.connections.insert(at, made);
         }
-        let Some(connection) = self.connections.get_mut(&at) else { return Err(Gone) };
+        let Some(connection) = self.connections.get_mut(&at) else { return Err(Gone::default()) };
         if connection.out.len() + bytes.len() + 2 > OUT_BYTES {
             return self.drop_connection(at);
         }
         let (header, message) = bytes.split_at(usize::from(to.header_bytes).min(bytes.len()));
-        let length = u16::try_from(message.len()).map_err(|_| Gone)?;
+        let length = u16::try_from(message.len()).map_err(|_| Gone::default())?;
         connection.out.extend(header);
         connection.out.extend(length.to_be_bytes());
         connection.out.extend(message);
@@ -80,26 +84,22 @@ impl Upstreams {
     pub fn ready(&mut self, at: Stream, mut take: impl FnMut(&[u8])) -> Result<(), Gone> {
         let Some(connection) = self.connections.get_mut(&at) else { return Ok(()) };
         let mut chunk = [0; READ_BYTES];
-        match connection.stream.read(&mut chunk) {
-            Ok(0) => return self.drop_connection(at),
-            Ok(n) => connection.incoming.extend_from_slice(&chunk[..n]),
-            Err(e) if is_later(&e) => {}
-            Err(_) => return self.drop_connection(at),
+        // Until there is no more: nothing tells of what is left.
+        loop {
+            match connection.stream.read(&mut chunk) {
+                Ok(0) => return self.drop_connection(at),
+                Ok(n) => connection.incoming.extend_from_slice(&chunk[..n]),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if is_later(&e) => return self.write(at),
+                Err(_) => return self.drop_connection(at),
+            }
+            connection.take_messages(&mut take);
+            if connection.has_answered && at.1 > 0 {
+                // Its one question is answered.
+                self.connections.remove(&at);
+                return Ok(());
+            }
         }
-        let mut taken = 0;
-        while let Some(head) = connection.incoming[taken..].first_chunk::<2>() {
-            let end = taken + 2 + usize::from(u16::from_be_bytes(*head));
-            let Some(message) = connection.incoming.get(taken + 2..end) else { break };
-            take(message);
-            taken = end;
-        }
-        if taken > 0 && at.1 > 0 {
-            // Its one question is answered.
-            self.connections.remove(&at);
-            return Ok(());
-        }
-        connection.incoming.drain(..taken);
-        self.write(at)
     }
 
     /// Closes connections whose question nobody waits for any more.
@@ -122,7 +122,13 @@ impl Upstreams {
         let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
         let token = Token::Upstream { backend: at.0, number: at.1 };
         epoll::add(epoll, &stream, token.data(), interest)?;
-        Ok(Connection { stream, out: Vec::new(), incoming: Vec::new(), opened_us: now_us })
+        Ok(Connection {
+            stream,
+            out: Vec::new(),
+            incoming: Vec::new(),
+            opened_us: now_us,
+            has_answered: false,
+        })
     }
 
     fn write(&mut self, at: Stream) -> Result<(), Gone> {
@@ -138,12 +144,61 @@ impl Upstreams {
     }
 
     fn drop_connection(&mut self, at: Stream) -> Result<(), Gone> {
-        self.connections.remove(&at);
-        Err(Gone)
+        let has_answered = self.connections.remove(&at).is_some_and(|c| c.has_answered);
+        Err(Gone { has_answered })
+    }
+}
+
+impl Connection {
+    /// Hands over each whole answer.
+    fn take_messages(&mut self, take: &mut impl FnMut(&[u8])) {
+        let mut taken = 0;
+        while let Some(head) = self.incoming[taken..].first_chunk::<2>() {
+            let end = taken + 2 + usize::from(u16::from_be_bytes(*head));
+            let Some(message) = self.incoming.get(taken + 2..end) else { break };
+            take(message);
+            taken = end;
+        }
+        self.has_answered |= taken > 0;
+        self.incoming.drain(..taken);
     }
 }
 
 /// Whether to wait for the next event: nothing there yet, or the handshake is under way.
 fn is_later(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::NotConnected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::Timespec;
+    use std::net::TcpListener;
+
+    fn answer(bytes: usize) -> Vec<u8> {
+        [&(bytes as u16).to_be_bytes()[..], &vec![7; bytes]].concat()
+    }
+
+    /// Broke: of an answer of more than sixteen kilobytes that was there at once, the first part was read, nothing
+    /// told of the rest, and all that was asked over the connection had failed.
+    #[test]
+    fn a_long_answer_is_taken_whole() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
+        let mut upstreams = Upstreams::new(vec![listener.local_addr().expect("bound")]);
+        let to = ToBackend { backend: 0, over_tcp: true, stream: 0, header_bytes: 0, range: 0..2 };
+        upstreams.send(&to, b"??", 0, &epoll).expect("connects");
+        let mut server = listener.accept().expect("a connection").0;
+        server.write_all(&[answer(3), answer(60_000), answer(5)].concat()).expect("sent");
+        server.shutdown(std::net::Shutdown::Write).expect("half closed");
+        let (mut taken, mut gone) = (Vec::new(), None);
+        while gone.is_none() {
+            let mut events: Vec<epoll::Event> = Vec::with_capacity(8);
+            let timeout = Timespec { tv_sec: 60, tv_nsec: 0 };
+            epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)).expect("waits");
+            assert!(!events.is_empty(), "{taken:?} taken, and nothing tells of more");
+            gone = upstreams.ready((0, 0), |message| taken.push(message.len())).err();
+        }
+        assert_eq!((taken, gone), (vec![3, 60_000, 5], Some(Gone { has_answered: true })));
+    }
 }

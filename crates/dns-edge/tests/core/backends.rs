@@ -127,10 +127,33 @@ fn a_broken_tcp_connection_fails_what_was_asked_over_it() {
     cut[2] |= 2;
     assert!(bench.say(0, &cut).1[0].over_tcp);
     let mut out = seawall_dns_edge::core::Outbox::default();
-    bench.core.stream_failed(0, 0, &mut out);
+    bench.core.stream_failed((0, 0), false, &mut out);
     assert_eq!(out.backends.len(), 1, "asked once more");
     bench.pass_ms(1_500);
     assert_eq!(bench.expire().0[0].code(), 2);
+}
+
+/// Broke: of questions that waited for a server which closes its connections after one answer, all but one had
+/// failed, and their second attempt was spent.
+#[test]
+fn what_waits_when_a_server_closes_its_connection_is_asked_over_another() {
+    let mut bench = Setup::default().bench();
+    let (_, passed) = bench.ask(&tcp(2), &query("big.example.org", b""));
+    let mut cut = answer(&passed[0].bytes, 0);
+    cut[2] |= 2;
+    assert!(bench.say(0, &cut).1[0].over_tcp);
+    for _ in 0..3 {
+        let mut out = seawall_dns_edge::core::Outbox::default();
+        bench.core.stream_failed((0, 0), true, &mut out);
+        assert!(out.backends.len() == 1 && out.backends[0].over_tcp);
+        assert!(out.streams.is_empty(), "nothing is told to the client");
+    }
+    let mut out = seawall_dns_edge::core::Outbox::default();
+    bench.core.stream_failed((0, 0), false, &mut out);
+    assert!(
+        out.backends.len() == 1 && !out.backends[0].over_tcp,
+        "a connection without an answer is an attempt"
+    );
 }
 
 #[test]
