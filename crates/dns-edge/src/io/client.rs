@@ -38,6 +38,8 @@ struct Client {
     waiting: u32,
     active_ms: u64,
     is_reading: bool,
+    /// It has said all that it will, and may wait for answers.
+    is_ended: bool,
     /// It is told when more can be sent.
     is_writing: bool,
     /// What it holds was not all taken, and no event tells of that.
@@ -97,6 +99,7 @@ impl Clients {
             waiting: 0,
             active_ms: now_ms,
             is_reading: true,
+            is_ended: false,
             is_writing: false,
             holds_more: false,
         });
@@ -127,11 +130,18 @@ impl Clients {
     ) {
         let pipelined = self.limits.pipelined as u32;
         let Some(client) = self.get(connection) else { return };
+        if client.is_ended {
+            // Nothing more is taken: all that can be told is that the connection has failed.
+            if client.link.stream().peek(&mut [0]).is_err_and(|e| e.kind() != ErrorKind::WouldBlock) {
+                self.close(connection);
+            }
+            return;
+        }
         let mut chunk = [0; MESSAGE_BYTES];
         client.holds_more = client.link.holds_input();
         for _ in 0..TURN {
             match client.link.read(&mut chunk) {
-                Ok(0) => return self.close(connection),
+                Ok(0) => return self.end(connection, epoll),
                 Ok(n) => client.incoming.extend_from_slice(&chunk[..n]),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     client.holds_more = false;
@@ -156,6 +166,17 @@ impl Clients {
         if is_again {
             self.read_again(connection);
         }
+    }
+
+    /// The client has sent its last. Where it waits for answers, it gets them: it may have closed its side alone.
+    fn end(&mut self, connection: u64, epoll: &OwnedFd) {
+        let Some(client) = self.get(connection) else { return };
+        client.is_ended = true;
+        if client.is_over() {
+            return self.close(connection);
+        }
+        (client.is_reading, client.holds_more) = (false, false);
+        self.want(connection, epoll);
     }
 
     fn read_again(&mut self, connection: u64) {
@@ -206,10 +227,10 @@ impl Clients {
                 _ => return self.close(connection),
             }
         }
-        if client.link.flush().is_err() {
+        if client.link.flush().is_err() || client.is_over() {
             return self.close(connection);
         }
-        let is_reading = client.is_reading || client.waiting < pipelined;
+        let is_reading = client.is_reading || (client.waiting < pipelined && !client.is_ended);
         if is_reading != client.is_reading || client.link.wants_write() || client.is_writing {
             client.is_reading = is_reading;
             let is_again = is_reading && client.holds_more;
@@ -220,12 +241,13 @@ impl Clients {
         }
     }
 
-    /// Closes what has been silent for too long.
+    /// Closes what has been silent for too long, and waits for nothing (RFC 7766 section 6.2.3).
     pub fn sweep(&mut self, now_ms: u64, counters: &Counters) {
         let limit_ms = self.limits.idle_timeout_ms;
         for at in 0..self.places.len() {
             let (generation, place) = &self.places[at];
-            if place.as_ref().is_some_and(|c| now_ms.saturating_sub(c.active_ms) > limit_ms) {
+            let is_silent = |c: &Client| c.waiting == 0 && now_ms.saturating_sub(c.active_ms) > limit_ms;
+            if place.as_ref().is_some_and(is_silent) {
                 let connection = number(at as u32, *generation);
                 self.close(connection);
                 counters.add(Counter::connections_idle, 1);
@@ -292,6 +314,11 @@ impl Clients {
 }
 
 impl Client {
+    /// Whether it has said all and heard all.
+    fn is_over(&self) -> bool {
+        self.is_ended && self.waiting == 0 && self.out.is_empty() && !self.link.wants_write()
+    }
+
     /// Whether no more is taken of it for now.
     fn has_enough(&self, pipelined: u32) -> bool {
         self.waiting >= pipelined || self.out.len() > OUT_BYTES / 2
@@ -328,7 +355,7 @@ mod tests {
     use rustix::event::Timespec;
     use rustls::pki_types::PrivateKeyDer;
     use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
 
@@ -430,5 +457,57 @@ mod tests {
             }
             (0..taken).for_each(|_| clients.send(connection, b"", 0, &epoll));
         }
+    }
+
+    /// A client over TCP that has asked one question, and its connection.
+    fn asking(clients: &mut Clients, epoll: &OwnedFd) -> (TcpStream, u64) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut sends = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        sends.write_all(&MESSAGE).expect("sent");
+        let (stream, address) = listener.accept().expect("a client");
+        clients.accept(Link::new(stream, None).expect("a link"), address, 0, epoll, &Counters::default());
+        let (connection, mut taken) = (number(0, 0), 0);
+        while taken == 0 {
+            clients.read(connection, 0, epoll, |_, _| taken += 1);
+        }
+        (sends, connection)
+    }
+
+    /// Broke: a client that closed its side after its question, as a shell's pipe does, got no answer where a
+    /// server had to be asked for it.
+    #[test]
+    fn a_client_that_closes_its_side_gets_the_answers_that_it_waits_for() {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
+        let mut clients = Clients::new(Limits::default(), 7);
+        let (mut sends, connection) = asking(&mut clients, &epoll);
+        sends.shutdown(std::net::Shutdown::Write).expect("half closed");
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(8);
+        let timeout = Timespec { tv_sec: 60, tv_nsec: 0 };
+        epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)).expect("waits");
+        for _ in 0..2 {
+            clients.read(connection, 0, &epoll, |_, _| panic!("nothing more was sent"));
+        }
+        assert!(clients.via(connection).is_some(), "it waits for an answer");
+        clients.send(connection, &MESSAGE[2..], 0, &epoll);
+        assert!(clients.via(connection).is_none(), "it waits for nothing more");
+        let mut got = Vec::new();
+        sends.read_to_end(&mut got).expect("closed in order");
+        assert_eq!(got, MESSAGE);
+    }
+
+    /// Broke: where a server may take longer than a connection may be silent, those that waited for it were closed
+    /// as silent.
+    #[test]
+    fn who_waits_for_an_answer_is_not_silent() {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
+        let (limits, counters) = (Limits::default(), Counters::default());
+        let mut clients = Clients::new(limits, 7);
+        let (_sends, connection) = asking(&mut clients, &epoll);
+        let later_ms = limits.idle_timeout_ms + 1;
+        clients.sweep(later_ms, &counters);
+        assert!(clients.via(connection).is_some(), "it waits");
+        clients.send(connection, &MESSAGE[2..], later_ms, &epoll);
+        clients.sweep(2 * later_ms, &counters);
+        assert!(clients.via(connection).is_none(), "it has its answer, and was silent since");
     }
 }
