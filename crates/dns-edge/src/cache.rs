@@ -126,7 +126,8 @@ impl Entry {
         let copy = &mut out[start..];
         copy[..2].copy_from_slice(&query.id.to_be_bytes());
         let kept = query.flags & (flag::RECURSION_DESIRED | flag::CHECKING_DISABLED);
-        let stored = u16::from_be_bytes([copy[2], copy[3]]);
+        let hidden = if query.asks_for_checks() { 0 } else { flag::AUTHENTIC };
+        let stored = u16::from_be_bytes([copy[2], copy[3]]) & !hidden;
         copy[2..4].copy_from_slice(&(stored | kept).to_be_bytes());
         let question = HEADER_BYTES..query.question_end();
         copy[question.clone()].copy_from_slice(&asking[question]);
@@ -160,12 +161,14 @@ impl Entry {
     }
 
     /// The answer behind its question, as it is now, for whoever gives it in our place; `None` if
-    /// it is stale or tells of a failure.
+    /// it is stale or tells of a failure, or if not all that ask so are told that it was checked: there
+    /// nobody looks at their AD bit.
     #[must_use]
     pub fn hot(&self, name_bytes: usize, now_us: u64) -> Option<HotAnswer> {
         let now_s = (now_us / 1_000_000) as u32 + 1;
         let is_good = matches!(self.code, code::NO_ERROR | code::NO_SUCH_NAME);
-        if !is_good || now_s >= self.expires_s {
+        let is_for_all = self.asked.is_proof_wanted() || self.message[3] & flag::AUTHENTIC as u8 == 0;
+        if !is_good || !is_for_all || now_s >= self.expires_s {
             return None;
         }
         let mut copy = self.message.to_vec();
@@ -535,6 +538,24 @@ mod tests {
         cache.keep(&asked, &answering(&asked, 2, 0), 1_400);
         let (_, answer) = cache.find(&asked, 1_400).expect("kept");
         assert_eq!(answer[3] & 15, 0);
+    }
+
+    /// Broke: that an answer was checked was told to all that asked in the kernel, whether they wanted to know or
+    /// not, since nobody looks there at who does.
+    #[test]
+    fn a_checked_answer_is_given_in_our_place_only_to_who_wants_signatures() {
+        let mut cache = bench(1 << 20);
+        for (dnssec_ok, checked, is_given) in [(false, 0, true), (false, 0x20, false), (true, 0x20, true)] {
+            let asked = asking("www.example.org", dnssec_ok);
+            let mut answer = answering(&asked, 0, 300);
+            answer[3] |= checked;
+            cache.keep(&asked, &answer, 1_000);
+            let (query, name) =
+                (Query::parse(&asked).expect("a query"), Key::of(b"\x03www\x07example\x03org\0"));
+            let asked = Asked::of(&query);
+            let entry = cache.0.find(asked.hash(name.hash(7)), &name, asked, 1_000).expect("kept");
+            assert_eq!(entry.hot(name.as_bytes().len(), 999_000_000).is_some(), is_given);
+        }
     }
 
     /// How many of forty names that people ask for are kept beside a flood of questions and their answers.

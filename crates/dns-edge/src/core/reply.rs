@@ -299,7 +299,8 @@ impl Core {
         let copy = &mut out.bytes[start..];
         copy[..2].copy_from_slice(&ask.query.id.to_be_bytes());
         let own = flag::RECURSION_DESIRED | flag::CHECKING_DISABLED;
-        let flags = u16::from_be_bytes([copy[2], copy[3]]) & !own | ask.query.flags & own;
+        let hidden = if ask.query.asks_for_checks() { own } else { own | flag::AUTHENTIC };
+        let flags = u16::from_be_bytes([copy[2], copy[3]]) & !hidden | ask.query.flags & own;
         copy[2..4].copy_from_slice(&flags.to_be_bytes());
         let question = HEADER_BYTES..ask.query.question_end();
         copy[question.clone()].copy_from_slice(&ask.message[question]);

@@ -111,6 +111,14 @@ impl<'a> Query<'a> {
         self.edns.is_some_and(|e| e.dnssec_ok)
     }
 
+    /// Whether the asker is told that the answer was checked: who asks for it, or for DNSSEC records
+    /// (RFC 6840 section 5.8).
+    #[inline]
+    #[must_use]
+    pub fn asks_for_checks(&self) -> bool {
+        self.dnssec_ok() || self.flags & flag::AUTHENTIC != 0
+    }
+
     /// Where the question ends.
     #[inline]
     #[must_use]

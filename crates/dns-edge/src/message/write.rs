@@ -110,9 +110,7 @@ pub fn any(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, opt: &Opt<'_>) 
 /// Writes the answer that a name or its type does not exist, with proofs for who asks for them.
 pub fn denied(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, denial: &Denial<'_>, opt: &Opt<'_>) {
     let start = out.len();
-    // Who does not ask about checks is not told of them (RFC 6840 section 5.8).
-    let asks = query.dnssec_ok() || query.flags & flag::AUTHENTIC != 0;
-    let flags = if asks { denial.flags } else { denial.flags & !flag::AUTHENTIC };
+    let flags = if query.asks_for_checks() { denial.flags } else { denial.flags & !flag::AUTHENTIC };
     head(out, message, query, denial.code, flags);
     // The end of the question's name is the zone's.
     let apex_at = HEADER_BYTES + query.name.len() - denial.apex.len();
@@ -162,12 +160,14 @@ fn signed_set(
     count
 }
 
-/// Writes the query that a back end gets in place of the client's: the same question and bits,
-/// and an OPT record of ours. `subnet`: the client's own OPT record is passed on, for what it says
-/// of its network.
+/// Writes the query that a back end gets in place of the client's: the same question, those of its bits that
+/// tell one answer from another, and an OPT record of ours. That an answer was checked is always asked for,
+/// so that one answer serves who wants to know and who does not. Where the client names its network, its own
+/// OPT record is passed on.
 pub fn forwarded(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, id: u16) {
     out.extend(id.to_be_bytes());
-    out.extend(query.flags.to_be_bytes());
+    let kept = query.flags & (flag::RECURSION_DESIRED | flag::CHECKING_DISABLED);
+    out.extend((kept | flag::AUTHENTIC).to_be_bytes());
     out.extend([0, 1, 0, 0, 0, 0, 0, 1]);
     out.extend(&message[HEADER_BYTES..query.question_end()]);
     match &query.edns {

@@ -6,3 +6,4 @@ mod benign;
 mod change;
 mod hostile;
 mod ladder;
+mod protocol;
