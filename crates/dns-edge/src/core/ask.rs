@@ -1,6 +1,6 @@
 //! The ladder: what becomes of a query. Each step that holds ends it.
 //!
-//! 1. malformed: dropped
+//! 1. malformed: told so, or dropped while there is much of it
 //! 2. not for us (operation, class, transfer, signature): refused
 //! 3. known to the cache: served
 //! 4. provably absent, by a zone or by what signed answers have proven: said so
@@ -23,7 +23,7 @@ use crate::exist::Existence;
 use crate::limit::Prefixes;
 use crate::message::proxy;
 use crate::message::write::{self, Opt};
-use crate::message::{CLASS_IN, Key, Query, code, flag, kind, opcode};
+use crate::message::{CLASS_IN, Key, Malformed, Query, code, flag, kind, opcode};
 use crate::outbound::Mood;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
@@ -62,10 +62,9 @@ impl Core {
             self.ledger.take(self.now.us, message.len());
             self.add(Counter::loud, u64::from(was == Mood::Calm && self.ledger.mood() > was));
         }
-        let Ok(query) = Query::parse(message) else {
-            self.add(Counter::malformed, 1);
-            out.no_answer(asker);
-            return self.sense.malformed(self.now.wall, asker, message.len());
+        let query = match Query::parse(message) {
+            Ok(query) => query,
+            Err(why) => return self.say_malformed(asker, message, why, out),
         };
         let key = Key::of(query.name);
         self.sense.query(self.now.wall, asker, &query);
@@ -96,6 +95,30 @@ impl Core {
             return self.say(&ask, code, out);
         }
         self.climb(&ask, out);
+    }
+
+    /// Says what is wrong with a message that is no query (RFC 9619, RFC 8906), with less than came. An answer
+    /// gets none, so that nobody is kept talking, and a flood gets none either.
+    fn say_malformed(&mut self, asker: &Asker, message: &[u8], why: Malformed, out: &mut Outbox) {
+        self.add(Counter::malformed, 1);
+        self.sense.malformed(self.now.wall, asker, message.len());
+        let is_loud = !asker.via.is_tcp() && self.ledger.mood() > Mood::Calm;
+        let header = message.first_chunk().filter(|_| why != Malformed::Response && !is_loud);
+        let Some(header) = header else { return out.no_answer(asker) };
+        let is_known = matches!(header[2] >> 3 & 15, opcode::QUERY | opcode::NOTIFY | opcode::UPDATE);
+        let start = out.bytes.len();
+        write::malformed(
+            &mut out.bytes,
+            header,
+            if is_known { code::FORMAT_ERROR } else { code::NOT_IMPLEMENTED },
+        );
+        self.add(Counter::answers, 1);
+        if !asker.via.is_tcp() {
+            let bytes = out.bytes.len() - start;
+            self.add(Counter::answer_bytes, bytes as u64);
+            self.ledger.give(bytes);
+        }
+        out.to_client(asker, start);
     }
 
     /// The code that a query is refused with, if it is.

@@ -271,7 +271,8 @@ impl Ask<'_> {
     fn opt(&self) -> Opt<'_> {
         let is_padded = matches!(self.asker.via, Via::Tcp { is_secret: true, .. })
             && self.query.edns.is_some_and(|e| e.has_padding);
-        Opt { cookie: self.cookie.as_ref().map(<[u8; COOKIE_BYTES]>::as_slice), code: 0, is_padded }
+        let cookie = self.cookie.as_ref().map(<[u8; COOKIE_BYTES]>::as_slice);
+        Opt { cookie, is_padded, ..Opt::default() }
     }
 }
 

@@ -4,10 +4,10 @@
 //! more, or ends elsewhere, is malformed.
 
 use super::name::NAME_BYTES;
-use super::{HEADER_BYTES, be16, flag, kind};
+use super::{HEADER_BYTES, answer, be16, flag, kind};
 
 /// Options of EDNS that matter here (IANA).
-mod option {
+pub(crate) mod option {
     pub const CLIENT_SUBNET: u16 = 8;
     pub const COOKIE: u16 = 10;
     pub const PADDING: u16 = 12;
@@ -76,7 +76,7 @@ impl<'a> Query<'a> {
             return Err(Malformed::Response);
         }
         let is_plain = flags & flag::OPCODE == 0;
-        let counts_fit = !is_plain || (word(6) == 0 && word(8) == 0 && word(10) <= 2);
+        let counts_fit = !is_plain || (word(6) == 0 && word(8) <= 1 && word(10) <= 2);
         if word(4) != 1 || !counts_fit {
             return Err(Malformed::Counts);
         }
@@ -94,7 +94,13 @@ impl<'a> Query<'a> {
             bytes: message.len(),
         };
         if is_plain {
-            query.read_additional(message, end + 4, word(10))?;
+            let at = match word(8) {
+                0 => end + 4,
+                // Who asks for differences says what it has (RFC 1995 section 3).
+                _ if qtype == kind::IXFR => skip_record(message, end + 4)?,
+                _ => return Err(Malformed::Counts),
+            };
+            query.read_additional(message, at, word(10))?;
         }
         Ok(query)
     }
@@ -190,6 +196,13 @@ fn name_end(message: &[u8]) -> Result<usize, Malformed> {
         }
     }
     Ok(at + 1)
+}
+
+/// Where the bytes after the record at `at` begin, whose name may be compressed.
+fn skip_record(message: &[u8], at: usize) -> Result<usize, Malformed> {
+    let start = answer::skip_name(message, at).map_err(|_| Malformed::Record)?;
+    let length = be16(message, start + 8).ok_or(Malformed::Record)?;
+    Ok(start + 10 + usize::from(length))
 }
 
 /// Where the bytes after the name at `at` begin. The length of a signature's key is bounded.

@@ -3,7 +3,7 @@
 //! The question is copied as the client sent it, so that the case of its letters is kept (the
 //! "0x20" bits, by which resolvers tell forged answers from true ones).
 
-use super::query::{Edns, Query};
+use super::query::{Edns, Query, option};
 use super::{CLASS_IN, HEADER_BYTES, PLAIN_UDP_BYTES, flag, kind};
 use crate::exist::lesson::Signed;
 use crate::exist::ranges::Denial;
@@ -13,8 +13,6 @@ pub const OPT_BYTES: usize = 11;
 /// The largest datagram that we send or ask for: what passes everywhere unfragmented (DNS flag
 /// day 2020).
 pub const UDP_BYTES: u16 = 1232;
-const OPTION_COOKIE: u16 = 10;
-const OPTION_PADDING: u16 = 12;
 /// Answers are padded to a multiple of this (RFC 8467 section 4.1), where they can be.
 const PADDED_BYTES: usize = 468;
 
@@ -23,10 +21,24 @@ const PADDED_BYTES: usize = 468;
 pub struct Opt<'a> {
     /// The client's cookie and ours (RFC 7873).
     pub cookie: Option<&'a [u8]>,
+    /// What the server said of the client's network (RFC 7871 section 7.2.1): for whom the answer is.
+    pub subnet: Option<&'a [u8]>,
     /// Bits of the code above the header's four.
     pub code: u16,
     /// The answer's length is to tell little: it is padded (RFC 7830).
     pub is_padded: bool,
+}
+
+impl<'a> Opt<'a> {
+    /// Numbers and values of the options, without padding.
+    fn options(&self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let cookie = self.cookie.map(|value| (option::COOKIE, value));
+        cookie.into_iter().chain(self.subnet.map(|value| (option::CLIENT_SUBNET, value)))
+    }
+
+    fn options_bytes(&self) -> usize {
+        self.options().map(|(_, value)| 4 + value.len()).sum()
+    }
 }
 
 /// The largest answer that a client takes in one datagram.
@@ -45,22 +57,28 @@ pub fn short(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, code: u16, fl
 
 /// Writes header and question. The records are to follow, and [`finish`].
 pub fn head(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, code: u16, flags: u16) {
-    let kept = query.flags & (flag::OPCODE | flag::RECURSION_DESIRED | flag::CHECKING_DISABLED);
     out.extend(query.id.to_be_bytes());
-    out.extend((flag::RESPONSE | kept | flags | code & flag::CODE).to_be_bytes());
+    out.extend((flag::RESPONSE | kept(query.flags) | flags | code & flag::CODE).to_be_bytes());
     out.extend([0, 1, 0, 0, 0, 0, 0, 0]);
     out.extend(&message[HEADER_BYTES..query.question_end()]);
+}
+
+/// What an answer has of its question's flags: those of other operations mean something else, or nothing.
+#[inline]
+fn kept(flags: u16) -> u16 {
+    let bits = if flags & flag::OPCODE == 0 { flag::RECURSION_DESIRED | flag::CHECKING_DISABLED } else { 0 };
+    flags & (flag::OPCODE | bits)
 }
 
 /// Adds the OPT record, if the client speaks EDNS, to the answer that begins at `start`.
 #[inline]
 pub fn finish(out: &mut Vec<u8>, start: usize, query: &Query<'_>, opt: &Opt<'_>) {
     let Some(edns) = &query.edns else { return };
-    add_opt(out, UDP_BYTES, opt.code, edns.dnssec_ok, opt.cookie);
+    add_opt(out, opt, edns.dnssec_ok);
     let count = u16::from_be_bytes([out[start + 10], out[start + 11]]).saturating_add(1);
     out[start + 10..start + 12].copy_from_slice(&count.to_be_bytes());
     if opt.is_padded {
-        pad(out, start, OPT_BYTES + opt.cookie.map_or(0, |c| 4 + c.len()));
+        pad(out, start, opt_bytes(query, opt));
     }
 }
 
@@ -73,7 +91,7 @@ fn pad(out: &mut Vec<u8>, start: usize, opt_bytes: usize) {
         return;
     }
     let length_at = out.len() - opt_bytes + OPT_BYTES - 2;
-    out.extend(OPTION_PADDING.to_be_bytes());
+    out.extend(option::PADDING.to_be_bytes());
     out.extend((padding as u16).to_be_bytes());
     out.resize(out.len() + padding, 0);
     let length = (opt_bytes - OPT_BYTES + 4 + padding) as u16;
@@ -87,7 +105,15 @@ pub fn opt_bytes(query: &Query<'_>, opt: &Opt<'_>) -> usize {
     if query.edns.is_none() {
         return 0;
     }
-    OPT_BYTES + opt.cookie.map_or(0, |c| 4 + c.len())
+    OPT_BYTES + opt.options_bytes()
+}
+
+/// Writes the answer to what came with a whole header and is no query: the header alone, with a code.
+pub fn malformed(out: &mut Vec<u8>, header: &[u8; HEADER_BYTES], code: u16) {
+    let flags = u16::from_be_bytes([header[2], header[3]]);
+    out.extend(&header[..2]);
+    out.extend((flag::RESPONSE | kept(flags) | code).to_be_bytes());
+    out.extend([0; 8]);
 }
 
 /// Writes the answer to a question for all types of a name (RFC 8482 section 4.2): one HINFO
@@ -176,21 +202,20 @@ pub fn forwarded(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, id: u16) 
             let opt = &message[query.question_end()..];
             copy_opt(out, opt);
         }
-        edns => add_opt(out, UDP_BYTES, 0, edns.is_some_and(|e| e.dnssec_ok), None),
+        edns => add_opt(out, &Opt::default(), edns.is_some_and(|e| e.dnssec_ok)),
     }
 }
 
-fn add_opt(out: &mut Vec<u8>, udp_bytes: u16, code: u16, dnssec_ok: bool, cookie: Option<&[u8]>) {
+fn add_opt(out: &mut Vec<u8>, opt: &Opt<'_>, dnssec_ok: bool) {
     out.push(0);
     out.extend(kind::OPT.to_be_bytes());
-    out.extend(udp_bytes.to_be_bytes());
-    out.extend([(code >> 4) as u8, 0, u8::from(dnssec_ok) << 7, 0]);
-    let length = cookie.map_or(0, |c| 4 + c.len());
-    out.extend((length as u16).to_be_bytes());
-    if let Some(cookie) = cookie {
-        out.extend(OPTION_COOKIE.to_be_bytes());
-        out.extend((cookie.len() as u16).to_be_bytes());
-        out.extend(cookie);
+    out.extend(UDP_BYTES.to_be_bytes());
+    out.extend([(opt.code >> 4) as u8, 0, u8::from(dnssec_ok) << 7, 0]);
+    out.extend((opt.options_bytes() as u16).to_be_bytes());
+    for (number, value) in opt.options() {
+        out.extend(number.to_be_bytes());
+        out.extend((value.len() as u16).to_be_bytes());
+        out.extend(value);
     }
 }
 
@@ -203,7 +228,7 @@ fn copy_opt(out: &mut Vec<u8>, opt: &[u8]) {
     let mut left = usize::from(u16::from_be_bytes([opt[9], opt[10]]));
     while left >= 4 {
         let length = 4 + usize::from(u16::from_be_bytes([rest[2], rest[3]]));
-        if !matches!(u16::from_be_bytes([rest[0], rest[1]]), OPTION_COOKIE | OPTION_PADDING) {
+        if !matches!(u16::from_be_bytes([rest[0], rest[1]]), option::COOKIE | option::PADDING) {
             out.extend(&rest[..length]);
         }
         rest = &rest[length..];

@@ -7,17 +7,6 @@ use seawall_dns_edge::talk::{Key, Request};
 use seawall_dns_edge::{Counter, Limits, ZoneSource};
 use std::collections::VecDeque;
 
-#[test]
-fn what_is_no_query_is_dropped() {
-    let mut bench = Setup::default().bench();
-    let good = query("www.example.org", b"");
-    for wrong in [&good[..11], &good[..good.len() - 1], &[&good[..], &[0]].concat()] {
-        let (sent, passed) = bench.ask(&udp(1), wrong);
-        assert!(sent.is_empty() && passed.is_empty());
-    }
-    assert_eq!(bench.count(Counter::malformed), 3);
-}
-
 /// Broke: a question over TCP that was dropped kept its place on the connection, and of that nothing more was read
 /// once it had as many as it may.
 #[test]
@@ -27,8 +16,10 @@ fn every_question_over_tcp_is_answered_or_said_to_have_no_answer() {
     let good = query("www.example.org", b"");
     bench.ask(&udp(1), &good[..11]);
     assert_eq!(bench.unanswered, 0, "over UDP nothing waits");
-    assert!(bench.ask(&tcp(1), &good[..good.len() - 1]).0.is_empty());
-    assert_eq!(bench.unanswered, 1, "no query");
+    let mut no_question = good.clone();
+    no_question[2] |= 0x80;
+    assert!(bench.ask(&tcp(1), &no_question).0.is_empty());
+    assert_eq!(bench.unanswered, 1, "an answer");
     let (_, passed) = bench.ask(&tcp(1), &good);
     assert!(bench.ask(&tcp(2), &good).0[0].code() == 2, "no more may wait for it");
     assert!(bench.ask(&tcp(2), &query("other.example.org", b"")).0[0].code() == 2, "no more may be asked");

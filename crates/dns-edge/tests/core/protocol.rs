@@ -47,6 +47,61 @@ fn told(bench: &mut Bench, message: &[u8], say: impl Fn(&[u8]) -> Vec<u8>) -> Se
     sent.pop().expect("an answer")
 }
 
+/// Broke: a message with two questions or none, with bytes behind its end, or with an operation that does not
+/// exist, was dropped, so that its sender asked again and thought the server dead (RFC 9619, RFC 8906).
+#[test]
+fn what_is_no_query_is_told_so() {
+    let good = query("www.example.org", b"");
+    let with = |at: usize, to: u8| {
+        let mut m = good.clone();
+        m[at] = to;
+        m
+    };
+    let trailing = [&good[..], &[0]].concat();
+    let header_only = with(5, 0)[..12].to_vec();
+    let wrong = [with(5, 2), with(5, 0), with(12, 0xC0), with(7, 1), trailing, header_only];
+    let mut bench = Setup::default().bench();
+    for asker in [udp(1), tcp(1)] {
+        for message in &wrong {
+            let (sent, passed) = bench.ask(&asker, message);
+            assert!(passed.is_empty() && sent[0].bytes.len() == 12, "{message:?}");
+            assert_eq!(sent[0].bytes[..4], [0xAA, 0xBB, 0x80, 1], "{message:?}");
+        }
+        let mut unknown = with(2, 15 << 3 | 7)[..12].to_vec();
+        (unknown[3], unknown[5]) = (0xF0, 0);
+        let (sent, _) = bench.ask(&asker, &unknown);
+        assert_eq!(sent[0].bytes[2..], [0x80 | 15 << 3, 4, 0, 0, 0, 0, 0, 0, 0, 0], "no such operation");
+        let (sent, _) = bench.ask(&asker, &with(2, 0x80));
+        assert!(sent.is_empty(), "nobody answers an answer");
+    }
+    assert_eq!((bench.count(Counter::malformed), bench.unanswered), (16, 1));
+    assert!(bench.ask(&udp(1), &good[..11]).0.is_empty(), "no header");
+}
+
+#[test]
+fn a_flood_of_what_is_no_query_gets_no_answers() {
+    let limits = Limits { loud_bytes_per_s: 1_000, ..Limits::default() };
+    let mut bench = Setup { limits, ..Setup::default() }.bench();
+    let wrong = [&query("www.example.org", b"")[..], &[0]].concat();
+    let answered: usize = (0..1_000).map(|_| bench.ask(&udp(1), &wrong).0.len()).sum();
+    assert!((1..100).contains(&answered), "{answered} of 1000");
+    assert_eq!(bench.ask(&tcp(1), &wrong).0.len(), 1, "over TCP nobody is flooded with answers");
+}
+
+/// Broke: a secondary that asked for the differences of a zone was dropped, and waited: with the SOA record that it
+/// has (RFC 1995) its question was no query.
+#[test]
+fn who_asks_for_differences_of_a_zone_is_refused() {
+    let mut message = query_of("example.org", 251, b"");
+    let opt = message.split_off(message.len() - OPT.len());
+    message[9] = 1;
+    message.extend(b"\xC0\x0C\0\x06\0\x01\0\0\0\0\0\x16\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    message.extend(opt);
+    let (sent, passed) = Setup::default().bench().ask(&udp(1), &message);
+    assert!(passed.is_empty());
+    assert_eq!((sent[0].code(), sent[0].bytes[11]), (5, 1), "refused, and with EDNS as it was asked");
+}
+
 /// Broke: whether an answer was checked (AD) was told by what the first client had asked: one that wanted to know
 /// was not told, and one that did not was (RFC 6840 section 5.7 and 5.8).
 #[test]
