@@ -256,6 +256,12 @@ impl Edge {
         self.shared.iter().any(|s| s.is_strict.load(Ordering::Relaxed))
     }
 
+    /// Whether servers of this front say that they recurse (RA): then what is said in our place has to say so.
+    #[must_use]
+    pub fn recurses(&self) -> bool {
+        self.shared.iter().any(|s| s.recurses.load(Ordering::Relaxed))
+    }
+
     /// Each back end's name, and whether it is up.
     pub fn backends(&self) -> impl Iterator<Item = (&str, bool)> {
         let backends = self.common.settings.pools.iter().flat_map(|p| &p.backends);

@@ -367,7 +367,7 @@ impl Model {
         if now >= rule.expires {
             return Outcome::Pass;
         }
-        if let Said::Truncated { passed_per_s } = held.said {
+        if let Said::Truncated { passed_per_s, .. } = held.said {
             let place = self.buckets.entry((index, None)).or_insert(0);
             if !is_over_limit(place, rate(passed_per_s, passed_per_s), now.0 as u64) {
                 return Outcome::Pass;

@@ -49,8 +49,10 @@ pub struct Names {
 pub enum Said {
     /// There is no such name: the set has all of its zone.
     NoSuchName,
-    /// Come over TCP. So many such questions a second pass: the front has room for some.
-    Truncated { passed_per_s: f64 },
+    /// Come over TCP. So many such questions a second pass: the front has room for some. Where its servers
+    /// recurse, the answer says so (RA): a stub resolver takes an empty one without for a server that does not
+    /// know, and asks the next.
+    Truncated { passed_per_s: f64, recurses: bool },
     /// Nothing: all names pass. For a zone below a suffix that another rule is about.
     Nothing,
 }
@@ -60,7 +62,7 @@ impl Said {
     pub(crate) fn flags(self) -> u16 {
         match self {
             Self::NoSuchName => 0x8403,
-            Self::Truncated { .. } => 0x8200,
+            Self::Truncated { recurses, .. } => 0x8200 | u16::from(recurses) << 7,
             Self::Nothing => 0,
         }
     }
@@ -155,7 +157,7 @@ pub(crate) fn encode_names(rule: &Rule, names: &Names, expires_ns: u64, slot: Sl
         encode_rule(rule, &Conjunction::default(), act, expires_ns, slot)
     };
     let passes: RuleBytes = match names.said {
-        Said::Truncated { passed_per_s } => limit(RateKey::Total, passed_per_s),
+        Said::Truncated { passed_per_s, .. } => limit(RateKey::Total, passed_per_s),
         Said::NoSuchName | Said::Nothing => [0; size_of::<RuleBytes>()],
     };
     let mut suffix = [0; 256];

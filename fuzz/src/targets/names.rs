@@ -60,7 +60,7 @@ fn made(bytes: &[u8], query: &Query<'_>) {
     );
     assert!(Answer::parse(&out, query.question_end()).is_ok(), "a short answer");
     out.clear();
-    write::any(&mut out, bytes, query, &write::Opt::default());
+    write::any(&mut out, bytes, query, 0, &write::Opt::default());
     assert!(Answer::parse(&out, query.question_end()).is_ok_and(|a| a.answers == 1), "an answer for ANY");
     // Signed queries, transfers and other operations are refused before.
     if query.opcode() == 0 && !query.is_signed && query.qtype != kind::IXFR {

@@ -42,6 +42,8 @@ pub struct Pool {
     pub suffix: Box<[u8]>,
     pub members: Vec<Member>,
     pub room: Room,
+    /// Its servers say that they recurse (RA).
+    pub recurses: bool,
     next: usize,
     hedges: f32,
     hedges_per_query: f32,
@@ -71,6 +73,7 @@ impl Pool {
             suffix: pool.suffix.clone(),
             members: members.collect(),
             room: Room::new(limits.unknown_least, limits.unknown_most),
+            recurses: false,
             next: 0,
             hedges: SAVED_HEDGES,
             hedges_per_query: limits.hedge_percent as f32 / 100.0,
@@ -188,7 +191,7 @@ impl Pool {
     /// there is to be asked anew.
     pub fn inherit(&mut self, old: &Self) {
         self.room.inherit(&old.room);
-        self.hedges = old.hedges;
+        (self.hedges, self.recurses) = (old.hedges, old.recurses);
         for member in &mut self.members {
             let Some(was) = old.members.iter().find(|m| m.address == member.address) else { continue };
             (member.mean_us, member.deviation_us) = (was.mean_us, was.deviation_us);

@@ -502,7 +502,7 @@ impl Core {
     fn say_any(&mut self, ask: &Ask<'_>, out: &mut Outbox) {
         self.add(Counter::any, 1);
         let start = out.bytes.len();
-        write::any(&mut out.bytes, ask.message, &ask.query, &ask.opt());
+        write::any(&mut out.bytes, ask.message, &ask.query, self.own_flags(ask), &ask.opt());
         match self.size(ask, out.bytes.len() - start) {
             Size::Full => self.send(ask, start, None, out),
             less => {
@@ -524,14 +524,15 @@ impl Core {
         self.add(Counter::truncated, 1);
         let start = out.bytes.len();
         let opt = if ask.is_proven { ask.opt() } else { Opt::default() };
-        write::short(&mut out.bytes, ask.message, &ask.query, code::NO_ERROR, flag::TRUNCATED, &opt);
+        let flags = flag::TRUNCATED | self.own_flags(ask);
+        write::short(&mut out.bytes, ask.message, &ask.query, code::NO_ERROR, flags, &opt);
         self.send(ask, start, None, out);
     }
 
     /// Answers with a code alone.
     pub(super) fn say(&mut self, ask: &Ask<'_>, code: u16, out: &mut Outbox) {
         let start = out.bytes.len();
-        write::short(&mut out.bytes, ask.message, &ask.query, code, 0, &ask.opt());
+        write::short(&mut out.bytes, ask.message, &ask.query, code, self.own_flags(ask), &ask.opt());
         let bytes = out.bytes.len() - start;
         if !ask.is_proven && self.ledger.mood() > Mood::Calm && !self.ledger.has_credit(bytes) {
             out.bytes.truncate(start);

@@ -21,7 +21,7 @@ use crate::exist::{Learnt, Ranges, Zones};
 use crate::hot::Hot;
 use crate::limit::{Buckets, Repeats};
 use crate::message::write::Opt;
-use crate::message::{Key, Query};
+use crate::message::{Key, Query, flag, opcode};
 use crate::outbound::{Ledger, Mood};
 use crate::random::Random;
 use crate::sense::Sense;
@@ -235,6 +235,8 @@ pub struct Shared {
     window: Mutex<Window>,
     /// No more may go out than came in.
     pub is_strict: AtomicBool,
+    /// Some of the servers say that they recurse.
+    pub recurses: AtomicBool,
     /// Bytes that came in and went out where this thread did not see them.
     elsewhere_in: AtomicU64,
     elsewhere_out: AtomicU64,
@@ -430,6 +432,7 @@ impl Core {
         self.ledger.take(self.now.us, elsewhere(&self.shared.elsewhere_in));
         self.ledger.give(elsewhere(&self.shared.elsewhere_out));
         self.shared.is_strict.store(self.ledger.mood() == Mood::Strict, Ordering::Relaxed);
+        self.shared.recurses.store(self.pools.iter().any(|p| p.recurses), Ordering::Relaxed);
         let generation = self.zones_cell.generation();
         if generation != self.zones_generation {
             self.zones_generation = generation;
@@ -449,6 +452,15 @@ impl Core {
 
     fn is_enforcing(&self) -> bool {
         self.is_enforcing.load(Ordering::Relaxed)
+    }
+
+    /// The bits of an answer of our own that the servers set in theirs: a stub resolver does not believe an
+    /// empty answer of one that does not recurse, and does not come over TCP when it is told to.
+    fn own_flags(&self, ask: &Ask<'_>) -> u16 {
+        let recurses = |pool: usize| self.pools[pool].recurses;
+        let is_question = ask.query.opcode() == opcode::QUERY;
+        let is_available = is_question && self.pool_of(&ask.key).is_some_and(recurses);
+        if is_available { flag::RECURSION_AVAILABLE } else { 0 }
     }
 
     /// The place of the pool that answers for a name.

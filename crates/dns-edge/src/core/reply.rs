@@ -250,6 +250,9 @@ impl Core {
             code::NO_SUCH_NAME => self.learnt.forget(flight.name_hash),
             _ => {}
         }
+        if matches!(answer.code, code::NO_ERROR | code::NO_SUCH_NAME) {
+            self.pools[usize::from(flight.pool)].recurses = answer.flags & flag::RECURSION_AVAILABLE != 0;
+        }
         if answer.code == code::NO_ERROR && answer.answers > 0 {
             let sample = &mut self.samples[usize::from(flight.pool)];
             sample.get_or_insert_with(|| flight.query[HEADER_BYTES..flight.question_end].into());

@@ -117,12 +117,12 @@ pub fn malformed(out: &mut Vec<u8>, header: &[u8; HEADER_BYTES], code: u16) {
 }
 
 /// Writes the answer to a question for all types of a name (RFC 8482 section 4.2): one HINFO
-/// record that says why there is no more.
-pub fn any(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, opt: &Opt<'_>) {
+/// record that says why there is no more; `flags` are added to the header's.
+pub fn any(out: &mut Vec<u8>, message: &[u8], query: &Query<'_>, flags: u16, opt: &Opt<'_>) {
     const DATA: &[u8] = b"\x07RFC8482\x00";
     const TTL_S: u32 = 3_600;
     let start = out.len();
-    head(out, message, query, super::code::NO_ERROR, flag::AUTHORITATIVE);
+    head(out, message, query, super::code::NO_ERROR, flag::AUTHORITATIVE | flags);
     out[start + 7] = 1;
     out.extend([0xC0, HEADER_BYTES as u8]);
     out.extend(kind::HINFO.to_be_bytes());
@@ -280,7 +280,7 @@ mod tests {
         let asked = query(b"");
         let q = Query::parse(&asked).expect("a query");
         let mut out = Vec::new();
-        any(&mut out, &asked, &q, &Opt::default());
+        any(&mut out, &asked, &q, 0, &Opt::default());
         let answer = super::super::Answer::parse(&out, q.question_end()).expect("an answer");
         assert_eq!((answer.answers, answer.code, answer.least_ttl_s), (1, 0, Some(3_600)));
     }

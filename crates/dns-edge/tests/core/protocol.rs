@@ -138,3 +138,27 @@ fn a_server_is_asked_with_the_bits_that_tell_answers_apart() {
     let sent = bench.say(0, &answer(&passed[0].bytes, 0)).0;
     assert_eq!(sent[0].bytes[2..4], [0x85, 0x10]);
 }
+
+/// Broke: what the edge itself said, as that a client should come over TCP, was without RA in front of resolvers.
+/// A stub resolver takes that for a server that does not know, and asks the next one instead of coming.
+#[test]
+fn own_answers_in_front_of_resolvers_say_that_these_recurse() {
+    let mut bench = Setup::default().bench();
+    let truncated = |q: &[u8]| said(q, [0x82, RECURSION_AVAILABLE], [&[], &[], &[OPT]]);
+    let own = |bench: &mut Bench| {
+        let (refused, _) = bench.ask(&udp(1), &query_of("www.example.org", 252, b""));
+        let (any, _) = bench.ask(&udp(1), &query_of("www.example.org", 255, b""));
+        [refused, any].map(|sent| sent[0].bytes[3] & RECURSION_AVAILABLE != 0)
+    };
+    assert_eq!(own(&mut bench), [false; 2], "nothing is known of the servers");
+    told(&mut bench, &query("www.example.org", b""), truncated);
+    assert_eq!(own(&mut bench), [true; 2]);
+    let (sent, _) = bench.ask(&udp(1), &{
+        let mut m = query("www.example.org", b"");
+        m[2] = 2 << 3;
+        m
+    });
+    assert_eq!(sent[0].bytes[3], 4, "of another operation it says nothing");
+    told(&mut bench, &query("other.example.org", b""), |q| answer(q, 0));
+    assert_eq!(own(&mut bench), [false; 2], "servers of zones do not");
+}

@@ -53,7 +53,11 @@ fn rules(dice: &mut Dice, now: Moment) -> Vec<Rule> {
                 add(&mut known, suffix, &below, dice.one_in(4));
             }
             // So slow that a run of the test sees no packet's worth of time pass.
-            let said = dice.pick(&[Said::NoSuchName, Said::Nothing, Said::Truncated { passed_per_s: 0.001 }]);
+            let said = dice.pick(&[
+                Said::NoSuchName,
+                Said::Nothing,
+                Said::Truncated { passed_per_s: 0.001, recurses: true },
+            ]);
             let names = Names {
                 front: u8::from(dice.one_in(6)),
                 asked_at: (SERVERS[0].parse::<IpAddr>().expect("an address"), PORT).into(),
@@ -304,7 +308,7 @@ fn answered(suffix: &str, names: &[&str], now: Moment) -> Rule {
     let Kind::Names(held) = &mut rule.kind else { unreachable!("it is about names") };
     held.suffix = wire(suffix).into();
     held.known = Arc::new(known);
-    held.said = Said::Truncated { passed_per_s: 0.001 };
+    held.said = Said::Truncated { passed_per_s: 0.001, recurses: false };
     rule.measure = format!("names-{suffix}");
     rule
 }

@@ -321,7 +321,7 @@ fn rule(held: &Held, front: &DnsControl, room: usize, now: Timestamp) -> Result<
         By::Answers { passed_per_s, .. } => {
             let (seed, names, lower_bits) = edge.learnt_names(room).ok_or_else(many)?;
             let names = names.into_iter().map(|hash| (hash, false)).collect();
-            let said = Said::Truncated { passed_per_s: passed_per_s as f64 };
+            let said = Said::Truncated { passed_per_s: passed_per_s as f64, recurses: edge.recurses() };
             (held.zone.clone(), KnownNames { seed, names, lower_bits }, said, false)
         }
     };
@@ -363,6 +363,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_700_000_000 * SECOND_NS);
 
+    const TRUNCATED: Said = Said::Truncated { passed_per_s: 1.0, recurses: false };
+
     fn held(front: usize, zone: &str, is_known: bool) -> Held {
         let by =
             if is_known { By::Zone { generation: 1 } } else { By::Answers { passed_per_s: 100, at_ns: 7 } };
@@ -373,8 +375,7 @@ mod tests {
     /// What is wanted, with a rule for each.
     fn wanted(all: &[(usize, &str, bool)]) -> Vec<(Held, Result<Rule, String>)> {
         let rule = |held: &Held| {
-            let said =
-                if held.is_by_answers() { Said::Truncated { passed_per_s: 1.0 } } else { Said::NoSuchName };
+            let said = if held.is_by_answers() { TRUNCATED } else { Said::NoSuchName };
             let Kind::Names(names) = left_alone(held, NOW).kind else { unreachable!("it is about names") };
             held.rule("no such name", Names { said, ..names }, NOW)
         };
@@ -406,14 +407,13 @@ mod tests {
     /// over TCP.
     #[test]
     fn a_known_zone_below_has_its_own_rule_or_is_left_alone() {
-        let truncated = Said::Truncated { passed_per_s: 1.0 };
         let all = || wanted(&[(0, "dyn.example.org", true), (0, "example.org", false)]);
         let (below, above) = ("names-0-dyn.example.org".to_owned(), "names-0-example.org".to_owned());
         let (rules, said) = in_force(all(), &|_, _| true);
-        assert_eq!(rules, [(below.clone(), Said::NoSuchName), (above.clone(), truncated)]);
+        assert_eq!(rules, [(below.clone(), Said::NoSuchName), (above.clone(), TRUNCATED)]);
         assert!(said.contains("answers for made-up names of dyn.example.org"), "{said}");
         let (rules, said) = in_force(all(), &|_, names| names.said != Said::NoSuchName);
-        assert_eq!(rules, [(below, Said::Nothing), (above, truncated)]);
+        assert_eq!(rules, [(below, Said::Nothing), (above, TRUNCATED)]);
         assert!(
             said.contains("names of dyn.example.org are left to the front: the kernel refuses"),
             "{said}"
