@@ -322,7 +322,9 @@ impl Cache {
             return None;
         }
         let (ttl_s, stale_s) = match answer.code {
-            code::NO_ERROR if answer.answers > 0 => (answer.ttl_s()?, times.stale_s),
+            code::NO_ERROR if answer.answers > 0 && answer.negative_ttl_s.is_none() => {
+                (answer.ttl_s()?, times.stale_s)
+            }
             code::NO_ERROR => (answer.ttl_s()?.min(times.negative_s), times.stale_s),
             code::NO_SUCH_NAME => (answer.ttl_s()?.min(times.negative_s), 0),
             code::SERVER_FAILURE => (times.failure_s, 0),

@@ -71,10 +71,10 @@ impl Answer {
     #[must_use]
     pub fn ttl_s(&self) -> Option<u32> {
         match self.code {
-            code::NO_ERROR if self.answers > 0 => self.least_ttl_s,
-            // A referral has no SOA, and lives as long as its records.
+            // An answer, or a referral, which has no SOA: it lives as long as its records.
             code::NO_ERROR if self.negative_ttl_s.is_none() => self.least_ttl_s,
-            code::NO_ERROR | code::NO_SUCH_NAME => self.negative_ttl_s,
+            // There may be aliases before what is absent, and their time may be up sooner.
+            code::NO_ERROR | code::NO_SUCH_NAME => self.negative_ttl_s.min(self.least_ttl_s),
             _ => None,
         }
     }

@@ -162,3 +162,23 @@ fn own_answers_in_front_of_resolvers_say_that_these_recurse() {
     told(&mut bench, &query("other.example.org", b""), |q| answer(q, 0));
     assert_eq!(own(&mut bench), [false; 2], "servers of zones do not");
 }
+
+/// Broke: an alias that leads to nothing was kept as long as the alias itself, however short the zone's time for
+/// absence; and one that leads to no name as long as that, however short the alias's.
+#[test]
+fn an_alias_to_nothing_lives_no_longer_than_either() {
+    let alias = |ttl_s: u8| [b"\xC0\x0C\0\x05\0\x01\0\0\0", &[ttl_s][..], b"\0\x04\x01x\xC0\x0C"].concat();
+    let soa = |minimum_s: u8| {
+        let times = b"\0\x16\0\0\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0";
+        [b"\xC0\x0C\0\x06\0\x01\0\0\0\xFF", &times[..], &[minimum_s]].concat()
+    };
+    for (code, alias_s, absent_s) in [(0, 200, 5), (3, 5, 200), (3, 200, 5)] {
+        let mut bench = Setup::default().bench();
+        let say = |q: &[u8]| said(q, [0x84, code], [&[&alias(alias_s)], &[&soa(absent_s)], &[OPT]]);
+        told(&mut bench, &query("www.example.org", b""), say);
+        bench.pass_ms(4_000);
+        assert!(bench.ask(&udp(2), &query("www.example.org", b"")).1.is_empty(), "{code}: kept");
+        bench.pass_ms(2_000);
+        assert_eq!(bench.ask(&udp(2), &query("www.example.org", b"")).1.len(), 1, "{code}: its time is up");
+    }
+}
