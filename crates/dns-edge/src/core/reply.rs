@@ -48,7 +48,8 @@ impl Core {
         let is_failure = matches!(answer.code, code::SERVER_FAILURE | code::REFUSED) || answer.code > 15;
         // Who denies a name that is known is not believed before another one says so too.
         let is_doubtful = answer.code == code::NO_SUCH_NAME && self.flights.get(at).is_known;
-        if (is_failure || is_doubtful) && self.ask_another(at, Some(from.backend), out) {
+        let is_open = self.flights.get(at).legs.iter().any(Option::is_some);
+        if (is_failure || is_doubtful) && (is_open || self.ask_another(at, Some(from.backend), out)) {
             self.flights.get_mut(at).failed_by = Some((from.backend, answer.code));
             return;
         }

@@ -35,6 +35,22 @@ fn a_back_end_that_fails_is_not_the_last_word() {
     }
 }
 
+/// Broke: where an answer was late, and the server that was asked as well could not give one, its failure was told
+/// to the client at once, and the late answer taken by nobody.
+#[test]
+fn a_failure_of_the_second_server_does_not_end_the_wait_for_the_first() {
+    for code in [2, 5] {
+        let mut bench = Setup { backends: 2, ..Setup::default() }.bench();
+        let (_, first) = bench.ask(&udp(1), &query("www.example.org", b""));
+        bench.pass_ms(20);
+        let (_, second) = bench.expire();
+        let (sent, more) = bench.say(second[0].backend, &answer(&second[0].bytes, code));
+        assert!(sent.is_empty() && more.is_empty(), "{code}");
+        let (sent, _) = bench.say(first[0].backend, &answer(&first[0].bytes, 0));
+        assert_eq!(sent[0].answers(), 1);
+    }
+}
+
 #[test]
 fn a_silent_back_end_is_taken_out_and_its_questions_are_asked_elsewhere() {
     let mut bench = Setup { backends: 2, ..Setup::default() }.bench();
