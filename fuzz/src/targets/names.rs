@@ -21,6 +21,14 @@ pub fn dns_edge(bytes: &[u8]) {
         if let Ok(answer) = Answer::parse(bytes, question_end) {
             assert!(answer.ttls.iter().all(|at| usize::from(*at) + 4 <= bytes.len()));
             proven(bytes, &answer);
+            let _ = answer.client_subnet(bytes);
+            if let Some(moved) = answer.with_opt_last(bytes) {
+                let again = Answer::parse(&moved, question_end).expect("still an answer");
+                assert_eq!(
+                    (again.code, again.records, again.end),
+                    (answer.code, answer.records, moved.len())
+                );
+            }
         }
     }
     let apex = b"\x07example\x03org\0";

@@ -7,7 +7,7 @@
 
 use crate::cache::Asked;
 use crate::core::Asker;
-use crate::message::{HEADER_BYTES, Key, flag};
+use crate::message::{HEADER_BYTES, Key, code, flag};
 use crate::random::Random;
 use std::collections::BTreeMap;
 
@@ -94,6 +94,28 @@ impl Flight {
             && flags & flag::OPCODE == 0
             && message.get(4..6) == Some(&[0, 1])
             && message.get(question.clone()) == self.query.get(question)
+    }
+
+    /// The whole of an answer that says no more than that the server could not answer: some leave the question
+    /// out then.
+    #[must_use]
+    pub fn whole_refusal(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let header = message.first_chunk::<HEADER_BYTES>()?;
+        let flags = u16::from_be_bytes([header[2], header[3]]);
+        let is_bare = flags & (flag::RESPONSE | flag::OPCODE) == flag::RESPONSE && header[4..10] == [0; 6];
+        let is_refusal = !matches!(flags & flag::CODE, code::NO_ERROR | code::NO_SUCH_NAME);
+        let question = self.query.get(HEADER_BYTES..self.question_end)?;
+        (is_bare && is_refusal).then(|| [&header[..4], &[0, 1, 0, 0, 0, 0, 0, 0], question].concat())
+    }
+
+    /// Leaves the OPT record out of the query from now on; false if it has none.
+    pub fn leave_out_opt(&mut self) -> bool {
+        let had = self.query.len() > self.question_end;
+        self.query.truncate(self.question_end);
+        if let Some(counts) = self.query.get_mut(10..12) {
+            counts.fill(0);
+        }
+        had
     }
 }
 

@@ -7,7 +7,7 @@ use crate::cache::Asked;
 use crate::cookie::Shown;
 use crate::counters::Counter;
 use crate::exist::Lesson;
-use crate::message::write;
+use crate::message::write::{self, Opt};
 use crate::message::{Answer, HEADER_BYTES, Key, Query, code, flag};
 use seawall_model::observation::BackendEventKind;
 use std::collections::VecDeque;
@@ -33,17 +33,46 @@ impl Core {
             let flight = self.flights.get(*at);
             let is_from =
                 |l: &Leg| l.backend == from.backend && l.socket == from.socket && l.over_tcp == from.over_tcp;
-            flight.legs[*leg].as_ref().is_some_and(is_from) && flight.is_answer(message)
+            flight.legs[*leg].as_ref().is_some_and(is_from)
         });
+        let whole = found.and_then(|(at, _)| self.flights.get(at).whole_refusal(message));
+        let message = whole.as_deref().unwrap_or(message);
+        let found = found.filter(|(at, _)| self.flights.get(*at).is_answer(message));
         let Some((at, leg)) = found else { return self.add(Counter::backend_unmatched, 1) };
         self.add(Counter::backend_answers, 1);
         let Some(member) = self.land(at, leg, true) else { return };
-        let Ok(answer) = Answer::parse(message, self.flights.get(at).question_end) else {
+        let question_end = self.flights.get(at).question_end;
+        let Ok(answer) = Answer::parse(message, question_end) else {
             self.add(Counter::backend_broken, 1);
             return self.try_again(at, out);
         };
+        let moved = answer.with_opt_last(message);
+        let (message, answer) =
+            match moved.as_deref().map(|moved| (moved, Answer::parse(moved, question_end))) {
+                Some((moved, Ok(again))) => (moved, again),
+                _ => (message, answer),
+            };
+        let knows_no_edns =
+            matches!(answer.code, code::FORMAT_ERROR | code::NOT_IMPLEMENTED) && answer.opt.is_none();
+        if knows_no_edns && self.flights.get_mut(at).leave_out_opt() {
+            // Such a server is asked as before there was EDNS (RFC 6891 section 7).
+            return self.depart(at, leg, member, from.over_tcp, out);
+        }
+        self.judge(at, leg, member, from, (message, &answer), out);
+    }
+
+    /// What becomes of an answer that could be read.
+    fn judge(
+        &mut self,
+        at: u32,
+        leg: usize,
+        member: usize,
+        from: From,
+        (message, answer): (&[u8], &Answer),
+        out: &mut Outbox,
+    ) {
         if answer.flags & flag::TRUNCATED != 0 && !from.over_tcp {
-            return self.cut(at, member, message, &answer, out);
+            return self.cut(at, member, message, answer, out);
         }
         let is_failure = matches!(answer.code, code::SERVER_FAILURE | code::REFUSED) || answer.code > 15;
         // Who denies a name that is known is not believed before another one says so too.
@@ -59,7 +88,7 @@ impl Core {
         if leg == 1 {
             self.add(Counter::hedge_won, 1);
         }
-        self.conclude(at, message, &answer, out);
+        self.conclude(at, message, answer, out);
     }
 
     /// A back end's TCP connection has ended: what was asked over it has failed. `number`: of a
@@ -268,6 +297,8 @@ impl Core {
                 ranges.learn(&lesson, most_s, now_s);
             }
         }
+        // What was asked for one network has one asker, who has to know for which the answer is.
+        let subnet = if flight.is_shared { None } else { answer.client_subnet(message) };
         if flight.is_shared {
             self.cache.of(flight.hash).keep(flight.hash, &flight.key, flight.asked, message, answer, now_s);
         }
@@ -283,14 +314,22 @@ impl Core {
             scratch[10..12].copy_from_slice(&count.to_be_bytes());
         }
         for waiter in &self.finish(at) {
-            self.for_waiter(waiter, |core, ask, took_us| core.hand_over(ask, &scratch, took_us, out));
+            self.for_waiter(waiter, |core, ask, took_us| core.hand_over(ask, &scratch, subnet, took_us, out));
         }
         self.scratch = scratch;
     }
 
     /// Gives an answer without an OPT record to one client.
-    fn hand_over(&mut self, ask: &Ask<'_>, answer: &[u8], took_us: u64, out: &mut Outbox) {
-        let bytes = answer.len() + write::opt_bytes(&ask.query, &ask.opt());
+    fn hand_over(
+        &mut self,
+        ask: &Ask<'_>,
+        answer: &[u8],
+        subnet: Option<&[u8]>,
+        took_us: u64,
+        out: &mut Outbox,
+    ) {
+        let opt = Opt { subnet, ..ask.opt() };
+        let bytes = answer.len() + write::opt_bytes(&ask.query, &opt);
         if !ask.asker.via.is_tcp() && bytes > write::room_bytes(&ask.query) {
             return self.say_short(ask, out);
         }
@@ -308,7 +347,7 @@ impl Core {
         copy[2..4].copy_from_slice(&flags.to_be_bytes());
         let question = HEADER_BYTES..ask.query.question_end();
         copy[question.clone()].copy_from_slice(&ask.message[question]);
-        write::finish(&mut out.bytes, start, &ask.query, &ask.opt());
+        write::finish(&mut out.bytes, start, &ask.query, &opt);
         self.send(ask, start, Some(took_us), out);
     }
 
@@ -370,10 +409,10 @@ impl Core {
     }
 }
 
-/// The answer without its OPT record, which is last, or not there.
+/// The answer without its OPT record, which is last, or not there, and without what is behind its records.
 fn body<'m>(message: &'m [u8], answer: &Answer) -> Option<&'m [u8]> {
     match answer.opt {
-        Some((at, length)) => (at + length == message.len()).then(|| &message[..at]),
-        None => Some(message),
+        Some((at, length)) => (at + length == answer.end).then(|| &message[..at]),
+        None => message.get(..answer.end),
     }
 }

@@ -2,6 +2,7 @@
 //! times to live are.
 
 use super::name::NAME_BYTES;
+use super::query::option;
 use super::{HEADER_BYTES, be16, be32, code, flag, kind};
 
 /// Records of one answer whose times to live are kept; an answer with more is not cached.
@@ -31,6 +32,8 @@ pub struct Answer {
     pub answers: u16,
     /// Records of all sections.
     pub records: u16,
+    /// Where the last record ends.
+    pub end: usize,
     /// Everything was understood, and few enough records came.
     pub can_be_cached: bool,
 }
@@ -55,6 +58,7 @@ impl Answer {
             negative_ttl_s: None,
             answers: counts[0],
             records: counts.iter().fold(0, |sum, n| u16::saturating_add(sum, *n)),
+            end: question_end,
             can_be_cached: true,
         };
         let mut at = question_end;
@@ -63,8 +67,58 @@ impl Answer {
                 at = answer.read_record(message, at, section)?;
             }
         }
+        answer.end = at;
         answer.can_be_cached &= at == message.len();
         Ok(answer)
+    }
+
+    /// What it says of the client's network (RFC 7871): the option's value.
+    #[must_use]
+    pub fn client_subnet<'m>(&self, message: &'m [u8]) -> Option<&'m [u8]> {
+        let (at, length) = self.opt?;
+        let mut options = message.get(at + 11..at + length)?;
+        loop {
+            let bytes = usize::from(be16(options, 2)?);
+            let value = options.get(4..4 + bytes)?;
+            if be16(options, 0)? == option::CLIENT_SUBNET {
+                return Some(value);
+            }
+            options = &options[4 + bytes..];
+        }
+    }
+
+    /// The message with its OPT record behind all others, where it may be and mostly is; `None` if it is there,
+    /// or one of those behind it cannot be moved.
+    #[must_use]
+    pub fn with_opt_last(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let (opt_at, length) = self.opt.filter(|(at, length)| at + length < self.end)?;
+        let mut moved = message.get(..opt_at)?.to_vec();
+        let mut at = opt_at + length;
+        // It is one of the additional records, and so are those behind it.
+        let mut others = be16(message, 10)?.checked_sub(1)?;
+        while at < self.end {
+            others = others.checked_sub(1)?;
+            let start = skip_name(message, at).ok()?;
+            let end = start + 10 + usize::from(be16(message, start + 8)?);
+            // No other type is of use there, and these have no pointers to names in their data.
+            if !matches!(be16(message, start)?, kind::A | kind::AAAA | kind::RRSIG) {
+                return None;
+            }
+            let copy = moved.len();
+            moved.extend(message.get(at..end)?);
+            if let Some(pointer) = pointer_of(message, at) {
+                let to = usize::from(be16(message, pointer)? & 0x3FFF);
+                let to = match to {
+                    _ if to < opt_at => to,
+                    _ => to.checked_sub(length).filter(|to| *to >= opt_at)?,
+                };
+                let pointer = copy + pointer - at;
+                moved[pointer..pointer + 2].copy_from_slice(&(0xC000 | to as u16).to_be_bytes());
+            }
+            at = end;
+        }
+        moved.extend(message.get(opt_at..opt_at + length)?);
+        Some(moved)
     }
 
     /// How long the answer may be kept.
@@ -111,6 +165,17 @@ impl Answer {
             self.can_be_cached = false;
         }
         Ok(end)
+    }
+}
+
+/// Where the name at `at` goes on elsewhere, if it does.
+fn pointer_of(message: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match *message.get(at)? {
+            0 => return None,
+            length @ 1..=63 => at += 1 + usize::from(length),
+            _ => return Some(at),
+        }
     }
 }
 

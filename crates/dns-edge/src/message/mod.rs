@@ -40,11 +40,13 @@ pub mod opcode {
 
 /// Types of records and questions, by their IANA numbers.
 pub mod kind {
+    pub const A: u16 = 1;
     pub const NS: u16 = 2;
     pub const CNAME: u16 = 5;
     pub const SOA: u16 = 6;
     pub const HINFO: u16 = 13;
     pub const SIG: u16 = 24;
+    pub const AAAA: u16 = 28;
     pub const DNAME: u16 = 39;
     pub const OPT: u16 = 41;
     pub const DS: u16 = 43;

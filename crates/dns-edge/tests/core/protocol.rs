@@ -102,6 +102,25 @@ fn who_asks_for_differences_of_a_zone_is_refused() {
     assert_eq!((sent[0].code(), sent[0].bytes[11]), (5, 1), "refused, and with EDNS as it was asked");
 }
 
+/// Broke: an answer for one network went to the resolver without saying so, which was free to give it to all
+/// networks (RFC 7871 section 7.3).
+#[test]
+fn an_answer_for_one_network_says_so() {
+    let subnet = b"\0\x08\0\x07\0\x01\x18\0\xC0\0\x02";
+    let scoped = b"\0\x08\0\x07\0\x01\x18\x18\xC0\0\x02";
+    let with_option = [&OPT[..9], &[0, 4 + 2 + 11], b"\0\x0F\0\x02\0\0", scoped].concat();
+    let mut bench = Setup::default().bench();
+    let sent = told(&mut bench, &query("www.example.org", subnet), |q| {
+        said(q, [0x84, 0], [&[ADDRESS], &[], &[&with_option]])
+    });
+    assert!(sent.bytes.ends_with(scoped), "{:?}", sent.bytes);
+    let q = Query::parse(&query("www.example.org", subnet)).expect("a query").question_end();
+    let opt = &sent.bytes[q + ADDRESS.len()..];
+    assert_eq!(opt[..OPT.len()], [&OPT[..9], &[0, 11]].concat(), "the option alone");
+    let silent = told(&mut bench, &query("x.example.org", subnet), |q| answer(q, 0));
+    assert!(silent.bytes.ends_with(OPT), "a server that knows nothing of networks says nothing");
+}
+
 /// Broke: whether an answer was checked (AD) was told by what the first client had asked: one that wanted to know
 /// was not told, and one that did not was (RFC 6840 section 5.7 and 5.8).
 #[test]
@@ -180,5 +199,71 @@ fn an_alias_to_nothing_lives_no_longer_than_either() {
         assert!(bench.ask(&udp(2), &query("www.example.org", b"")).1.is_empty(), "{code}: kept");
         bench.pass_ms(2_000);
         assert_eq!(bench.ask(&udp(2), &query("www.example.org", b"")).1.len(), 1, "{code}: its time is up");
+    }
+}
+
+/// Broke: a server that puts the OPT record before other records (RFC 6891 section 6.1.1 lets it stand anywhere),
+/// or bytes behind the last one, had all its answers turned into failures.
+#[test]
+fn an_opt_record_may_stand_before_others() {
+    let glue = b"\x02ns\xC0\x0C\0\x01\0\x01\0\0\x01\x2C\0\x04\x7F\0\0\x02";
+    let mut bench = Setup::default().bench();
+    let name = "www.example.org";
+    let question_end = plain(name).len();
+    // The last record's name is that of the one before it, which is behind the OPT record.
+    let glue_at = |at: usize| (0xC000 | at as u16).to_be_bytes();
+    let same = |at: usize| [&glue_at(at)[..], &ADDRESS[2..]].concat();
+    let opt_at = question_end + ADDRESS.len();
+    let say = |q: &[u8]| said(q, [0x84, 0], [&[ADDRESS], &[], &[OPT, glue, &same(opt_at + OPT.len())]]);
+    let expected = [ADDRESS, glue, &same(opt_at)].concat();
+    let first = told(&mut bench, &plain(name), say);
+    assert_eq!(first.bytes[4..12], [0, 1, 0, 1, 0, 0, 0, 2]);
+    assert_eq!(first.bytes[question_end..], expected);
+    let (sent, passed) = bench.ask(&udp(2), &query(name, b""));
+    assert!(passed.is_empty(), "it was kept");
+    assert_eq!(sent[0].bytes[question_end..], [&expected[..], OPT].concat());
+    let more = told(&mut bench, &query("x.example.org", b""), |q| [&answer(q, 0)[..], b"abc"].concat());
+    assert_eq!((more.code(), more.answers(), more.bytes.ends_with(OPT)), (0, 1, true));
+}
+
+/// Broke: a refusal or failure without the question, as some servers send it, was taken for a forgery: its client
+/// waited for the whole patience, and the server was taken out as silent.
+#[test]
+fn a_refusal_without_its_question_is_one() {
+    let mut bench = Setup { backends: 2, ..Setup::default() }.bench();
+    let (_, first) = bench.ask(&udp(1), &query("www.example.org", b""));
+    let bare = |q: &[u8], code: u8| [&q[..2], &[0x80, code, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let from = first[0].backend;
+    for code in [0, 3] {
+        let (sent, more) = bench.say(from, &bare(&first[0].bytes, code));
+        assert!(sent.is_empty() && more.is_empty(), "{code} says something of a question");
+    }
+    let forged = From { backend: from, socket: PORT + 1, over_tcp: false };
+    assert!(bench.say_from(forged, &bare(&first[0].bytes, 5)).1.is_empty(), "from another port");
+    let (sent, second) = bench.say(from, &bare(&first[0].bytes, 5));
+    assert!(sent.is_empty() && second[0].backend != from, "another one is asked");
+    let (sent, _) = bench.say(second[0].backend, &bare(&second[0].bytes, 5));
+    assert_eq!((sent[0].code(), sent[0].bytes.len()), (5, query("www.example.org", b"").len()));
+}
+
+/// Broke: a server that does not speak EDNS was asked with it all the same, and its complaint told to clients that
+/// had not used it either.
+#[test]
+fn a_server_without_edns_is_asked_without() {
+    for bare in [false, true] {
+        let mut bench = Setup::default().bench();
+        let asked = plain("www.example.org");
+        let (_, first) = bench.ask(&udp(1), &asked);
+        let complaint = said(&first[0].bytes, [0x80, 1], [&[], &[], &[]]);
+        let complaint = if bare { [&complaint[..4], &[0; 8]].concat() } else { complaint };
+        let (sent, again) = bench.say(0, &complaint);
+        assert!(sent.is_empty());
+        assert_eq!(again[0].bytes[4..], asked[4..], "no OPT record");
+        let (sent, _) = bench.say(0, &said(&again[0].bytes, [0x84, 0], [&[ADDRESS], &[], &[]]));
+        assert_eq!(sent[0].answers(), 1);
+        let (_, other) = bench.ask(&udp(1), &query("x.example.org", b""));
+        let (_, again) = bench.say(0, &said(&other[0].bytes, [0x80, 1], [&[], &[], &[]]));
+        let (sent, more) = bench.say(0, &said(&again[0].bytes, [0x80, 1], [&[], &[], &[]]));
+        assert!(more.is_empty() && sent[0].code() == 1, "what it says without EDNS is the last word");
     }
 }
