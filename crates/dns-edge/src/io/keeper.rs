@@ -166,14 +166,17 @@ impl Probe {
         }
     }
 
-    /// The code of an answer to this very question.
+    /// The code of an answer to this very question; a failure may leave the question out.
     fn read(&self, answer: &[u8]) -> Option<u16> {
+        let header = answer.first_chunk::<HEADER_BYTES>()?;
         let question = HEADER_BYTES..self.message.len();
-        let flags = u16::from_be_bytes([*answer.get(2)?, *answer.get(3)?]);
-        let is_ours = answer[..2] == self.message[..2]
+        let flags = u16::from_be_bytes([header[2], header[3]]);
+        let code = flags & flag::CODE;
+        let is_bare = header[4..10] == [0; 6] && !matches!(code, code::NO_ERROR | code::NO_SUCH_NAME);
+        let is_ours = header[..2] == self.message[..2]
             && flags & flag::RESPONSE != 0
-            && answer.get(question.clone()) == self.message.get(question);
-        is_ours.then_some(flags & flag::CODE)
+            && (is_bare || answer.get(question.clone()) == self.message.get(question));
+        is_ours.then_some(code)
     }
 }
 
@@ -188,6 +191,21 @@ fn most_common(codes: &[Option<u16>]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Broke: a server that refuses without repeating the question, as it may before anybody has asked for a name
+    /// that it serves, counted as silent and was taken out.
+    #[test]
+    fn a_refusal_without_its_question_is_an_answer_to_a_check() {
+        let message = b"\x12\x34\0\0\0\x01\0\0\0\0\0\0\0\0\x02\0\x01".to_vec();
+        let probe = Probe { socket: None, message: message.clone(), code: None };
+        let said = |flags: [u8; 2]| [&message[..2], &flags, &message[4..]].concat();
+        let bare = |code: u8| [&message[..2], &[0x80, code], &[0; 8][..]].concat();
+        assert_eq!([probe.read(&said([0x80, 0])), probe.read(&said([0x80, 5]))], [Some(0), Some(5)]);
+        assert_eq!([2, 5].map(|code| probe.read(&bare(code))), [Some(2), Some(5)]);
+        let none = [said([0, 0]), bare(0), bare(3), said([0x80, 0])[..12].to_vec(), bare(5)[..11].to_vec()];
+        assert!(none.iter().all(|answer| probe.read(answer).is_none()));
+        assert!(probe.read(&[&[0; 2], &bare(5)[2..]].concat()).is_none(), "another id");
+    }
 
     #[test]
     fn the_majority_says_what_is_right() {
