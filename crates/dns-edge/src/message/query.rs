@@ -65,8 +65,8 @@ impl<'a> Query<'a> {
     /// Reads a datagram, or one message of a stream.
     ///
     /// # Errors
-    /// Why it is not a query. For an opcode other than QUERY, only the header and the question
-    /// are read.
+    /// Why it is not a query. For an opcode other than QUERY, only the header, the question and, where it can
+    /// be found, the OPT record are read.
     #[inline]
     pub fn parse(message: &'a [u8]) -> Result<Self, Malformed> {
         let header = message.first_chunk::<HEADER_BYTES>().ok_or(Malformed::Short)?;
@@ -101,6 +101,8 @@ impl<'a> Query<'a> {
                 _ => return Err(Malformed::Counts),
             };
             query.read_additional(message, at, word(10))?;
+        } else {
+            query.read_other(message, end + 4, [word(6), word(8), word(10)]);
         }
         Ok(query)
     }
@@ -130,6 +132,18 @@ impl<'a> Query<'a> {
     #[must_use]
     pub fn question_end(&self) -> usize {
         HEADER_BYTES + self.name.len() + 4
+    }
+
+    /// Of another operation, whose records may be any: whoever sends an OPT record gets one back
+    /// (RFC 6891 section 6.1.1).
+    fn read_other(&mut self, message: &'a [u8], mut at: usize, counts: [u16; 3]) {
+        for _ in 0..u32::from(counts[0]) + u32::from(counts[1]) {
+            // Each is longer than nothing, and the message ends.
+            let Ok(next) = skip_record(message, at) else { return };
+            at = next;
+        }
+        // What cannot be read is refused all the same.
+        let _ = self.read_additional(message, at, counts[2]);
     }
 
     fn read_additional(&mut self, message: &'a [u8], mut at: usize, count: u16) -> Result<(), Malformed> {

@@ -102,6 +102,28 @@ fn who_asks_for_differences_of_a_zone_is_refused() {
     assert_eq!((sent[0].code(), sent[0].bytes[11]), (5, 1), "refused, and with EDNS as it was asked");
 }
 
+/// Broke: the answer to another operation was without an OPT record where the message had one (RFC 6891 section
+/// 6.1.1), and its version was not looked at.
+#[test]
+fn other_operations_are_answered_with_edns_where_they_have_it() {
+    let mut bench = Setup::default().bench();
+    let mut message = query_of("example.org", 6, b"");
+    let opt = message.split_off(message.len() - OPT.len());
+    (message[2], message[7]) = (4 << 3 | 4, 1);
+    message.extend(b"\xC0\x0C\0\x06\0\x01\0\0\0\0\0\x16\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    let version_at = message.len() + 6;
+    message.extend(opt);
+    let (sent, _) = bench.ask(&udp(1), &message);
+    assert_eq!((sent[0].code(), sent[0].bytes[11]), (5, 1), "a NOTIFY of somebody");
+    assert!(sent[0].bytes.ends_with(OPT));
+    message[version_at] = 1;
+    let (sent, _) = bench.ask(&udp(1), &message);
+    assert_eq!((sent[0].code(), sent[0].bytes[sent[0].bytes.len() - 6]), (0, 1), "BADVERS is 16");
+    message.truncate(version_at);
+    let (sent, _) = bench.ask(&udp(1), &message);
+    assert_eq!((sent[0].code(), sent[0].bytes[11]), (5, 0), "what cannot be read is refused");
+}
+
 /// Broke: an answer for one network went to the resolver without saying so, which was free to give it to all
 /// networks (RFC 7871 section 7.3).
 #[test]
