@@ -33,6 +33,11 @@ use std::sync::{Arc, PoisonError};
 /// network may ask for what all ask for.
 pub(crate) const LOUD_REPEATS: u64 = 50;
 
+/// Below this, ports are those of services (RFC 6335 section 6): no client sends from there, but who sends
+/// questions from the port of name service.
+const FIRST_USER_PORT: u16 = 1_024;
+const DNS_PORT: u16 = 53;
+
 /// What may be sent of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
@@ -98,20 +103,22 @@ impl Core {
     }
 
     /// Says what is wrong with a message that is no query (RFC 9619, RFC 8906), with less than came. An answer
-    /// gets none, so that nobody is kept talking, and a flood gets none either.
+    /// gets none, nor does what looks like another service's, so that no two servers are kept talking; a flood
+    /// gets none either.
     fn say_malformed(&mut self, asker: &Asker, message: &[u8], why: Malformed, out: &mut Outbox) {
         self.add(Counter::malformed, 1);
         self.sense.malformed(self.now.wall, asker, message.len());
-        let is_loud = !asker.via.is_tcp() && self.ledger.mood() > Mood::Calm;
-        let header = message.first_chunk().filter(|_| why != Malformed::Response && !is_loud);
+        let is_service = asker.address.port() < FIRST_USER_PORT && asker.address.port() != DNS_PORT;
+        let is_left = why == Malformed::Response
+            || !asker.via.is_tcp() && (is_service || self.ledger.mood() > Mood::Calm);
+        let header = message.first_chunk().filter(|_| !is_left);
         let Some(header) = header else { return out.no_answer(asker) };
-        let is_known = matches!(header[2] >> 3 & 15, opcode::QUERY | opcode::NOTIFY | opcode::UPDATE);
+        let code = match header[2] >> 3 & 15 {
+            opcode::QUERY | opcode::NOTIFY | opcode::UPDATE => code::FORMAT_ERROR,
+            _ => code::NOT_IMPLEMENTED,
+        };
         let start = out.bytes.len();
-        write::malformed(
-            &mut out.bytes,
-            header,
-            if is_known { code::FORMAT_ERROR } else { code::NOT_IMPLEMENTED },
-        );
+        write::malformed(&mut out.bytes, header, code);
         self.add(Counter::answers, 1);
         if !asker.via.is_tcp() {
             let bytes = out.bytes.len() - start;

@@ -76,6 +76,11 @@ fn what_is_no_query_is_told_so() {
     }
     assert_eq!((bench.count(Counter::malformed), bench.unanswered), (16, 1));
     assert!(bench.ask(&udp(1), &good[..11]).0.is_empty(), "no header");
+    for (port, answers) in [(7, 0), (19, 0), (53, 1), (1_024, 1)] {
+        let mut asker = udp(1);
+        asker.address.set_port(port);
+        assert_eq!(bench.ask(&asker, &wrong[0]).0.len(), answers, "from port {port}");
+    }
 }
 
 #[test]
