@@ -29,15 +29,11 @@ pub struct Opt<'a> {
     pub is_padded: bool,
 }
 
-impl<'a> Opt<'a> {
-    /// Numbers and values of the options, without padding.
-    fn options(&self) -> impl Iterator<Item = (u16, &'a [u8])> {
-        let cookie = self.cookie.map(|value| (option::COOKIE, value));
-        cookie.into_iter().chain(self.subnet.map(|value| (option::CLIENT_SUBNET, value)))
-    }
-
+impl Opt<'_> {
+    /// Bytes of the options, without padding.
+    #[inline]
     fn options_bytes(&self) -> usize {
-        self.options().map(|(_, value)| 4 + value.len()).sum()
+        self.cookie.map_or(0, |c| 4 + c.len()) + self.subnet.map_or(0, |s| 4 + s.len())
     }
 }
 
@@ -212,11 +208,18 @@ fn add_opt(out: &mut Vec<u8>, opt: &Opt<'_>, dnssec_ok: bool) {
     out.extend(UDP_BYTES.to_be_bytes());
     out.extend([(opt.code >> 4) as u8, 0, u8::from(dnssec_ok) << 7, 0]);
     out.extend((opt.options_bytes() as u16).to_be_bytes());
-    for (number, value) in opt.options() {
-        out.extend(number.to_be_bytes());
-        out.extend((value.len() as u16).to_be_bytes());
-        out.extend(value);
+    if let Some(cookie) = opt.cookie {
+        add_option(out, option::COOKIE, cookie);
     }
+    if let Some(subnet) = opt.subnet {
+        add_option(out, option::CLIENT_SUBNET, subnet);
+    }
+}
+
+fn add_option(out: &mut Vec<u8>, number: u16, value: &[u8]) {
+    out.extend(number.to_be_bytes());
+    out.extend((value.len() as u16).to_be_bytes());
+    out.extend(value);
 }
 
 /// Copies an OPT record that was read before, without its cookie and padding and with our size.
