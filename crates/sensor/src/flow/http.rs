@@ -122,6 +122,11 @@ struct Answer {
     body_bytes: u64,
 }
 
+/// Less than this in so long a time is a trickle.
+fn trickle_bytes(taken_ns: i64) -> u64 {
+    taken_ns as u64 / SECOND_NS as u64 * TRICKLE_BYTES_PER_SECOND
+}
+
 /// Both directions of one connection.
 #[derive(Default)]
 pub(super) struct Http {
@@ -137,8 +142,19 @@ pub(super) struct Http {
     pub requests: u32,
     /// Where the stream stands is not known until the next head.
     lost: [bool; 2],
+    /// A request whose head was not captured whole, until it is answered.
+    cut: Option<Cut>,
     /// Another protocol is spoken from here on.
     upgraded: bool,
+}
+
+/// What follows the beginning of a request in a capture of short packets.
+#[derive(Clone, Copy)]
+struct Cut {
+    began: Timestamp,
+    /// When the last of it came.
+    last: Timestamp,
+    bytes: u64,
 }
 
 /// Bytes of one direction and when they came.
@@ -167,21 +183,26 @@ impl Http {
 
     /// Whether a request has begun and is not complete, and comes too slowly.
     pub(super) fn is_slow(&self, now: Timestamp) -> bool {
+        if let Some(cut) = self.cut {
+            // What is one-way may have been answered unseen: whoever still talks was not.
+            let talks = cut.last.since_ns(cut.began) >= SLOW_AFTER_NS;
+            return talks && cut.bytes < trickle_bytes(now.since_ns(cut.began));
+        }
         let Some(began) = self.request_began else { return false };
         let taken_ns = now.since_ns(began);
         if self.lost[0] || taken_ns < SLOW_AFTER_NS {
             return false;
         }
-        let expected = taken_ns as u64 / SECOND_NS as u64 * TRICKLE_BYTES_PER_SECOND;
         match self.request_body {
             None => true,
-            Some(_) => self.request_body_bytes < expected && self.answer.is_none(),
+            Some(_) => self.request_body_bytes < trickle_bytes(taken_ns) && self.answer.is_none(),
         }
     }
 
     /// Whether anything may come due by time alone.
     pub(super) fn is_waiting(&self) -> bool {
         self.request_began.is_some()
+            || self.cut.is_some()
             || self.answer.as_ref().is_some_and(|answer| !answer.request.told)
             || self.pending.iter().any(|request| !request.told)
     }
@@ -196,6 +217,10 @@ impl Http {
         let mut bytes = arrival.bytes;
         if self.lost[0] && !self.upgraded && http1::may_be_request(bytes) {
             self.lost[0] = false;
+            self.cut = None;
+        }
+        if let Some(cut) = &mut self.cut {
+            (cut.last, cut.bytes) = (arrival.time, cut.bytes + bytes.len() as u64);
         }
         while !bytes.is_empty() && !self.lost[0] {
             if let Some(body) = &mut self.request_body {
@@ -223,6 +248,7 @@ impl Http {
     /// Reads what the server sent.
     pub(super) fn hear_server(&mut self, arrival: Arrival<'_>, budget: &Budget, sink: &mut impl Sink) {
         let mut bytes = arrival.bytes;
+        self.cut = None;
         if self.lost[1] && !self.upgraded && bytes.starts_with(b"HTTP/1.") {
             self.recover(arrival, budget, sink);
         }
@@ -257,6 +283,11 @@ impl Http {
         sink: &mut impl Sink,
     ) {
         let direction = usize::from(!from_client);
+        match &mut self.cut {
+            Some(cut) if from_client => cut.bytes += count,
+            _ if !from_client => self.cut = None,
+            _ => {}
+        }
         if self.is_in_head(from_client) {
             self.cut_head(from_client, at, budget, sink);
             return;
@@ -370,6 +401,7 @@ impl Http {
         if has_line && from_client {
             let began = self.request_began.unwrap_or(at.time);
             self.request_head(at, began, b"\n\n", budget, sink);
+            self.cut = Some(Cut { began, last: at.time, bytes: 0 });
         } else if has_line {
             self.response_head(at, b"\n\n", budget, sink);
         }
