@@ -6,6 +6,7 @@ use super::{Value, push, push_share, spread};
 use crate::feature::bits_as_count;
 use crate::feature::net::{HostProfile, NetWindow};
 use crate::feature::service;
+use seawall_model::Prefix;
 use seawall_model::hash;
 use seawall_model::math;
 use seawall_model::metric::Metric;
@@ -125,7 +126,7 @@ pub(super) fn messages(net: &NetWindow, records: &[PacketRecord], seconds: f64, 
         net.hosts.sorted().iter().map(|(_, h)| f64::from(h.peak_messages_per_s)).fold(0.0, f64::max);
     let (asked, answered) = (net.volumes.messages.packets as f64, net.volumes.message_answers.packets as f64);
     let in_step = answered <= ANSWERS_PER_MESSAGE * asked && asked <= 4.0 * answered;
-    let factor = if in_step { 1.0 } else { 0.0 };
+    let factor = if in_step && !go_out(records) { 1.0 } else { 0.0 };
     push(out, Metric::PeakMessagesPerClient, factor * peak_per_client, asked);
     push(out, Metric::MessageRate, factor * asked / seconds, asked);
     let is_message = |r: &&PacketRecord| {
@@ -140,6 +141,28 @@ pub(super) fn messages(net: &NetWindow, records: &[PacketRecord], seconds: f64, 
         let (n, top) = (lengths.len() as f64, spread(lengths).top);
         push(out, Metric::UniformMessageShare, top, n);
     }
+}
+
+/// Whether messages are those of a few clients to many networks of servers, as of a proxy that a whole office
+/// goes out through, or of a crawler: however many they are, they are spread over those who answer them.
+fn go_out(records: &[PacketRecord]) -> bool {
+    /// So many networks at least, each the goal of few; so many times more than there are clients.
+    const NETWORKS_LEAST: usize = 20;
+    const TOP_MOST: f64 = 0.2;
+    const PER_CLIENT: usize = 4;
+    let is_asked = |r: &&PacketRecord| {
+        r.protocol == protocol::TCP
+            && r.two_way
+            && !r.payload().is_empty()
+            && service::is_web_port(r.destination_port)
+    };
+    let asked = || records.iter().filter(is_asked);
+    let network = |r: &PacketRecord| hash::address(Prefix::network_of(r.destination).address());
+    let goals = spread(asked().map(network).collect());
+    let clients = spread(asked().map(|r| hash::address(r.source)).collect());
+    goals.distinct >= NETWORKS_LEAST
+        && goals.top <= TOP_MOST
+        && clients.distinct * PER_CLIENT <= goals.distinct
 }
 
 /// Clients of services behind TLS that say one thing again and again and hardly hear anything: so it looks when
@@ -322,5 +345,43 @@ mod tests {
         assert!(unheard(false, |_| 140).is_some_and(|rate| rate > 300.0));
         assert_eq!(unheard(true, |_| 140), Some(0.0), "it is heard");
         assert_eq!(unheard(false, |n| 60 + (n as u32 * 37) % 500), Some(0.0), "a call is of all lengths");
+    }
+
+    /// Broke: the pages that an office fetched through its proxy were a flood of requests.
+    #[test]
+    fn messages_of_one_proxy_to_many_services_are_no_flood() {
+        let rate = |server: fn(u16) -> [u8; 4]| {
+            let mut window = Window::default();
+            for n in 0..300_u16 {
+                let asks = Packet {
+                    time: Timestamp(i64::from(n) * 3_000_000),
+                    source: [192, 0, 2, 77].into(),
+                    destination: server(n).into(),
+                    protocol: protocol::TCP,
+                    source_port: 20_000 + n,
+                    destination_port: 443,
+                    length_bytes: 540,
+                    tcp_flags: tcp_flags::ACK | tcp_flags::PSH,
+                    payload: &[23, 3, 3, 1, 200],
+                    payload_bytes: 500,
+                    flow: FlowState::Asking,
+                    ..Packet::unknown(Timestamp(0))
+                };
+                let says = Packet {
+                    source: asks.destination,
+                    destination: asks.source,
+                    source_port: 443,
+                    destination_port: asks.source_port,
+                    flow: FlowState::Answering,
+                    ..asks
+                };
+                window.observe(&Observation::Packet(asks), hash::mix(u64::from(n)));
+                window.observe(&Observation::Packet(says), hash::mix(1_000 + u64::from(n)));
+            }
+            window.seal(1.0);
+            super::super::findings(&window, None, None).observed(Metric::MessageRate)
+        };
+        assert_eq!(rate(|n| [31, (n / 7) as u8, n as u8, 9]), Some(0.0));
+        assert!(rate(|n| [31, 7, 7, n as u8]).is_some_and(|rate| rate > 200.0), "one network's services");
     }
 }
