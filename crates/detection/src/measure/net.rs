@@ -276,10 +276,12 @@ fn tcp(
     let kept_alive = kept_alive(net);
     let stray = v.stray.packets.saturating_sub(kept_alive + accepts) as f64;
     let stray_syn_ack = (v.stray_syn_ack.packets - accepts) as f64;
+    // A handful of sampled packets may each stand for thousands, and still be what is left of anything.
+    let conversing = one_way.len() < UNIFORM_LEAST || converses(one_way);
+    let stray = if one_way.len() < UNIFORM_LEAST { 0.0 } else { stray };
     push_share(out, Metric::StrayTcpShare, stray, tcp);
     push(out, Metric::StrayTcpRate, busiest(net, stray, seconds), tcp);
     push_share(out, Metric::SynAckStrayShare, stray_syn_ack + v.stray_rst.packets as f64, tcp);
-    let conversing = converses(one_way);
     let new = if conversing { 0.0 } else { v.stray_new.packets.saturating_sub(kept_alive) as f64 };
     push(out, Metric::StrayNewRate, busiest(net, new, seconds), tcp);
     let known = v.stray.packets.saturating_sub(v.stray_unknown.packets) as f64;
@@ -519,6 +521,19 @@ mod tests {
         let flood: Vec<_> = (0..300).map(|n| part(n, n % 20 == 0)).collect();
         assert_eq!(measured(&sampled, Metric::StrayNewShare), Some(0.0));
         assert_eq!(measured(&flood, Metric::StrayNewShare), Some(1.0));
+    }
+
+    /// Broke: a single sampled packet that stood for a thousand was a flood of stray packets, and sure.
+    #[test]
+    fn a_handful_of_sampled_packets_is_no_flood() {
+        let sampled = |n: u16| -> Vec<Packet<'static>> {
+            let stray =
+                |n| Packet { sampling: 1_000, ..packet(0, 7, 1, (1_024 + n, 22), ACK, FlowState::New) };
+            (0..n).map(stray).collect()
+        };
+        assert_eq!(measured(&sampled(1), Metric::StrayNewRate), Some(0.0));
+        assert_eq!(measured(&sampled(5), Metric::StrayTcpRate), Some(0.0));
+        assert!(measured(&sampled(40), Metric::StrayNewRate).is_some_and(|rate| rate > 10_000.0));
     }
 
     #[test]
