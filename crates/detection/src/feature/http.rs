@@ -103,7 +103,7 @@ counters! {
     with_query with_agent with_referrer with_duration
     pages assets api crawlers
     client_aborted client_timed_out client_invalid denied upstream_failed upstream_timed_out
-    queue_timed_out no_upstream answer_refused
+    queue_timed_out no_upstream answer_refused waited_refusal
     queued queue_us cache_known cache_hits proxied
     asked_server_error asked_client_error moved asset_aborted
 }
@@ -234,6 +234,9 @@ impl HttpWindow {
             Ending::QueueTimedOut => c.queue_timed_out += 1,
             Ending::NoUpstream => c.no_upstream += 1,
         }
+        let took_us = r.duration_us.or(r.upstream_us).unwrap_or(0);
+        let refuses = matches!(r.status, 502 | 503) && r.ending == Ending::Normal;
+        c.waited_refusal += u64::from(refuses && took_us >= FOUND_US);
         if let Some(queue_us) = r.queue_us {
             c.queued += 1;
             c.queue_us = c.queue_us.saturating_add(queue_us);
@@ -323,6 +326,8 @@ impl HttpWindow {
     }
 }
 
+/// A proxy that has no server to ask says so at once; an answer that took so long is a server's that was asked.
+const FOUND_US: u64 = 1_000_000;
 /// Units of a binary logarithm that times are kept in, so that sums do not depend on order.
 pub(crate) const LOG_UNITS: f64 = 256.0;
 /// Added to times before their logarithm is taken: what timers of milliseconds cannot tell.

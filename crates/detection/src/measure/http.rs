@@ -94,8 +94,10 @@ fn statuses(http: &HttpWindow, out: &mut Vec<Value>) {
     push_share(out, Metric::RequestTimeoutShare, c.timed_out.max(c.client_timed_out) as f64, n);
     let failed = c.upstream_failed + c.upstream_timed_out + c.no_upstream + c.queue_timed_out;
     push_share(out, Metric::UpstreamFailureShare, of_servers(failed), n);
-    // A server that was waited for was found: 504, and what timed out in the queue, are its slowness.
-    let refused = (c.bad_gateway + c.unavailable).saturating_sub(c.queue_timed_out + c.answer_refused);
+    // A server that was waited for was found: 504, what timed out in the queue, and a refusal that took
+    // seconds are its slowness.
+    let spoke = c.queue_timed_out + c.answer_refused + c.waited_refusal;
+    let refused = (c.bad_gateway + c.unavailable).saturating_sub(spoke);
     push_share(out, Metric::NoServerShare, of_servers(refused.max(c.upstream_failed + c.no_upstream)), n);
     push_share(out, Metric::InvalidRequestShare, (c.malformed.max(c.client_invalid)) as f64, n);
     push_share(out, Metric::QueueTime, c.queue_us as f64, c.queued as f64);

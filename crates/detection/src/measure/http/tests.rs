@@ -64,22 +64,29 @@ fn a_path_is_dear_by_its_first_answers_once_everything_waits() {
     assert!(weight(20).is_some_and(|weight| weight < 1.5), "{:?}", weight(20));
 }
 
+/// Broke: a service that said after seconds that it was busy, while its database was locked, was called a balancer
+/// without servers.
 #[test]
 fn answers_that_were_waited_for_are_no_want_of_servers() {
-    let failing = |status: u16, ending: Ending| {
+    let took = |status: u16, ending: Ending, duration_us: Option<u64>| {
         let mut window = Window::default();
         for n in 0..100 {
             let mut request = Request::new(Timestamp::from_seconds(n), IpAddr::from([24, 8, 0, 1]));
             (request.status, request.ending, request.path) = (status, ending, b"/");
+            request.duration_us = duration_us;
             window.observe(&Observation::Request(request), n as u64);
         }
         findings(&window, None, None).observed(Metric::NoServerShare)
     };
+    let failing = |status, ending| took(status, ending, None);
     assert_eq!(failing(504, Ending::UpstreamTimedOut), Some(0.0));
     assert_eq!(failing(503, Ending::QueueTimedOut), Some(0.0));
     assert_eq!(failing(503, Ending::NoUpstream), Some(1.0));
     assert_eq!(failing(502, Ending::UpstreamFailed), Some(1.0));
     assert_eq!(failing(502, Ending::AnswerRefused), Some(0.0), "the server was there");
+    assert_eq!(took(503, Ending::Normal, Some(4_000_000)), Some(0.0), "a busy server says so");
+    assert_eq!(took(503, Ending::Normal, Some(2_000)), Some(1.0), "nobody was asked");
+    assert_eq!(took(502, Ending::UpstreamFailed, Some(3_000_000)), Some(1.0), "connected to in vain");
 }
 
 #[test]
