@@ -145,7 +145,8 @@ mod tests {
     use super::*;
     use crate::Window;
     use seawall_model::Timestamp;
-    use seawall_model::observation::{Observation, Packet};
+    use seawall_model::metric::Metric;
+    use seawall_model::observation::{FlowState, Observation, Packet};
     use seawall_model::record::PAYLOAD_PREFIX_BYTES;
     use tcp_flags::{ACK, FIN, PSH, RST, SYN};
 
@@ -217,6 +218,28 @@ mod tests {
         assert_eq!(share(&[7, 8, 7], ACK), 0.0, "the filter left more");
         assert_eq!(share(&[7], SYN), 0.0, "one program's");
         assert_eq!(share(&[0], SYN), 0.0, "no system's");
+    }
+
+    /// Broke: a single sampled packet that stood for a thousand was a flood of stray packets, and sure.
+    #[test]
+    fn a_handful_of_sampled_packets_is_no_flood() {
+        let rate = |count: u32| {
+            let mut window = Window::default();
+            for n in 0..count {
+                let mut packet = Packet::unknown(Timestamp(0));
+                (packet.source, packet.destination) =
+                    (IpAddr::from((n + 9_999_999).to_be_bytes()), IpAddr::from([203, 0, 113, 1]));
+                (packet.source_port, packet.destination_port) = (40_000, 443);
+                (packet.protocol, packet.tcp_flags, packet.flow) = (protocol::TCP, ACK, FlowState::New);
+                packet.sampling = 1_000;
+                window.observe(&Observation::Packet(packet), hash::mix(u64::from(n)));
+            }
+            window.seal(1.0);
+            super::super::findings(&window, None, None).observed(Metric::StrayNewRate)
+        };
+        assert_eq!(rate(1), Some(0.0));
+        assert_eq!(rate(5), Some(0.0));
+        assert!(rate(40).is_some_and(|rate| rate > 10_000.0));
     }
 
     /// Broke: one packet in many of what a network of servers delivers was called a flood of stray packets.
