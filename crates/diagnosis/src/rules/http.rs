@@ -175,6 +175,7 @@ pub const TABLE: &[CauseRules] = causes! {
         CostConcentration AboveUnexpected(0.7, 0.95), 1.5 "one costly path takes most of the working time";
         TopPathShare Exceeds(0.1, 0.4), 1.5 "the costly path draws the requests";
         DurationP95 Rises(2.0, 8.0), 1.5 "answers slow down";
+        DurationP95 Below(8e4, 4e4), -2.5 "even the slowest answers come at once";
         ServerErrorShare Exceeds(0.02, 0.2), 0.75 "the service fails under it";
         MachineClientShare Above(0.2, 0.8), 2.0 "its clients behave like programs";
         AssetlessClientShare Exceeds(0.15, 0.5), 2.0 "its clients fetch nothing that pages are made of";

@@ -265,3 +265,32 @@ fn what_is_tried_and_refused_is_guessed_however_long_it_takes() {
     assert_eq!(tried(0.0), Cause::ExpensiveEndpoint);
     assert_eq!(tried(0.6), Cause::CredentialAbuse);
 }
+
+/// Broke: people who logged in in the morning, at 30 ms each, were a flood of costly requests.
+#[test]
+fn dear_requests_that_are_answered_at_once_wear_nobody_out() {
+    let logins = |slowest_us: f64| {
+        verdict(&[
+            (Metric::RequestCount, 35.0, Some(300.0)),
+            (Metric::RequestRate, 19.0, Some(6.2)),
+            (Metric::PageRate, 3.2, Some(0.7)),
+            (Metric::ClientRate, 3.2, Some(0.4)),
+            (Metric::AssetsPerPage, 4.8, Some(8.0)),
+            (Metric::AssetlessClientShare, 0.5, Some(0.0)),
+            (Metric::CostPathRise, 160.0, Some(1.0)),
+            (Metric::CostPathWeight, 13.9, None),
+            (Metric::CostConcentration, 0.92, Some(0.43)),
+            (Metric::DurationP95, slowest_us, Some(3_800.0)),
+            (Metric::RequestTimeoutShare, 0.0, Some(0.0)),
+            (Metric::LoginAttemptShare, 0.08, Some(0.0)),
+            (Metric::MachineClientShare, 0.0, Some(0.0)),
+            (Metric::ServerErrorShare, 0.0, Some(0.0)),
+            (Metric::BatchExcess, 0.0, None),
+            (Metric::BatchShare, 0.0, Some(0.0)),
+            (Metric::WorkerShare, 0.0, Some(0.0)),
+            (Metric::TypingShare, 0.0, Some(0.0)),
+        ])
+    };
+    assert_ne!(logins(30_000.0), Cause::ExpensiveEndpoint);
+    assert_eq!(logins(400_000.0), Cause::ExpensiveEndpoint);
+}
