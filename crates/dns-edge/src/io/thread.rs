@@ -186,6 +186,9 @@ impl Thread {
             for connection in self.clients.take_again() {
                 self.read_client(connection);
             }
+            for stream in self.upstreams.take_again() {
+                self.read_upstream(stream);
+            }
             self.core.expire(&mut self.out);
             self.flush();
             self.chores();
@@ -209,7 +212,7 @@ impl Thread {
     }
 
     fn timeout(&mut self) -> Timespec {
-        if self.clients.has_again() {
+        if self.clients.has_again() || self.upstreams.has_again() {
             return Timespec { tv_sec: 0, tv_nsec: 0 };
         }
         let due_us = self.core.next_due_us().map_or(self.next_tick_us, |due| due.min(self.next_tick_us));
@@ -231,17 +234,17 @@ impl Thread {
                 }
             }
             Token::Port { number, backend } => self.take_answers(number, backend),
-            Token::Upstream { backend, number } => {
-                let (core, out) = (&mut self.core, &mut self.out);
-                let from = From { backend, socket: number, over_tcp: true };
-                let taken =
-                    self.upstreams.ready((backend, number), |message| core.answer(from, message, out));
-                if let Err(gone) = taken {
-                    self.core.stream_failed((backend, number), gone.has_answered, &mut self.out);
-                }
-                self.flush();
-            }
+            Token::Upstream { backend, number } => self.read_upstream((backend, number)),
         }
+    }
+
+    fn read_upstream(&mut self, stream: Stream) {
+        let (core, out) = (&mut self.core, &mut self.out);
+        let from = From { backend: stream.0, socket: stream.1, over_tcp: true };
+        if let Err(gone) = self.upstreams.ready(stream, |message| core.answer(from, message, out)) {
+            self.core.stream_failed(stream, gone.has_answered, &mut self.out);
+        }
+        self.flush();
     }
 
     fn take_queries(&mut self, listener: u16) {

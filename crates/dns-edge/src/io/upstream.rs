@@ -15,6 +15,8 @@ use std::os::fd::OwnedFd;
 const OUT_BYTES: usize = 1 << 20;
 /// Bytes taken from a connection at a time.
 const READ_BYTES: usize = 16 << 10;
+/// So often, before others have their turn.
+const TURNS: usize = 16;
 /// Connections of one question each, at a time.
 const MOST_OWN: usize = 512;
 /// How long such a connection may be open: longer than any question waits.
@@ -44,12 +46,26 @@ struct Connection {
 pub struct Upstreams {
     backends: Vec<SocketAddr>,
     connections: BTreeMap<Stream, Connection>,
+    /// Connections to be read again without an event.
+    again: Vec<Stream>,
 }
 
 impl Upstreams {
     #[must_use]
     pub fn new(backends: Vec<SocketAddr>) -> Self {
-        Self { connections: BTreeMap::new(), backends }
+        Self { connections: BTreeMap::new(), backends, again: Vec::new() }
+    }
+
+    /// Connections to be read again, although no event will tell.
+    #[must_use]
+    pub fn take_again(&mut self) -> Vec<Stream> {
+        std::mem::take(&mut self.again)
+    }
+
+    /// Whether some are.
+    #[must_use]
+    pub fn has_again(&self) -> bool {
+        !self.again.is_empty()
     }
 
     /// Sends a question: `bytes` are what of it `to` is about.
@@ -77,15 +93,15 @@ impl Upstreams {
         self.write(at)
     }
 
-    /// Takes what has come, and sends what waits. `take` gets each whole answer.
+    /// Takes what has come, and sends what waits. `take` gets each whole answer. Of a connection that brings more
+    /// than its turn allows the rest is taken at the next, see [`Self::take_again`].
     ///
     /// # Errors
     /// If the connection is gone.
     pub fn ready(&mut self, at: Stream, mut take: impl FnMut(&[u8])) -> Result<(), Gone> {
         let Some(connection) = self.connections.get_mut(&at) else { return Ok(()) };
         let mut chunk = [0; READ_BYTES];
-        // Until there is no more: nothing tells of what is left.
-        loop {
+        for _ in 0..TURNS {
             match connection.stream.read(&mut chunk) {
                 Ok(0) => return self.drop_connection(at),
                 Ok(n) => connection.incoming.extend_from_slice(&chunk[..n]),
@@ -100,6 +116,10 @@ impl Upstreams {
                 return Ok(());
             }
         }
+        if !self.again.contains(&at) {
+            self.again.push(at);
+        }
+        self.write(at)
     }
 
     /// Closes connections whose question nobody waits for any more.
@@ -200,5 +220,24 @@ mod tests {
             gone = upstreams.ready((0, 0), |message| taken.push(message.len())).err();
         }
         assert_eq!((taken, gone), (vec![3, 60_000, 5], Some(Gone { has_answered: true })));
+    }
+    /// Broke: a back end that sent without end was read without end, and the thread did nothing else.
+    #[test]
+    fn a_back_end_that_never_stops_leaves_others_their_turn() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll");
+        let mut upstreams = Upstreams::new(vec![listener.local_addr().expect("bound")]);
+        let to = ToBackend { backend: 0, over_tcp: true, stream: 0, header_bytes: 0, range: 0..2 };
+        upstreams.send(&to, b"??", 0, &epoll).expect("connects");
+        let mut server = listener.accept().expect("a connection").0;
+        server.set_nonblocking(true).expect("set");
+        while server.write(&answer(60_000)).is_ok() {}
+        let mut taken = 0;
+        upstreams.ready((0, 0), |_| taken += 1).expect("goes on");
+        let most = TURNS * READ_BYTES / 60_000;
+        assert!((1..=most).contains(&taken), "{taken} answers in one turn");
+        assert_eq!(upstreams.take_again(), [(0, 0)], "the rest has its turn");
+        upstreams.ready((0, 0), |_| taken += 1).expect("goes on");
+        assert!(taken > most, "{taken} answers in two turns");
     }
 }
