@@ -413,11 +413,23 @@ fn is_same_host<'a>(one: &'a [u8], other: &'a [u8], default_port: &[u8]) -> bool
 /// Whether a value may be a host with or without port (RFC 3986 section 3.2).
 #[must_use]
 pub fn is_host(value: &[u8]) -> bool {
-    !value.is_empty()
-        && value.len() <= 255
-        && value.iter().all(|b| {
-            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%')
-        })
+    let is_bracketed = value.starts_with(b"[");
+    let end = if is_bracketed {
+        memchr::memchr(b']', value).map_or(0, |at| at + 1)
+    } else {
+        memchr::memchr(b':', value).unwrap_or(value.len())
+    };
+    let (name, port) = value.split_at(end);
+    let inner = if is_bracketed { name.get(1..end.saturating_sub(1)).unwrap_or_default() } else { name };
+    let is_of_name = |b: &u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%')
+            || is_bracketed && *b == b':'
+    };
+    // An empty port is the scheme's own.
+    let digits = port.strip_prefix(b":").unwrap_or(port);
+    let is_port = digits.len() < port.len() && digits.iter().all(u8::is_ascii_digit);
+    !inner.is_empty() && value.len() <= 255 && inner.iter().all(is_of_name) && (port.is_empty() || is_port)
 }
 
 /// Marks fields that a `Connection` field names as its own hop's.

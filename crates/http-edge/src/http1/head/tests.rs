@@ -284,3 +284,21 @@ fn several_cookie_fields_become_one_in_their_order() {
         !read(b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\n\r\n").expect("a request").0.has_more_cookies
     );
 }
+
+/// Broke: what followed a host's colon was passed on whatever it was, also past the names that a site answers for.
+#[test]
+fn what_follows_a_host_is_a_port_or_nothing() {
+    for good in
+        ["a", "a:", "a:80", "a-1._~%20.b:8080", "[::1]", "[::1]:80", "[::ffff:192.0.2.1]:", "192.0.2.1:1"]
+    {
+        assert!(is_host(good.as_bytes()), "{good}");
+    }
+    for bad in
+        ["", ":", ":80", "a:80a", "a:80.b.example", "a:b", "a:1:2", "::1", "[]", "[::1", "[::1]a", "[::1]80"]
+    {
+        assert!(!is_host(bad.as_bytes()), "{bad}");
+    }
+    for bad in ["a]", "a[b]", "[a]]", "[[a]", "[a]:-1", "a:\u{b2}"] {
+        assert!(!is_host(bad.as_bytes()), "{bad}");
+    }
+}
