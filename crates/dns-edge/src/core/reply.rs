@@ -275,7 +275,10 @@ impl Core {
     /// An answer was found: it is kept, learnt from, and given to all that wait.
     fn conclude(&mut self, at: u32, message: &[u8], answer: &Answer, out: &mut Outbox) {
         let (flight, now_s) = (self.flights.get(at), self.now.second());
+        // A server that limits its answers says no more than this, whether there is such a name or not.
+        let is_evasive = answer.flags & flag::TRUNCATED != 0 && answer.answers == 0;
         match answer.code {
+            code::NO_ERROR if is_evasive => {}
             code::NO_ERROR => self.learnt.learn(flight.name_hash, (now_s / 60) + 1),
             code::NO_SUCH_NAME => self.learnt.forget(flight.name_hash),
             _ => {}

@@ -1,6 +1,6 @@
 //! Back ends that are slow, silent, failing, cut short.
 
-use crate::bench::{Setup, answer, query, tcp, udp};
+use crate::bench::{Bench, Setup, answer, query, tcp, udp};
 use seawall_dns_edge::core::reply::From;
 use seawall_dns_edge::{Counter, Limits};
 
@@ -133,6 +133,30 @@ fn an_answer_cut_short_is_asked_for_over_tcp_for_those_who_came_over_tcp() {
     assert!(bench.say(0, &whole).0.is_empty(), "over UDP it is no answer to that");
     let (sent, _) = bench.say_from(From { backend: 0, socket: 0, over_tcp: true }, &whole);
     assert!(sent.len() == 1 && !sent[0].is_truncated());
+}
+
+/// Broke: behind a server that limits its answers, and tells who asks too much to come over TCP whatever the name,
+/// made-up names were learnt as ones that exist: they were passed on as such, and drove out the real ones.
+#[test]
+fn an_answer_that_is_cut_to_nothing_does_not_teach_that_its_name_exists() {
+    let mut bench = Setup::default().bench();
+    let asks_again = |bench: &mut Bench, name: &str, answers: u8| {
+        let message = query(name, b"");
+        let (_, passed) = bench.ask(&udp(1), &message);
+        let mut cut = answer(&passed[0].bytes, 0);
+        if answers == 0 {
+            let opt = cut.split_off(cut.len() - 11);
+            cut.truncate(message.len() - 11);
+            cut.extend(opt);
+        }
+        (cut[2], cut[7]) = (cut[2] | 2, answers);
+        assert!(bench.say(0, &cut).0[0].is_truncated());
+        let before = bench.count(Counter::learnt);
+        assert_eq!(bench.ask(&udp(2), &message).1.len(), 1, "it is not kept");
+        bench.count(Counter::learnt) - before
+    };
+    assert_eq!(asks_again(&mut bench, "x1.example.org", 0), 0);
+    assert_eq!(asks_again(&mut bench, "big.example.org", 1), 1);
 }
 
 #[test]
