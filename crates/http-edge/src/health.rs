@@ -59,6 +59,9 @@ impl Failures {
     }
 }
 
+/// What is wrong with a server that cannot be connected to, as a clause.
+const UNREACHABLE: &str = "it takes no connections";
+
 /// What all threads know of one server.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -150,10 +153,11 @@ impl Health {
         (was_out && self.is_up()).then_some(BackendEventKind::ServerUp)
     }
 
-    /// Why it cannot be spoken to, where that is known, and why answers of it were not passed on.
+    /// Why it cannot be spoken to, and why answers of it were not passed on.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let trouble = trouble.or_else(|| (!self.is_reachable()).then(|| UNREACHABLE.to_owned()));
         let unfit = self.unfit.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.into_iter().chain(unfit.iter().map(|reason| unfit::in_words(reason))).collect()
     }
@@ -195,6 +199,20 @@ mod tests {
         assert!(!health.is_up() && health.is_reachable());
         assert_eq!(health.looked(Looked::Good), Some(ServerUp));
         assert!(health.is_up());
+    }
+
+    /// Broke: who had named a wrong port was told nothing, while every visitor got an error.
+    #[test]
+    fn that_a_server_takes_no_connections_is_told_until_it_does() {
+        let health = Health::default();
+        let told: Vec<_> = (0..4).map(|_| (health.looked(Looked::Unreachable), health.troubles())).collect();
+        let is_told: Vec<_> = told.iter().map(|(_, troubles)| !troubles.is_empty()).collect();
+        assert_eq!(is_told, [false, false, true, true]);
+        health.note(Some(&Trouble::Unfit("it speaks no TLS".to_owned())));
+        assert_eq!(health.troubles(), ["it speaks no TLS"], "once it is known better");
+        health.note(None);
+        health.looked(Looked::Reachable);
+        assert!(health.troubles().is_empty());
     }
 
     #[test]
