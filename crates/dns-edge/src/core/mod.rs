@@ -29,7 +29,7 @@ use crate::settings::{Limits, Settings};
 use seawall_detection::Window;
 use seawall_model::observation::BackendEventKind;
 use seawall_model::{Timestamp, hash};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -305,6 +305,8 @@ pub struct Core {
     socket: u32,
     /// Connections of one question each, so far.
     streams: u32,
+    /// Back ends whose TCP connection has answered what was asked over it.
+    heard: BTreeSet<u16>,
     cache: Arc<SharedCache>,
     hot: Arc<Hot>,
     pools: Vec<Pool>,
@@ -346,6 +348,7 @@ impl Core {
             now: Now::default(),
             socket: 0,
             streams: 0,
+            heard: BTreeSet::new(),
             cache: Arc::clone(&common.cache),
             hot: Arc::clone(&common.hot),
             samples: vec![None; pools.len()],

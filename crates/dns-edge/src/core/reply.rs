@@ -40,6 +40,9 @@ impl Core {
         let found = found.filter(|(at, _)| self.flights.get(*at).is_answer(message));
         let Some((at, leg)) = found else { return self.add(Counter::backend_unmatched, 1) };
         self.add(Counter::backend_answers, 1);
+        if from.over_tcp && from.socket == 0 {
+            self.heard.insert(from.backend);
+        }
         let Some(member) = self.land(at, leg, true) else { return };
         let question_end = self.flights.get(at).question_end;
         let Ok(answer) = Answer::parse(message, question_end) else {
@@ -92,9 +95,11 @@ impl Core {
     }
 
     /// A back end's TCP connection has ended: what was asked over it has failed. `number`: of a
-    /// connection for one question, else 0. Where it has answered something, and was closed after so many answers
-    /// or so long, what is left is asked over another (RFC 7766 section 6.2.1); else that was an attempt.
+    /// connection for one question, else 0. Where it has answered something that was asked, and was closed after so
+    /// many answers or so long, what is left is asked over another (RFC 7766 section 6.2.1): each time there is
+    /// less of it. Else that was an attempt.
     pub fn stream_failed(&mut self, (backend, number): (u16, u32), has_answered: bool, out: &mut Outbox) {
+        let has_answered = number == 0 && self.heard.remove(&backend) && has_answered;
         let is_over_it = |leg: &Leg| leg.over_tcp && leg.backend == backend && leg.socket == number;
         for (at, leg) in self.flights.legs_that(is_over_it) {
             match self.land(at, leg, false).filter(|_| has_answered) {

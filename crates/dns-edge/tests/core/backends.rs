@@ -173,20 +173,33 @@ fn a_broken_tcp_connection_fails_what_was_asked_over_it() {
     assert_eq!(bench.expire().0[0].code(), 2);
 }
 
+/// A question that waits for its answer over TCP.
+fn waiting_over_tcp(bench: &mut Bench, name: &str) -> Vec<u8> {
+    let (_, passed) = bench.ask(&tcp(2), &query(name, b""));
+    let mut cut = answer(&passed[0].bytes, 0);
+    cut[2] |= 2;
+    let (_, mut passed) = bench.say(0, &cut);
+    assert!(passed[0].over_tcp);
+    passed.remove(0).bytes
+}
+
 /// Broke: of questions that waited for a server which closes its connections after one answer, all but one had
 /// failed, and their second attempt was spent.
 #[test]
 fn what_waits_when_a_server_closes_its_connection_is_asked_over_another() {
     let mut bench = Setup::default().bench();
-    let (_, passed) = bench.ask(&tcp(2), &query("big.example.org", b""));
-    let mut cut = answer(&passed[0].bytes, 0);
-    cut[2] |= 2;
-    assert!(bench.say(0, &cut).1[0].over_tcp);
-    for _ in 0..3 {
+    let names = ["a.example.org", "b.example.org", "c.example.org"];
+    let mut waiting = names.map(|name| waiting_over_tcp(&mut bench, name)).to_vec();
+    while let Some(question) = waiting.pop().filter(|_| !waiting.is_empty()) {
+        let _ = bench.say_from(From { backend: 0, socket: 0, over_tcp: true }, &answer(&question, 0));
         let mut out = seawall_dns_edge::core::Outbox::default();
         bench.core.stream_failed((0, 0), true, &mut out);
-        assert!(out.backends.len() == 1 && out.backends[0].over_tcp);
         assert!(out.streams.is_empty(), "nothing is told to the client");
+        let asked = out.backends.iter().filter(|to| to.over_tcp);
+        let again: Vec<_> =
+            asked.map(|to| out.bytes[to.range.start as usize..to.range.end as usize].to_vec()).collect();
+        assert_eq!(again.len(), waiting.len());
+        waiting = again;
     }
     let mut out = seawall_dns_edge::core::Outbox::default();
     bench.core.stream_failed((0, 0), false, &mut out);
@@ -194,6 +207,21 @@ fn what_waits_when_a_server_closes_its_connection_is_asked_over_another() {
         out.backends.len() == 1 && !out.backends[0].over_tcp,
         "a connection without an answer is an attempt"
     );
+}
+
+/// Broke: a server that said something else than what was asked over TCP, such as in other letters, and closed the
+/// connection, was asked again over ever new ones, ten thousand of them a second, for as long as the client waited.
+#[test]
+fn a_server_that_answers_something_else_and_closes_is_not_asked_over_and_over() {
+    let mut bench = Setup::default().bench();
+    let question = waiting_over_tcp(&mut bench, "big.example.org");
+    let mut other = answer(&question, 0);
+    other[13] ^= 0x20;
+    assert!(bench.say_from(From { backend: 0, socket: 0, over_tcp: true }, &other).0.is_empty());
+    assert_eq!(bench.count(Counter::backend_unmatched), 1);
+    let mut out = seawall_dns_edge::core::Outbox::default();
+    bench.core.stream_failed((0, 0), true, &mut out);
+    assert!(out.backends.len() == 1 && !out.backends[0].over_tcp, "it counts as an attempt");
 }
 
 #[test]
