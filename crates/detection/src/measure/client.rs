@@ -201,12 +201,13 @@ pub(super) fn browses(p: &ClientProfile) -> bool {
 
 /// Follows a link that was sent out, and looks at little more: a reader of a letter, or what looks at the
 /// links of letters before they are read. A link may carry its reader's own key: then its reader loads what
-/// its page is made of, or all that it brings is the picture which tells that a letter was opened. Interfaces are
-/// for programs, and no letter leads to them.
+/// its page is made of, or all that it brings is the picture which tells that a letter was opened, which no
+/// library or tool shows to anybody. Interfaces are for programs, and no letter leads to them.
 pub(super) fn is_invited(p: &ClientProfile) -> bool {
     const LOOKS_AT: u32 = 8;
     let asked = p.no_assets();
-    let by_key = p.keyed > 0 && p.api == 0 && (browses(p) || has_little(p));
+    let is_scripted = p.is(AgentKind::Tool) || p.is(AgentKind::LoadTool);
+    let by_key = p.keyed > 0 && p.api == 0 && (browses(p) || (has_little(p) && !is_scripted));
     let links = if by_key { p.invited.max(p.keyed) } else { p.invited };
     links > 0
         && asked <= LOOKS_AT

@@ -350,6 +350,19 @@ fn a_picture_tells_that_a_letter_was_opened_and_a_call_does_not() {
     assert!(is_invited(&asks(b"/open")) && !is_invited(&asks(b"/api/check")));
 }
 
+/// Broke: a flood of random queries by a library, whose answers were short, was letters that were opened, and so a
+/// crowd.
+#[test]
+fn a_library_opens_no_letters() {
+    let asked = urls(1, |_| "/check?q=f0aed98f7064089c21".into());
+    let is_reader = |agent| {
+        let asks = profiles(agent, &ONE, &asked).remove(0);
+        is_invited(&ClientProfile { response_bytes: 43, ..asks })
+    };
+    assert!(is_reader("Mozilla/5.0 (Windows NT 10.0) Edg/120.0.0.0"));
+    assert!(!is_reader("python-requests/2.31.0") && !is_reader("hey/0.0.1"));
+}
+
 #[test]
 fn links_that_were_sent_out_are_followed_and_names_that_are_made_up_are_not() {
     let browser = "Mozilla/5.0 (Windows NT 10.0) Edg/120.0.0.0";
