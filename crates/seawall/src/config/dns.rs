@@ -1,6 +1,6 @@
 //! The parts of a configuration that `seawall guard` uses for name servers: `[[dns]]`.
 
-use super::guard::{certificates, string};
+use super::guard::{certificates, is_at, string};
 use super::{LARGEST_FILE_BYTES, Reader, Setter, set, whole};
 use crate::report::text;
 use anyhow::Context;
@@ -75,6 +75,7 @@ const DNS: [(&str, Setter<Raw>); 7] = [
 ];
 
 pub(super) fn fronts(reader: &mut Reader<'_>, list: &DeArray<'_>, all: &mut Vec<DnsConfig>) {
+    let mut places = Vec::new();
     for item in list.iter().take(MOST_FRONTS) {
         let DeValue::Table(table) = item.get_ref() else {
             reader.mistake(item.span().start, "a front of name servers is a table: write [[dns]]".into());
@@ -94,9 +95,24 @@ pub(super) fn fronts(reader: &mut Reader<'_>, list: &DeArray<'_>, all: &mut Vec<
         } else if raw.servers.is_empty() {
             reader.mistake(item.span().start, "servers is missing: who answers?".into());
         } else {
+            places.push(item.span().start);
             all.push(resolved(raw));
         }
     }
+    for (number, reason) in circles(all) {
+        reader.mistake(places[number], reason);
+    }
+}
+
+/// Servers that are this guard itself, as one is whose port is forgotten: the number of the front, and a clause.
+pub fn circles(fronts: &[DnsConfig]) -> Vec<(usize, String)> {
+    let is_own = |server: &Backend| fronts.iter().flat_map(|f| &f.listen).any(|l| is_at(*l, server.address));
+    let of_front = |(number, front): (usize, &DnsConfig)| {
+        let own = front.pools.iter().flat_map(|pool| &pool.backends).find(|server| is_own(server))?;
+        let name = shown(&own.name);
+        Some((number, format!("server `{name}` is where this guard listens: questions would go round")))
+    };
+    fronts.iter().enumerate().filter_map(of_front).collect()
 }
 
 fn resolved(mut raw: Raw) -> DnsConfig {
@@ -301,6 +317,21 @@ mod tests {
         assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 8], "{mistakes:?}");
         assert!(mistakes[1].text.contains("did you mean `servers`?"), "{mistakes:?}");
         assert_eq!(mistakes[4].text, "servers is missing: who answers?");
+    }
+
+    /// Broke: a front whose server was the front itself, as without its port it is, asked itself each question until
+    /// the time for it was up.
+    #[test]
+    fn a_front_that_would_ask_itself_is_told_of() {
+        let source = "[[dns]]\nlisten = [\"0.0.0.0:53\"]\nservers = [\"192.0.2.1\"]\n\
+                      pools = [{ suffix = \"a.org\", servers = [\"127.0.0.1\"] }]\n\
+                      [[dns]]\nlisten = [\"127.0.0.1:54\"]\nservers = [\"127.0.0.1:55\"]\n";
+        let Mistakes(mistakes) = parse(source).expect_err("a circle");
+        assert_eq!(mistakes.iter().map(|m| m.line).collect::<Vec<_>>(), [1], "{mistakes:?}");
+        assert!(mistakes[0].text.contains("server `127.0.0.1` is where this guard listens"), "{mistakes:?}");
+        let front = |word| vec![front(word).expect("a front")];
+        assert_eq!(circles(&front("127.0.0.1:53=127.0.0.1")).len(), 1);
+        assert_eq!(circles(&front("0.0.0.0:53=127.0.0.1:5300")), []);
     }
 
     #[test]

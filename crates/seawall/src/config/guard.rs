@@ -282,7 +282,7 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 /// Whether who connects there comes to this listener.
-fn is_at(listen: SocketAddr, there: SocketAddr) -> bool {
+pub(super) fn is_at(listen: SocketAddr, there: SocketAddr) -> bool {
     let is_here = there.ip().is_loopback() || there.ip().is_unspecified();
     listen.port() == there.port() && (listen.ip() == there.ip() || (listen.ip().is_unspecified() && is_here))
 }

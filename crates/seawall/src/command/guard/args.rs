@@ -59,6 +59,7 @@ fn take_fronts(args: &GuardArgs, guard: &mut GuardConfig) -> Vec<String> {
             Err(reason) => reasons.push(format!("--dns: {reason}")),
         }
     }
+    reasons.extend(config::dns::circles(&guard.dns).into_iter().map(|(_, reason)| reason));
     if !args.dns_zone.is_empty() && args.dns.is_empty() && guard.dns.is_empty() {
         reasons.push("--dns-zone says what is known of a --dns, and there is none".to_owned());
     }
