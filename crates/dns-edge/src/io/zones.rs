@@ -36,6 +36,8 @@ struct Followed {
     heard_us: u64,
     looked_us: u64,
     next_us: u64,
+    /// What was wrong when it was looked at last.
+    trouble: Option<String>,
 }
 
 /// Follows the zones until told to stop. `said`: what an operator should know, one line each.
@@ -73,7 +75,8 @@ fn followed(sources: &[ZoneSource], mut before: Vec<Followed>) -> Vec<Followed> 
     let mut all = Vec::new();
     for source in sources {
         let same = before.iter().position(|f| f.source == *source).map(|at| before.swap_remove(at));
-        let new = || Followed { source: source.clone(), zone: None, heard_us: 0, looked_us: 0, next_us: 0 };
+        let source = source.clone();
+        let new = || Followed { source, zone: None, heard_us: 0, looked_us: 0, next_us: 0, trouble: None };
         all.push(same.unwrap_or_else(new));
     }
     all
@@ -104,12 +107,12 @@ fn refresh(
     let new = match outcome {
         Ok(new) => new,
         Err(error) => {
-            say(said, format!("zone {name} from {}: {error}", followed.source.primary));
+            followed.failed(format!("zone {name} from {}: {error}", followed.source.primary), said);
             followed.next_us = now_us + RETRY_US;
             return followed.expire(&name, now_us, said);
         }
     };
-    followed.heard_us = now_us;
+    (followed.heard_us, followed.trouble) = (now_us, None);
     let is_new = new.is_some();
     if let Some((zone, how)) = new {
         say(said, format!("zone {name}: serial {}, {} names{}", zone.serial, zone.names(), how.text()));
@@ -121,6 +124,14 @@ fn refresh(
 }
 
 impl Followed {
+    /// Says what was wrong. The same again says nothing new.
+    fn failed(&mut self, trouble: String, said: &Mutex<Vec<String>>) {
+        if self.trouble.as_ref() != Some(&trouble) {
+            say(said, trouble.clone());
+        }
+        self.trouble = Some(trouble);
+    }
+
     /// Forgets a zone whose primary has been silent for too long; true if it was known.
     fn expire(&mut self, name: &str, now_us: u64, said: &Mutex<Vec<String>>) -> bool {
         let expire_us = self.zone.as_ref().map_or(0, |z| u64::from(z.expire_s) * 1_000_000);
@@ -136,8 +147,7 @@ impl Followed {
 fn say(said: &Mutex<Vec<String>>, line: String) {
     const LINES: usize = 1_000;
     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-    // The same again says nothing new.
-    if said.len() < LINES && said.last() != Some(&line) {
+    if said.len() < LINES {
         said.push(line);
     }
 }
@@ -248,4 +258,24 @@ fn serial_record(zone: &Zone) -> Record {
 
 fn other(error: impl std::fmt::Display) -> io::Error {
     io::Error::other(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broke: that a primary cannot be reached was told every five seconds for as long as that was so.
+    #[test]
+    fn what_is_wrong_with_a_zone_is_told_once_until_it_changes() {
+        let source = ZoneSource { apex: Box::new([0]), primary: ([127, 0, 0, 1], 53).into(), key: None };
+        let mut zone = followed(&[source], Vec::new()).remove(0);
+        let said = Mutex::default();
+        let tell = |zone: &mut Followed, trouble: &str| {
+            zone.failed(trouble.to_owned(), &said);
+            std::mem::take(&mut *said.lock().expect("lines")).len()
+        };
+        assert_eq!(["refused", "refused", "silent", "silent"].map(|t| tell(&mut zone, t)), [1, 0, 1, 0]);
+        zone.trouble = None;
+        assert_eq!(tell(&mut zone, "silent"), 1, "it was well meanwhile");
+    }
 }

@@ -17,6 +17,7 @@ use seawall_model::report::TriageReport;
 use seawall_model::time::SECOND_NS;
 use seawall_model::{Cause, Timestamp};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// What all fronts count, and whether their servers are up, for Prometheus.
 #[must_use]
@@ -61,7 +62,28 @@ pub struct DnsControl {
     /// Queries of the second under way that the engine has been given.
     queries: u64,
     queries_per_s: f64,
+    out: Out,
     told: Vec<Told>,
+}
+
+/// Name servers that are out, of whom the operator has been told.
+#[derive(Debug, Default)]
+struct Out(BTreeSet<String>);
+
+impl Out {
+    /// What is to be told of those that were up before.
+    fn newly<'a>(&mut self, all: impl Iterator<Item = (&'a str, bool)>) -> Vec<String> {
+        let now: BTreeSet<String> =
+            all.filter(|(_, is_up)| !is_up).map(|(name, _)| name.to_owned()).collect();
+        let line = |name: &String| {
+            format!(
+                "name server {name} is taken out: it is silent, fails, or answers otherwise than the others"
+            )
+        };
+        let new = now.difference(&self.0).map(line).collect();
+        self.0 = now;
+        new
+    }
 }
 
 impl DnsControl {
@@ -81,6 +103,7 @@ impl DnsControl {
             last_second: LastSecond::default(),
             queries: 0,
             queries_per_s: 0.0,
+            out: Out::default(),
             told: Vec::new(),
         }
     }
@@ -110,6 +133,7 @@ impl DnsControl {
                 }
                 self.describe(now);
                 self.told.extend(self.store.as_mut().map(Store::retry).unwrap_or_default());
+                self.told.extend(self.out.newly(self.edge.backends()).into_iter().map(Told::Noted));
             }
             // Nobody waits for the end of a second that is unlike before already.
             Some(current) => self.glance(current, now),
@@ -290,5 +314,19 @@ impl DnsControl {
         if let Some(incident) = self.incident.take() {
             self.told.extend(incident.finish(end, self.store.as_mut()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broke: who had named a wrong port was told nothing, while every question failed.
+    #[test]
+    fn that_a_name_server_is_out_is_told_once_each_time() {
+        let mut out = Out::default();
+        let mut told = |is_up: [bool; 2]| out.newly(["a", "b"].into_iter().zip(is_up)).len();
+        let ups = [[true, true], [true, false], [true, false], [false, false], [true, true], [false, true]];
+        assert_eq!(ups.map(&mut told), [0, 1, 0, 1, 0, 1]);
     }
 }
