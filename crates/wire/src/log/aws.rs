@@ -4,7 +4,7 @@
 
 use super::date::{self, Dates};
 use super::draft::{Draft, Field, Unit};
-use super::scan::{Cursor, address_and_port, given, integer};
+use super::scan::{Cursor, address_and_port, address_then_port, given, integer};
 use super::{Line, LineError, haproxy};
 use memchr::memmem;
 use seawall_model::Timestamp;
@@ -56,7 +56,8 @@ pub(super) fn classic<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Line<'a>,
     let at_byte = cursor.at();
     let request = cursor.quoted().ok_or(LineError { reason: "no quoted request", at_byte })?;
     if request.starts_with(b"- - -") {
-        let mut connection = haproxy::connection(time, draft.peer, ConnectionEvent::Closed)?;
+        let mut connection =
+            haproxy::connection(time, address_then_port(draft.peer), ConnectionEvent::Closed)?;
         connection.client_bytes = draft.request.request_bytes.unwrap_or(0);
         connection.server_bytes = draft.request.response_bytes;
         connection.duration_us = draft.request.duration_us.unwrap_or(0);
@@ -83,7 +84,7 @@ pub(super) fn network<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Line<'a>,
     let duration = cursor.token().and_then(|t| Unit::Milliseconds.microseconds(t));
     let handshake = cursor.token().and_then(integer);
     let event = if handshake.is_some() { ConnectionEvent::Closed } else { ConnectionEvent::TlsAbandoned };
-    let mut connection = haproxy::connection(time, client, event)?;
+    let mut connection = haproxy::connection(time, address_then_port(client), event)?;
     if let Some((address, port)) = server {
         (connection.server, connection.server_port) = (address, port);
     }
@@ -109,11 +110,9 @@ fn balanced<'a>(dates: &Dates, cursor: &mut Cursor<'a>) -> Result<Draft<'a>, Lin
         *column = cursor.token().ok_or(LineError { reason: "line ends before the request", at_byte })?;
     }
     let [balancer, client, target, request_s, target_s, response_s, status, _, received, sent] = columns;
-    if address_and_port(client).is_none() {
-        return Err(LineError { reason: "no client address", at_byte });
-    }
+    let (address, _) = address_then_port(client).ok_or(LineError { reason: "no client address", at_byte })?;
     let mut draft = Draft::new(dates);
-    draft.peer = client;
+    (draft.peer, draft.peer_address) = (client, Some(address));
     let r = &mut draft.request;
     r.backend = balancer;
     r.server = given(target);

@@ -7,7 +7,7 @@
 use super::common::find_date;
 use super::date::Dates;
 use super::draft::{Draft, Field, Unit, forwarded_client};
-use super::scan::{Cursor, address_and_port, given, integer, is_host};
+use super::scan::{Cursor, address_then_port, given, integer, is_host};
 use super::{Line, LineError, haproxy_event};
 use memchr::memchr;
 use seawall_model::Timestamp;
@@ -67,6 +67,7 @@ fn http<'a>(
     let mut draft = Draft::new(dates);
     draft.time = Some(opening.time);
     draft.peer = opening.client;
+    draft.peer_address = address_then_port(opening.client).map(|(address, _)| address);
     let r = &mut draft.request;
     (r.backend, r.server) = (opening.backend, opening.server);
     let mut parts = timers.split(|&b| b == b'/').map(timer_us).skip(1);
@@ -162,7 +163,7 @@ fn tcp<'a>(opening: &Opening<'a>, timers: &'a [u8], cursor: &mut Cursor<'a>) -> 
         return Ok(Line::Observation(Observation::Backend(event)));
     }
     let event = if state[0] == b'P' { ConnectionEvent::Refused } else { ConnectionEvent::Closed };
-    let mut connection = connection(opening.time, opening.client, event)?;
+    let mut connection = connection(opening.time, address_then_port(opening.client), event)?;
     connection.server_bytes = bytes;
     connection.duration_us = timers.rsplit(|&b| b == b'/').next().and_then(timer_us).unwrap_or(0);
     Ok(Line::Observation(Observation::Connection(connection)))
@@ -174,7 +175,7 @@ fn failed_connection<'a>(time: Timestamp, client: &[u8], text: &[u8]) -> Result<
     let tls = [&b"SSL"[..], b"TLS", b"heartbeat"];
     let about_tls = tls.iter().any(|word| memchr::memmem::find(text, word).is_some());
     let event = if about_tls { failed_handshake(text) } else { ConnectionEvent::Refused };
-    Ok(Line::Observation(Observation::Connection(connection(time, client, event)?)))
+    Ok(Line::Observation(Observation::Connection(connection(time, address_then_port(client), event)?)))
 }
 
 /// What a failed handshake was, by the alert of the client that OpenSSL quotes (RFC 8446 section 6.2): who
@@ -193,11 +194,10 @@ pub(super) fn failed_handshake(text: &[u8]) -> ConnectionEvent {
 /// A connection of which the log tells only the client's side.
 pub(super) fn connection(
     time: Timestamp,
-    client: &[u8],
+    client: Option<(IpAddr, u16)>,
     event: ConnectionEvent,
 ) -> Result<Connection, LineError> {
-    let (client, client_port) =
-        address_and_port(client).ok_or(LineError { reason: "no client address", at_byte: 0 })?;
+    let (client, client_port) = client.ok_or(LineError { reason: "no client address", at_byte: 0 })?;
     Ok(Connection {
         time,
         event,
@@ -343,6 +343,29 @@ mod tests {
             (b.kind, b.backend, b.server),
             (BackendEventKind::ConnectFailed, &b"bck"[..], &b"srv1"[..])
         );
+    }
+
+    #[test]
+    fn the_port_after_a_bare_ipv6_address_is_no_part_of_it() {
+        for (client, address) in [
+            ("2001:db8::7:58430", "2001:db8::7"),
+            ("2001:db8::7:443", "2001:db8::7"),
+            ("2001:db8:1:2:3:4:5:6:443", "2001:db8:1:2:3:4:5:6"),
+            ("::ffff:198.51.100.7:443", "198.51.100.7"),
+            ("[2001:db8::7]:443", "2001:db8::7"),
+        ] {
+            let request = format!(
+                r#"{client} [04/Apr/2024:14:30:18.885] front app/web1 0/0/0/1/1 200 212 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1""#
+            );
+            let r = http_of(&request);
+            assert_eq!((r.client.to_string().as_str(), r.client_name), (address, &b""[..]), "{client}");
+            let refused = format!("{client} [04/Apr/2024:14:30:18.885] front/1: SSL handshake failure");
+            let Line::Observation(Observation::Connection(c)) = read_one(&refused) else {
+                panic!("{client}")
+            };
+            assert_eq!(c.client.to_string(), address, "{client}");
+            assert!(matches!(c.client_port, 443 | 58430), "{client}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::date::{self, Dates};
 use super::draft::{Draft, Field};
-use super::scan::{Cursor, address};
+use super::scan::{Cursor, address, address_and_port};
 use super::{Line, LineError, haproxy, target};
 use memchr::{memchr, memmem};
 use seawall_model::Timestamp;
@@ -58,7 +58,8 @@ fn message<'a>(time: Timestamp, text: &'a [u8], dates: &mut Dates) -> Line<'a> {
         }));
     }
     if details.says(b"SSL_do_handshake() failed") || details.says(b"in SSL handshake") {
-        let connection = haproxy::connection(time, details.client(), haproxy::failed_handshake(text));
+        let connection =
+            haproxy::connection(time, address_and_port(details.client()), haproxy::failed_handshake(text));
         return connection.map_or(Line::Nothing, |c| Line::Observation(Observation::Connection(c)));
     }
     let refusals: [&[u8]; 4] = [

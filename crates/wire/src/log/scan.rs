@@ -269,6 +269,16 @@ pub(super) fn address_and_port(text: &[u8]) -> Option<(IpAddr, u16)> {
     }
 }
 
+/// As [`address_and_port`], where a port always follows: HAProxy and others write it behind an IPv6
+/// address without brackets, `2001:db8::7:4711`.
+pub(super) fn address_then_port(text: &[u8]) -> Option<(IpAddr, u16)> {
+    let (bare, port_text) = text.split_at(memchr::memrchr(b':', text)?);
+    match (ipv6(bare), port(&port_text[1..])) {
+        (Some(address), Some(port)) => Some((address, port)),
+        _ => address_and_port(text),
+    }
+}
+
 fn port(text: &[u8]) -> Option<u16> {
     u16::try_from(integer(text)?).ok()
 }
