@@ -100,7 +100,7 @@ fn loose_head<'a>(draft: &mut Draft<'a>, head: &'a [u8]) -> Result<(), LineError
     if before.ends_with(b",") {
         let first = words[..client].iter().rposition(|w| !w.1.ends_with(b",")).map_or(0, |i| i + 1);
         draft.forward(&head[words[first].0..at + text.len()]);
-    } else if is_host(before) && !before.starts_with(b"[") {
+    } else if is_host(before) && !is_carriers(before) {
         super::target::host(&mut draft.request, before);
     }
     // lighttpd writes the host in the place of ident.
@@ -117,6 +117,14 @@ fn loose_head<'a>(draft: &mut Draft<'a>, head: &'a [u8]) -> Result<(), LineError
         draft.request.user = given(&head[user..]);
     }
     Ok(())
+}
+
+/// Whether a word in front of the client is the carrier's and no virtual host: a program in brackets, a date
+/// (`docker logs -t`), or how a container runtime marks whole and partial lines (`stdout F`).
+fn is_carriers(word: &[u8]) -> bool {
+    word.starts_with(b"[")
+        || date::looks_like_iso(word)
+        || matches!(word, b"F" | b"P" | b"stdout" | b"stderr")
 }
 
 /// Which word is the client: the right-most address that is neither ident nor user, else the
@@ -273,6 +281,10 @@ mod tests {
             ("www.example.com 198.51.100.7 - req001 -", "www.example.com", "req001 -"),
             ("Sep 15 16:13:46 web.internal nginx[2869]: 198.51.100.7 - -", "", ""),
             ("web_1  | 198.51.100.7 - -", "", ""),
+            ("2024-03-06T08:55:21.903123456Z stdout F 198.51.100.7 - -", "", ""),
+            ("2024-03-06T08:55:21.903123456Z 198.51.100.7 - -", "", ""),
+            ("web-1  | 2024-03-06T08:55:21Z 198.51.100.7 - -", "", ""),
+            ("2024-03-06T08:55:21Z stdout F www.example.com 198.51.100.7 - -", "www.example.com", ""),
             ("6.6.6.6, 198.51.100.7, 10.0.0.9 - -", "", ""),
             ("198.51.100.7 www.example.com -", "www.example.com", ""),
         ] {
