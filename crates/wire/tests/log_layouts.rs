@@ -42,6 +42,19 @@ fn spans_of_time_take_their_unit_from_their_size() {
 }
 
 #[test]
+fn of_the_servers_that_nginx_tried_the_last_one_answered() {
+    last_of(
+        |i| {
+            format!(
+                "{} 0.250 [shop-web-80] [] 10.1.0.7:80, 10.1.0.9:80 0, 512 0.1, 0.05 504, 200 {i:032x}",
+                i % 50
+            )
+        },
+        |r| assert_eq!(r.server, b"10.1.0.9:80"),
+    );
+}
+
+#[test]
 fn the_extended_formats_of_nginx_guides() {
     last_of(
         |_| r#""198.51.100.7, 10.0.0.9" rt=0.250 uct="0.000" uht="0.100" urt="0.100, 0.050""#.to_owned(),

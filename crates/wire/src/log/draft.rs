@@ -206,7 +206,8 @@ impl<'a> Draft<'a> {
             Field::Cookie => r.cookie = Presence::Present,
             Field::AcceptLanguage => r.accept_language = Presence::Present,
             Field::Backend => r.backend = text,
-            Field::Server => r.server = text,
+            // nginx lists the servers that it tried; the last one answered.
+            Field::Server => r.server = text.rsplit(|&b| b == b' ').next().unwrap_or(text),
             Field::Cache => r.cache = cache(text),
             Field::OpenConnections => r.open_connections = integer(text).and_then(|n| u32::try_from(n).ok()),
             Field::Ja4 => r.ja4 = text,

@@ -188,7 +188,8 @@ impl Judge {
             return Field::Pair;
         }
         if column.mostly(|v| forwarded_client(v).is_some() || v.contains(&b',') && is_address_list(v)) {
-            return if column.mostly(|v| address_and_port(v).is_some_and(|(_, port)| port != 0)) {
+            let last = |v: &'_ [u8]| v.rsplit(|&b| b == b' ').next().and_then(address_and_port);
+            return if column.mostly(|v| last(v).is_some_and(|(_, port)| port != 0)) {
                 Field::Server
             } else {
                 Field::ForwardedFor
