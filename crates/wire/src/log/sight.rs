@@ -82,8 +82,8 @@ fn by_shape<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Option<(Kind, Lin
     let body = envelope.body;
     match body.first()? {
         b'[' => request(Kind::Gin, proxies::gin(dates, body))
-            .or_else(|| request(Kind::Envoy, envoy::read(dates, body)))
-            .or_else(|| line(Kind::ApacheError, apache_error::read(dates, body))),
+            .or_else(|| line(Kind::Envoy, envoy::read(dates, body)))
+            .or_else(|| line(Kind::ApacheError, apache_error::read(dates, envelope))),
         b'h' | b'w' | b'g' => request(Kind::Alb, aws::application(dates, body)),
         b't' => line(Kind::Nlb, aws::network(dates, body))
             .or_else(|| line(Kind::Traefik, kernel::traefik(dates, body))),
