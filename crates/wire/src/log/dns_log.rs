@@ -1,5 +1,5 @@
-//! Query logs of name servers: BIND, Unbound, dnsdist, dnsmasq. Knot DNS and NSD write none; what
-//! they see is in their dnstap.
+//! Query logs of name servers: BIND, Unbound, dnsdist, dnsmasq, and those of [`super::dns_servers`]. Knot DNS
+//! and NSD write none; what they see is in their dnstap.
 //!
 //! A query that BIND refused is told as a query (a client asked), with response code 5. What its
 //! rate limit held back and what failed is told as a response: the query has a line of its own.
@@ -7,7 +7,7 @@
 use super::date::{self, Dates};
 use super::envelope::Envelope;
 use super::scan::{Cursor, address, address_and_port, integer};
-use super::{Line, LineError};
+use super::{Line, LineError, dns_servers};
 use memchr::{memchr, memmem};
 use seawall_model::observation::{BackendEvent, BackendEventKind, Dns, Observation};
 use seawall_model::time::SECOND_NS;
@@ -15,27 +15,27 @@ use seawall_model::{Timestamp, dns_type};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// SERVFAIL and REFUSED, RFC 1035 section 4.1.1.
-const SERVFAIL: u8 = 2;
+pub(super) const SERVFAIL: u8 = 2;
 const REFUSED: u8 = 5;
 /// For a failure that is told in words without a number here.
 const OTHER_CODE: u8 = 15;
 
 /// What a line tells of a question.
-struct Question<'a> {
-    time: Option<Timestamp>,
-    client: IpAddr,
-    port: u16,
-    name: &'a [u8],
-    query_type: u16,
-    response_code: Option<u8>,
-    response_us: Option<u64>,
-    flags: &'a [u8],
-    refused: bool,
-    truncated: bool,
+pub(super) struct Question<'a> {
+    pub(super) time: Option<Timestamp>,
+    pub(super) client: IpAddr,
+    pub(super) port: u16,
+    pub(super) name: &'a [u8],
+    pub(super) query_type: u16,
+    pub(super) response_code: Option<u8>,
+    pub(super) response_us: Option<u64>,
+    pub(super) flags: &'a [u8],
+    pub(super) refused: bool,
+    pub(super) truncated: bool,
 }
 
 impl<'a> Question<'a> {
-    fn of(client: IpAddr, port: u16, name: &'a [u8], query_type: u16) -> Self {
+    pub(super) fn of(client: IpAddr, port: u16, name: &'a [u8], query_type: u16) -> Self {
         Self {
             time: None,
             client,
@@ -60,6 +60,7 @@ pub(super) fn is_one(envelope: &Envelope<'_>) -> bool {
         || is_bind_limit(envelope.body)
         || trouble(envelope.body).is_some()
         || bind_client(envelope.body).is_some()
+        || dns_servers::question(envelope.body).is_some()
 }
 
 /// What BIND's rate limit says of a network, which is no query.
@@ -74,14 +75,26 @@ fn is_unbound(text: &[u8]) -> bool {
 /// What name servers say of zones and back ends. Unbound (`log-servfail`, `val-log-level`): `error: SERVFAIL
 /// <www.example.org. A IN>: …`, `info: validation failure <www.example.org. A IN>: signature expired …`;
 /// BIND: `zone example.org/IN: expired`, `lame server resolving 'www.example.org' …`, `no valid RRSIG
-/// resolving 'www.example.org/A/IN': …`; dnsdist: `Marking downstream 192.0.2.1:53 as 'down'`.
+/// resolving 'www.example.org/A/IN': …`; dnsdist: `Marking downstream 192.0.2.1:53 as 'down'`; CoreDNS:
+/// `plugin/errors: 2 example.org. A: read udp 10.0.0.1:41000->192.0.2.1:53: i/o timeout`.
 fn trouble(text: &[u8]) -> Option<(BackendEventKind, &[u8])> {
-    use BackendEventKind::{ServerDown, ServerUp, ZoneBroken};
+    use BackendEventKind::{ConnectFailed, ServerDown, ServerUp, UpstreamTimedOut, ZoneBroken};
     let after = |words: &[u8]| memmem::find(text, words).map(|at| &text[at + words.len()..]);
     let until = |rest: &'_ [u8], end: u8| memchr(end, rest);
     if let Some(rest) = after(b"Marking downstream ") {
         let (server, state) = rest.split_at(until(rest, b' ')?);
         let kind = if state.starts_with(b" as 'down'") { ServerDown } else { ServerUp };
+        return Some((kind, server));
+    }
+    if let Some(rest) = after(b"plugin/errors: ") {
+        let server = memmem::find(rest, b"->").map_or(&b""[..], |at| &rest[at + 2..]);
+        let server = &server[..memmem::find(server, b": ").unwrap_or(server.len())];
+        let failed = [&b"refused"[..], b"unreachable", b"no route", b"no healthy"];
+        let kind = match () {
+            () if rest.ends_with(b"i/o timeout") => UpstreamTimedOut,
+            () if failed.iter().any(|words| memmem::find(rest, words).is_some()) => ConnectFailed,
+            () => return None,
+        };
         return Some((kind, server));
     }
     if let Some(rest) = after(b"validation failure <") {
@@ -125,7 +138,7 @@ pub(super) fn read<'a>(
         () if envelope.program.starts_with(b"dnsmasq") => dnsmasq(text),
         () if envelope.program == b"unbound" || is_unbound(text) => unbound(text),
         () if dnsdist_words(text).is_some() => dnsdist(text),
-        () => bind(text),
+        () => bind(text).or_else(|| dns_servers::question(text)),
     };
     let Some(q) = question else { return Ok(Line::Nothing) };
     let time = q.time.or(envelope.time).or_else(|| dates.latest());
@@ -331,14 +344,14 @@ fn dnsmasq(text: &[u8]) -> Option<Question<'_>> {
 }
 
 /// The number of a type by its name (IANA), `TYPE65`, or 0.
-fn query_type(name: &[u8]) -> u16 {
+pub(super) fn query_type(name: &[u8]) -> u16 {
     if let Some(number) = dns_type::number(name) {
         return number;
     }
     name.strip_prefix(b"TYPE").and_then(integer).and_then(|n| u16::try_from(n).ok()).unwrap_or(0)
 }
 
-fn response_code(name: &[u8]) -> Option<u8> {
+pub(super) fn response_code(name: &[u8]) -> Option<u8> {
     Some(match name {
         b"NOERROR" => 0,
         b"FORMERR" => 1,
@@ -395,6 +408,10 @@ mod tests {
             (
                 "19-Oct-2022 05:34:02.425 lame-servers: info: lame server resolving 'www.example.org' (in 'example.org'?): 192.0.2.1#53",
                 Some((BackendEventKind::ZoneBroken, "www.example.org")),
+            ),
+            (
+                "[ERROR] plugin/errors: 2 example.org. A: read udp 10.0.0.1:41000->192.0.2.1:53: i/o timeout",
+                Some((BackendEventKind::UpstreamTimedOut, "192.0.2.1:53")),
             ),
             (
                 "Marking downstream 192.0.2.1:53 as 'down'",
@@ -472,6 +489,30 @@ mod tests {
                 "Ok(Nothing)",
             ),
             ("Nov 13 10:59:46 ns dnsmasq[12]: reply example.com is 1.2.3.4", "Ok(Nothing)"),
+            (
+                r#"2022-11-21T19:22:39.213456Z stdout F [INFO] 198.51.100.7:36413 - 21583 "A IN Example.com. udp 43 false 512" NXDOMAIN qr,aa,rd 136 0.000102078s"#,
+                "2022-11-21T19:22:39.213Z response 198.51.100.7#36413 example.com 1 3 true false",
+            ),
+            (
+                r#"2022-11-21T19:22:39.213Z [INFO] [2001:db8::7]:36413 - 21583 "AAAA IN example.com. tcp 43 false 512" - - 0 2.000102078s"#,
+                "2022-11-21T19:22:39.213Z response 2001:db8::7#36413 example.com 28 2 false true",
+            ),
+            (
+                "Nov 21 19:22:39 ns pdns_server[2367]: Remote 198.51.100.7 wants 'example.com|TXT', do = 1, bufsize = 1232: packetcache MISS",
+                "2022-11-21T19:22:39Z query 198.51.100.7#0 example.com 16 0 false false",
+            ),
+            (
+                "Nov 21 19:22:39 ns pdns_recursor[12]: 2 [395002/1] question for 'example.com|A' from [2001:db8::7]:56765",
+                "2022-11-21T19:22:39Z query 2001:db8::7#56765 example.com 1 0 false false",
+            ),
+            (
+                r#"Nov 21 19:22:39 ns pdns-recursor[12]: msg="Question" subsystem="syncres" level="0" prio="Info" tid="2" ts="1669058559.120" ecs="" proto="tcp" qname="example.com" qtype="A" remote="198.51.100.7:40000""#,
+                "2022-11-21T19:22:39Z query 198.51.100.7#40000 example.com 1 0 false true",
+            ),
+            (
+                "1.0 2022-11-21T19:22:39.130Z Z123412341234 example.com ANY REFUSED UDP FRA6 2001:db8::7 2001:db8:abcd::/48",
+                "2022-11-21T19:22:39.130Z response 2001:db8::7#0 example.com 255 5 false false",
+            ),
         ] {
             assert_eq!(of(line), expected, "{line}");
         }

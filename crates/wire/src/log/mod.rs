@@ -16,6 +16,7 @@ mod date;
 mod delimited;
 mod detect;
 mod dns_log;
+mod dns_servers;
 mod draft;
 mod envelope;
 mod envoy;
@@ -92,7 +93,7 @@ pub enum Format {
     Auth,
     /// Packets logged by a Linux firewall, or by pf.
     Firewall,
-    /// Query logs of BIND, Unbound, dnsdist, dnsmasq.
+    /// Query logs of BIND, Unbound, dnsdist, dnsmasq, CoreDNS, PowerDNS, Route 53.
     DnsQuery,
     /// Traefik's own log with the streams it handles.
     Traefik,
