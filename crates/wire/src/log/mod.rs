@@ -34,6 +34,7 @@ mod sight;
 mod target;
 mod template;
 mod w3c;
+mod workers;
 
 pub use delimited::Table;
 pub use detect::detect;
@@ -85,6 +86,12 @@ pub enum Format {
     Zoraxy,
     /// The access log of programs on Gin.
     Gin,
+    /// uWSGI's log of requests.
+    Uwsgi,
+    /// Uvicorn's log of requests, behind a carrier that tells the date.
+    Uvicorn,
+    /// PHP-FPM's own log and its access log.
+    PhpFpm,
     /// nginx's error log.
     NginxError,
     /// Apache's error log.
@@ -144,6 +151,9 @@ impl Format {
             Self::Squid => "squid",
             Self::Zoraxy => "zoraxy",
             Self::Gin => "gin",
+            Self::Uwsgi => "uwsgi",
+            Self::Uvicorn => "uvicorn",
+            Self::PhpFpm => "php-fpm",
             Self::NginxError => "nginx-error",
             Self::ApacheError => "apache-error",
             Self::Auth => "auth",

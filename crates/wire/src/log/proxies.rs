@@ -12,7 +12,8 @@ use seawall_model::observation::Request;
 
 /// Reads lines that begin with their date in brackets:
 /// `[date] HIT 200 200 - GET https host "/path" [Client ip] [Length 1] [Gzip 2.4] [Sent-to server]
-/// "agent" "referrer"` and `[date] host client 0.227 "GET / HTTP/1.1" 200 in out referrer agent…`.
+/// "agent" "referrer"`, `[date] host client 0.227 "GET / HTTP/1.1" 200 in out referrer agent…` and, of
+/// Apache's TLS module, `[date] client TLSv1.3 TLS_AES_256_GCM_SHA384 "GET / HTTP/1.1" bytes`.
 pub(super) fn date_first<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Request<'a>, LineError> {
     let dated = find_date(line).filter(|d| d.head.is_empty());
     let dated = dated.ok_or(LineError { reason: "no [date] in front", at_byte: 0 })?;
@@ -22,6 +23,10 @@ pub(super) fn date_first<'a>(dates: &mut Dates, line: &'a [u8]) -> Result<Reques
     let quote = memchr(b'"', rest).ok_or(LineError { reason: "no quoted request", at_byte: dated.after })?;
     let mut cursor = Cursor::new(rest);
     cursor.skip(quote);
+    if memmem::find(&rest[..quote], b" TLSv1").is_some() {
+        ssl_request(&mut draft, &rest[..quote], &mut cursor, dates);
+        return draft.finish();
+    }
     if memmem::find(rest, b" [Client ").is_some() {
         proxy_manager(&mut draft, &rest[..quote], &mut cursor, dates);
     } else {
@@ -62,6 +67,12 @@ fn proxy_manager<'a>(draft: &mut Draft<'a>, head: &'a [u8], cursor: &mut Cursor<
     }
     draft.set(Field::UserAgent, cursor.quoted().unwrap_or(b""), dates);
     draft.set(Field::Referrer, cursor.quoted().unwrap_or(b""), dates);
+}
+
+fn ssl_request<'a>(draft: &mut Draft<'a>, head: &'a [u8], cursor: &mut Cursor<'a>, dates: &mut Dates) {
+    draft.set(Field::Peer, Cursor::new(head).token().unwrap_or(b""), dates);
+    target::request_line(&mut draft.request, cursor.quoted().unwrap_or(b""));
+    draft.set(Field::ResponseBytes, cursor.token().unwrap_or(b""), dates);
 }
 
 fn catch_all<'a>(draft: &mut Draft<'a>, head: &'a [u8], cursor: &mut Cursor<'a>, dates: &mut Dates) {
@@ -226,6 +237,17 @@ mod tests {
         );
         assert_eq!((r.status, r.request_bytes, r.response_bytes), (207, Some(125), 440));
         assert_eq!((r.user_agent, r.version), (&b"Thunderbird/123.0 (X; Y)"[..], HttpVersion::Http2));
+    }
+
+    #[test]
+    fn the_size_in_the_log_of_apaches_tls_module_is_no_status() {
+        let line = br#"[06/Mar/2024:08:55:28 +0100] 198.51.100.7 TLSv1.3 TLS_AES_256_GCM_SHA384 "GET /a?b HTTP/1.1" 503"#;
+        let r = date_first(&mut Dates::default(), line).unwrap();
+        assert_eq!(
+            (r.time.to_string(), r.client.to_string()),
+            ("2024-03-06T07:55:28Z".into(), "198.51.100.7".into())
+        );
+        assert_eq!((r.path, r.status, r.response_bytes, r.host), (&b"/a"[..], 0, 503, &b""[..]));
     }
 
     #[test]

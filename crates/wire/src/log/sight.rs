@@ -8,7 +8,7 @@ use super::envelope::{self, Envelope};
 use super::layout::Layout;
 use super::{
     Line, LineError, apache_error, auth, aws, common, dns_log, envoy, haproxy, haproxy_event, kernel,
-    nginx_error, proxies,
+    nginx_error, proxies, workers,
 };
 use memchr::memmem;
 use seawall_model::observation::{Observation, Request};
@@ -26,6 +26,9 @@ pub(super) enum Kind {
     Squid,
     Zoraxy,
     Gin,
+    Uwsgi,
+    Uvicorn,
+    PhpFpm,
     NginxError,
     ApacheError,
     Auth,
@@ -83,6 +86,8 @@ fn by_shape<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Option<(Kind, Lin
     match body.first()? {
         b'[' => request(Kind::Gin, proxies::gin(dates, body))
             .or_else(|| line(Kind::Envoy, envoy::read(dates, body)))
+            .or_else(|| request(Kind::Uwsgi, workers::uwsgi(dates, body)))
+            .or_else(|| line(Kind::PhpFpm, workers::php_fpm(dates, body)))
             .or_else(|| line(Kind::ApacheError, apache_error::read(dates, envelope))),
         b'h' | b'w' | b'g' => request(Kind::Alb, aws::application(dates, body)),
         b't' => line(Kind::Nlb, aws::network(dates, body))
@@ -90,7 +95,10 @@ fn by_shape<'a>(dates: &mut Dates, envelope: &Envelope<'a>) -> Option<(Kind, Lin
         b'0'..=b'9' => request(Kind::Zoraxy, proxies::zoraxy(dates, body))
             .or_else(|| line(Kind::NginxError, nginx_error::read(dates, body)))
             .or_else(|| line(Kind::ClassicElb, aws::classic(dates, body)))
-            .or_else(|| request(Kind::Squid, proxies::squid(dates, body))),
+            .or_else(|| request(Kind::Squid, proxies::squid(dates, body)))
+            .or_else(|| line(Kind::PhpFpm, workers::php_fpm(dates, body)))
+            .or_else(|| request(Kind::Uvicorn, workers::uvicorn(dates, envelope))),
+        b'I' => request(Kind::Uvicorn, workers::uvicorn(dates, envelope)),
         _ => None,
     }
 }
