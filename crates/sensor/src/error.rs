@@ -6,8 +6,8 @@ use std::io;
 
 /// What can be read, for those whose input cannot.
 const SUPPORTED: &str = "pcap and pcapng captures, dnstap, access logs (common, combined, nginx and Apache \
-                         formats, HAProxy, Traefik, Caddy, Envoy, Gin, JSON lines, AWS, IIS, Squid), error, \
-                         login, firewall and DNS query logs, plain or packed with gzip, zstd, xz, bzip2 or lz4";
+                         formats, HAProxy, Traefik, Caddy, Envoy, Gin, uWSGI, PHP-FPM, JSON lines, AWS, IIS, \
+                         Squid), error, login, firewall and DNS query logs, plain or packed with gzip, zstd, xz, bzip2 or lz4";
 
 /// An input that could not be read.
 #[derive(Debug)]
@@ -33,6 +33,10 @@ pub enum ReadError {
         /// The first bytes, printable.
         beginning: String,
         binary: bool,
+    },
+    /// A log whose lines have no date.
+    Undated {
+        path: String,
     },
     /// The same file was named before.
     Twice {
@@ -82,6 +86,12 @@ impl fmt::Display for ReadError {
                     shown(path)
                 )
             }
+            Self::Undated { path } => write!(
+                f,
+                "{}: its lines have no date: fetch them with one in front, as `kubectl logs --timestamps`, \
+                 `docker logs --timestamps` and `journalctl --output=short-iso` write it",
+                shown(path)
+            ),
             Self::PackedTooDeep { path } => {
                 write!(f, "{}: packed more than twice: unpack it and name what is inside", shown(path))
             }

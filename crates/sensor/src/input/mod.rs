@@ -256,6 +256,9 @@ fn recognise(path: &str, sample: &[u8], formats: &[Format]) -> Result<Kind, Read
     if let Some(format) = seawall_wire::log::detect(lines) {
         return Ok(Kind::Log(format));
     }
+    if seawall_wire::log::lacks_dates(lines) {
+        return Err(ReadError::Undated { path: path.to_owned() });
+    }
     Err(ReadError::Unrecognised {
         path: path.to_owned(),
         beginning: printable(sample, BEGINNING_CHARACTERS),

@@ -218,6 +218,10 @@ fn errors_say_which_file_and_what_to_do() {
     assert!(directory.contains("is a directory"), "{directory}");
     let binary = said(folder.write("binary", &[0, 1, 2, 0x7F, b'E', b'L', b'F']));
     assert!(binary.contains("not recognised: begins with '\\u{0}\\u{1}\\u{2}\\u{7f}ELF'"), "{binary}");
+    let undated =
+        r#"[INFO] 198.51.100.7:36413 - 21583 "A IN example.com. udp 43 false 512" NOERROR qr,rd 136 0.0001s"#;
+    let undated = said(folder.write("coredns.log", format!("{undated}\n{undated}\n").as_bytes()));
+    assert!(undated.contains("its lines have no date"), "{undated}");
     let broken = said(folder.write("broken.xz", b"\xFD7zXZ\x00no"));
     assert!(broken.contains("begins as xz but cannot be unpacked"), "{broken}");
     let log = folder.write("log", log(0..9).as_bytes());

@@ -8,6 +8,7 @@ use super::layout::Layout;
 use super::sight::{self, Kind};
 use super::w3c::W3c;
 use super::{Format, names, trimmed};
+use seawall_model::Timestamp;
 
 /// Bytes of a sample that are looked at.
 const SAMPLE_BYTES: usize = 256 * 1024;
@@ -49,6 +50,20 @@ pub fn detect(sample: &[u8]) -> Option<Format> {
     }
     let is_mixed = most >= MIXED_LINES;
     (most > 0 && (is_mixed || votes.known * 3 >= lines.len())).then(|| format(kind, &lines))
+}
+
+/// Whether lines that [`detect`] does not know would be known if they had a date: programs that leave
+/// it to what carries their lines.
+#[must_use]
+pub fn lacks_dates(sample: &[u8]) -> bool {
+    let (mut dates, mut lower) = (Dates::default(), Vec::new());
+    dates.saw(Timestamp(0));
+    let (mut known, mut all) = (0, 0);
+    for line in lines(&sample[..sample.len().min(SAMPLE_BYTES)]).take(LINES) {
+        all += 1;
+        known += usize::from(sight::read(&mut dates, &mut lower, line).is_ok());
+    }
+    known > 0 && known * 3 >= all
 }
 
 /// The lines that are not blank. The last one is left out if it has no end and is not alone.

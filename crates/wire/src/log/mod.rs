@@ -37,7 +37,7 @@ mod w3c;
 mod workers;
 
 pub use delimited::Table;
-pub use detect::detect;
+pub use detect::{detect, lacks_dates};
 pub use json_map::JsonMap;
 pub use layout::Layout;
 pub use template::{Template, TemplateError};
