@@ -35,6 +35,28 @@ fn caddy() {
     });
 }
 
+/// Broke: the keys of Akamai's DataStream and the sizes and servers of Azure's gateways were not known, and
+/// `HTTPS` for a protocol was an invalid version.
+#[test]
+fn akamai_and_azure() {
+    let line = r#"{"version":1,"cp":"123456","reqId":"1239f220","reqTimeSec":"1573840000.250","bytes":"4995","cliIP":"198.51.100.7","statusCode":"503","proto":"HTTPS","reqHost":"a.example","reqMethod":"GET","reqPath":"/b/c","reqPort":"443","UA":"curl/8","queryStr":"d=1","referer":"-","xForwardedFor":"-","turnAroundTimeMSec":"1100","transferTimeMSec":"125"}"#;
+    with_request(line, "json", |r| {
+        assert_eq!(
+            (r.time.to_string(), r.client.to_string()),
+            ("2019-11-15T17:46:40.250Z".into(), "198.51.100.7".into())
+        );
+        assert_eq!((r.host, r.path, r.query), (&b"a.example"[..], &b"/b/c"[..], Some(&b"d=1"[..])));
+        assert_eq!((r.status, r.response_bytes, r.upstream_us), (503, 4995, Some(1_100_000)));
+        assert_eq!((r.version, r.user_agent), (HttpVersion::Unknown, &b"curl/8"[..]));
+    });
+    let line = r#"{"operationName":"ApplicationGatewayAccess","time":"2017-04-26T19:27:38Z","category":"ApplicationGatewayAccessLog","properties":{"instanceId":"gw_1","clientIP":"198.51.100.7","clientPort":46886,"httpMethod":"GET","requestUri":"/a","userAgent":"-","httpStatus":502,"httpVersion":"HTTP/1.1","receivedBytes":65,"sentBytes":553,"timeTaken":0.205,"sslEnabled":"on","serverRouted":"10.0.0.4:80","serverStatus":"502","serverResponseLatency":"0.023","host":"a.example"}}"#;
+    with_request(line, "json", |r| {
+        assert_eq!((r.status, r.response_bytes, r.request_bytes), (502, 553, Some(65)));
+        assert_eq!((r.duration_us, r.upstream_us), (Some(205_000), Some(23_000)));
+        assert_eq!(r.server, b"10.0.0.4:80");
+    });
+}
+
 #[test]
 fn traefik() {
     let line = r#"{"ClientAddr":"10.0.0.1:39490","ClientHost":"10.0.0.1","ClientUsername":"-","DownstreamContentSize":356,"DownstreamStatus":502,"Duration":2155630,"OriginDuration":1000000,"OriginStatus":502,"Overhead":10855,"RequestContentSize":7,"RequestHost":"a.example","RequestMethod":"GET","RequestPath":"/x?y","RequestProtocol":"HTTP/1.1","ServiceName":"web@docker","ServiceAddr":"10.0.0.1:80","StartUTC":"2021-12-08T09:16:05.123456789Z","request_User-Agent":"curl/7","request_X-Forwarded-For":"198.51.100.7","time":"2021-12-08T09:16:05Z"}"#;

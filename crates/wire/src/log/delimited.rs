@@ -47,7 +47,23 @@ impl Table {
             && has(&fields, &[Field::Target, Field::RequestLine, Field::Status]);
         is_access.then(|| Self { separator, header: line.to_vec(), fields })
     }
+
+    /// The columns of lines that stand without a header, if they are those of bunny.net.
+    pub(super) fn guess(lines: &[&[u8]]) -> Option<Self> {
+        let table = Self::from_header(BUNNY)?;
+        let fits = |line: &&[u8]| match read(&table, &mut Dates::default(), line) {
+            Ok(Line::Observation(Observation::Request(r))) => {
+                r.path.first() == Some(&b'/') && !r.host.is_empty() && (100..600).contains(&r.status)
+            }
+            _ => false,
+        };
+        (!lines.is_empty() && lines.iter().all(fits)).then_some(table)
+    }
 }
+
+/// What bunny.net calls its columns: `HIT|200|1742075824321|412|89|198.51.100.7|-|https://a.example/b|…`.
+const BUNNY: &[u8] =
+    b"cache_status|status|timestamp|bytes|zone|remote_ip|referer|url|edge|user_agent|id|country";
 
 /// Reads one line. Columns missing at the end are not given; the header again is nothing.
 pub(super) fn read<'a>(table: &Table, dates: &mut Dates, line: &'a [u8]) -> Result<Line<'a>, LineError> {
@@ -105,6 +121,26 @@ mod tests {
             Ok(Line::Observation(Observation::Request(r))) => r,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn lines_of_bunny_are_known_without_a_header() {
+        let lines = [
+            &b"MISS|503|1742075824321|479|1234|198.51.100.7|-|https://a.example/b?c|DE|Mozilla/5.0 (X)|289735|DE"[..],
+            b"HIT|200|1742075825321|479|1234|2001:db8::7|https://e.example/|https://a.example/|DE|curl/8|289736|DE",
+        ];
+        let table = Table::guess(&lines).unwrap();
+        let Ok(Line::Observation(Observation::Request(r))) = read(&table, &mut Dates::default(), lines[0])
+        else {
+            panic!("no request")
+        };
+        assert_eq!(
+            (r.time.to_string(), r.client.to_string()),
+            ("2025-03-15T21:57:04.321Z".into(), "198.51.100.7".into())
+        );
+        assert_eq!((r.host, r.path, r.query), (&b"a.example"[..], &b"/b"[..], Some(&b"c"[..])));
+        assert_eq!((r.status, r.response_bytes, r.user_agent), (503, 479, &b"Mozilla/5.0 (X)"[..]));
+        assert_eq!(Table::guess(&[lines[0], b"MISS|503|-|479|1234|198.51.100.7"]), None);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn detect(sample: &[u8]) -> Option<Format> {
     let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
     let lines: Vec<&[u8]> = lines(sample).take(LINES).collect();
     let first = &lines[..lines.len().min(SHAPE_LINES)];
-    let by_columns = || W3c::guess(first).map(Format::W3c);
+    let by_columns = || W3c::guess(first).map(Format::W3c).or_else(|| Table::guess(first).map(Format::Table));
     if let Some(format) = with_directives(&lines).or_else(|| with_header(&lines)).or_else(by_columns) {
         return Some(format);
     }

@@ -349,6 +349,10 @@ fn version(text: &[u8]) -> HttpVersion {
         b"2" | b"2.0" => HttpVersion::Http2,
         b"3" | b"3.0" => HttpVersion::Http3,
         b"h3-29" => HttpVersion::Http3,
+        // A scheme in that place says nothing of the version.
+        other if other.eq_ignore_ascii_case(b"http") || other.eq_ignore_ascii_case(b"https") => {
+            HttpVersion::Unknown
+        }
         other => HttpVersion::parse(other),
     }
 }
