@@ -364,11 +364,11 @@ pub(super) fn response_code(name: &[u8]) -> Option<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::envelope;
     use super::*;
 
-    fn of(line: &str) -> String {
+    pub(in super::super) fn of(line: &str) -> String {
         let (mut dates, mut lower) = (Dates::in_year(2022), Vec::new());
         let envelope = envelope::open(&mut dates, line.as_bytes());
         assert!(is_one(&envelope), "{line}");
@@ -489,30 +489,6 @@ mod tests {
                 "Ok(Nothing)",
             ),
             ("Nov 13 10:59:46 ns dnsmasq[12]: reply example.com is 1.2.3.4", "Ok(Nothing)"),
-            (
-                r#"2022-11-21T19:22:39.213456Z stdout F [INFO] 198.51.100.7:36413 - 21583 "A IN Example.com. udp 43 false 512" NXDOMAIN qr,aa,rd 136 0.000102078s"#,
-                "2022-11-21T19:22:39.213Z response 198.51.100.7#36413 example.com 1 3 true false",
-            ),
-            (
-                r#"2022-11-21T19:22:39.213Z [INFO] [2001:db8::7]:36413 - 21583 "AAAA IN example.com. tcp 43 false 512" - - 0 2.000102078s"#,
-                "2022-11-21T19:22:39.213Z response 2001:db8::7#36413 example.com 28 2 false true",
-            ),
-            (
-                "Nov 21 19:22:39 ns pdns_server[2367]: Remote 198.51.100.7 wants 'example.com|TXT', do = 1, bufsize = 1232: packetcache MISS",
-                "2022-11-21T19:22:39Z query 198.51.100.7#0 example.com 16 0 false false",
-            ),
-            (
-                "Nov 21 19:22:39 ns pdns_recursor[12]: 2 [395002/1] question for 'example.com|A' from [2001:db8::7]:56765",
-                "2022-11-21T19:22:39Z query 2001:db8::7#56765 example.com 1 0 false false",
-            ),
-            (
-                r#"Nov 21 19:22:39 ns pdns-recursor[12]: msg="Question" subsystem="syncres" level="0" prio="Info" tid="2" ts="1669058559.120" ecs="" proto="tcp" qname="example.com" qtype="A" remote="198.51.100.7:40000""#,
-                "2022-11-21T19:22:39Z query 198.51.100.7#40000 example.com 1 0 false true",
-            ),
-            (
-                "1.0 2022-11-21T19:22:39.130Z Z123412341234 example.com ANY REFUSED UDP FRA6 2001:db8::7 2001:db8:abcd::/48",
-                "2022-11-21T19:22:39.130Z response 2001:db8::7#0 example.com 255 5 false false",
-            ),
         ] {
             assert_eq!(of(line), expected, "{line}");
         }
