@@ -179,6 +179,9 @@ pub enum ShareSeries {
     AskedErrors,
     /// The same of refusals: a part of a site that is not there any more.
     AskedRefusals,
+    /// What clients may not have (401, 403) among what is not fetched along: a form that nobody may send any
+    /// more is few of all requests.
+    Forbidden,
     /// Answers that send their clients elsewhere.
     Moved,
     /// Attempts to connect that are refused.
@@ -188,7 +191,7 @@ pub enum ShareSeries {
 }
 
 /// Every watched share, in the order of their detectors.
-pub const SHARES: [ShareSeries; 12] = [
+pub const SHARES: [ShareSeries; 13] = [
     ShareSeries::ServerErrors,
     ShareSeries::ClientErrors,
     ShareSeries::Abandoned,
@@ -201,6 +204,7 @@ pub const SHARES: [ShareSeries; 12] = [
     ShareSeries::AskedAgain,
     ShareSeries::OpenedAgain,
     ShareSeries::AskedErrors,
+    ShareSeries::Forbidden,
 ];
 
 /// Shares that are looked at when the input has ended: in the night, when visitors go and scanners stay, or one
@@ -250,6 +254,10 @@ impl ShareSeries {
                 .http
                 .as_ref()
                 .map(|h| (h.counters.asked_client_error as f64, h.counters.asked() as f64)),
+            Self::Forbidden => second.http.as_ref().map(|h| {
+                let c = &h.counters;
+                (c.unauthorised.min(c.asked_client_error) as f64, c.asked() as f64)
+            }),
             Self::Refused => net(|n| {
                 let refused = n.event(ConnectionEvent::Refused);
                 let others = [ConnectionEvent::Established, ConnectionEvent::HalfOpenExpired];

@@ -575,3 +575,41 @@ fn a_scan_that_goes_on_all_the_time_is_told_from_its_beginning() {
     assert_eq!(found.diagnosis.verdict.cause, Cause::Scan);
     assert!(found.findings.duration_s >= 2_900.0, "{}", found.findings.duration_s);
 }
+
+/// Ten things asked for and thirty files a second; of the former, so many are refused, by 403.
+fn with_files(second: i64, refused: u32) -> Window {
+    let mut window = Window::default();
+    for n in 0..40 {
+        let time = Timestamp::from_seconds(second).plus_ns(i64::from(n) * 20_000_000);
+        let client = IpAddr::from((0x0A00_0000 + (second as u32 * 7 + n / 4) % 60).to_be_bytes());
+        let path: &[u8] = if n % 4 == 0 { b"/search" } else { b"/static/a.css" };
+        let status = if n % 4 == 0 && n / 4 < refused { 403 } else { 200 };
+        let request =
+            Request { path, user_agent: b"Mozilla/5.0 (X11)", status, ..Request::new(time, client) };
+        window.observe(&Observation::Request(request), u64::from(n));
+    }
+    window
+}
+
+/// Broke: a form that the server refused to everybody was noticed after 11 s, since the files of the pages
+/// made it a twentieth of all requests.
+#[test]
+fn what_nobody_may_have_any_more_is_noticed_among_the_many_files_of_pages() {
+    let mut engine = Engine::new(Policy::default(), None);
+    for second in 0..30 {
+        assert_eq!(feed(&mut engine, second, with_files(second, 0)), []);
+    }
+    let noticed =
+        (30..45).find(|second| opened(&feed(&mut engine, *second, with_files(*second, 2))).is_some());
+    assert!(noticed.is_some_and(|second| second <= 33), "{noticed:?}");
+}
+
+/// One refusal now and then, as of a browser that has forgotten its password, begins nothing.
+#[test]
+fn a_refusal_now_and_then_begins_nothing() {
+    let mut engine = Engine::new(Policy::default(), None);
+    for second in 0..300 {
+        let refused = u32::from(second % 7 == 0);
+        assert_eq!(feed(&mut engine, second, with_files(second, refused)), [], "second {second}");
+    }
+}
