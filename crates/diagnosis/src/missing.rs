@@ -19,7 +19,9 @@ pub fn missing(findings: &Findings, hypotheses: &[Hypothesis]) -> Vec<String> {
             out.push(text.to_owned());
         }
     };
-    note(!http && !packets && !has(Metric::DnsQueryRate), "nothing that could be read as traffic");
+    let connections = findings.observed(Metric::ConnectionRate).is_some_and(|per_s| per_s > 0.0);
+    let traffic = http || has(Metric::DnsQueryRate) || connections;
+    note(!packets && !traffic, "nothing that could be read as traffic");
     note(
         findings.reference_s < 30.0,
         "normal traffic to compare with: give yesterday's file with --baseline, or start the input earlier",

@@ -45,7 +45,7 @@ pub(crate) fn is_enough(window: &Window) -> bool {
 
 pub(crate) fn observations(window: &Window) -> f64 {
     let seen = window.http.as_ref().map_or(0, |h| h.counters.requests)
-        + window.net.as_ref().map_or(0, |n| n.volumes.all.packets)
+        + window.net.as_ref().map_or(0, |n| n.volumes.all.packets + n.logged_connections())
         + window.dns.as_ref().map_or(0, |d| d.queries + d.responses);
     seen as f64
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// Steps kept; a chart shows fewer.
 const STEPS: usize = 512;
-const CHARTED: usize = 6;
+const CHARTED: usize = 7;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Step {
@@ -77,9 +77,13 @@ impl Timeline {
         let Some(start) = self.start else { return Vec::new() };
         let step_s = self.step_ns as f64 / SECOND_NS as f64;
         let charted = SERIES.iter().filter_map(|s| s.charted());
+        let rises = |slot: usize| self.steps.iter().any(|s| s.sums[slot] > 0.0);
+        let others_rise =
+            charted.clone().enumerate().any(|(slot, metric)| !is_last_resort(metric) && rises(slot));
         charted
             .enumerate()
             .filter(|(slot, _)| self.steps.iter().any(|s| s.counts[*slot] > 0))
+            .filter(|(_, metric)| !(is_last_resort(*metric) && others_rise))
             .map(|(slot, metric)| Series {
                 metric: name(metric).to_owned(),
                 start,
@@ -92,6 +96,12 @@ impl Timeline {
             })
             .collect()
     }
+}
+
+/// Whether a series is charted only where no other has anything to show: connections, in the log of a proxy
+/// that knows no requests.
+fn is_last_resort(metric: Metric) -> bool {
+    metric == Metric::ConnectionRate
 }
 
 /// Errors are charted per second, not as the share that the metric of that name is.
@@ -115,7 +125,23 @@ fn value(metric: Metric, sum: f64, count: u32, step_s: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seawall_model::observation::{Observation, Request};
+    use seawall_model::observation::{Connection, ConnectionEvent, Observation, Request};
+
+    fn closed(second: i64) -> Connection {
+        Connection {
+            time: Timestamp::from_seconds(second),
+            event: ConnectionEvent::Closed,
+            client: [192, 0, 2, 1].into(),
+            server: [198, 51, 100, 1].into(),
+            client_port: 50_000,
+            server_port: 3306,
+            client_bytes: 0,
+            server_bytes: 900,
+            duration_us: 5_000,
+            requests: 0,
+            ja4: 0,
+        }
+    }
 
     fn second(requests: u64) -> Window {
         let mut window = Window::default();
@@ -136,5 +162,22 @@ mod tests {
         let requests = series.iter().find(|s| s.metric == "request-rate").unwrap();
         assert!(requests.values.len() <= STEPS);
         assert_eq!(requests.values[10], 2.0);
+    }
+
+    /// Broke: the chart of a balancer's log of TCP connections showed no packets per second.
+    #[test]
+    fn connections_are_charted_where_nothing_else_is_known() {
+        let charted = |requests: u64| {
+            let mut timeline = Timeline::default();
+            for s in 0..5 {
+                let mut window = second(requests);
+                window.observe(&Observation::Connection(closed(s)), 0);
+                timeline.add(Timestamp::from_seconds(s), &window);
+            }
+            let rising = |s: &Series| s.values.iter().any(|v| *v > 0.0);
+            timeline.series().into_iter().filter(rising).map(|s| s.metric).collect::<Vec<_>>()
+        };
+        assert_eq!(charted(0), ["connection-rate"]);
+        assert_eq!(charted(2), ["request-rate"]);
     }
 }

@@ -112,6 +112,7 @@ impl Series {
             Self::Packets => Some(Metric::PacketRate),
             Self::Bytes => Some(Metric::BitRate),
             Self::DnsQueries => Some(Metric::DnsQueryRate),
+            Self::Connections => Some(Metric::ConnectionRate),
             _ => None,
         }
     }
@@ -138,7 +139,7 @@ impl Series {
             Self::Bytes => net(|n| n.volumes.all.bytes / 1_000),
             Self::OneWayPackets => net(|n| n.volumes.one_way()),
             Self::HalfOpen => net(|n| n.event(ConnectionEvent::HalfOpenExpired)),
-            Self::Connections => net(|n| n.event(ConnectionEvent::Established)),
+            Self::Connections => net(|n| n.event(ConnectionEvent::Established).max(n.logged_connections())),
             Self::SlowConnections => {
                 net(|n| n.event(ConnectionEvent::SlowRequest) + n.event(ConnectionEvent::SlowRead))
             }

@@ -395,6 +395,13 @@ impl NetWindow {
         host.hosts |= bit_of(hash::address(c.server));
     }
 
+    /// Connections that are known by the log of a proxy alone, which tells of them when they end, and of no
+    /// packets.
+    #[must_use]
+    pub fn logged_connections(&self) -> u64 {
+        if self.volumes.all.packets == 0 { self.event(ConnectionEvent::Closed) } else { 0 }
+    }
+
     /// Events of one kind.
     #[must_use]
     pub fn event(&self, event: ConnectionEvent) -> u64 {

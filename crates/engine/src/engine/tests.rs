@@ -613,3 +613,41 @@ fn a_refusal_now_and_then_begins_nothing() {
         assert_eq!(feed(&mut engine, second, with_files(second, refused)), [], "second {second}");
     }
 }
+
+/// Connections as the log of a balancer tells of them, when they end.
+fn logged_connections(second: i64, count: u32, server_bytes: u64) -> Window {
+    let mut window = Window::default();
+    for n in 0..count {
+        let connection = Connection {
+            time: Timestamp::from_seconds(second).plus_ns(i64::from(n) * 1_000_000),
+            event: ConnectionEvent::Closed,
+            client: IpAddr::from((0x0A00_0000 + (second as u32 * 131 + n) % 5_000).to_be_bytes()),
+            server: IpAddr::from([0, 0, 0, 0]),
+            client_port: 50_000,
+            server_port: 0,
+            client_bytes: 0,
+            server_bytes,
+            duration_us: 90_000,
+            requests: 0,
+            ja4: 0,
+        };
+        window.observe(&Observation::Connection(connection), u64::from(n));
+    }
+    window
+}
+
+/// Broke: a log of TCP connections alone taught nothing, so that a flood in it had no onset and was compared
+/// with nothing.
+#[test]
+fn a_flood_of_logged_connections_is_compared_with_those_before() {
+    let mut engine = Engine::new(Policy::default(), None);
+    for second in 0..60 {
+        assert_eq!(feed(&mut engine, second, logged_connections(second, 4 + second as u32 % 3, 4_000)), []);
+    }
+    let noticed =
+        (60..66).find_map(|second| opened(&feed(&mut engine, second, logged_connections(second, 120, 0))));
+    assert_eq!(noticed, Some(Timestamp::from_seconds(60)));
+    let findings = engine.findings().expect("something goes on");
+    let usual = findings.get(seawall_model::metric::Metric::ConnectionRate).and_then(|f| f.expected);
+    assert!(usual.is_some_and(|per_s| (4.0..6.0).contains(&per_s)), "{usual:?}");
+}
